@@ -1,0 +1,168 @@
+"""Control-plane messages between the supervisor and its children.
+
+Over DEALER/ROUTER, one msgpack array a message, tagged by its first element. A child says `Hello` as soon
+as it runs, `Ready` when it serves, `Heartbeat` at a fixed pace from its own event loop, `Failed` before
+it exits on purpose. The supervisor says `Stop`, `Subscribe`, `Unsubscribe`, `Fenced`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+__all__ = [
+    "Done",
+    "Failed",
+    "Fenced",
+    "FromChild",
+    "Heartbeat",
+    "Hello",
+    "LogRecord",
+    "Ready",
+    "SourceCounters",
+    "Stop",
+    "Subscribe",
+    "ToChild",
+    "TopicStatus",
+    "Unsubscribe",
+    "WorkerChanged",
+]
+
+
+class Hello(Struct, array_like=True, tag="hello", frozen=True):
+    """First words of a child: it exists, its control link works."""
+
+    worker: str
+    incarnation: int
+    pid: int
+
+
+class Ready(Struct, array_like=True, tag="ready", frozen=True):
+    """It serves: first data or every subscription acknowledged; `info` holds addresses it offers."""
+
+    worker: str
+    incarnation: int
+    info: dict[str, str] = {}
+
+
+class TopicStatus(Struct, array_like=True, frozen=True):
+    """A subscribed topic as the worker sees it; `age_s` is None until data came."""
+
+    topic: str
+    state: str
+    age_s: float | None
+
+
+class SourceCounters(Struct, array_like=True, frozen=True):
+    """The engine's account of one worker, over all its incarnations."""
+
+    applied_total: int
+    deduplicated_total: int
+    gaps_total: int
+    lost_total: int
+    latency_p50_us: float
+    latency_p99_us: float
+
+
+class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
+    """Counters of a child, sent each `heartbeat_s` from its event loop; totals are of this incarnation.
+
+    `frames_total` = frames parsed + `rejected_total`. `committed_total` counts events handed to the data
+    plane. The engine fills `queue_depth` to `sources`; workers leave them at their defaults. `recent`: a few of the latest events, one line each,
+    for people to look at.
+    """
+
+    worker: str
+    incarnation: int
+    loop_lag_ms: float
+    rss_bytes: int
+    open_fds: int
+    tasks: int
+    threads: int
+    frames_total: int = 0
+    events_total: int = 0
+    rejected_total: int = 0
+    committed_total: int = 0
+    dropped_total: int = 0
+    last_data_age_s: float | None = None
+    topics: list[TopicStatus] = []
+    queue_depth: int = 0
+    dispatch_p50_us: float = 0.0
+    dispatch_p99_us: float = 0.0
+    slow_handlers: int = 0
+    handler_errors_total: int = 0
+    redelivered_total: int = 0
+    sources: dict[str, SourceCounters] = {}
+    recent: list[str] = []
+
+
+class Failed(Struct, array_like=True, tag="failed", frozen=True):
+    """Why the child is about to exit; `retry_after_s` is the exchange's own wish, if it told one."""
+
+    worker: str
+    incarnation: int
+    cause: str
+    retry_after_s: float | None = None
+
+
+class Done(Struct, array_like=True, tag="done", frozen=True):
+    """Answer to a request with this id; `error` is "" on success."""
+
+    worker: str
+    incarnation: int
+    request_id: int
+    error: str
+
+
+class LogRecord(Struct, array_like=True, tag="log", frozen=True):
+    """One structured log line of a child."""
+
+    worker: str
+    level: str
+    event: str
+    fields: dict[str, str]
+
+
+class Stop(Struct, array_like=True, tag="stop", frozen=True):
+    """Finish within `grace_s`: stop reading, flush, close, exit 0."""
+
+    grace_s: float
+
+
+class Subscribe(Struct, array_like=True, tag="subscribe", frozen=True):
+    """Add symbols on every channel of the connection, without reconnecting."""
+
+    request_id: int
+    symbols: list[str]
+
+
+class Unsubscribe(Struct, array_like=True, tag="unsubscribe", frozen=True):
+    """Remove symbols from every channel of the connection, without reconnecting."""
+
+    request_id: int
+    symbols: list[str]
+
+
+class Fenced(Struct, array_like=True, tag="fenced", frozen=True):
+    """To the engine: `incarnation` and all before it are dead; whatever comes of them now is late."""
+
+    worker: str
+    incarnation: int
+
+
+class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
+    """To the engine: becomes the `eWorker.` event (fields as in events.WorkerStatus)."""
+
+    worker: str
+    incarnation: int
+    state: str
+    cause: str
+    exit_code: int | None
+    signal: int | None
+    rung: str | None
+    restarts: int
+
+
+FromChild: TypeAlias = Hello | Ready | Heartbeat | Failed | Done | LogRecord
+ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Fenced | WorkerChanged

@@ -1,0 +1,121 @@
+"""What crosses to a child at its start: plain msgpack bytes, no pickle, nothing secret.
+
+The start target is text, ``"package.module:function"``, resolved in the child, so that the supervisor
+never imports what its children run. The same `boot` serves every kind of child.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
+
+__all__ = [
+    "SPEC_BYTES_MAX",
+    "ChildKind",
+    "ChildSpec",
+    "EngineSettings",
+    "FeedSettings",
+    "SimulatorSettings",
+    "decode_settings",
+    "decode_spec",
+    "encode_spec",
+]
+
+SPEC_BYTES_MAX = 60 * 1024
+"""Spawn writes its arguments into a pipe synchronously: more than 64 KiB would block the supervisor."""
+
+S = TypeVar("S")
+
+ChildKind = Literal["engine", "connection", "simulator"]
+
+
+class FeedSettings(Struct, frozen=True, kw_only=True):
+    """Settings of one worker: one connection to one exchange. Times in seconds."""
+
+    connection: str
+    side: str
+    exchange: str
+    channels: list[str]
+    symbols: list[str]
+    data_endpoint: str
+    url: str | None = None
+    rest_url: str | None = None
+    client: Literal["picows", "websockets"] = "picows"
+    ca_file: str | None = None
+    proxy: str | None = None
+    stale_after_s: float | None = None
+    rotate_after_s: float | None = None
+    connect_s: float = 15.0
+    backlog_bytes: int = 4 * 1024 * 1024
+    full_wait_s: float = 5.0
+
+
+class EngineSettings(Struct, frozen=True, kw_only=True):
+    """Settings of the engine process. `import_path` is put first on its module search path."""
+
+    data_endpoint: str
+    tap_path: str
+    handlers: list[str]
+    import_path: str
+    numbers: Literal["float", "decimal", "text"] = "float"
+    queue_limit: int = 100_000
+    slow_handler_ms: float = 100.0
+
+
+class SimulatorSettings(Struct, frozen=True, kw_only=True):
+    """Settings of the embedded simulated exchange. `port` and `rest_port` 0: any free one."""
+
+    symbols: list[str]
+    seed: int = 1
+    rate_per_s: float = 50.0
+    port: int = 0
+    rest_port: int = 0
+
+
+class ChildSpec(Struct, frozen=True, kw_only=True):
+    """Description of one child; `settings` is the encoded settings of its kind."""
+
+    name: str
+    kind: ChildKind
+    target: str
+    incarnation: int
+    run_id: str
+    run_dir: str
+    parent_pid: int
+    control_endpoint: str
+    heartbeat_s: float
+    log_level: str
+    log_format: Literal["console", "json", "link"]
+    """"link": send log records to the supervisor, which shows them (live view)."""
+    settings: bytes
+
+
+_decoder = msgspec.msgpack.Decoder(ChildSpec)
+
+
+def encode_spec(spec: ChildSpec) -> bytes:
+    """`spec` as msgpack; raises `MessageTooLarge` over `SPEC_BYTES_MAX`."""
+    data = msgspec.msgpack.encode(spec)
+    if len(data) > SPEC_BYTES_MAX:
+        raise MessageTooLarge(len(data), SPEC_BYTES_MAX)
+    return data
+
+
+def decode_spec(data: bytes) -> ChildSpec:
+    """The specification in `data`; raises `MalformedMessage`."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise MalformedMessage(f"child specification: {error}") from None
+
+
+def decode_settings(data: bytes, kind: type[S]) -> S:
+    """The settings of a child of this kind; raises `MalformedMessage`."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise MalformedMessage(f"child settings: {error}") from None

@@ -1,0 +1,1 @@
+"""Supervises processes, hosts the EventEngine. Public names are re-exported here."""

@@ -1,0 +1,1 @@
+"""What runs in the children: one exchange connection in one process, and the simulated exchange."""

@@ -1,0 +1,208 @@
+"""The seam between an exchange and everything else.
+
+An `Adapter` is pure: frames in, events out, no socket, no clock, no logging. One instance serves one
+connection's life; it holds what that connection must remember (book continuity, request ids). A third
+party adds an exchange by an entry point in the group ``foxtrot.exchanges`` that names an Adapter class.
+
+How the shell drives it:
+
+1. ``address(base)`` gives the URL to connect to.
+2. After connecting, ``opening()`` gives texts to send at once, then ``subscribe(topics)`` the subscription
+   requests; the feed sends them no faster than ``limits.send_interval_s``.
+3. Every data frame goes through ``parse(frame, receive_ns, out)``, which appends events to `out`. Anything
+   that is not an event (acknowledgement, refusal, pong, a REST request that a book needs) is appended to
+   ``self.notices``; the shell looks there after each frame.
+4. A REST answer that a `RestRequest` asked for comes back through ``on_rest``.
+
+Errors: ``parse`` raises `msgspec.DecodeError` (with its subclass ValidationError) for what is not valid
+JSON or breaks a type, `UnrecognizedFrame` for a message type it does not know. The shell counts the frame as rejected,
+keeps a sample, and goes on: an adapter must stay usable after it raised.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import ClassVar, TypeAlias
+
+from msgspec import Struct
+
+from foxtrot_protocol.events import MarketEvent
+
+__all__ = [
+    "Acknowledged",
+    "Adapter",
+    "BookLost",
+    "CloseAnnounced",
+    "Limits",
+    "Notice",
+    "Pong",
+    "Refused",
+    "RestRequest",
+    "Resubscribe",
+    "SendText",
+    "Topic",
+    "UnrecognizedFrame",
+]
+
+
+class UnrecognizedFrame(Exception):
+    """A well-formed message of a type this adapter does not know; `kind` names it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"unrecognized message: {kind[:200]}")
+        self.kind = kind[:200]
+
+
+class Topic(Struct, frozen=True):
+    """One subscription: `channel` and `symbol` as configured, `wire` as the exchange names the pair of them."""
+
+    channel: str
+    symbol: str
+    wire: str
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What the exchange allows and does; times in seconds. Source: the exchange's documents."""
+
+    silence_s: float
+    """No frame of any kind for this long: the connection is dead."""
+    send_interval_s: float = 0.0
+    """Least time between two messages of ours."""
+    topics_max: int = 1000
+    """Topics one connection may hold."""
+    topics_per_request: int = 100
+    lifetime_s: float | None = None
+    """The exchange closes a connection at this age."""
+    ping_text: str | None = None
+    """What we send when idle, where the exchange wants the client to ping by message."""
+    ping_idle_s: float = 0.0
+    """Send `ping_text` after this long without a frame."""
+    acknowledge_s: float = 10.0
+    """A subscription unanswered for this long is asked again, once, then the connection is replaced."""
+    stale_topic_s: float | None = None
+    """A flowing topic silent for this long is stale; None: only the configuration decides."""
+    frame_bytes_max: int = 32 * 1024 * 1024
+    compression: bool = False
+
+
+class SendText(Struct, frozen=True):
+    """Send this text on the connection (answers to the exchange's own pings)."""
+
+    text: str
+
+
+class Acknowledged(Struct, frozen=True):
+    """The exchange accepted these topics (wire names); `subscribed` False: they were removed."""
+
+    wires: tuple[str, ...]
+    subscribed: bool = True
+
+
+class Refused(Struct, frozen=True):
+    """The exchange refused these topics (wire names; empty: it did not say which)."""
+
+    wires: tuple[str, ...]
+    reason: str
+
+
+class Pong(Struct, frozen=True):
+    """The answer to our `ping_text`."""
+
+
+class RestRequest(Struct, frozen=True):
+    """Fetch ``rest_url + path``, then call ``on_rest`` with the same path; `weight` is its price.
+
+    The shell fetches after `delay_s`; one request a `key` at a time: a new one replaces a waiting one.
+    """
+
+    key: str
+    path: str
+    weight: int = 1
+    delay_s: float = 0.0
+
+
+class Resubscribe(Struct, frozen=True):
+    """This topic's book is broken in a way that only a new subscription mends."""
+
+    wire: str
+    reason: str
+
+
+class BookLost(Struct, frozen=True):
+    """The book of `symbol` is invalid until a snapshot follows (which the adapter has asked for)."""
+
+    wire: str
+    symbol: str
+    reason: str
+
+
+class CloseAnnounced(Struct, frozen=True):
+    """The exchange will close this connection soon: replace it now."""
+
+    reason: str
+
+
+Notice: TypeAlias = SendText | Acknowledged | Refused | Pong | RestRequest | Resubscribe | BookLost | CloseAnnounced
+
+
+class Adapter(abc.ABC):
+    """One exchange's protocol, for one connection."""
+
+    name: ClassVar[str]
+    """As in the configuration: ``exchange = "binance"``."""
+    exchange: ClassVar[str]
+    """As in events: ``BINANCE``."""
+    channels: ClassVar[frozenset[str]]
+    """Configuration channels this exchange offers."""
+    url: ClassVar[str]
+    rest_url: ClassVar[str]
+    limits: ClassVar[Limits]
+
+    def __init__(self, *, adopt: bool = False) -> None:
+        """`adopt`: accept topics nobody subscribed (replay); otherwise their frames are unrecognized."""
+        self.adopt = adopt
+        self.notices: list[Notice] = []
+        self.last_data_ns: dict[str, int] = {}
+        """Receive time of the last data frame of each topic, by wire name."""
+
+    @abc.abstractmethod
+    def topics(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Topic]:
+        """The topics for these channels and symbols; symbols as configured (the exchange's own)."""
+
+    @abc.abstractmethod
+    def address(self, base: str) -> str:
+        """The URL to connect to; `base` is `url` or what the configuration put in its place."""
+
+    def opening(self) -> list[str]:
+        """Texts to send as soon as the connection is open."""
+        return []
+
+    @abc.abstractmethod
+    def subscribe(self, topics: Sequence[Topic]) -> list[str]:
+        """Request texts that subscribe `topics`, each within the exchange's limits; `parse` accepts them from now."""
+
+    @abc.abstractmethod
+    def unsubscribe(self, topics: Sequence[Topic]) -> list[str]:
+        """Request texts that unsubscribe `topics`."""
+
+    @abc.abstractmethod
+    def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        """Append the events of `frame` to `out`; the hot path."""
+
+    def on_rest(  # noqa: B027 - an exchange without REST needs none
+        self, path: str, status: int, body: bytes, receive_ns: int, out: list[MarketEvent[str]]
+    ) -> None:
+        """The answer to a `RestRequest`: `path` (in replay: the recorded URL), HTTP `status`, `body`."""
+
+    def instruments_path(self, symbols: Sequence[str]) -> str | None:
+        """REST path of the instrument list, None where there is none."""
+        return None
+
+    def instruments(self, body: bytes) -> dict[str, str]:
+        """From an instrument list: the exchange's symbol to BASE-QUOTE[-...] for each instrument."""
+        return {}
+
+    def instrument(self, symbol: str) -> str:
+        """BASE-QUOTE as far as `symbol` itself tells, where no instrument list is at hand."""
+        return symbol

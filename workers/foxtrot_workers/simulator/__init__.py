@@ -1,0 +1,1 @@
+"""A simulated exchange that speaks a real exchange's protocol on the loopback address."""
