@@ -69,8 +69,8 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Counters of a child, sent each `heartbeat_s` from its event loop; totals are of this incarnation.
 
     `frames_total` = frames parsed + `rejected_total`. `committed_total` counts events handed to the data
-    plane. The engine fills `queue_depth` to `sources`; workers leave them at their defaults. `recent`: a few of the latest events, one line each,
-    for people to look at.
+    plane. The engine fills `queue_depth` to `sources`; workers leave them at their defaults. `recent`: a few
+    of the latest events, one line each, for people to look at.
     """
 
     worker: str
