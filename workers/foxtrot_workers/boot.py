@@ -1,0 +1,81 @@
+"""The first lines of every child, before anything heavy is imported.
+
+Order matters (design, section 2): own session, so that a terminal's Ctrl-C reaches only the supervisor
+and the whole session can be killed; SIGKILL from the kernel when the parent dies; a check that it has not
+died already, since the kernel only tells of deaths after the request; the fault handler, so that a hang
+can be shown; only then imports, HELLO, and the start target named in the specification.
+
+`run` never returns: it leaves the process with one of `ChildExit`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+from typing import IO
+
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.spec import ChildSpec, decode_spec
+
+__all__ = ["run", "stacks_path"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run(spec_bytes: bytes) -> None:
+    """Become the child that `spec_bytes` describes; exits the process, never returns."""
+    spec = decode_spec(spec_bytes)
+    _detach_from_terminal()
+    _die_with(spec.parent_pid)
+    stacks = _watch_for_hangs(spec)
+    code: int = ChildExit.CRASH
+    try:
+        from foxtrot_workers.child_main import main  # imports asyncio and zmq
+
+        code = main(spec)
+    except SystemExit as exit_request:
+        code = exit_request.code if isinstance(exit_request.code, int) else int(ChildExit.CRASH)
+    except BaseException as error:
+        _last_words(spec, error)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        stacks.close()
+        os._exit(code)  # no atexit, no waiting for threads: what had to be flushed was flushed in order
+
+
+def stacks_path(spec: ChildSpec) -> str:
+    """Where this child writes the stacks of its threads when told to (SIGUSR2)."""
+    return f"{spec.run_dir}/stacks-{spec.name}-{spec.incarnation}.txt"
+
+
+def _detach_from_terminal() -> None:
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _die_with(parent_pid: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent_pid:
+        os._exit(ChildExit.ORPHANED)
+
+
+def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
+    stacks = open(stacks_path(spec), "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
+    faulthandler.enable(file=sys.stderr)
+    faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
+    return stacks
+
+
+def _last_words(spec: ChildSpec, error: BaseException) -> None:
+    """The one place where a child's traceback is shown: a fault of this program, for its developers."""
+    import traceback
+
+    sys.stderr.write(f"{spec.name}#{spec.incarnation} crashed: {error!r}\n")
+    traceback.print_exception(error)
