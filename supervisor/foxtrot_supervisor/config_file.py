@@ -1,0 +1,39 @@
+"""Reads a configuration file and has it checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, Problem, parse_config
+from foxtrot_supervisor.exchange_catalog import read_catalog
+from foxtrot_supervisor.settings import FoxtrotConfig
+
+__all__ = ["CONFIG_BYTES_MAX", "load_config"]
+
+CONFIG_BYTES_MAX = 4 * 1024 * 1024
+"""A configuration of 500 connections with 1,000 symbols each stays below this."""
+
+
+def load_config(path: str, *, catalog: Callable[[], Mapping[str, ExchangeInfo]] = read_catalog) -> FoxtrotConfig:
+    """The configuration in the file `path`, with relative paths in it made absolute.
+
+    Raises `ConfigInvalid` with every problem, `CatalogUnavailable` if the exchanges cannot be listed.
+    """
+    text = _read(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    return parse_config(text, source=path, folder=folder, exchanges=catalog(), is_file=os.path.isfile)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(CONFIG_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigInvalid(path, [Problem("", f"cannot be read: {error.strerror}")]) from None
+    if len(data) > CONFIG_BYTES_MAX:
+        raise ConfigInvalid(path, [Problem("", f"has more than {CONFIG_BYTES_MAX} bytes")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(path, [Problem("", f"is not UTF-8 at byte {error.start}")]) from None

@@ -1,0 +1,40 @@
+"""The places are looked at in the promised order."""
+
+from __future__ import annotations
+
+from foxtrot_supervisor.discovery import Surroundings, config_candidates, default_run_dir, find_config
+
+
+def around(**environment: str) -> Surroundings:
+    return Surroundings(
+        environment=environment,
+        working_directory="/work",
+        home="/home/ann",
+        uid=1000,
+        temporary_directory="/var/tmp",
+    )
+
+
+def test_the_order_is_here_user_system() -> None:
+    assert config_candidates(around()) == [
+        "/work/foxtrot.toml",
+        "/home/ann/.config/foxtrot/foxtrot.toml",
+        "/etc/foxtrot/foxtrot.toml",
+    ]
+
+
+def test_the_users_folder_can_be_elsewhere_but_not_relative() -> None:
+    assert config_candidates(around(XDG_CONFIG_HOME="/cfg"))[1] == "/cfg/foxtrot/foxtrot.toml"
+    assert config_candidates(around(XDG_CONFIG_HOME="cfg"))[1] == "/home/ann/.config/foxtrot/foxtrot.toml"
+
+
+def test_the_first_that_exists_is_found() -> None:
+    there = {"/home/ann/.config/foxtrot/foxtrot.toml", "/etc/foxtrot/foxtrot.toml"}
+    assert find_config(around(), there.__contains__) == "/home/ann/.config/foxtrot/foxtrot.toml"
+    assert find_config(around(), lambda _path: False) is None
+
+
+def test_the_run_dir_is_the_sessions_or_a_private_one() -> None:
+    assert default_run_dir(around(XDG_RUNTIME_DIR="/run/user/1000")) == "/run/user/1000/foxtrot"
+    assert default_run_dir(around(XDG_RUNTIME_DIR="")) == "/var/tmp/foxtrot-1000"
+    assert default_run_dir(around()) == "/var/tmp/foxtrot-1000"
