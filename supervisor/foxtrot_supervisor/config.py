@@ -9,6 +9,7 @@ type is left out of the later checks, so one mistake gives one problem.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os.path
 import re
@@ -62,6 +63,7 @@ EMBEDDED_EXCHANGE = "sim"
 """Without ``url`` this exchange is served by a child of the supervisor itself."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _SECRET_PARAMETERS = frozenset(
     ("token", "key", "apikey", "api_key", "secret", "signature", "sign", "password", "passphrase", "listenkey")
 )
@@ -278,6 +280,15 @@ def _url_reasons(url: str, schemes: Sequence[str]) -> list[str]:
     return reasons
 
 
+def _rest_url_beside(url: str, exchange: str | None) -> dict[str, str]:
+    """The REST address that goes with a simulator's: without it a book would be built on the real exchange's."""
+    with contextlib.suppress(ValueError):  # a wrong URL has been reported
+        parts = urlsplit(url)
+        if parts.netloc and (exchange == EMBEDDED_EXCHANGE or parts.hostname in _LOOPBACK):
+            return {"rest_url": f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"}
+    return {}
+
+
 def _handler_reason(handler: str) -> str | None:
     module, colon, function = handler.partition(":")
     if colon and all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
@@ -438,6 +449,8 @@ class _Checker:
         for key, schemes in (("url", ("ws", "wss")), ("rest_url", ("http", "https")), ("proxy", ("http", "https"))):
             for reason in _url_reasons(good[key], schemes) if key in good else ():
                 self._problem(f"{path}.{key}", reason)
+        if "url" in good and "rest_url" not in good:
+            good.update(_rest_url_beside(good["url"], good.get("exchange")))
         if "ca_file" in good:
             good["ca_file"] = self._resolved(good["ca_file"])
             if not self._is_file(good["ca_file"]):

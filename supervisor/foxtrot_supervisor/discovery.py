@@ -1,4 +1,4 @@
-"""Where a configuration is looked for, and where a run is: pure, from the environment given.
+"""Where a configuration is looked for: pure, from the environment given.
 
 The order is written down once, here, so that every command looks in the same places and can say which
 they were.
@@ -11,19 +11,17 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-__all__ = ["CONFIG_NAME", "Surroundings", "config_candidates", "default_run_dir", "find_config"]
+__all__ = ["CONFIG_NAME", "Surroundings", "config_candidates", "find_config"]
 
 CONFIG_NAME = "foxtrot.toml"
 
 
 class Surroundings(Struct, frozen=True):
-    """What the places depend on: environment variables, working directory, home, user, temporary directory."""
+    """What the places depend on: environment variables, working directory, home."""
 
     environment: Mapping[str, str]
     working_directory: str
     home: str
-    uid: int
-    temporary_directory: str
 
 
 def config_candidates(around: Surroundings) -> list[str]:
@@ -41,11 +39,3 @@ def config_candidates(around: Surroundings) -> list[str]:
 def find_config(around: Surroundings, exists: Callable[[str], bool]) -> str | None:
     """The first candidate that exists, None without any."""
     return next((path for path in config_candidates(around) if exists(path)), None)
-
-
-def default_run_dir(around: Surroundings) -> str:
-    """$XDG_RUNTIME_DIR/foxtrot, else a folder of this user's own under the temporary directory."""
-    runtime = around.environment.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(runtime):
-        return os.path.join(runtime, "foxtrot")
-    return os.path.join(around.temporary_directory, f"foxtrot-{around.uid}")

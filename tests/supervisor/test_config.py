@@ -316,6 +316,22 @@ def test_absurd_input_is_refused_not_crashed_upon(text: str) -> None:
     assert len(problems(text)) >= 1
 
 
+@pytest.mark.parametrize(
+    ("exchange", "url", "rest_url"),
+    [
+        ("binance", "ws://127.0.0.1:9001/stream", "http://127.0.0.1:9001"),
+        ("binance", "wss://localhost:9001", "https://localhost:9001"),
+        ("sim", "ws://market.example:9001", "http://market.example:9001"),
+        ("binance", "wss://testnet.example", None),
+    ],
+)
+def test_a_simulators_rest_address_stands_beside_its_url(exchange: str, url: str, rest_url: str | None) -> None:
+    text = CONNECTION.replace("binance", exchange) + f'url = "{url}"\n'
+    assert parse(text).connections[0].rest_url == rest_url
+    text += 'rest_url = "http://other"'
+    assert parse(text).connections[0].rest_url == "http://other"
+
+
 def test_the_default_is_the_simulated_exchange() -> None:
     (connection,) = default_config().connections
     assert (connection.name, connection.exchange) == ("sim", "sim")

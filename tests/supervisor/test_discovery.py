@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foxtrot_supervisor.discovery import Surroundings, config_candidates, default_run_dir, find_config
+from foxtrot_supervisor.discovery import Surroundings, config_candidates, find_config
 
 
 def around(**environment: str) -> Surroundings:
@@ -10,8 +10,6 @@ def around(**environment: str) -> Surroundings:
         environment=environment,
         working_directory="/work",
         home="/home/ann",
-        uid=1000,
-        temporary_directory="/var/tmp",
     )
 
 
@@ -32,9 +30,3 @@ def test_the_first_that_exists_is_found() -> None:
     there = {"/home/ann/.config/foxtrot/foxtrot.toml", "/etc/foxtrot/foxtrot.toml"}
     assert find_config(around(), there.__contains__) == "/home/ann/.config/foxtrot/foxtrot.toml"
     assert find_config(around(), lambda _path: False) is None
-
-
-def test_the_run_dir_is_the_sessions_or_a_private_one() -> None:
-    assert default_run_dir(around(XDG_RUNTIME_DIR="/run/user/1000")) == "/run/user/1000/foxtrot"
-    assert default_run_dir(around(XDG_RUNTIME_DIR="")) == "/var/tmp/foxtrot-1000"
-    assert default_run_dir(around()) == "/var/tmp/foxtrot-1000"
