@@ -1,0 +1,96 @@
+"""What the kernel tells about processes: parents, sessions, start times, environment markers.
+
+Only reads. A process id read here may be recycled a moment later, so whoever acts on one holds a pidfd
+first and reads again after (`process` does).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+__all__ = ["ProcessFacts", "children_of", "command_line", "environ_holds", "processes", "read_facts"]
+
+
+class ProcessFacts(Struct, frozen=True):
+    """One process as ``/proc/<pid>/stat`` shows it; `start_ticks`: clock ticks after boot."""
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    session: int
+    start_ticks: int
+
+    @property
+    def zombie(self) -> bool:
+        """Dead, waiting to be reaped."""
+        return self.state in ("Z", "X")
+
+
+def read_facts(pid: int) -> ProcessFacts | None:
+    """The facts of `pid`, None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            text = stat.read()
+    except OSError:
+        return None
+    # the name stands in parentheses and may itself hold parentheses and blanks: split at the last one
+    head, _, tail = text.rpartition(b")")
+    fields = tail.split()
+    return ProcessFacts(
+        pid=pid,
+        name=head.partition(b"(")[2].decode(errors="replace"),
+        state=fields[0].decode(),
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        start_ticks=int(fields[19]),
+    )
+
+
+def processes() -> Iterator[ProcessFacts]:
+    """All processes that can be seen; those that end meanwhile are left out."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            facts = read_facts(int(entry))
+            if facts is not None:
+                yield facts
+
+
+def children_of(parent: int) -> list[ProcessFacts]:
+    """Children of `parent`, dead and not yet reaped ones included.
+
+    Taken from the kernel's own list where it keeps one (a few microseconds), else by looking at every
+    process. Children that come or go meanwhile may be missed: look again.
+    """
+    try:
+        pids = _listed_children(parent)
+    except OSError:
+        return [facts for facts in processes() if facts.parent == parent]
+    found = (read_facts(pid) for pid in pids)
+    return [facts for facts in found if facts is not None and facts.parent == parent]
+
+
+def _listed_children(parent: int) -> list[int]:
+    pids: list[int] = []
+    for task in os.listdir(f"/proc/{parent}/task"):
+        with open(f"/proc/{parent}/task/{task}/children", "rb") as children:
+            pids.extend(int(pid) for pid in children.read().split())
+    return pids
+
+
+def environ_holds(pid: int, name: str, value: str) -> bool:
+    """Whether `pid` was started with environment variable `name` set to `value`; False if it cannot be told."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as environ:
+        return f"{name}={value}".encode() in environ.read().split(b"\0")
+    return False
+
+
+def command_line(pid: int) -> str:
+    """The command line of `pid` for messages, at most 200 characters; "" if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as line:
+        return line.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()[:200]
+    return ""

@@ -1,0 +1,209 @@
+"""Real processes under the process shell: started, signalled, seen dying, nothing escaping."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from foxtrot_supervisor import procfs
+from foxtrot_supervisor.audit import open_descriptors
+from foxtrot_supervisor.process import (
+    RUN_ID_VARIABLE,
+    Child,
+    ExitStatus,
+    Processes,
+    StartFailed,
+    end_survivors,
+)
+from tests.support.children import target
+from tests.support.waiting import wait_until, wait_until_async
+
+RUN_ID = "test-run"
+
+
+class Exits:
+    """What `on_exit` was told, with the time."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Child, ExitStatus, float]] = []
+
+    def __call__(self, child: Child, status: ExitStatus) -> None:
+        self.seen.append((child, status, time.monotonic()))
+
+    async def first(self) -> tuple[Child, ExitStatus, float]:
+        await wait_until_async(lambda: self.seen, what="an exit")
+        return self.seen[0]
+
+
+@pytest.fixture
+async def exits() -> Exits:
+    return Exits()
+
+
+@pytest.fixture
+async def processes(exits: Exits) -> AsyncIterator[Processes]:
+    shell = Processes(asyncio.get_running_loop(), RUN_ID, exits)
+    yield shell
+    for child in shell.living():
+        shell.signal(child, signal.SIGKILL, whole_session=True)
+    await wait_until_async(lambda: not shell.living(), what="the end of all children")
+    await wait_until_async(lambda: shell.sweep() == [] and not shell.strays_left(), what="the end of all strays")
+    shell.close()
+
+
+def own_session(pid: int) -> bool:
+    facts = procfs.read_facts(pid)
+    return facts is not None and facts.session == pid
+
+
+@pytest.mark.parametrize("code", [0, 1, 78])
+async def test_exit_code_is_seen(processes: Processes, exits: Exits, code: int) -> None:
+    child = processes.start("a", 1, target("raw_exit"), str(code).encode())
+    ended, status, _ = await exits.first()
+    assert (ended, status) == (child, ExitStatus(code, None))
+    assert processes.living() == []
+    assert procfs.read_facts(child.pid) is None  # reaped, not left as a zombie
+
+
+async def test_kill_is_seen_at_once(processes: Processes, exits: Exits) -> None:
+    child = processes.start("a", 1, target("raw_sleep"), b"")
+    await wait_until_async(lambda: own_session(child.pid), what="its session")
+    started = time.monotonic()
+    processes.signal(child, signal.SIGKILL)
+    _, status, seen = await exits.first()
+    assert status == ExitStatus(None, signal.SIGKILL)
+    assert seen - started < 0.1
+
+
+async def test_stopped_process_obeys_term(processes: Processes, exits: Exits) -> None:
+    child = processes.start("a", 1, target("raw_obeys_term"), b"")
+    await wait_until_async(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED, what="SIGSTOP")
+    processes.signal(child, signal.SIGTERM)
+    _, status, _ = await exits.first()
+    assert status == ExitStatus(None, signal.SIGTERM)
+
+
+async def test_signal_to_an_ended_child_does_nothing(processes: Processes, exits: Exits) -> None:
+    child = processes.start("a", 1, target("raw_exit"), b"0")
+    await exits.first()
+    processes.signal(child, signal.SIGKILL, whole_session=True)
+
+
+async def test_what_a_child_finds_of_itself(processes: Processes, exits: Exits, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    before = os.environ.get(RUN_ID_VARIABLE)
+    processes.start("a", 1, target("raw_report"), str(report).encode())
+    assert os.environ.get(RUN_ID_VARIABLE) == before
+    await exits.first()
+    facts = json.loads(report.read_text())
+    assert facts["run_id"] == RUN_ID
+    assert facts["sigint_ignored"]
+    assert facts["blocked"] == []
+    assert facts["main"] is None  # the parent's command line is not run again in the child
+    heavy = {"asyncio", "zmq", "structlog", "foxtrot_supervisor.process", "foxtrot_supervisor.runner", "click"}
+    # `tests.support.children` itself needs zmq
+    assert heavy.intersection(facts["modules"]) <= {"zmq", "asyncio"}
+
+
+async def test_no_resource_tracker_is_started(processes: Processes, exits: Exits) -> None:
+    processes.start("a", 1, target("raw_sleep"), b"")
+    assert len(procfs.children_of(os.getpid())) == 1
+
+
+@pytest.mark.parametrize("room", range(7))
+async def test_without_descriptors_no_child_is_made_and_none_leaks(processes: Processes, room: int) -> None:
+    before = open_descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = [number for number in range(max(before) + 10) if number not in before]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[room], hard))
+    try:
+        with pytest.raises(StartFailed, match="a: Too many open files"):
+            processes.start("a", 1, target("raw_exit"), b"0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_descriptors() == before
+
+
+async def test_session_dies_with_its_leader(processes: Processes, exits: Exits, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    processes.start("a", 1, target("raw_session_then_exit"), str(note).encode())
+    await exits.first()
+    left = int(note.read_text())
+    await wait_until_async(lambda: processes.sweep() and not procfs.read_facts(left), limit_s=2, what="its end")
+
+
+async def test_sweep_finds_a_daemonized_grandchild(processes: Processes, exits: Exits, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    processes.start("a", 1, target("raw_daemonize_then_exit"), str(note).encode())
+    await exits.first()
+    stray = int(note.read_text())
+    facts = procfs.read_facts(stray)
+    assert facts is not None
+    assert facts.parent == os.getpid()  # the subreaper
+    assert processes.strays_left() == [stray]
+    assert [found.pid for found in processes.sweep()] == [stray]
+    await wait_until_async(lambda: not processes.strays_left() or processes.sweep(), limit_s=2, what="reaping")
+
+
+async def test_sweep_leaves_supervised_children_their_status(processes: Processes, exits: Exits) -> None:
+    child = processes.start("a", 1, target("raw_sleep"), b"")
+    await wait_until_async(lambda: own_session(child.pid), what="its session")
+    os.kill(child.pid, signal.SIGKILL)
+    wait_until(lambda: (facts := procfs.read_facts(child.pid)) and facts.zombie, what="its death")
+    assert processes.sweep() == []
+    _, status, _ = await exits.first()
+    assert status == ExitStatus(None, signal.SIGKILL)
+
+
+async def test_descriptors_stay_as_they_were_over_many_deaths(processes: Processes, exits: Exits) -> None:
+    processes.start("warm-up", 0, target("raw_exit"), b"0")
+    await exits.first()
+    before = open_descriptors()
+    for number in range(1, 31):
+        child = processes.start("a", number, target("raw_sleep"), b"")
+        processes.signal(child, signal.SIGKILL)
+        await wait_until_async(lambda: not processes.living(), what="its end")
+    assert open_descriptors() == before
+    assert len(exits.seen) == 31
+    assert procfs.children_of(os.getpid()) == []
+
+
+async def test_children_that_were_there_before_are_left_alone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:  # noqa: ASYNC220
+        shell = Processes(asyncio.get_running_loop(), RUN_ID, Exits())
+        try:
+            assert shell.sweep() == []
+            assert shell.strays_left() == []
+            assert other.poll() is None
+        finally:
+            shell.close()
+            other.communicate(b"\n")
+
+
+def test_survivors_of_a_run_are_known_by_its_id() -> None:
+    line = [sys.executable, "-c", "import time; time.sleep(60)"]
+    marked = subprocess.Popen(line, env={**os.environ, RUN_ID_VARIABLE: "dead-run"}, start_new_session=True)
+    unmarked = subprocess.Popen(line)
+    try:
+        facts = procfs.read_facts(marked.pid)
+        assert facts is not None
+        assert end_survivors("other-run", 0) == []
+        assert end_survivors("dead-run", facts.start_ticks + 1) == []  # older than the run: not of it
+        assert end_survivors("dead-run", facts.start_ticks) == [marked.pid]
+        assert marked.wait(5) == -signal.SIGKILL
+        assert unmarked.poll() is None
+    finally:
+        for process in (marked, unmarked):
+            process.kill()
+            process.wait(5)
