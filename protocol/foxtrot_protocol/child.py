@@ -32,6 +32,10 @@ class ChildContext(Protocol):
         """What this child was started with."""
 
     @property
+    def zmq_context(self) -> Any:
+        """The process's one ZeroMQ context; ended by the runtime after the target has returned."""
+
+    @property
     def log(self) -> ChildLog:
         """Where this child logs."""
 

@@ -1,6 +1,6 @@
 """Addresses and transport settings: named values with units; opens nothing.
 
-The settings are those that were measured to lose nothing together with a ring (docs/design-notes.md);
+The settings are those that were measured to lose nothing together with a ring (docs/architecture.md);
 each was measured alone.
 """
 

@@ -54,6 +54,7 @@ class ChildRuntime:
 
     def __init__(self, spec: ChildSpec, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self._spec = spec
+        self._context = context
         self._handler: Callable[[ToChild], None] | None = None
         self._backlog: list[ToChild] = []
         self._source: Callable[[Heartbeat], Heartbeat] | None = None
@@ -65,6 +66,10 @@ class ChildRuntime:
     @property
     def spec(self) -> ChildSpec:
         return self._spec
+
+    @property
+    def zmq_context(self) -> zmq.Context[zmq.Socket[bytes]]:
+        return self._context
 
     @property
     def log(self) -> ChildLog:

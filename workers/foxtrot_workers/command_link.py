@@ -63,6 +63,10 @@ class CommandLink:
         self._loop.remove_reader(self._fd)
         self._socket.close(linger=flush_ms)
 
+    def is_closed(self) -> bool:
+        """Nothing can be sent or received any more."""
+        return self._closed
+
     def _drain_soon(self) -> None:
         if not self._scheduled:
             self._scheduled = True
@@ -70,7 +74,7 @@ class CommandLink:
 
     def _drain(self) -> None:
         self._scheduled = False
-        if self._closed:
+        if self.is_closed():
             return
         with contextlib.suppress(zmq.Again):
             for _ in range(endpoints.CONTROL_HWM):
@@ -81,6 +85,6 @@ class CommandLink:
                     self.malformed_total += 1
                     continue
                 self._on_message(message)
-                if self._closed:
+                if self.is_closed():
                     return
             self._drain_soon()

@@ -1,0 +1,327 @@
+"""The EventEngine: events in, handlers called, on one dispatch thread.
+
+In the vn.py tradition: ``register(type, handler)``, ``put(event)``, typed handlers before general ones, a
+handler at most once for each type, a timer event. Different where that design leaks or hangs: the queue
+is bounded, a handler's exception is counted and hurts nobody, the timer needs no thread and does not
+drift, `stop` ends within a deadline and says what it left.
+
+A *source* (the receiver of the workers' batches) can be attached: the dispatch thread then reads it
+directly, without a queue between, so a batch costs one wake-up and no hand-over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.events import EVENT_TIMER, EVENT_TYPES
+from foxtrot_supervisor.latency import LatencyHistogram
+
+__all__ = ["EVENT_TIMER", "Event", "EventEngine", "EventSource", "Handler"]
+
+ROUTES_MAX = 100_000
+"""Combinations of type, symbol and exchange whose handlers are remembered."""
+
+QUEUED_PER_TURN = 1000
+"""Queued events handled before the source is looked at again."""
+
+PUT_WAIT_S = 5.0
+"""How long `put` waits for room in a full queue before the event is dropped and counted."""
+
+STOP_S = 30.0
+
+SETTLE_S = 0.02
+"""At the end, how long an empty source is given to show that it was not."""
+
+
+class Event:
+    """Something of a `type` has happened; `data` says what."""
+
+    __slots__ = ("data", "type")
+
+    def __init__(self, type: str, data: Any = None) -> None:  # noqa: A002 - vn.py's name
+        self.type = type
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"Event({self.type!r}, {self.data!r})"
+
+
+Handler = Callable[[Event], Any]
+
+
+class EventSource(Protocol):
+    """Where the dispatch thread gets market events from."""
+
+    def fileno(self) -> int:
+        """Readable (edge-triggered) when there may be something."""
+
+    def pump(self) -> bool:
+        """Dispatch a bounded amount; True if more may be waiting."""
+
+
+class EventEngine:
+    """Calls the handlers of each event, in order of arrival, on one thread.
+
+    `interval`: seconds between timer events. `queue_limit`: events that `put` may queue.
+    """
+
+    def __init__(self, interval: float = 1, *, queue_limit: int = 100_000, log: ChildLog | None = None) -> None:
+        self._interval = interval
+        self._queue_limit = queue_limit
+        self._log: ChildLog = log if log is not None else structlog.get_logger("foxtrot.engine")
+        self._lock = threading.RLock()
+        self._handlers: dict[str, tuple[Handler, ...]] = {}
+        self._general: tuple[Handler, ...] = ()
+        self._routes: dict[tuple[type, str, str], tuple[tuple[str, tuple[Handler, ...]], ...]] = {}
+        self._queue: deque[Event] = deque()
+        self._room = threading.Condition(threading.Lock())
+        self._source: EventSource | None = None
+        self._thread: threading.Thread | None = None
+        self._wake_fd: int | None = None
+        self._asleep = False
+        self._active = False
+        self._drain_until = 0.0
+        self.current_handler: Handler | None = None
+        """The handler that is running now, for whoever watches for slow ones."""
+        self.calls_total = 0
+        self.handler_errors_total = 0
+        self.dropped_total = 0
+        self.dispatch_latency = LatencyHistogram()
+
+    # ---- life
+
+    def start(self) -> None:
+        """Start dispatching; does nothing if started."""
+        with self._lock:
+            if self._active:
+                return
+            self._active = True
+            self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            # not a daemon: a daemon thread is cut off in the middle of its work when the process ends
+            self._thread = threading.Thread(target=self._run, name="event-engine", daemon=False)
+            self._thread.start()
+
+    def stop(self, timeout_s: float = STOP_S) -> int:
+        """Handle what is queued, then end the dispatch thread; returns how many events were left.
+
+        Called from a handler, it only asks: the thread ends after that handler has returned. A handler
+        that never returns makes this give up after `timeout_s`, with the queue's length as the answer.
+        """
+        with self._lock:
+            thread = self._thread
+            if thread is None:
+                return len(self._queue)
+            self._drain_until = time.monotonic() + timeout_s
+            self._active = False
+        self._wake()
+        if thread is threading.current_thread():
+            return len(self._queue)
+        thread.join(timeout_s)
+        with self._lock:
+            if not thread.is_alive() and self._thread is thread:
+                self._thread = None
+                if self._wake_fd is not None:
+                    os.close(self._wake_fd)
+                    self._wake_fd = None
+        if thread.is_alive():
+            self._log.error("event_engine_stuck", handler=repr(self.current_handler), left=len(self._queue))
+        return len(self._queue)
+
+    def attach(self, source: EventSource) -> None:
+        """Let the dispatch thread read `source`; before `start`."""
+        if self._active:
+            raise RuntimeError("attach a source before the engine is started")
+        self._source = source
+
+    # ---- handlers
+
+    def register(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
+        """Call `handler` for events of `type`; a second registration changes nothing."""
+        with self._lock:
+            known = self._handlers.get(type, ())
+            if handler not in known:
+                self._handlers[type] = (*known, handler)
+                self._routes.clear()
+
+    def unregister(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
+        """Undo `register`; does nothing if it was not registered."""
+        with self._lock:
+            left = tuple(known for known in self._handlers.get(type, ()) if known != handler)
+            if left:
+                self._handlers[type] = left
+            else:
+                self._handlers.pop(type, None)
+            self._routes.clear()
+
+    def register_general(self, handler: Handler) -> None:
+        """Call `handler` for every event, after the typed handlers."""
+        with self._lock:
+            if handler not in self._general:
+                self._general = (*self._general, handler)
+                self._routes.clear()
+
+    def unregister_general(self, handler: Handler) -> None:
+        """Undo `register_general`."""
+        with self._lock:
+            self._general = tuple(known for known in self._general if known != handler)
+            self._routes.clear()
+
+    def clear_handlers(self) -> None:
+        """Forget every handler."""
+        with self._lock:
+            self._handlers.clear()
+            self._general = ()
+            self._routes.clear()
+
+    def handler_count(self) -> int:
+        """How many registrations there are, general ones included."""
+        with self._lock:
+            return sum(map(len, self._handlers.values())) + len(self._general)
+
+    # ---- events in
+
+    def put(self, event: Event) -> bool:
+        """Queue `event`. With a full queue waits up to `PUT_WAIT_S` (never on the dispatch thread itself).
+
+        Returns False if it was dropped (and counted): the queue stayed full.
+        """
+        if len(self._queue) >= self._queue_limit and not self._wait_for_room():
+            self.dropped_total += 1
+            return False
+        self._queue.append(event)
+        if self._asleep:
+            self._wake()
+        return True
+
+    def queue_depth(self) -> int:
+        """Events waiting in the queue."""
+        return len(self._queue)
+
+    def dispatch(self, event: Event) -> None:
+        """Call the handlers of `event` now; only from the dispatch thread (a source's `pump`)."""
+        for handler in self._handlers.get(event.type, ()):
+            self._call(handler, event)
+        for handler in self._general:
+            self._call(handler, event)
+
+    def dispatch_market(self, data: Any) -> None:
+        """Fan `data` out under its event type and under that type plus ``SYMBOL.EXCHANGE``.
+
+        `data` is one of the structs of `foxtrot_protocol.events` with a symbol. General handlers see it
+        once, under the plain type. Only from the dispatch thread.
+        """
+        key = (data.__class__, data.symbol, data.exchange)
+        route = self._routes.get(key)
+        if route is None:
+            route = self._make_route(key)
+        for name, handlers in route:
+            event = Event(name, data)
+            for handler in handlers:
+                self._call(handler, event)
+
+    # ---- the dispatch thread
+
+    def _make_route(self, key: tuple[type, str, str]) -> tuple[tuple[str, tuple[Handler, ...]], ...]:
+        kind, symbol, exchange = key
+        name = EVENT_TYPES[kind]
+        full_name = f"{name}{symbol}.{exchange}"
+        with self._lock:
+            plain = self._handlers.get(name, ())
+            full = self._handlers.get(full_name, ())
+            parts = ((name, plain), (full_name, full), (name, self._general))
+            route = tuple((part_name, handlers) for part_name, handlers in parts if handlers)
+            if len(self._routes) >= ROUTES_MAX:
+                self._routes.clear()
+            self._routes[key] = route
+        return route
+
+    def _call(self, handler: Handler, event: Event) -> None:
+        self.current_handler = handler
+        self.calls_total += 1
+        try:
+            handler(event)
+        except Exception as error:
+            self.handler_errors_total += 1
+            self._log.error("handler_failed", handler=repr(handler), type=event.type, reason=repr(error), exc_info=True)
+        self.current_handler = None
+
+    def _run(self) -> None:
+        poller = select.poll()
+        assert self._wake_fd is not None
+        poller.register(self._wake_fd, select.POLLIN)
+        if self._source is not None:
+            poller.register(self._source.fileno(), select.POLLIN)
+        timer_at = time.monotonic() + self._interval
+        more = True
+        while self._active:
+            if not more:
+                self._sleep(poller, timer_at)
+            more = self._handle_queued()
+            if self._source is not None:
+                more = self._source.pump() or more
+            now = time.monotonic()
+            if now >= timer_at:
+                self.dispatch(Event(EVENT_TIMER))
+                # an absolute schedule: no drift, and no burst after a long handler
+                timer_at += self._interval * (1 + (now - timer_at) // self._interval)
+                self.dispatch_latency.rotate(now)
+        self._drain()
+
+    def _sleep(self, poller: select.poll, timer_at: float) -> None:
+        self._asleep = True
+        if not self._queue and self._active:
+            poller.poll(max(0.0, timer_at - time.monotonic()) * 1000)
+        self._asleep = False
+        with contextlib.suppress(BlockingIOError):
+            assert self._wake_fd is not None
+            os.eventfd_read(self._wake_fd)
+
+    def _handle_queued(self) -> bool:
+        for _ in range(QUEUED_PER_TURN):
+            try:
+                event = self._queue.popleft()
+            except IndexError:
+                return False
+            self.dispatch(event)
+            if len(self._queue) == self._queue_limit - 1:
+                with self._room:
+                    self._room.notify_all()
+        return True
+
+    def _drain(self) -> None:
+        while time.monotonic() < self._drain_until:
+            more = self._handle_queued()
+            if self._source is not None:
+                more = self._source.pump() or more
+            if not more and not self._source_settles():
+                return
+
+    def _source_settles(self) -> bool:
+        """Whether the source has more after a moment: a transport's own thread may still be moving it."""
+        if self._source is None:
+            return False
+        waiting = select.poll()
+        waiting.register(self._source.fileno(), select.POLLIN)
+        return bool(waiting.poll(SETTLE_S * 1000))
+
+    def _wait_for_room(self) -> bool:
+        if threading.current_thread() is self._thread:
+            return False
+        with self._room:
+            return self._room.wait_for(lambda: len(self._queue) < self._queue_limit, PUT_WAIT_S)
+
+    def _wake(self) -> None:
+        fd = self._wake_fd
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.eventfd_write(fd, 1)

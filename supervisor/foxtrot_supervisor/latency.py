@@ -1,0 +1,64 @@
+"""A histogram of durations with bounded memory and bounded error; pure.
+
+Buckets are powers of two, each cut in eight, so a percentile is at most 12.5 % off. Two windows rotate:
+what is reported covers between one and two window lengths, so an old peak does not stay for ever.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LatencyHistogram"]
+
+_SUB_BITS = 3
+_BUCKETS = 64 << _SUB_BITS
+
+
+def _bucket(ns: int) -> int:
+    bits = ns.bit_length()
+    if bits <= _SUB_BITS:
+        return ns
+    return (bits << _SUB_BITS) | ((ns >> (bits - 1 - _SUB_BITS)) & ((1 << _SUB_BITS) - 1))
+
+
+def _upper_ns(bucket: int) -> int:
+    bits = bucket >> _SUB_BITS
+    if bits == 0:
+        return bucket
+    fraction = bucket & ((1 << _SUB_BITS) - 1)
+    return ((1 << _SUB_BITS) + fraction + 1) << max(0, bits - 1 - _SUB_BITS)
+
+
+class LatencyHistogram:
+    """Durations in nanoseconds; percentiles in microseconds."""
+
+    def __init__(self, window_s: float = 30.0) -> None:
+        self._window_s = window_s
+        self._current = [0] * _BUCKETS
+        self._previous = [0] * _BUCKETS
+        self._rotate_at: float | None = None
+
+    def record(self, ns: int, count: int = 1) -> None:
+        """`count` events took `ns` each; a negative duration (clocks) counts as 0."""
+        self._current[min(_bucket(max(ns, 0)), _BUCKETS - 1)] += count
+
+    def rotate(self, now: float) -> None:
+        """Forget the older window when its time has come; `now` in monotonic seconds."""
+        if self._rotate_at is None:
+            self._rotate_at = now + self._window_s
+        elif now >= self._rotate_at:
+            self._rotate_at = now + self._window_s
+            self._previous = self._current
+            self._current = [0] * _BUCKETS
+
+    def percentile_us(self, fraction: float) -> float:
+        """The duration that `fraction` (0 to 1) of the events did not exceed; 0.0 without events."""
+        counts = [a + b for a, b in zip(self._current, self._previous, strict=True)]
+        total = sum(counts)
+        if total == 0:
+            return 0.0
+        wanted = fraction * total
+        seen = 0
+        for bucket, count in enumerate(counts):
+            seen += count
+            if count and seen >= wanted:
+                return _upper_ns(bucket) / 1000.0
+        raise AssertionError("a histogram's counts sum to its total")

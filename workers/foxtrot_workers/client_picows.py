@@ -1,0 +1,187 @@
+"""The fast client: picows' core, one callback for each frame.
+
+It tells which frame is the last in its receive buffer, which is the flush rule of the data plane. Messages
+in fragments are put together here, within the size limit, since picows hands over single frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+import picows
+
+from foxtrot_workers.connection import ClientOptions, ConnectFailed, FrameCallback, refusal, tls_context
+
+__all__ = ["PicowsClient"]
+
+CLOSE_REASON_CHARACTERS_MAX = 200
+
+_TEXT = picows.WSMsgType.TEXT
+_BINARY = picows.WSMsgType.BINARY
+_CONTINUATION = picows.WSMsgType.CONTINUATION
+_PING = picows.WSMsgType.PING
+_CLOSE = picows.WSMsgType.CLOSE
+
+# what it would log, we are told by exceptions and callbacks; its logger must not write to stderr by itself
+_log = logging.getLogger("picows")
+_log.addHandler(logging.NullHandler())
+_log.propagate = False
+
+
+class PicowsClient:
+    """`connection.Client` by picows."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        on_frame: FrameCallback,
+        on_control: Callable[[], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._on_frame = on_frame
+        self._on_control = on_control
+        self._on_closed = on_closed
+        self._transport: picows.WSTransport | None = None
+        self._closing = False
+        self._ended_early: str | None = None
+
+    async def connect(self) -> None:
+        options = self._options
+        if options.compression:
+            raise ConnectFailed("this exchange needs compression, which client picows has not: use websockets")
+        secure = options.url.startswith("wss:")
+        try:
+            async with asyncio.timeout(options.connect_s):
+                self._transport, _ = await picows.ws_connect(
+                    self._listener,
+                    options.url,
+                    ssl_context=tls_context(options.ca_file) if secure else None,
+                    websocket_handshake_timeout=options.connect_s,
+                    enable_auto_pong=False,  # we answer ourselves, to see that the exchange is alive
+                    max_frame_size=options.frame_bytes_max,
+                    max_redirects=0,
+                    proxy=options.proxy,
+                )
+        except picows.WSHandshakeError as error:
+            if error.response is not None:
+                response = error.response
+                raise refusal(int(response.status), response.headers.get("Retry-After"), time.time()) from None
+            raise ConnectFailed(f"handshake failed: {error}") from None
+        except TimeoutError:
+            raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
+        except (OSError, picows.WSError, ValueError) as error:
+            raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+        if self._ended_early is not None:
+            raise ConnectFailed(self._ended_early)
+
+    def send(self, text: str) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.send(_TEXT, text.encode())
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.underlying_transport.resume_reading()
+
+    async def close(self, grace_s: float) -> None:
+        self._closing = True
+        transport = self._transport
+        if transport is None:
+            return
+        transport.send_close(picows.WSCloseCode.OK)
+        transport.disconnect()
+        with contextlib.suppress(TimeoutError, picows.WSError, OSError):
+            async with asyncio.timeout(grace_s):
+                await transport.wait_disconnected()
+        transport.disconnect(graceful=False)
+
+    def ended(self, cause: str) -> None:
+        """The listener's word that the connection is over."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._transport is None:
+            self._ended_early = cause  # between the handshake and our seeing it
+        else:
+            self._on_closed(cause)
+
+    def _listener(self) -> picows.WSListener:
+        return _Listener(self)
+
+
+class _Listener(picows.WSListener):
+    def __init__(self, client: PicowsClient) -> None:
+        self._client = client
+        self._on_frame = client._on_frame
+        self._on_control = client._on_control
+        self._bytes_max = client._options.frame_bytes_max
+        self._parts: list[bytes] = []
+        self._parts_bytes = 0
+        self._fragmented = False
+        self._cause = ""
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        kind = frame.msg_type
+        if (kind is _TEXT or kind is _BINARY) and frame.fin and not frame.rsv1 and not self._fragmented:
+            self._on_frame(frame.get_payload_as_bytes(), frame.last_in_buffer)
+        else:
+            self._on_rare_frame(transport, frame, kind)
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._client.ended(self._cause or self._why(transport))
+
+    def _on_rare_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
+        if frame.rsv1:
+            self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame, which was not agreed on")
+        elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
+            self._collect(transport, frame, kind)
+        elif kind is _CLOSE:
+            reason = (frame.get_close_message() or b"")[:CLOSE_REASON_CHARACTERS_MAX]
+            self._cause = f"closed by the exchange: {_number(frame.get_close_code())} {reason.decode(errors='replace')}"
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        else:
+            if kind is _PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            self._on_control()
+
+    def _collect(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
+        if (kind is _CONTINUATION) != self._fragmented:
+            self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "fragments out of order")
+            return
+        self._fragmented = not frame.fin
+        self._parts_bytes += frame.payload_size
+        # an empty fragment costs memory too: count the list as well as the bytes
+        if self._parts_bytes + 64 * len(self._parts) > self._bytes_max:
+            self._end(transport, picows.WSCloseCode.MESSAGE_TOO_BIG, f"a message over {self._bytes_max} bytes")
+            return
+        self._parts.append(frame.get_payload_as_bytes())
+        if frame.fin:
+            message = b"".join(self._parts)
+            self._parts.clear()
+            self._parts_bytes = 0
+            self._on_frame(message, frame.last_in_buffer)
+
+    def _end(self, transport: picows.WSTransport, code: picows.WSCloseCode, cause: str) -> None:
+        self._cause = f"the exchange broke the protocol: {cause}"
+        self._parts.clear()
+        transport.send_close(code, cause[:100].encode())
+        transport.disconnect(graceful=False)
+
+    def _why(self, transport: picows.WSTransport) -> str:
+        sent = getattr(transport.close_handshake, "sent", None)
+        if sent is not None:  # picows itself ended it: an oversized or broken frame
+            return f"the exchange broke the protocol: {_number(sent.code)} {sent.reason or ''}".rstrip()
+        return "connection lost without a close frame"
+
+
+def _number(code: object) -> int:
+    return int(getattr(code, "value", code))  # type: ignore[call-overload, no-any-return]

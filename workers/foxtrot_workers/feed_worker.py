@@ -1,0 +1,364 @@
+"""The worker: one exchange connection in one process. Joins client, adapter, feed and sender.
+
+The hot path is `_on_frame`: parse, append, flush when the frame was the last at hand. Everything else
+happens at the pace of a timer. What ends the connection ends the process, with an exit code that tells
+the supervisor whose doing it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from typing import Any
+
+import msgspec
+
+from foxtrot_protocol.child import ChildContext
+from foxtrot_protocol.commands import Done, Heartbeat, Stop, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.events import FeedStatus, MarketEvent
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.spec import FeedSettings, decode_settings
+from foxtrot_workers import catalog
+from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.backpressure import Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.connection import ClientOptions, ConnectFailed, make_client
+from foxtrot_workers.event_sender import EventSender
+from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send
+from foxtrot_workers.rest import RestFetcher
+
+__all__ = ["BATCH_EVENTS_MAX", "FeedWorker", "run"]
+
+BATCH_EVENTS_MAX = 256
+"""A batch is sent at this many events at the latest; else when nothing more is at hand."""
+
+SAMPLE_BYTES = 300
+"""How much of a rejected frame is shown in the log."""
+
+CLOSE_GRACE_S = 1.0
+"""How long a polite WebSocket close may take, within the grace of a stop."""
+
+
+async def run(context: ChildContext) -> int:
+    """Start target of a connection's worker."""
+    settings = decode_settings(context.spec.settings, FeedSettings)
+    try:
+        adapter = catalog.adapter_class(settings.exchange)()
+        topics = adapter.topics(settings.channels, settings.symbols)
+    except (LookupError, ImportError, ValueError) as error:
+        context.log.error("feed_misconfigured", reason=str(error))
+        context.failed(str(error))
+        return ChildExit.CONFIGURATION
+    return await FeedWorker(context, settings, adapter, topics).run()
+
+
+class FeedWorker:
+    """One connection of one exchange, from connect to exit code."""
+
+    def __init__(self, context: ChildContext, settings: FeedSettings, adapter: Adapter, topics: list[Topic]) -> None:
+        self._context = context
+        self._settings = settings
+        self._adapter = adapter
+        self._loop = asyncio.get_running_loop()
+        self._feed = Feed(adapter, topics, stale_after_s=settings.stale_after_s, rotate_after_s=settings.rotate_after_s)
+        self._topics = topics
+        self._events: list[MarketEvent[str]] = []
+        self._sender = EventSender(
+            context.zmq_context,
+            settings.data_endpoint,
+            context.spec.name,
+            context.spec.incarnation,
+            self._judge_pressure,
+        )
+        self._pressure = Backpressure(settings.backlog_bytes, settings.full_wait_s)
+        self._dropped = DroppedEvents()
+        self._rest = RestFetcher(settings.rest_url or adapter.rest_url, settings.ca_file, settings.proxy)
+        base = settings.url or adapter.url
+        self._client = make_client(
+            settings.client,
+            ClientOptions(
+                url=adapter.address(base),
+                connect_s=settings.connect_s,
+                frame_bytes_max=adapter.limits.frame_bytes_max,
+                compression=adapter.limits.compression,
+                ca_file=settings.ca_file,
+                proxy=settings.proxy,
+            ),
+            self._on_frame,
+            self._on_control,
+            self._on_closed,
+        )
+        self._frames_total = 0
+        self._events_total = 0
+        self._rejected_total = 0
+        self._last_frame_ns = 0
+        self._last_control_at = 0.0
+        self._flush_scheduled = False
+        self._opened = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._end: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+        self._stop_deadline: float | None = None
+
+    async def run(self) -> int:
+        """Connect, serve until something ends it, leave in order; returns a `ChildExit`."""
+        context = self._context
+        context.on_command(self._on_command)
+        context.heartbeat_from(self._fill_heartbeat)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # the hot path makes no cycles; the heartbeat collects what little there is
+        connecting = asyncio.create_task(self._client.connect(), name="connect")
+        first: set[asyncio.Future[Any]] = {connecting, self._end}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            connecting.cancel()
+            await asyncio.wait({connecting})
+        elif (failure := connecting.exception()) is not None:
+            return await self._give_up(failure)
+        if not self._end.done():
+            self._on_open()
+        code, cause = await self._end
+        await self._leave(code, cause)
+        return code
+
+    # ---- hot path
+
+    def _on_frame(self, frame: bytes, last: bool) -> None:
+        receive_ns = time.time_ns()
+        self._frames_total += 1
+        self._last_frame_ns = receive_ns
+        events = self._events
+        try:
+            self._adapter.parse(frame, receive_ns, events)
+        except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
+            self._reject(frame, error)
+        if self._adapter.notices:
+            self._take_notices()
+        if last or len(events) >= BATCH_EVENTS_MAX:
+            if events:
+                self._flush()
+        elif not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._flush_scheduled = False
+        if self._events:
+            self._flush()
+
+    def _flush(self) -> None:
+        events, self._events = self._events, []
+        self._events_total += len(events)
+        if self._pressure.state is Pressure.DROPPING:
+            self._dropped.add(events)
+            return
+        self._sender.commit(events)
+        if self._sender.backlog_bytes:
+            self._judge_pressure()
+
+    # ---- everything else
+
+    def _on_control(self) -> None:
+        self._last_control_at = time.monotonic()
+
+    def _on_open(self) -> None:
+        self._opened = True
+        self._context.log.info("connected", exchange=self._adapter.exchange, topics=len(self._topics))
+        self._last_control_at = now = time.monotonic()
+        self._check_symbols()
+        self._perform(self._feed.opened(now))
+        self._take_notices()
+        self._arm_timer()
+
+    def _on_closed(self, cause: str) -> None:
+        self._finish(ChildExit.CONNECTION_LOST, cause)
+
+    def _take_notices(self) -> None:
+        notices: list[Notice] = []
+        # performing an effect may make the adapter say more; the list itself stays the adapter's
+        while self._adapter.notices:
+            notices.extend(self._adapter.notices)
+            self._adapter.notices.clear()
+        for notice in notices:
+            if isinstance(notice, RestRequest) and not self._rest.fetch(
+                notice.key, notice.path, notice.delay_s, self._on_rest
+            ):
+                self._context.log.warning("rest_request_refused", path=notice.path)
+        if self._opened:
+            self._perform(self._feed.noticed(notices, time.monotonic()))
+
+    def _on_rest(self, path: str, status: int, body: bytes) -> None:
+        if status != 200:
+            self._context.log.warning(
+                "rest_failed", path=path, status=status, answer=body[:SAMPLE_BYTES].decode(errors="replace")
+            )
+        try:
+            self._adapter.on_rest(path, status, body, time.time_ns(), self._events)
+        except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
+            self._context.log.warning("rest_answer_rejected", path=path, reason=str(error))
+            self._adapter.on_rest(path, 0, b"", time.time_ns(), self._events)
+        if self._adapter.notices:
+            self._take_notices()
+        if self._events:
+            self._flush()
+
+    def _reject(self, frame: bytes, error: Exception) -> None:
+        self._rejected_total += 1
+        self._context.log.warning(
+            "frame_rejected",
+            reason=f"{type(error).__name__}: {error}"[:SAMPLE_BYTES],
+            size_bytes=len(frame),
+            sample=frame[:SAMPLE_BYTES].decode(errors="replace"),
+        )
+
+    def _perform(self, effects: list[FeedEffect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                self._client.send(effect.text)
+            elif isinstance(effect, Online):
+                self._context.ready()
+            elif isinstance(effect, Answer):
+                spec = self._context.spec
+                self._context.send(Done(spec.name, spec.incarnation, effect.request_id, effect.error))
+            elif isinstance(effect, Leave):
+                self._finish(effect.code, effect.cause)
+            else:
+                if effect.reason:
+                    self._context.log.warning(
+                        "topic", topic=effect.topic.wire, state=effect.state, reason=effect.reason
+                    )
+                self._events.append(
+                    FeedStatus(
+                        exchange=self._adapter.exchange,
+                        symbol=effect.topic.symbol,
+                        exchange_ns=0,
+                        receive_ns=time.time_ns(),
+                        topic=effect.topic.wire,
+                        state=effect.state,
+                        age_s=effect.age_s,
+                    )
+                )
+        if self._events and not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _arm_timer(self) -> None:
+        delay_s = max(0.0, self._feed.next_deadline() - time.monotonic())
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        if self._end.done():
+            return
+        now = time.monotonic()
+        frame_age_s = (time.time_ns() - self._last_frame_ns) / 1e9
+        last_frame_at = max(self._last_control_at, now - max(0.0, frame_age_s)) if self._last_frame_ns else 0.0
+        if self._pressure.state is Pressure.HOLDING:
+            last_frame_at = now  # silence of our own making
+        self._perform(self._feed.tick(now, last_frame_at))
+        if self._adapter.notices:
+            self._take_notices()
+        if self._pressure.state is not Pressure.FLOWING:
+            self._judge_pressure()
+        self._arm_timer()
+
+    def _judge_pressure(self) -> None:
+        before = self._pressure.state
+        state = self._pressure.judge(self._sender.backlog_bytes, time.monotonic())
+        if state is before:
+            return
+        self._context.log.warning("backpressure", state=state.value, backlog_bytes=self._sender.backlog_bytes)
+        if state is Pressure.HOLDING:
+            self._client.pause()
+        elif before is Pressure.HOLDING:
+            self._client.resume()
+        if before is Pressure.DROPPING:
+            self._sender.commit(self._dropped.take_gaps(time.time_ns()))
+
+    def _check_symbols(self) -> None:
+        """Some exchanges acknowledge unknown symbols and then stay silent: look them up, beside the stream."""
+        path = self._adapter.instruments_path(self._settings.symbols)
+        if path is not None:
+            self._rest.fetch("instruments", path, 0.0, self._on_instruments)
+
+    def _on_instruments(self, path: str, status: int, body: bytes) -> None:
+        try:
+            known = self._adapter.instruments(body) if status == 200 else {}
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self._context.log.warning("instruments_unreadable", path=path, reason=str(error))
+            return
+        unknown = [symbol for symbol in self._settings.symbols if known and symbol not in known]
+        if status != 200:
+            self._context.log.warning("instruments_unavailable", path=path, status=status)
+        if unknown:
+            self._context.log.error("unknown_symbols", exchange=self._adapter.exchange, symbols=", ".join(unknown))
+
+    # ---- commands and the end
+
+    def _on_command(self, command: ToChild) -> None:
+        if isinstance(command, Stop):
+            deadline = time.monotonic() + command.grace_s
+            self._stop_deadline = deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
+            self._finish(ChildExit.CLEAN, "stop requested")
+        elif isinstance(command, Subscribe | Unsubscribe):
+            self._change_subscription(command)
+
+    def _change_subscription(self, command: Subscribe | Unsubscribe) -> None:
+        spec = self._context.spec
+        change = self._feed.add if isinstance(command, Subscribe) else self._feed.remove
+        try:
+            effects = change(command.request_id, command.symbols, self._settings.channels, time.monotonic())
+        except (ValueError, OverflowError) as error:
+            self._context.send(Done(spec.name, spec.incarnation, command.request_id, str(error)))
+            return
+        self._perform(effects)
+
+    def _finish(self, code: int, cause: str) -> None:
+        if not self._end.done():
+            self._end.set_result((code, cause))
+
+    async def _give_up(self, failure: BaseException) -> int:
+        if not isinstance(failure, ConnectFailed):
+            raise failure
+        self._context.log.warning("connect_failed", cause=failure.cause, retry_after_s=failure.retry_after_s)
+        self._context.failed(failure.cause, failure.retry_after_s)
+        await self._rest.close()
+        self._sender.close(linger_ms=0)
+        return ChildExit.REFUSED if failure.refused else ChildExit.CONNECTION_LOST
+
+    async def _leave(self, code: int, cause: str) -> None:
+        """Stop reading, flush, close: within the grace of the stop, or a second when we leave by ourselves."""
+        deadline = self._stop_deadline if self._stop_deadline is not None else time.monotonic() + CLOSE_GRACE_S
+        if code != ChildExit.CLEAN:
+            self._context.log.warning("connection_ended", cause=cause)
+            self._context.failed(cause)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._client.pause()
+        if self._events:
+            self._flush()
+        gaps = self._dropped.take_gaps(time.time_ns())
+        if gaps:
+            self._sender.commit(gaps)
+        closing = asyncio.create_task(
+            self._client.close(min(CLOSE_GRACE_S, max(0.0, deadline - time.monotonic()))), name="close"
+        )
+        if not await self._sender.drain(deadline):
+            self._context.log.error("not_everything_sent", backlog_bytes=self._sender.backlog_bytes)
+        await closing
+        await self._rest.close()
+        self._sender.close(linger_ms=max(0, int((deadline - time.monotonic()) * 1000)))
+
+    def _fill_heartbeat(self, heartbeat: Heartbeat) -> Heartbeat:
+        gc.collect(1)
+        now_ns = time.time_ns()
+        last_ns = max(self._adapter.last_data_ns.values(), default=0)
+        return msgspec.structs.replace(
+            heartbeat,
+            frames_total=self._frames_total,
+            events_total=self._events_total,
+            rejected_total=self._rejected_total,
+            committed_total=self._sender.committed_total,
+            dropped_total=self._dropped.total,
+            last_data_age_s=max(0.0, (now_ns - last_ns) / 1e9) if last_ns else None,
+            topics=self._feed.topics(time.monotonic(), now_ns),
+        )
