@@ -108,12 +108,16 @@ class CapturedStacks(Struct, frozen=True):
 
 
 class Exited(Struct, frozen=True):
-    """The child is dead and reaped; one of `exit_code` and `signal` is None."""
+    """The child is dead and reaped; one of `exit_code` and `signal` is None.
+
+    `cause`: what the shell found out about it that the exit status does not tell (the kernel's OOM killer).
+    """
 
     name: str
     incarnation: int
     exit_code: int | None
     signal: int | None
+    cause: str = ""
 
 
 class StopRequested(Struct, frozen=True):

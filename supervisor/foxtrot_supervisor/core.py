@@ -1,0 +1,605 @@
+"""The supervisor's mind: every input and the passing of time become effects here; performs none of them.
+
+Call protocol, for the shell:
+
+1. `handle(input, now)` for each input, in the order they came; perform its effects in their order.
+2. Call it with `Tick()` no later than `next_deadline()`. While any process lives that is never more than
+   `health.LOOK_S` away: a longer gap tells the core that the supervisor did not run, and it discounts it.
+3. Answer each `Spawn` with `Spawned` or `SpawnFailed`, and each death, once reaped, with `Exited`. Signals are only
+   asked for once `Spawned` told that there is a process.
+4. After `Finish` nothing more is asked for; whatever still comes in is recorded (the death of a LOST child, say).
+
+How the parts are joined: `lifecycle` says which moves there are, `health` when a child must be replaced, `escalation`
+how it goes down, `restart` what follows from its death, `shutdown` in which order all go down.
+
+Decisions that belong to no part alone:
+
+- Start: a tier begins when every child of the tiers below serves. One that ended for good does not hold up the rest,
+  unless it is what the others stand on (essential engine or simulator): then the start has failed and all is stopped.
+- An incarnation number is never used twice, also not by a spawn that failed. Before a name is spawned again, its
+  dead incarnation is fenced; so that no order of events can break this, the fence comes with every death.
+- A requested stop outlives everything: nothing is started after it, neither what was in BACKOFF nor what was on its
+  ladder to be replaced.
+- During the final stop nobody is judged by health: each child gets its ladder when its turn comes, and the budget
+  lies over all. Nor is a child on the ladder: a worker that flushes may block its loop for a while.
+- Too late for READY: the child's loop turns, so it is asked first. Too late for HELLO, or hung: it cannot hear, so
+  stacks and SIGKILL. Either is a crash for the restart policy, however it then ends. Stale data is the outside's doing.
+- SIGKILLs count for the exit code only within the final stop: a hung worker that was replaced in operation is
+  what supervision is for, and is shown in its record.
+"""
+
+from __future__ import annotations
+
+import enum
+import signal as signals
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from foxtrot_protocol.errors import LocalError
+from foxtrot_protocol.events import WorkerStatus
+from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, verdict
+from foxtrot_supervisor.effects import (
+    Ask,
+    CapturedStacks,
+    DumpStacks,
+    Effect,
+    Exited,
+    FailureReported,
+    Fence,
+    Finish,
+    HeartbeatReceived,
+    HelloReceived,
+    Input,
+    Publish,
+    ReadyReceived,
+    RestartRequested,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    StartRequested,
+    StopRequested,
+    Tick,
+)
+from foxtrot_supervisor.escalation import Ladder, Step, StopLimits
+from foxtrot_supervisor.health import LOOK_GAP_S_MAX, LOOK_S, Health, HealthLimits, Watch
+from foxtrot_supervisor.lifecycle import Desired, Event, State, step
+from foxtrot_supervisor.registry import (
+    CAUSE_CHARS_MAX,
+    STACKS_CHARS_MAX,
+    ChildPlan,
+    ChildRecord,
+    Death,
+    tiers_of,
+)
+from foxtrot_supervisor.restart import GiveUp, Leave, RestartLimits, RestartPolicy, Retry
+from foxtrot_supervisor.settings import SupervisorConfig
+from foxtrot_supervisor.shutdown import Shutdown, exit_code
+
+__all__ = ["Core", "Phase", "RequestRefused"]
+
+Phase: TypeAlias = Literal["starting", "running", "degraded", "stopping", "stopped"]
+"""The whole: "running" when every essential child serves, "degraded" when one does not any more; "stopped" also before
+the start."""
+
+_ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
+
+
+class RequestRefused(LocalError):
+    """What was requested cannot be done now; the text says why. Nothing was changed."""
+
+
+class _Purpose(enum.Enum):
+    """Why a child is on the stop ladder, which decides what its death means."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    UNWELL = "unwell"
+    STALE = "stale"
+
+
+class _Child:
+    """A record and the parts that decide about it."""
+
+    __slots__ = (
+        "counted",
+        "ladder",
+        "policy",
+        "purpose",
+        "record",
+        "reported_cause",
+        "retry_after_s",
+        "served_once",
+        "served_until",
+        "watch",
+    )
+
+    def __init__(self, plan: ChildPlan, policy: RestartPolicy) -> None:
+        self.record = ChildRecord(plan=plan)
+        self.policy = policy
+        self.ladder: Ladder | None = None
+        self.watch: Watch | None = None
+        self.purpose = _Purpose.STOP
+        self.counted = False
+        """In BACKOFF: whether the coming restart follows from a crash."""
+        self.reported_cause = ""
+        self.retry_after_s: float | None = None
+        self.served_once = False
+        self.served_until: float | None = None
+        """When it was put on the ladder."""
+
+    def served_s(self, now: float) -> float:
+        """How long the current incarnation was READY and left alone."""
+        if self.record.ready_at is None:
+            return 0.0
+        return (now if self.served_until is None else self.served_until) - self.record.ready_at
+
+
+class Core:
+    """All decisions about all children. Not thread-safe, not reentrant; used for one start and one stop."""
+
+    def __init__(self, plans: Sequence[ChildPlan], config: SupervisorConfig, random: Callable[[], float]) -> None:
+        """`random` gives numbers from 0 to 1 for jitter. Raises `ValueError` if a name stands twice in `plans`."""
+        self._tiers = tiers_of(plans)
+        self._config = config
+        self._stop_limits = StopLimits(config.stop_ask_s, config.stop_term_s, config.stop_kill_s)
+        restart_limits = RestartLimits(
+            intensity=config.restart_intensity,
+            period_s=config.restart_period_s,
+            first_s=config.backoff_first_s,
+            base_s=config.backoff_s,
+            max_s=config.backoff_max_s,
+            jitter=config.backoff_jitter,
+            healthy_after_s=config.healthy_after_s,
+        )
+        self._children = {
+            plan.name: _Child(plan, RestartPolicy(plan.restart, restart_limits, random)) for plan in plans
+        }
+        self.records: Mapping[str, ChildRecord] = MappingProxyType(
+            {name: child.record for name, child in self._children.items()}
+        )
+        """All records by name; to be read only."""
+        self.unknown_messages_total = 0
+        """Messages in the name of a child that does not exist; ignored."""
+        self.exit_code: SupervisorExit | None = None
+        """How the whole ended; None before `Finish`."""
+        self._tiers_started = 0
+        self._start_requested = False
+        self._shutdown: Shutdown | None = None
+        self._looked_at: float | None = None
+        self._effects: list[Effect] = []
+
+    # ---- outside
+
+    def handle(self, input: Input, now: float) -> list[Effect]:  # noqa: A002 - the contract's word
+        """What has to be done about `input` and about the time that passed; `now` never decreases.
+
+        Raises `RequestRefused` for a request that cannot be served; nothing was changed then.
+        """
+        self._effects = []
+        self._discount_gap(now)
+        self._take(input, now)
+        self._advance(now)
+        return self._effects
+
+    def next_deadline(self) -> float | None:
+        """When `handle` has to be called again if nothing comes in; None: only inputs can change anything."""
+        deadlines = [self._deadline_of(child) for child in self._children.values()]
+        if self._looked_at is not None and any(child.record.may_live for child in self._children.values()):
+            deadlines.append(self._looked_at + LOOK_S)
+        if self._shutdown is not None and self.exit_code is None:
+            deadlines.append(self._shutdown.next_deadline)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def _deadline_of(self, child: _Child) -> float | None:
+        if child.ladder is not None:
+            return child.ladder.next_deadline
+        if child.watch is not None and self._shutdown is None:
+            return child.watch.next_deadline(self._looked_at or 0.0)
+        return child.record.retry_at
+
+    @property
+    def state(self) -> Phase:
+        """How the whole is."""
+        if self.exit_code is not None or (not self._start_requested and self._shutdown is None):
+            return "stopped"
+        if self._shutdown is not None:
+            return "stopping"
+        essential = [child for child in self._children.values() if child.record.plan.essential]
+        if self._tiers_started < len(self._tiers) or any(
+            not child.served_once and child.record.state not in _ENDED_FOR_GOOD for child in essential
+        ):
+            return "starting"
+        serves_all = all(child.record.state is State.RUNNING for child in essential)
+        return "running" if serves_all else "degraded"
+
+    # ---- inputs
+
+    def _take(self, message: Input, now: float) -> None:
+        match message:
+            case Tick():
+                pass
+            case StartRequested():
+                self._take_start()
+            case StopRequested():
+                self._take_stop(message, now)
+            case RestartRequested():
+                self._take_restart(message, now)
+            case CapturedStacks():
+                self._take_stacks(message)
+            case _:
+                child = self._living(message.name, message.incarnation)
+                if child is not None:
+                    self._take_news(child, message, now)
+
+    def _living(self, name: str, incarnation: int) -> _Child | None:
+        """The child this is news of; None, counted, if that incarnation is dead or never was."""
+        child = self._children.get(name)
+        if child is None:
+            self.unknown_messages_total += 1
+            return None
+        if child.record.incarnation != incarnation or not child.record.may_live:
+            child.record.late_messages_total += 1
+            return None
+        return child
+
+    def _take_news(
+        self,
+        child: _Child,
+        message: Spawned | SpawnFailed | HelloReceived | ReadyReceived | HeartbeatReceived | FailureReported | Exited,
+        now: float,
+    ) -> None:
+        match message:
+            case HeartbeatReceived():
+                if child.watch is not None:
+                    child.watch.heartbeat(now, message.data_age_s)
+            case Spawned():
+                self._take_spawned(child, message.pid, now)
+            case HelloReceived():
+                self._take_hello(child, now)
+            case ReadyReceived():
+                self._take_ready(child, now)
+            case FailureReported():
+                child.reported_cause = message.cause[:CAUSE_CHARS_MAX]
+                child.retry_after_s = message.retry_after_s
+            case SpawnFailed():
+                self._died(child, None, None, f"could not be started: {message.reason}", now)
+            case Exited():
+                self._died(child, message.exit_code, message.signal, message.cause, now)
+
+    def _take_start(self) -> None:
+        if self._start_requested or self._shutdown is not None:
+            raise RequestRefused("this supervisor was already started or stopped")
+        self._start_requested = True
+        for child in self._children.values():
+            child.record.desired = Desired.RUNNING
+
+    def _take_stop(self, message: StopRequested, now: float) -> None:
+        if self._shutdown is None:
+            self._begin_shutdown(message.reason, now)
+        else:
+            self._shutdown.hasten()
+
+    def _take_restart(self, message: RestartRequested, now: float) -> None:
+        child = self._children.get(message.name)
+        if child is None:
+            raise RequestRefused(f"there is no child called {message.name!r}")
+        if self._shutdown is not None:
+            raise RequestRefused("everything is being stopped")
+        if child.record.state is State.STOPPED:
+            raise RequestRefused(f"{message.name} has not been started yet, its turn will come")
+        if child.record.state is State.LOST:
+            raise RequestRefused(f"{message.name} cannot be replaced: its process survives SIGKILL")
+        child.policy.forgive()
+        if child.record.may_live:
+            self._take_down(child, _Purpose.RESTART, "restart requested", now)
+        else:
+            self._spawn(child, "restart requested", now)
+
+    def _take_stacks(self, message: CapturedStacks) -> None:
+        """Stacks may come after the death that they explain."""
+        child = self._children.get(message.name)
+        if child is None:
+            self.unknown_messages_total += 1
+            return
+        record = child.record
+        record.stacks = message.text[:STACKS_CHARS_MAX]
+        death = record.last_exit
+        if death is not None and death.incarnation == message.incarnation:
+            record.deaths[-1] = _with_stacks(death, record.stacks)
+
+    def _take_spawned(self, child: _Child, pid: int, now: float) -> None:
+        record = child.record
+        record.pid = pid
+        record.started_at = now
+        if record.rung == "term":
+            self._signal(child, "SIGTERM")
+        elif record.rung in ("kill", "lost"):
+            self._signal(child, "SIGKILL")
+
+    def _take_hello(self, child: _Child, now: float) -> None:
+        if child.record.state is State.STARTING:
+            self._move(child, Event.HELLO, "HELLO")
+            assert child.watch is not None
+            child.watch.hello(now)
+        elif child.record.rung == "ask" and child.ladder is not None:
+            # It was asked before it could hear.
+            self._ask(child, child.ladder)
+
+    def _take_ready(self, child: _Child, now: float) -> None:
+        if child.record.state not in (State.STARTING, State.CONNECTING):
+            return
+        self._move(child, Event.READY, "READY")
+        child.record.ready_at = now
+        child.served_once = True
+        assert child.watch is not None
+        child.watch.ready(now)
+
+    # ---- the passing of time
+
+    def _discount_gap(self, now: float) -> None:
+        looked_at, self._looked_at = self._looked_at, now
+        if looked_at is None or now - looked_at <= LOOK_GAP_S_MAX:
+            return
+        gap_s = now - looked_at
+        for child in self._children.values():
+            if child.ladder is not None:
+                child.ladder.shift(gap_s)
+            if child.watch is not None:
+                child.watch.discount(gap_s, now)
+        if self._shutdown is not None:
+            self._shutdown.shift(gap_s)
+
+    def _advance(self, now: float) -> None:
+        for child in self._children.values():
+            if child.ladder is not None:
+                self._climb(child, child.ladder, now)
+            elif child.watch is not None and self._shutdown is None:
+                self._judge(child, child.watch, now)
+        if self._shutdown is None and self._start_requested:
+            self._start_what_is_due(now)
+        if self._shutdown is not None:
+            self._stop_what_is_due(self._shutdown, now)
+
+    def _judge(self, child: _Child, watch: Watch, now: float) -> None:
+        health = child.record.health = watch.verdict(now)
+        config = self._config
+        if health is Health.HUNG:
+            self._take_down(child, _Purpose.UNWELL, f"no heartbeat for {config.hung_s:g} s", now, hung=True)
+        elif health is Health.MUTE:
+            self._take_down(child, _Purpose.UNWELL, f"no HELLO within {config.hello_s:g} s", now, hung=True)
+        elif health is Health.UNREADY:
+            self._take_down(child, _Purpose.UNWELL, f"no READY within {config.ready_s:g} s", now)
+        elif health is Health.STALE:
+            self._take_down(child, _Purpose.STALE, "its market data is too old", now)
+
+    def _start_what_is_due(self, now: float) -> None:
+        for child in self._children.values():
+            if self._start_has_failed(child):
+                self._begin_shutdown(f"start failed: {child.record.name}: {child.record.cause}", now, start_failed=True)
+                return
+            retry_at = child.record.retry_at
+            if retry_at is not None and now >= retry_at:
+                child.policy.restarted(now, child.counted)
+                self._spawn(child, child.record.cause, now)
+        while self._tiers_started < len(self._tiers) and self._may_start_next_tier():
+            for name in self._tiers[self._tiers_started]:
+                self._spawn(self._children[name], "start requested", now)
+            self._tiers_started += 1
+
+    def _start_has_failed(self, child: _Child) -> bool:
+        plan = child.record.plan
+        if not plan.essential or plan.kind == "connection" or child.record.state not in _ENDED_FOR_GOOD:
+            return False
+        return not child.served_once or self._tiers_started < len(self._tiers)
+
+    def _may_start_next_tier(self) -> bool:
+        below = [self._children[name] for tier in self._tiers[: self._tiers_started] for name in tier]
+        return all(child.record.state is State.RUNNING or child.record.state in _ENDED_FOR_GOOD for child in below)
+
+    # ---- the final stop
+
+    def _begin_shutdown(self, reason: str, now: float, *, start_failed: bool = False) -> None:
+        shutdown = self._shutdown = Shutdown(self._tiers, now, self._config.shutdown_s, start_failed=start_failed)
+        for child in self._children.values():
+            child.record.desired = Desired.STOPPED
+            child.record.retry_at = None
+            child.record.health = None
+            if not child.record.may_live:
+                self._move(child, Event.STOP, reason)
+            elif child.ladder is not None:
+                child.ladder.limit(shutdown.not_after, now)
+
+    def _stop_what_is_due(self, shutdown: Shutdown, now: float) -> None:
+        if self.exit_code is not None:
+            return
+        shutdown.look(now)
+        for name in shutdown.turn(self._has_ended):
+            child = self._children[name]
+            self._take_down(
+                child,
+                _Purpose.STOP,
+                "stop requested",
+                now,
+                not_after=now if shutdown.hastened else shutdown.not_after,
+            )
+        if all(self._has_ended(name) for name in self._children):
+            self._finish(shutdown)
+
+    def _has_ended(self, name: str) -> bool:
+        record = self._children[name].record
+        return record.state is State.LOST or not record.may_live
+
+    def _finish(self, shutdown: Shutdown) -> None:
+        records = self.records.values()
+        self.exit_code = exit_code(
+            lost=any(record.state is State.LOST for record in records),
+            start_failed=shutdown.start_failed,
+            essential_fatal=any(record.state is State.FATAL and record.plan.essential for record in records),
+            kill_needed=shutdown.kill_needed,
+        )
+        self._effects.append(Finish(self.exit_code))
+
+    # ---- one child
+
+    def _move(
+        self, child: _Child, event: Event, cause: str, exit_code: int | None = None, signal: int | None = None
+    ) -> None:
+        record = child.record
+        before, record.state = record.state, step(record.state, event)
+        if record.state is before:
+            return
+        record.cause = cause[:CAUSE_CHARS_MAX]
+        self._publish(record, exit_code, signal)
+
+    def _publish(self, record: ChildRecord, exit_code: int | None = None, signal: int | None = None) -> None:
+        self._effects.append(
+            Publish(
+                WorkerStatus(
+                    worker=record.name,
+                    incarnation=record.incarnation,
+                    state=record.state.value,
+                    cause=record.cause,
+                    exit_code=exit_code,
+                    signal=signal,
+                    rung=record.rung,
+                    restarts=record.restarts_total,
+                )
+            )
+        )
+
+    def _spawn(self, child: _Child, cause: str, now: float) -> None:
+        record = child.record
+        record.incarnation += 1
+        record.restarts_total = record.incarnation - 1
+        record.retry_at = None
+        record.rung = None
+        record.ready_at = None
+        record.health = Health.STARTING
+        child.reported_cause = ""
+        child.retry_after_s = None
+        child.served_until = None
+        child.watch = self._watch_of(record.plan, now)
+        self._move(child, Event.START, cause)
+        self._effects.append(Spawn(record.name, record.incarnation))
+
+    def _watch_of(self, plan: ChildPlan, now: float) -> Watch:
+        config = self._config
+        limits = HealthLimits(config.hello_s, config.ready_s, config.late_s, config.hung_s, plan.stale_after_s)
+        return Watch(limits, now, alive_before_ready=plan.kind != "engine")
+
+    def _take_down(
+        self,
+        child: _Child,
+        purpose: _Purpose,
+        cause: str,
+        now: float,
+        *,
+        hung: bool = False,
+        not_after: float = float("inf"),
+    ) -> None:
+        """Put it on the stop ladder; where it is on it already, only the purpose changes and how long it may take."""
+        child.purpose = purpose
+        if child.ladder is None:
+            child.served_until = now
+            child.watch = None
+            child.record.health = None
+            child.ladder = Ladder(self._stop_limits, now, hung=hung)
+            self._move(child, Event.STOP if purpose is _Purpose.STOP else Event.REPLACE, cause)
+        if not_after <= now:
+            child.ladder.hasten(now)
+        else:
+            child.ladder.limit(not_after, now)
+        self._climb(child, child.ladder, now)
+
+    def _climb(self, child: _Child, ladder: Ladder, now: float) -> None:
+        for due in ladder.due(now):
+            self._do(child, ladder, due)
+
+    def _do(self, child: _Child, ladder: Ladder, due: Step) -> None:
+        record = child.record
+        if due == "dump":
+            self._effects.append(DumpStacks(record.name, record.incarnation))
+            return
+        record.rung = due
+        if due == "ask":
+            self._ask(child, ladder)
+        elif due == "term":
+            self._publish(record)
+            self._signal(child, "SIGTERM")
+        elif due == "kill":
+            record.kills_total += 1
+            if self._shutdown is not None:
+                self._shutdown.kill_needed = True
+            self._publish(record)
+            self._signal(child, "SIGKILL")
+        else:
+            child.ladder = None
+            self._move(child, Event.LOSE, f"survives SIGKILL: {record.cause}")
+
+    def _ask(self, child: _Child, ladder: Ladder) -> None:
+        self._effects.append(Ask(child.record.name, child.record.incarnation, ladder.ask_s))
+
+    def _signal(self, child: _Child, name: Literal["SIGTERM", "SIGKILL"]) -> None:
+        """Leader only at SIGTERM: it ends its own in its own order. The whole session at SIGKILL."""
+        record = child.record
+        if record.pid is not None:
+            self._effects.append(Signal(record.name, record.incarnation, name, whole_session=name == "SIGKILL"))
+
+    def _died(self, child: _Child, code: int | None, signal: int | None, found: str, now: float) -> None:
+        record = child.record
+        cause = self._cause_of_death(child, code, signal, found)
+        record.deaths.append(Death(record.incarnation, code, signal, record.rung, cause, now))
+        self._effects.append(Fence(record.name, record.incarnation))
+        follows = self._what_follows(child, code, signal, now)
+        record.pid = None
+        record.started_at = None
+        record.health = None
+        child.ladder = None
+        child.watch = None
+        match follows:
+            case None:
+                self._move(child, Event.ENDED, cause, code, signal)
+            case Leave():
+                self._move(child, Event.LEAVE, cause, code, signal)
+            case GiveUp():
+                self._move(child, Event.GIVE_UP, f"{follows.reason}: {cause}", code, signal)
+            case Retry():
+                child.counted = follows.crashed
+                record.retry_at = now + follows.delay_s
+                self._move(child, Event.RETRY, cause, code, signal)
+
+    def _what_follows(
+        self, child: _Child, code: int | None, signal: int | None, now: float
+    ) -> Retry | Leave | GiveUp | None:
+        """None: it was to end."""
+        if child.record.desired is Desired.STOPPED:
+            return None
+        on_ladder = child.record.state in (State.STOPPING, State.LOST)
+        if on_ladder and child.purpose is _Purpose.RESTART:
+            return Retry(0.0, crashed=False)
+        kind = verdict(code, signal)
+        if on_ladder:
+            kind = ExitVerdict.OUTSIDE if child.purpose is _Purpose.STALE else ExitVerdict.CRASH
+        return child.policy.died(kind, now, child.served_s(now), child.retry_after_s)
+
+    def _cause_of_death(self, child: _Child, code: int | None, signal: int | None, found: str) -> str:
+        on_ladder = child.record.state in (State.STOPPING, State.LOST)
+        said = found or (child.record.cause if on_ladder else child.reported_cause)
+        how = _how_it_ended(code, signal)
+        return f"{said} ({how})" if said and how else said or how
+
+
+def _how_it_ended(code: int | None, signal: int | None) -> str:
+    if signal is not None:
+        known = signal in signals.Signals._value2member_map_
+        return f"killed by {signals.Signals(signal).name if known else f'signal {signal}'}"
+    if code is None:
+        return ""
+    known = code in ChildExit._value2member_map_
+    return f"exit code {code}, {ChildExit(code).name}" if known else f"exit code {code}"
+
+
+def _with_stacks(death: Death, stacks: str) -> Death:
+    return Death(death.incarnation, death.code, death.signal, death.rung, death.cause, death.at, stacks)

@@ -1,0 +1,125 @@
+"""Everything that is supervised, as data: the plan of each child and the record of what became of it.
+
+Holds no process handle and decides nothing. Times are seconds on the monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct, field
+
+from foxtrot_protocol.spec import ChildKind
+from foxtrot_supervisor.effects import Rung
+from foxtrot_supervisor.health import Health
+from foxtrot_supervisor.lifecycle import PROCESS_STATES, Desired, State
+from foxtrot_supervisor.settings import Restart
+
+__all__ = [
+    "CAUSE_CHARS_MAX",
+    "DEATHS_REMEMBERED",
+    "STACKS_CHARS_MAX",
+    "ChildPlan",
+    "ChildRecord",
+    "Death",
+    "tiers_of",
+]
+
+DEATHS_REMEMBERED: Final = 20
+"""Deaths kept for each child, latest last: enough to see a pattern, little enough for `status`."""
+
+CAUSE_CHARS_MAX: Final = 1000
+"""Length of a cause in characters at most: it comes from the child and goes to logs and `status`."""
+
+STACKS_CHARS_MAX: Final = 64 * 1024
+"""Length of dumped stacks in characters at most; what is beyond is cut off at the end."""
+
+
+class ChildPlan(Struct, frozen=True, kw_only=True):
+    """What is to be supervised; data, no knowledge of what the child does."""
+
+    name: str
+    """Unique."""
+    tier: int
+    """Started from low to high, stopped from high to low; within a tier together."""
+    restart: Restart = "permanent"
+    essential: bool = True
+    """Readiness, the state of the whole and the exit code depend on it."""
+    kind: ChildKind = "connection"
+    stale_after_s: float | None = None
+    """Age of market data at which the *supervisor* replaces the child, in seconds; beyond the child's own limit, so
+    that it only acts where the child did not. None: never."""
+
+
+class Death(Struct, frozen=True):
+    """How one incarnation ended; one of `code` and `signal` is None, both if it was never made."""
+
+    incarnation: int
+    code: int | None
+    signal: int | None
+    rung: Rung | None
+    """The rung of the stop ladder it ended at; None: it ended unasked."""
+    cause: str
+    at: float
+    stacks: str = ""
+    """What it was doing, where that was dumped before SIGKILL."""
+
+
+class ChildRecord(Struct, kw_only=True):
+    """What was observed of a child, and what is wanted of it. Only the core writes it."""
+
+    plan: ChildPlan
+    state: State = State.STOPPED
+    desired: Desired = Desired.STOPPED
+    health: Health | None = None
+    """None: no process, or one on the stop ladder."""
+    cause: str = ""
+    """Why it is in this state."""
+    incarnation: int = 0
+    """0: never started."""
+    pid: int | None = None
+    """None: no process, or not made yet."""
+    started_at: float | None = None
+    """When the current process was made."""
+    ready_at: float | None = None
+    """When the current incarnation said READY."""
+    retry_at: float | None = None
+    """In BACKOFF: when it is started again."""
+    rung: Rung | None = None
+    """Last rung of the stop ladder that the current incarnation was given."""
+    restarts_total: int = 0
+    """Incarnations started after the first."""
+    kills_total: int = 0
+    """Incarnations that were sent SIGKILL."""
+    late_messages_total: int = 0
+    """Messages of incarnations that were already dead; ignored."""
+    stacks: str = ""
+    """The latest stacks that were dumped by any incarnation."""
+    deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=DEATHS_REMEMBERED))
+
+    @property
+    def name(self) -> str:
+        """Its plan's name."""
+        return self.plan.name
+
+    @property
+    def last_exit(self) -> Death | None:
+        """Its latest death, if any."""
+        return self.deaths[-1] if self.deaths else None
+
+    @property
+    def may_live(self) -> bool:
+        """Whether a process of it may exist."""
+        return self.state in PROCESS_STATES
+
+
+def tiers_of(plans: Sequence[ChildPlan]) -> list[list[str]]:
+    """Names by tier, in order of start; raises `ValueError` if two children bear one name."""
+    names = [plan.name for plan in plans]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two children are called {name!r}")
+    numbers = sorted({plan.tier for plan in plans})
+    return [[plan.name for plan in plans if plan.tier == number] for number in numbers]
