@@ -1,0 +1,294 @@
+"""A connection's life, decided without a clock or a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pytest
+
+from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_workers import feed as feed_module
+from foxtrot_workers.adapter import (
+    Acknowledged,
+    Adapter,
+    BookLost,
+    CloseAnnounced,
+    Limits,
+    Pong,
+    Refused,
+    Resubscribe,
+    SendText,
+    Topic,
+)
+from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send, TopicChanged
+
+E = TypeVar("E", bound=FeedEffect)
+
+
+class Plain(Adapter):
+    """An exchange with one text for each topic."""
+
+    name = "plain"
+    exchange = "PLAIN"
+    channels = frozenset({"trade"})
+    url = "ws://127.0.0.1"
+    rest_url = "http://127.0.0.1"
+    limits = Limits(silence_s=45.0, acknowledge_s=10.0, topics_max=4)
+
+    def topics(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Topic]:
+        return [Topic(channel, symbol, f"{symbol}@{channel}") for channel in channels for symbol in symbols]
+
+    def address(self, base: str) -> str:
+        return base
+
+    def opening(self) -> list[str]:
+        return ["hello"]
+
+    def subscribe(self, topics: Sequence[Topic]) -> list[str]:
+        return [f"+{topic.wire}" for topic in topics]
+
+    def unsubscribe(self, topics: Sequence[Topic]) -> list[str]:
+        return [f"-{topic.wire}" for topic in topics]
+
+    def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        raise AssertionError("not used")
+
+
+class Paced(Plain):
+    limits = Limits(silence_s=45.0, send_interval_s=0.5, ping_text="ping", ping_idle_s=20.0, lifetime_s=100.0)
+
+
+def make(kind: type[Adapter] = Plain, symbols: str = "A B", **settings: float) -> tuple[Feed, Adapter]:
+    adapter = kind()
+    return Feed(adapter, adapter.topics(["trade"], symbols.split()), **settings), adapter
+
+
+def of(kind: type[E], effects: list[FeedEffect]) -> list[E]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def texts(effects: list[FeedEffect]) -> list[str]:
+    return [effect.text for effect in of(Send, effects)]
+
+
+def states(effects: list[FeedEffect]) -> list[tuple[str, str]]:
+    return [(effect.topic.wire, effect.state) for effect in of(TopicChanged, effects)]
+
+
+def data(adapter: Adapter, wire: str, at_ns: int) -> None:
+    adapter.last_data_ns[wire] = at_ns
+
+
+def test_opening_says_hello_then_subscribes_and_announces_the_topics() -> None:
+    feed, _ = make()
+    effects = feed.opened(0.0)
+    assert texts(effects) == ["hello", "+A@trade", "+B@trade"]
+    assert states(effects) == [("A@trade", "asked"), ("B@trade", "asked")]
+
+
+def test_texts_keep_the_exchanges_pace() -> None:
+    feed, _ = make(Paced, "A B")
+    assert texts(feed.opened(10.0)) == ["hello"]
+    assert feed.next_deadline() <= 10.5
+    assert texts(feed.tick(10.49, 10.0)) == []
+    assert texts(feed.tick(10.5, 10.0)) == ["+A@trade"]
+    assert texts(feed.tick(10.9, 10.0)) == []
+    assert texts(feed.tick(11.1, 10.0)) == ["+B@trade"]
+
+
+def test_answers_to_pings_go_before_our_own_requests() -> None:
+    feed, _ = make(Paced, "A B")
+    feed.opened(0.0)
+    assert texts(feed.noticed([SendText("pong")], 0.6)) == ["pong"]
+
+
+def test_online_when_every_topic_is_acknowledged() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert of(Online, feed.noticed([Acknowledged(("A@trade",))], 0.1)) == []
+    effects = feed.noticed([Acknowledged(("B@trade",)), Acknowledged(("unheard-of",))], 0.2)
+    assert len(of(Online, effects)) == 1
+    assert states(effects) == [("B@trade", "acknowledged")]
+    assert of(Online, feed.noticed([Acknowledged(("B@trade",))], 0.3)) == [], "once"
+
+
+def test_online_at_the_first_data_too() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    effects = feed.tick(0.3, 0.2)
+    assert len(of(Online, effects)) == 1
+    assert states(effects) == [("A@trade", "flowing")]
+
+
+def test_a_refused_topic_is_invalid_and_the_others_go_on() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    effects = feed.noticed([Refused(("A@trade",), "no such symbol"), Acknowledged(("B@trade",))], 1.0)
+    assert ("A@trade", "invalid") in states(effects)
+    assert of(TopicChanged, effects)[0].reason == "no such symbol"
+    assert len(of(Online, effects)) == 1
+    assert of(Leave, effects) == []
+
+
+def test_when_everything_is_refused_the_worker_leaves() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    leaves = of(Leave, feed.noticed([Refused((), "banned")], 1.0))
+    assert [leave.code for leave in leaves] == [ChildExit.REFUSED]
+    assert "banned" in leaves[0].cause
+
+
+def test_an_unanswered_subscription_is_asked_again_once_then_the_connection_is_replaced() -> None:
+    feed, _ = make(symbols="A")
+    feed.opened(0.0)
+    assert texts(feed.tick(9.9, 9.0)) == []
+    assert texts(feed.tick(10.2, 10.0)) == ["+A@trade"]
+    assert of(Leave, feed.tick(15.0, 15.0)) == []
+    leaves = of(Leave, feed.tick(20.6, 20.0))
+    assert [leave.code for leave in leaves] == [ChildExit.CONNECTION_LOST]
+    assert of(Leave, feed.tick(31.0, 31.0)) == [], "it leaves once"
+
+
+def test_silence_of_every_kind_of_frame_ends_the_connection() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade", "B@trade"))], 0.1)
+    assert of(Leave, feed.tick(44.9, 0.1)) == []
+    assert [leave.code for leave in of(Leave, feed.tick(46.0, 0.1))] == [ChildExit.STALE]
+
+
+def test_frames_of_any_kind_keep_the_connection() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade", "B@trade"))], 0.1)
+    for second in range(1, 200):
+        assert of(Leave, feed.tick(float(second), second - 20.0)) == []
+
+
+def test_a_stale_topic_is_resubscribed_then_the_connection_is_replaced() -> None:
+    feed, adapter = make(symbols="A", stale_after_s=30.0)
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    feed.tick(1.0, 1.0)
+    assert states(feed.tick(30.5, 30.0)) == []
+    effects = feed.tick(31.5, 31.0)
+    assert states(effects) == [("A@trade", "stale")]
+    assert of(TopicChanged, effects)[0].age_s == pytest.approx(30.5)
+    assert texts(effects) == ["-A@trade", "+A@trade"]
+    assert of(Leave, feed.tick(61.0, 61.0)) == []
+    assert [leave.code for leave in of(Leave, feed.tick(61.6, 61.5))] == [ChildExit.STALE]
+
+
+def test_a_stale_topic_that_flows_again_is_forgiven() -> None:
+    feed, adapter = make(symbols="A", stale_after_s=30.0)
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    feed.tick(1.0, 1.0)
+    feed.tick(31.5, 31.0)
+    data(adapter, "A@trade", 6)
+    assert states(feed.tick(40.0, 40.0)) == [("A@trade", "flowing")]
+    assert of(Leave, feed.tick(62.0, 62.0)) == []
+
+
+def test_a_broken_book_is_invalid_until_data_follow() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    feed.tick(1.0, 1.0)
+    assert states(feed.noticed([BookLost("A@trade", "A", "gap")], 2.0)) == [("A@trade", "invalid")]
+    assert states(feed.tick(3.0, 3.0)) == [], "the data that showed the gap does not count"
+    data(adapter, "A@trade", 9)
+    assert ("A@trade", "flowing") in states(feed.tick(4.0, 4.0))
+
+
+def test_resubscribing_is_bounded() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert texts(feed.noticed([Resubscribe("A@trade", "gap")], 1.0)) == ["-A@trade", "+A@trade"]
+    assert feed.noticed([Resubscribe("unheard-of", "gap")], 1.0) == []
+    leaves = []
+    for _ in range(feed_module.RESUBSCRIBES_MAX):
+        leaves += of(Leave, feed.noticed([Resubscribe("A@trade", "gap")], 2.0))
+    assert [leave.code for leave in leaves] == [ChildExit.STALE]
+
+
+def test_we_ping_when_idle_and_a_pong_rearms() -> None:
+    feed, _ = make(Paced, "A")
+    feed.opened(0.0)
+    feed.tick(0.6, 0.5)
+    feed.noticed([Acknowledged(("A@trade",))], 0.7)
+    assert texts(feed.tick(21.0, 0.5)) == ["ping"]
+    assert texts(feed.tick(30.0, 0.5)) == [], "one ping until something comes"
+    feed.noticed([Pong()], 31.0)
+    feed.tick(31.5, 31.0)
+    assert texts(feed.tick(52.0, 31.0)) == ["ping"]
+
+
+def test_an_announced_close_and_the_planned_age_rotate_the_connection() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert [e.code for e in of(Leave, feed.noticed([CloseAnnounced("upgrade")], 1.0))] == [ChildExit.ROTATE]
+    feed, _ = make(Paced, "A")
+    feed.opened(0.0)
+    assert of(Leave, feed.tick(99.0, 99.0)) == []
+    assert [e.code for e in of(Leave, feed.tick(100.0, 99.5))] == [ChildExit.ROTATE]
+    feed, _ = make(Paced, "A", rotate_after_s=10.0)
+    feed.opened(0.0)
+    assert [e.code for e in of(Leave, feed.tick(10.0, 9.5))] == [ChildExit.ROTATE]
+
+
+def test_symbols_are_added_and_the_request_is_answered_when_the_exchange_did() -> None:
+    feed, _ = make(symbols="A")
+    feed.opened(0.0)
+    effects = feed.add(7, ["A", "C"], ["trade"], 1.0)
+    assert texts(effects) == ["+C@trade"], "what is subscribed is not asked for again"
+    assert of(Answer, effects) == []
+    assert of(Answer, feed.noticed([Acknowledged(("C@trade",))], 1.5)) == [Answer(7, "")]
+    assert of(Answer, feed.add(8, ["C"], ["trade"], 2.0)) == [Answer(8, "")], "nothing to do"
+
+
+def test_symbols_are_removed() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    data(adapter, "A@trade", 1)
+    assert texts(feed.remove(3, ["A"], ["trade"], 1.0)) == ["-A@trade"]
+    assert of(Answer, feed.noticed([Acknowledged(("A@trade",), subscribed=False)], 1.1)) == [Answer(3, "")]
+    assert [status.topic for status in feed.topics(2.0, 0)] == ["B@trade"]
+    assert "A@trade" not in adapter.last_data_ns
+    assert of(Answer, feed.remove(4, ["A"], ["trade"], 2.0)) == [Answer(4, "")]
+
+
+def test_requests_fail_with_a_reason_when_refused_unanswered_or_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, _ = make(symbols="A")
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade",))], 0.1)
+    feed.add(1, ["C"], ["trade"], 1.0)
+    assert of(Answer, feed.noticed([Refused(("C@trade",), "unknown")], 1.1)) == [Answer(1, "C@trade: unknown")]
+    feed.add(2, ["D"], ["trade"], 2.0)
+    late = of(Answer, feed.tick(12.5, 12.0))
+    assert [answer.request_id for answer in late] == [2]
+    assert "no answer" in late[0].error
+    assert "4 topics" in of(Answer, feed.add(3, ["E", "F"], ["trade"], 13.0))[0].error
+    monkeypatch.setattr(feed_module, "REQUESTS_MAX", 0)
+    assert "waiting" in of(Answer, feed.add(4, ["G"], ["trade"], 14.0))[0].error
+    assert "waiting" in of(Answer, feed.remove(5, ["A"], ["trade"], 14.0))[0].error
+
+
+def test_the_outbox_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "OUTBOX_COUNT", 2)
+    feed, _ = make(Paced, "A B C")
+    with pytest.raises(OverflowError):
+        feed.opened(0.0)
+
+
+def test_topics_report_state_and_age() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    data(adapter, "A@trade", 1_000_000_000)
+    feed.tick(0.3, 0.2)
+    by_wire = {status.topic: status for status in feed.topics(1.0, 3_000_000_000)}
+    assert (by_wire["A@trade"].state, by_wire["A@trade"].age_s) == ("flowing", 2.0)
+    assert (by_wire["B@trade"].state, by_wire["B@trade"].age_s) == ("asked", None)
