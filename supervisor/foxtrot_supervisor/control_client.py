@@ -1,0 +1,84 @@
+"""The operator's end of the control interface: blocking, one request at a time.
+
+For the command line and for tests. Raises `NotRunning` where nobody listens, `MalformedMessage` for a reply
+that is none, TimeoutError when the supervisor does not answer in time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from types import TracebackType
+
+from foxtrot_protocol.control import LINE_BYTES_MAX, Reply, Request, decode_reply, encode_line
+from foxtrot_protocol.endpoints import operator_path
+from foxtrot_protocol.errors import MalformedMessage
+
+__all__ = ["ControlClient", "NotRunning"]
+
+_CHUNK_BYTES = 64 * 1024
+
+
+class NotRunning(Exception):
+    """No supervisor answers at `path`; `reason` says what happened instead."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"no supervisor is running at {path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ControlClient:
+    """A connection to the supervisor of one run directory; use it as a context manager."""
+
+    def __init__(self, run_dir: str, connect_s: float = 5.0) -> None:
+        self._path = operator_path(run_dir)
+        self._buffer = b""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(connect_s)
+        try:
+            self._socket.connect(self._path)
+        except OSError as error:
+            self._socket.close()
+            raise NotRunning(self._path, error.strerror or str(error)) from None
+
+    def request(self, request: Request, timeout_s: float | None = None) -> Reply:
+        """Send `request` and wait for its reply, at most `timeout_s` (None: as long as it takes)."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._set_timeout(deadline)
+        # a supervisor that will not listen says why before it hangs up: read that all the same
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(encode_line(request))
+        return decode_reply(self._read_line(deadline))
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_line(self, deadline: float | None) -> bytes:
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > LINE_BYTES_MAX:
+                raise MalformedMessage(f"reply longer than {LINE_BYTES_MAX} bytes")
+            self._set_timeout(deadline)
+            try:
+                chunk = self._socket.recv(_CHUNK_BYTES)
+            except ConnectionResetError:
+                chunk = b""
+            if not chunk:
+                raise NotRunning(self._path, "it ended without an answer")
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _set_timeout(self, deadline: float | None) -> None:
+        # 1 ms at least: 0 would mean non-blocking
+        self._socket.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
