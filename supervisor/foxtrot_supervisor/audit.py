@@ -1,0 +1,113 @@
+"""Whether anything is left behind: looked up from the operating system and the interpreter, not from memory.
+
+Run at the very end. Each kind of leftover is listed, so that a failed audit says what to look for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Collection
+from typing import Any
+
+from msgspec import Struct
+
+__all__ = ["Audit", "Baseline", "audit", "open_descriptors", "take_baseline"]
+
+
+class Baseline(Struct, frozen=True):
+    """How it was at the start: descriptor to what it names; children that were not ours."""
+
+    descriptors: dict[int, str]
+
+
+class Audit(Struct, frozen=True):
+    """What was found; all empty is clean."""
+
+    children: list[str] = []
+    """Processes of this run, dead or alive: ``pid name``."""
+    threads: list[str] = []
+    """Other threads than the main thread."""
+    tasks: list[str] = []
+    """Other tasks than the current one."""
+    descriptors: list[str] = []
+    """Descriptors that were not open at the start: ``number -> what it names``."""
+    files: list[str] = []
+    """Files of this run in its directory."""
+    garbage: int = 0
+    """Objects that the garbage collector could not free."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was left behind."""
+        return self == Audit()
+
+    def as_dict(self) -> dict[str, Any]:
+        """One JSON object, ``clean`` first."""
+        return {
+            "clean": self.clean,
+            "children": self.children,
+            "threads": self.threads,
+            "tasks": self.tasks,
+            "descriptors": self.descriptors,
+            "files": self.files,
+            "garbage": self.garbage,
+        }
+
+
+def take_baseline() -> Baseline:
+    """Look at the process before anything of the run is made."""
+    return Baseline(open_descriptors())
+
+
+def audit(
+    baseline: Baseline,
+    *,
+    children: Collection[str],
+    files: Collection[str],
+    descriptors_allowed: Collection[int] = (),
+    tasks_allowed: Collection[asyncio.Task[Any]] = (),
+) -> Audit:
+    """Look again. The allowed ones are those that carry the audit's result to an operator."""
+    gc.collect()
+    return Audit(
+        children=sorted(children),
+        threads=_other_threads(),
+        tasks=_other_tasks(tasks_allowed),
+        descriptors=_new_descriptors(baseline, descriptors_allowed),
+        files=sorted(files),
+        garbage=len(gc.garbage),
+    )
+
+
+def open_descriptors() -> dict[int, str]:
+    """Every open descriptor of this process and what it names."""
+    found: dict[int, str] = {}
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            found[int(entry)] = os.readlink(f"/proc/self/fd/{entry}")
+        except FileNotFoundError:
+            continue  # the descriptor of this very listing
+    return found
+
+
+def _new_descriptors(baseline: Baseline, allowed: Collection[int]) -> list[str]:
+    return [
+        f"{number} -> {name}"
+        for number, name in sorted(open_descriptors().items())
+        if number not in allowed and baseline.descriptors.get(number) != name
+    ]
+
+
+def _other_threads() -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+
+
+def _other_tasks(allowed: Collection[asyncio.Task[Any]]) -> list[str]:
+    try:
+        current = asyncio.current_task()
+    except RuntimeError:  # no loop runs: there is nothing that could be a task
+        return []
+    return sorted(task.get_name() for task in asyncio.all_tasks() if task is not current and task not in allowed)
