@@ -18,13 +18,16 @@ from foxtrot_protocol.endpoints import operator_path, tap_path
 from foxtrot_protocol.framing import Batch
 from foxtrot_supervisor.tap_decoder import Dropped, TapDecoder, TapRecord
 
-__all__ = ["ENGINE_WAIT_S", "RETRY_S", "EngineAway", "EventStream", "follow", "is_running"]
+__all__ = ["ENGINE_WAIT_S", "RETRY_S", "SETTLED_S", "EngineAway", "EventStream", "follow", "is_running"]
 
 RETRY_S = 0.05
 """Pause between two attempts to connect."""
 
 ENGINE_WAIT_S = 60.0
 """How long a running supervisor may be without an engine before a reader gives up."""
+
+SETTLED_S = 1.0
+"""A connection that lasted longer was served, even if no event came."""
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -95,37 +98,34 @@ def follow(
     `engine_wait_s`, `MalformedMessage` if the stream cannot be read. The run must have been seen running.
     """
     seen: dict[str, tuple[int, int]] = {}
-    connections = 0
-    while True:
-        stream = _connect(run_dir, engine_wait_s)
-        if stream is None:
-            say("the run has ended")
-            return
-        connections += 1
-        if connections > 1:
-            say("the engine has been replaced: connected to the new one")
+    served = False
+    reason = ""
+    deadline = time.monotonic() + engine_wait_s
+    while time.monotonic() < deadline:
+        try:
+            stream = EventStream(run_dir)
+        except OSError as error:
+            if not is_running(run_dir):
+                say("the run has ended")
+                return
+            reason = error.strerror or str(error)
+            time.sleep(RETRY_S)
+            continue
+        connected, got = time.monotonic(), False
         with stream:
             for records in stream.records():
+                if served and not got:
+                    say("connected to the new engine")
+                served = got = True
                 batches = _new_batches(records, decoder, seen, say)
                 if batches:
                     yield batches
-        say("the engine has ended the stream")
-
-
-def _connect(run_dir: str, engine_wait_s: float) -> EventStream | None:
-    """A connection to the engine as soon as there is one; None if the run is over."""
-    deadline = time.monotonic() + engine_wait_s
-    while True:
-        try:
-            return EventStream(run_dir)
-        except OSError as error:
-            if not is_running(run_dir):
-                return None
-            if time.monotonic() >= deadline:
-                raise EngineAway(
-                    f"the supervisor in {run_dir} has had no engine for {engine_wait_s:g} s: {error.strerror}"
-                ) from None
+        if got or time.monotonic() - connected > SETTLED_S:
+            say("the engine has ended the stream")
+            deadline = time.monotonic() + engine_wait_s
+        reason = "it ends connections at once: too many readers"
         time.sleep(RETRY_S)
+    raise EngineAway(f"the engine of the run in {run_dir} gives no events: {reason}")
 
 
 def _new_batches(

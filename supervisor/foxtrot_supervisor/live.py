@@ -1,0 +1,192 @@
+"""The status as a person sees it: one table, the latest events, the last log lines.
+
+Pure but for `LiveView`, which draws on the terminal when it is told to and has no thread of its own.
+Whatever a status lacks is shown as a dash, so that a newer client can look at an older supervisor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["EVENT_LINES", "LOG_LINES", "LiveView", "Rates", "duration", "quantity", "render_status"]
+
+Status = Mapping[str, Any]
+
+EVENT_LINES = 8
+"""Latest events shown below the table."""
+
+LOG_LINES = 6
+"""Last log lines shown below the events."""
+
+_STATE_STYLES = {
+    "RUNNING": "green",
+    "STARTING": "cyan",
+    "CONNECTING": "cyan",
+    "BACKOFF": "yellow",
+    "STOPPING": "yellow",
+    "STOPPED": "dim",
+    "EXITED": "dim",
+    "FATAL": "bold red",
+    "LOST": "bold red",
+}
+
+_COLUMNS = ("worker", "state", "pid", "up", "restarts", "events", "events/s", "p50", "p99", "data age", "gaps", "RSS")
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in two units at most: ``0.4s``, ``12s``, ``3m05s``, ``2h07m``, ``3d04h``."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
+
+
+def quantity(number: float | None) -> str:
+    """A count, shortened: ``950``, ``12.3k``, ``4.1M``."""
+    if number is None:
+        return "-"
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if number >= factor:
+            scale = 1e3 if unit == "k" else factor
+            return f"{number / scale:.1f}{unit}"
+    return f"{number:.0f}"
+
+
+def _microseconds(value: float | None) -> str:
+    if not value:
+        return "-"
+    return f"{value:.0f}us" if value < 10_000 else f"{value / 1000:.0f}ms"
+
+
+def _mebibytes(value: float | None) -> str:
+    return f"{value / 2**20:.0f}M" if value else "-"
+
+
+class Rates:
+    """Events each second of each worker, from one status to the next; one entry a worker."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def update(self, status: Status) -> dict[str, float]:
+        """The rate of every worker since the status before; absent until there were two."""
+        uptime = float(status.get("supervisor", {}).get("uptime_s") or 0.0)
+        rates, now = {}, {}
+        for worker in _workers(status):
+            name, total = worker["name"], int(worker.get("events_total") or 0)
+            now[name] = (uptime, total)
+            before, count = self._last.get(name, (uptime, total))
+            if uptime > before:
+                rates[name] = max(0, total - count) / (uptime - before)
+        self._last = now
+        return rates
+
+
+def render_status(status: Status, rates: Mapping[str, float] | None = None) -> RenderableType:
+    """The whole status; `rates` are events each second by worker, where they are known."""
+    parts: list[RenderableType] = [_headline(status), _table(status, rates or {})]
+    parts += _lines("latest events", status.get("engine", {}).get("recent") or (), EVENT_LINES, "")
+    parts += _lines("log", status.get("log") or (), LOG_LINES, "dim")
+    return Group(*parts)
+
+
+def _workers(status: Status) -> list[Mapping[str, Any]]:
+    return [*status.get("simulators", ()), *status.get("workers", ())]
+
+
+def _headline(status: Status) -> Text:
+    supervisor, engine = status.get("supervisor", {}), status.get("engine", {})
+    line = Text("foxtrot-supervisor ", style="bold")
+    line.append(f"{supervisor.get('version', '')}  pid {supervisor.get('pid', '-')}  ", style="")
+    state = str(supervisor.get("state", "-"))
+    line.append(state, style=_STATE_STYLES.get(state.upper(), ""))
+    line.append(f"  up {duration(supervisor.get('uptime_s'))}  {supervisor.get('run_dir', '')}\n", style="")
+    line.append("engine ", style="bold")
+    state = str(engine.get("state", "-"))
+    line.append(state, style=_STATE_STYLES.get(state, ""))
+    line.append(
+        f"  {quantity(engine.get('events_total'))} events  {quantity(engine.get('events_per_s'))}/s"
+        f"  queue {quantity(engine.get('queue_depth'))}"
+        f"  dispatch p50 {_microseconds(engine.get('dispatch_p50_us'))} p99 "
+        f"{_microseconds(engine.get('dispatch_p99_us'))}"
+        f"  slow handlers {quantity(engine.get('slow_handlers'))}",
+        style="",
+    )
+    return line
+
+
+def _table(status: Status, rates: Mapping[str, float]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in ("worker", "state") else "right", no_wrap=True)
+    for worker in _workers(status):
+        table.add_row(*_row(worker, rates.get(worker["name"])))
+    return table
+
+
+def _row(worker: Mapping[str, Any], rate: float | None) -> Sequence[RenderableType]:
+    state = str(worker.get("state", "-"))
+    return (
+        Text(worker["name"]),
+        Text(state, style=_STATE_STYLES.get(state, "")),
+        str(worker.get("pid") or "-"),
+        duration(worker.get("uptime_s")),
+        quantity(worker.get("restarts_total")),
+        quantity(worker.get("events_total")),
+        quantity(rate),
+        _microseconds(worker.get("latency_p50_us")),
+        _microseconds(worker.get("latency_p99_us")),
+        duration(worker.get("last_data_age_s")),
+        quantity(worker.get("gaps_total")),
+        _mebibytes(worker.get("rss_bytes")),
+    )
+
+
+def _lines(title: str, lines: Sequence[object], most: int, style: str) -> list[RenderableType]:
+    """The last `most` of `lines`, each cut to the terminal's width, below a title; nothing if there is none."""
+    if not lines:
+        return []
+    parts: list[RenderableType] = [Text(f"\n{title}", style="bold")]
+    parts += [Text(str(line), style=style, no_wrap=True, overflow="ellipsis") for line in list(lines)[-most:]]
+    return parts
+
+
+class LiveView:
+    """Draws each status it is shown in the place of the one before; a context manager.
+
+    Without a refresh thread: the audit at the end of a run would find it.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._rates = Rates()
+        self._live = Live(
+            Text("starting ..."), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
+
+    def show(self, status: Status) -> None:
+        """Draw `status` now."""
+        self._live.update(render_status(status, self._rates.update(status)), refresh=True)
+
+    def __enter__(self) -> LiveView:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
