@@ -47,8 +47,8 @@ class PicowsClient:
         self._on_control = on_control
         self._on_closed = on_closed
         self._transport: picows.WSTransport | None = None
-        self._closing = False
-        self._ended_early: str | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.end_cause = ""
 
     async def connect(self) -> None:
         options = self._options
@@ -76,8 +76,7 @@ class PicowsClient:
             raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
         except (OSError, picows.WSError, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
-        if self._ended_early is not None:
-            raise ConnectFailed(self._ended_early)
+        self._watcher = asyncio.create_task(self._watch(self._transport), name="websocket-end")
 
     def send(self, text: str) -> None:
         if self._transport is not None and not self._transport.is_disconnected:
@@ -92,10 +91,12 @@ class PicowsClient:
             self._transport.underlying_transport.resume_reading()
 
     async def close(self, grace_s: float) -> None:
-        self._closing = True
-        transport = self._transport
-        if transport is None:
+        transport, watcher = self._transport, self._watcher
+        if transport is None or watcher is None:
             return
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
         transport.send_close(picows.WSCloseCode.OK)
         transport.disconnect()
         with contextlib.suppress(TimeoutError, picows.WSError, OSError):
@@ -103,15 +104,16 @@ class PicowsClient:
                 await transport.wait_disconnected()
         transport.disconnect(graceful=False)
 
-    def ended(self, cause: str) -> None:
-        """The listener's word that the connection is over."""
-        if self._closing:
-            return
-        self._closing = True
-        if self._transport is None:
-            self._ended_early = cause  # between the handshake and our seeing it
-        else:
-            self._on_closed(cause)
+    async def _watch(self, transport: picows.WSTransport) -> None:
+        """Tell how the connection ended; picows raises here what it found wrong itself."""
+        try:
+            await transport.wait_disconnected()
+            cause = self.end_cause or "connection lost without a close frame"
+        except picows.WSError as error:
+            cause = f"the exchange broke the protocol: {error}"
+        except OSError as error:
+            cause = f"connection lost: {error}"
+        self._on_closed(cause)
 
     def _listener(self) -> picows.WSListener:
         return _Listener(self)
@@ -126,7 +128,6 @@ class _Listener(picows.WSListener):
         self._parts: list[bytes] = []
         self._parts_bytes = 0
         self._fragmented = False
-        self._cause = ""
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         kind = frame.msg_type
@@ -135,17 +136,14 @@ class _Listener(picows.WSListener):
         else:
             self._on_rare_frame(transport, frame, kind)
 
-    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        self._client.ended(self._cause or self._why(transport))
-
     def _on_rare_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
         if frame.rsv1:
             self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame, which was not agreed on")
         elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
             self._collect(transport, frame, kind)
         elif kind is _CLOSE:
-            reason = (frame.get_close_message() or b"")[:CLOSE_REASON_CHARACTERS_MAX]
-            self._cause = f"closed by the exchange: {_number(frame.get_close_code())} {reason.decode(errors='replace')}"
+            reason = (frame.get_close_message() or b"")[:CLOSE_REASON_CHARACTERS_MAX].decode(errors="replace")
+            self._client.end_cause = f"closed by the exchange: {_number(frame.get_close_code())} {reason}".rstrip()
             transport.send_close(frame.get_close_code())
             transport.disconnect()
         else:
@@ -171,16 +169,10 @@ class _Listener(picows.WSListener):
             self._on_frame(message, frame.last_in_buffer)
 
     def _end(self, transport: picows.WSTransport, code: picows.WSCloseCode, cause: str) -> None:
-        self._cause = f"the exchange broke the protocol: {cause}"
+        self._client.end_cause = f"the exchange broke the protocol: {cause}"
         self._parts.clear()
         transport.send_close(code, cause[:100].encode())
         transport.disconnect(graceful=False)
-
-    def _why(self, transport: picows.WSTransport) -> str:
-        sent = getattr(transport.close_handshake, "sent", None)
-        if sent is not None:  # picows itself ended it: an oversized or broken frame
-            return f"the exchange broke the protocol: {_number(sent.code)} {sent.reason or ''}".rstrip()
-        return "connection lost without a close frame"
 
 
 def _number(code: object) -> int:

@@ -132,14 +132,18 @@ class FeedWorker:
             self._adapter.parse(frame, receive_ns, events)
         except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
             self._reject(frame, error)
-        if self._adapter.notices:
-            self._take_notices()
-        if last or len(events) >= BATCH_EVENTS_MAX:
-            if events:
-                self._flush()
-        elif not self._flush_scheduled:
-            self._flush_scheduled = True
-            self._loop.call_soon(self._flush_soon)
+        try:
+            if self._adapter.notices:
+                self._take_notices()
+            if last or len(events) >= BATCH_EVENTS_MAX:
+                if events:
+                    self._flush()
+            elif not self._flush_scheduled:
+                self._flush_scheduled = True
+                self._loop.call_soon(self._flush_soon)
+        except Exception as error:
+            # a fault of ours inside a library's callback must end the worker, not vanish in the library
+            self._crash(error)
 
     def _flush_soon(self) -> None:
         self._flush_scheduled = False
@@ -315,6 +319,10 @@ class FeedWorker:
     def _finish(self, code: int, cause: str) -> None:
         if not self._end.done():
             self._end.set_result((code, cause))
+
+    def _crash(self, error: Exception) -> None:
+        if not self._end.done():
+            self._end.set_exception(error)
 
     async def _give_up(self, failure: BaseException) -> int:
         if not isinstance(failure, ConnectFailed):

@@ -1,0 +1,345 @@
+"""Both WebSocket clients, one contract, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+
+from foxtrot_workers.connection import CLIENTS, Client, ClientOptions, ConnectFailed, make_client
+from tests.support.tls import make_tls
+from tests.support.waiting import wait_until_async
+
+LIMIT_S = 10.0
+FRAME_BYTES_MAX = 64 * 1024
+
+Behaviour = Callable[[ServerConnection], Awaitable[None]]
+
+
+class Seen:
+    """What a client called back."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.controls = 0
+        self.causes: list[str] = []
+
+    def on_frame(self, frame: bytes, last: bool) -> None:
+        self.frames.append(frame)
+
+    def on_control(self) -> None:
+        self.controls += 1
+
+
+@pytest.fixture(params=sorted(CLIENTS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+def options(url: str, **settings: object) -> ClientOptions:
+    values = {"connect_s": 5.0, "frame_bytes_max": FRAME_BYTES_MAX, "compression": False, **settings}
+    return ClientOptions(url=url, **values)  # type: ignore[arg-type]  # the test's own keyword values
+
+
+def client_for(name: str, seen: Seen, url: str, **settings: object) -> Client:
+    return make_client(name, options(url, **settings), seen.on_frame, seen.on_control, seen.causes.append)
+
+
+@asynccontextmanager
+async def served(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    async def handle(connection: ServerConnection) -> None:
+        try:
+            await behaviour(connection)
+            await connection.wait_closed()
+        except ConnectionClosed:
+            return
+
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None) as server:
+        yield f"{'wss' if tls else 'ws'}://localhost:{port_of(server)}"
+
+
+def port_of(server: Server) -> int:
+    return int(next(iter(server.sockets)).getsockname()[1])
+
+
+async def connected(name: str, seen: Seen, behaviour: Behaviour, url: str) -> Client:
+    client = client_for(name, seen, url)
+    await client.connect()
+    return client
+
+
+async def test_texts_and_binaries_arrive_in_order_as_bytes(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        for number in range(500):
+            await connection.send(f"text {number}")
+        await connection.send(b"\x00\xff")
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        await wait_until_async(lambda: len(seen.frames) == 501, LIMIT_S, "all frames")
+        assert seen.frames[:500] == [f"text {n}".encode() for n in range(500)]
+        assert seen.frames[500] == b"\x00\xff"
+        await client.close(1.0)
+    assert seen.causes == [], "our own close is no accident"
+
+
+async def test_what_we_send_arrives(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        while True:
+            await connection.send(await connection.recv())
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        for number in range(10):
+            client.send(f"ä{number}")
+        await wait_until_async(lambda: len(seen.frames) == 10, LIMIT_S, "ten echoes")
+        assert seen.frames == [f"ä{number}".encode() for number in range(10)]
+        await client.close(1.0)
+        client.send("after the end: ignored")
+
+
+async def test_a_message_in_fragments_is_put_together(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        async def parts() -> AsyncIterator[str]:
+            for part in ("one ", "two ", "three"):
+                yield part
+
+        await connection.send(parts())
+        await connection.send("whole")
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        await wait_until_async(lambda: len(seen.frames) == 2, LIMIT_S, "both messages")
+        assert seen.frames == [b"one two three", b"whole"]
+        await client.close(1.0)
+
+
+async def test_pings_are_answered_with_their_payload_and_seen(name: str, seen: Seen) -> None:
+    answered = asyncio.Event()
+
+    async def behave(connection: ServerConnection) -> None:
+        await (await connection.ping("1628952395768"))
+        answered.set()
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        await asyncio.wait_for(answered.wait(), LIMIT_S)
+        assert seen.controls >= 1
+        await client.close(1.0)
+
+
+async def test_invalid_utf8_reaches_the_parser_or_ends_the_connection_but_never_crashes(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        await send_raw(connection, Frame(Opcode.TEXT, b'{"e": "\xff\xfe"}'))
+        await connection.send("after")
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        await wait_until_async(lambda: b"after" in seen.frames or bool(seen.causes), LIMIT_S, "a verdict")
+        await client.close(1.0)
+
+
+async def send_raw(connection: ServerConnection, frame: Frame) -> None:
+    """A server's frame without the library's own check of it; payloads up to 65535 bytes."""
+    head = bytes([(frame.fin << 7) | (frame.rsv1 << 6) | frame.opcode])
+    size = len(frame.data)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    connection.transport.write(head + length + frame.data)
+
+
+@pytest.mark.parametrize("fragments", [False, True])
+async def test_an_oversized_message_ends_the_connection_with_a_cause(name: str, seen: Seen, fragments: bool) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        if not fragments:
+            await connection.send("x" * (FRAME_BYTES_MAX + 1))
+            return
+        await send_raw(connection, Frame(Opcode.TEXT, b"x" * 1000, fin=False))
+        while True:
+            await send_raw(connection, Frame(Opcode.CONT, b"x" * 1000, fin=False))
+            await connection.drain()
+
+    async with served(behave) as url:
+        await connected(name, seen, behave, url)
+        await wait_until_async(lambda: bool(seen.causes), LIMIT_S, "the end")
+        assert "broke the protocol" in seen.causes[0]
+        # what was in the receive buffer already may come through: bounded all the same
+        assert sum(map(len, seen.frames)) < 4 * FRAME_BYTES_MAX
+    assert len(seen.causes) == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(Opcode.TEXT, b"compressed?", rsv1=True),
+        Frame(Opcode.CONT, b"continues nothing"),
+        Frame(Opcode.TEXT, b"starts", fin=False),
+    ],
+    ids=["reserved-bit", "stray-continuation", "interrupted-fragments"],
+)
+async def test_broken_framing_ends_the_connection_with_a_cause(name: str, seen: Seen, frame: Frame) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        await send_raw(connection, frame)
+        await send_raw(connection, Frame(Opcode.TEXT, b"next"))
+
+    async with served(behave) as url:
+        await connected(name, seen, behave, url)
+        await wait_until_async(lambda: bool(seen.causes), LIMIT_S, "the end")
+        assert "broke the protocol" in seen.causes[0]
+
+
+async def test_the_exchanges_close_is_told_with_code_and_reason(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        await connection.close(1008, "Too many requests")
+
+    async with served(behave) as url:
+        await connected(name, seen, behave, url)
+        await wait_until_async(lambda: bool(seen.causes), LIMIT_S, "the end")
+    assert seen.causes == ["closed by the exchange: 1008 Too many requests"]
+
+
+async def test_a_lost_connection_is_told(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        connection.transport.abort()
+
+    async with served(behave) as url:
+        client = client_for(name, seen, url)
+        try:
+            await client.connect()
+        except ConnectFailed as failure:
+            seen.causes.append(failure.cause)
+        await wait_until_async(lambda: bool(seen.causes), LIMIT_S, "the end")
+    assert len(seen.causes) == 1
+
+
+async def test_pausing_holds_the_exchange_back_and_loses_nothing(name: str, seen: Seen) -> None:
+    total = 20_000
+    sent = 0
+
+    async def behave(connection: ServerConnection) -> None:
+        nonlocal sent
+        for number in range(total):
+            await connection.send(f"{number:01000}")
+            sent += 1
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        await wait_until_async(lambda: len(seen.frames) > 100, LIMIT_S, "the first frames")
+        client.pause()
+        stable = await settled(lambda: sent)
+        assert stable < total, "the server must be held back by TCP"
+        held = len(seen.frames)
+        client.resume()
+        await wait_until_async(lambda: len(seen.frames) == total, LIMIT_S, "everything")
+        assert held < total
+        assert seen.frames == [f"{n:01000}".encode() for n in range(total)]
+        await client.close(1.0)
+
+
+async def settled(value: Callable[[], int]) -> int:
+    """`value` once it has not changed for a while."""
+    last, same = value(), 0
+    while same < 20:
+        await asyncio.sleep(0.01)
+        now = value()
+        last, same = now, same + 1 if now == last else 0
+    return last
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "refused", "retry_after_s"),
+    [
+        (HTTPStatus.TOO_MANY_REQUESTS, "17", True, 17.0),
+        (HTTPStatus.IM_A_TEAPOT, "120", True, 120.0),
+        (HTTPStatus.TOO_MANY_REQUESTS, "soon", True, None),
+        (HTTPStatus.SERVICE_UNAVAILABLE, None, False, None),
+    ],
+)
+async def test_a_refused_handshake_tells_status_and_retry_after(
+    name: str, seen: Seen, status: HTTPStatus, header: str | None, refused: bool, retry_after_s: float | None
+) -> None:
+    def refuse(connection: ServerConnection, request: Request) -> Response:
+        response = connection.respond(status, "no\n")
+        if header is not None:
+            response.headers["Retry-After"] = header
+        return response
+
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
+        client = client_for(name, seen, f"ws://127.0.0.1:{port_of(server)}")
+        with pytest.raises(ConnectFailed) as caught:
+            await client.connect()
+        await client.close(1.0)
+    assert str(int(status)) in caught.value.cause
+    assert (caught.value.refused, caught.value.retry_after_s) == (refused, retry_after_s)
+
+
+async def test_redirects_are_not_followed(name: str, seen: Seen) -> None:
+    visited: list[str] = []
+
+    def redirect(connection: ServerConnection, request: Request) -> Response:
+        visited.append(request.path)
+        return Response(302, "Found", Headers({"Location": f"ws://127.0.0.1:{port}/other"}), b"")
+
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=redirect) as server:
+        port = port_of(server)
+        client = client_for(name, seen, f"ws://127.0.0.1:{port}/first")
+        with pytest.raises(ConnectFailed, match="302"):
+            await client.connect()
+        await client.close(1.0)
+    assert visited == ["/first"]
+
+
+async def test_nobody_listening_is_a_connect_failure(name: str, seen: Seen) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        client = client_for(name, seen, f"ws://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(ConnectFailed) as caught:
+            await client.connect()
+    assert not caught.value.refused
+
+
+async def test_a_silent_handshake_ends_at_its_deadline(name: str, seen: Seen) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = client_for(name, seen, f"ws://127.0.0.1:{port}", connect_s=0.3)
+    with pytest.raises(ConnectFailed, match=r"within 0\.3 s"):
+        await asyncio.wait_for(client.connect(), 5.0)
+    server.close()
+    await server.wait_closed()
+
+
+async def test_tls_is_verified_against_the_private_authority_and_refused_without_it(
+    name: str, seen: Seen, tmp_path: Path
+) -> None:
+    authority = make_tls(tmp_path)
+
+    async def behave(connection: ServerConnection) -> None:
+        await connection.send("secret")
+
+    async with served(behave, authority.server_context()) as url:
+        stranger = client_for(name, seen, url)
+        with pytest.raises(ConnectFailed):
+            await stranger.connect()
+        client = client_for(name, seen, url, ca_file=str(authority.ca_file))
+        await client.connect()
+        await wait_until_async(lambda: seen.frames == [b"secret"], LIMIT_S, "the frame")
+        await client.close(1.0)
