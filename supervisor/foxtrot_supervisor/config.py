@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import os.path
+import posixpath
 import re
 import tomllib
 import types
@@ -512,7 +512,7 @@ class _Checker:
             self._problem(f"{path}.symbols", f"is {size} bytes long, one connection carries {SYMBOL_BYTES_MAX}")
 
     def _resolved(self, path: str) -> str:
-        return os.path.normpath(os.path.join(self._folder, path))
+        return posixpath.normpath(posixpath.join(self._folder, path))
 
 
 def _key(key: str) -> str:

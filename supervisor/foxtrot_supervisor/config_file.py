@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Mapping
 
 from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, Problem, parse_config
 from foxtrot_supervisor.exchange_catalog import read_catalog
 from foxtrot_supervisor.settings import FoxtrotConfig
 
-__all__ = ["CONFIG_BYTES_MAX", "load_config"]
+__all__ = ["CONFIG_BYTES_MAX", "configured_run_dir", "load_config"]
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 """A configuration of 500 connections with 1,000 symbols each stays below this."""
@@ -23,6 +24,22 @@ def load_config(path: str, *, catalog: Callable[[], Mapping[str, ExchangeInfo]] 
     text = _read(path)
     folder = os.path.dirname(os.path.abspath(path))
     return parse_config(text, source=path, folder=folder, exchanges=catalog(), is_file=os.path.isfile)
+
+
+def configured_run_dir(path: str) -> str | None:
+    """The run directory named in the file `path`, absolute; None if it names none.
+
+    Looks at nothing else in the file: a mistake elsewhere must not keep anybody from stopping a run.
+    Raises `ConfigInvalid` if the file cannot be read at all.
+    """
+    try:
+        section = tomllib.loads(_read(path)).get("supervisor")
+    except (ValueError, RecursionError) as error:
+        raise ConfigInvalid(path, [Problem("", f"is not TOML: {error}")]) from None
+    run_dir = section.get("run_dir") if isinstance(section, dict) else None
+    if not isinstance(run_dir, str) or not run_dir:
+        return None
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), run_dir))
 
 
 def _read(path: str) -> str:

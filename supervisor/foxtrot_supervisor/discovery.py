@@ -6,7 +6,7 @@ they were.
 
 from __future__ import annotations
 
-import os.path
+import posixpath
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -27,12 +27,12 @@ class Surroundings(Struct, frozen=True):
 def config_candidates(around: Surroundings) -> list[str]:
     """Where a configuration is looked for, first found wins: here, the user's folder, the system's."""
     user = around.environment.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(user):  # the XDG specification: a relative path is invalid and ignored
-        user = os.path.join(around.home, ".config")
+    if not posixpath.isabs(user):  # the XDG specification: a relative path is invalid and ignored
+        user = posixpath.join(around.home, ".config")
     return [
-        os.path.join(around.working_directory, CONFIG_NAME),
-        os.path.join(user, "foxtrot", CONFIG_NAME),
-        os.path.join("/etc/foxtrot", CONFIG_NAME),
+        posixpath.join(around.working_directory, CONFIG_NAME),
+        posixpath.join(user, "foxtrot", CONFIG_NAME),
+        posixpath.join("/etc/foxtrot", CONFIG_NAME),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo
-from foxtrot_supervisor.config_file import CONFIG_BYTES_MAX, load_config
+from foxtrot_supervisor.config_file import CONFIG_BYTES_MAX, configured_run_dir, load_config
 
 TEXT = """
 [[connections]]
@@ -59,3 +59,28 @@ def test_what_cannot_be_read(tmp_path: Path, content: bytes | None, reason: str)
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
         load_config(str(tmp_path), catalog=catalog)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[supervisor]\nrun_dir = "run"\nwrong = 1', "run"),
+        ('[supervisor]\nrun_dir = "../run"', "../run"),
+        ("[supervisor]\nrun_dir = 3", None),
+        ('[supervisor]\nrun_dir = ""', None),
+        ("supervisor = 3", None),
+        ("", None),
+    ],
+)
+def test_the_run_dir_is_found_whatever_else_is_wrong(tmp_path: Path, text: str, expected: str | None) -> None:
+    path = tmp_path / "foxtrot.toml"
+    path.write_text(text)
+    wanted = None if expected is None else str((tmp_path / expected).resolve())
+    assert configured_run_dir(str(path)) == wanted
+
+
+def test_a_run_dir_cannot_be_read_from_what_is_no_toml(tmp_path: Path) -> None:
+    path = tmp_path / "foxtrot.toml"
+    path.write_text("[")
+    with pytest.raises(ConfigInvalid, match="is not TOML"):
+        configured_run_dir(str(path))

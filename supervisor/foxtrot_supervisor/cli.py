@@ -1,0 +1,569 @@
+"""The command line: builds the parts, joins them, prints for people and for programs. Decides nothing.
+
+What reads prints to stdout, with ``--json`` one JSON object, or one a line where it streams; everything
+else goes to stderr. Exit codes: `foxtrot_protocol.exit_codes.SupervisorExit`.
+
+Exchange code (replay, simulated exchange) is resolved by name when a command needs it: the process that
+supervises never loads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+import msgspec
+
+from foxtrot_protocol import __version__
+from foxtrot_protocol.codec import batch_decoder
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    Reply,
+    Request,
+    RestartRequest,
+    StatusRequest,
+    StopRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+from foxtrot_protocol.errors import RemoteError
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor import config_file, discovery, run_dir
+from foxtrot_supervisor.config import ConfigInvalid, Problem, default_config
+from foxtrot_supervisor.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.event_selection import EventSelection, event_type
+from foxtrot_supervisor.event_stream import EngineAway, follow, is_running
+from foxtrot_supervisor.example_config import EXAMPLE
+from foxtrot_supervisor.exchange_catalog import CatalogUnavailable, read_catalog
+from foxtrot_supervisor.settings import FoxtrotConfig
+
+__all__ = ["cli", "main"]
+
+ANSWER_S = 30.0
+"""How long a question to the supervisor may take that it answers at once."""
+
+GONE_S = 10.0
+"""How long a supervisor that has said that all is stopped may take to be gone itself."""
+
+WAIT_POLL_S = 0.05
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+# ---- what all commands share
+
+
+class Failure(Exception):
+    """A message for the person at the command line, each of its lines complete, and the exit code with it."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def say(message: str) -> None:
+    """A line for people, on stderr."""
+    click.echo(message, err=True)
+
+
+def emit(value: object) -> None:
+    """One JSON object, on stdout."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def main() -> NoReturn:
+    """Entry point: runs the command, turns every outcome into an exit code, never into a traceback."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except Failure as error:
+        say(error.message)
+        code = error.code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # the reader (`head`) has what it wanted; keep the interpreter from flushing into the broken pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = SupervisorExit.CLEAN
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        say(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+        code = SupervisorExit.INTERNAL_ERROR
+    sys.exit(int(code or 0))
+
+
+def known_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what can go wrong outside this program into its message and exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except ConfigInvalid as error:
+            raise Failure(str(error), SupervisorExit.CONFIGURATION) from None
+        except CatalogUnavailable as error:
+            raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
+        except run_dir.AlreadyRunning as error:
+            raise Failure(str(error), SupervisorExit.ALREADY_RUNNING) from None
+        except (run_dir.RunDirRefused, NotRunning, EngineAway) as error:
+            raise Failure(str(error), SupervisorExit.START_FAILED) from None
+        except TimeoutError:
+            raise Failure("the supervisor does not answer", SupervisorExit.INTERNAL_ERROR) from None
+        except RemoteError as error:
+            raise Failure(f"the supervisor's answer cannot be read: {error}", SupervisorExit.INTERNAL_ERROR) from None
+
+    return run
+
+
+def resolve(target: str) -> Any:
+    """The object that ``package.module:name`` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def surroundings() -> discovery.Surroundings:
+    """The environment of this process."""
+    return discovery.Surroundings(
+        environment=dict(os.environ), working_directory=os.getcwd(), home=os.path.expanduser("~")
+    )
+
+
+config_option = click.option(
+    "-c", "--config", "config_path", metavar="FILE", help="Configuration file (default: the first foxtrot.toml found)."
+)
+run_dir_option = click.option("--run-dir", "run_dir_path", metavar="DIR", help="Run directory of the supervisor.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="`foxtrot-supervisor start` without any configuration shows a simulated exchange at work.",
+)
+@click.version_option(__version__, prog_name="foxtrot-supervisor")
+@click.option("--debug", is_flag=True, help="Show where an internal error happened.")
+def cli(debug: bool) -> None:
+    """Supervised worker processes for exchange WebSocket feeds.
+
+    \b
+    Exit codes: 0 clean, 1 internal error, 2 usage, 3 not started or no run found, 4 clean but a SIGKILL was
+    needed, 5 an essential worker is FATAL, 6 something was left behind, 7 a process could not be killed,
+    75 already running, 78 configuration.
+    """
+
+
+# ---- starting
+
+
+def load(config_path: str | None) -> tuple[FoxtrotConfig, str | None]:
+    """The configuration and the file it came from; without any file the embedded simulated exchange."""
+    path = config_path or discovery.find_config(surroundings(), os.path.isfile)
+    if path is None:
+        return default_config(), None
+    return config_file.load_config(path), path
+
+
+@cli.command()
+@config_option
+@run_dir_option
+@click.option(
+    "--duration", "duration_s", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S seconds."
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    show_default=True,
+    help="auto: a live table on a terminal, else console lines.",
+)
+@known_errors
+def start(
+    config_path: str | None, run_dir_path: str | None, duration_s: float | None, log_level: str, log_format: str
+) -> None:
+    """Supervise in the foreground until stopped (Ctrl-C, SIGTERM or `stop`).
+
+    \b
+    foxtrot-supervisor start                      # foxtrot.toml, else the simulated exchange
+    foxtrot-supervisor start -c my.toml
+    foxtrot-supervisor start --duration 60 --log-format json
+    """
+    config, path = load(config_path)
+    if path is None:
+        say(
+            "No configuration file found (looked for "
+            + ", ".join(discovery.config_candidates(surroundings()))
+            + '): using the embedded SIMULATED exchange (exchange = "sim", symbols end in .SIM). '
+            "`foxtrot-supervisor init` writes a configuration to begin with."
+        )
+    directory = run_dir_path or config.supervisor.run_dir or run_dir.default_path(os.environ, os.getuid())
+    display = resolve("foxtrot_supervisor.start_display:display")
+    with display(log_format) as (effective_format, on_snapshot):
+        code = resolve("foxtrot_supervisor.runner:run_supervisor")(
+            config,
+            run_dir_path=os.path.abspath(directory),
+            import_path=os.getcwd(),
+            log_level=log_level,
+            log_format=effective_format,
+            duration_s=duration_s,
+            on_snapshot=on_snapshot,
+        )
+    raise click.exceptions.Exit(int(code))
+
+
+@cli.command()
+@config_option
+@json_option
+@known_errors
+def check(config_path: str | None, as_json: bool) -> None:
+    """Check a configuration: list every mistake with file, key and reason; start nothing.
+
+    \b
+    foxtrot-supervisor check -c foxtrot.toml
+    """
+    try:
+        config, path = load(config_path)
+    except ConfigInvalid as error:
+        if not as_json:
+            raise
+        emit({"ok": False, "file": error.source, "errors": [_problem(error.source, p) for p in error.problems]})
+        raise click.exceptions.Exit(SupervisorExit.CONFIGURATION) from None
+    exchanges = {name: info for name, info in read_catalog().items() if not info.error}
+    if as_json:
+        emit({"ok": True, "file": path, "errors": [], "connections": [c.name for c in config.connections]})
+        return
+    click.echo(f"{path or 'no file found, the built-in configuration'}: ok, {len(config.connections)} connection(s)")
+    click.echo("exchanges that can be configured:")
+    for name, info in sorted(exchanges.items()):
+        click.echo(f"  {name}: {', '.join(sorted(info.channels))}")
+
+
+def _problem(source: str, problem: Problem) -> dict[str, str]:
+    return {"file": source, "key": problem.key, "reason": problem.reason}
+
+
+@cli.command()
+@click.option("-o", "--output", default=discovery.CONFIG_NAME, show_default=True, help="File to write; - for stdout.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@known_errors
+def init(output: str, force: bool) -> None:
+    """Write a commented example configuration.
+
+    \b
+    foxtrot-supervisor init
+    foxtrot-supervisor init -o - | less
+    """
+    if output == "-":
+        click.echo(EXAMPLE, nl=False)
+        return
+    try:
+        with open(output, "w" if force else "x", encoding="utf-8") as file:
+            file.write(EXAMPLE)
+    except FileExistsError:
+        raise Failure(f"{output} is there already; --force replaces it", SupervisorExit.USAGE) from None
+    except OSError as error:
+        raise Failure(f"{output} cannot be written: {error.strerror}", SupervisorExit.USAGE) from None
+    say(f"wrote {output}; `foxtrot-supervisor check` checks it, `foxtrot-supervisor start` runs it")
+
+
+# ---- talking to a run
+
+
+def places(run_dir_path: str | None, config_path: str | None) -> list[str]:
+    """Where the run may be, most likely first."""
+    if run_dir_path is not None:
+        return [os.path.abspath(run_dir_path)]
+    default = run_dir.default_path(os.environ, os.getuid())
+    if config_path is not None:
+        return [config_file.configured_run_dir(config_path) or default]
+    found = discovery.find_config(surroundings(), os.path.isfile)
+    with contextlib.suppress(ConfigInvalid):  # a file that nobody named must not keep a run from being found
+        configured = config_file.configured_run_dir(found) if found is not None else None
+        if configured is not None and configured != default:
+            return [configured, default]
+    return [default]
+
+
+def find_run(run_dir_path: str | None, config_path: str | None, wait_s: float = 0.0) -> str:
+    """The run directory in which a supervisor listens; ends the command with exit code 3 without any."""
+    looked = places(run_dir_path, config_path)
+    deadline = time.monotonic() + wait_s
+    while True:
+        for place in looked:
+            try:
+                if is_running(place):
+                    return place
+            except ValueError as error:  # too long for a socket's path
+                raise Failure(str(error), SupervisorExit.START_FAILED) from None
+        if time.monotonic() >= deadline:
+            raise Failure(
+                f"no supervisor is running (looked in {', '.join(looked)}); --run-dir or -c names another place",
+                SupervisorExit.START_FAILED,
+            )
+        time.sleep(WAIT_POLL_S)
+
+
+def ask(place: str, request: Request, timeout_s: float | None) -> dict[str, Any]:
+    """The supervisor's answer; its refusal ends the command with exit code 1."""
+    with ControlClient(place) as client:
+        reply: Reply = client.request(request, timeout_s)
+    if reply.error:
+        raise Failure(reply.error, SupervisorExit.INTERNAL_ERROR)
+    return reply.data
+
+
+@cli.command()
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def status(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """One look at everything that runs.
+
+    \b
+    foxtrot-supervisor status
+    foxtrot-supervisor status --json | jq '.workers[] | {name, state, events_total}'
+    """
+    data = ask(find_run(run_dir_path, config_path), StatusRequest(), ANSWER_S)
+    if as_json:
+        emit(data)
+        return
+    console = resolve("rich.console:Console")
+    console().print(resolve("foxtrot_supervisor.live:render_status")(data))
+
+
+@cli.command()
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def stop(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Stop everything; returns when all has ended and says which rung of the stop ladder was needed.
+
+    \b
+    foxtrot-supervisor stop
+    """
+    place = find_run(run_dir_path, config_path)
+    data = ask(place, StopRequest(), None)
+    deadline = time.monotonic() + GONE_S
+    while is_running(place) and time.monotonic() < deadline:
+        time.sleep(WAIT_POLL_S)
+    if as_json:
+        emit(data)
+    else:
+        for line in _stop_lines(data):
+            click.echo(line)
+    raise click.exceptions.Exit(int(data.get("exit_code") or 0))
+
+
+def _stop_lines(data: dict[str, Any]) -> Iterator[str]:
+    rungs = data.get("rungs") or {}
+    for name, rung in rungs.items():
+        yield f"{name}: {rung or 'had ended'}"
+    yield f"stopped, exit code {data.get('exit_code', 0)}"
+
+
+@cli.command()
+@click.argument("worker")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def restart(worker: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Stop WORKER and start it again; revives one that is FATAL. Returns when it is running.
+
+    \b
+    foxtrot-supervisor restart binance-spot.a
+    """
+    _act(RestartRequest(worker), f"{worker} has been restarted", config_path, run_dir_path, as_json)
+
+
+@cli.command()
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def reload(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Have the running supervisor read its configuration again."""
+    _act(ReloadRequest(), "reloaded", config_path, run_dir_path, as_json)
+
+
+@cli.command()
+@click.argument("worker")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def subscribe(
+    worker: str, symbols: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool
+) -> None:
+    """Add SYMBOLs to a running WORKER, without reconnecting.
+
+    \b
+    foxtrot-supervisor subscribe binance-spot.a SOLUSDT XRPUSDT
+    """
+    message = f"{worker} has subscribed {', '.join(symbols)}"
+    _act(SubscribeRequest(worker, list(symbols)), message, config_path, run_dir_path, as_json)
+
+
+@cli.command()
+@click.argument("worker")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def unsubscribe(
+    worker: str, symbols: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool
+) -> None:
+    """Remove SYMBOLs from a running WORKER, without reconnecting.
+
+    \b
+    foxtrot-supervisor unsubscribe binance-spot.a XRPUSDT
+    """
+    message = f"{worker} has unsubscribed {', '.join(symbols)}"
+    _act(UnsubscribeRequest(worker, list(symbols)), message, config_path, run_dir_path, as_json)
+
+
+def _act(request: Request, message: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    data = ask(find_run(run_dir_path, config_path), request, None)
+    if as_json:
+        emit(data)
+    else:
+        click.echo(message)
+
+
+# ---- events
+
+
+def _event_types(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> list[str]:
+    try:
+        return [event_type(word) for word in words]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@cli.command()
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    callback=_event_types,
+    help="Only this event type (eMarketTrade., trade, ...); repeatable.",
+)
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol (BTCUSDT or BTCUSDT.BINANCE); repeatable.")
+@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Books: the best N levels after each update.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N events.")
+@click.option("--live", is_flag=True, help="Only what comes from now on, not what the engine still holds.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="S",
+    help="Wait S seconds for a run to appear.",
+)
+@click.option("--json", "_as_json", is_flag=True, help="JSON lines; always so.")
+@config_option
+@run_dir_option
+@known_errors
+def events(
+    types: Sequence[str],
+    symbols: Sequence[str],
+    depth: int | None,
+    count: int | None,
+    live: bool,
+    wait_s: float,
+    _as_json: bool,
+    config_path: str | None,
+    run_dir_path: str | None,
+) -> None:
+    """Stream live events, one JSON object a line: what the engine still holds, then what comes.
+
+    \b
+    foxtrot-supervisor events --type trade --symbol BTCUSDT.SIM
+    foxtrot-supervisor events --type book --depth 5 --count 10
+    """
+    since_ns = time.time_ns() if live else 0
+    place = find_run(run_dir_path, config_path, wait_s)
+    selection = EventSelection(_instruments(), types=types, symbols=symbols, depth=depth, since_ns=since_ns)
+    left = count
+    try:
+        for batches in follow(place, batch_decoder("text"), say):
+            lines = [line for batch in batches for line in selection.lines(batch)][:left]
+            write_lines(lines)
+            if left is not None:
+                left -= len(lines)
+                if left == 0:
+                    return
+    except KeyboardInterrupt:
+        return  # the usual way to end it
+
+
+def write_lines(lines: Iterable[object]) -> None:
+    """Each as a line of JSON on stdout, at once."""
+    encode = msgspec.json.Encoder().encode_lines
+    sys.stdout.buffer.write(encode(list(lines)))
+    sys.stdout.buffer.flush()
+
+
+def _instruments() -> Callable[[str, str], str]:
+    """BASE-QUOTE from exchange and symbol, as the exchange's adapter names it; else the symbol itself."""
+    classes = resolve("foxtrot_workers.catalog:adapters_by_exchange")()
+    adapters = {exchange: adapter() for exchange, adapter in classes.items()}
+
+    @functools.lru_cache(maxsize=10_000)
+    def instrument(exchange: str, symbol: str) -> str:
+        adapter = adapters.get(exchange)
+        return symbol if adapter is None else str(adapter.instrument(symbol))
+
+    return instrument
+
+
+REPLAY_CHUNK = 1000
+"""Lines encoded and written together."""
+
+
+@cli.command()
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
+@click.option("--exchange", metavar="NAME", help="Exchange that the recordings are of (default: their folder's name).")
+@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Books: the best N levels after each update.")
+@click.option("--json", "_as_json", is_flag=True, help="JSON lines; always so.")
+@known_errors
+def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _as_json: bool) -> None:
+    """Run recorded frames through the parsers and books that workers use; print the events as JSON lines.
+
+    \b
+    foxtrot-supervisor replay recordings/okx/2022-05-13.jsonl.gz --exchange okx --depth 10
+    """
+    name = exchange or os.path.basename(os.path.dirname(os.path.abspath(recordings[0])))
+    info = read_catalog().get(name)
+    if info is None or info.error:
+        raise click.UsageError(f"exchange {name!r}: {'is not known' if info is None else info.error}")
+    lines: list[object] = []
+    for line in resolve("foxtrot_workers.replay:replay_lines")(list(recordings), name, depth):
+        lines.append(line)
+        if len(lines) == REPLAY_CHUNK:
+            write_lines(lines)
+            lines.clear()
+    write_lines(lines)

@@ -1,0 +1,58 @@
+"""What a supervisor without a terminal tells at a steady pace: totals, and the latest events. Pure.
+
+So that whoever reads only the log sees that data flows, and what it looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["EVENTS_SHOWN", "FIRST_S", "SUMMARY_S", "Summary"]
+
+FIRST_S = 1.0
+"""Pace until the first events have been shown."""
+
+SUMMARY_S = 10.0
+"""Pace from then on."""
+
+EVENTS_SHOWN = 3
+"""Latest events told with each summary."""
+
+
+class Summary:
+    """Turns statuses into log records, some statuses into none; keeps the last events shown."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+        self._shown: list[str] = []
+
+    def records(self, status: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """(event, fields) of each log record due at this status; time is the supervisor's own uptime."""
+        uptime = float(status.get("supervisor", {}).get("uptime_s") or 0.0)
+        if uptime < self._next_s:
+            return []
+        fresh = self._fresh_events(status)
+        if not self._shown and not fresh and uptime < SUMMARY_S:
+            self._next_s = uptime + FIRST_S
+            return []
+        self._next_s = uptime + SUMMARY_S
+        self._shown = fresh or self._shown
+        return [("summary", _totals(status)), *(("market_event", {"line": line}) for line in fresh)]
+
+    def _fresh_events(self, status: Mapping[str, Any]) -> list[str]:
+        recent = [str(line) for line in status.get("engine", {}).get("recent") or ()][-EVENTS_SHOWN:]
+        return [line for line in recent if line not in self._shown]
+
+
+def _totals(status: Mapping[str, Any]) -> dict[str, Any]:
+    engine, workers = status.get("engine", {}), status.get("workers", ())
+    return {
+        "events_total": engine.get("events_total", 0),
+        "events_per_s": round(float(engine.get("events_per_s") or 0.0), 1),
+        "workers_running": sum(worker.get("state") == "RUNNING" for worker in workers),
+        "workers": len(workers),
+        "restarts_total": sum(int(worker.get("restarts_total") or 0) for worker in workers),
+        "gaps_total": sum(int(worker.get("gaps_total") or 0) for worker in workers),
+        "lost_total": sum(int(worker.get("lost_total") or 0) for worker in workers),
+    }

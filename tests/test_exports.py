@@ -1,0 +1,26 @@
+"""What a module offers is named, exists and is explained."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+from tests.support.sources import modules
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_public_names_exist_and_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert (module.__doc__ or "").strip(), f"{name} does not say what it is"
+    public = getattr(module, "__all__", None)
+    if modules()[name].name != "__init__.py":
+        assert public is not None, f"{name} does not say what is public"
+    undocumented = [
+        entry
+        for entry in public or ()
+        if (inspect.isclass(value := getattr(module, entry)) or inspect.isfunction(value))
+        and not (value.__doc__ or "").strip()
+    ]
+    assert undocumented == []

@@ -1,0 +1,62 @@
+"""What is installed is all that was written, with its types; under scripts/test it is the wheel itself."""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import importlib.metadata
+import os
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import PACKAGES, ROOT, modules, source_files
+
+WHEEL = os.environ.get("FOXTROT_TEST_WHEEL") == "1"
+only_wheel = pytest.mark.skipif(not WHEEL, reason="scripts/test runs this against the built wheel")
+
+
+def test_every_package_on_disk_is_listed() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    on_disk = {name for name, path in modules().items() if path.name == "__init__.py"}
+    assert set(config["options"]["packages"].split()) == on_disk
+
+
+def test_every_package_says_that_it_is_typed() -> None:
+    assert [name for name, folder in PACKAGES.items() if not (folder / name / "py.typed").exists()] == []
+
+
+@only_wheel
+def test_the_wheel_holds_every_module_and_the_type_markers() -> None:
+    installed = {str(path) for path in importlib.metadata.files("foxtrot-supervisor") or ()}
+    wanted = {
+        str(path.relative_to(folder))
+        for folder in PACKAGES.values()
+        for path in source_files()
+        if path.is_relative_to(folder)
+    }
+    wanted |= {f"{name}/py.typed" for name in PACKAGES}
+    assert wanted - installed == set()
+    code = {path for path in installed if path.endswith(".py")}
+    assert code - wanted == set(), "the wheel holds modules that are not in the sources"
+
+
+@only_wheel
+@pytest.mark.parametrize("name", sorted(PACKAGES))
+def test_imports_come_from_the_wheel(name: str) -> None:
+    place = Path(importlib.import_module(name).__file__ or "").resolve()
+    assert place.is_relative_to(Path(sysconfig.get_path("purelib")).resolve())
+
+
+def test_every_entry_point_can_be_loaded() -> None:
+    points = [
+        point
+        for group in ("console_scripts", "foxtrot.exchanges")
+        for point in importlib.metadata.entry_points(group=group)
+        if point.dist is not None and point.dist.name == "foxtrot-supervisor"
+    ]
+    assert len(points) >= 5
+    for point in points:
+        assert callable(point.load())
