@@ -6,7 +6,8 @@ party adds an exchange by an entry point in the group ``foxtrot.exchanges`` that
 
 How the shell drives it:
 
-1. ``address(base)`` gives the URL to connect to.
+1. ``topics(channels, symbols)`` names what will be subscribed; then ``address(base)``, which may depend on it,
+   gives the URL to connect to.
 2. After connecting, ``opening()`` gives texts to send at once, then ``subscribe(topics)`` the subscription
    requests; the feed sends them no faster than ``limits.send_interval_s``.
 3. Every data frame goes through ``parse(frame, receive_ns, out)``, which appends events to `out`. Anything
@@ -158,6 +159,8 @@ class Adapter(abc.ABC):
     url: ClassVar[str]
     rest_url: ClassVar[str]
     limits: ClassVar[Limits]
+    hosts: ClassVar[frozenset[str]] = frozenset()
+    """Further host names (or domains above them) by which a recording is known to be of this exchange."""
 
     def __init__(self, *, adopt: bool = False) -> None:
         """`adopt`: accept topics nobody subscribed (replay); otherwise their frames are unrecognized."""
