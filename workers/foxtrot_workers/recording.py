@@ -1,0 +1,95 @@
+"""Reads recorded frames: one JSON object a line, plain or gzip, in the order in which they came.
+
+Keys: ``t`` time of receipt, ns since 1970, or null; ``dir``: ``in`` from the exchange, ``out`` what the client
+sent, ``http`` the answer to a REST request; ``url``; ``raw`` the text of the frame, or the base64 of its bytes
+where ``enc`` is ``base64``. Other keys are ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated, Literal, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+__all__ = ["LINE_BYTES_MAX", "RecordedFrame", "RecordingError", "read_recording"]
+
+LINE_BYTES_MAX = 128 * 1024 * 1024
+"""A frame has at most 32 MiB, and JSON may write one byte as six."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read; names the file, and the line (0-based) where one is to blame."""
+
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        super().__init__(f"{path}: {reason}" if line is None else f"{path}: line {line}: {reason}")
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+
+class RecordedFrame(Struct, frozen=True):
+    """One line: its 0-based number, receive time (0: unknown), direction, address and bytes."""
+
+    line: int
+    receive_ns: int
+    direction: Literal["in", "out", "http"]
+    url: str
+    payload: bytes
+
+
+class _Line(Struct):
+    dir: Literal["in", "out", "http"]
+    raw: str
+    t: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    url: str | None = None
+    enc: Literal["base64"] | None = None
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+def read_recording(path: Path) -> Iterator[RecordedFrame]:
+    """The lines of `path`, one at a time; raises `RecordingError`."""
+    try:
+        with _open(path) as lines:
+            yield from _frames(path, lines)
+    except (OSError, EOFError, zlib.error) as error:
+        # a gzip file that breaks off, or is none after all, says so only here
+        raise RecordingError(path, None, str(error) or type(error).__name__) from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    if packed:
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _frames(path: Path, lines: IO[bytes]) -> Iterator[RecordedFrame]:
+    number = 0
+    while text := lines.readline(LINE_BYTES_MAX + 1):
+        if len(text) > LINE_BYTES_MAX:
+            raise RecordingError(path, number, f"longer than {LINE_BYTES_MAX} bytes")
+        if text.strip():
+            yield _frame(path, number, text)
+        number += 1
+
+
+def _frame(path: Path, number: int, text: bytes) -> RecordedFrame:
+    try:
+        line = _decode_line(text)
+        payload = base64.b64decode(line.raw, validate=True) if line.enc else line.raw.encode()
+        urlsplit(line.url or "")
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:  # base64, UTF-8 and URL errors are ValueErrors
+        raise RecordingError(path, number, str(error)) from None
+    return RecordedFrame(number, line.t or 0, line.dir, line.url or "", payload)
