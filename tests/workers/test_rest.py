@@ -1,0 +1,140 @@
+"""REST against a real server: answers, failures, bounds, Retry-After."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from foxtrot_workers import rest
+from foxtrot_workers.rest import RestFetcher
+from tests.support.waiting import wait_until_async
+
+LIMIT_S = 5.0
+
+
+class Site:
+    """A server whose answers a test sets."""
+
+    def __init__(self) -> None:
+        self.answers: list[web.Response] = []
+        self.paths: list[str] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.paths.append(str(request.rel_url))
+        return self.answers.pop(0) if self.answers else web.Response(text="plain")
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", site.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    await listener.start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield site
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def fetcher(site: Site) -> AsyncIterator[RestFetcher]:
+    fetcher = RestFetcher(site.url + "/", None, None)
+    yield fetcher
+    await fetcher.close()
+
+
+class Answers(list[tuple[str, int, bytes]]):
+    def add(self, path: str, status: int, body: bytes) -> None:
+        self.append((path, status, body))
+
+
+async def test_an_answer_comes_back_with_its_path(site: Site, fetcher: RestFetcher) -> None:
+    answers = Answers()
+    assert fetcher.fetch("k", "/depth?symbol=A&limit=5", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the answer")
+    assert answers == [("/depth?symbol=A&limit=5", 200, b"plain")]
+    assert site.paths == ["/depth?symbol=A&limit=5"]
+
+
+async def test_errors_are_answers_too(site: Site, fetcher: RestFetcher) -> None:
+    answers = Answers()
+    site.answers = [
+        web.Response(status=500, text="broken"),
+        web.Response(status=302, headers={"Location": "/elsewhere"}),
+    ]
+    fetcher.fetch("a", "/a", 0.0, answers.add)
+    await wait_until_async(lambda: len(answers) == 1, LIMIT_S, "the error")
+    fetcher.fetch("b", "/b", 0.0, answers.add)
+    await wait_until_async(lambda: len(answers) == 2, LIMIT_S, "the redirect")
+    assert [status for _, status, _ in answers] == [500, 302]
+    assert site.paths == ["/a", "/b"], "redirects are not followed"
+    assert fetcher.failures_total == 2
+
+
+async def test_no_server_is_status_zero_with_the_reason() -> None:
+    fetcher = RestFetcher("http://127.0.0.1:1", None, None)
+    answers = Answers()
+    fetcher.fetch("k", "/x", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the failure")
+    assert answers[0][1] == 0
+    assert answers[0][2]
+    await fetcher.close()
+
+
+async def test_an_oversized_answer_is_refused(
+    site: Site, fetcher: RestFetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "ANSWER_BYTES_MAX", 1000)
+    answers = Answers()
+    site.answers = [web.Response(body=b"x" * 1000), web.Response(body=b"x" * 200_000)]
+    fetcher.fetch("a", "/a", 0.0, answers.add)
+    await wait_until_async(lambda: len(answers) == 1, LIMIT_S, "the first")
+    fetcher.fetch("b", "/b", 0.0, answers.add)
+    await wait_until_async(lambda: len(answers) == 2, LIMIT_S, "the second")
+    assert [(status, len(body) <= 1000) for _, status, body in answers] == [(200, True), (0, True)]
+
+
+async def test_a_new_request_replaces_a_waiting_one_of_the_same_key(site: Site, fetcher: RestFetcher) -> None:
+    answers = Answers()
+    fetcher.fetch("k", "/old", 30.0, answers.add)
+    fetcher.fetch("k", "/new", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the new one")
+    assert site.paths == ["/new"]
+
+
+async def test_requests_are_bounded(fetcher: RestFetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "REQUESTS_MAX", 1)
+    answers = Answers()
+    assert fetcher.fetch("a", "/a", 30.0, answers.add)
+    assert not fetcher.fetch("b", "/b", 30.0, answers.add)
+    assert fetcher.refused_total == 1
+
+
+@pytest.mark.parametrize("status", [429, 418])
+async def test_retry_after_holds_back_everything_that_follows(site: Site, fetcher: RestFetcher, status: int) -> None:
+    answers = Answers()
+    site.answers = [web.Response(status=status, headers={"Retry-After": "1"})]
+    fetcher.fetch("a", "/a", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the refusal")
+    started = time.monotonic()
+    fetcher.fetch("b", "/b", 0.0, answers.add)
+    await wait_until_async(lambda: len(answers) == 2, LIMIT_S, "the next")
+    assert time.monotonic() - started >= 0.9
+
+
+async def test_close_cancels_what_runs(site: Site) -> None:
+    fetcher = RestFetcher(site.url, None, None)
+    answers = Answers()
+    fetcher.fetch("a", "/a", 60.0, answers.add)
+    await asyncio.wait_for(fetcher.close(), LIMIT_S)
+    assert answers == []
+    tasks: set[asyncio.Task[Any]] = {task for task in asyncio.all_tasks() if task.get_name().startswith("rest-")}
+    assert not tasks
