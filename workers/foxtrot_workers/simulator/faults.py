@@ -1,0 +1,315 @@
+"""Misbehaviour on purpose: a seeded script that decides what goes wrong, when, and for which connection; pure.
+
+A `Fault` is armed (before the start, or while running) and triggers `after_s` seconds or `after_frames` data
+frames after the later of its arming and the connection's opening. What it then does is of one of three sorts:
+
+- *filters* change the flow of data frames for a number of frames or for a time: silence, gap, drop, duplicate,
+  reorder. `FaultScript.shape` applies them to each frame.
+- *deeds* happen once: an extra frame (garbage, invalid_utf8, wrong_types, deep_nesting, unknown_type, huge), or
+  something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due` gives
+  them to the server, which performs them.
+- *refusals* meet the next handshake (refuse) or REST requests (rest_refuse, rest_stall).
+
+An extra frame never replaces a real one: what the market sent stays accounted for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+__all__ = ["FILTERS", "KINDS", "ONCE", "REFUSALS", "Fault", "FaultScript", "Kind", "extra_payloads"]
+
+T = TypeVar("T")
+
+Kind = Literal[
+    "silence",
+    "gap",
+    "drop",
+    "duplicate",
+    "reorder",
+    "garbage",
+    "invalid_utf8",
+    "wrong_types",
+    "deep_nesting",
+    "unknown_type",
+    "huge",
+    "close",
+    "abort",
+    "drip",
+    "stall",
+    "broken_frame",
+    "shutdown",
+    "refuse",
+    "rest_refuse",
+    "rest_stall",
+]
+
+FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
+REFUSALS: frozenset[str] = frozenset({"refuse", "rest_refuse", "rest_stall"})
+ONCE: frozenset[str] = frozenset(
+    {
+        "garbage",
+        "invalid_utf8",
+        "wrong_types",
+        "deep_nesting",
+        "unknown_type",
+        "huge",
+        "close",
+        "abort",
+        "drip",
+        "stall",
+        "broken_frame",
+        "shutdown",
+    }
+)
+KINDS = FILTERS | REFUSALS | ONCE
+
+_HUGE_BYTES = 100 * 1024 * 1024
+_NESTING = 100_000
+_ARMED_MAX = 1_000
+
+
+class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One misbehaviour. Times in seconds; a field a kind does not name has no meaning for it.
+
+    ========================  =====================================================================
+    silence                   no data frames for `duration_s`; `topic` limits it to matching streams
+    gap                       the next `count` depth updates vanish (streams holding ``@depth``)
+    drop, duplicate, reorder  happens to `count` frames (`topic`), each with chance `share`; reorder
+                              swaps a frame with the next one of the same connection
+    garbage ... unknown_type  `count` extra frames
+    huge                      one extra text frame of `size_bytes`, valid JSON
+    close                     WebSocket close with `code` and `reason`
+    abort                     the TCP connection is reset
+    broken_frame              bytes that are no WebSocket frame
+    drip                      all bytes leave at `bytes_per_s` for `duration_s`
+    stall                     half a frame, then nothing in either direction for `duration_s`
+    shutdown                  announces ``serverShutdown``, closes `duration_s` later
+    refuse                    the next `count` handshakes answer `status`, `retry_after_s`
+    rest_refuse, rest_stall   the next `count` REST requests answer `status` or wait `duration_s`;
+                              `topic` limits it to matching paths
+    ========================  =====================================================================
+    """
+
+    kind: Kind
+    connection: int | None = None
+    """Number of the connection (in order of acceptance, from 0); None: every one, those to come included."""
+    after_s: float = 0.0
+    after_frames: int = 0
+    count: int = 1
+    duration_s: float | None = None
+    """None: for ever (silence, stall, drip), at once (shutdown), 5 s (rest_stall)."""
+    topic: str = ""
+    """Part of a stream's name or of a REST path."""
+    share: float = 1.0
+    size_bytes: int = _HUGE_BYTES
+    code: int = 1001
+    reason: str = ""
+    status: int = 429
+    retry_after_s: float | None = None
+    bytes_per_s: float = 100.0
+
+    def matches(self, number: int) -> bool:
+        """Whether it concerns this connection."""
+        return self.connection is None or self.connection == number
+
+
+class _Armed:
+    """A fault and, for one connection, how far it has come."""
+
+    __slots__ = ("fault", "frames", "from_s", "left", "until_s")
+
+    def __init__(self, fault: Fault, now_s: float) -> None:
+        self.fault = fault
+        self.from_s = now_s + fault.after_s
+        self.frames = 0
+        """Data frames seen since arming."""
+        self.left = fault.count
+        self.until_s: float | None = None
+        """End of a timed filter, set when it triggers."""
+
+    def triggered(self, now_s: float) -> bool:
+        """Whether both conditions are met."""
+        return now_s >= self.from_s and self.frames >= self.fault.after_frames
+
+
+class _Line(Generic[T]):
+    """The faults of one connection, and the frame a reordering holds back."""
+
+    def __init__(self) -> None:
+        self.armed: list[_Armed] = []
+        self.held: T | None = None
+
+
+class FaultScript(Generic[T]):
+    """All faults of one server; `T` is whatever the server calls a frame. Times are monotonic seconds."""
+
+    def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
+        self._random = Random(f"faults:{seed}")
+        self._standing: list[Fault] = []
+        """For connections to come."""
+        self._refusals: list[_Armed] = []
+        self._lines: dict[int, _Line[T]] = {}
+        for fault in faults:
+            self.arm(fault, 0.0)
+
+    def arm(self, fault: Fault, now_s: float) -> None:
+        """Add a fault; raises `ValueError` when too many are armed."""
+        if len(self._standing) + len(self._refusals) >= _ARMED_MAX:
+            raise ValueError(f"more than {_ARMED_MAX} faults")
+        if fault.kind in REFUSALS:
+            self._refusals.append(_Armed(fault, now_s))
+            return
+        self._standing.append(fault)
+        for number, line in self._lines.items():
+            if fault.matches(number):
+                line.armed.append(_Armed(fault, now_s))
+
+    def clear(self) -> None:
+        """Disarm everything; a frame held back by a reordering is let go with the next one."""
+        self._standing.clear()
+        self._refusals.clear()
+        for line in self._lines.values():
+            line.armed.clear()
+
+    def opened(self, number: int, now_s: float) -> None:
+        """A connection was accepted."""
+        line = self._lines[number] = _Line()
+        line.armed = [_Armed(fault, now_s) for fault in self._standing if fault.matches(number)]
+
+    def closed(self, number: int) -> None:
+        """A connection ended; faults meant for it alone are spent."""
+        self._lines.pop(number, None)
+        self._standing = [fault for fault in self._standing if fault.connection != number]
+
+    def quiet(self, number: int) -> bool:
+        """Whether nothing can happen to this connection now: the server's fast path."""
+        line = self._lines.get(number)
+        return line is None or (not line.armed and line.held is None)
+
+    def shape(self, number: int, stream: str, item: T, now_s: float) -> list[T]:
+        """What to send in place of `item`, a data frame of `stream`."""
+        line = self._lines[number]
+        items = [item]
+        for armed in list(line.armed):
+            armed.frames += 1
+            fault = armed.fault
+            # A frame that completes the count still passes: the fault begins after it.
+            if fault.kind not in FILTERS or armed.frames <= fault.after_frames or now_s < armed.from_s:
+                continue
+            if fault.kind == "reorder" and line.held is not None:
+                continue
+            if self._expired(armed, now_s):
+                line.armed.remove(armed)
+            elif self._concerns(fault, stream) and (fault.share >= 1.0 or self._random.random() < fault.share):
+                items = self._apply(line, armed, items)
+        if line.held is not None and items and items[-1] is not line.held:
+            items = [*items, line.held]
+            line.held = None
+        return [found for found in items if found is not line.held]
+
+    def _concerns(self, fault: Fault, stream: str) -> bool:
+        if fault.kind == "gap":
+            return "@depth" in stream and fault.topic in stream
+        return fault.topic in stream
+
+    def _expired(self, armed: _Armed, now_s: float) -> bool:
+        """Whether a timed filter has ended; starts its time when first asked."""
+        if armed.fault.kind != "silence" or armed.fault.duration_s is None:
+            return False
+        if armed.until_s is None:
+            armed.until_s = max(now_s, armed.from_s) + armed.fault.duration_s
+        return now_s >= armed.until_s
+
+    def _apply(self, line: _Line[T], armed: _Armed, items: list[T]) -> list[T]:
+        kind = armed.fault.kind
+        if kind == "silence":
+            return []
+        armed.left -= 1
+        if armed.left <= 0:
+            line.armed.remove(armed)
+        if kind == "duplicate":
+            return [found for found in items for _ in range(2)]
+        if kind == "reorder" and items:
+            line.held = items[-1]
+            return items
+        return [] if kind in ("drop", "gap") else items
+
+    def due(self, number: int, now_s: float) -> list[Fault]:
+        """Deeds to perform on this connection now, each given once."""
+        line = self._lines.get(number)
+        if line is None:
+            return []
+        found = [a for a in line.armed if a.fault.kind in ONCE and a.triggered(now_s)]
+        for armed in found:
+            line.armed.remove(armed)
+        return [armed.fault for armed in found]
+
+    def armed(self) -> bool:
+        """Whether any deed may still come by time: the server then looks more often."""
+        return any(a.fault.kind in ONCE for line in self._lines.values() for a in line.armed)
+
+    def refusal(self, now_s: float) -> Fault | None:
+        """How the handshake that has just come is refused, None if it is not."""
+        return self._refuse("refuse", "", now_s)
+
+    def rest_fault(self, path: str, now_s: float) -> Fault | None:
+        """What happens to the REST request for `path` that has just come."""
+        return self._refuse("rest_refuse", path, now_s) or self._refuse("rest_stall", path, now_s)
+
+    def _refuse(self, kind: str, path: str, now_s: float) -> Fault | None:
+        for armed in self._refusals:
+            fault = armed.fault
+            if fault.kind == kind and now_s >= armed.from_s and fault.topic in path:
+                armed.left -= 1
+                if armed.left <= 0:
+                    self._refusals.remove(armed)
+                return fault
+        return None
+
+    def spoiled(self, fault: Fault, sample: bytes) -> list[bytes]:
+        """Payloads of the extra frames of `fault`; `sample` is a real payload to spoil."""
+        return extra_payloads(fault, sample, self._random)
+
+
+def extra_payloads(fault: Fault, sample: bytes, random: Random) -> list[bytes]:
+    """`fault.count` payloads of its kind, sent as text frames; `huge` is not among them (too large to copy)."""
+    return [_payload(fault.kind, sample, random) for _ in range(fault.count)]
+
+
+def _payload(kind: str, sample: bytes, random: Random) -> bytes:
+    if kind == "garbage":
+        letters = "".join(chr(33 + int(random.random() * 90)) for _ in range(8 + int(random.random() * 200)))
+        return b"<" + letters.encode()
+    if kind == "invalid_utf8":
+        return b'{"e":"trade","s":"\xff\xfe\xc3\x28"}'
+    if kind == "deep_nesting":
+        return b"[" * _NESTING + b"]" * _NESTING
+    if kind == "unknown_type":
+        return b'{"e":"notOfThisWorld%d","E":1,"x":[1,{"y":null}]}' % int(random.random() * 1000)
+    assert kind == "wrong_types", kind
+    return _spoil(sample, random)
+
+
+def _spoil(sample: bytes, random: Random) -> bytes:
+    """`sample` with one known field of another type: text where a number is due, and the other way round."""
+    spoils = [
+        (b'"p":"', b'"p":{"was":"', b'"', b'"}'),
+        (b'"q":"', b'"q":["', b'"', b'"]'),
+        (b'"u":', b'"u":"x', b",", b'",'),
+        (b'"b":[', b'"b":7,"was":[', b"", b""),
+        (b'"b":"', b'"b":{"was":"', b'"', b'"}'),
+    ]
+    possible = [spoil for spoil in spoils if spoil[0] in sample]
+    if not possible:
+        return b'{"e":"trade","E":"soon","s":["BTCUSDT"],"t":{},"p":1,"q":false,"T":null,"m":"no"}'
+    field, instead, end, instead_end = possible[int(random.random() * len(possible))]
+    before, after = sample.split(field, 1)
+    if end:
+        value, rest = after.split(end, 1)
+        after = value + instead_end + rest
+    return before + instead + after
