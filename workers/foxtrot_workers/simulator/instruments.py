@@ -1,0 +1,88 @@
+"""The instruments of the simulated market: names, grids and start prices, derived from symbol and seed.
+
+Any symbol is accepted. Well-known ones start near a price people recognize, others at one drawn from the seed.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from msgspec import Struct
+
+__all__ = ["DECIMALS", "Instrument", "decimal_text", "make_instrument", "split_symbol"]
+
+DECIMALS = 8
+"""Digits after the point in every number on the wire, as Binance sends them."""
+
+_SCALE = 10**DECIMALS
+_POWERS: tuple[int, ...] = tuple(10**n for n in range(DECIMALS + 1))
+
+_QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "TRY", "BTC", "ETH", "BNB")
+
+_KNOWN_PRICES = {"BTC": 60_000.0, "ETH": 3_000.0, "BNB": 600.0, "SOL": 150.0, "LTC": 80.0, "XRP": 0.5, "DOGE": 0.15}
+
+_PRICE_TICKS_MIN = 10_000
+"""The tick is chosen so that a start price has at least this many ticks: room to move, never near zero."""
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """One symbol: prices are whole numbers of ticks, sizes whole numbers of lots."""
+
+    symbol: str
+    base: str
+    quote: str
+    price_decimals: int
+    """A tick is 10 ** -price_decimals."""
+    size_decimals: int
+    """A lot is 10 ** -size_decimals."""
+    start_ticks: int
+    lots_typical: int
+
+    @property
+    def price_scale(self) -> int:
+        """Ticks times this are units of 1e-8."""
+        return _POWERS[DECIMALS - self.price_decimals]
+
+    @property
+    def size_scale(self) -> int:
+        """Lots times this are units of 1e-8."""
+        return _POWERS[DECIMALS - self.size_decimals]
+
+
+def decimal_text(units: int) -> str:
+    """`units` of 1e-8 as the exchange writes them: always eight digits after the point."""
+    if units < 0:
+        return "-" + decimal_text(-units)
+    return f"{units // _SCALE}.{units % _SCALE:08d}"
+
+
+def split_symbol(symbol: str) -> tuple[str, str]:
+    """Base and quote of a symbol such as ``BTCUSDT``; the last three letters where the quote is unknown."""
+    for quote in _QUOTES:
+        if symbol.endswith(quote) and len(symbol) > len(quote):
+            return symbol[: -len(quote)], quote
+    return (symbol[:-3], symbol[-3:]) if len(symbol) > 3 else (symbol, "USDT")
+
+
+def make_instrument(symbol: str, seed: int) -> Instrument:
+    """The instrument of `symbol`, the same for the same seed. Raises `ValueError` for an impossible name."""
+    if not symbol.isascii() or not symbol.isalnum() or len(symbol) > 32:
+        raise ValueError(f"not a symbol: {symbol!r} (letters and digits, at most 32)")
+    symbol = symbol.upper()
+    base, quote = split_symbol(symbol)
+    random = Random(f"{seed}:{symbol}")
+    price = _KNOWN_PRICES.get(base) or 10.0 ** (random.random() * 4.0 - 1.0)
+    price *= 0.95 + 0.1 * random.random()
+    price_decimals = 2
+    while price * 10**price_decimals < _PRICE_TICKS_MIN and price_decimals < DECIMALS:
+        price_decimals += 1
+    size_decimals = 5 if price >= 1_000 else 3 if price >= 10 else 1
+    return Instrument(
+        symbol=symbol,
+        base=base,
+        quote=quote,
+        price_decimals=price_decimals,
+        size_decimals=size_decimals,
+        start_ticks=int(price * 10**price_decimals),
+        lots_typical=max(1, int(2_000.0 / price * 10**size_decimals)),
+    )
