@@ -111,7 +111,7 @@ class ChildRuntime:
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             now = time.monotonic()
-            self.send(self._measure(loop_lag_ms=(now - due) * 1000.0))
+            self.send(self._measure(loop_lag_ms=max(0.0, now - due) * 1000.0))
             due = max(due + interval, now)
 
     def close(self) -> None:
