@@ -9,9 +9,11 @@ supervises never loads it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import importlib
+import itertools
 import os
 import sys
 import time
@@ -86,7 +88,7 @@ def main() -> NoReturn:
     """Entry point: runs the command, turns every outcome into an exit code, never into a traceback."""
     debug = "--debug" in sys.argv[1:]
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="foxtrot-supervisor", standalone_mode=False)
         sys.stdout.flush()
     except Failure as error:
         say(error.message)
@@ -98,10 +100,6 @@ def main() -> NoReturn:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # the reader (`head`) has what it wanted; keep the interpreter from flushing into the broken pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = SupervisorExit.CLEAN
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -117,6 +115,10 @@ def known_errors(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except BrokenPipeError:
+            # the reader (`head`) has what it wanted; keep the interpreter from flushing into the broken pipe
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(SupervisorExit.CLEAN) from None
         except ConfigInvalid as error:
             raise Failure(str(error), SupervisorExit.CONFIGURATION) from None
         except CatalogUnavailable as error:
@@ -529,8 +531,12 @@ def write_lines(lines: Iterable[object]) -> None:
 
 def _instruments() -> Callable[[str, str], str]:
     """BASE-QUOTE from exchange and symbol, as the exchange's adapter names it; else the symbol itself."""
-    classes = resolve("foxtrot_workers.catalog:adapters_by_exchange")()
-    adapters = {exchange: adapter() for exchange, adapter in classes.items()}
+    catalog = importlib.import_module("foxtrot_workers.catalog")
+    adapters = {}
+    for name in catalog.names():
+        with contextlib.suppress(ImportError):  # its symbols are shown as the exchange spells them
+            adapter_class = catalog.adapter_class(name)
+            adapters[adapter_class.exchange] = adapter_class()
 
     @functools.lru_cache(maxsize=10_000)
     def instrument(exchange: str, symbol: str) -> str:
@@ -546,7 +552,11 @@ REPLAY_CHUNK = 1000
 
 @cli.command()
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
-@click.option("--exchange", metavar="NAME", help="Exchange that the recordings are of (default: their folder's name).")
+@click.option(
+    "--exchange",
+    metavar="NAME",
+    help="Exchange that the recordings are of (default: told from their addresses, else their folder).",
+)
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Books: the best N levels after each update.")
 @click.option("--json", "_as_json", is_flag=True, help="JSON lines; always so.")
 @known_errors
@@ -556,14 +566,100 @@ def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _
     \b
     foxtrot-supervisor replay recordings/okx/2022-05-13.jsonl.gz --exchange okx --depth 10
     """
-    name = exchange or os.path.basename(os.path.dirname(os.path.abspath(recordings[0])))
-    info = read_catalog().get(name)
-    if info is None or info.error:
-        raise click.UsageError(f"exchange {name!r}: {'is not known' if info is None else info.error}")
-    lines: list[object] = []
-    for line in resolve("foxtrot_workers.replay:replay_lines")(list(recordings), name, depth):
-        lines.append(line)
-        if len(lines) == REPLAY_CHUNK:
-            write_lines(lines)
-            lines.clear()
-    write_lines(lines)
+    module = importlib.import_module("foxtrot_workers.replay")
+    recording_error = resolve("foxtrot_workers.recording:RecordingError")
+    try:
+        lines = module.replay_lines(list(recordings), exchange, depth)
+    except (module.UnknownExchange, ImportError) as error:
+        raise click.UsageError(str(error)) from None
+    except recording_error as error:
+        raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
+    try:
+        while chunk := list(itertools.islice(lines, REPLAY_CHUNK)):
+            write_lines(chunk)
+    except recording_error as error:
+        raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
+    summary = lines.summary
+    if summary.rejected_total:
+        say(f"{summary.rejected_total} of {summary.frames_total} frames were rejected, the first of them:")
+        for frame in summary.rejected:
+            say(f"  {frame.path} line {frame.frame}: {frame.reason}")
+
+
+@cli.command()
+@click.option(
+    "--exchange", default="binance", show_default=True, metavar="NAME", help="Whose protocol: binance, binance_us, okx."
+)
+@click.option("--recording", metavar="FILE", help="Serve these recorded frames instead of a market of its own.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Of a recording; 0: as fast as it is taken.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: any free one.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same market.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    default=50.0,
+    show_default=True,
+    help="Events a second; 0: as fast as they are taken.",
+)
+@click.option("--symbols", default="BTCUSDT,ETHUSDT", show_default=True, help="Of the market, separated by commas.")
+@click.option("--ledger", metavar="FILE", help="Write down everything that is sent to whom.")
+@click.option("--tls-cert", metavar="FILE", help="Serve wss:// and https:// with this certificate,")
+@click.option("--tls-key", metavar="FILE", help="and this key.")
+@json_option
+@known_errors
+def simulate(
+    exchange: str,
+    recording: str | None,
+    speed: float,
+    port: int,
+    seed: int,
+    rate: float,
+    symbols: str,
+    ledger: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    as_json: bool,
+) -> None:
+    """Serve a simulated exchange, WebSocket and REST, on the loopback address until Ctrl-C.
+
+    \b
+    foxtrot-supervisor simulate --port 9001 --seed 7
+    foxtrot-supervisor simulate --exchange okx --recording okx/2022-05-13.jsonl.gz --speed 10
+    """
+
+    def report(told: dict[str, Any]) -> None:
+        if as_json:
+            emit(told)
+        else:
+            click.echo(f"simulated {exchange}: {told['url']} and {told['rest_url']} (Ctrl-C ends it)")
+            sys.stdout.flush()
+
+    serving = resolve("foxtrot_workers.simulator.entry:simulate")(
+        exchange=exchange,
+        recording=recording,
+        speed=speed,
+        port=port,
+        seed=seed,
+        rate=rate,
+        symbols=[symbol for symbol in symbols.split(",") if symbol],
+        ledger=ledger,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        report=report,
+    )
+    try:
+        with asyncio.Runner(loop_factory=resolve("uvloop:new_event_loop")) as runner:
+            code = runner.run(serving)
+    except BrokenPipeError:
+        raise
+    except ValueError as error:
+        raise Failure(str(error), SupervisorExit.USAGE) from None
+    except OSError as error:
+        raise Failure(str(error), SupervisorExit.START_FAILED) from None
+    raise click.exceptions.Exit(code)
