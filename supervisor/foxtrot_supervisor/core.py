@@ -276,10 +276,8 @@ class Core:
             child.record.desired = Desired.RUNNING
 
     def _take_stop(self, message: StopRequested, now: float) -> None:
-        if self._shutdown is None:
-            self._begin_shutdown(message.reason, now)
-        else:
-            self._shutdown.hasten()
+        shutdown = self._shutdown or self._begin_shutdown(message.reason, now)
+        shutdown.request()
 
     def _take_restart(self, message: RestartRequested, now: float) -> None:
         child = self._children.get(message.name)
@@ -400,8 +398,9 @@ class Core:
 
     # ---- the final stop
 
-    def _begin_shutdown(self, reason: str, now: float, *, start_failed: bool = False) -> None:
-        shutdown = self._shutdown = Shutdown(self._tiers, now, self._config.shutdown_s, start_failed=start_failed)
+    def _begin_shutdown(self, reason: str, now: float, *, start_failed: bool = False) -> Shutdown:
+        shutdown = Shutdown(self._tiers, now, self._config.shutdown_s, start_failed=start_failed)
+        self._shutdown = shutdown
         for child in self._children.values():
             child.record.desired = Desired.STOPPED
             child.record.retry_at = None
@@ -410,6 +409,7 @@ class Core:
                 self._move(child, Event.STOP, reason)
             elif child.ladder is not None:
                 child.ladder.limit(shutdown.not_after, now)
+        return shutdown
 
     def _stop_what_is_due(self, shutdown: Shutdown, now: float) -> None:
         if self.exit_code is not None:

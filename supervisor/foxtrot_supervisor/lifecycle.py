@@ -127,59 +127,62 @@ _HAS_NO_PROCESS: Final = {
     Event.LOSE: ILLEGAL,
 }
 
+_ROWS: Final[Mapping[State, Mapping[Event, State | None]]] = {
+    State.STOPPED: {Event.START: State.STARTING, Event.STOP: State.STOPPED, **_HAS_NO_PROCESS},
+    State.STARTING: {
+        Event.START: ILLEGAL,
+        Event.HELLO: State.CONNECTING,
+        Event.READY: State.RUNNING,
+        Event.STOP: State.STOPPING,
+        Event.REPLACE: State.STOPPING,
+        **_DIES,
+        Event.LOSE: ILLEGAL,
+    },
+    State.CONNECTING: {
+        Event.START: ILLEGAL,
+        Event.HELLO: State.CONNECTING,
+        Event.READY: State.RUNNING,
+        Event.STOP: State.STOPPING,
+        Event.REPLACE: State.STOPPING,
+        **_DIES,
+        Event.LOSE: ILLEGAL,
+    },
+    State.RUNNING: {
+        Event.START: ILLEGAL,
+        Event.HELLO: State.RUNNING,
+        Event.READY: State.RUNNING,
+        Event.STOP: State.STOPPING,
+        Event.REPLACE: State.STOPPING,
+        **_DIES,
+        Event.LOSE: ILLEGAL,
+    },
+    State.BACKOFF: {Event.START: State.STARTING, Event.STOP: State.STOPPED, **_HAS_NO_PROCESS},
+    State.STOPPING: {
+        Event.START: ILLEGAL,
+        Event.HELLO: State.STOPPING,
+        Event.READY: State.STOPPING,
+        Event.STOP: State.STOPPING,
+        Event.REPLACE: State.STOPPING,
+        **_DIES,
+        Event.LOSE: State.LOST,
+    },
+    State.EXITED: {Event.START: State.STARTING, Event.STOP: State.EXITED, **_HAS_NO_PROCESS},
+    State.FATAL: {Event.START: State.STARTING, Event.STOP: State.FATAL, **_HAS_NO_PROCESS},
+    State.LOST: {
+        Event.START: ILLEGAL,
+        Event.HELLO: State.LOST,
+        Event.READY: State.LOST,
+        Event.STOP: State.LOST,
+        Event.REPLACE: ILLEGAL,
+        **_DIES,
+        Event.LOSE: ILLEGAL,
+    },
+}
+
 TABLE: Final[Mapping[State, Mapping[Event, State | None]]] = MappingProxyType(
-    {
-        State.STOPPED: {Event.START: State.STARTING, Event.STOP: State.STOPPED, **_HAS_NO_PROCESS},
-        State.STARTING: {
-            Event.START: ILLEGAL,
-            Event.HELLO: State.CONNECTING,
-            Event.READY: State.RUNNING,
-            Event.STOP: State.STOPPING,
-            Event.REPLACE: State.STOPPING,
-            **_DIES,
-            Event.LOSE: ILLEGAL,
-        },
-        State.CONNECTING: {
-            Event.START: ILLEGAL,
-            Event.HELLO: State.CONNECTING,
-            Event.READY: State.RUNNING,
-            Event.STOP: State.STOPPING,
-            Event.REPLACE: State.STOPPING,
-            **_DIES,
-            Event.LOSE: ILLEGAL,
-        },
-        State.RUNNING: {
-            Event.START: ILLEGAL,
-            Event.HELLO: State.RUNNING,
-            Event.READY: State.RUNNING,
-            Event.STOP: State.STOPPING,
-            Event.REPLACE: State.STOPPING,
-            **_DIES,
-            Event.LOSE: ILLEGAL,
-        },
-        State.BACKOFF: {Event.START: State.STARTING, Event.STOP: State.STOPPED, **_HAS_NO_PROCESS},
-        State.STOPPING: {
-            Event.START: ILLEGAL,
-            Event.HELLO: State.STOPPING,
-            Event.READY: State.STOPPING,
-            Event.STOP: State.STOPPING,
-            Event.REPLACE: State.STOPPING,
-            **_DIES,
-            Event.LOSE: State.LOST,
-        },
-        State.EXITED: {Event.START: State.STARTING, Event.STOP: State.EXITED, **_HAS_NO_PROCESS},
-        State.FATAL: {Event.START: State.STARTING, Event.STOP: State.FATAL, **_HAS_NO_PROCESS},
-        State.LOST: {
-            Event.START: ILLEGAL,
-            Event.HELLO: State.LOST,
-            Event.READY: State.LOST,
-            Event.STOP: State.LOST,
-            Event.REPLACE: ILLEGAL,
-            **_DIES,
-            Event.LOSE: ILLEGAL,
-        },
-    }
+    {state: MappingProxyType(row) for state, row in _ROWS.items()}
 )
+"""The whole table; it cannot be changed."""
 
 
 def step(state: State, event: Event) -> State:

@@ -9,22 +9,27 @@ is left is SIGKILLed at once, in whatever tier. A second request does the same n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 
-__all__ = ["Shutdown", "exit_code"]
+__all__ = ["REQUESTS_PATIENT_MAX", "Shutdown", "exit_code"]
+
+REQUESTS_PATIENT_MAX: Final = 1
+"""Stop requests that leave each child its ladder; the next one means SIGKILL."""
 
 
 class Shutdown:
     """One final stop. Times are seconds on the monotonic clock."""
 
-    __slots__ = ("_tiers", "hastened", "kill_needed", "not_after", "start_failed")
+    __slots__ = ("_requests", "_tiers", "hastened", "kill_needed", "not_after", "start_failed")
 
     def __init__(
         self, tiers: Sequence[Sequence[str]], now: float, budget_s: float, *, start_failed: bool = False
     ) -> None:
         """`tiers`: names in order of start."""
         self._tiers = [list(tier) for tier in reversed(tiers)]
+        self._requests = 0
         self.not_after = now + budget_s
         """When everything left is SIGKILLed."""
         self.hastened = False
@@ -34,9 +39,10 @@ class Shutdown:
         self.start_failed = start_failed
         """Whether this stop began because the start failed."""
 
-    def hasten(self) -> None:
-        """Asked a second time: patience is at its end."""
-        self.hastened = True
+    def request(self) -> None:
+        """Somebody asks for it. Twice, and patience is at its end; a failed start asked nobody."""
+        self._requests += 1
+        self.hastened = self.hastened or self._requests > REQUESTS_PATIENT_MAX
 
     def look(self, now: float) -> None:
         """Patience is at its end when the budget is spent."""

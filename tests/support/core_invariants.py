@@ -1,0 +1,362 @@
+"""What must hold of the supervision core, whatever happens; an observer of inputs and effects.
+
+It knows the core only from outside: what was told to it, what it asked for, and when. Its view of which process
+lives is its own. `Violation` names the broken promise, so that a test can tell which one caught a mutation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
+from foxtrot_supervisor.effects import (
+    Ask,
+    DumpStacks,
+    Effect,
+    Exited,
+    FailureReported,
+    Fence,
+    Finish,
+    HeartbeatReceived,
+    HelloReceived,
+    Input,
+    Publish,
+    ReadyReceived,
+    RestartRequested,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    StopRequested,
+)
+from foxtrot_supervisor.health import LOOK_GAP_S_MAX, LOOK_S
+from foxtrot_supervisor.lifecycle import Desired
+from foxtrot_supervisor.registry import ChildPlan, ChildRecord
+from foxtrot_supervisor.settings import SupervisorConfig
+
+EPSILON_S = 1e-6
+"""Rounding of sums of binary fractions; far below any deadline."""
+
+LATE_S = 0.5
+"""How late in all the shell may be over one whole stop."""
+
+RETRY_AFTER_CAP_S = 3 * 24 * 3600.0
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+    def __init__(self, promise: str, text: str) -> None:
+        super().__init__(f"{promise}: {text}")
+        self.promise = promise
+
+
+class Seen:
+    """One child as the observer saw it."""
+
+    def __init__(self, plan: ChildPlan) -> None:
+        self.plan = plan
+        self.incarnation = 0
+        self.alive = False
+        self.made = False
+        self.lost = False
+        self.state = "STOPPED"
+        self.fenced: set[int] = set()
+        self.crash_restarts: list[float] = []
+        self.crashed = False
+        """Whether its latest death counts towards the intensity."""
+        self.death: ExitVerdict | None = None
+        self.not_before = 0.0
+        self.retry_after_s: float | None = None
+        self.restart_requested = False
+        self.served_once = False
+        self.begin()
+
+    def begin(self) -> None:
+        """A new incarnation has nothing behind it."""
+        self.asked_at: float | None = None
+        self.term_at: float | None = None
+        self.kill_at: float | None = None
+        self.was_silent = False
+        """Stacks were dumped before SIGTERM, and it had really not been heard of for long enough."""
+        self.ladder_at: float | None = None
+        self.heard_at: float | None = None
+        self.ladder_before_stop = False
+        self.spawned_at = 0.0
+        self.retry_after_s = None
+        self.restart_requested = False
+
+
+class Observer:
+    """Raises `Violation` from `saw` as soon as a promise is broken."""
+
+    def __init__(self, plans: Sequence[ChildPlan], config: SupervisorConfig) -> None:
+        self.config = config
+        self.children = {plan.name: Seen(plan) for plan in plans}
+        self.stop_at: float | None = None
+        self.stop_requests = 0
+        self.start_failed = False
+        self.finished: int | None = None
+        self.kill_in_stop = False
+        self.looked_at: float | None = None
+
+    @property
+    def hastened(self) -> bool:
+        """Whether somebody asked twice."""
+        return self.stop_requests > 1
+
+    def _look(self, now: float) -> None:
+        """Where the supervisor did not run, deadlines under way move by the gap."""
+        looked_at, self.looked_at = self.looked_at, now
+        if looked_at is None or now - looked_at <= LOOK_GAP_S_MAX:
+            return
+        gap_s = now - looked_at
+        if self.stop_at is not None:
+            self.stop_at += gap_s
+        for child in self.children.values():
+            if child.ladder_at is not None:
+                child.ladder_at += gap_s
+
+    # ---- what went in
+
+    def told(self, message: Input, now: float) -> None:
+        """Call after the core accepted `message`, before `saw`."""
+        self._look(now)
+        if isinstance(message, StopRequested):
+            self.stop_requests += 1
+            self.stop_at = now if self.stop_at is None else self.stop_at
+            return
+        if isinstance(message, RestartRequested):
+            child = self.children[message.name]
+            child.restart_requested = True
+            child.crash_restarts.clear()
+            child.crashed = False
+            child.not_before = 0.0
+            return
+        name = getattr(message, "name", None)
+        child_or_none = self.children.get(name) if name is not None else None
+        if child_or_none is None:
+            return
+        child = child_or_none
+        if getattr(message, "incarnation", 0) != child.incarnation or not child.alive:
+            return
+        self._told_of(child, message, now)
+
+    def _told_of(self, child: Seen, message: Input, now: float) -> None:
+        if isinstance(message, Spawned):
+            child.made = True
+        elif isinstance(message, (HelloReceived, HeartbeatReceived)):
+            child.heard_at = now
+        elif isinstance(message, ReadyReceived):
+            child.heard_at = now
+            child.served_once = True
+        elif isinstance(message, FailureReported):
+            child.retry_after_s = message.retry_after_s
+        elif isinstance(message, SpawnFailed):
+            self._died(child, ExitVerdict.CRASH, now)
+        elif isinstance(message, Exited):
+            self._died(child, verdict(message.exit_code, message.signal), now)
+
+    def _died(self, child: Seen, kind: ExitVerdict, now: float) -> None:
+        on_ladder = child.ladder_at is not None
+        if on_ladder:
+            kind = ExitVerdict.CLEAN if child.restart_requested else ExitVerdict.CRASH
+        child.death = kind
+        child.crashed = kind is ExitVerdict.CRASH
+        child.alive = False
+        child.made = False
+        child.lost = False
+        if not child.restart_requested:
+            child.not_before = now + min(child.retry_after_s or 0.0, RETRY_AFTER_CAP_S)
+
+    # ---- what came out
+
+    def saw(self, effects: Iterable[Effect], now: float) -> None:
+        """Judge what the core asked for at `now`."""
+        for effect in effects:
+            if self.finished is not None and not isinstance(effect, (Fence, Publish)):
+                raise Violation("nothing after the end", f"{effect}")
+            if isinstance(effect, Finish):
+                self._finish(effect, now)
+            elif isinstance(effect, Publish):
+                self._published(effect, now)
+            else:
+                self._acted(self.children[effect.name], effect, now)
+        self._check_times(now)
+
+    def _acted(self, child: Seen, effect: Ask | Signal | DumpStacks | Spawn | Fence, now: float) -> None:
+        if isinstance(effect, Fence):
+            child.fenced.add(effect.incarnation)
+            return
+        if isinstance(effect, Spawn):
+            self._spawned(child, effect, now)
+            return
+        if effect.incarnation != child.incarnation or not child.alive:
+            raise Violation("only the living are addressed", f"{effect}")
+        self._check_order(child, now)
+        if isinstance(effect, Ask):
+            child.asked_at = now if child.asked_at is None else child.asked_at
+        elif isinstance(effect, DumpStacks):
+            child.was_silent = child.term_at is None and self._is_silent(child, now)
+        elif not child.made:
+            raise Violation("no signal without a process", f"{effect}")
+        elif effect.signal == "SIGTERM":
+            self._termed(child, now)
+        else:
+            self._killed(child, now, effect.whole_session)
+
+    def _spawned(self, child: Seen, effect: Spawn, now: float) -> None:
+        if child.alive:
+            raise Violation("never two live incarnations", f"{effect} while {child.incarnation} lives")
+        if self.stop_at is not None:
+            raise Violation("no restart after a requested stop", f"{effect}")
+        if effect.incarnation != child.incarnation + 1:
+            raise Violation("incarnations count up", f"{effect} after {child.incarnation}")
+        if child.incarnation and child.incarnation not in child.fenced:
+            raise Violation("fence before respawn", f"{effect}, {child.incarnation} is not fenced")
+        if now < child.not_before - EPSILON_S:
+            raise Violation("the exchange's delay is kept", f"{effect} at {now}, not before {child.not_before}")
+        self._check_tiers_below(child)
+        if child.crashed:
+            self._count_restart(child, now)
+        child.begin()
+        child.incarnation = effect.incarnation
+        child.alive = True
+        child.spawned_at = now
+
+    def _check_tiers_below(self, child: Seen) -> None:
+        if child.incarnation:
+            return
+        for other in self.children.values():
+            if other.plan.tier < child.plan.tier and other.state not in ("RUNNING", "EXITED", "FATAL", "LOST"):
+                raise Violation("tiers start in order", f"{child.plan.name} before {other.plan.name} serves")
+
+    def _count_restart(self, child: Seen, now: float) -> None:
+        child.crash_restarts.append(now)
+        window = [at for at in child.crash_restarts if now - at <= self.config.restart_period_s]
+        child.crash_restarts = window
+        if len(window) > self.config.restart_intensity:
+            raise Violation("restart rate within intensity", f"{child.plan.name}: {window}")
+
+    def is_budget_spent(self, now: float) -> bool:
+        """Whether the final stop has used up its time."""
+        return self.stop_at is not None and now >= self.stop_at + self.config.shutdown_s - EPSILON_S
+
+    def _check_order(self, child: Seen, now: float) -> None:
+        """In the final stop, nothing is done to a child while one of a higher tier lives."""
+        if self.stop_at is None or self.hastened or self.is_budget_spent(now):
+            return
+        if child.ladder_at is not None and child.ladder_before_stop:
+            return
+        for other in self.children.values():
+            if other.plan.tier > child.plan.tier and other.alive and not other.lost:
+                raise Violation("reverse order", f"{child.plan.name} before {other.plan.name} has ended")
+
+    def _termed(self, child: Seen, now: float) -> None:
+        if child.asked_at is None:
+            raise Violation("asked before SIGTERM", child.plan.name)
+        if now < child.asked_at + self.config.stop_ask_s - EPSILON_S and self.stop_at is None:
+            raise Violation("asking has its whole grace", f"{child.plan.name}: {child.asked_at} to {now}")
+        child.term_at = now if child.term_at is None else child.term_at
+
+    def _killed(self, child: Seen, now: float, whole_session: bool) -> None:
+        if not whole_session:
+            raise Violation("SIGKILL ends the whole session", child.plan.name)
+        child.kill_at = now if child.kill_at is None else child.kill_at
+        if self.hastened or self.is_budget_spent(now) or child.was_silent:
+            return
+        if child.term_at is None or now < child.term_at + self.config.stop_term_s - EPSILON_S:
+            raise Violation("SIGKILL never precedes an expired SIGTERM deadline", f"{child.plan.name} at {now}")
+
+    def _is_silent(self, child: Seen, now: float) -> bool:
+        if child.heard_at is None:
+            return now >= child.spawned_at + self.config.hello_s - EPSILON_S
+        return now >= child.heard_at + self.config.hung_s - EPSILON_S
+
+    def _published(self, effect: Publish, now: float) -> None:
+        status = effect.status
+        child = self.children[status.worker]
+        child.state = status.state
+        if status.state == "STOPPING":
+            self._on_ladder(child, status.rung, now)
+        elif status.state == "LOST":
+            child.lost = True
+            if child.kill_at is None or now < child.kill_at + self.config.stop_kill_s - EPSILON_S:
+                raise Violation("LOST only after SIGKILL and the last wait", child.plan.name)
+        elif status.state == "FATAL" and child.death not in (ExitVerdict.CRASH, ExitVerdict.PERMANENT):
+            raise Violation("only crashes and mistakes are fatal", f"{child.plan.name}: {child.death}")
+        if status.state in ("FATAL", "EXITED", "LOST"):
+            self._note_failed_start(child, now)
+        if status.state in ("STOPPED", "BACKOFF", "EXITED", "FATAL") and child.alive:
+            raise Violation("no child is forgotten alive", f"{child.plan.name} is called {status.state}")
+
+    def _note_failed_start(self, child: Seen, now: float) -> None:
+        """What the others stand on ended for good before everything was started: that ends the whole."""
+        if self.stop_at is not None or not child.plan.essential or child.plan.kind == "connection":
+            return
+        if not child.served_once or any(other.incarnation == 0 for other in self.children.values()):
+            self.stop_at = now
+            self.start_failed = True
+
+    def _on_ladder(self, child: Seen, rung: str | None, now: float) -> None:
+        if child.ladder_at is None:
+            child.ladder_at = now
+            child.ladder_before_stop = self.stop_at is None
+        if rung == "term" and child.term_at is None:
+            child.term_at = now
+        if rung == "kill" and child.kill_at is None:
+            child.kill_at = now
+            self.kill_in_stop = self.kill_in_stop or self.stop_at is not None
+
+    def _check_times(self, now: float) -> None:
+        whole_s = self.config.stop_ask_s + self.config.stop_term_s + self.config.stop_kill_s + LATE_S
+        for child in self.children.values():
+            if self.hastened and child.alive and child.made and child.kill_at is None:
+                raise Violation("a second request kills at once", child.plan.name)
+            if child.ladder_at is None or not child.alive or child.lost:
+                continue
+            if now > child.ladder_at + whole_s:
+                raise Violation("every stop ends in time or is LOST", child.plan.name)
+        if self.stop_at is None or self.finished is not None:
+            return
+        if now > self.stop_at + self.config.shutdown_s + self.config.stop_kill_s + LATE_S:
+            raise Violation("the whole stop ends within its budget", f"asked at {self.stop_at}, now {now}")
+
+    def compare(self, records: Mapping[str, ChildRecord], next_deadline: float | None, now: float) -> None:
+        """What the core shows has to agree with what was seen."""
+        any_alive = False
+        for name, child in self.children.items():
+            record = records[name]
+            any_alive = any_alive or child.alive
+            if record.may_live != child.alive or record.incarnation != child.incarnation:
+                raise Violation("records tell the truth", f"{record}, alive: {child.alive}")
+            if record.state.value != child.state:
+                raise Violation("each change of state is published", f"{record}, published: {child.state}")
+            if (record.desired is Desired.RUNNING) == (self.stop_at is not None):
+                raise Violation("desired follows the requests", f"{record}")
+        if any_alive and (next_deadline is None or next_deadline > now + LOOK_S + EPSILON_S):
+            raise Violation("a living child is looked at", f"{next_deadline} at {now}")
+
+    def _finish(self, effect: Finish, now: float) -> None:
+        left = [child.plan.name for child in self.children.values() if child.alive and not child.lost]
+        if left:
+            raise Violation("no child outlives the supervisor", f"{left}")
+        if self.stop_at is None:
+            raise Violation("no end without a stop", f"{effect}")
+        self.finished = effect.exit_code
+        expected = self.expected_exit()
+        if effect.exit_code != expected:
+            raise Violation("the exit code tells how it ended", f"{effect.exit_code}, not {expected}")
+
+    def expected_exit(self) -> int:
+        """What the exit code has to be, from what was seen."""
+        children = self.children.values()
+        if any(child.lost for child in children):
+            return SupervisorExit.UNKILLABLE
+        if self.start_failed:
+            return SupervisorExit.START_FAILED
+        if any(child.state == "FATAL" and child.plan.essential for child in children):
+            return SupervisorExit.ESSENTIAL_FATAL
+        if self.kill_in_stop:
+            return SupervisorExit.KILL_NEEDED
+        return SupervisorExit.CLEAN
