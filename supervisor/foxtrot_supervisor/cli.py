@@ -219,7 +219,7 @@ def start(
         )
     directory = run_dir_path or config.supervisor.run_dir or run_dir.default_path(os.environ, os.getuid())
     display = resolve("foxtrot_supervisor.start_display:display")
-    with display(log_format) as (effective_format, on_snapshot):
+    with display(log_format, log_level) as (effective_format, on_snapshot):
         code = resolve("foxtrot_supervisor.runner:run_supervisor")(
             config,
             run_dir_path=os.path.abspath(directory),

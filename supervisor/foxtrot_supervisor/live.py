@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["EVENT_LINES", "LOG_LINES", "LiveView", "Rates", "duration", "quantity", "render_status"]
+__all__ = ["EVENT_LINES", "LOG_LINES", "LiveView", "duration", "quantity", "render_status"]
 
 Status = Mapping[str, Any]
 
@@ -77,29 +77,9 @@ def _mebibytes(value: float | None) -> str:
     return f"{value / 2**20:.0f}M" if value else "-"
 
 
-class Rates:
-    """Events each second of each worker, from one status to the next; one entry a worker."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[float, int]] = {}
-
-    def update(self, status: Status) -> dict[str, float]:
-        """The rate of every worker since the status before; absent until there were two."""
-        uptime = float(status.get("supervisor", {}).get("uptime_s") or 0.0)
-        rates, now = {}, {}
-        for worker in _workers(status):
-            name, total = worker["name"], int(worker.get("events_total") or 0)
-            now[name] = (uptime, total)
-            before, count = self._last.get(name, (uptime, total))
-            if uptime > before:
-                rates[name] = max(0, total - count) / (uptime - before)
-        self._last = now
-        return rates
-
-
-def render_status(status: Status, rates: Mapping[str, float] | None = None) -> RenderableType:
-    """The whole status; `rates` are events each second by worker, where they are known."""
-    parts: list[RenderableType] = [_headline(status), _table(status, rates or {})]
+def render_status(status: Status) -> RenderableType:
+    """The whole status, as `assemble_status` makes it, with the last log lines under ``log``."""
+    parts: list[RenderableType] = [_headline(status), _table(status)]
     parts += _lines("latest events", status.get("engine", {}).get("recent") or (), EVENT_LINES, "")
     parts += _lines("log", status.get("log") or (), LOG_LINES, "dim")
     return Group(*parts)
@@ -130,16 +110,16 @@ def _headline(status: Status) -> Text:
     return line
 
 
-def _table(status: Status, rates: Mapping[str, float]) -> Table:
+def _table(status: Status) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column in ("worker", "state") else "right", no_wrap=True)
     for worker in _workers(status):
-        table.add_row(*_row(worker, rates.get(worker["name"])))
+        table.add_row(*_row(worker))
     return table
 
 
-def _row(worker: Mapping[str, Any], rate: float | None) -> Sequence[RenderableType]:
+def _row(worker: Mapping[str, Any]) -> Sequence[RenderableType]:
     state = str(worker.get("state", "-"))
     return (
         Text(worker["name"]),
@@ -148,7 +128,7 @@ def _row(worker: Mapping[str, Any], rate: float | None) -> Sequence[RenderableTy
         duration(worker.get("uptime_s")),
         quantity(worker.get("restarts_total")),
         quantity(worker.get("events_total")),
-        quantity(rate),
+        quantity(worker.get("events_per_s")),
         _microseconds(worker.get("latency_p50_us")),
         _microseconds(worker.get("latency_p99_us")),
         duration(worker.get("last_data_age_s")),
@@ -173,14 +153,13 @@ class LiveView:
     """
 
     def __init__(self, console: Console) -> None:
-        self._rates = Rates()
         self._live = Live(
             Text("starting ..."), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
 
     def show(self, status: Status) -> None:
         """Draw `status` now."""
-        self._live.update(render_status(status, self._rates.update(status)), refresh=True)
+        self._live.update(render_status(status), refresh=True)
 
     def __enter__(self) -> LiveView:
         self._live.start(refresh=True)

@@ -7,31 +7,31 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
-import structlog
 from rich.console import Console
 
 from foxtrot_supervisor.live import LiveView
+from foxtrot_supervisor.logs import LogFormat, Logs
 from foxtrot_supervisor.summary import Summary
 
-__all__ = ["LogFormat", "OnSnapshot", "display"]
+__all__ = ["OnSnapshot", "display"]
 
-LogFormat: TypeAlias = Literal["console", "json", "link"]
 OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 @contextlib.contextmanager
-def display(wanted: Literal["auto", "console", "json"]) -> Iterator[tuple[LogFormat, OnSnapshot]]:
+def display(wanted: Literal["auto", "console", "json"], log_level: str) -> Iterator[tuple[LogFormat, OnSnapshot]]:
     """(log format to run with, what to call with each status); the live table ends with the context."""
     if wanted == "auto" and sys.stderr.isatty() and sys.stdout.isatty():
         with LiveView(Console(stderr=True)) as view:
             yield "link", view.show
     else:
-        yield "console" if wanted == "auto" else wanted, _summary_log()
+        log_format: LogFormat = "console" if wanted == "auto" else wanted
+        yield log_format, _summary_log(log_format, log_level)
 
 
-def _summary_log() -> OnSnapshot:
+def _summary_log(log_format: LogFormat, log_level: str) -> OnSnapshot:
     summary = Summary()
-    log = structlog.get_logger("summary")
+    log = Logs(log_level, log_format).log
 
     def show(status: Mapping[str, Any]) -> None:
         for event, fields in summary.records(status):

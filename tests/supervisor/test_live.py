@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from foxtrot_supervisor.live import EVENT_LINES, LOG_LINES, LiveView, Rates, duration, quantity, render_status
+from foxtrot_supervisor.live import EVENT_LINES, LOG_LINES, LiveView, duration, quantity, render_status
 
 STATUS: dict[str, Any] = {
     "supervisor": {"pid": 4711, "version": "0.1.0", "uptime_s": 61.0, "state": "running", "run_dir": "/run/foxtrot"},
@@ -31,6 +31,7 @@ STATUS: dict[str, Any] = {
             "uptime_s": 12.0,
             "restarts_total": 2,
             "events_total": 1000,
+            "events_per_s": 250.0,
             "latency_p50_us": 130.0,
             "latency_p99_us": None,
             "last_data_age_s": 0.25,
@@ -43,9 +44,9 @@ STATUS: dict[str, Any] = {
 }
 
 
-def printed(status: dict[str, Any], **kwargs: Any) -> str:
+def printed(status: dict[str, Any]) -> str:
     out = io.StringIO()
-    Console(file=out, width=140).print(render_status(status, **kwargs))
+    Console(file=out, width=140).print(render_status(status))
     return out.getvalue()
 
 
@@ -74,7 +75,7 @@ def test_quantities(number: float | None, text: str) -> None:
 
 
 def test_the_facts_are_there() -> None:
-    text = printed(STATUS, rates={"binance-spot.a": 250.0})
+    text = printed(STATUS)
     for fact in ("pid 4711", "1m01s", "/run/foxtrot", "123.5k", "951/s", "34ms", "binance-spot.a", "99", "130us"):
         assert fact in text, fact
     for fact in ("250", "20M", "okx.a", "FATAL", "0.2s"):
@@ -96,20 +97,6 @@ def test_a_status_that_lacks_everything_is_shown() -> None:
 
 def test_markup_in_data_is_text() -> None:
     assert "[bold]x[/nope]" in printed({"log": ["[bold]x[/nope]"]})
-
-
-def test_rates_are_of_the_time_between() -> None:
-    rates = Rates()
-    one = {"supervisor": {"uptime_s": 10.0}, "workers": [{"name": "w", "events_total": 100}]}
-    two = {
-        "supervisor": {"uptime_s": 12.0},
-        "workers": [{"name": "w", "events_total": 500}, {"name": "new", "events_total": 9}],
-    }
-    restarted = {"supervisor": {"uptime_s": 13.0}, "workers": [{"name": "w", "events_total": 1}]}
-    assert rates.update(one) == {}
-    assert rates.update(two) == {"w": 200.0}
-    assert rates.update(two) == {}
-    assert rates.update(restarted) == {"w": 0.0}
 
 
 def test_the_live_view_draws_without_a_thread() -> None:

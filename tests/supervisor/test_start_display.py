@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from structlog.testing import capture_logs
 
 from foxtrot_supervisor.start_display import display
 
@@ -18,19 +19,32 @@ STATUS = {"supervisor": {"uptime_s": 60.0}, "engine": {"recent": ["eMarketTrade.
 PROGRAM = """
 import sys
 from foxtrot_supervisor.start_display import display
-with display("auto") as (log_format, show):
+with display("auto", "info") as (log_format, show):
     show({"workers": [{"name": "sim.a", "state": "RUNNING"}]})
 open(sys.argv[1], "w").write(log_format)
 """
 
 
 @pytest.mark.parametrize(("wanted", "got"), [("auto", "console"), ("console", "console"), ("json", "json")])
-def test_without_a_terminal_events_are_told_in_the_log(wanted: str, got: str) -> None:
-    with capture_logs() as logs, display(wanted) as (log_format, show):  # type: ignore[arg-type]  # parametrized text
+def test_without_a_terminal_events_are_told_in_the_log(
+    capfd: pytest.CaptureFixture[str], wanted: Literal["auto", "console", "json"], got: str
+) -> None:
+    with display(wanted, "info") as (log_format, show):
         assert log_format == got
         show(STATUS)
-    assert [record["event"] for record in logs] == ["summary", "market_event"]
-    assert logs[1]["line"] == "eMarketTrade.BTCUSDT.SIM 100"
+    out, err = capfd.readouterr()
+    assert out == ""
+    summary, event = err.splitlines()
+    assert "summary" in summary
+    assert "eMarketTrade.BTCUSDT.SIM 100" in event
+    if wanted == "json":
+        assert json.loads(event)["line"] == "eMarketTrade.BTCUSDT.SIM 100"
+
+
+def test_whoever_wants_only_warnings_gets_no_summaries(capfd: pytest.CaptureFixture[str]) -> None:
+    with display("json", "warning") as (_, show):
+        show(STATUS)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_on_a_terminal_the_table_is_shown(tmp_path: Path) -> None:
