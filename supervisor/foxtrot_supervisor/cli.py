@@ -123,9 +123,7 @@ def known_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise Failure(str(error), SupervisorExit.CONFIGURATION) from None
         except CatalogUnavailable as error:
             raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
-        except run_dir.AlreadyRunning as error:
-            raise Failure(str(error), SupervisorExit.ALREADY_RUNNING) from None
-        except (run_dir.RunDirRefused, NotRunning, EngineAway) as error:
+        except (NotRunning, EngineAway) as error:
             raise Failure(str(error), SupervisorExit.START_FAILED) from None
         except TimeoutError:
             raise Failure("the supervisor does not answer", SupervisorExit.INTERNAL_ERROR) from None
@@ -378,10 +376,20 @@ def stop(config_path: str | None, run_dir_path: str | None, as_json: bool) -> No
 
 
 def _stop_lines(data: dict[str, Any]) -> Iterator[str]:
-    rungs = data.get("rungs") or {}
-    for name, rung in rungs.items():
-        yield f"{name}: {rung or 'had ended'}"
+    for child in data.get("children", ()):
+        how = _RUNGS.get(child.get("rung"), "had ended before")
+        yield f"{child['name']}: {how}" + (f" ({child['cause']})" if child.get("state") == "FATAL" else "")
+    leftovers = {name: left for name, left in (data.get("audit") or {}).items() if isinstance(left, list) and left}
+    yield "left behind: " + (", ".join(f"{name} {left}" for name, left in leftovers.items()) or "nothing")
     yield f"stopped, exit code {data.get('exit_code', 0)}"
+
+
+_RUNGS = {
+    "ask": "stopped when asked",
+    "term": "needed SIGTERM",
+    "kill": "needed SIGKILL",
+    "lost": "could not be killed",
+}
 
 
 @cli.command()

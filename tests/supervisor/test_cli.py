@@ -292,10 +292,20 @@ def test_a_supervisor_that_ends_without_an_answer(run: Run, supervise: Any) -> N
 
 
 def test_stop_says_which_rung_was_needed(run: Run, supervise: Any) -> None:
-    data = {"exit_code": 4, "rungs": {"sim.a": "kill", "engine": "ask"}, "audit": {}}
-    supervise({"data": data})
+    children = [
+        {"name": "sim.a", "rung": "kill"},
+        {"name": "engine", "rung": "ask"},
+        {"name": "okx.a", "rung": None, "state": "FATAL", "cause": "no such exchange"},
+    ]
+    supervise({"data": {"exit_code": 4, "children": children, "audit": {"files": ["x.ipc"], "threads": []}}})
     assert run("stop") == 4
-    assert run.out == "sim.a: kill\nengine: ask\nstopped, exit code 4\n"
+    assert run.out.splitlines() == [
+        "sim.a: needed SIGKILL",
+        "engine: stopped when asked",
+        "okx.a: had ended before (no such exchange)",
+        "left behind: files ['x.ipc']",
+        "stopped, exit code 4",
+    ]
 
 
 def test_stop_as_json(run: Run, supervise: Any) -> None:
