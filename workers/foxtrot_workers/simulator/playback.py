@@ -7,20 +7,43 @@ recorder's client; this client gets its own. Snapshots (``http`` lines) keep the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from foxtrot_workers.recording import RecordedFrame
 from foxtrot_workers.simulator.okx_session import okx_topic
 from foxtrot_workers.simulator.options import ExchangeName
 from foxtrot_workers.simulator.rest import Answer, error
 
-__all__ = ["DataItem", "Item", "Playback", "SnapshotItem", "make_playback"]
+__all__ = ["DataItem", "Item", "Playback", "Recorded", "SnapshotItem", "make_playback"]
 
 _OKX_ANSWERS = ("subscribe", "unsubscribe", "error", "login", "channel-conn-count")
+
+
+class Recorded(Protocol):
+    """One line of a recording, as `foxtrot_workers.recording` reads it."""
+
+    @property
+    def line(self) -> int:
+        """Line number, from 0."""
+
+    @property
+    def receive_ns(self) -> int:
+        """Time of receipt, ns since 1970, 0 where unknown."""
+
+    @property
+    def direction(self) -> str:
+        """in, out or http."""
+
+    @property
+    def url(self) -> str:
+        """Address of the connection or of the request."""
+
+    @property
+    def payload(self) -> bytes:
+        """The frame, or the answer's body."""
 
 
 class DataItem(Struct, frozen=True):
@@ -87,7 +110,7 @@ class Playback(Struct, frozen=True):
 
 
 def make_playback(
-    exchange: ExchangeName, frames: Iterable[RecordedFrame], instruments: Iterable[RecordedFrame] = ()
+    exchange: ExchangeName, frames: Iterable[Recorded], instruments: Iterable[Recorded] = ()
 ) -> Playback:
     """Sort the recorded `frames`; `instruments` are the frames of the recording's instrument list."""
     items: list[Item] = []
@@ -107,7 +130,7 @@ def make_playback(
     return Playback(exchange, items, topics, acknowledgements, lists)
 
 
-def _http(exchange: ExchangeName, frame: RecordedFrame, items: list[Item], lists: dict[str, bytes]) -> None:
+def _http(exchange: ExchangeName, frame: Recorded, items: list[Item], lists: dict[str, bytes]) -> None:
     parts = urlsplit(frame.url)
     query = dict(parse_qsl(parts.query))
     if parts.path.endswith("/depth") and "symbol" in query:
@@ -140,7 +163,7 @@ class _Combined(Struct):
 _combined = msgspec.json.Decoder(_Combined)
 
 
-def _binance_item(frame: RecordedFrame) -> DataItem | None:
+def _binance_item(frame: Recorded) -> DataItem | None:
     raw = frame.payload
     try:
         combined = _combined.decode(raw)
@@ -176,7 +199,7 @@ def _binance_topic(document: Any) -> str:
     return f"{symbol}@{names[event]}" if event in names else ""
 
 
-def _okx_item(frame: RecordedFrame, acknowledgements: dict[str, str]) -> DataItem | None:
+def _okx_item(frame: Recorded, acknowledgements: dict[str, str]) -> DataItem | None:
     raw = frame.payload
     if raw == b"pong":
         return None
