@@ -1,0 +1,300 @@
+"""A real worker process against the simulated exchange: what it delivers, and what it survives."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from foxtrot_protocol.commands import Done, Failed, Subscribe, Unsubscribe
+from foxtrot_protocol.events import BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_workers.connection import CLIENTS
+from foxtrot_workers.simulator.faults import Fault
+from foxtrot_workers.simulator.options import ExchangeLimits
+from foxtrot_workers.simulator.server import SimulatedExchange
+from tests.support.rig import LIMIT_S, WorkerRig
+from tests.support.tls import make_tls
+from tests.support.waiting import wait_until_async
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[WorkerRig]:
+    rig = WorkerRig(tmp_path)
+    yield rig
+    await rig.close()
+
+
+def sequences_are_whole(rig: WorkerRig) -> bool:
+    return [batch.sequence for batch in rig.batches] == list(range(1, len(rig.batches) + 1))
+
+
+@pytest.mark.parametrize("client", sorted(CLIENTS))
+async def test_what_the_exchange_sent_is_what_the_worker_delivers(rig: WorkerRig, client: str) -> None:
+    async with SimulatedExchange(["BTCUSDT", "ETHUSDT"], rate_per_s=400.0) as sim:
+        await rig.start(sim.url, sim.rest_url, client=client, symbols=["BTCUSDT", "ETHUSDT"])
+        await rig.ready()
+        await rig.wait_for_events(Trade, 200)
+        await rig.wait_for_events(BookSnapshot, 2)
+        assert await rig.stop() == ChildExit.CLEAN
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            sent = sim.ledger.sent(0, f"{symbol.lower()}@trade")
+            got = [int(trade.trade_id) for trade in rig.events(Trade) if trade.symbol == symbol]
+            assert got == sent[: len(got)], "in order, nothing left out"
+            assert len(got) > 50
+            deltas = [delta for delta in rig.events(BookDelta) if delta.symbol == symbol]
+            for before, after in itertools.pairwise(deltas):
+                assert int(after.first_id or 0) == int(before.last_id or 0) + 1
+    assert rig.events(Quote)
+    assert sequences_are_whole(rig)
+    last = rig.heartbeat()
+    assert last.rejected_total == 0
+    assert last.frames_total > 200
+    assert "rejected" not in await rig.log()
+
+
+async def test_a_graceful_stop_sends_everything_that_was_parsed(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=2000.0) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        await rig.wait_for_events(Trade, 500)
+        assert await rig.stop() == ChildExit.CLEAN
+    heard = rig.heartbeat()
+    received = sum(len(batch.events) for batch in rig.batches)
+    assert received >= heard.committed_total, "what was committed has arrived"
+    assert sequences_are_whole(rig)
+
+
+async def test_wss_with_a_private_authority(rig: WorkerRig, tmp_path: Path) -> None:
+    tls = make_tls(tmp_path)
+    async with SimulatedExchange(["BTCUSDT"], ssl_context=tls.server_context()) as sim:
+        await rig.start(sim.url, sim.rest_url, ca_file=str(tls.ca_file))
+        await rig.ready()
+        await rig.wait_for_events(BookSnapshot)
+        assert await rig.stop() == ChildExit.CLEAN
+
+
+async def test_wss_without_the_authority_is_refused(rig: WorkerRig, tmp_path: Path) -> None:
+    tls = make_tls(tmp_path)
+    async with SimulatedExchange(["BTCUSDT"], ssl_context=tls.server_context()) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        assert await rig.ended() == ChildExit.CONNECTION_LOST
+    assert rig.causes()
+    assert "Traceback" not in await rig.log()
+
+
+@pytest.mark.parametrize("kind", ["garbage", "invalid_utf8", "wrong_types", "deep_nesting", "unknown_type"])
+@pytest.mark.parametrize("client", sorted(CLIENTS))
+async def test_bad_frames_are_counted_with_a_sample_and_survived(rig: WorkerRig, kind: str, client: str) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=300.0) as sim:
+        await rig.start(sim.url, sim.rest_url, client=client)
+        await rig.ready()
+        before = len(await rig.wait_for_events(Trade))
+        sim.inject(Fault(kind=kind, count=10))  # type: ignore[arg-type]  # a Literal by parametrization
+        await wait_until_async(lambda: rig.heartbeat().rejected_total >= 10, LIMIT_S, "ten rejected frames")
+        await rig.wait_for_events(Trade, before + 100)
+        assert sim.connections == 1, "the connection survived"
+        assert await rig.stop() == ChildExit.CLEAN
+    assert rig.heartbeat().rejected_total == 10
+    log = await rig.log()
+    assert "frame_rejected" in log
+    assert "sample" in log
+    assert log.count("frame_rejected") <= 5, "logged a bounded number of times"
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(kind="close", code=1008, reason="Too many requests"), "1008"),
+        (Fault(kind="abort"), "lost"),
+        (Fault(kind="broken_frame"), "broke the protocol"),
+        (Fault(kind="huge", size_bytes=100 * 1024 * 1024), "broke the protocol"),
+    ],
+    ids=["close", "abort", "broken-frame", "huge"],
+)
+@pytest.mark.parametrize("client", sorted(CLIENTS))
+async def test_a_broken_connection_ends_the_worker_with_its_cause(
+    rig: WorkerRig, fault: Fault, expected: str, client: str
+) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=100.0) as sim:
+        await rig.start(sim.url, sim.rest_url, client=client)
+        await rig.ready()
+        sim.inject(fault)
+        assert await rig.ended() == ChildExit.CONNECTION_LOST
+    assert expected in rig.causes()[0]
+    log = await rig.log()
+    assert "connection_ended" in log
+    assert "Traceback" not in log
+    assert rig.heartbeat().rss_bytes < 200 * 1024 * 1024, "a huge frame is not taken in"
+
+
+async def test_an_announced_shutdown_rotates_the_connection(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"]) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        await rig.ready()
+        sim.inject(Fault(kind="shutdown", duration_s=5.0))
+        assert await rig.ended() == ChildExit.ROTATE
+
+
+async def test_a_planned_age_rotates_the_connection(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"]) as sim:
+        await rig.start(sim.url, sim.rest_url, rotate_after_s=0.5)
+        assert await rig.ended() == ChildExit.ROTATE
+
+
+async def test_a_refused_handshake_passes_on_retry_after(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], faults=[Fault(kind="refuse", status=429, retry_after_s=7)]) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        assert await rig.ended() == ChildExit.REFUSED
+    failed = rig.said(Failed)[0]
+    assert failed.retry_after_s == 7.0
+    assert "429" in failed.cause
+
+
+async def test_an_unreachable_exchange_is_a_connection_lost(rig: WorkerRig) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        await rig.start(f"ws://127.0.0.1:{unused.getsockname()[1]}")
+        assert await rig.ended() == ChildExit.CONNECTION_LOST
+    assert rig.causes()
+    assert "Traceback" not in await rig.log()
+
+
+async def test_a_stop_while_connecting_is_obeyed_at_once(rig: WorkerRig) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    await rig.start(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    await wait_until_async(lambda: len(rig.heard) >= 2, LIMIT_S, "hello and a heartbeat")
+    assert await asyncio.wait_for(rig.stop(), 5.0) == ChildExit.CLEAN
+    server.close()
+
+
+async def test_a_gap_in_the_book_is_announced_and_healed_by_a_new_snapshot(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=200.0) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        await rig.wait_for_events(BookDelta, 2)
+        sim.inject(Fault(kind="gap", count=1))
+        (gap, *_) = await rig.wait_for_events(Gap)
+        await rig.wait_for_events(BookSnapshot, 2)
+        await rig.wait_for_events(BookDelta, len(rig.events(BookDelta)) + 3)
+        assert await rig.stop() == ChildExit.CLEAN
+    assert gap.stream == "eBook."
+    deltas = rig.events(BookDelta)
+    jumps = [
+        (int(before.last_id or 0) + 1, int(after.first_id or 0) - 1)
+        for before, after in itertools.pairwise(deltas)
+        if int(after.first_id or 0) != int(before.last_id or 0) + 1
+    ]
+    assert gap.first_id is not None
+    assert int(gap.first_id) == jumps[0][0], "the hole begins where the book stopped"
+    states = [status.state for status in rig.events(FeedStatus) if "depth" in status.topic]
+    assert "invalid" in states
+    assert states[-1] == "flowing"
+
+
+async def test_a_silent_topic_is_resubscribed_and_then_the_worker_leaves(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=200.0) as sim:
+        await rig.start(sim.url, sim.rest_url, stale_after_s=1.0)
+        await rig.wait_for_events(Trade, 5)
+        sim.inject(Fault(kind="silence", topic="@trade"))
+        assert await rig.ended() == ChildExit.STALE
+    states = [status.state for status in rig.events(FeedStatus) if status.topic.endswith("@trade")]
+    assert states[-1] == "stale"
+    assert "btcusdt@trade" in rig.causes()[0]
+
+
+async def test_subscribing_and_unsubscribing_while_running(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT", "ETHUSDT"], rate_per_s=200.0) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        await rig.ready()
+        rig.send(Subscribe(1, ["ETHUSDT"]))
+        (done, *_) = await rig.wait_for(Done)
+        assert (done.request_id, done.error) == (1, "")
+        await wait_until_async(
+            lambda: any(trade.symbol == "ETHUSDT" for trade in rig.events(Trade)), LIMIT_S, "ETHUSDT trades"
+        )
+        rig.send(Unsubscribe(2, ["BTCUSDT"]))
+        await rig.wait_for(Done, 2)
+        assert {status.topic.split("@")[0] for status in rig.heartbeat().topics} <= {"btcusdt", "ethusdt"}
+        await wait_until_async(
+            lambda: {status.topic.split("@")[0] for status in rig.heartbeat().topics} == {"ethusdt"},
+            LIMIT_S,
+            "only ETHUSDT topics",
+        )
+        assert len(sim.ledger.connections()) == 1, "no reconnection"
+        assert await rig.stop() == ChildExit.CLEAN
+
+
+async def test_an_engine_that_does_not_read_holds_the_exchange_back_and_loses_nothing(tmp_path: Path) -> None:
+    rig = WorkerRig(tmp_path, read_data=False)
+    try:
+        limits = ExchangeLimits(send_buffer_bytes=256 * 1024 * 1024)
+        async with SimulatedExchange(["BTCUSDT"], rate_per_s=0.0, limits=limits) as sim:
+            await rig.start(sim.url, sim.rest_url, channels=["trade"], backlog_bytes=100_000, full_wait_s=30.0)
+            await rig.ready()
+            frames = await stalled(rig)
+            rig.read_data = True
+            await wait_until_async(lambda: rig.heartbeat().frames_total > frames + 1000, LIMIT_S, "the stream to go on")
+            assert await rig.stop() == ChildExit.CLEAN
+            got = [int(trade.trade_id) for trade in rig.events(Trade)]
+            assert got == list(range(got[0], got[0] + len(got))), "no trade is missing"
+            assert rig.events(Gap) == []
+            assert rig.heartbeat().dropped_total == 0
+    finally:
+        await rig.close()
+
+
+async def stalled(rig: WorkerRig) -> int:
+    """Wait until the worker takes no more frames in; returns how many it has."""
+    frames, same = -1, 0
+    async with asyncio.timeout(LIMIT_S):
+        while same < 5:
+            await rig.wait_for_next_heartbeat()
+            now = rig.heartbeat().frames_total
+            frames, same = now, same + 1 if now == frames else 0
+    return frames
+
+
+async def test_an_engine_that_never_reads_makes_the_worker_drop_and_announce(tmp_path: Path) -> None:
+    rig = WorkerRig(tmp_path, read_data=False)
+    try:
+        async with SimulatedExchange(["BTCUSDT"], rate_per_s=5000.0) as sim:
+            await rig.start(sim.url, sim.rest_url, channels=["trade"], backlog_bytes=50_000, full_wait_s=0.5)
+            await rig.ready()
+            await wait_until_async(lambda: rig.heartbeat().dropped_total > 1000, LIMIT_S, "drops")
+            rig.read_data = True
+            gap = (await rig.wait_for_events(Gap))[0]
+            await rig.wait_for_events(Trade, len(rig.events(Trade)) + 10)
+            await rig.stop()
+            got = [int(trade.trade_id) for trade in rig.events(Trade)]
+            missing = sorted(set(range(got[0], got[-1] + 1)) - set(got))
+            announced = [
+                number
+                for hole in rig.events(Gap)
+                for number in range(int(hole.first_id or 0), int(hole.last_id or -1) + 1)
+            ]
+            assert set(missing) <= set(announced), "whatever is missing was announced"
+            assert gap.cause.startswith("engine too slow")
+            assert set(announced).isdisjoint(got), "and only that"
+    finally:
+        await rig.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({"exchange": "unheard-of"}, "unheard-of"), ({"channels": ["gossip"]}, "gossip")],
+)
+async def test_settings_that_can_never_work_are_a_configuration_error(
+    rig: WorkerRig, settings: dict[str, object], expected: str
+) -> None:
+    await rig.start("ws://127.0.0.1:1", **settings)  # type: ignore[arg-type]  # FeedSettings checks them
+    assert await rig.ended() == ChildExit.CONFIGURATION
+    assert expected in rig.causes()[0]
+    assert "Traceback" not in await rig.log()
