@@ -1,0 +1,104 @@
+"""docs/protocol.md tells the truth: its bytes and its tables are read back with plain msgpack."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgpack
+import msgspec
+import pytest
+
+from foxtrot_protocol import commands, events
+from foxtrot_protocol.codec import BatchEncoder, encode_control
+from foxtrot_protocol.framing import PROTOCOL_VERSION
+from tests.support.sources import ROOT
+
+DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+TRADE = events.Trade(
+    "SIM", "BTCUSDT", 1_700_000_000_000_000_000, 1_700_000_000_000_000_200, "64000.10", "0.50", "buy", "7"
+)
+
+SAMPLES: list[Any] = [
+    TRADE,
+    events.Quote("X", "S", 1, 2, "1", "2", None, None, ""),
+    events.BookSnapshot("X", "S", 1, 2, [("1.0", "2")], [("3", "4")], None, "9", 4_294_967_295),
+    events.BookDelta("X", "S", 1, 2, [("1", "0")], [], "8", "9", None),
+    events.Ticker("X", "S", 1, 2, "1", "2", "3", "4", "5", None),
+    events.Bar("X", "S", 1, 2, "1m", 3, "1", "2", "3", "4", "5", True),
+    events.Funding("X", "S", 1, 2, "0.0001", 3),
+    events.MarkPrice("X", "S", 1, 2, "9.121E-7"),
+    events.OpenInterest("X", "S", 1, 2, "5"),
+    events.Liquidation("X", "S", 1, 2, "sell", "1", "2"),
+    events.FeedStatus("X", "S", 1, 2, "s@trade", "flowing", 0.5),
+    events.Gap("X", "S", 1, 2, "eBook.", "1", "2", 3, 4, "why"),
+]
+
+
+def example(name: str) -> bytes:
+    """The bytes of an example in the document: the hex digits before each remark."""
+    block = re.search(rf"<!-- example: {name} -->\n```\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert block is not None
+    return bytes.fromhex(" ".join(line[:37] for line in block[1].splitlines() if line != "..."))
+
+
+def documented_fields(tag: str) -> list[str]:
+    """The field names that the table gives for `tag`, remarks in brackets left out."""
+    rows = re.findall(rf"^\| `{tag}` \| ([^|]*) \|$", DOCUMENT, re.MULTILINE)
+    assert len(rows) == 1, tag
+    return re.sub(r"\([^)]*\)", "", rows[0]).replace(" ", "").split(",")
+
+
+def test_the_documented_batch_is_what_we_send() -> None:
+    ours = BatchEncoder("sim.a", 1).encode(1, 1_700_000_000_000_000_300, [TRADE])
+    assert ours == example("batch")
+    assert len(ours) == 80
+
+
+def test_plain_msgpack_reads_the_documented_batch() -> None:
+    version, worker, incarnation, sequence, publish_ns, got = msgpack.unpackb(example("batch"))
+    assert (version, worker, incarnation, sequence) == (PROTOCOL_VERSION, "sim.a", 1, 1)
+    assert publish_ns == 1_700_000_000_000_000_300
+    ((tag, exchange, symbol, exchange_ns, receive_ns, *fields),) = got
+    assert (tag, exchange, symbol) == ("trade", "SIM", "BTCUSDT")
+    assert (exchange_ns, receive_ns) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_200)
+    assert fields == ["64000.10", "0.50", "buy", "7", 0, False, False]
+
+
+@pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
+def test_every_event_has_the_documented_fields_in_their_order(event: Any) -> None:
+    data = BatchEncoder("w", 3).encode(5, 6, [event])
+    (element,) = msgpack.unpackb(data)[5]
+    tag = type(event).__struct_config__.tag
+    names = ["exchange", "symbol", "exchange_ns", "receive_ns", *documented_fields(tag)]
+    names += ["publish_ns", "redelivered", "backfilled"]
+    assert names == list(type(event).__struct_fields__)
+    assert element == [tag, *(msgspec.json.decode(msgspec.json.encode(getattr(event, name))) for name in names)]
+
+
+def test_every_event_type_has_a_sample() -> None:
+    assert {type(event) for event in SAMPLES} == set(events.EVENT_TYPES) - {events.WorkerStatus}
+
+
+def test_the_documented_records_are_read_by_our_reader() -> None:
+    lines = example("records")
+    assert lines[:4] == len(example("batch")).to_bytes(4, "big")
+    assert lines[4:] == b"\0\0\0\0\0\0\0\7"
+
+
+def test_the_documented_hello_is_what_a_child_says() -> None:
+    assert encode_control(commands.Hello("sim.a", 1, 4711)) == example("hello")
+    assert msgpack.unpackb(example("hello")) == ["hello", "sim.a", 1, 4711]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        commands.Hello, commands.Ready, commands.Heartbeat, commands.Failed, commands.Done, commands.LogRecord,
+        commands.Stop, commands.Fenced, commands.WorkerChanged,
+    ],
+)  # fmt: skip
+def test_every_control_message_has_the_documented_fields(kind: type[msgspec.Struct]) -> None:
+    told = [name for name in documented_fields(str(kind.__struct_config__.tag)) if name != "thencounters"]
+    assert told == list(kind.__struct_fields__)[: len(told)]
