@@ -1,0 +1,345 @@
+"""`foxtrot-supervisor bench`: what this machine does with the product, and with the obvious build beside it.
+
+Every measurement runs whole processes: a load server, a worker that receives over a real socket, an engine
+that runs a handler. Product and baseline take turns, so that noise of the machine hits both. What is measured
+and how to read it: docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.spec import EngineSettings, FeedSettings, SimulatorSettings
+from foxtrot_supervisor.bench_chain import (
+    BOOT,
+    BenchFailed,
+    ChildTimes,
+    Footprint,
+    Parent,
+    cpu_seconds,
+    footprint,
+    http_get,
+)
+from foxtrot_supervisor.bench_statistics import percentile, ratio_of, spread_of
+
+__all__ = ["PARTS", "BenchFailed", "BenchOptions", "System", "run_bench"]
+
+System: TypeAlias = Literal["foxtrot", "baseline"]
+Part: TypeAlias = Literal["trades", "mixed", "latency", "start"]
+
+PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start")
+"""What `only` may name; start also measures stop and memory, which every other run measures as well."""
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"]
+SEED = 1
+CHANNELS: dict[str, list[str]] = {"trades": ["agg_trade"], "mixed": ["agg_trade", "quote", "book"]}
+
+RATES_PER_S = (1_000, 10_000, 50_000)
+WARM_UP_FRACTION = 0.05
+"""Of the events of a latency run, left out of its percentiles."""
+KEEPS_UP_FRACTION = 0.95
+"""Below this part of the rate at the handler, a system does not keep up, and its latencies are those of a queue."""
+
+BASELINE_SHARE = 10
+"""The baseline gets this part of the events: it takes about as long as the product with all of them."""
+
+JOB_VARIABLE = "FOXTROT_BENCH_JOB"
+
+TARGETS: dict[System, dict[str, str]] = {
+    "foxtrot": {
+        "boot": BOOT,
+        "worker": "foxtrot_workers.feed_worker:run",
+        "engine": "foxtrot_supervisor.engine_process:run",
+        "handler": "foxtrot_workers.benchmark.counting_handler:setup",
+    },
+    "baseline": {
+        "boot": "foxtrot_workers.benchmark.baseline:boot_without_uvloop",
+        "worker": "foxtrot_workers.benchmark.baseline:run_worker",
+        "engine": "foxtrot_workers.benchmark.baseline:run_engine",
+        "handler": "foxtrot_workers.benchmark.counting_handler:setup_for_dicts",
+    },
+}
+LOAD_SERVER = "foxtrot_workers.benchmark.load_server:run"
+
+LIBRARIES = ("picows", "websockets", "msgspec", "msgpack", "pyzmq", "uvloop")
+
+
+class BenchOptions(Struct, frozen=True, kw_only=True):
+    """`events`: of one throughput run of the product. `quick`: one short run of each, for a first look."""
+
+    events: int = 1_000_000
+    repeats: int = 3
+    latency_s: float = 3.0
+    quick: bool = False
+    only: tuple[str, ...] = ()
+
+    def effective(self) -> BenchOptions:
+        """The options with `quick` applied."""
+        if not self.quick:
+            return self
+        return msgspec.structs.replace(self, events=min(self.events, 200_000), repeats=1, latency_s=1.0)
+
+
+class Load(Struct, frozen=True):
+    """What is sent in one run; `rate_per_s` 0: as fast as it is taken."""
+
+    kind: str
+    events: int
+    rate_per_s: int = 0
+
+    @property
+    def path(self) -> str:
+        """The order to the load server."""
+        return f"/bench/send?kind={self.kind}&events={self.events}&rate={self.rate_per_s}"
+
+
+class RunResult(Struct):
+    """One run of one system."""
+
+    events_per_s: float
+    cpu_s_per_million: dict[str, float]
+    server_cpu_s_per_million: float
+    times: dict[str, ChildTimes]
+    memory: dict[str, Footprint]
+    latencies_ns: list[int]
+
+
+Progress: TypeAlias = Callable[[str], None]
+
+
+def run_bench(options: BenchOptions, progress: Progress = lambda text: None) -> dict[str, Any]:
+    """Measure and return one JSON-like object; `progress` is told what is being measured.
+
+    Call from the main thread. Raises `BenchFailed`, or OSError if the machine cannot start the processes.
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="foxtrot-bench-") as run_dir:
+        report = asyncio.run(_measure_all(options.effective(), run_dir, progress))
+    report["duration_s"] = round(time.monotonic() - started, 1)
+    return report
+
+
+async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) -> dict[str, Any]:
+    parts = options.only or PARTS
+    report: dict[str, Any] = {"machine": machine_facts(), "options": msgspec.to_builtins(options)}
+    results: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+    async with Parent(run_dir) as parent:
+        settings = SimulatorSettings(symbols=SYMBOLS, seed=SEED)
+        async with parent.child("load", "simulator", LOAD_SERVER, settings) as server:
+            bench = _Bench(parent, server.info, server.child.pid, run_dir, results, progress)
+            throughput = {kind: await bench.throughput(kind, options) for kind in ("trades", "mixed") if kind in parts}
+            latency = await bench.latency(options) if "latency" in parts else {}
+            if not throughput and not latency:
+                for _ in range(options.repeats):
+                    for system in results:
+                        await bench.run(system, Load("trades", 1000))
+    if throughput:
+        report["throughput"] = throughput
+    if latency:
+        report["latency"] = latency
+    for system, runs in results.items():
+        report.setdefault("processes", {})[system] = _processes(runs)
+    return report
+
+
+class _Bench:
+    def __init__(
+        self,
+        parent: Parent,
+        server: dict[str, str],
+        server_pid: int,
+        run_dir: str,
+        results: dict[System, list[RunResult]],
+        progress: Progress,
+    ) -> None:
+        self._parent = parent
+        self._server = server
+        self._server_pid = server_pid
+        self._run_dir = run_dir
+        self._results = results
+        self._progress = progress
+
+    async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
+        """Both systems in turn, as fast as they take it."""
+        runs: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+        for repeat in range(options.repeats):
+            for system in runs:
+                self._progress(f"throughput, {kind}, {system}, {repeat + 1} of {options.repeats}")
+                share = BASELINE_SHARE if system == "baseline" else 1
+                load = Load(kind, max(1000, options.events // share))
+                runs[system].append(await self.run(system, load))
+        return {
+            **{system: _throughput_figures(results) for system, results in runs.items()},
+            "ratio": ratio_of(*([run.events_per_s for run in results] for results in runs.values())),
+        }
+
+    async def latency(self, options: BenchOptions) -> dict[str, Any]:
+        """Both systems at each pace."""
+        figures: dict[str, Any] = {}
+        for rate in RATES_PER_S:
+            for system in self._results:
+                self._progress(f"latency at {rate:,} events/s, {system}")
+                load = Load("trades", int(rate * options.latency_s), rate)
+                figures.setdefault(str(rate), {})[system] = _latency_figures(await self.run(system, load), rate)
+        return figures
+
+    async def run(self, system: System, load: Load) -> RunResult:
+        """Start a chain, send `load` through it, stop it."""
+        primers = len(SYMBOLS) if load.kind == "mixed" else 0
+        samples_path = f"{self._run_dir}/samples" if load.rate_per_s else ""
+        job = {
+            "report_path": self._parent.report_path,
+            "events": load.events,
+            "primers": primers,
+            "samples_path": samples_path,
+        }
+        targets = TARGETS[system]
+        with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()):
+            child, boot = self._parent.child, targets["boot"]
+            async with (
+                child("engine", "engine", targets["engine"], self._engine(targets["handler"]), boot) as engine,
+                child("worker", "connection", targets["worker"], self._feed(load), boot) as worker,
+            ):
+                if primers:
+                    await self._parent.report("primed")
+                pids = {"worker": worker.child.pid, "engine": engine.child.pid, "server": self._server_pid}
+                before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+                sending = asyncio.create_task(http_get(self._server["rest_url"], load.path))
+                try:
+                    await self._parent.report("first")
+                    done = await self._parent.report("done")
+                    used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+                    await self._parent.guarded(sending, "the load server")
+                finally:
+                    sending.cancel()
+                memory = {name: footprint(pids[name]) for name in ("worker", "engine")}
+        per_million = {name: seconds * 1e6 / load.events for name, seconds in used.items()}
+        result = RunResult(
+            events_per_s=(load.events - 1) * 1e9 / done.elapsed_ns,
+            server_cpu_s_per_million=per_million.pop("server"),
+            cpu_s_per_million=per_million,
+            times={"worker": worker.times, "engine": engine.times},
+            memory=memory,
+            latencies_ns=_read_samples(samples_path) if samples_path else [],
+        )
+        self._results[system].append(result)
+        return result
+
+    def _engine(self, handler: str) -> EngineSettings:
+        return EngineSettings(
+            data_endpoint=endpoints.data_endpoint(self._run_dir),
+            tap_path=endpoints.tap_path(self._run_dir),
+            handlers=[handler],
+            import_path=self._run_dir,
+        )
+
+    def _feed(self, load: Load) -> FeedSettings:
+        paced = "/stream?timeUnit=MICROSECOND" if load.rate_per_s else ""
+        return FeedSettings(
+            connection="bench",
+            side="a",
+            exchange="binance",
+            channels=CHANNELS[load.kind],
+            symbols=SYMBOLS,
+            data_endpoint=endpoints.data_endpoint(self._run_dir),
+            url=self._server["url"] + paced,
+            rest_url=self._server["rest_url"],
+        )
+
+
+# ---- figures
+
+
+def _throughput_figures(runs: list[RunResult]) -> dict[str, Any]:
+    return {
+        "events_per_s": spread_of([run.events_per_s for run in runs], 0),
+        "cpu_s_per_million": {
+            name: spread_of([run.cpu_s_per_million[name] for run in runs]) for name in ("worker", "engine")
+        },
+        "load_server_cpu_s_per_million": spread_of([run.server_cpu_s_per_million for run in runs]),
+    }
+
+
+def _latency_figures(run: RunResult, rate: int) -> dict[str, Any]:
+    samples = sorted(run.latencies_ns[int(len(run.latencies_ns) * WARM_UP_FRACTION) :])
+    return {
+        "p50_us": round(percentile(samples, 0.5) / 1000, 1),
+        "p99_us": round(percentile(samples, 0.99) / 1000, 1),
+        "p999_us": round(percentile(samples, 0.999) / 1000, 1),
+        "max_us": round(samples[-1] / 1000, 1),
+        "samples": len(samples),
+        "events_per_s": round(run.events_per_s),
+        "keeps_up": run.events_per_s >= KEEPS_UP_FRACTION * rate,
+        "cpu_s_per_million": {name: round(value, 3) for name, value in run.cpu_s_per_million.items()},
+    }
+
+
+def _processes(runs: list[RunResult]) -> dict[str, Any]:
+    return {
+        name: {
+            "start_to_hello_ms": spread_of([run.times[name].hello_ms for run in runs], 1),
+            "start_to_ready_ms": spread_of([run.times[name].ready_ms for run in runs], 1),
+            "stop_ms": spread_of([run.times[name].stop_ms for run in runs], 1),
+            "rss_mib": spread_of([run.memory[name].rss_bytes / 2**20 for run in runs], 1),
+            "pss_mib": spread_of([run.memory[name].pss_bytes / 2**20 for run in runs], 1),
+        }
+        for name in ("worker", "engine")
+    }
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a reader needs to compare the figures with others."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": _cpu_name(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "load_average_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as facts:
+        for line in facts:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _read_samples(path: str) -> list[int]:
+    samples = array.array("q")
+    with open(path, "rb") as data:
+        samples.frombytes(data.read())
+    os.unlink(path)
+    return samples.tolist()
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Children started in the block inherit the variable."""
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
