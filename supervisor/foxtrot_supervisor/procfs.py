@@ -12,7 +12,16 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["ProcessFacts", "children_of", "command_line", "environ_holds", "processes", "read_facts"]
+__all__ = [
+    "ProcessFacts",
+    "catches",
+    "children_of",
+    "command_line",
+    "environ_holds",
+    "oom_kills",
+    "processes",
+    "read_facts",
+]
 
 
 class ProcessFacts(Struct, frozen=True):
@@ -87,6 +96,24 @@ def environ_holds(pid: int, name: str, value: str) -> bool:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as environ:
         return f"{name}={value}".encode() in environ.read().split(b"\0")
     return False
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether `pid` has a handler of its own for signal `number`; False if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as status:
+        for line in status:
+            if line.startswith(b"SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since boot, anywhere; 0 if it does not tell."""
+    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as vmstat:
+        for line in vmstat:
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def command_line(pid: int) -> str:

@@ -1,0 +1,197 @@
+"""From the configuration to children: what is supervised, and what each process is started with. Pure.
+
+Kinds and tiers: the simulated exchange first (tier 0, only where a connection asks for it by having no
+address), then the engine (1), then one or two workers for each connection (2), named ``<connection>.a`` and
+``.b``. What a child does is named by text and never imported here.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.spec import ChildKind, ChildSpec, EngineSettings, FeedSettings, SimulatorSettings
+from foxtrot_supervisor.logs import LogFormat
+from foxtrot_supervisor.registry import ChildPlan
+from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig
+
+__all__ = ["ENGINE", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace"]
+
+ENGINE = "engine"
+SIMULATOR = "simulator"
+
+_SIM = "sim"
+_SIDES = ("a", "b")
+_MIB = 1024 * 1024
+
+STALE_FACTOR = 2.0
+STALE_MARGIN_S = 10.0
+"""The supervisor replaces a worker for stale data only when the worker, whose limit it is, plainly did not."""
+
+
+class Targets(Struct, frozen=True, kw_only=True):
+    """Start targets as text; `boot` is called first, with the specification that names the inner one."""
+
+    boot: str = "foxtrot_workers.boot:run"
+    simulator: str = "foxtrot_workers.simulator.entry:run"
+    engine: str = "foxtrot_supervisor.engine_process:run"
+    connection: str = "foxtrot_workers.feed_worker:run"
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What specifications need beside the configuration."""
+
+    run_id: str
+    run_dir: str
+    parent_pid: int
+    import_path: str
+    log_level: str
+    log_format: LogFormat
+
+
+class WorkerPlace(Struct, frozen=True):
+    """Which connection and side a worker is."""
+
+    connection: ConnectionConfig
+    side: str
+
+
+class ChildSpecs:
+    """Plans and specifications of all children of one configuration."""
+
+    def __init__(self, config: FoxtrotConfig, around: Surroundings, targets: Targets) -> None:
+        self._config = config
+        self._around = around
+        self._targets = targets
+        self.places: dict[str, WorkerPlace] = {
+            f"{connection.name}.{side}": WorkerPlace(connection, side)
+            for connection in config.connections
+            for side in _SIDES[: connection.redundancy]
+        }
+        """Connection and side of each worker, by its name."""
+        self._simulated = [c for c in config.connections if c.exchange == _SIM and c.url is None]
+        self._symbols = {name: list(place.connection.symbols) for name, place in self.places.items()}
+        self._simulator: Mapping[str, str] = {}
+
+    @property
+    def boot(self) -> str:
+        """The start target of every process."""
+        return self._targets.boot
+
+    def plans(self) -> list[ChildPlan]:
+        """What is to be supervised, in order of start."""
+        restart = self._config.supervisor.restart
+        plans = [ChildPlan(name=ENGINE, tier=1, restart=restart, kind="engine")]
+        if self._simulated:
+            essential = any(connection.essential for connection in self._simulated)
+            simulator = ChildPlan(name=SIMULATOR, tier=0, restart=restart, kind="simulator", essential=essential)
+            plans.insert(0, simulator)
+        for name, place in self.places.items():
+            connection = place.connection
+            stale_s = connection.stale_after_s
+            plans.append(
+                ChildPlan(
+                    name=name,
+                    tier=2,
+                    restart=connection.restart or restart,
+                    essential=connection.essential,
+                    kind="connection",
+                    stale_after_s=None if stale_s is None else stale_s * STALE_FACTOR + STALE_MARGIN_S,
+                )
+            )
+        return plans
+
+    def spec(self, name: str, incarnation: int) -> ChildSpec:
+        """What this incarnation of `name` is started with; raises KeyError for an unknown name."""
+        if name == ENGINE:
+            return self._spec(name, incarnation, "engine", self._targets.engine, self._engine_settings())
+        if name == SIMULATOR and self._simulated:
+            return self._spec(name, incarnation, "simulator", self._targets.simulator, self._simulator_settings())
+        place = self.places[name]
+        settings = self._feed_settings(name, place)
+        return self._spec(name, incarnation, "connection", self._targets.connection, settings)
+
+    def simulator_serves(self, info: Mapping[str, str]) -> None:
+        """The simulated exchange told its addresses: workers are sent there, its next incarnation comes back there."""
+        self._simulator = dict(info)
+
+    def symbols(self, name: str) -> list[str]:
+        """Symbols that worker `name` is, or will be, subscribed to."""
+        return list(self._symbols[name])
+
+    def subscribed(self, name: str, symbols: list[str]) -> None:
+        """Worker `name` has added `symbols`: later incarnations have them as well."""
+        known = self._symbols[name]
+        known.extend(symbol for symbol in dict.fromkeys(symbols) if symbol not in known)
+
+    def unsubscribed(self, name: str, symbols: list[str]) -> None:
+        """Worker `name` has removed `symbols`: later incarnations do without them as well."""
+        self._symbols[name] = [symbol for symbol in self._symbols[name] if symbol not in symbols]
+
+    # ---- settings of each kind
+
+    def _engine_settings(self) -> EngineSettings:
+        engine, around = self._config.engine, self._around
+        return EngineSettings(
+            data_endpoint=endpoints.data_endpoint(around.run_dir),
+            tap_path=endpoints.tap_path(around.run_dir),
+            handlers=list(engine.handlers),
+            import_path=around.import_path,
+            numbers=engine.numbers,
+            queue_limit=engine.queue_limit,
+            slow_handler_ms=engine.slow_handler_ms,
+        )
+
+    def _simulator_settings(self) -> SimulatorSettings:
+        symbols = dict.fromkeys(symbol for connection in self._simulated for symbol in connection.symbols)
+        port = urllib.parse.urlsplit(self._simulator.get("url", "")).port or 0
+        return SimulatorSettings(symbols=list(symbols), port=port, rest_port=port)
+
+    def _feed_settings(self, name: str, place: WorkerPlace) -> FeedSettings:
+        connection = place.connection
+        simulated = connection in self._simulated
+        return FeedSettings(
+            connection=connection.name,
+            side=place.side,
+            exchange=connection.exchange,
+            channels=list(connection.channels),
+            symbols=self.symbols(name),
+            data_endpoint=endpoints.data_endpoint(self._around.run_dir),
+            url=self._simulator.get("url") if simulated else connection.url,
+            rest_url=self._simulator.get("rest_url") if simulated else connection.rest_url,
+            client=connection.client,
+            ca_file=connection.ca_file,
+            proxy=connection.proxy,
+            stale_after_s=connection.stale_after_s,
+            rotate_after_s=connection.rotate_after_s,
+            backlog_bytes=self._config.ring.size_mib * _MIB,
+            full_wait_s=self._config.ring.full_wait_s,
+        )
+
+    def _spec(
+        self,
+        name: str,
+        incarnation: int,
+        kind: ChildKind,
+        target: str,
+        settings: EngineSettings | SimulatorSettings | FeedSettings,
+    ) -> ChildSpec:
+        around = self._around
+        return ChildSpec(
+            name=name,
+            kind=kind,
+            target=target,
+            incarnation=incarnation,
+            run_id=around.run_id,
+            run_dir=around.run_dir,
+            parent_pid=around.parent_pid,
+            control_endpoint=endpoints.child_control_endpoint(around.run_dir),
+            heartbeat_s=self._config.supervisor.heartbeat_s,
+            log_level=around.log_level,
+            log_format=around.log_format,
+            settings=msgspec.msgpack.encode(settings),
+        )

@@ -1,0 +1,210 @@
+"""What operators may ask, and what they are answered; waits for the outcome, decides nothing.
+
+A request that takes time is answered when its outcome can be seen in the records, or when its deadline has
+passed. Nothing here outlives its request: what waits is bounded by the number of connected operators.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from foxtrot_protocol.commands import Done, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    Reply,
+    Request,
+    RestartRequest,
+    StatusRequest,
+    StopRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+from foxtrot_supervisor.lifecycle import State
+from foxtrot_supervisor.registry import ChildRecord
+
+__all__ = ["PENDING_MAX", "REQUEST_S", "SYMBOLS_MAX", "OperatorRequests", "Run"]
+
+REQUEST_S = 20.0
+"""Within this time a worker has to answer a subscription request: exchanges acknowledge in well under 10 s."""
+
+PENDING_MAX = 100
+"""Requests that workers have not answered yet."""
+
+SYMBOLS_MAX = 1000
+"""Symbols in one request."""
+
+
+class Run(Protocol):
+    """What requests need of the running supervisor."""
+
+    def status(self) -> dict[str, Any]: ...
+    def record(self, name: str) -> ChildRecord | None: ...
+    def workers_named(self, name: str) -> list[str]:
+        """The worker of that name, or all workers of the connection of that name."""
+
+    def send(self, name: str, incarnation: int, command: ToChild) -> bool: ...
+    def ask_stop(self, reason: str) -> None:
+        """Begin the final stop, unless it has begun."""
+
+    def ask_restart(self, name: str) -> str:
+        """Begin to replace a child; the reason if that is refused."""
+
+    def outcome(self) -> dict[str, Any] | None:
+        """How the run ended; None while it lasts."""
+
+    def symbols_changed(self, name: str, symbols: list[str], *, added: bool) -> None:
+        """A worker has changed its subscriptions."""
+
+    def restart_limit_s(self) -> float:
+        """How long a replacement may take at most until it serves or has failed."""
+
+
+class _Pending(Struct):
+    """A request that a worker has been sent."""
+
+    name: str
+    incarnation: int
+    answer: asyncio.Future[str]
+
+
+class OperatorRequests:
+    """Answers requests for `run`. `look` must be called whenever anything has changed."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._ids = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._changed: set[asyncio.Future[None]] = set()
+
+    async def answer(self, request: Request) -> Reply:
+        """The reply to `request`, as soon as there is one."""
+        match request:
+            case StatusRequest():
+                return Reply(data=self._run.status())
+            case StopRequest():
+                return await self._stop()
+            case RestartRequest():
+                return await self._restart(request.worker)
+            case SubscribeRequest():
+                return await self._change_symbols(request.worker, request.symbols, added=True)
+            case UnsubscribeRequest():
+                return await self._change_symbols(request.worker, request.symbols, added=False)
+            case ReloadRequest():
+                return Reply(error="reload is not supported yet: stop and start again")
+
+    def look(self) -> None:
+        """Something has changed: see whether anybody's outcome is there."""
+        waiting, self._changed = self._changed, set()
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def done(self, name: str, message: Done) -> None:
+        """A worker has answered."""
+        pending = self._pending.get(message.request_id)
+        if pending is not None and pending.name == name and not pending.answer.done():
+            pending.answer.set_result(message.error)
+
+    def ended(self, name: str, incarnation: int) -> None:
+        """A worker has died: it will not answer any more."""
+        for pending in self._pending.values():
+            if (pending.name, pending.incarnation) == (name, incarnation) and not pending.answer.done():
+                pending.answer.set_result(f"{name} ended before it answered")
+
+    # ---- each request
+
+    async def _stop(self) -> Reply:
+        self._run.ask_stop("stop requested by an operator")
+        return await self._until(self._stopped, None)
+
+    def _stopped(self) -> Reply | None:
+        outcome = self._run.outcome()
+        return None if outcome is None else Reply(data=outcome)
+
+    async def _restart(self, name: str) -> Reply:
+        if self._run.record(name) is None:
+            named = self._run.workers_named(name)
+            if len(named) != 1:
+                return Reply(error=_unknown(name) if not named else f"{name} has several workers: {', '.join(named)}")
+            name = named[0]
+        record = self._run.record(name)
+        assert record is not None
+        before = record.incarnation
+        refused = self._run.ask_restart(name)
+        if refused:
+            return Reply(error=refused)
+        return await self._until(lambda: _restarted(record, before), self._run.restart_limit_s())
+
+    async def _change_symbols(self, worker: str, symbols: list[str], *, added: bool) -> Reply:
+        symbols = list(dict.fromkeys(symbols))
+        names = self._run.workers_named(worker)
+        if not names:
+            return Reply(error=_unknown(worker))
+        if not symbols or len(symbols) > SYMBOLS_MAX or not all(symbols):
+            return Reply(error=f"between 1 and {SYMBOLS_MAX} symbols are expected, none of them empty")
+        errors = await asyncio.gather(*(self._change_one(name, symbols, added=added) for name in names))
+        error = "; ".join(dict.fromkeys(f"{name}: {error}" for name, error in zip(names, errors, strict=True) if error))
+        return Reply(error=error, data={"workers": names, "symbols": symbols})
+
+    async def _change_one(self, name: str, symbols: list[str], *, added: bool) -> str:
+        record = self._run.record(name)
+        if record is None or record.state is not State.RUNNING:
+            return f"it is {record.state.value if record is not None else 'gone'}"
+        if len(self._pending) >= PENDING_MAX:
+            return f"{PENDING_MAX} requests are waiting already"
+        number = next(self._ids)
+        command = Subscribe(number, symbols) if added else Unsubscribe(number, symbols)
+        if not self._run.send(name, record.incarnation, command):
+            return "it cannot be reached"
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._pending[number] = _Pending(name, record.incarnation, answer)
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                error = await answer
+        except TimeoutError:
+            return f"no answer within {REQUEST_S:g} s"
+        finally:
+            del self._pending[number]
+        if not error:
+            self._run.symbols_changed(name, symbols, added=added)
+        return error
+
+    async def _until(self, check: Callable[[], Reply | None], limit_s: float | None) -> Reply:
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        while True:
+            reply = check()
+            if reply is not None:
+                return reply
+            left_s = None if deadline is None else deadline - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                return Reply(error=f"not done within {limit_s:g} s")
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._changed.add(future)
+            try:
+                await asyncio.wait((future,), timeout=left_s)
+            finally:
+                self._changed.discard(future)
+
+
+def _unknown(name: str) -> str:
+    return f"there is no worker or connection called {name!r}"
+
+
+def _restarted(record: ChildRecord, before: int) -> Reply | None:
+    """The outcome of a restart that was accepted when `before` was the incarnation; None: not to be seen yet."""
+    death = next((death for death in reversed(record.deaths) if death.incarnation == before), None)
+    if record.incarnation > before and record.state is State.RUNNING:
+        rung = death.rung if death is not None else None
+        data = {"worker": record.name, "incarnation": record.incarnation, "pid": record.pid, "rung": rung}
+        return Reply(data=data)
+    if record.state in (State.STOPPED, State.EXITED, State.FATAL, State.LOST):
+        return Reply(error=f"{record.name} is {record.state.value}: {record.cause}")
+    if record.incarnation > before and record.state is State.BACKOFF:
+        return Reply(error=f"{record.name} could not be started, it will be tried again: {record.cause}")
+    return None

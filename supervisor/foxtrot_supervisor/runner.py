@@ -1,0 +1,695 @@
+"""The loop: gathers inputs, asks the core, performs its effects. Decides nothing, keeps the clock.
+
+`Runner` is the supervisor inside a running event loop; `run_supervisor` is the whole of it: lock, signals,
+loop, audit, everything taken away again.
+
+Everything happens in the main thread's loop: children are started there (the kernel's parent-death signal
+follows the thread), deaths and messages come in there, and a Tick comes no later than the core wants one.
+An exception that nobody expected is a mistake of this program: then every child is SIGKILLed, for a
+supervisor that cannot decide any more must not leave processes to themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+
+from foxtrot_protocol import __version__, endpoints
+from foxtrot_protocol.commands import (
+    Done,
+    Failed,
+    Fenced,
+    FromChild,
+    Heartbeat,
+    Hello,
+    LogRecord,
+    Ready,
+    Stop,
+    ToChild,
+    WorkerChanged,
+)
+from foxtrot_protocol.errors import MessageTooLarge
+from foxtrot_protocol.events import WorkerStatus
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_protocol.spec import encode_spec
+from foxtrot_supervisor import procfs
+from foxtrot_supervisor.audit import Audit, audit, take_baseline
+from foxtrot_supervisor.child_link import ChildLink
+from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.control_server import ControlServer
+from foxtrot_supervisor.core import Core, RequestRefused
+from foxtrot_supervisor.effects import (
+    Ask,
+    CapturedStacks,
+    DumpStacks,
+    Effect,
+    Exited,
+    FailureReported,
+    Fence,
+    Finish,
+    HeartbeatReceived,
+    HelloReceived,
+    Input,
+    Publish,
+    ReadyReceived,
+    RestartRequested,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    StartRequested,
+    StopRequested,
+    Tick,
+)
+from foxtrot_supervisor.logs import LogFormat, Logs
+from foxtrot_supervisor.operator_requests import OperatorRequests
+from foxtrot_supervisor.process import (
+    Child,
+    ExitStatus,
+    Processes,
+    StartFailed,
+    end_survivors,
+    start_ticks_of_this_process,
+)
+from foxtrot_supervisor.registry import ChildRecord
+from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.signals import STOP_SIGNALS, SignalInputs
+from foxtrot_supervisor.stack_dumps import StackDumps
+from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status
+from foxtrot_supervisor.systemd import Systemd
+from foxtrot_supervisor.vitals import Vitals
+
+__all__ = ["CRASH_WAIT_S", "STRAYS_S", "SWEEP_S", "ZOMBIE_S", "Runner", "run_supervisor"]
+
+SWEEP_S = 2.0
+"""How often strays are looked for without any sign of one."""
+
+ZOMBIE_S = 0.5
+"""How often it is asked whether an orphan that came to us has died."""
+
+SWEEP_SOON_S = 0.1
+"""How soon after a death: orphans arrive together."""
+
+STRAYS_S = 3.0
+"""How long killed strays may take at the end until the audit tells of them."""
+
+CRASH_WAIT_S = 5.0
+"""How long SIGKILLed children may take after a mistake of this program."""
+
+_STRAYS_POLL_S = 0.01
+
+
+class Runner:
+    """One run of the supervisor: `run` once, in the main thread's event loop.
+
+    `run_dir` is held by the caller, who releases it. `on_snapshot` gets `status` (with the last log lines as
+    ``log``) every `snapshot_s` seconds. `targets` replaces what children run (tests).
+    """
+
+    def __init__(
+        self,
+        config: FoxtrotConfig,
+        *,
+        run_dir: RunDir,
+        import_path: str,
+        log_level: str,
+        log_format: LogFormat,
+        duration_s: float | None = None,
+        on_snapshot: Callable[[dict[str, Any]], None] | None = None,
+        snapshot_s: float = 0.5,
+        targets: Targets | None = None,
+        logs: Logs | None = None,
+        systemd: Systemd | None = None,
+    ) -> None:
+        self._config = config
+        self._run_dir = run_dir
+        self._duration_s = duration_s
+        self._on_snapshot = on_snapshot
+        self._snapshot_s = snapshot_s
+        self._logs = logs or Logs(log_level, log_format)
+        self._log = self._logs.log
+        self._systemd = systemd or Systemd({})
+        around = Surroundings(
+            run_id=run_dir.run_id,
+            run_dir=run_dir.path,
+            parent_pid=os.getpid(),
+            import_path=import_path,
+            log_level=log_level,
+            log_format=log_format,
+        )
+        self._specs = ChildSpecs(config, around, targets or Targets())
+        self._core = Core(self._specs.plans(), config.supervisor, random.random)
+        self._vitals = {name: Vitals() for name in self._core.records}
+        self._children: dict[tuple[str, int], Child] = {}
+        self._requests = OperatorRequests(self)
+        self._inputs: deque[Input] = deque()
+        self._draining = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._started_at = time.monotonic()
+        self._strays_killed_total = 0
+        self._oom_kills = procfs.oom_kills()
+        self._told_ready = False
+        self._systemd_text = ""
+        self._broken = False
+        self._outcome: dict[str, Any] | None = None
+        self.audit: Audit | None = None
+        """What was left behind; None before the end."""
+
+    # ---- outside
+
+    async def run(self) -> int:
+        """Start everything, supervise it until a stop was asked for and everything has ended; the exit code."""
+        loop = self._loop = asyncio.get_running_loop()
+        self._finished: asyncio.Future[int] = loop.create_future()
+        self._recover()
+        async with contextlib.AsyncExitStack() as stack:
+            self._server = ControlServer(endpoints.operator_path(self._run_dir.path), self._requests.answer)
+            stack.push_async_callback(self._server.close)
+            await self._server.start()
+            self._baseline = take_baseline()  # by now libuv has the spare descriptor that it keeps for full tables
+            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+            stack.callback(context.term)
+            self._processes = Processes(loop, self._run_dir.run_id, self._on_exit)
+            stack.callback(self._processes.close)
+            self._stacks = StackDumps(loop, self._run_dir.path, self._processes, self._on_stacks)
+            stack.callback(self._stacks.close)
+            endpoint = endpoints.child_control_endpoint(self._run_dir.path)
+            self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
+            stack.callback(self._link.close)
+            loop.set_exception_handler(self._on_unexpected)
+            stack.callback(loop.set_exception_handler, None)
+            stack.callback(self._cancel_timers)
+            self._begin()
+            code = await self._finished
+            return await self._wind_up(code, context)
+
+    def request_stop(self, reason: str) -> None:
+        """Stop everything; asked again, SIGKILL everything."""
+        self._put(StopRequested(reason))
+
+    def on_signal(self, name: str) -> None:
+        """A stop signal has come."""
+        self._log.info("signal_received", signal=name)
+        self.request_stop(f"{name} received")
+
+    def status(self) -> dict[str, Any]:
+        """The answer to ``status --json``."""
+        link = getattr(self, "_link", None)
+        facts = SupervisorFacts(
+            pid=os.getpid(),
+            version=__version__,
+            run_dir=self._run_dir.path,
+            run_id=self._run_dir.run_id,
+            state=self._core.state,
+            started_at=self._started_at,
+            strays_killed_total=self._strays_killed_total,
+            rejected_messages_total=link.rejected_total if link is not None else 0,
+        )
+        moment = Moment(time.monotonic(), time.time())
+        return assemble_status(facts, self._core.records, self._vitals, self._specs.places, moment)
+
+    # ---- what operators' requests need (`operator_requests.Run`)
+
+    def record(self, name: str) -> ChildRecord | None:
+        """What is known of a child."""
+        return self._core.records.get(name)
+
+    def workers_named(self, name: str) -> list[str]:
+        """The worker of that name, or all workers of the connection of that name."""
+        return [worker for worker, place in self._specs.places.items() if name in (worker, place.connection.name)]
+
+    def send(self, name: str, incarnation: int, command: ToChild) -> bool:
+        """A command to a child."""
+        return self._link.send(name, incarnation, command)
+
+    def ask_stop(self, reason: str) -> None:
+        """Begin the final stop, unless it has begun: a second operator does not mean SIGKILL."""
+        if self._core.state not in ("stopping", "stopped"):
+            self.request_stop(reason)
+
+    def ask_restart(self, name: str) -> str:
+        """Begin to replace a child; the reason if that is refused."""
+        try:
+            effects = self._core.handle(RestartRequested(name), time.monotonic())
+        except RequestRefused as refusal:
+            return str(refusal)
+        self._drain(effects)
+        return ""
+
+    def outcome(self) -> dict[str, Any] | None:
+        """How the run ended; None while it lasts."""
+        return self._outcome
+
+    def symbols_changed(self, name: str, symbols: list[str], *, added: bool) -> None:
+        """A worker has changed its subscriptions."""
+        (self._specs.subscribed if added else self._specs.unsubscribed)(name, symbols)
+
+    def restart_limit_s(self) -> float:
+        """How long a replacement may take at most until it serves or has failed."""
+        limits = self._config.supervisor
+        return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s + limits.hello_s + limits.ready_s
+
+    # ---- beginning and end
+
+    def _recover(self) -> None:
+        """End what a killed supervisor left in this directory, remove its files."""
+        predecessor = self._run_dir.predecessor
+        ended = end_survivors(predecessor.run_id, predecessor.start_ticks) if predecessor is not None else []
+        removed = self._run_dir.remove_files()
+        if predecessor is not None:
+            self._log.warning("recovered", dead_supervisor=predecessor.pid, ended=ended, removed=removed)
+
+    def _begin(self) -> None:
+        self._log.info(
+            "started", pid=os.getpid(), version=__version__, run_dir=self._run_dir.path, children=list(self._vitals)
+        )
+        if not self._finished.done():  # a signal may have come before anything was started
+            self._put(StartRequested())
+        self._later("sweep", SWEEP_S, self._sweep)
+        self._later("zombies", ZOMBIE_S, self._look_for_zombies)
+        if self._duration_s is not None:
+            self._later("duration", self._duration_s, self._duration_over)
+        if self._on_snapshot is not None:
+            self._later("snapshot", 0.0, self._snapshot)
+        if self._systemd.watchdog_s is not None:
+            self._later("watchdog", 0.0, self._watchdog)
+
+    async def _wind_up(self, code: int, context: zmq.Context[zmq.Socket[bytes]]) -> int:
+        await self._end_strays()
+        self._stacks.close()
+        self._link.close()
+        context.term()
+        self._cancel_timers()
+        operator = os.path.basename(endpoints.operator_path(self._run_dir.path))
+        for name in self._run_dir.files():
+            if name != operator:
+                self._run_dir.remove(name)
+        self.audit = audit(
+            self._baseline,
+            children=self._children_left(),
+            files=[name for name in self._run_dir.files() if name != operator],
+            descriptors_allowed=self._server.descriptors | {child.pidfd for child in self._processes.living()},
+            tasks_allowed=self._server.tasks,
+        )
+        if not self.audit.clean and code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED):
+            code = SupervisorExit.LEFTOVER
+        self._outcome = self._describe_end(code, self.audit)
+        self._log.info("stopped", **self._outcome)
+        self._requests.look()
+        await self._server.settle()
+        return int(code)
+
+    def _describe_end(self, code: int, result: Audit) -> dict[str, Any]:
+        return {
+            "exit_code": int(code),
+            "children": [
+                {
+                    "name": record.name,
+                    "incarnation": record.incarnation,
+                    "state": record.state.value,
+                    "rung": record.rung,
+                    "exit_code": record.last_exit.code if record.last_exit else None,
+                    "signal": record.last_exit.signal if record.last_exit else None,
+                    "cause": record.cause,
+                }
+                for record in self._core.records.values()
+            ],
+            "audit": result.as_dict(),
+        }
+
+    async def _end_strays(self) -> None:
+        """A killed stray's own children become ours only then: look until there are none."""
+        deadline = time.monotonic() + STRAYS_S
+        self._sweep()
+        while self._processes.strays_left() and time.monotonic() < deadline:
+            await asyncio.sleep(_STRAYS_POLL_S)
+            self._sweep()
+
+    def _children_left(self) -> list[str]:
+        living = [f"{child.pid} {child.name}" for child in self._processes.living()]
+        return living + [f"{pid} stray" for pid in self._processes.strays_left()]
+
+    # ---- inputs to the core, its effects
+
+    def _put(self, message: Input) -> None:
+        self._inputs.append(message)
+        if not self._draining:
+            self._drain()
+
+    def _drain(self, effects: Sequence[Effect] = ()) -> None:
+        """Perform `effects`, then take all inputs. Those that effects bring about (`Spawned`) come last."""
+        self._draining = True
+        try:
+            self._perform_all(effects)
+            while self._inputs and not self._broken:
+                self._perform_all(self._core.handle(self._inputs.popleft(), time.monotonic()))
+        except Exception as error:
+            self._break_off(error)
+        finally:
+            self._draining = False
+        if self._broken:
+            self._inputs.clear()
+        else:
+            self._rearm()
+            self._tell_systemd()
+        self._requests.look()
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._core.next_deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._put, Tick())
+
+    def _perform_all(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Spawn():
+                self._spawn(effect.name, effect.incarnation)
+            case Ask():
+                self._link.send(effect.name, effect.incarnation, Stop(effect.grace_s))
+            case Signal():
+                child = self._children.get((effect.name, effect.incarnation))
+                if child is not None:
+                    number = signal.Signals[effect.signal]
+                    self._processes.signal(child, number, whole_session=effect.whole_session)
+            case DumpStacks():
+                child = self._children.get((effect.name, effect.incarnation))
+                if child is not None:
+                    self._stacks.ask(child)
+            case Fence():
+                if effect.name in self._specs.places:
+                    self._to_engine(Fenced(effect.name, effect.incarnation))
+            case Publish():
+                self._publish(effect.status)
+            case Finish():
+                if not self._finished.done():
+                    self._finished.set_result(effect.exit_code)
+
+    def _spawn(self, name: str, incarnation: int) -> None:
+        try:
+            spec = encode_spec(self._specs.spec(name, incarnation))
+            child = self._processes.start(name, incarnation, self._specs.boot, spec)
+        except (StartFailed, MessageTooLarge) as error:
+            self._inputs.append(SpawnFailed(name, incarnation, str(error)))
+            return
+        self._children[name, incarnation] = child
+        self._inputs.append(Spawned(name, incarnation, child.pid))
+
+    def _publish(self, status: WorkerStatus) -> None:
+        fields = {
+            "worker": status.worker,
+            "incarnation": status.incarnation,
+            "state": status.state,
+            "cause": status.cause,
+            "rung": status.rung,
+            "exit_code": status.exit_code,
+            "signal": status.signal,
+        }
+        emit = self._log.error if status.state in ("FATAL", "LOST") else self._log.info
+        emit("worker_state", **{key: value for key, value in fields.items() if value not in (None, "")})
+        self._to_engine(_changed(status))
+
+    def _to_engine(self, command: ToChild) -> None:
+        engine = self._core.records.get(ENGINE)
+        # unreachable now: whatever the engine has to know it is told when it says HELLO
+        if engine is not None and engine.may_live:
+            self._link.send(ENGINE, engine.incarnation, command)
+
+    def _brief_engine(self) -> None:
+        """A new engine knows nothing: which incarnations are dead, how each worker is."""
+        for name in self._specs.places:
+            record = self._core.records[name]
+            dead = record.incarnation - 1 if record.may_live else record.incarnation
+            if dead > 0:
+                self._to_engine(Fenced(name, dead))
+            self._to_engine(_changed(_status_of(record)))
+
+    # ---- what children say and how they end
+
+    def _on_message(self, name: str, incarnation: int, message: FromChild) -> None:
+        match message:
+            case Heartbeat():
+                self._vitals[name].heartbeat(message, time.monotonic())
+                self._put(HeartbeatReceived(name, incarnation, message.last_data_age_s))
+            case Hello():
+                self._put(HelloReceived(name, incarnation))
+                if name == ENGINE:
+                    self._brief_engine()
+            case Ready():
+                if name == SIMULATOR and name not in self._specs.places:
+                    self._specs.simulator_serves(message.info)
+                self._put(ReadyReceived(name, incarnation))
+            case Failed():
+                self._put(FailureReported(name, incarnation, message.cause, message.retry_after_s))
+            case Done():
+                self._requests.done(name, message)
+            case LogRecord():
+                self._logs.relay(name, message.level, message.event, message.fields)
+
+    def _expected_pid(self, name: str, incarnation: int) -> int | None:
+        child = self._children.get((name, incarnation))
+        return child.pid if child is not None else None
+
+    def _on_rejected(self, reason: str) -> None:
+        self._log.warning("message_rejected", reason=reason)
+
+    def _on_exit(self, child: Child, status: ExitStatus) -> None:
+        self._stacks.ended(child)
+        del self._children[child.name, child.incarnation]
+        self._vitals[child.name].ended()
+        self._requests.ended(child.name, child.incarnation)
+        self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
+        self._later("sweep", SWEEP_SOON_S, self._sweep)
+        if self._core.state == "stopping":
+            self._systemd.extend_timeout(self._stop_limit_s())
+        if self._broken and not self._children:
+            self._finish_broken()
+
+    def _cause_of(self, child: Child, status: ExitStatus) -> str:
+        before, self._oom_kills = self._oom_kills, procfs.oom_kills()
+        unasked = status.signal == signal.SIGKILL and self._core.records[child.name].rung not in ("kill", "lost")
+        return "the kernel ran out of memory and killed processes" if unasked and self._oom_kills > before else ""
+
+    def _on_stacks(self, name: str, incarnation: int, text: str) -> None:
+        self._log.warning("stacks", worker=name, incarnation=incarnation, stacks=text)
+        self._put(CapturedStacks(name, incarnation, text))
+
+    # ---- timers
+
+    def _later(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
+        """Call once after `delay_s`; a call of that name that waits longer is brought forward, never put off."""
+        due, waiting = self._loop.time() + delay_s, self._timers.get(name)
+        if waiting is not None:
+            if waiting.when() <= due:
+                return
+            waiting.cancel()
+        self._timers[name] = self._loop.call_later(delay_s, self._due, name, call)
+
+    def _due(self, name: str, call: Callable[[], None]) -> None:
+        del self._timers[name]
+        call()
+
+    def _cancel_timers(self) -> None:
+        for timer in (*self._timers.values(), *([self._timer] if self._timer is not None else [])):
+            timer.cancel()
+        self._timers.clear()
+        self._timer = None
+
+    def _sweep(self) -> None:
+        for stray in self._processes.sweep():
+            if not stray.was_zombie:
+                self._strays_killed_total += 1
+                self._log.warning("stray_killed", pid=stray.pid, name=stray.name, command=stray.command)
+        self._later("sweep", SWEEP_S, self._sweep)
+
+    def _look_for_zombies(self) -> None:
+        if self._processes.dead_stray():
+            self._sweep()
+        self._later("zombies", ZOMBIE_S, self._look_for_zombies)
+
+    def _duration_over(self) -> None:
+        self.ask_stop(f"duration of {self._duration_s:g} s is over")
+
+    def _snapshot(self) -> None:
+        assert self._on_snapshot is not None
+        try:
+            self._on_snapshot({**self.status(), "log": self._logs.recent()})
+        except Exception as error:  # drawing is no part of supervising
+            self._log.error("snapshot_failed", reason=repr(error))
+            return
+        self._later("snapshot", self._snapshot_s, self._snapshot)
+
+    # ---- systemd
+
+    def _watchdog(self) -> None:
+        assert self._systemd.watchdog_s is not None
+        self._systemd.watchdog()
+        self._later("watchdog", self._systemd.watchdog_s / 3.0, self._watchdog)
+
+    def _tell_systemd(self) -> None:
+        if not self._systemd.present:
+            return
+        state = self._core.state
+        serving = sum(record.ready_at is not None and record.may_live for record in self._core.records.values())
+        text = f"{state}: {serving} of {len(self._core.records)} serve"
+        if text == self._systemd_text:
+            return
+        previous, self._systemd_text = self._systemd_text, text
+        if state == "stopping" and not previous.startswith("stopping"):
+            self._systemd.stopping(text)
+            self._systemd.extend_timeout(self._stop_limit_s())
+        elif state == "running" and not self._told_ready:
+            self._told_ready = True
+            self._systemd.ready(text)
+        else:
+            self._systemd.status(text)
+
+    def _stop_limit_s(self) -> float:
+        limits = self._config.supervisor
+        return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s + STRAYS_S
+
+    # ---- mistakes of this program
+
+    def _on_unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._break_off(error)
+        else:
+            self._log.error("internal_error", reason=str(context.get("message")))
+
+    def _break_off(self, error: Exception) -> None:
+        self._log.error("internal_error", reason=repr(error), trace="".join(traceback.format_exception(error)))
+        if self._broken:
+            return
+        self._broken = True
+        for child in self._processes.living():
+            self._processes.signal(child, signal.SIGKILL, whole_session=True)
+        if self._children:
+            self._later("broken", CRASH_WAIT_S, self._finish_broken)
+        else:
+            self._finish_broken()
+
+    def _finish_broken(self) -> None:
+        if not self._finished.done():
+            self._finished.set_result(SupervisorExit.INTERNAL_ERROR)
+
+
+def run_supervisor(
+    config: FoxtrotConfig,
+    *,
+    run_dir_path: str | None,
+    import_path: str,
+    log_level: str = "info",
+    log_format: LogFormat = "console",
+    duration_s: float | None = None,
+    on_snapshot: Callable[[dict[str, Any]], None] | None = None,
+    snapshot_s: float = 0.5,
+    targets: Targets | None = None,
+) -> int:
+    """Supervise `config` until SIGINT, SIGTERM, a `stop` request or `duration_s`; the exit code.
+
+    In the main thread. `run_dir_path` None: what the configuration says, else the default place. A run
+    directory that is taken or refused is told on stderr.
+    """
+    _loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
+    baseline = take_baseline()
+    path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
+    try:
+        run_dir = RunDir.acquire(path, start_ticks_of_this_process())
+    except AlreadyRunning as error:
+        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
+        return SupervisorExit.ALREADY_RUNNING
+    except RunDirRefused as error:
+        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
+        return SupervisorExit.CONFIGURATION
+    logs = Logs(log_level, log_format)
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
+            code = loop_runner.run(
+                _run(
+                    Runner(
+                        config,
+                        run_dir=run_dir,
+                        import_path=import_path,
+                        log_level=log_level,
+                        log_format=log_format,
+                        duration_s=duration_s,
+                        on_snapshot=on_snapshot,
+                        snapshot_s=snapshot_s,
+                        targets=targets,
+                        logs=logs,
+                        systemd=Systemd(os.environ),
+                    )
+                )
+            )
+    finally:
+        run_dir.release()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    last = audit(baseline, children=(), files=())
+    if not last.clean:
+        logs.log.error("left_behind", **last.as_dict())
+        code = SupervisorExit.LEFTOVER if code == SupervisorExit.CLEAN else code
+    return int(code)
+
+
+async def _run(runner: Runner) -> int:
+    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal)
+    try:
+        return await runner.run()
+    finally:
+        signals.close()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _changed(status: WorkerStatus) -> WorkerChanged:
+    return WorkerChanged(
+        status.worker,
+        status.incarnation,
+        status.state,
+        status.cause,
+        status.exit_code,
+        status.signal,
+        status.rung,
+        status.restarts,
+    )
+
+
+def _status_of(record: ChildRecord) -> WorkerStatus:
+    death = record.last_exit if not record.may_live else None
+    return WorkerStatus(
+        worker=record.name,
+        incarnation=record.incarnation,
+        state=record.state.value,
+        cause=record.cause,
+        exit_code=death.code if death is not None else None,
+        signal=death.signal if death is not None else None,
+        rung=record.rung,
+        restarts=record.restarts_total,
+    )

@@ -1,0 +1,179 @@
+"""The answer to `status`: one JSON object, put together from records and vital signs. Pure.
+
+Shape: docs/operating.md. Times are seconds; ``at`` is UTC in ISO 8601, worked out from the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.registry import ChildRecord, Death
+from foxtrot_supervisor.vitals import Vitals
+
+__all__ = ["Moment", "SupervisorFacts", "assemble_status"]
+
+_NO_SOURCE = SourceCounters(0, 0, 0, 0, 0.0, 0.0)
+_NO_VITALS = Vitals()
+
+
+class Moment(Struct, frozen=True):
+    """The same instant on both clocks, in seconds."""
+
+    monotonic: float
+    wall: float
+
+
+class SupervisorFacts(Struct, frozen=True, kw_only=True):
+    """What the supervisor tells of itself."""
+
+    pid: int
+    version: str
+    run_dir: str
+    run_id: str
+    state: str
+    started_at: float
+    strays_killed_total: int
+    rejected_messages_total: int
+
+
+def assemble_status(
+    facts: SupervisorFacts,
+    records: Mapping[str, ChildRecord],
+    vitals: Mapping[str, Vitals],
+    places: Mapping[str, WorkerPlace],
+    moment: Moment,
+) -> dict[str, Any]:
+    """The whole status; `records`, `vitals` and `places` are by child name."""
+    engine_vitals = vitals.get(ENGINE, _NO_VITALS)
+    sources = engine_vitals.sources()
+    return {
+        "supervisor": {
+            "pid": facts.pid,
+            "version": facts.version,
+            "uptime_s": round(moment.monotonic - facts.started_at, 3),
+            "state": facts.state,
+            "run_dir": facts.run_dir,
+            "run_id": facts.run_id,
+            "strays_killed_total": facts.strays_killed_total,
+            "rejected_messages_total": facts.rejected_messages_total,
+        },
+        "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},
+        "simulators": [
+            _child(record, vitals.get(name, _NO_VITALS), moment)
+            for name, record in records.items()
+            if name == SIMULATOR and name not in places
+        ],
+        "workers": [
+            _worker(records[name], vitals.get(name, _NO_VITALS), place, sources.get(name, _NO_SOURCE), moment)
+            for name, place in places.items()
+        ],
+    }
+
+
+def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:
+    beat, totals = vitals.latest, vitals.totals()
+    return {
+        **_child(record, vitals, moment),
+        "events_total": totals["events_total"],
+        "events_per_s": round(vitals.events_per_s, 1),
+        "queue_depth": beat.queue_depth if beat else 0,
+        "dispatch_p50_us": beat.dispatch_p50_us if beat else 0.0,
+        "dispatch_p99_us": beat.dispatch_p99_us if beat else 0.0,
+        "slow_handlers": totals["slow_handlers"],
+        "handler_errors_total": totals["handler_errors_total"],
+        "redelivered_total": totals["redelivered_total"],
+        "rejected_total": totals["rejected_total"],
+        "dropped_total": totals["dropped_total"],
+        "recent": list(beat.recent) if beat else [],
+    }
+
+
+def _worker(
+    record: ChildRecord, vitals: Vitals, place: WorkerPlace, source: SourceCounters, moment: Moment
+) -> dict[str, Any]:
+    beat, totals = vitals.latest, vitals.totals()
+    age_s = _data_age_s(beat, vitals, moment)
+    return {
+        **_child(record, vitals, moment),
+        "connection": place.connection.name,
+        "side": place.side,
+        "exchange": place.connection.exchange,
+        "frames_total": totals["frames_total"],
+        "events_total": totals["events_total"],
+        "events_per_s": round(vitals.events_per_s, 1),
+        "rejected_total": totals["rejected_total"],
+        "committed_total": totals["committed_total"],
+        "dropped_total": totals["dropped_total"],
+        "applied_total": source.applied_total,
+        "deduplicated_total": source.deduplicated_total,
+        "gaps_total": source.gaps_total,
+        "lost_total": source.lost_total,
+        "latency_p50_us": source.latency_p50_us,
+        "latency_p99_us": source.latency_p99_us,
+        "last_data_age_s": age_s,
+        "topics": [
+            {"topic": topic.topic, "state": topic.state, "age_s": topic.age_s}
+            for topic in (beat.topics if beat else ())
+        ],
+    }
+
+
+def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:
+    """What every child has."""
+    beat = vitals.latest
+    death = record.last_exit
+    return {
+        "name": record.name,
+        "kind": record.plan.kind,
+        "pid": record.pid,
+        "incarnation": record.incarnation,
+        "state": record.state.value,
+        "desired": record.desired.value,
+        "health": record.health.value if record.health is not None else None,
+        "cause": record.cause,
+        "essential": record.plan.essential,
+        "uptime_s": _since(record.started_at, moment),
+        "ready_s": _since(record.ready_at, moment) if record.pid is not None else None,
+        "retry_in_s": None if record.retry_at is None else round(max(0.0, record.retry_at - moment.monotonic), 3),
+        "restarts_total": record.restarts_total,
+        "kills_total": record.kills_total,
+        "rung": record.rung,
+        "last_exit": _exit(death, moment) if death is not None else None,
+        "exits": [_exit(each, moment) for each in record.deaths],
+        "stacks": record.stacks,
+        "loop_lag_ms": beat.loop_lag_ms if beat else None,
+        "heartbeat_age_s": _since(vitals.heard_at, moment),
+        "rss_bytes": beat.rss_bytes if beat else None,
+        "open_fds": beat.open_fds if beat else None,
+        "tasks": beat.tasks if beat else None,
+        "threads": beat.threads if beat else None,
+    }
+
+
+def _exit(death: Death, moment: Moment) -> dict[str, Any]:
+    at = moment.wall - (moment.monotonic - death.at)
+    return {
+        "incarnation": death.incarnation,
+        "code": death.code,
+        "signal": death.signal,
+        "rung": death.rung,
+        "cause": death.cause,
+        "at": datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def _data_age_s(beat: Heartbeat | None, vitals: Vitals, moment: Moment) -> float | None:
+    """As old as it was when it was told, and as much older as that is ago."""
+    if beat is None or beat.last_data_age_s is None or vitals.heard_at is None:
+        return None
+    return round(beat.last_data_age_s + moment.monotonic - vitals.heard_at, 3)
+
+
+def _since(then: float | None, moment: Moment) -> float | None:
+    return None if then is None else round(max(0.0, moment.monotonic - then), 3)

@@ -1,0 +1,401 @@
+"""A real supervisor over real processes: what it starts, sees, replaces, stops, and leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from foxtrot_protocol.control import ReloadRequest, RestartRequest, SubscribeRequest, UnsubscribeRequest
+from foxtrot_supervisor.settings import FoxtrotConfig
+from tests.support.supervisor_process import SupervisorProcess, connection, quick
+from tests.support.waiting import wait_until
+
+
+def assert_nothing_left(supervisor: SupervisorProcess, descendants: list[psutil.Process]) -> None:
+    assert not supervisor.run_dir.exists()
+    assert [process for process in descendants if alive(process)] == []
+
+
+def alive(process: psutil.Process) -> bool:
+    """Not dead: a zombie waits for whoever has inherited it, which is not us once the supervisor was killed."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def rungs(answer: dict[str, Any]) -> dict[str, str | None]:
+    return {child["name"]: child["rung"] for child in answer["children"]}
+
+
+def test_starts_in_order_serves_and_stops_cleanly(tmp_path: Path) -> None:
+    config = FoxtrotConfig(
+        supervisor=quick(),
+        connections=[
+            connection("one", redundancy=2),
+            connection("two", exchange="sim", url=None),
+        ],
+    )
+    with SupervisorProcess(tmp_path, config=config) as supervisor:
+        status = supervisor.wait_running()
+        assert {child["name"]: child["state"] for child in status["workers"]} == {
+            "one.a": "RUNNING",
+            "one.b": "RUNNING",
+            "two.a": "RUNNING",
+        }
+        assert status["engine"]["state"] == status["simulators"][0]["state"] == "RUNNING"
+        assert status["supervisor"]["pid"] == supervisor.pid
+        assert status["supervisor"]["run_dir"] == str(supervisor.run_dir)
+        starts = [line["worker"] for line in supervisor.events("worker_state", state="STARTING")]
+        assert starts[:2] == ["simulator", "engine"]
+        assert sorted(starts[2:]) == ["one.a", "one.b", "two.a"]
+        processes = supervisor.descendants()
+        assert len(processes) == 5  # no helper process of any kind
+        assert len({os.getsid(process.pid) for process in processes}) == 5
+        wait_until(lambda: supervisor.child("one.a").get("frames_total") == 10, what="a heartbeat")
+        answer = supervisor.stop()
+        assert answer["exit_code"] == 0
+        assert answer["audit"]["clean"] is True
+        assert set(rungs(answer).values()) == {"ask"}
+        stops = [line["worker"] for line in supervisor.events("worker_state", state="STOPPED")]
+        assert stops[-2:] == ["engine", "simulator"]
+        assert_nothing_left(supervisor, processes)
+
+
+def test_interrupt_ends_healthy_children_within_two_seconds(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        processes = supervisor.descendants()
+        started = time.monotonic()
+        supervisor.interrupt()
+        assert supervisor.wait() == 0
+        assert time.monotonic() - started < 2.0
+        assert_nothing_left(supervisor, processes)
+
+
+def test_interrupt_while_starting_is_clean_too(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "slow_start", engine="slow_start") as supervisor:
+        wait_until(lambda: supervisor.log_path.read_text(), what="its first line")
+        supervisor.interrupt()
+        assert supervisor.wait(5) in (0, 4)
+        assert_nothing_left(supervisor, [])
+
+
+def test_duration(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, duration_s=1.0) as supervisor:
+        assert supervisor.wait() == 0
+        assert_nothing_left(supervisor, [])
+
+
+def test_killed_worker_is_noticed_at_once_and_replaced(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(), connections=[connection("one"), connection("two")])
+    with SupervisorProcess(tmp_path, config=config) as supervisor:
+        supervisor.wait_running()
+        before, other = supervisor.child("one.a"), supervisor.child("two.a")
+        killed_at = time.time()
+        os.kill(before["pid"], signal.SIGKILL)
+        after = supervisor.wait_state("one.a", "RUNNING", incarnation=2)
+        assert after["pid"] != before["pid"]
+        assert after["restarts_total"] == 1
+        assert (after["last_exit"]["signal"], after["last_exit"]["code"], after["last_exit"]["rung"]) == (9, None, None)
+        noticed = supervisor.events("worker_state", worker="one.a", state="BACKOFF")[0]["timestamp"]
+        assert datetime.datetime.fromisoformat(noticed).timestamp() - killed_at < 0.1
+        assert after["frames_total"] >= 10  # totals do not fall back to zero
+        assert supervisor.child("two.a")["pid"] == other["pid"]
+        assert supervisor.stop()["exit_code"] == 0
+
+
+@pytest.mark.parametrize("name", ["engine", "simulator"])
+def test_killed_engine_or_simulator_is_replaced_and_workers_live_on(tmp_path: Path, name: str) -> None:
+    config = FoxtrotConfig(supervisor=quick(), connections=[connection("one", exchange="sim", url=None)])
+    with SupervisorProcess(tmp_path, config=config) as supervisor:
+        supervisor.wait_running()
+        worker = supervisor.child("one.a")
+        os.kill(supervisor.child(name)["pid"], signal.SIGKILL)
+        supervisor.wait_state(name, "RUNNING", incarnation=2)
+        assert supervisor.child("one.a")["pid"] == worker["pid"]
+        assert supervisor.stop()["exit_code"] == 0
+
+
+LADDER = [
+    # behaviour, rung, seconds after the request at which it is due, exit code of the supervisor
+    ("steady", "ask", 0.0, 0),
+    ("deaf_to_stop", "term", 1.0, 0),
+    ("deaf", "kill", 2.0, 4),
+    ("blocked", "kill", 2.0, 4),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "rung", "due_s", "exit_code"), LADDER)
+def test_each_rung_of_the_stop_ladder(tmp_path: Path, behaviour: str, rung: str, due_s: float, exit_code: int) -> None:
+    config = FoxtrotConfig(supervisor=quick(hung_s=60.0, late_s=30.0), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, behaviour, config=config) as supervisor:
+        supervisor.wait_running()
+        worker = psutil.Process(supervisor.child("one.a")["pid"])
+        processes = supervisor.descendants()
+        started = time.monotonic()
+        supervisor.process.send_signal(signal.SIGTERM)
+        worker.wait(10)
+        taken_s = time.monotonic() - started
+        assert due_s <= taken_s < due_s + 0.25
+        assert supervisor.wait() == exit_code
+        assert supervisor.events("stopped")[0]["exit_code"] == exit_code
+        assert rungs(supervisor.events("stopped")[0])["one.a"] == rung
+        assert_nothing_left(supervisor, processes)
+        if rung == "kill":
+            stacks = supervisor.events("stacks", worker="one.a")[0]["stacks"]
+            assert "thread" in stacks
+            assert behaviour != "blocked" or "_block_here" in stacks
+
+
+def test_a_stopped_worker_goes_down_at_its_rung(tmp_path: Path) -> None:
+    """SIGSTOP: it cannot obey the request; SIGTERM comes with SIGCONT, and the default action ends it."""
+    config = FoxtrotConfig(supervisor=quick(hung_s=60.0, late_s=30.0), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, "deaf_to_stop", config=config) as supervisor:
+        supervisor.wait_running()
+        worker = psutil.Process(supervisor.child("one.a")["pid"])
+        worker.suspend()
+        started = time.monotonic()
+        answer = supervisor.stop()
+        assert 1.0 <= time.monotonic() - started < 2.0
+        assert rungs(answer)["one.a"] == "term"
+
+
+def test_stop_request_tells_the_rung_and_the_audit(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "deaf", config=None) as supervisor:
+        supervisor.wait_running()
+        answer = supervisor.stop()
+        assert rungs(answer) == {"engine": "ask", "one.a": "kill"}
+        assert answer["exit_code"] == 4
+        assert answer["audit"] == {
+            "clean": True,
+            "children": [],
+            "threads": [],
+            "tasks": [],
+            "descriptors": [],
+            "files": [],
+            "garbage": 0,
+        }
+        killed = next(child for child in answer["children"] if child["name"] == "one.a")
+        assert killed["signal"] == signal.SIGKILL
+
+
+def test_second_signal_jumps_to_sigkill(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(stop_ask_s=20.0, stop_term_s=20.0), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, "deaf", config=config) as supervisor:
+        supervisor.wait_running()
+        supervisor.interrupt()
+        wait_until(lambda: supervisor.child("one.a").get("rung") == "ask", what="the first rung")
+        started = time.monotonic()
+        supervisor.interrupt()
+        assert supervisor.wait(5) == 4
+        assert time.monotonic() - started < 1.0
+
+
+def test_hung_worker_is_shown_with_its_stacks_and_replaced(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "blocked") as supervisor:
+        supervisor.wait_running()
+        wait_until(lambda: supervisor.child("one.a").get("incarnation", 0) > 1, limit_s=8, what="its replacement")
+        assert "_block_here" in supervisor.events("stacks", worker="one.a")[0]["stacks"]
+        assert "_block_here" in supervisor.child("one.a")["stacks"]
+        assert "no heartbeat" in supervisor.child("one.a")["last_exit"]["cause"]
+
+
+def test_suspended_worker_is_shown_with_its_stacks_and_replaced(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        psutil.Process(supervisor.child("one.a")["pid"]).suspend()
+        supervisor.wait_state("one.a", "RUNNING", incarnation=2)
+        assert "thread" in supervisor.events("stacks", worker="one.a")[0]["stacks"]
+        assert supervisor.stop()["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause"),
+    [
+        ("exits_one", "exit code 1"),
+        ("dies_before_hello", "SIGSEGV"),
+    ],
+)
+def test_crash_loop_ends_fatal_and_others_live_on(tmp_path: Path, behaviour: str, cause: str) -> None:
+    config = FoxtrotConfig(supervisor=quick(restart_intensity=2), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, behaviour, config=config) as supervisor:
+        worker = supervisor.wait_state("one.a", "FATAL", limit_s=15)
+        assert cause in worker["cause"]
+        assert worker["restarts_total"] == 2
+        assert supervisor.child("engine")["state"] == "RUNNING"
+        assert supervisor.status()["supervisor"]["state"] == "degraded"
+        revived = supervisor.ask(RestartRequest("one.a"))
+        assert revived.error != ""  # it crashes again, and that is what the operator is told
+        assert supervisor.stop()["exit_code"] in (0, 5)
+
+
+def test_clean_exits_are_restarted_without_end(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(restart_intensity=1), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, "exits_zero", config=config) as supervisor:
+        wait_until(lambda: supervisor.child("one.a").get("restarts_total", 0) >= 3, limit_s=15, what="restarts")
+        assert supervisor.stop()["exit_code"] == 0
+
+
+def test_mistake_that_no_restart_mends_is_fatal_at_once(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "misconfigured") as supervisor:
+        worker = supervisor.wait_state("one.a", "FATAL")
+        assert "no such handler" in worker["cause"]
+        assert worker["restarts_total"] == 0
+        assert supervisor.stop()["exit_code"] == 5
+
+
+def test_engine_that_cannot_start_ends_the_start(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, engine="misconfigured") as supervisor:
+        assert supervisor.wait() == 3
+        assert_nothing_left(supervisor, [])
+
+
+def test_refused_by_the_exchange_is_tried_again_and_never_fatal(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(restart_intensity=1), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, "refused", config=config) as supervisor:
+        wait_until(lambda: supervisor.child("one.a").get("restarts_total", 0) >= 3, limit_s=15, what="restarts")
+        assert "HTTP 429" in supervisor.child("one.a")["last_exit"]["cause"]
+        assert supervisor.stop()["exit_code"] == 0
+
+
+def test_no_hello_in_time(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(hello_s=1.0), connections=[connection("one")])
+    with SupervisorProcess(tmp_path, "never_hello", config=config) as supervisor:
+        wait_until(lambda: supervisor.child("one.a").get("incarnation", 0) > 1, limit_s=10, what="its replacement")
+        assert "no HELLO within 1 s" in supervisor.child("one.a")["last_exit"]["cause"]
+
+
+def test_restart_request(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        before = supervisor.child("one.a")["pid"]
+        reply = supervisor.ask(RestartRequest("one.a"))
+        assert reply.error == ""
+        assert reply.data["rung"] == "ask"
+        assert reply.data["incarnation"] == 2
+        assert reply.data["pid"] != before
+        assert supervisor.child("one.a")["pid"] == reply.data["pid"]
+        assert supervisor.ask(RestartRequest("engine")).data["incarnation"] == 2
+        assert supervisor.ask(RestartRequest("one")).data["incarnation"] == 3  # a connection with one worker
+        assert "nobody" in supervisor.ask(RestartRequest("nobody")).error
+        assert "not supported" in supervisor.ask(ReloadRequest()).error
+
+
+def test_subscriptions_while_running(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(), connections=[connection("one", redundancy=2)])
+    with SupervisorProcess(tmp_path, config=config) as supervisor:
+        supervisor.wait_running()
+        both = supervisor.ask(SubscribeRequest("one", ["Y", "Z"]))
+        assert (both.error, both.data["workers"]) == ("", ["one.a", "one.b"])
+        assert "no such symbol" in supervisor.ask(SubscribeRequest("one.a", ["BAD"])).error
+        assert supervisor.ask(UnsubscribeRequest("one.a", ["X"])).error == ""
+        assert "nobody" in supervisor.ask(SubscribeRequest("nobody", ["Y"])).error
+        assert "symbols are expected" in supervisor.ask(SubscribeRequest("one.a", [])).error
+
+
+def test_second_start_on_the_same_directory_names_the_first(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as first:
+        first.wait_running()
+        with SupervisorProcess(tmp_path) as second:
+            assert second.wait() == 75
+            assert str(first.pid) in second.log_path.read_text()
+        assert first.stop()["exit_code"] == 0
+
+
+def test_killed_supervisor_leaves_no_process_and_the_next_start_works(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as first:
+        first.wait_running()
+        processes = first.descendants()
+        assert len(processes) == 2
+        started = time.monotonic()
+        first.process.kill()
+        wait_until(lambda: not any(map(alive, processes)), limit_s=1.0, what="all to be gone")
+        assert time.monotonic() - started < 1.0
+        first.wait()
+        assert first.run_dir.exists()
+        with SupervisorProcess(tmp_path) as second:
+            second.wait_running()
+            assert second.events("recovered")[0]["dead_supervisor"] == first.pid
+            assert second.stop()["exit_code"] == 0
+            assert_nothing_left(second, processes)
+
+
+def test_supervisor_killed_while_children_start_leaves_none(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        processes: list[psutil.Process] = wait_until(supervisor.descendants, what="the first child")
+        supervisor.process.kill()
+        wait_until(lambda: not any(map(alive, processes)), limit_s=1.5, what="all to be gone")
+
+
+def test_survivors_of_a_killed_supervisor_are_ended_by_the_next(tmp_path: Path) -> None:
+    """A daemonized grandchild knows no parent-death signal: only the run id in its environment tells of it."""
+    with SupervisorProcess(tmp_path, "with_daemon") as first:
+        first.wait_running()
+        survivor = psutil.Process(first.note("daemon-one.a-1"))
+        first.process.kill()
+        first.wait()
+        assert alive(survivor)
+        with SupervisorProcess(tmp_path) as second:
+            second.wait_running()
+            assert not alive(survivor)
+            assert second.events("recovered")[0]["ended"] == [survivor.pid]
+            assert second.stop()["exit_code"] == 0
+
+
+def test_daemonized_grandchild_is_swept_while_running(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "with_daemon") as supervisor:
+        supervisor.wait_running()
+        stray = psutil.Process(supervisor.note("daemon-one.a-1"))
+        wait_until(lambda: not alive(stray), limit_s=5, what="its end")
+        wait_until(lambda: supervisor.status()["supervisor"]["strays_killed_total"] == 1, what="the count")
+        assert supervisor.stop()["audit"]["clean"] is True
+
+
+def test_grandchild_in_the_session_dies_with_its_worker(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "with_grandchild") as supervisor:
+        supervisor.wait_running()
+        grandchild = psutil.Process(supervisor.note("grandchild-one.a-1"))
+        assert supervisor.stop()["audit"]["clean"] is True
+        assert not alive(grandchild)
+
+
+def test_descriptors_and_files_stay_bounded_over_restarts(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        process = psutil.Process(supervisor.pid)
+        supervisor.ask(RestartRequest("one.a"))
+        descriptors, threads = process.num_fds(), process.num_threads()
+        files = sorted(os.listdir(supervisor.run_dir))
+        for _ in range(10):
+            assert supervisor.ask(RestartRequest("one.a")).error == ""
+        assert process.num_fds() == descriptors
+        assert process.num_threads() == threads
+        assert len(os.listdir(supervisor.run_dir)) == len(files)
+        assert supervisor.stop()["exit_code"] == 0
+
+
+def test_suspended_supervisor_kills_nobody_on_resume(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        pids = [process.pid for process in supervisor.descendants()]
+        supervisor.process.send_signal(signal.SIGSTOP)
+        for process in supervisor.descendants():
+            process.suspend()
+        deadline = time.monotonic() + 3.0
+        wait_until(lambda: time.monotonic() > deadline, limit_s=5, what="three times the limit for a hang")
+        supervisor.process.send_signal(signal.SIGCONT)
+        for process in supervisor.descendants():
+            process.resume()
+        beat = time.monotonic() + 2.0
+        wait_until(lambda: time.monotonic() > beat, limit_s=5, what="time for a wrong decision")
+        assert [process.pid for process in supervisor.descendants()] == pids
+        assert supervisor.child("one.a")["incarnation"] == 1
+        assert supervisor.stop()["exit_code"] == 0

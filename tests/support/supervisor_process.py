@@ -1,0 +1,206 @@
+"""A whole supervisor in a process of its own, with test children: started, asked, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import psutil
+
+from foxtrot_protocol.control import Reply, Request, StatusRequest, StopRequest
+from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig, SupervisorConfig
+from tests.support.children import BOOT, target
+from tests.support.waiting import wait_until
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+_MAIN = """
+import sys, msgspec
+from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.runner import run_supervisor
+from foxtrot_supervisor.settings import FoxtrotConfig
+job = msgspec.json.decode(sys.argv[1])
+sys.exit(run_supervisor(
+    msgspec.convert(job["config"], FoxtrotConfig),
+    run_dir_path=job["run_dir"],
+    import_path=".",
+    log_level="debug",
+    log_format="json",
+    duration_s=job["duration_s"],
+    targets=msgspec.convert(job["targets"], Targets),
+))
+"""
+
+
+def connection(name: str, **more: Any) -> ConnectionConfig:
+    """A connection that no test child ever makes."""
+    defaults: dict[str, Any] = {
+        "exchange": "test",
+        "channels": ["trade"],
+        "symbols": ["X"],
+        "url": "ws://127.0.0.1:1",
+    }
+    return ConnectionConfig(name=name, **{**defaults, **more})
+
+
+def quick(**more: Any) -> SupervisorConfig:
+    """Deadlines short enough for tests."""
+    defaults: dict[str, Any] = {
+        "hello_s": 10.0,
+        "ready_s": 10.0,
+        "heartbeat_s": 0.1,
+        "late_s": 0.5,
+        "hung_s": 1.0,
+        "stop_ask_s": 1.0,
+        "stop_term_s": 1.0,
+        "stop_kill_s": 2.0,
+        "shutdown_s": 20.0,
+        "backoff_s": 0.1,
+        "backoff_max_s": 0.5,
+    }
+    return SupervisorConfig(**{**defaults, **more})
+
+
+class SupervisorProcess:
+    """Started at construction; use as a context manager: at its end everything is killed, whatever happened."""
+
+    def __init__(
+        self,
+        folder: Path,
+        behaviour: str = "steady",
+        *,
+        engine: str = "steady",
+        config: FoxtrotConfig | None = None,
+        duration_s: float | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.run_dir = folder / "run"
+        self.notes = folder / "notes"
+        self.notes.mkdir(exist_ok=True)
+        self.log_path = folder / "log"
+        config = config or FoxtrotConfig(supervisor=quick(), connections=[connection("one")])
+        targets = Targets(boot=BOOT, simulator=target("simulator"), engine=target(engine), connection=target(behaviour))
+        job = {
+            "config": msgspec.to_builtins(config),
+            "run_dir": str(self.run_dir),
+            "duration_s": duration_s,
+            "targets": msgspec.to_builtins(targets),
+        }
+        self._stderr = self.log_path.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _MAIN, json.dumps(job)],
+            cwd=_ROOT,
+            env={**os.environ, "FOXTROT_TEST_NOTES": str(self.notes), "PYTHONPATH": str(_ROOT), **(environ or {})},
+            stderr=self._stderr,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def __enter__(self) -> SupervisorProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        left = self.descendants() if self.process.poll() is None else []
+        self.process.kill()
+        self.process.wait(10)
+        for process in left:
+            if process.is_running():
+                process.kill()
+        self._stderr.close()
+        if kind is not None:
+            sys.stderr.write(self.log_path.read_text()[-20_000:])
+
+    # ---- looking
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every log line so far."""
+        return [json.loads(line) for line in self.log_path.read_text().splitlines() if line.startswith("{")]
+
+    def events(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Log lines of this event that have these fields."""
+        return [line for line in self.log() if line["event"] == event and fields.items() <= line.items()]
+
+    def status(self) -> dict[str, Any]:
+        """The supervisor's own answer, {} while it does not answer yet."""
+        try:
+            return self.ask(StatusRequest()).data
+        except NotRunning:
+            return {}
+
+    def child(self, name: str) -> dict[str, Any]:
+        """What `status` tells of one child, {} if it is not there."""
+        status = self.status()
+        if not status:
+            return {}
+        children = [status["engine"], *status["simulators"], *status["workers"]]
+        return next((child for child in children if child["name"] == name), {})
+
+    def wait_state(self, name: str, state: str, limit_s: float = 10.0, **fields: Any) -> dict[str, Any]:
+        """`name` once it is in `state` and has these fields."""
+
+        def look() -> dict[str, Any]:
+            child = self.child(name)
+            return child if child.get("state") == state and fields.items() <= child.items() else {}
+
+        found: dict[str, Any] = wait_until(look, limit_s, f"{name} to be {state} {fields or ''}")
+        return found
+
+    def wait_running(self, limit_s: float = 15.0) -> dict[str, Any]:
+        """The status once all essential children serve."""
+
+        def look() -> dict[str, Any]:
+            status = self.status()
+            return status if status and status["supervisor"]["state"] == "running" else {}
+
+        found: dict[str, Any] = wait_until(look, limit_s, "everything to run")
+        return found
+
+    def descendants(self) -> list[psutil.Process]:
+        """All processes below the supervisor, now."""
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def note(self, what: str, limit_s: float = 5.0) -> int:
+        """The pid that a test child has written down as `what`."""
+        path = self.notes / what
+        wait_until(path.exists, limit_s, f"note {what}")
+        return int(path.read_text())
+
+    # ---- acting
+
+    def ask(self, request: Request, timeout_s: float = 20.0) -> Reply:
+        """A request over the operators' socket."""
+        with ControlClient(str(self.run_dir)) as client:
+            return client.request(request, timeout_s)
+
+    def stop(self, timeout_s: float = 20.0) -> dict[str, Any]:
+        """Stop by request; the answer. The process has ended when this returns."""
+        reply = self.ask(StopRequest(), timeout_s)
+        assert reply.error == ""
+        assert self.process.wait(5) == reply.data["exit_code"]
+        return reply.data
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def wait(self, limit_s: float = 10.0) -> int:
+        """Its exit code, once it has ended."""
+        return self.process.wait(limit_s)
