@@ -36,6 +36,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from msgspec import structs
+
 from foxtrot_protocol.errors import LocalError
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, verdict
@@ -112,6 +114,7 @@ class _Child:
         "retry_after_s",
         "served_once",
         "served_until",
+        "stacks",
         "watch",
     )
 
@@ -128,6 +131,8 @@ class _Child:
         self.served_once = False
         self.served_until: float | None = None
         """When it was put on the ladder."""
+        self.stacks = ""
+        """What the current incarnation dumped."""
 
     def served_s(self, now: float) -> float:
         """How long the current incarnation was READY and left alone."""
@@ -265,7 +270,7 @@ class Core:
                 child.retry_after_s = message.retry_after_s
             case SpawnFailed():
                 self._died(child, None, None, f"could not be started: {message.reason}", now)
-            case Exited():
+            case _:
                 self._died(child, message.exit_code, message.signal, message.cause, now)
 
     def _take_start(self) -> None:
@@ -304,8 +309,10 @@ class Core:
         record = child.record
         record.stacks = message.text[:STACKS_CHARS_MAX]
         death = record.last_exit
-        if death is not None and death.incarnation == message.incarnation:
-            record.deaths[-1] = _with_stacks(death, record.stacks)
+        if record.may_live and message.incarnation == record.incarnation:
+            child.stacks = record.stacks
+        elif death is not None and death.incarnation == message.incarnation:
+            record.deaths[-1] = structs.replace(death, stacks=record.stacks)
 
     def _take_spawned(self, child: _Child, pid: int, now: float) -> None:
         record = child.record
@@ -399,7 +406,7 @@ class Core:
     # ---- the final stop
 
     def _begin_shutdown(self, reason: str, now: float, *, start_failed: bool = False) -> Shutdown:
-        shutdown = Shutdown(self._tiers, now, self._config.shutdown_s, start_failed=start_failed)
+        shutdown = Shutdown(self._tiers, now, self._config.shutdown_s, reason, start_failed=start_failed)
         self._shutdown = shutdown
         for child in self._children.values():
             child.record.desired = Desired.STOPPED
@@ -420,7 +427,7 @@ class Core:
             self._take_down(
                 child,
                 _Purpose.STOP,
-                "stop requested",
+                shutdown.reason,
                 now,
                 not_after=now if shutdown.hastened else shutdown.not_after,
             )
@@ -480,6 +487,7 @@ class Core:
         child.reported_cause = ""
         child.retry_after_s = None
         child.served_until = None
+        child.stacks = ""
         child.watch = self._watch_of(record.plan, now)
         self._move(child, Event.START, cause)
         self._effects.append(Spawn(record.name, record.incarnation))
@@ -506,6 +514,7 @@ class Core:
             child.watch = None
             child.record.health = None
             child.ladder = Ladder(self._stop_limits, now, hung=hung)
+            child.record.rung = None if hung or not_after <= now else "ask"
             self._move(child, Event.STOP if purpose is _Purpose.STOP else Event.REPLACE, cause)
         if not_after <= now:
             child.ladder.hasten(now)
@@ -550,7 +559,7 @@ class Core:
     def _died(self, child: _Child, code: int | None, signal: int | None, found: str, now: float) -> None:
         record = child.record
         cause = self._cause_of_death(child, code, signal, found)
-        record.deaths.append(Death(record.incarnation, code, signal, record.rung, cause, now))
+        record.deaths.append(Death(record.incarnation, code, signal, record.rung, cause, now, child.stacks))
         self._effects.append(Fence(record.name, record.incarnation))
         follows = self._what_follows(child, code, signal, now)
         record.pid = None
@@ -565,7 +574,7 @@ class Core:
                 self._move(child, Event.LEAVE, cause, code, signal)
             case GiveUp():
                 self._move(child, Event.GIVE_UP, f"{follows.reason}: {cause}", code, signal)
-            case Retry():
+            case _:
                 child.counted = follows.crashed
                 record.retry_at = now + follows.delay_s
                 self._move(child, Event.RETRY, cause, code, signal)
@@ -599,7 +608,3 @@ def _how_it_ended(code: int | None, signal: int | None) -> str:
         return ""
     known = code in ChildExit._value2member_map_
     return f"exit code {code}, {ChildExit(code).name}" if known else f"exit code {code}"
-
-
-def _with_stacks(death: Death, stacks: str) -> Death:
-    return Death(death.incarnation, death.code, death.signal, death.rung, death.cause, death.at, stacks)

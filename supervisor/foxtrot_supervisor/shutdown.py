@@ -22,10 +22,10 @@ REQUESTS_PATIENT_MAX: Final = 1
 class Shutdown:
     """One final stop. Times are seconds on the monotonic clock."""
 
-    __slots__ = ("_requests", "_tiers", "hastened", "kill_needed", "not_after", "start_failed")
+    __slots__ = ("_requests", "_tiers", "hastened", "kill_needed", "not_after", "reason", "start_failed")
 
     def __init__(
-        self, tiers: Sequence[Sequence[str]], now: float, budget_s: float, *, start_failed: bool = False
+        self, tiers: Sequence[Sequence[str]], now: float, budget_s: float, reason: str, *, start_failed: bool = False
     ) -> None:
         """`tiers`: names in order of start."""
         self._tiers = [list(tier) for tier in reversed(tiers)]
@@ -36,6 +36,8 @@ class Shutdown:
         """Whether patience is at its end: SIGKILL for everything."""
         self.kill_needed = False
         """Whether a child had to be SIGKILLed since this stop began."""
+        self.reason = reason
+        """For people."""
         self.start_failed = start_failed
         """Whether this stop began because the start failed."""
 

@@ -13,7 +13,7 @@ TIERS = [["sim"], ["engine"], ["a", "b"]]
 
 
 def test_tiers_go_in_reverse_order_each_only_after_the_one_above() -> None:
-    shutdown = Shutdown(TIERS, 100.0, 60.0)
+    shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     ended: set[str] = set()
     order = []
     while turn := shutdown.turn(ended.__contains__):
@@ -23,13 +23,13 @@ def test_tiers_go_in_reverse_order_each_only_after_the_one_above() -> None:
 
 
 def test_an_empty_tier_is_passed_over() -> None:
-    shutdown = Shutdown(TIERS, 100.0, 60.0)
+    shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     assert shutdown.turn({"a", "b", "engine"}.__contains__) == ["sim"]
     assert shutdown.turn(lambda name: True) == []
 
 
 def test_the_budget_ends_all_patience() -> None:
-    shutdown = Shutdown(TIERS, 100.0, 60.0)
+    shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     assert shutdown.next_deadline == shutdown.not_after == 160.0
     shutdown.look(159.9)
     assert not shutdown.hastened
@@ -40,7 +40,7 @@ def test_the_budget_ends_all_patience() -> None:
 
 
 def test_the_second_request_ends_all_patience() -> None:
-    shutdown = Shutdown(TIERS, 100.0, 60.0)
+    shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     for _ in range(REQUESTS_PATIENT_MAX):
         shutdown.request()
     assert not shutdown.hastened
@@ -51,7 +51,7 @@ def test_the_second_request_ends_all_patience() -> None:
 
 
 def test_a_gap_of_the_supervisor_does_not_count() -> None:
-    shutdown = Shutdown(TIERS, 100.0, 60.0)
+    shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     shutdown.shift(3600.0)
     shutdown.look(3759.9)
     assert not shutdown.hastened
