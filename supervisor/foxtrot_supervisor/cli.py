@@ -57,6 +57,9 @@ GONE_S = 10.0
 
 WAIT_POLL_S = 0.05
 
+PIPE_COLUMNS = 140
+"""Width of tables that go into a file or a pipe."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -347,8 +350,10 @@ def status(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
     if as_json:
         emit(data)
         return
-    console = resolve("rich.console:Console")
-    console().print(resolve("foxtrot_supervisor.live:render_status")(data))
+    render = resolve("foxtrot_supervisor.live:render_status")
+    # what is not a terminal has no width of its own
+    console = resolve("rich.console:Console")(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    console.print(render(data, console.width))
 
 
 @cli.command()

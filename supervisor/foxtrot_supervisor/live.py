@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["EVENT_LINES", "LOG_LINES", "LiveView", "duration", "quantity", "render_status"]
+__all__ = ["EVENT_LINES", "LOG_LINES", "WIDE_COLUMNS", "LiveView", "duration", "quantity", "render_status"]
 
 Status = Mapping[str, Any]
 
@@ -38,6 +38,11 @@ _STATE_STYLES = {
 }
 
 _COLUMNS = ("worker", "state", "pid", "up", "restarts", "events", "events/s", "p50", "p99", "data age", "gaps", "RSS")
+_LEFT = frozenset(("worker", "state"))
+_ONLY_WIDE = frozenset(("pid", "p50", "gaps", "RSS"))
+
+WIDE_COLUMNS = 110
+"""Characters from which on every column is shown."""
 
 
 def duration(seconds: float | None) -> str:
@@ -77,9 +82,12 @@ def _mebibytes(value: float | None) -> str:
     return f"{value / 2**20:.0f}M" if value else "-"
 
 
-def render_status(status: Status) -> RenderableType:
-    """The whole status, as `assemble_status` makes it, with the last log lines under ``log``."""
-    parts: list[RenderableType] = [_headline(status), _table(status)]
+def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
+    """The whole status, as `assemble_status` makes it, with the last log lines under ``log``.
+
+    On a terminal of fewer than `WIDE_COLUMNS` characters some columns are left out.
+    """
+    parts: list[RenderableType] = [_headline(status), _table(status, width >= WIDE_COLUMNS)]
     parts += _lines("latest events", status.get("engine", {}).get("recent") or (), EVENT_LINES, "")
     parts += _lines("log", status.get("log") or (), LOG_LINES, "dim")
     return Group(*parts)
@@ -104,37 +112,40 @@ def _headline(status: Status) -> Text:
         f"  queue {quantity(engine.get('queue_depth'))}"
         f"  dispatch p50 {_microseconds(engine.get('dispatch_p50_us'))} p99 "
         f"{_microseconds(engine.get('dispatch_p99_us'))}"
-        f"  slow handlers {quantity(engine.get('slow_handlers'))}",
+        f"  slow {quantity(engine.get('slow_handlers'))}\n",
         style="",
     )
     return line
 
 
-def _table(status: Status) -> Table:
+def _table(status: Status, wide: bool) -> Table:
+    shown = [name for name in _COLUMNS if wide or name not in _ONLY_WIDE]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in _COLUMNS:
-        table.add_column(column, justify="left" if column in ("worker", "state") else "right", no_wrap=True)
+    for name in shown:
+        table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True)
     for worker in _workers(status):
-        table.add_row(*_row(worker))
+        row = _row(worker)
+        table.add_row(*(row[name] for name in shown))
     return table
 
 
-def _row(worker: Mapping[str, Any]) -> Sequence[RenderableType]:
+def _row(worker: Mapping[str, Any]) -> dict[str, RenderableType]:
+    """A cell for each of `_COLUMNS`."""
     state = str(worker.get("state", "-"))
-    return (
-        Text(worker["name"]),
-        Text(state, style=_STATE_STYLES.get(state, "")),
-        str(worker.get("pid") or "-"),
-        duration(worker.get("uptime_s")),
-        quantity(worker.get("restarts_total")),
-        quantity(worker.get("events_total")),
-        quantity(worker.get("events_per_s")),
-        _microseconds(worker.get("latency_p50_us")),
-        _microseconds(worker.get("latency_p99_us")),
-        duration(worker.get("last_data_age_s")),
-        quantity(worker.get("gaps_total")),
-        _mebibytes(worker.get("rss_bytes")),
-    )
+    return {
+        "worker": Text(worker["name"]),
+        "state": Text(state, style=_STATE_STYLES.get(state, "")),
+        "pid": str(worker.get("pid") or "-"),
+        "up": duration(worker.get("uptime_s")),
+        "restarts": quantity(worker.get("restarts_total")),
+        "events": quantity(worker.get("events_total")),
+        "events/s": quantity(worker.get("events_per_s")),
+        "p50": _microseconds(worker.get("latency_p50_us")),
+        "p99": _microseconds(worker.get("latency_p99_us")),
+        "data age": duration(worker.get("last_data_age_s")),
+        "gaps": quantity(worker.get("gaps_total")),
+        "RSS": _mebibytes(worker.get("rss_bytes")),
+    }
 
 
 def _lines(title: str, lines: Sequence[object], most: int, style: str) -> list[RenderableType]:
@@ -153,13 +164,14 @@ class LiveView:
     """
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._live = Live(
             Text("starting ..."), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
 
     def show(self, status: Status) -> None:
         """Draw `status` now."""
-        self._live.update(render_status(status), refresh=True)
+        self._live.update(render_status(status, self._console.width), refresh=True)
 
     def __enter__(self) -> LiveView:
         self._live.start(refresh=True)

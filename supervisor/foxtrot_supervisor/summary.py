@@ -11,13 +11,13 @@ from typing import Any
 __all__ = ["EVENTS_SHOWN", "FIRST_S", "SUMMARY_S", "Summary"]
 
 FIRST_S = 1.0
-"""Pace until the first events have been shown."""
+"""Pace until some events have been shown."""
 
 SUMMARY_S = 10.0
 """Pace from then on."""
 
 EVENTS_SHOWN = 3
-"""Latest events told with each summary."""
+"""Latest events told with each summary; as many make it slow down."""
 
 
 class Summary:
@@ -25,6 +25,8 @@ class Summary:
 
     def __init__(self) -> None:
         self._next_s = 0.0
+        self._told_s = 0.0
+        self._told_count = 0
         self._shown: list[str] = []
 
     def records(self, status: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -33,10 +35,11 @@ class Summary:
         if uptime < self._next_s:
             return []
         fresh = self._fresh_events(status)
-        if not self._shown and not fresh and uptime < SUMMARY_S:
-            self._next_s = uptime + FIRST_S
+        self._told_count += len(fresh)
+        self._next_s = uptime + (SUMMARY_S if self._told_count >= EVENTS_SHOWN else FIRST_S)
+        if not fresh and uptime < self._told_s + SUMMARY_S:
             return []
-        self._next_s = uptime + SUMMARY_S
+        self._told_s = uptime
         self._shown = fresh or self._shown
         return [("summary", _totals(status)), *(("market_event", {"line": line}) for line in fresh)]
 

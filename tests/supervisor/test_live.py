@@ -91,6 +91,16 @@ def test_the_latest_lines_and_no_more_are_shown() -> None:
     assert f"log {LOG_LINES - 1}" in text
 
 
+def test_a_narrow_terminal_cuts_columns_not_values() -> None:
+    out = io.StringIO()
+    Console(file=out, width=80).print(render_status(STATUS, 80))
+    text = out.getvalue()
+    assert "binance-spot.a" in text
+    assert "RUNNING" in text
+    assert "…" not in text
+    assert "RSS" not in text
+
+
 def test_a_status_that_lacks_everything_is_shown() -> None:
     assert "foxtrot-supervisor" in printed({})
 

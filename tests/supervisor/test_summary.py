@@ -21,7 +21,7 @@ def status(uptime_s: float, *recent: str) -> dict[str, Any]:
 def test_the_first_events_are_told_at_once() -> None:
     summary = Summary()
     assert summary.records(status(0.2)) == []
-    assert summary.records(status(0.9, "early")) == []
+    assert summary.records(status(1.1, "too early")) == []
     records = summary.records(status(1.3, "a", "b"))
     assert records == [
         (
@@ -43,10 +43,16 @@ def test_the_first_events_are_told_at_once() -> None:
 
 def test_from_then_on_at_a_steady_pace_and_only_what_is_new() -> None:
     summary = Summary()
-    assert len(summary.records(status(1.0, "a"))) == 2
-    assert summary.records(status(1.0 + SUMMARY_S - 0.1, "b")) == []
-    assert [event for event, _ in summary.records(status(1.0 + SUMMARY_S, "a", "b"))] == ["summary", "market_event"]
-    assert [event for event, _ in summary.records(status(1.0 + 2 * SUMMARY_S, "b"))] == ["summary"]
+    assert len(summary.records(status(1.0, "a", "b", "c"))) == 4
+    assert summary.records(status(1.0 + SUMMARY_S - 0.1, "d")) == []
+    assert [event for event, _ in summary.records(status(1.0 + SUMMARY_S, "c", "d"))] == ["summary", "market_event"]
+    assert [event for event, _ in summary.records(status(1.0 + 2 * SUMMARY_S, "d"))] == ["summary"]
+
+
+def test_the_first_few_come_faster() -> None:
+    summary = Summary()
+    told = [len(summary.records(status(float(second), f"event {second}"))) for second in range(6)]
+    assert told == [2, 2, 2, 0, 0, 0]
 
 
 def test_silence_is_told_too() -> None:
