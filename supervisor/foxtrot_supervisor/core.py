@@ -7,7 +7,8 @@ Call protocol, for the shell:
    `health.LOOK_S` away: a longer gap tells the core that the supervisor did not run, and it discounts it.
 3. Answer each `Spawn` with `Spawned` or `SpawnFailed`, and each death, once reaped, with `Exited`. Signals are only
    asked for once `Spawned` told that there is a process.
-4. After `Finish` nothing more is asked for; whatever still comes in is recorded (the death of a LOST child, say).
+4. After `Finish` nothing more is asked for, except SIGKILL for a process that was made after all when it had been given
+   up. Whatever else still comes in is recorded (the death of a LOST child, say).
 
 How the parts are joined: `lifecycle` says which moves there are, `health` when a child must be replaced, `escalation`
 how it goes down, `restart` what follows from its death, `shutdown` in which order all go down.
@@ -86,6 +87,9 @@ Phase: TypeAlias = Literal["starting", "running", "degraded", "stopping", "stopp
 the start."""
 
 _ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
+
+_FROM_THE_CHILD: Final = (HeartbeatReceived, HelloReceived, ReadyReceived, FailureReported)
+"""Messages that the child's own event loop sent: each shows that it turns."""
 
 
 class RequestRefused(LocalError):
@@ -255,10 +259,12 @@ class Core:
         message: Spawned | SpawnFailed | HelloReceived | ReadyReceived | HeartbeatReceived | FailureReported | Exited,
         now: float,
     ) -> None:
+        if child.watch is not None and isinstance(message, _FROM_THE_CHILD):
+            child.watch.heard(now)
         match message:
             case HeartbeatReceived():
                 if child.watch is not None:
-                    child.watch.heartbeat(now, message.data_age_s)
+                    child.watch.data(now, message.data_age_s)
             case Spawned():
                 self._take_spawned(child, message.pid, now)
             case HelloReceived():

@@ -88,11 +88,14 @@ class Watch:
         self._ready_by = math.inf
         self._heard_at = now
 
-    def heartbeat(self, now: float, data_age_s: float | None) -> None:
-        """The child's event loop turned; its latest market data is `data_age_s` old (None: not told)."""
+    def heard(self, now: float) -> None:
+        """A message came, whichever: the child's event loop turned."""
         if self._heard_at != math.inf:
             self._heard_at = now
-        self._data_age_s = data_age_s if now >= self._grace_until else None
+
+    def data(self, now: float, age_s: float | None) -> None:
+        """A heartbeat told the age of the child's latest market data (None: not told)."""
+        self._data_age_s = age_s if now >= self._grace_until else None
 
     def discount(self, gap_s: float, now: float) -> None:
         """The supervisor did not run for `gap_s` seconds until `now`."""

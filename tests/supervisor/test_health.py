@@ -23,6 +23,11 @@ def ready_watch(limits: HealthLimits = LIMITS) -> Watch:
     return watched
 
 
+def heartbeat(watched: Watch, now: float, data_age_s: float) -> None:
+    watched.heard(now)
+    watched.data(now, data_age_s)
+
+
 def test_without_hello_it_is_starting_and_then_mute() -> None:
     watched = watch()
     assert watched.verdict(129.999) is Health.STARTING
@@ -32,7 +37,7 @@ def test_without_hello_it_is_starting_and_then_mute() -> None:
 
 def test_a_heartbeat_is_no_hello() -> None:
     watched = watch()
-    watched.heartbeat(129.0, None)
+    watched.heard(129.0)
     assert watched.verdict(130.0) is Health.MUTE
 
 
@@ -40,9 +45,9 @@ def test_ready_is_awaited_from_hello_on() -> None:
     watched = watch()
     watched.hello(120.0)
     for second in range(121, 150):
-        watched.heartbeat(float(second), None)
+        watched.heard(float(second))
         assert watched.verdict(float(second)) is Health.STARTING
-    watched.heartbeat(149.5, None)
+    watched.heard(149.5)
     assert watched.verdict(150.0) is Health.UNREADY
 
 
@@ -68,7 +73,7 @@ def test_an_engine_may_block_its_loop_until_ready() -> None:
 def test_heartbeats_keep_it_healthy() -> None:
     watched = ready_watch()
     for second in range(103, 200):
-        watched.heartbeat(float(second), None)
+        watched.heard(float(second))
         assert watched.verdict(second + 0.999) is Health.HEALTHY
 
 
@@ -85,7 +90,7 @@ def test_silence_makes_it_late_then_hung() -> None:
 def test_a_late_child_that_is_heard_again_is_healthy() -> None:
     watched = ready_watch()
     assert watched.verdict(108.0) is Health.LATE
-    watched.heartbeat(108.0, None)
+    watched.heard(108.0)
     assert watched.verdict(108.0) is Health.HEALTHY
 
 
@@ -110,20 +115,20 @@ def test_ready_without_hello_counts() -> None:
 )
 def test_age_of_data(age_s: float | None, stale_s: float | None, verdict: Health) -> None:
     watched = ready_watch(HealthLimits(30.0, 30.0, 5.0, 10.0, stale_s))
-    watched.heartbeat(103.0, age_s)
+    watched.data(103.0, age_s)
     assert watched.verdict(103.0) is verdict
 
 
 def test_fresh_data_ends_staleness() -> None:
     watched = ready_watch(HealthLimits(30.0, 30.0, 5.0, 10.0, 60.0))
-    watched.heartbeat(103.0, 61.0)
-    watched.heartbeat(104.0, 0.1)
+    heartbeat(watched, 103.0, 61.0)
+    heartbeat(watched, 104.0, 0.1)
     assert watched.verdict(104.0) is Health.HEALTHY
 
 
 def test_hung_is_worse_than_stale() -> None:
     watched = ready_watch(HealthLimits(30.0, 30.0, 5.0, 10.0, 60.0))
-    watched.heartbeat(103.0, 61.0)
+    heartbeat(watched, 103.0, 61.0)
     assert watched.verdict(113.0) is Health.HUNG
 
 
@@ -163,12 +168,12 @@ def test_a_real_hang_is_found_after_the_gap() -> None:
 
 def test_data_that_aged_while_nobody_ran_is_not_stale() -> None:
     watched = ready_watch(HealthLimits(30.0, 30.0, 5.0, 10.0, 60.0))
-    watched.heartbeat(103.0, 61.0)
+    heartbeat(watched, 103.0, 61.0)
     watched.discount(100.0, 203.0)
     assert watched.verdict(203.0) is Health.HEALTHY
-    watched.heartbeat(203.5, 100.0)
+    heartbeat(watched, 203.5, 100.0)
     assert watched.verdict(203.5) is Health.HEALTHY
-    watched.heartbeat(203.0 + RESUME_GRACE_S, 105.0)
+    heartbeat(watched, 203.0 + RESUME_GRACE_S, 105.0)
     assert watched.verdict(203.0 + RESUME_GRACE_S) is Health.STALE
 
 

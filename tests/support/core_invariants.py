@@ -174,7 +174,11 @@ class Observer:
     def saw(self, effects: Iterable[Effect], now: float) -> None:
         """Judge what the core asked for at `now`."""
         for effect in effects:
-            if self.finished is not None and not isinstance(effect, (Fence, Publish)):
+            if (
+                self.finished is not None
+                and not isinstance(effect, (Fence, Publish))
+                and not self._is_late_kill(effect)
+            ):
                 raise Violation("nothing after the end", f"{effect}")
             if isinstance(effect, Finish):
                 self._finish(effect, now)
@@ -183,6 +187,10 @@ class Observer:
             else:
                 self._acted(self.children[effect.name], effect, now)
         self._check_times(now)
+
+    def _is_late_kill(self, effect: Effect) -> bool:
+        """A process that was made after it had been given up is not left alive."""
+        return isinstance(effect, Signal) and effect.signal == "SIGKILL" and self.children[effect.name].lost
 
     def _acted(self, child: Seen, effect: Ask | Signal | DumpStacks | Spawn | Fence, now: float) -> None:
         if isinstance(effect, Fence):
