@@ -27,8 +27,8 @@ def _drive(market: Market, acts: int, step_ms: int = 7, start_ms: int = _START_M
     return found
 
 
-def _snapshot(market: Market, symbol: str) -> dict[str, Any]:
-    found = answer(market, "/api/v3/depth", {"symbol": symbol, "limit": "5000"}, 0)
+def _snapshot(market: Market, symbol: str, limit: int = 5000) -> dict[str, Any]:
+    found = answer(market, "/api/v3/depth", {"symbol": symbol, "limit": str(limit)}, 0)
     assert found.status == 200
     document: dict[str, Any] = json.loads(found.body)
     return document
@@ -98,7 +98,7 @@ def test_the_book_never_crosses_and_quotes_show_its_top(seed: int) -> None:
         quote = [json.loads(m.payload) for m in found if m.stream == "xyzbtc@bookTicker"]
         if quote:
             quotes += 1
-            top = _snapshot(market, "XYZBTC")
+            top = _snapshot(market, "XYZBTC", 1)
             assert [quote[-1]["b"], quote[-1]["B"]] == top["bids"][0]
             assert [quote[-1]["a"], quote[-1]["A"]] == top["asks"][0]
             assert quote[-1]["u"] == top["lastUpdateId"]
@@ -110,7 +110,7 @@ def test_a_quote_comes_whenever_the_top_changes() -> None:
     known = None
     for _ in range(3_000):
         found = market.act(_START_MS)
-        snapshot = _snapshot(market, "BTCUSDT")
+        snapshot = _snapshot(market, "BTCUSDT", 1)
         top = (snapshot["bids"][0], snapshot["asks"][0])
         if known is not None:
             assert (top != known) == any(m.stream == "btcusdt@bookTicker" for m in found)
