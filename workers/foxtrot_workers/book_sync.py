@@ -78,7 +78,7 @@ class RestBook:
     def __init__(self, exchange: str, symbol: str, wire: str, request: RestRequest, chain: Chain = Chain.NEXT) -> None:
         self._exchange = exchange
         self._symbol = symbol
-        self._wire = wire
+        self.wire = wire
         self._request = request
         self._by_previous = chain is Chain.PREVIOUS
         self._held: deque[_Held] = deque(maxlen=BUFFER_DELTAS_MAX)
@@ -180,7 +180,7 @@ class RestBook:
                 cause=reason,
             )
         )
-        notices.append(BookLost(self._wire, self._symbol, reason))
+        notices.append(BookLost(self.wire, self._symbol, reason))
         self.live = False
         self._held.append(held)
         if self._steady < STEADY_DELTAS:

@@ -68,11 +68,13 @@ INSTRUMENTS_ASKED_MAX = 100
 """Symbols named in one exchangeInfo request; for more, the whole list is fetched."""
 
 QUOTE_ASSETS = (
-    *("FDUSD", "USDT", "BUSD", "USDC", "TUSD", "USDP", "USDS", "USD1", "AEUR", "EURI", "IDRT", "BIDR", "BKRW", "BVND"),
+    *("FDUSD", "USDT", "BUSD", "USDC", "TUSD", "USDP", "USDS", "USD1", "EURI", "GYEN", "IDRT", "BIDR", "BKRW", "BVND"),
     *("DAI", "UST", "VAI", "PAX", "BTC", "ETH", "BNB", "TRX", "XRP", "DOT", "DOGE", "SOL", "EUR", "GBP", "AUD", "TRY"),
-    *("BRL", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "JPY", "MXN", "CZK", "COP", "USD"),
+    *("BRL", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "JPY", "MXN", "CZK", "COP"),
 )
-"""What Binance has quoted in; longer ones first, since USD ends BUSD. Only for want of an instrument list."""
+"""What Binance has quoted in. Only for want of an instrument list."""
+
+QUOTE_ASSETS_US = ("USDT", "BUSD", "USDC", "USD", "DAI", "BTC", "ETH", "BNB")
 
 NOBODY = frozenset({"", "0", *("0." + "0" * digits for digits in range(1, 19))})
 """How an empty side's price is written."""
@@ -183,16 +185,15 @@ class _Other(Struct):
     stream: str | UnsetType = UNSET
     data: msgspec.Raw | UnsetType = UNSET
     id: int | str | UnsetType | None = UNSET
-    result: Any = UNSET
-    error: _ErrorBody | UnsetType = UNSET
+    error: _ErrorBody | UnsetType | None = UNSET
     code: int | str | UnsetType = UNSET
     msg: str | UnsetType = UNSET
     event: str = field(name="e", default="")
     symbol: str = field(name="s", default="")
-    update_id: Any = field(name="u", default=UNSET)
-    bid: Any = field(name="b", default=UNSET)
+    update_id: msgspec.Raw | UnsetType = field(name="u", default=UNSET)
+    bid: msgspec.Raw | UnsetType = field(name="b", default=UNSET)
     kline: _Interval | UnsetType = field(name="k", default=UNSET)
-    last_update_id: Any = field(name="lastUpdateId", default=UNSET)
+    last_update_id: msgspec.Raw | UnsetType = field(name="lastUpdateId", default=UNSET)
 
 
 class _EventName(Struct):
@@ -260,6 +261,7 @@ class Binance(Adapter):
     url: ClassVar[str] = "wss://stream.binance.com:9443"
     rest_url: ClassVar[str] = "https://api.binance.com"
     hosts: ClassVar[frozenset[str]] = frozenset({"data-stream.binance.vision", "stream.testnet.binance.vision"})
+    quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS
     limits: ClassVar[Limits] = Limits(
         silence_s=45.0,  # the server pings every 20 s: two missed
         send_interval_s=0.5,  # 5 a second are allowed, yet 250 ms apart was measured to be closed with 1008
@@ -373,10 +375,10 @@ class Binance(Adapter):
     def _parse_answer(self, other: _Other) -> None:
         request = self._requests.pop(other.id, None) if isinstance(other.id, int) else None
         subscribed, wires = request or (True, ())
-        error = other.error
-        if error is UNSET and other.code is not UNSET:
-            error = _ErrorBody(other.code, other.msg if other.msg is not UNSET else None)
-        if error is not UNSET:
+        error = other.error or None
+        if error is None and other.code is not UNSET:
+            error = _ErrorBody(other.code, other.msg or None)
+        if error is not None:
             self.notices.append(Refused(wires, f"{error.code}: {error.msg}"))
         elif request is not None and subscribed:
             self.notices.append(Acknowledged(wires))
@@ -460,6 +462,8 @@ class Binance(Adapter):
             self.exchange, symbol, 0, receive_ns, picture.bids, picture.asks, None, str(picture.last_id), None
         )
         book.snapshot(snapshot, picture.last_id, out, self.notices)
+        if book.live:
+            self.last_data_ns[book.wire] = receive_ns
 
     def instruments_path(self, symbols: Sequence[str]) -> str:
         if not 0 < len(symbols) <= INSTRUMENTS_ASKED_MAX:
@@ -472,7 +476,7 @@ class Binance(Adapter):
 
     def instrument(self, symbol: str) -> str:
         """Split at the longest quote currency that `symbol` ends with."""
-        fitting = [asset for asset in QUOTE_ASSETS if symbol.endswith(asset) and len(symbol) > len(asset)]
+        fitting = [asset for asset in self.quote_assets if symbol.endswith(asset) and len(symbol) > len(asset)]
         if not fitting:
             return symbol
         asset = max(fitting, key=len)
@@ -486,6 +490,7 @@ class BinanceUs(Binance):
     exchange: ClassVar[str] = "BINANCE_US"
     url: ClassVar[str] = "wss://stream.binance.us:9443"
     rest_url: ClassVar[str] = "https://api.binance.us"
+    quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_US
     hosts: ClassVar[frozenset[str]] = frozenset()
 
 

@@ -194,7 +194,7 @@ class _Arg(Struct, frozen=True):
 class _Other(Struct):
     """Whatever did not take the fast path: every field that can tell what it is."""
 
-    arg: _Arg | UnsetType = UNSET
+    arg: _Arg | None = None
     event: str = ""
     data: msgspec.Raw | UnsetType = UNSET
     id: str | None = None
@@ -374,7 +374,7 @@ class Okx(Adapter):
         if other.event:
             self._parse_answer(other)
             return
-        if other.arg is UNSET or other.data is UNSET:
+        if other.arg is None or other.data is UNSET:
             raise UnrecognizedFrame("message without event, argument and data")
         parser = self._parsers.get(other.arg)
         if parser is None and self.adopt and len(self._parsers) < ADOPTED_MAX:
@@ -386,7 +386,7 @@ class Okx(Adapter):
 
     def _parse_answer(self, other: _Other) -> None:
         event = other.event
-        if event in ("subscribe", "unsubscribe") and other.arg is not UNSET:
+        if event in ("subscribe", "unsubscribe") and other.arg is not None:
             self._acknowledged(other.arg, subscribed=event == "subscribe")
         elif event in ("error", "channel-conn-count-error"):
             self.notices.append(Refused(self._refused_wires(other), f"{other.code}: {other.msg}"))
@@ -404,12 +404,11 @@ class Okx(Adapter):
 
     def _refused_wires(self, other: _Other) -> tuple[str, ...]:
         """The topic that the message names, else all of the request, else none."""
-        if other.arg is not UNSET and other.arg.channel:
+        if other.arg is not None and other.arg.channel:
             return (_wire_of(other.arg),)
         named = _REFUSED_ARG.search(other.msg)
-        if named is not None:
-            arg = _Arg(named["channel"], named["instrument"])
-            return (_wire_of(arg),) if arg in self._parsers else ()
+        if named is not None and (arg := _Arg(named["channel"], named["instrument"])) in self._parsers:
+            return (_wire_of(arg),)
         return self._requests.pop(other.id, ()) if other.id is not None else ()
 
     # -- routes
