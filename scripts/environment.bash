@@ -42,7 +42,7 @@ install_once() {
         return
     fi
     say "installing into $folder"
-    if ! "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2; then
+    if ! "$folder/bin/python" -m pip install -qq --disable-pip-version-check --no-input --no-compile "$@" >&2; then
         say "installing failed; pip's message stands above"
         exit 3
     fi
