@@ -19,6 +19,7 @@ __all__ = [
     "data_endpoint",
     "ipc_path",
     "lock_path",
+    "nursery_path",
     "operator_path",
     "tap_path",
 ]
@@ -71,6 +72,11 @@ def operator_path(run_dir: str) -> str:
 def tap_path(run_dir: str) -> str:
     """Unix socket where the engine streams live events to operators."""
     return ipc_path(_ipc(f"{run_dir}/events.sock"))
+
+
+def nursery_path(run_dir: str) -> str:
+    """Unix socket between supervisor and nursery."""
+    return ipc_path(_ipc(f"{run_dir}/nursery.sock"))
 
 
 def lock_path(run_dir: str) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "ChildSpec",
     "EngineSettings",
     "FeedSettings",
+    "NurserySettings",
     "SimulatorSettings",
     "decode_settings",
     "decode_spec",
@@ -30,7 +31,7 @@ SPEC_BYTES_MAX = 60 * 1024
 
 S = TypeVar("S")
 
-ChildKind = Literal["engine", "connection", "simulator"]
+ChildKind = Literal["engine", "connection", "simulator", "nursery"]
 
 
 class FeedSettings(Struct, frozen=True, kw_only=True):
@@ -74,6 +75,13 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True):
     rate_per_s: float = 50.0
     port: int = 0
     rest_port: int = 0
+
+
+class NurserySettings(Struct, frozen=True, kw_only=True):
+    """Settings of the nursery. `exchanges`: whose adapters are imported beforehand."""
+
+    socket_path: str
+    exchanges: list[str] = []
 
 
 class ChildSpec(Struct, frozen=True, kw_only=True):

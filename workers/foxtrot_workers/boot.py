@@ -20,17 +20,16 @@ from typing import IO
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec, decode_spec
 
-__all__ = ["run", "stacks_path"]
+__all__ = ["run", "settle", "stacks_path"]
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 
 
 def run(spec_bytes: bytes) -> None:
     """Become the child that `spec_bytes` describes; exits the process, never returns."""
     spec = decode_spec(spec_bytes)
-    _detach_from_terminal()
-    _die_with(spec.parent_pid)
-    stacks = _watch_for_hangs(spec)
+    stacks = settle(spec)
     code: int = ChildExit.CRASH
     try:
         from foxtrot_workers.child_main import main  # imports asyncio and zmq
@@ -45,6 +44,14 @@ def run(spec_bytes: bytes) -> None:
         sys.stderr.flush()
         stacks.close()
         os._exit(code)  # no atexit, no waiting for threads: what had to be flushed was flushed in order
+
+
+def settle(spec: ChildSpec) -> IO[str]:
+    """The safe beginning of any child; returns the file for stacks, to be kept open."""
+    _detach_from_terminal()
+    _die_with(spec.parent_pid)
+    _name_process(spec.name)
+    return _watch_for_hangs(spec)
 
 
 def stacks_path(spec: ChildSpec) -> str:
@@ -64,6 +71,11 @@ def _die_with(parent_pid: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent_pid:
         os._exit(ChildExit.ORPHANED)
+
+
+def _name_process(name: str) -> None:
+    """What ps and top show; the kernel keeps 15 bytes of it."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fx:{name}".encode(), 0, 0, 0)
 
 
 def _watch_for_hangs(spec: ChildSpec) -> IO[str]:

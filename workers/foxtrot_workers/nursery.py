@@ -1,0 +1,123 @@
+"""The nursery: a process with every import done, from which workers are made in milliseconds.
+
+It is spawned once and keeps a single thread and no ZeroMQ context, so that a copy of it is a sound
+process. For each worker it calls ``clone(CLONE_PARENT)``: the copy shares the nursery's memory pages, yet
+its parent is the supervisor, exactly as if the supervisor had spawned it. So exit status, parent-death
+signal and pidfd work unchanged, and the nursery's own death harms no worker.
+
+How: between CPython's own before- and after-fork hooks (public C API), called by ctypes with the
+interpreter lock held, the raw system call with a null stack, which behaves as fork does. Rejected:
+``os.fork`` (the child's parent would be the nursery), forkserver (the same), a fork of the supervisor
+(inherited ZeroMQ contexts and event loop).
+
+The supervisor speaks to it over one unix stream socket (`foxtrot_protocol.nursery_wire`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import platform
+import signal
+import socket
+import sys
+
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.nursery_wire import BEAR, BORN, FAILED, HELLO, PING, PONG, QUIT, READY, pack, read_message
+from foxtrot_protocol.spec import NurserySettings, decode_settings, decode_spec
+from foxtrot_workers import boot
+
+__all__ = ["CLONE_SYSCALL", "PRELOADED", "clone_sibling", "run"]
+
+PRELOADED = (
+    "foxtrot_workers.child_main",
+    "foxtrot_workers.feed_worker",
+    "foxtrot_workers.client_picows",
+    "foxtrot_workers.client_websockets",
+    "aiohttp",
+    "uvloop",
+)
+"""What workers import, done once here. What cannot be imported is left for the worker to report."""
+
+CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}
+"""Number of the clone system call for each machine; others have no nursery."""
+
+_CLONE_PARENT = 0x8000
+
+
+def run(spec_bytes: bytes) -> None:
+    """Be the nursery that `spec_bytes` describes; exits the process, never returns."""
+    spec = decode_spec(spec_bytes)
+    boot.settle(spec)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing here needs an orderly end
+    settings = decode_settings(spec.settings, NurserySettings)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as supervisor:
+        supervisor.connect(settings.socket_path)
+        supervisor.sendall(pack(HELLO))
+        _preload(settings.exchanges)
+        gc.collect()
+        gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages
+        supervisor.sendall(pack(READY))
+        newborn = _serve(supervisor)
+    if newborn is None:
+        os._exit(ChildExit.CLEAN)
+    boot.run(newborn)
+
+
+def _preload(exchanges: list[str]) -> None:
+    for module in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    from foxtrot_workers import catalog
+
+    for exchange in exchanges:
+        with contextlib.suppress(Exception):  # a broken adapter must cost its own worker, not the nursery
+            catalog.adapter_class(exchange)
+
+
+def _serve(supervisor: socket.socket) -> bytes | None:
+    """Answer the supervisor. Returns twice: None in the nursery at its end, a specification in each newborn."""
+    while True:
+        kind, payload = read_message(supervisor.recv)
+        if kind == PING:
+            supervisor.sendall(pack(PONG))
+        elif kind == BEAR:
+            try:
+                pid = clone_sibling()
+            except OSError as error:
+                supervisor.sendall(pack(FAILED, str(error).encode()))
+                continue
+            if pid == 0:
+                return payload
+            supervisor.sendall(pack(BORN, str(pid).encode()))
+        elif kind == QUIT or not kind:
+            return None
+
+
+def clone_sibling() -> int:
+    """Fork this process so that the copy is a child of our parent: 0 in the copy, its process id here.
+
+    Raises OSError if the kernel refuses or this machine's system call is not known.
+    """
+    number = CLONE_SYSCALL.get(platform.machine())
+    if number is None or not sys.platform.startswith("linux"):
+        raise OSError(0, f"no clone system call known for {platform.machine()}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # PyDLL keeps the interpreter lock while it calls; errno is read before anything can change it
+    python = ctypes.pythonapi
+    libc = ctypes.PyDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    python.PyOS_BeforeFork()
+    pid: int = libc.syscall(ctypes.c_long(number), ctypes.c_long(_CLONE_PARENT | signal.SIGCHLD), 0, 0, 0, 0)
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+        return 0
+    error = ctypes.get_errno()
+    python.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(error, f"clone: {os.strerror(error)}")
+    return pid
