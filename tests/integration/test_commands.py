@@ -1,0 +1,212 @@
+"""The commands against a real run: real processes, a real terminal, real signals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.sources import ROOT
+from tests.support.waiting import wait_until
+
+COMMAND = [sys.executable, "-c", "from foxtrot_supervisor.cli import main; main()"]
+START_S = 30.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path (sockets live in it), gone afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="fx"))
+    yield path
+    shutil.rmtree(path)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "TERM": "xterm", "COLUMNS": "140"}
+
+
+class Run:
+    """A supervisor started in `folder`, and commands about it."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._folder = folder
+        self.log = folder / "log.txt"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "start", *words], cwd=folder, env=environment(folder), stdout=log, stderr=log
+            )
+
+    def ask(self, *words: str, timeout_s: float = 30.0) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [*COMMAND, *words],
+            cwd=self._folder,
+            env=environment(self._folder),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def status(self) -> dict[str, Any]:
+        code, out, err = self.ask("status", "--json")
+        assert code == 0, err
+        status: dict[str, Any] = json.loads(out)
+        return status
+
+    def events(self, *words: str) -> list[dict[str, Any]]:
+        code, out, err = self.ask("events", "--wait", str(START_S), *words, timeout_s=60.0)
+        assert code == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Any]:
+    runs: list[Run] = []
+
+    def begin(*words: str) -> Run:
+        runs.append(Run(folder, *words))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.process.wait(30)
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+        assert not (folder / "foxtrot").exists()
+
+
+def test_from_start_to_stop(start: Any, folder: Path) -> None:
+    (folder / "counting.py").write_text(
+        "class Counter:\n"
+        "    def __init__(self, engine):\n"
+        "        self.seen = 0\n"
+        "        engine.register('eMarketTrade.BTCUSDT.SIM', self.on_trade)\n"
+        "    def on_trade(self, event):\n"
+        "        assert event.data.symbol == 'BTCUSDT' and isinstance(event.data.price, float)\n"
+        "        self.seen += 1\n"
+        "    def close(self):\n"
+        "        open('seen.txt', 'w').write(str(self.seen))\n"
+        "def setup(engine):\n"
+        "    return Counter(engine)\n"
+    )
+    (folder / "foxtrot.toml").write_text(
+        '[engine]\nhandlers = ["counting:setup"]\n'
+        '[[connections]]\nname = "sim"\nexchange = "sim"\nchannels = ["trade", "book"]\nsymbols = ["BTCUSDT", "ETHUSDT"]\n'
+    )
+    run = start("--log-format", "json")
+    trades = run.events("--type", "trade", "--symbol", "BTCUSDT.SIM", "--count", "3")
+    assert [line["kind"] for line in trades] == ["trade"] * 3
+    assert {line["instrument"] for line in trades} == {"BTC-USDT"}
+    books = run.events("--type", "book", "--symbol", "ETHUSDT", "--depth", "2", "--count", "3")
+    assert all(len(line["bids"]) == len(line["asks"]) == 2 for line in books)
+    assert all(float(line["bids"][0][0]) < float(line["asks"][0][0]) for line in books)
+
+    status = run.status()
+    assert status["supervisor"]["pid"] == run.process.pid
+    assert [worker["name"] for worker in status["workers"]] == ["sim.a"]
+    assert "sim.a" in run.ask("status")[1]
+
+    assert run.ask("subscribe", "sim.a", "SOLUSDT")[0] == 0
+    assert run.ask("unsubscribe", "sim.a", "ETHUSDT")[0] == 0
+    assert run.ask("restart", "sim.a")[0] == 0
+    worker = run.status()["workers"][0]
+    assert (worker["incarnation"], worker["state"]) == (2, "RUNNING")
+    topics = wait_until(lambda: run.status()["workers"][0]["topics"], 10, "topics of the new incarnation")
+    assert {topic["topic"].split("@")[0] for topic in topics} == {"btcusdt", "solusdt"}
+
+    code, _, err = run.ask("start")
+    assert code == 75
+    assert str(run.process.pid) in err
+    code, out, _ = run.ask("stop", "--json")
+    end = json.loads(out)
+    assert (code, end["exit_code"], end["audit"]["clean"]) == (0, 0, True)
+    assert {child["rung"] for child in end["children"]} == {"ask"}
+    assert run.process.wait(10) == 0
+    assert int((folder / "seen.txt").read_text()) >= 3
+    assert run.ask("status")[0] == 3
+    for line in run.log.read_text().splitlines():
+        assert json.loads(line)["event"]
+
+
+def test_without_terminal_or_file_it_names_the_simulation_and_shows_events(start: Any) -> None:
+    run = start()
+    wait_until(lambda: re.search(r"market_event.*\.SIM ", run.log.read_text()), START_S, "an event in the log")
+    assert "SIMULATED exchange" in run.log.read_text()
+    children = psutil.Process(run.process.pid).children(recursive=True)
+    assert len(children) >= 3
+    asked = time.monotonic()
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(10) == 0
+    assert time.monotonic() - asked < 2.0
+    assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    assert "Traceback" not in run.log.read_text()
+
+
+def test_a_duration_ends_it(start: Any) -> None:
+    run = start("--duration", "2")
+    assert run.process.wait(START_S) == 0
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".venv" / "bin" / "foxtrot-supervisor").exists(), reason="scripts/start not run here yet"
+)
+def test_the_start_script_shows_a_live_table_and_ctrl_c_ends_it(folder: Path) -> None:
+    """Through bash and exec: the terminal's Ctrl-C reaches the supervisor, its exit status is the script's."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        script = str(ROOT / "scripts" / "start")
+        os.execve(script, [script], environment(folder))
+    shown = bytearray()
+
+    def see(pattern: bytes) -> bool:
+        with contextlib.suppress(OSError):
+            while select.select([terminal], [], [], 0)[0]:
+                shown.extend(os.read(terminal, 65536))
+        return re.search(pattern, shown) is not None
+
+    try:
+        wait_until(lambda: see(rb"eBbo\.\w+\.SIM"), 60, "live events on the terminal")
+        assert see(rb"sim\.a")
+        assert see(rb"RUNNING")
+        os.write(terminal, b"\x03")
+        asked = time.monotonic()
+        wait_until(lambda: see(b"$^") or _ended(pid), 10, "the end")
+        assert time.monotonic() - asked < 2.0
+    finally:
+        os.close(terminal)
+        status = _reap(pid)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert b"Traceback" not in shown
+    assert not (folder / "foxtrot").exists()
+
+
+def _ended(pid: int) -> bool:
+    """Whether the process has ended, without taking its status."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _reap(pid: int) -> int:
+    if not _ended(pid):
+        os.kill(pid, signal.SIGTERM)
+    return os.waitpid(pid, 0)[1]
