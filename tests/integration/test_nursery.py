@@ -1,0 +1,184 @@
+"""The nursery: real clones, whose parent is this process and not the nursery."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+import zmq
+
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.codec import decode_from_child
+from foxtrot_protocol.commands import Hello
+from foxtrot_protocol.nursery_wire import HELLO, PONG, READY
+from foxtrot_protocol.spec import ChildKind, ChildSpec, NurserySettings, encode_spec
+from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink
+from tests.support.waiting import wait_until_async
+
+LIMIT_S = 20.0
+
+TARGETS = """
+import asyncio
+
+async def sleeps(context):
+    await asyncio.sleep(100)
+
+async def quits(context):
+    return 12
+"""
+
+
+class Ward:
+    """A nursery and the socket on which its children say hello."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "nursery_targets.py").write_text(TARGETS)
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.router = self.context.socket(zmq.ROUTER)
+        self.endpoint = endpoints.child_control_endpoint(str(folder))
+        self.router.bind(self.endpoint)
+        self.heard: list[bytes] = []
+        self.path = endpoints.nursery_path(str(folder))
+        self.link = NurseryLink(asyncio.get_running_loop(), self.path, self.heard.append)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.born: list[int] = []
+
+    def spec(self, name: str, kind: ChildKind, target: str, settings: object = None) -> bytes:
+        return encode_spec(
+            ChildSpec(
+                name=name,
+                kind=kind,
+                target=f"nursery_targets:{target}",
+                incarnation=1,
+                run_id="r",
+                run_dir=str(self.folder),
+                parent_pid=os.getpid(),
+                control_endpoint=self.endpoint,
+                heartbeat_s=10.0,
+                log_level="info",
+                log_format="json",
+                settings=msgspec.msgpack.encode(settings),
+            )
+        )
+
+    async def start(self) -> subprocess.Popen[bytes]:
+        settings = NurserySettings(socket_path=self.path, exchanges=["binance", "unheard-of"])
+        code = "import sys; from foxtrot_workers.nursery import run; run(bytes.fromhex(sys.argv[1]))"
+        process = subprocess.Popen(  # noqa: ASYNC220 - the test needs a plain child of this process
+            [sys.executable, "-c", code, self.spec("nursery", "nursery", "", settings).hex()],
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+        )
+        self.processes.append(process)
+        self.link.expect(process.pid)
+        await wait_until_async(lambda: self.link.ready, LIMIT_S, "the nursery")
+        return process
+
+    def bear(self, name: str, target: str) -> int:
+        pid = self.link.bear(self.spec(name, "connection", target))
+        self.born.append(pid)
+        return pid
+
+    def close(self) -> None:
+        self.link.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        for pid in self.born:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+        self.router.close(linger=0)
+        self.context.term()
+
+
+@pytest.fixture
+async def ward(tmp_path: Path) -> AsyncIterator[Ward]:
+    ward = Ward(tmp_path)
+    yield ward
+    ward.close()
+
+
+async def test_children_are_ours_speak_soon_and_share_memory(ward: Ward) -> None:
+    await ward.start()
+    assert ward.heard == [HELLO, READY]
+    for number in range(3):
+        asked_at = time.monotonic()
+        pid = ward.bear(f"w{number}.a", "sleeps")
+        assert ward.router.poll(5000)
+        hello = decode_from_child(ward.router.recv_multipart()[1])
+        took_s = time.monotonic() - asked_at
+        assert isinstance(hello, Hello)
+        assert hello.pid == pid
+        assert took_s < 1.0
+        child = psutil.Process(pid)
+        assert child.ppid() == os.getpid()
+        assert os.getsid(pid) == pid
+    memory = psutil.Process(ward.born[-1]).memory_full_info()
+    assert memory.pss < memory.rss / 2, "most pages are shared"
+
+
+async def test_the_exit_status_comes_to_us(ward: Ward) -> None:
+    await ward.start()
+    pid = ward.bear("w.a", "quits")
+    _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 12
+
+
+async def test_the_nurserys_death_harms_no_child_and_a_new_one_takes_over(ward: Ward) -> None:
+    first = await ward.start()
+    pid = ward.bear("w.a", "sleeps")
+    first.kill()
+    await wait_until_async(lambda: not ward.link.ready, LIMIT_S, "its end to be seen")
+    with pytest.raises(NurseryFailed):
+        ward.link.bear(b"")
+    assert psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    await ward.start()
+    ward.bear("x.a", "sleeps")
+
+
+async def test_pings_are_answered_and_quit_ends_it(ward: Ward) -> None:
+    process = await ward.start()
+    ward.link.ping()
+    await wait_until_async(lambda: PONG in ward.heard, LIMIT_S, "a pong")
+    ward.link.quit()
+    assert await asyncio.to_thread(process.wait, LIMIT_S) == 0
+
+
+async def test_a_stopped_nursery_is_given_up_in_time(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.nursery_link.BEAR_LIMIT_S", 0.2)
+    process = await ward.start()
+    process.send_signal(signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(NurseryFailed) as caught:
+        ward.link.bear(ward.spec("w.a", "connection", "sleeps"))
+    assert time.monotonic() - started < 1.0
+    assert not caught.value.alive
+    assert not ward.link.ready
+
+
+async def test_strangers_are_turned_away(ward: Ward) -> None:
+    await ward.start()
+    reader, writer = await asyncio.open_unix_connection(ward.path)
+    assert await asyncio.wait_for(reader.read(), LIMIT_S) == b""
+    writer.close()
+    assert ward.link.ready
+
+
+async def test_a_machine_without_a_known_system_call_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from foxtrot_workers import nursery
+
+    monkeypatch.setattr("platform.machine", lambda: "pdp11")
+    with pytest.raises(OSError, match="pdp11"):
+        nursery.clone_sibling()
