@@ -70,7 +70,7 @@ class ChildLink:
         self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
         self._socket.bind(endpoint)
         self._descriptor = int(self._socket.getsockopt(zmq.FD))
-        self._loop.add_reader(self._descriptor, self._drain)
+        self._loop.add_reader(self._descriptor, self.drain)
         self._drain_soon()
 
     def send(self, name: str, incarnation: int, message: ToChild) -> bool:
@@ -96,9 +96,10 @@ class ChildLink:
     def _drain_soon(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._drain)
+            self._loop.call_soon(self.drain)
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Take what waits. The loop calls it when something comes; call it before judging who was not heard."""
         self._scheduled = False
         for _ in range(TURN_MESSAGES_MAX):
             if self._closed:

@@ -157,21 +157,27 @@ class Processes:
     def _signal_session(self, child: Child, number: int) -> int:
         signalled: set[int] = set()
         for _ in range(SESSION_PASSES_MAX):
-            found = [
-                facts.pid
-                for facts in procfs.processes()
-                # while the child is unreaped no other session can bear its number
-                if facts.session == child.pid
-                and facts.pid not in (child.pid, *signalled)
-                and not facts.zombie
-                and facts.pid != self._own_pid
-            ]
-            if not found:
-                break
-            for pid in found:
-                _signal_if(pid, number, lambda facts: facts.session == child.pid)
-            signalled.update(found)
+            # without a free descriptor nobody can be looked up; what is left over is a stray, found later
+            with contextlib.suppress(OSError):
+                if not self._signal_members(child, number, signalled):
+                    break
         return len(signalled)
+
+    def _signal_members(self, child: Child, number: int, signalled: set[int]) -> bool:
+        """Signal members of the child's session that are not in `signalled`, adding them; False if there is none."""
+        found = [
+            facts.pid
+            for facts in procfs.processes()
+            # while the child is unreaped no other session can bear its number
+            if facts.session == child.pid
+            and facts.pid not in (child.pid, *signalled)
+            and not facts.zombie
+            and facts.pid != self._own_pid
+        ]
+        for pid in found:
+            _signal_if(pid, number, lambda facts: facts.session == child.pid)
+        signalled.update(found)
+        return bool(found)
 
     # ---- deaths
 
@@ -194,9 +200,14 @@ class Processes:
         """Kill and reap what became our child without being started by us; returns what was found.
 
         One look: what a killed stray leaves behind becomes our child only then, so at the end of a run it
-        is repeated until `strays_left` says no.
+        is repeated until `strays_left` says no. Without a free descriptor nothing can be looked up, or found.
         """
-        strays = []
+        strays: list[Stray] = []
+        with contextlib.suppress(OSError):
+            self._sweep_into(strays)
+        return strays
+
+    def _sweep_into(self, strays: list[Stray]) -> None:
         for facts in self._strays():
             command = procfs.command_line(facts.pid)
             if facts.zombie:
@@ -207,7 +218,6 @@ class Processes:
             else:
                 continue
             strays.append(Stray(facts.pid, facts.name, command, facts.zombie))
-        return strays
 
     def dead_stray(self) -> bool:
         """Whether a dead child waits that is not supervised; one system call, where `sweep` reads many files."""
@@ -216,6 +226,14 @@ class Processes:
         except ChildProcessError:
             return False
         return result is not None and result.si_pid not in self._children
+
+    def childless(self) -> bool:
+        """The kernel's word for it (ECHILD); children that were there before us do not count."""
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True
+        return bool(self._foreign) and not self.strays_left()
 
     def strays_left(self) -> list[int]:
         """Process ids of children that are ours, dead or alive, though not supervised."""

@@ -307,7 +307,8 @@ class Runner:
         if not self.audit.clean and code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED):
             code = SupervisorExit.LEFTOVER
         self._outcome = self._describe_end(code, self.audit)
-        self._log.info("stopped", **self._outcome)
+        rungs = {record.name: record.rung for record in self._core.records.values()}
+        self._log.info("stopped", exit_code=int(code), rungs=rungs, audit=self.audit.as_dict())
         self._requests.look()
         await self._server.settle()
         return int(code)
@@ -339,8 +340,9 @@ class Runner:
             self._sweep()
 
     def _children_left(self) -> list[str]:
-        living = [f"{child.pid} {child.name}" for child in self._processes.living()]
-        return living + [f"{pid} stray" for pid in self._processes.strays_left()]
+        left = [f"{child.pid} {child.name}" for child in self._processes.living()]
+        left += [f"{pid} stray" for pid in self._processes.strays_left()]
+        return left or ([] if self._processes.childless() else ["a child that cannot be named"])
 
     # ---- inputs to the core, its effects
 
@@ -373,7 +375,11 @@ class Runner:
             self._timer = None
         deadline = self._core.next_deadline()
         if deadline is not None:
-            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._put, Tick())
+            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._link.drain()  # heartbeats that wait already count, however late this timer is
+        self._put(Tick())
 
     def _perform_all(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

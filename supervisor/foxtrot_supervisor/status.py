@@ -16,7 +16,10 @@ from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.registry import ChildRecord, Death
 from foxtrot_supervisor.vitals import Vitals
 
-__all__ = ["Moment", "SupervisorFacts", "assemble_status"]
+__all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "assemble_status"]
+
+STACKS_CHARS_SHOWN = 16 * 1024
+"""Of the latest stacks of each child; all of it went to the log."""
 
 _NO_SOURCE = SourceCounters(0, 0, 0, 0, 0.0, 0.0)
 _NO_VITALS = Vitals()
@@ -146,7 +149,7 @@ def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any
         "rung": record.rung,
         "last_exit": _exit(death, moment) if death is not None else None,
         "exits": [_exit(each, moment) for each in record.deaths],
-        "stacks": record.stacks,
+        "stacks": record.stacks[:STACKS_CHARS_SHOWN],
         "loop_lag_ms": beat.loop_lag_ms if beat else None,
         "heartbeat_age_s": _since(vitals.heard_at, moment),
         "rss_bytes": beat.rss_bytes if beat else None,

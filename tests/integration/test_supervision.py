@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -147,7 +149,7 @@ def test_each_rung_of_the_stop_ladder(tmp_path: Path, behaviour: str, rung: str,
         assert due_s <= taken_s < due_s + 0.25
         assert supervisor.wait() == exit_code
         assert supervisor.events("stopped")[0]["exit_code"] == exit_code
-        assert rungs(supervisor.events("stopped")[0])["one.a"] == rung
+        assert supervisor.events("stopped")[0]["rungs"]["one.a"] == rung
         assert_nothing_left(supervisor, processes)
         if rung == "kill":
             stacks = supervisor.events("stacks", worker="one.a")[0]["stacks"]
@@ -233,7 +235,9 @@ def test_crash_loop_ends_fatal_and_others_live_on(tmp_path: Path, behaviour: str
         assert supervisor.child("engine")["state"] == "RUNNING"
         assert supervisor.status()["supervisor"]["state"] == "degraded"
         revived = supervisor.ask(RestartRequest("one.a"))
-        assert revived.error != ""  # it crashes again, and that is what the operator is told
+        if behaviour == "dies_before_hello":
+            assert cause in revived.error  # it crashes again, and that is what the operator is told
+        assert supervisor.child("one.a")["incarnation"] >= 4
         assert supervisor.stop()["exit_code"] in (0, 5)
 
 
@@ -399,3 +403,68 @@ def test_suspended_supervisor_kills_nobody_on_resume(tmp_path: Path) -> None:
         assert [process.pid for process in supervisor.descendants()] == pids
         assert supervisor.child("one.a")["incarnation"] == 1
         assert supervisor.stop()["exit_code"] == 0
+
+
+def test_mistake_of_the_supervisor_itself_leaves_no_process(tmp_path: Path) -> None:
+    """Whatever the core fails at: children are not left to themselves, and the exit code tells."""
+    sabotage = """
+from foxtrot_supervisor.core import Core
+from foxtrot_supervisor.effects import HeartbeatReceived
+handle = Core.handle
+def broken(self, input, now):
+    if isinstance(input, HeartbeatReceived) and self.state == "running":
+        raise ZeroDivisionError("planted")
+    return handle(self, input, now)
+Core.handle = broken
+"""
+    with SupervisorProcess(tmp_path, "deaf", prelude=sabotage) as supervisor:
+        assert supervisor.wait() == 1
+        assert "planted" in supervisor.events("internal_error")[0]["reason"]
+        assert supervisor.events("stopped")[0]["audit"]["clean"] is True
+        assert_nothing_left(supervisor, [])
+
+
+def test_systemd_is_told_when_and_only_when(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000"}
+        told: list[str] = []
+
+        def take(until: str, limit: int = 50) -> list[str]:
+            for _ in range(limit):
+                told.append(manager.recv(4096).decode())
+                if told[-1].startswith(until):
+                    return told
+            raise AssertionError(f"{until} never came: {told}")
+
+        config = FoxtrotConfig(supervisor=quick(hung_s=60.0, late_s=30.0), connections=[connection("one")])
+        with SupervisorProcess(tmp_path, "deaf_to_stop", config=config, environ=environ) as supervisor:
+            take("READY=1")
+            assert "STATUS=running: 2 of 2 serve" in told[-1]
+            assert not any("STOPPING" in text for text in told)
+            assert any(text.startswith("STATUS=starting") for text in told)
+            take("WATCHDOG=1")
+            supervisor.process.send_signal(signal.SIGSTOP)  # a loop that does not turn is not alive
+            manager.setblocking(False)
+            silent_since = time.monotonic()
+            wait_until(lambda: time.monotonic() - silent_since > 0.3, what="what was sent before")
+            _drain(manager)
+            wait_until(lambda: time.monotonic() - silent_since > 1.0, what="three watchdog times")
+            with pytest.raises(BlockingIOError):
+                manager.recv(4096)
+            supervisor.process.send_signal(signal.SIGCONT)
+            manager.settimeout(5)
+            take("WATCHDOG=1")
+            supervisor.process.send_signal(signal.SIGTERM)
+            take("STOPPING=1")
+            take("EXTEND_TIMEOUT_USEC=")
+            told.clear()
+            take("EXTEND_TIMEOUT_USEC=")  # a child has ended: progress
+            assert supervisor.wait() == 0
+
+
+def _drain(manager: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            manager.recv(4096)

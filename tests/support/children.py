@@ -302,3 +302,11 @@ def raw_obeys_term(spec: bytes) -> None:
     os.setsid()
     os.kill(os.getpid(), signal.SIGSTOP)
     _block_here()
+
+
+def raw_dumps_stacks(spec: bytes) -> None:
+    """Own session, fault handler on SIGUSR2 that writes into the file named by `spec`; blocks."""
+    os.setsid()
+    # open as long as the process
+    faulthandler.register(signal.SIGUSR2, file=open(spec, "w"), all_threads=True)  # noqa: SIM115
+    _block_here()

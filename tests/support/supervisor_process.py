@@ -83,7 +83,9 @@ class SupervisorProcess:
         config: FoxtrotConfig | None = None,
         duration_s: float | None = None,
         environ: Mapping[str, str] | None = None,
+        prelude: str = "",
     ) -> None:
+        """`prelude`: code that runs first in the supervisor's process, to break something in it."""
         self.run_dir = folder / "run"
         self.notes = folder / "notes"
         self.notes.mkdir(exist_ok=True)
@@ -98,7 +100,7 @@ class SupervisorProcess:
         }
         self._stderr = self.log_path.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _MAIN, json.dumps(job)],
+            [sys.executable, "-c", prelude + _MAIN, json.dumps(job)],
             cwd=_ROOT,
             env={**os.environ, "FOXTROT_TEST_NOTES": str(self.notes), "PYTHONPATH": str(_ROOT), **(environ or {})},
             stderr=self._stderr,
