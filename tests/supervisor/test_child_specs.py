@@ -1,0 +1,127 @@
+"""From the configuration to plans and specifications."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foxtrot_protocol.spec import (
+    EngineSettings,
+    FeedSettings,
+    SimulatorSettings,
+    decode_settings,
+    decode_spec,
+    encode_spec,
+)
+from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
+
+AROUND = Surroundings(
+    run_id="r", run_dir="/run/x", parent_pid=42, import_path="/home", log_level="info", log_format="json"
+)
+
+
+def connection(name: str, **more: Any) -> ConnectionConfig:
+    return ConnectionConfig(**{"name": name, "exchange": "okx", "channels": ["trade"], "symbols": ["X"], **more})
+
+
+def specs(*connections: ConnectionConfig, **more: Any) -> ChildSpecs:
+    return ChildSpecs(FoxtrotConfig(connections=list(connections), **more), AROUND, Targets())
+
+
+def feed(children: ChildSpecs, name: str, incarnation: int = 1) -> FeedSettings:
+    return decode_settings(children.spec(name, incarnation).settings, FeedSettings)
+
+
+def test_plans_without_a_simulated_exchange() -> None:
+    children = specs(
+        connection("one", redundancy=2, stale_after_s=30.0),
+        connection("two", restart="temporary", essential=False),
+        connection("three", exchange="sim", url="ws://elsewhere"),
+        supervisor=SupervisorConfig(restart="transient"),
+    )
+    plans = {plan.name: plan for plan in children.plans()}
+    assert list(plans) == [ENGINE, "one.a", "one.b", "two.a", "three.a"]
+    assert [plan.tier for plan in plans.values()] == [1, 2, 2, 2, 2]
+    assert [plan.restart for plan in plans.values()] == ["transient"] * 3 + ["temporary", "transient"]
+    assert not plans["two.a"].essential
+    assert plans["one.a"].stale_after_s == 70.0
+    assert plans["two.a"].stale_after_s is None
+    assert (children.places["one.b"].connection.name, children.places["one.b"].side) == ("one", "b")
+
+
+def test_simulated_exchange_is_started_first_and_told_to_its_workers() -> None:
+    children = specs(
+        connection("a", exchange="sim", symbols=["X", "Y"], essential=False),
+        connection("b", exchange="sim", symbols=["Y", "Z"], essential=False),
+        connection("c"),
+    )
+    first = children.plans()[0]
+    assert (first.name, first.tier, first.kind, first.essential) == (SIMULATOR, 0, "simulator", False)
+    made = children.spec(SIMULATOR, 1)
+    assert made.target == Targets().simulator
+    assert decode_settings(made.settings, SimulatorSettings).symbols == ["X", "Y", "Z"]
+    assert decode_settings(made.settings, SimulatorSettings).port == 0
+    assert feed(children, "a.a").url is None
+    children.simulator_serves({"url": "ws://127.0.0.1:1234", "rest_url": "http://127.0.0.1:1234"})
+    assert (feed(children, "a.a").url, feed(children, "a.a").rest_url) == (
+        "ws://127.0.0.1:1234",
+        "http://127.0.0.1:1234",
+    )
+    assert feed(children, "c.a").url is None
+    again = decode_settings(children.spec(SIMULATOR, 2).settings, SimulatorSettings)
+    assert (again.port, again.rest_port) == (1234, 1234)  # its workers find it where it was
+
+
+def test_specification_of_a_worker() -> None:
+    children = specs(
+        connection("one", url="wss://u", rest_url="https://r", client="websockets", ca_file="/ca", proxy="p"),
+        ring=RingConfig(size_mib=2, full_wait_s=9.0),
+        supervisor=SupervisorConfig(heartbeat_s=0.5),
+    )
+    made = children.spec("one.a", 7)
+    assert decode_spec(encode_spec(made)) == made
+    assert (made.name, made.kind, made.incarnation, made.target) == ("one.a", "connection", 7, Targets().connection)
+    assert (made.run_id, made.run_dir, made.parent_pid, made.heartbeat_s) == ("r", "/run/x", 42, 0.5)
+    assert (made.control_endpoint, made.log_level, made.log_format) == ("ipc:///run/x/control.ipc", "info", "json")
+    settings = feed(children, "one.a")
+    assert (settings.connection, settings.side, settings.exchange) == ("one", "a", "okx")
+    assert (settings.url, settings.rest_url, settings.client) == ("wss://u", "https://r", "websockets")
+    assert (settings.ca_file, settings.proxy) == ("/ca", "p")
+    assert (settings.backlog_bytes, settings.full_wait_s) == (2 * 1024 * 1024, 9.0)
+    assert settings.data_endpoint == "ipc:///run/x/data.ipc"
+
+
+def test_specification_of_the_engine() -> None:
+    children = specs(
+        connection("one"),
+        engine=EngineConfig(handlers=["m:f"], numbers="text", queue_limit=5, slow_handler_ms=1.0),
+    )
+    settings = decode_settings(children.spec(ENGINE, 1).settings, EngineSettings)
+    assert settings == EngineSettings(
+        data_endpoint="ipc:///run/x/data.ipc",
+        tap_path="/run/x/events.sock",
+        handlers=["m:f"],
+        import_path="/home",
+        numbers="text",
+        queue_limit=5,
+        slow_handler_ms=1.0,
+    )
+    assert children.boot == Targets().boot
+
+
+def test_changed_subscriptions_outlive_the_incarnation() -> None:
+    children = specs(connection("one", redundancy=2))
+    children.subscribed("one.a", ["Y", "Y", "X"])
+    assert feed(children, "one.a", 2).symbols == ["X", "Y"]
+    assert feed(children, "one.b", 2).symbols == ["X"]
+    children.unsubscribed("one.a", ["X", "nothing"])
+    assert children.symbols("one.a") == ["Y"]
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(KeyError):
+        specs(connection("one")).spec("two.a", 1)
+    with pytest.raises(KeyError):
+        specs(connection("one")).spec(SIMULATOR, 1)
