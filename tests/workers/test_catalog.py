@@ -50,9 +50,9 @@ def test_an_unknown_name_lists_the_known(install: Install) -> None:
         adapter_class("binance")
 
 
-@pytest.fixture
-def broken_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "broken_exchange.py").write_text("raise ZeroDivisionError('at import')\n")
+@pytest.fixture(params=["raise ZeroDivisionError('at import')", "raise SystemExit('ZeroDivisionError')"])
+def broken_module(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "broken_exchange.py").write_text(request.param + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     return "broken_exchange:Broken"
 
@@ -78,19 +78,27 @@ def test_a_module_that_raises_harms_nobody_else(install: Install, broken_module:
     install({"broken": broken_module, "okx": "foxtrot_workers.exchanges.okx:Okx"})
     described = describe()
     assert "ZeroDivisionError" in described["broken"]["error"]
+    sys.modules.pop("broken_exchange", None)
     assert described["broken"]["channels"] == []
     assert described["okx"]["error"] == ""
 
 
-def test_an_adapter_that_declares_too_little(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "bare_exchange.py").write_text(
+@pytest.mark.parametrize(
+    ("declared", "reason"), [("pass", "exchange"), ("exchange = 'X'; channels = 5", "not iterable")]
+)
+def test_an_adapter_that_declares_wrongly(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str, reason: str
+) -> None:
+    module = f"bare_exchange_{len(declared)}"
+    (tmp_path / f"{module}.py").write_text(
         "from foxtrot_workers.adapter import Adapter\n"
         "class Bare(Adapter):\n"
         "    topics = address = subscribe = unsubscribe = parse = lambda self, *rest: None\n"
+        f"    {declared}\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    install({"bare": "bare_exchange:Bare"})
-    assert "exchange" in describe()["bare"]["error"]
+    install({"bare": f"{module}:Bare"})
+    assert reason in describe()["bare"]["error"]
 
 
 def test_the_catalog_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:

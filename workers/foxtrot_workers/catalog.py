@@ -39,7 +39,7 @@ def adapter_class(name: str) -> type[Adapter]:
         raise UnknownExchange(name)
     try:
         loaded = entry_point.load()
-    except Exception as error:  # a third party's module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a third party's module may do anything while it is imported
         raise ImportError(f"exchange {name!r} ({entry_point.value}): {type(error).__name__}: {error}") from error
     if not (inspect.isclass(loaded) and issubclass(loaded, Adapter)) or inspect.isabstract(loaded):
         raise ImportError(f"exchange {name!r}: {entry_point.value} is not an Adapter class")
@@ -64,15 +64,15 @@ def _describe(name: str) -> dict[str, Any]:
     try:
         adapter = adapter_class(name)
         return {
-            "exchange": adapter.exchange,
-            "channels": sorted(adapter.channels),
-            "topics_max": adapter.limits.topics_max,
-            "url": adapter.url,
-            "rest_url": adapter.rest_url,
+            "exchange": str(adapter.exchange),
+            "channels": sorted(map(str, adapter.channels)),
+            "topics_max": int(adapter.limits.topics_max),
+            "url": str(adapter.url),
+            "rest_url": str(adapter.rest_url),
             "lifetime_s": adapter.limits.lifetime_s,
             "error": "",
         }
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # also what a class declares may be wrong
         return {"exchange": "", "channels": [], "topics_max": 0, "error": str(error)}
 
 

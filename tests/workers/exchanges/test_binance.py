@@ -267,6 +267,10 @@ def test_raw_frames_without_the_streams_name(channel: str, frame: bytes) -> None
         Wire("book").parse(raw)
 
 
+def test_a_raw_quote_may_bear_an_event_name() -> None:
+    assert len(Wire("quote").parse(binance_quote(e="bookTicker"))) == 1
+
+
 def test_a_raw_delta_belongs_to_the_pace_that_was_subscribed() -> None:
     wire = Wire("book", adopt=True)
     wire.parse(binance_delta(1, 1))

@@ -403,7 +403,7 @@ class Binance(Adapter):
             fast = f"{symbol}@depth@100ms"
             slow = f"{symbol}@depth"
             return slow if _start(slow) in self._routes and _start(fast) not in self._routes else fast
-        if not other.event and symbol and other.update_id is not UNSET and other.bid is not UNSET:
+        if other.event in ("", "bookTicker") and symbol and other.update_id is not UNSET and other.bid is not UNSET:
             return f"{symbol}@bookTicker"
         if other.last_update_id is not UNSET and self._raw_stream:
             return self._raw_stream
