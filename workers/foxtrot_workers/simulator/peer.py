@@ -204,7 +204,8 @@ class Peer(asyncio.Protocol):
         for event in ws.events_received():
             if isinstance(event, Frame):
                 self._frame(event)
-        if ws.parser_exc is not None and self.is_open:
+        # An end of file without a close frame is the client's going away, whatever the parser calls it.
+        if ws.parser_exc is not None and not isinstance(ws.parser_exc, EOFError):
             self._cause = "protocol error of the client"
         self._pump(ws)
 
