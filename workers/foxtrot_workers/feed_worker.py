@@ -59,6 +59,8 @@ class FeedWorker:
         self._context = context
         self._settings = settings
         self._adapter = adapter
+        self._parse = adapter.parse
+        self._notices = adapter.notices
         self._loop = asyncio.get_running_loop()
         self._feed = Feed(adapter, topics, stale_after_s=settings.stale_after_s, rotate_after_s=settings.rotate_after_s)
         self._topics = topics
@@ -92,6 +94,7 @@ class FeedWorker:
         self._events_total = 0
         self._rejected_total = 0
         self._last_frame_ns = 0
+        self._burst_ns = 0
         self._last_control_at = 0.0
         self._flush_scheduled = False
         self._opened = False
@@ -124,21 +127,27 @@ class FeedWorker:
     # ---- hot path
 
     def _on_frame(self, frame: bytes, last: bool) -> None:
-        receive_ns = time.time_ns()
+        # frames that are at hand together were read together: the clock is asked once for all of them
+        receive_ns = self._burst_ns
+        if not receive_ns:
+            receive_ns = self._burst_ns = self._last_frame_ns = time.time_ns()
         self._frames_total += 1
-        self._last_frame_ns = receive_ns
         events = self._events
         try:
-            self._adapter.parse(frame, receive_ns, events)
+            self._parse(frame, receive_ns, events)
         except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
             self._reject(frame, error)
         try:
-            if self._adapter.notices:
+            if self._notices:
                 self._take_notices()
-            if last or len(events) >= BATCH_EVENTS_MAX:
+            if last:
+                self._burst_ns = 0
                 if events:
                     self._flush()
-            elif not self._flush_scheduled:
+                return
+            if len(events) >= BATCH_EVENTS_MAX:
+                self._flush()
+            if not self._flush_scheduled:
                 self._flush_scheduled = True
                 self._loop.call_soon(self._flush_soon)
         except Exception as error:
@@ -147,6 +156,7 @@ class FeedWorker:
 
     def _flush_soon(self) -> None:
         self._flush_scheduled = False
+        self._burst_ns = 0
         if self._events:
             self._flush()
 
