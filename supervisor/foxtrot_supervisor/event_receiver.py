@@ -143,11 +143,10 @@ class EventReceiver:
     def _apply(self, batch: Batch[Any], account: _Account) -> None:
         started_ns = time.time_ns()
         publish_ns = batch.publish_ns
-        dispatch = self._engine.dispatch_market
         events = batch.events
         for event in events:
             _stamp(event, "publish_ns", publish_ns)
-            dispatch(event)
+        self._engine.dispatch_batch(events)
         if not events:
             return
         ended_ns = time.time_ns()

@@ -43,8 +43,7 @@ class Source:
             return False
         os.eventfd_read(self.fd)
         events, self.pending = self.pending, []
-        for event in events:
-            self.engine.dispatch_market(event)
+        self.engine.dispatch_batch(events)
         return True
 
 
@@ -223,6 +222,44 @@ def test_market_events_reach_the_handlers_of_their_type_and_of_their_symbol_only
     os.close(source.fd)
 
 
+def test_a_batch_goes_on_after_a_failing_handler_and_in_order(engine: EventEngine) -> None:
+    seen: list[tuple[str, object]] = []
+
+    def broken(_: Event) -> None:
+        raise RuntimeError("mine")
+
+    engine.register(EVENT_MARKET_TRADE, broken)
+    engine.register(EVENT_MARKET_TRADE, lambda event: seen.append(("plain", event.data)))
+    engine.register(f"{EVENT_MARKET_TRADE}BTCUSDT.BINANCE", lambda event: seen.append((event.type, event.data)))
+    engine.register_general(lambda event: seen.append(("general " + event.type, event.data)))
+    first, second, quote = trade(), trade("ETHUSDT"), Quote("BINANCE", "BTCUSDT", 1, 2, 1.0, 1.0, 2.0, 1.0, "1")
+    engine.dispatch_batch([first, second, quote])
+    assert seen == [
+        ("plain", first),
+        (f"{EVENT_MARKET_TRADE}BTCUSDT.BINANCE", first),
+        (f"general {EVENT_MARKET_TRADE}", first),
+        ("plain", second),
+        (f"general {EVENT_MARKET_TRADE}", second),
+        ("general eBbo.", quote),
+    ]
+    assert engine.handler_errors_total == 2
+    assert engine.calls_total == 8
+    assert engine.current_handler is None
+
+
+def test_a_handler_that_leaves_during_a_batch_is_not_called_again(engine: EventEngine) -> None:
+    seen: list[object] = []
+
+    def once(event: Event) -> None:
+        seen.append(event.data)
+        engine.unregister(EVENT_MARKET_TRADE, once)
+
+    engine.register(EVENT_MARKET_TRADE, once)
+    engine.dispatch_batch([trade(), trade()])
+    engine.dispatch_market(trade())
+    assert len(seen) == 1
+
+
 def test_stop_also_drains_the_source(engine: EventEngine) -> None:
     source = Source(engine)
     engine.attach(source)
@@ -241,3 +278,4 @@ def test_stop_also_drains_the_source(engine: EventEngine) -> None:
 
 def test_an_event_shows_what_it_is() -> None:
     assert repr(Event("e", 1)) == "Event('e', 1)"
+    assert Event("e", 1) != Event("e", 1), "two events are two events"
