@@ -1,30 +1,33 @@
-"""Addresses fit into what the kernel takes."""
+"""Addresses stand in the run directory and fit into a socket's path."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 
 from foxtrot_protocol import endpoints
 
-
-def test_every_address_lies_in_the_run_directory_and_differs() -> None:
-    run_dir = "/run/foxtrot"
-    paths = [
-        endpoints.ipc_path(endpoints.data_endpoint(run_dir)),
-        endpoints.ipc_path(endpoints.child_control_endpoint(run_dir)),
-        endpoints.operator_path(run_dir),
-        endpoints.tap_path(run_dir),
-        endpoints.nursery_path(run_dir),
-        endpoints.lock_path(run_dir),
-    ]
-    assert len(set(paths)) == len(paths)
-    assert all(path.startswith(f"{run_dir}/") for path in paths)
+PATHS = [endpoints.operator_path, endpoints.tap_path]
+ENDPOINTS = [endpoints.data_endpoint, endpoints.child_control_endpoint]
 
 
-def test_a_path_that_a_socket_cannot_hold_is_refused_with_advice() -> None:
-    longest = "/" + "x" * (endpoints.IPC_PATH_BYTES_MAX - len("//data.ipc"))
-    assert endpoints.data_endpoint(longest).endswith("/data.ipc")
-    with pytest.raises(ValueError, match="shorten run_dir"):
-        endpoints.data_endpoint(longest + "x")
-    with pytest.raises(ValueError, match="107"):
-        endpoints.data_endpoint("/" + "ä" * 60)
+def test_every_address_is_another_file_of_the_run_directory() -> None:
+    files = [endpoints.ipc_path(make("/run/foxtrot")) for make in ENDPOINTS] + [make("/run/foxtrot") for make in PATHS]
+    files.append(endpoints.lock_path("/run/foxtrot"))
+    assert len(set(files)) == 5
+    assert all(file.startswith("/run/foxtrot/") for file in files)
+
+
+@pytest.mark.parametrize("make", ENDPOINTS)
+def test_endpoints_are_ipc(make: Callable[[str], str]) -> None:
+    assert make("/run/foxtrot") == "ipc://" + endpoints.ipc_path(make("/run/foxtrot"))
+
+
+@pytest.mark.parametrize("make", [*PATHS, *ENDPOINTS])
+def test_a_path_that_no_socket_can_have_is_refused(make: Callable[[str], str]) -> None:
+    with pytest.raises(ValueError, match="more than 107 bytes, shorten run_dir"):
+        make("/" + "x" * 100)
+    # bytes count, not characters
+    with pytest.raises(ValueError, match="107 bytes"):
+        make("/" + "é" * 50)

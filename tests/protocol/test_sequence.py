@@ -1,55 +1,66 @@
-"""Gaps, duplicates, restarts and fences."""
+"""Every batch is judged right, whatever came before it."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from foxtrot_protocol.sequence import SequenceTracker, SequenceVerdict, Verdict
 
+NEXT = SequenceVerdict(Verdict.NEXT)
+DUPLICATE = SequenceVerdict(Verdict.DUPLICATE)
+STALE = SequenceVerdict(Verdict.STALE)
+RESTART = SequenceVerdict(Verdict.RESTART)
 
-def test_the_life_of_a_source() -> None:
+
+@pytest.mark.parametrize(
+    ("observed", "verdicts"),
+    [
+        ([(1, 1), (1, 2), (1, 3)], [RESTART, NEXT, NEXT]),
+        ([(1, 1), (1, 4), (1, 5)], [RESTART, SequenceVerdict(Verdict.GAP, 2, 3), NEXT]),
+        ([(1, 1), (1, 1)], [RESTART, DUPLICATE]),
+        ([(1, 1), (1, 3), (1, 2)], [RESTART, SequenceVerdict(Verdict.GAP, 2, 2), DUPLICATE]),
+        ([(1, 3)], [SequenceVerdict(Verdict.RESTART, 1, 2)]),
+        ([(1, 9), (2, 1), (1, 10)], [SequenceVerdict(Verdict.RESTART, 1, 8), RESTART, STALE]),
+        ([(1, 1), (3, 2)], [RESTART, SequenceVerdict(Verdict.RESTART, 1, 1)]),
+    ],
+)
+def test_verdicts(observed: list[tuple[int, int]], verdicts: list[SequenceVerdict]) -> None:
     tracker = SequenceTracker()
-    assert tracker.position("w") == (0, 0)
-    assert tracker.observe("w", 1, 1) == SequenceVerdict(Verdict.RESTART)
-    assert tracker.observe("w", 1, 2).verdict is Verdict.NEXT
-    assert tracker.observe("w", 1, 2).verdict is Verdict.DUPLICATE
-    assert tracker.observe("w", 1, 6) == SequenceVerdict(Verdict.GAP, 3, 5)
-    assert tracker.observe("w", 1, 4).verdict is Verdict.DUPLICATE
-    assert tracker.observe("w", 2, 3) == SequenceVerdict(Verdict.RESTART, 1, 2)
-    assert tracker.observe("w", 1, 7).verdict is Verdict.STALE
-    assert tracker.position("w") == (2, 3)
+    assert [tracker.observe("w", *one) for one in observed] == verdicts
 
 
-def test_a_fence_makes_an_incarnation_and_all_before_it_stale() -> None:
+def test_workers_are_kept_apart() -> None:
     tracker = SequenceTracker()
-    tracker.observe("w", 3, 1)
-    tracker.fence("w", 3)
+    tracker.observe("a", 1, 1)
+    assert tracker.observe("b", 1, 1) == RESTART
+    assert tracker.position("a") == (1, 1)
+    assert tracker.position("c") == (0, 0)
+
+
+def test_what_is_fenced_is_stale_for_good() -> None:
+    tracker = SequenceTracker()
+    tracker.observe("w", 1, 1)
     tracker.fence("w", 2)
-    assert tracker.observe("w", 3, 2).verdict is Verdict.STALE
-    assert tracker.observe("w", 4, 1).verdict is Verdict.RESTART
-    assert tracker.observe("other", 1, 1).verdict is Verdict.RESTART
+    tracker.fence("w", 1)  # an older fence takes nothing back
+    assert tracker.observe("w", 1, 2) == STALE
+    assert tracker.observe("w", 2, 1) == STALE
+    assert tracker.observe("w", 3, 1) == RESTART
+    assert tracker.observe("other", 1, 1) == RESTART
 
 
-@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 6)), max_size=60))
-def test_no_batch_is_accepted_twice_and_order_never_runs_back(batches: list[tuple[int, int]]) -> None:
+@given(st.lists(st.integers(1, 20), max_size=40))
+def test_every_number_is_seen_once_or_missed_once(sequences: list[int]) -> None:
+    """Accepted and missing numbers together are 1 to the highest, without overlap."""
     tracker = SequenceTracker()
-    accepted = [
-        (incarnation, sequence)
-        for incarnation, sequence in batches
-        if tracker.observe("w", incarnation, sequence).verdict in (Verdict.NEXT, Verdict.GAP, Verdict.RESTART)
-    ]
-    assert accepted == sorted(set(accepted))
-
-
-@given(st.lists(st.integers(1, 40), max_size=60))
-def test_accepted_and_missing_numbers_cover_everything_up_to_the_last(sequences: list[int]) -> None:
-    tracker = SequenceTracker()
-    covered: list[int] = []
+    accepted: list[int] = []
+    missing: list[int] = []
     for sequence in sequences:
-        seen = tracker.observe("w", 1, sequence)
-        if seen.verdict is Verdict.DUPLICATE:
+        told = tracker.observe("w", 1, sequence)
+        if told.verdict is Verdict.DUPLICATE:
             continue
-        covered.extend(range(seen.missing_first, seen.missing_last + 1) if seen.missing_last else [])
-        covered.append(sequence)
-    assert covered == list(range(1, max(sequences, default=0) + 1))
+        accepted.append(sequence)
+        if told.missing_first:
+            missing.extend(range(told.missing_first, told.missing_last + 1))
+    assert sorted(accepted + missing) == list(range(1, max(sequences, default=0) + 1))

@@ -1,6 +1,8 @@
-"""What crosses at a child's start: bounded, typed, no pickle."""
+"""What crosses at a child's start comes back the same, and is small enough to cross."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,26 +13,31 @@ from foxtrot_protocol.spec import (
     ChildSpec,
     EngineSettings,
     FeedSettings,
+    SimulatorSettings,
     decode_settings,
     decode_spec,
     encode_spec,
 )
 
-FEED = FeedSettings(
-    connection="c", side="a", exchange="sim", channels=["trade"], symbols=["BTCUSDT"], data_endpoint="ipc://x"
-)
+SETTINGS: list[Any] = [
+    FeedSettings(
+        connection="c", side="a", exchange="x", channels=["trade"], symbols=["S"], data_endpoint="ipc:///run/data.ipc"
+    ),
+    EngineSettings(data_endpoint="ipc:///run/d", tap_path="/run/e", handlers=["a:b"], import_path="/here"),
+    SimulatorSettings(symbols=["S"], port=4),
+]
 
 
 def spec(settings: bytes) -> ChildSpec:
     return ChildSpec(
         name="c.a",
         kind="connection",
-        target="package.module:function",
-        incarnation=2,
+        target="module:function",
+        incarnation=1,
         run_id="r",
-        run_dir="d",
-        parent_pid=1,
-        control_endpoint="ipc://c",
+        run_dir="/run",
+        parent_pid=2,
+        control_endpoint="ipc:///run/control.ipc",
         heartbeat_s=1.0,
         log_level="info",
         log_format="json",
@@ -38,20 +45,22 @@ def spec(settings: bytes) -> ChildSpec:
     )
 
 
-def test_specification_and_settings_survive() -> None:
-    whole = spec(msgspec.msgpack.encode(FEED))
-    assert decode_spec(encode_spec(whole)) == whole
-    assert decode_settings(whole.settings, FeedSettings) == FEED
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: type(settings).__name__)
+def test_settings_come_back_the_same(settings: Any) -> None:
+    sent = spec(msgspec.msgpack.encode(settings))
+    got = decode_spec(encode_spec(sent))
+    assert got == sent
+    assert decode_settings(got.settings, type(settings)) == settings
 
 
-def test_a_specification_that_would_block_the_pipe_is_refused() -> None:
+def test_a_spec_that_would_block_the_supervisor_is_refused() -> None:
     with pytest.raises(MessageTooLarge):
-        encode_spec(spec(b"x" * SPEC_BYTES_MAX))
+        encode_spec(spec(bytes(SPEC_BYTES_MAX)))
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc1", msgspec.msgpack.encode({"name": 1})])
-def test_rubbish_is_malformed(data: bytes) -> None:
-    with pytest.raises(MalformedMessage):
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\xc1", msgspec.msgpack.encode({"name": 1})])
+def test_what_is_no_spec(data: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="child specification"):
         decode_spec(data)
-    with pytest.raises(MalformedMessage):
-        decode_settings(data, EngineSettings)
+    with pytest.raises(MalformedMessage, match="child settings"):
+        decode_settings(data, FeedSettings)
