@@ -8,14 +8,14 @@ import pytest
 
 from foxtrot_protocol import endpoints
 
-PATHS = [endpoints.operator_path, endpoints.tap_path]
+PATHS = [endpoints.operator_path, endpoints.tap_path, endpoints.nursery_path]
 ENDPOINTS = [endpoints.data_endpoint, endpoints.child_control_endpoint]
 
 
 def test_every_address_is_another_file_of_the_run_directory() -> None:
     files = [endpoints.ipc_path(make("/run/foxtrot")) for make in ENDPOINTS] + [make("/run/foxtrot") for make in PATHS]
     files.append(endpoints.lock_path("/run/foxtrot"))
-    assert len(set(files)) == 5
+    assert len(set(files)) == 6
     assert all(file.startswith("/run/foxtrot/") for file in files)
 
 
