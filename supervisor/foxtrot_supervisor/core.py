@@ -4,7 +4,7 @@ Call protocol, for the shell:
 
 1. `handle(input, now)` for each input, in the order they came; perform its effects in their order.
 2. Call it with `Tick()` no later than `next_deadline()`. While any process lives that is never more than
-   `health.LOOK_S` away: a longer gap tells the core that the supervisor did not run, and it discounts it.
+   `health.LOOK_S_MAX` away: a longer gap tells the core that the supervisor did not run, and it discounts it.
 3. Answer each `Spawn` with `Spawned` or `SpawnFailed`, and each death, once reaped, with `Exited`. Signals are only
    asked for once `Spawned` told that there is a process.
 4. After `Finish` nothing more is asked for, except SIGKILL for a process that was made after all when it had been given
@@ -66,7 +66,7 @@ from foxtrot_supervisor.effects import (
     Tick,
 )
 from foxtrot_supervisor.escalation import Ladder, Step, StopLimits
-from foxtrot_supervisor.health import LOOK_GAP_S_MAX, LOOK_S, Health, HealthLimits, Watch
+from foxtrot_supervisor.health import Health, HealthLimits, Watch, gap_s_max, look_s
 from foxtrot_supervisor.lifecycle import Desired, Event, State, step
 from foxtrot_supervisor.registry import (
     CAUSE_CHARS_MAX,
@@ -80,11 +80,14 @@ from foxtrot_supervisor.restart import GiveUp, Leave, RestartLimits, RestartPoli
 from foxtrot_supervisor.settings import SupervisorConfig
 from foxtrot_supervisor.shutdown import Shutdown, exit_code
 
-__all__ = ["Core", "Phase", "RequestRefused"]
+__all__ = ["STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
 
 Phase: TypeAlias = Literal["starting", "running", "degraded", "stopping", "stopped"]
 """The whole: "running" when every essential child serves, "degraded" when one does not any more; "stopped" also before
 the start."""
+
+STOP_GAP_S_MAX: Final = 2.0
+"""Looks further apart than this many seconds shift the deadlines of a stop: nobody could answer meanwhile."""
 
 _ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 
@@ -173,6 +176,8 @@ class Core:
         """Messages in the name of a child that does not exist; ignored."""
         self.exit_code: SupervisorExit | None = None
         """How the whole ended; None before `Finish`."""
+        self._look_s = look_s(config.hung_s)
+        self._gap_s_max = gap_s_max(config.hung_s)
         self._tiers_started = 0
         self._start_requested = False
         self._shutdown: Shutdown | None = None
@@ -196,7 +201,7 @@ class Core:
         """When `handle` has to be called again if nothing comes in; None: only inputs can change anything."""
         deadlines = [self._deadline_of(child) for child in self._children.values()]
         if self._looked_at is not None and any(child.record.may_live for child in self._children.values()):
-            deadlines.append(self._looked_at + LOOK_S)
+            deadlines.append(self._looked_at + self._look_s)
         if self._shutdown is not None and self.exit_code is None:
             deadlines.append(self._shutdown.next_deadline)
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -350,17 +355,19 @@ class Core:
     # ---- the passing of time
 
     def _discount_gap(self, now: float) -> None:
+        """Ladders and budget are shifted only for gaps that matter to them: short ones are within their tolerance."""
         looked_at, self._looked_at = self._looked_at, now
-        if looked_at is None or now - looked_at <= LOOK_GAP_S_MAX:
-            return
-        gap_s = now - looked_at
-        for child in self._children.values():
-            if child.ladder is not None:
-                child.ladder.shift(gap_s)
-            if child.watch is not None:
-                child.watch.discount(gap_s, now)
-        if self._shutdown is not None:
-            self._shutdown.shift(gap_s)
+        gap_s = 0.0 if looked_at is None else now - looked_at
+        if gap_s > self._gap_s_max:
+            for child in self._children.values():
+                if child.watch is not None:
+                    child.watch.discount(gap_s, now)
+        if gap_s > STOP_GAP_S_MAX:
+            for child in self._children.values():
+                if child.ladder is not None:
+                    child.ladder.shift(gap_s)
+            if self._shutdown is not None:
+                self._shutdown.shift(gap_s)
 
     def _advance(self, now: float) -> None:
         for child in self._children.values():
@@ -386,10 +393,11 @@ class Core:
             self._take_down(child, _Purpose.STALE, "its market data is too old", now)
 
     def _start_what_is_due(self, now: float) -> None:
+        fallen = next((child.record for child in self._children.values() if self._start_has_failed(child)), None)
+        if fallen is not None:
+            self._begin_shutdown(f"start failed: {fallen.name}: {fallen.cause}", now, start_failed=True)
+            return
         for child in self._children.values():
-            if self._start_has_failed(child):
-                self._begin_shutdown(f"start failed: {child.record.name}: {child.record.cause}", now, start_failed=True)
-                return
             retry_at = child.record.retry_at
             if retry_at is not None and now >= retry_at:
                 child.policy.restarted(now, child.counted)

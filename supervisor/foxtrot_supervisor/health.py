@@ -2,9 +2,10 @@
 
 A night watchman who calls every hour: as long as the calls come, nobody looks after him. But whoever slept
 through three hours himself has not heard three calls, and must not conclude that the watchman is dead. So
-the verdict discounts the supervisor's own sleep: if two looks lie further apart than `LOOK_GAP_S_MAX`, the
-gap is added to every deadline (`discount`), and each child has at least `RESUME_GRACE_S` to be heard again. A
-suspended machine, a SIGSTOPped supervisor or a minute of swapping kills nobody.
+the verdict discounts the supervisor's own sleep: if two looks lie further apart than `gap_s_max`, the gap is
+added to every deadline (`discount`), and each child has at least `RESUME_GRACE_S` to be heard again. A
+suspended machine, a SIGSTOPped supervisor or a minute of swapping kills nobody. How often is looked and how long
+a gap may be follows from `hung_s`: whoever wants hangs found within a second must notice a nap of half a second.
 
 Alive and ready are separate facts. *Alive*: HELLO came in time, then heartbeats from the child's own event
 loop. *Ready*: READY came in time. An engine runs its user's set-up code before READY, which may lawfully
@@ -19,16 +20,43 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["LOOK_GAP_S_MAX", "LOOK_S", "RESUME_GRACE_S", "Health", "HealthLimits", "Watch"]
+__all__ = [
+    "LOOKS_MISSED_MAX",
+    "LOOKS_PER_HUNG",
+    "LOOK_S_MAX",
+    "RESUME_GRACE_S",
+    "RESUME_GRACE_SHARE",
+    "Health",
+    "HealthLimits",
+    "Watch",
+    "gap_s_max",
+    "look_s",
+]
 
-LOOK_S: Final = 1.0
+LOOK_S_MAX: Final = 1.0
 """Seconds between two looks at most while any process lives: what makes a longer gap tell something."""
 
-LOOK_GAP_S_MAX: Final = 2.0
-"""Looks further apart than this many seconds mean that the supervisor itself did not run."""
+LOOKS_PER_HUNG: Final = 5
+"""Looks at least in the time after which a child counts as hung."""
+
+LOOKS_MISSED_MAX: Final = 2
+"""Looks further apart than this many intervals mean that the supervisor itself did not run."""
 
 RESUME_GRACE_S: Final = 5.0
-"""Seconds a child has at least, after such a gap, to be heard again (or `hung_s`, where that is shorter)."""
+"""Seconds a child has at least, after such a gap, to be heard again ..."""
+
+RESUME_GRACE_SHARE: Final = 0.5
+"""... or this share of `hung_s`, where that is shorter."""
+
+
+def look_s(hung_s: float) -> float:
+    """Seconds between two looks at most."""
+    return min(LOOK_S_MAX, hung_s / LOOKS_PER_HUNG)
+
+
+def gap_s_max(hung_s: float) -> float:
+    """Seconds between two looks beyond which the supervisor itself did not run."""
+    return LOOKS_MISSED_MAX * look_s(hung_s)
 
 
 class Health(enum.Enum):
@@ -101,7 +129,7 @@ class Watch:
         """The supervisor did not run for `gap_s` seconds until `now`."""
         self._hello_by += gap_s
         self._ready_by += gap_s
-        grace_s = min(RESUME_GRACE_S, self._limits.hung_s)
+        grace_s = min(RESUME_GRACE_S, self._limits.hung_s * RESUME_GRACE_SHARE)
         self._heard_at = max(self._heard_at + gap_s, now - self._limits.hung_s + grace_s)
         self._grace_until = now + RESUME_GRACE_S
         self._data_age_s = None

@@ -32,7 +32,7 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.health import LOOK_S, Health
+from foxtrot_supervisor.health import LOOK_S_MAX, Health
 from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.registry import CAUSE_CHARS_MAX, DEATHS_REMEMBERED, STACKS_CHARS_MAX, ChildPlan
 from foxtrot_supervisor.settings import SupervisorConfig
@@ -206,6 +206,21 @@ def test_an_engine_that_falls_for_good_while_others_have_not_started_fails_the_s
     rig.make("late")
     rig.die("engine", ChildExit.CONFIGURATION)
     assert rig.core.state == "stopping"
+
+
+def test_nothing_is_started_in_the_moment_the_start_fails() -> None:
+    """Found by seed 13467: the engine's backoff ended in the very call that told that the simulator fell for good."""
+    rig = Rig(ENGINE, SIMULATOR)
+    rig.tell(StartRequested())
+    rig.serve("simulator")
+    rig.make("engine")
+    rig.die("engine", 1)
+    rig.die("engine", 1)
+    rig.now += 0.6
+    assert acts(rig.die("simulator", ChildExit.CONFIGURATION)) == [
+        Fence("simulator", 1),
+        Finish(SupervisorExit.START_FAILED),
+    ]
 
 
 def test_a_simulator_that_is_not_essential_may_fail() -> None:
@@ -463,6 +478,18 @@ def test_a_suspended_machine_kills_nobody() -> None:
         rig.now += 3600.0
         assert acts(rig.tell(Tick())) == []
         assert acts([effect for _, effect in rig.wait(0.5)]) == []
+    assert all(rig.state(name) is State.RUNNING for name in rig.core.records)
+
+
+@pytest.mark.parametrize("nap_s", [0.5, 1.5, 3600.0])
+def test_a_nap_of_the_supervisor_kills_nobody_with_short_limits(nap_s: float) -> None:
+    """Whoever wants hangs found within a second does not lose children to a nap of a second."""
+    rig = Rig(config=SupervisorConfig(heartbeat_s=0.2, late_s=0.5, hung_s=1.0)).start()
+    for _ in range(5):
+        rig.wait(0.9)
+        rig.now += nap_s
+        assert acts(rig.tell(Tick())) == []
+        assert acts([effect for _, effect in rig.wait(0.4)]) == []
     assert all(rig.state(name) is State.RUNNING for name in rig.core.records)
 
 
@@ -776,7 +803,7 @@ def test_a_living_child_is_looked_at_at_least_each_second() -> None:
     rig = Rig().start()
     deadline = rig.core.next_deadline()
     assert deadline is not None
-    assert deadline <= rig.now + LOOK_S
+    assert deadline <= rig.now + LOOK_S_MAX
 
 
 def test_without_a_process_only_the_backoff_is_waited_for() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
+from foxtrot_supervisor.core import STOP_GAP_S_MAX
 from foxtrot_supervisor.effects import (
     Ask,
     DumpStacks,
@@ -29,7 +30,6 @@ from foxtrot_supervisor.effects import (
     SpawnFailed,
     StopRequested,
 )
-from foxtrot_supervisor.health import LOOK_GAP_S_MAX, LOOK_S
 from foxtrot_supervisor.lifecycle import Desired
 from foxtrot_supervisor.registry import ChildPlan, ChildRecord
 from foxtrot_supervisor.settings import SupervisorConfig
@@ -92,6 +92,7 @@ class Observer:
 
     def __init__(self, plans: Sequence[ChildPlan], config: SupervisorConfig) -> None:
         self.config = config
+        self.look_s = min(1.0, config.hung_s / 5)
         self.children = {plan.name: Seen(plan) for plan in plans}
         self.stop_at: float | None = None
         self.stop_requests = 0
@@ -99,18 +100,21 @@ class Observer:
         self.finished: int | None = None
         self.kill_in_stop = False
         self.looked_at: float | None = None
+        self.slack_s = 0.0
+        """Sum of gaps that are too short to be discounted for a stop: so much later may it end."""
 
     @property
     def hastened(self) -> bool:
         """Whether somebody asked twice."""
         return self.stop_requests > 1
 
-    def _look(self, now: float) -> None:
-        """Where the supervisor did not run, deadlines under way move by the gap."""
+    def look(self, now: float) -> None:
+        """The core was called (also with what it refuses). Where it was not for long, deadlines move by the gap."""
         looked_at, self.looked_at = self.looked_at, now
-        if looked_at is None or now - looked_at <= LOOK_GAP_S_MAX:
+        gap_s = 0.0 if looked_at is None else now - looked_at
+        if gap_s <= STOP_GAP_S_MAX:
+            self.slack_s += gap_s if gap_s > self.look_s + LATE_S else 0.0
             return
-        gap_s = now - looked_at
         if self.stop_at is not None:
             self.stop_at += gap_s
         for child in self.children.values():
@@ -121,7 +125,7 @@ class Observer:
 
     def told(self, message: Input, now: float) -> None:
         """Call after the core accepted `message`, before `saw`."""
-        self._look(now)
+        self.look(now)
         if isinstance(message, StopRequested):
             self.stop_requests += 1
             self.stop_at = now if self.stop_at is None else self.stop_at
@@ -317,7 +321,8 @@ class Observer:
             self.kill_in_stop = self.kill_in_stop or self.stop_at is not None
 
     def _check_times(self, now: float) -> None:
-        whole_s = self.config.stop_ask_s + self.config.stop_term_s + self.config.stop_kill_s + LATE_S
+        late_s = LATE_S + self.slack_s
+        whole_s = self.config.stop_ask_s + self.config.stop_term_s + self.config.stop_kill_s + late_s
         for child in self.children.values():
             if self.hastened and child.alive and child.made and child.kill_at is None:
                 raise Violation("a second request kills at once", child.plan.name)
@@ -327,7 +332,7 @@ class Observer:
                 raise Violation("every stop ends in time or is LOST", child.plan.name)
         if self.stop_at is None or self.finished is not None:
             return
-        if now > self.stop_at + self.config.shutdown_s + self.config.stop_kill_s + LATE_S:
+        if now > self.stop_at + self.config.shutdown_s + self.config.stop_kill_s + late_s:
             raise Violation("the whole stop ends within its budget", f"asked at {self.stop_at}, now {now}")
 
     def compare(self, records: Mapping[str, ChildRecord], next_deadline: float | None, now: float) -> None:
@@ -342,7 +347,7 @@ class Observer:
                 raise Violation("each change of state is published", f"{record}, published: {child.state}")
             if (record.desired is Desired.RUNNING) == (self.stop_at is not None):
                 raise Violation("desired follows the requests", f"{record}")
-        if any_alive and (next_deadline is None or next_deadline > now + LOOK_S + EPSILON_S):
+        if any_alive and (next_deadline is None or next_deadline > now + self.look_s + EPSILON_S):
             raise Violation("a living child is looked at", f"{next_deadline} at {now}")
 
     def _finish(self, effect: Finish, now: float) -> None:

@@ -35,7 +35,6 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.health import LOOK_GAP_S_MAX
 from foxtrot_supervisor.registry import ChildPlan
 from foxtrot_supervisor.settings import Restart, SupervisorConfig
 from tests.support.core_invariants import Observer, Violation
@@ -148,7 +147,12 @@ class World:
         for _ in range(rng.choice((0, 0, 1, 2))):
             self._at(rng.uniform(0.0, 14.0), self._feed, RestartRequested(rng.choice(self.plans).name))
         if rng.random() < 0.15:
-            self._at(rng.uniform(0.0, 14.0), self._suspend, rng.uniform(LOOK_GAP_S_MAX + 0.5, 60.0), rng.random() < 0.5)
+            self._at(
+                rng.uniform(0.0, 14.0),
+                self._suspend,
+                rng.choice((rng.uniform(0.1, 3.0), rng.uniform(3.0, 60.0))),
+                rng.random() < 0.5,
+            )
 
     def _let_the_lost_die(self) -> None:
         """What SIGKILL did not end in time may end after all; nothing may follow from it."""
@@ -178,6 +182,7 @@ class World:
             effects = self.core.handle(message, self.now)
         except RequestRefused:
             self.refused += 1
+            self.observer.look(self.now)
             return
         self.observer.told(message, self.now)
         self.observer.saw(effects, self.now)
