@@ -134,6 +134,7 @@ def test_a_hole_is_announced_with_its_bounds_and_a_new_snapshot_asked_for() -> N
 def test_a_book_that_had_been_healthy_is_fetched_at_once() -> None:
     rest = Rest()
     rest.delta(1, 1)
+    rest.book.failed(rest.notices)
     rest.snapshot(0)
     for number in range(2, STEADY_DELTAS + 1):
         rest.delta(number, number)

@@ -61,6 +61,7 @@ def test_an_empty_recording_has_no_frames(tmp_path: Path) -> None:
         line(raw=5),
         line(raw="é", enc="base64"),
         line(raw="AAA", enc="base64"),
+        line(raw="AA!AA!", enc="base64"),
         line(enc="rot13"),
         line(t="x"),
         line(t=-1),

@@ -100,6 +100,14 @@ def test_a_gap_tells_recorded_times(tmp_path: Path) -> None:
     assert (gap["start_ns"], gap["end_ns"]) == (300, 500)
 
 
+def test_empty_lines_shift_frames_and_times_alike(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.jsonl.gz", delta(1, 2), snapshot(2), delta(3, 3), delta(9, 9))
+    spaced = gzip.decompress(path.read_bytes()).replace(b"\n", b"\n\n\n")
+    path.write_bytes(spaced)
+    *_, gap = lines(path)
+    assert (gap["frame"], gap["start_ns"], gap["end_ns"]) == (9, 300, 400)
+
+
 def test_instruments_come_from_the_list_beside_it(tmp_path: Path) -> None:
     listed = b'{"symbols":[{"symbol":"BNBBTC","baseAsset":"B","quoteAsset":"NBBTC"}]}'
     recorded(tmp_path / "a-instruments.jsonl.gz", ("http", "https://api.binance.com/api/v3/exchangeInfo", listed))

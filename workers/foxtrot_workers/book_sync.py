@@ -115,7 +115,6 @@ class RestBook:
         """The REST answer, current to id `last`, asked for or not."""
         if self.live and last < self._last:
             return  # an old picture must not undo what was applied since
-        self._asked = False
         oldest = next((held for held in self._held if not self._stale(held, last)), None)
         if oldest is not None and not self._fits(oldest, last, after_snapshot=True):
             self.failed(notices)

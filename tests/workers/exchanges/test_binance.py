@@ -174,6 +174,7 @@ def test_a_hole_in_the_book_is_a_gap_and_asks_again() -> None:
     ("status", "body"),
     [
         (0, b""),
+        (500, b'{"lastUpdateId":1,"bids":[],"asks":[]}'),
         (429, b'{"code":-1003,"msg":"slow down"}'),
         (200, b"{"),
         (200, b"[" * 100_000),

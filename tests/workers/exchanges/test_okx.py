@@ -145,7 +145,7 @@ def test_a_candle_of_each_interval(interval: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("row", [[*OKX_CANDLE[:8], "0"], OKX_CANDLE[:7], OKX_CANDLE[:6]])
+@pytest.mark.parametrize("row", [[*OKX_CANDLE[:8], "0"], [*OKX_CANDLE[:8], ""], OKX_CANDLE[:7], OKX_CANDLE[:6]])
 def test_a_candle_is_open_unless_confirmed(row: list[str]) -> None:
     (bar,) = Wire("bar_1m").parse(okx_frame("candle1m", INSTRUMENT, [row]))
     assert isinstance(bar, Bar)
@@ -373,6 +373,15 @@ def test_adoption_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         wire.parse(okx_frame("trades", instrument, [okx_trade()]))
     with pytest.raises(UnrecognizedFrame):
         wire.parse(okx_frame("trades", "E-F", [okx_trade()]))
+
+
+def test_a_beginning_that_names_another_topic_is_not_learned() -> None:
+    wire = Wire("quote")
+    book = okx_frame("bbo-tbt", INSTRUMENT, [okx_book()])
+    two_arguments = b'{"arg":{"channel":"trades","instId":"BTC-USDT"},' + book[1:]
+    assert [type(event) for event in wire.parse(two_arguments)] == [Quote]
+    with pytest.raises(UnrecognizedFrame):
+        wire.parse(okx_frame("trades", INSTRUMENT, [okx_trade()]))
 
 
 # ---- requests and answers
