@@ -140,7 +140,48 @@ async def test_session_dies_with_its_leader(processes: Processes, exits: Exits, 
     processes.start("a", 1, target("raw_session_then_exit"), str(note).encode())
     await exits.first()
     left = int(note.read_text())
-    await wait_until_async(lambda: processes.sweep() and not procfs.read_facts(left), limit_s=2, what="its end")
+    # not by a sweep: nobody has looked for strays yet, so it stays a zombie that is ours to reap
+    await wait_until_async(lambda: (facts := procfs.read_facts(left)) and facts.zombie, limit_s=2, what="its end")
+    assert processes.dead_stray()
+    assert [(stray.pid, stray.was_zombie) for stray in processes.sweep()] == [(left, True)]
+    assert not processes.dead_stray()
+    assert processes.childless()
+
+
+async def test_interrupt_that_reaches_a_child_before_its_session_does_not_harm(
+    processes: Processes, exits: Exits, tmp_path: Path
+) -> None:
+    """Ctrl-C goes to the whole foreground process group, in which a child is until it has made its session."""
+    child = processes.start("a", 1, target("raw_report"), str(tmp_path / "report").encode())
+    os.kill(child.pid, signal.SIGINT)
+    _, status, _ = await exits.first()
+    assert status == ExitStatus(0, None)
+
+
+def test_the_parents_program_is_not_run_again_in_the_child(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+import asyncio, os, sys
+with open({str(tmp_path / "runs")!r}, "a") as runs:
+    runs.write("x")
+from foxtrot_supervisor.process import Processes
+
+async def main():
+    ended = asyncio.get_running_loop().create_future()
+    processes = Processes(asyncio.get_running_loop(), "run", lambda child, status: ended.set_result(status))
+    processes.start("a", 1, "tests.support.children:raw_exit", b"7")
+    status = await asyncio.wait_for(ended, 10)
+    processes.close()
+    return status.exit_code
+
+sys.exit(asyncio.run(main()))
+"""
+    )
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": path}, timeout=20, check=False)
+    assert done.returncode == 7
+    assert (tmp_path / "runs").read_text() == "x"
 
 
 async def test_sweep_finds_a_daemonized_grandchild(processes: Processes, exits: Exits, tmp_path: Path) -> None:
@@ -180,15 +221,22 @@ async def test_descriptors_stay_as_they_were_over_many_deaths(processes: Process
 
 
 async def test_children_that_were_there_before_are_left_alone() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:  # noqa: ASYNC220
+    code = "import sys; sys.exit(len(input()))"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as other:  # noqa: ASYNC220
         shell = Processes(asyncio.get_running_loop(), RUN_ID, Exits())
         try:
             assert shell.sweep() == []
             assert shell.strays_left() == []
+            assert shell.childless()
             assert other.poll() is None
+            assert other.stdin is not None
+            other.stdin.write(b"abc\n")
+            other.stdin.close()
+            wait_until(lambda: (facts := procfs.read_facts(other.pid)) and facts.zombie, what="its end")
+            assert shell.sweep() == []
         finally:
             shell.close()
-            other.communicate(b"\n")
+        assert other.wait(5) == 3  # its status was left to whoever started it
 
 
 def test_survivors_of_a_run_are_known_by_its_id() -> None:
