@@ -30,7 +30,9 @@ def test_every_package_says_that_it_is_typed() -> None:
 
 @only_wheel
 def test_the_wheel_holds_every_module_and_the_type_markers() -> None:
-    installed = {str(path) for path in importlib.metadata.files("foxtrot-supervisor") or ()}
+    # asked of site-packages: sources lying about may have metadata of their own
+    (wheel,) = importlib.metadata.distributions(name="foxtrot-supervisor", path=[sysconfig.get_path("purelib")])
+    installed = {str(path) for path in wheel.files or ()}
     wanted = {
         str(path.relative_to(folder))
         for folder in PACKAGES.values()
