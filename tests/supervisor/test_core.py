@@ -210,7 +210,7 @@ def test_an_engine_that_falls_for_good_while_others_have_not_started_fails_the_s
 
 def test_nothing_is_started_in_the_moment_the_start_fails() -> None:
     """Found by seed 13467: the engine's backoff ended in the very call that told that the simulator fell for good."""
-    rig = Rig(ENGINE, SIMULATOR)
+    rig = Rig(ENGINE, SIMULATOR, FEED_A)
     rig.tell(StartRequested())
     rig.serve("simulator")
     rig.make("engine")
