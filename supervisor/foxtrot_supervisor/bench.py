@@ -26,16 +26,21 @@ from foxtrot_protocol.spec import EngineSettings, FeedSettings, SimulatorSetting
 from foxtrot_supervisor.bench_chain import (
     BOOT,
     BenchFailed,
-    ChildTimes,
-    Footprint,
     Parent,
     cpu_seconds,
     footprint,
     http_get,
 )
-from foxtrot_supervisor.bench_statistics import percentile, ratio_of, spread_of
+from foxtrot_supervisor.bench_statistics import (
+    RunResult,
+    behind,
+    latency_figures,
+    process_figures,
+    ratio_of,
+    throughput_figures,
+)
 
-__all__ = ["PARTS", "BenchFailed", "BenchOptions", "System", "run_bench"]
+__all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
 
 System: TypeAlias = Literal["foxtrot", "baseline"]
 Part: TypeAlias = Literal["trades", "mixed", "latency", "start"]
@@ -48,13 +53,17 @@ SEED = 1
 CHANNELS: dict[str, list[str]] = {"trades": ["agg_trade"], "mixed": ["agg_trade", "quote", "book"]}
 
 RATES_PER_S = (1_000, 10_000, 50_000)
-WARM_UP_FRACTION = 0.05
-"""Of the events of a latency run, left out of its percentiles."""
-KEEPS_UP_FRACTION = 0.95
-"""Below this part of the rate at the handler, a system does not keep up, and its latencies are those of a queue."""
-
 BASELINE_SHARE = 10
-"""The baseline gets this part of the events: it takes about as long as the product with all of them."""
+"""The baseline gets this part of a given number of events: it then takes about as long as the product with all."""
+
+FIRST_EVENTS = 50_000
+"""Of a first run, which is thrown away and tells how many events the others take in the time they have."""
+
+EVENTS_MAX = 10_000_000
+
+SETTLE_S = 0.15
+"""Processes that used no CPU (10 ms at least) for so long have nothing left to do from their start."""
+SETTLE_LIMIT_S = 5.0
 
 JOB_VARIABLE = "FOXTROT_BENCH_JOB"
 
@@ -78,19 +87,19 @@ LIBRARIES = ("picows", "websockets", "msgspec", "msgpack", "pyzmq", "uvloop")
 
 
 class BenchOptions(Struct, frozen=True, kw_only=True):
-    """`events`: of one throughput run of the product. `quick`: one short run of each, for a first look."""
+    """`events`: of one throughput run of the product; None: as many as take about `run_s` seconds.
 
-    events: int = 1_000_000
+    `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all.
+    """
+
+    events: int | None = None
+    run_s: float = 2.5
     repeats: int = 3
-    latency_s: float = 3.0
-    quick: bool = False
     only: tuple[str, ...] = ()
 
-    def effective(self) -> BenchOptions:
-        """The options with `quick` applied."""
-        if not self.quick:
-            return self
-        return msgspec.structs.replace(self, events=min(self.events, 200_000), repeats=1, latency_s=1.0)
+
+QUICK = BenchOptions(run_s=1.0, repeats=1)
+"""For a first look."""
 
 
 class Load(Struct, frozen=True):
@@ -106,28 +115,18 @@ class Load(Struct, frozen=True):
         return f"/bench/send?kind={self.kind}&events={self.events}&rate={self.rate_per_s}"
 
 
-class RunResult(Struct):
-    """One run of one system."""
-
-    events_per_s: float
-    cpu_s_per_million: dict[str, float]
-    server_cpu_s_per_million: float
-    times: dict[str, ChildTimes]
-    memory: dict[str, Footprint]
-    latencies_ns: list[int]
-
-
 Progress: TypeAlias = Callable[[str], None]
 
 
 def run_bench(options: BenchOptions, progress: Progress = lambda text: None) -> dict[str, Any]:
-    """Measure and return one JSON-like object; `progress` is told what is being measured.
+    """Measure; returns the report (structs and plain data, to be encoded as one JSON object).
 
+    `progress` is told what is being measured.
     Call from the main thread. Raises `BenchFailed`, or OSError if the machine cannot start the processes.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="foxtrot-bench-") as run_dir:
-        report = asyncio.run(_measure_all(options.effective(), run_dir, progress))
+        report = asyncio.run(_measure_all(options, run_dir, progress))
     report["duration_s"] = round(time.monotonic() - started, 1)
     return report
 
@@ -142,16 +141,13 @@ async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) 
             bench = _Bench(parent, server.info, server.child.pid, run_dir, results, progress)
             throughput = {kind: await bench.throughput(kind, options) for kind in ("trades", "mixed") if kind in parts}
             latency = await bench.latency(options) if "latency" in parts else {}
-            if not throughput and not latency:
-                for _ in range(options.repeats):
-                    for system in results:
-                        await bench.run(system, Load("trades", 1000))
+            if not any(results.values()):
+                await bench.start(options)
     if throughput:
         report["throughput"] = throughput
     if latency:
         report["latency"] = latency
-    for system, runs in results.items():
-        report.setdefault("processes", {})[system] = _processes(runs)
+    report["processes"] = {system: process_figures(runs) for system, runs in results.items()}
     return report
 
 
@@ -171,30 +167,64 @@ class _Bench:
         self._run_dir = run_dir
         self._results = results
         self._progress = progress
+        self._speeds: dict[tuple[System, str], float] = {}
 
     async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
         """Both systems in turn, as fast as they take it."""
         runs: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+        loads = {system: Load(kind, await self._events(system, kind, options)) for system in runs}
         for repeat in range(options.repeats):
             for system in runs:
                 self._progress(f"throughput, {kind}, {system}, {repeat + 1} of {options.repeats}")
-                share = BASELINE_SHARE if system == "baseline" else 1
-                load = Load(kind, max(1000, options.events // share))
-                runs[system].append(await self.run(system, load))
+                runs[system].append(await self._counted(system, loads[system]))
         return {
-            **{system: _throughput_figures(results) for system, results in runs.items()},
+            **{system: throughput_figures(results) for system, results in runs.items()},
             "ratio": ratio_of(*([run.events_per_s for run in results] for results in runs.values())),
         }
 
     async def latency(self, options: BenchOptions) -> dict[str, Any]:
-        """Both systems at each pace."""
+        """Both systems at each pace, as far as they can take it."""
         figures: dict[str, Any] = {}
-        for rate in RATES_PER_S:
-            for system in self._results:
-                self._progress(f"latency at {rate:,} events/s, {system}")
-                load = Load("trades", int(rate * options.latency_s), rate)
-                figures.setdefault(str(rate), {})[system] = _latency_figures(await self.run(system, load), rate)
+        for system in self._results:
+            able_per_s = await self._speed(system, "trades")
+            for rate in RATES_PER_S:
+                self._progress(f"latency, {rate:,} events/s, {system}")
+                if able_per_s < rate:
+                    result = behind(able_per_s)
+                else:
+                    result = latency_figures(
+                        await self._counted(system, Load("trades", int(rate * options.run_s), rate)), rate
+                    )
+                figures.setdefault(str(rate), {})[system] = result
         return figures
+
+    async def start(self, options: BenchOptions) -> None:
+        """Start and stop, with hardly any load."""
+        for _ in range(options.repeats):
+            for system in self._results:
+                self._progress(f"start and stop, {system}")
+                await self._counted(system, Load("trades", 1000))
+
+    async def _events(self, system: System, kind: str, options: BenchOptions) -> int:
+        share = BASELINE_SHARE if system == "baseline" else 1
+        if options.events is not None:
+            return max(1, options.events // share)
+        return max(FIRST_EVENTS // share, min(EVENTS_MAX, int(await self._speed(system, kind) * options.run_s)))
+
+    async def _speed(self, system: System, kind: str) -> float:
+        """Events a second that this system takes, by a short run: a rough figure to choose others by."""
+        speed = self._speeds.get((system, kind))
+        if speed is None:
+            self._progress(f"first look, {kind}, {system}")
+            share = BASELINE_SHARE if system == "baseline" else 1
+            speed = (await self.run(system, Load(kind, FIRST_EVENTS // share))).events_per_s
+            self._speeds[system, kind] = speed
+        return speed
+
+    async def _counted(self, system: System, load: Load) -> RunResult:
+        result = await self.run(system, load)
+        self._results[system].append(result)
+        return result
 
     async def run(self, system: System, load: Load) -> RunResult:
         """Start a chain, send `load` through it, stop it."""
@@ -215,6 +245,7 @@ class _Bench:
             ):
                 if primers:
                     await self._parent.report("primed")
+                await _settled([worker.child.pid, engine.child.pid])
                 pids = {"worker": worker.child.pid, "engine": engine.child.pid, "server": self._server_pid}
                 before = {name: cpu_seconds(pid) for name, pid in pids.items()}
                 sending = asyncio.create_task(http_get(self._server["rest_url"], load.path))
@@ -227,7 +258,7 @@ class _Bench:
                     sending.cancel()
                 memory = {name: footprint(pids[name]) for name in ("worker", "engine")}
         per_million = {name: seconds * 1e6 / load.events for name, seconds in used.items()}
-        result = RunResult(
+        return RunResult(
             events_per_s=(load.events - 1) * 1e9 / done.elapsed_ns,
             server_cpu_s_per_million=per_million.pop("server"),
             cpu_s_per_million=per_million,
@@ -235,8 +266,6 @@ class _Bench:
             memory=memory,
             latencies_ns=_read_samples(samples_path) if samples_path else [],
         )
-        self._results[system].append(result)
-        return result
 
     def _engine(self, handler: str) -> EngineSettings:
         return EngineSettings(
@@ -260,44 +289,19 @@ class _Bench:
         )
 
 
-# ---- figures
+async def _settled(pids: list[int]) -> None:
+    """Wait until the processes have nothing left to do from their start, such as looking up instruments."""
+    deadline = time.monotonic() + SETTLE_LIMIT_S
+    before = -1.0
+    while time.monotonic() < deadline:
+        used = sum(map(cpu_seconds, pids))
+        if used == before:
+            return
+        before = used
+        await asyncio.sleep(SETTLE_S)
 
 
-def _throughput_figures(runs: list[RunResult]) -> dict[str, Any]:
-    return {
-        "events_per_s": spread_of([run.events_per_s for run in runs], 0),
-        "cpu_s_per_million": {
-            name: spread_of([run.cpu_s_per_million[name] for run in runs]) for name in ("worker", "engine")
-        },
-        "load_server_cpu_s_per_million": spread_of([run.server_cpu_s_per_million for run in runs]),
-    }
-
-
-def _latency_figures(run: RunResult, rate: int) -> dict[str, Any]:
-    samples = sorted(run.latencies_ns[int(len(run.latencies_ns) * WARM_UP_FRACTION) :])
-    return {
-        "p50_us": round(percentile(samples, 0.5) / 1000, 1),
-        "p99_us": round(percentile(samples, 0.99) / 1000, 1),
-        "p999_us": round(percentile(samples, 0.999) / 1000, 1),
-        "max_us": round(samples[-1] / 1000, 1),
-        "samples": len(samples),
-        "events_per_s": round(run.events_per_s),
-        "keeps_up": run.events_per_s >= KEEPS_UP_FRACTION * rate,
-        "cpu_s_per_million": {name: round(value, 3) for name, value in run.cpu_s_per_million.items()},
-    }
-
-
-def _processes(runs: list[RunResult]) -> dict[str, Any]:
-    return {
-        name: {
-            "start_to_hello_ms": spread_of([run.times[name].hello_ms for run in runs], 1),
-            "start_to_ready_ms": spread_of([run.times[name].ready_ms for run in runs], 1),
-            "stop_ms": spread_of([run.times[name].stop_ms for run in runs], 1),
-            "rss_mib": spread_of([run.memory[name].rss_bytes / 2**20 for run in runs], 1),
-            "pss_mib": spread_of([run.memory[name].pss_bytes / 2**20 for run in runs], 1),
-        }
-        for name in ("worker", "engine")
-    }
+# ---- facts
 
 
 def machine_facts() -> dict[str, Any]:

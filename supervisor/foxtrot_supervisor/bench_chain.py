@@ -23,10 +23,11 @@ from msgspec import Struct
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Ready, Stop
 from foxtrot_protocol.spec import ChildKind, ChildSpec, encode_spec
+from foxtrot_supervisor.bench_statistics import ChildTimes, Footprint
 from foxtrot_supervisor.child_link import ChildLink
 from foxtrot_supervisor.process import Child, ExitStatus, Processes
 
-__all__ = ["BOOT", "BenchFailed", "ChildTimes", "Footprint", "Parent", "Report", "cpu_seconds", "footprint", "http_get"]
+__all__ = ["BOOT", "BenchFailed", "Parent", "Report", "cpu_seconds", "footprint", "http_get"]
 
 BOOT = "foxtrot_workers.boot:run"
 
@@ -43,21 +44,6 @@ T = TypeVar("T")
 
 class BenchFailed(Exception):
     """The measurement could not be finished; says why."""
-
-
-class ChildTimes(Struct):
-    """Milliseconds from the start of the process to its HELLO and READY, and from STOP to its end."""
-
-    hello_ms: float = 0.0
-    ready_ms: float = 0.0
-    stop_ms: float = 0.0
-
-
-class Footprint(Struct, frozen=True):
-    """Memory of one process; `pss_bytes` counts shared pages in shares."""
-
-    rss_bytes: int
-    pss_bytes: int
 
 
 class Report(Struct, frozen=True):

@@ -676,3 +676,34 @@ def simulate(
     except OSError as error:
         raise Failure(str(error), SupervisorExit.START_FAILED) from None
     raise click.exceptions.Exit(code)
+
+
+# ---- measuring
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="One short run of each: a first look, not a figure to quote.")
+@click.option("--events", type=click.IntRange(min=1), help="Of each throughput run (default: as many as take about 2.5 s).")
+@click.option(
+    "--only", multiple=True, type=click.Choice(["trades", "mixed", "latency", "start"]), help="Only this; repeatable."
+)
+@json_option
+@known_errors
+def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool) -> None:
+    """Measure throughput, latency, start, stop and memory on this machine, beside a system of the obvious build.
+
+    \b
+    foxtrot-supervisor bench
+    foxtrot-supervisor bench --quick --only trades --json
+    """
+    measuring = importlib.import_module("foxtrot_supervisor.bench")
+    options = msgspec.structs.replace(measuring.QUICK if quick else measuring.BenchOptions(), events=events, only=only)
+    try:
+        report = measuring.run_bench(options, say)
+    except measuring.BenchFailed as error:
+        raise Failure(f"not measured: {error}", SupervisorExit.INTERNAL_ERROR) from None
+    if as_json:
+        emit(report)
+        return
+    console = resolve("rich.console:Console")(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    console.print(resolve("foxtrot_supervisor.bench_report:render_bench")(report))

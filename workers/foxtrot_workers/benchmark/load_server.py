@@ -78,6 +78,10 @@ class LoadServer:
     def __init__(self, symbols: list[str], seed: int) -> None:
         self._symbols = symbols
         self._seed = seed
+        self._blocks: dict[Kind, LoadBlock] = {
+            "trades": LoadBlock("trades", symbols, seed),
+            "mixed": LoadBlock("mixed", symbols, seed),
+        }
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._client: asyncio.StreamWriter | None = None
@@ -187,8 +191,7 @@ class LoadServer:
                 if rate > 0:
                     await asyncio.to_thread(_send_paced, outlet, PacedTrades(self._symbols, self._seed), events, rate)
                 else:
-                    block = LoadBlock(kind, self._symbols, self._seed)
-                    await asyncio.to_thread(_send_fast, outlet, block, events)
+                    await asyncio.to_thread(_send_fast, outlet, self._blocks[kind], events)
             except OSError as error:
                 return response(500, json.dumps({"error": str(error)}).encode())
             finally:

@@ -1,0 +1,93 @@
+"""The measurement itself: small, real, whole. Its figures are not judged here, only that they are figures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from foxtrot_protocol.spec import SimulatorSettings
+from foxtrot_supervisor import bench, bench_chain, bench_report, procfs
+from foxtrot_supervisor.bench_statistics import LatencyFigures
+
+LIMIT_S = 20.0
+
+
+def as_json(report: dict[str, Any]) -> dict[str, Any]:
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(report))
+    return decoded
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    told: list[str] = []
+    options = bench.BenchOptions(events=20_000, run_s=0.3, repeats=1)
+    report = bench.run_bench(options, told.append)
+    assert len(told) >= 8
+    return report
+
+
+def test_both_systems_are_measured_under_both_loads(report: dict[str, Any]) -> None:
+    for kind in ("trades", "mixed"):
+        figures = as_json(report)["throughput"][kind]
+        for system in ("foxtrot", "baseline"):
+            assert figures[system]["events_per_s"]["median"] > 100
+            assert figures[system]["cpu_s_per_million"]["worker"]["median"] > 0
+        assert figures["ratio"]["median"] > 1, "else something is very wrong"
+
+
+def test_latencies_are_measured_at_a_pace_that_is_kept(report: dict[str, Any]) -> None:
+    figures: LatencyFigures = report["latency"]["1000"]["foxtrot"]
+    assert figures.samples == 285
+    assert figures.p50_us is not None
+    assert figures.p99_us is not None
+    assert 0 < figures.p50_us <= figures.p99_us
+    assert set(report["latency"]) == {"1000", "10000", "50000"}
+
+
+def test_processes_are_measured(report: dict[str, Any]) -> None:
+    for processes in as_json(report)["processes"].values():
+        for figures in processes.values():
+            assert 0 < figures["start_to_hello_ms"]["median"] <= figures["start_to_ready_ms"]["median"]
+            assert figures["stop_ms"]["median"] > 0
+            assert figures["rss_mib"]["median"] >= figures["pss_mib"]["median"] > 1
+
+
+def test_the_report_can_be_shown(report: dict[str, Any]) -> None:
+    bench_report.render_bench(report)
+
+
+def test_nothing_is_left_behind(report: dict[str, Any]) -> None:
+    assert procfs.children_of(os.getpid()) == []
+
+
+async def test_a_child_that_dies_ends_the_measurement_with_its_name(tmp_path: Path) -> None:
+    async def measure() -> None:
+        async with bench_chain.Parent(str(tmp_path)) as parent:
+            settings = SimulatorSettings(symbols=["BTCUSDT"])
+            async with parent.child("load", "simulator", bench.LOAD_SERVER, settings) as server:
+                os.kill(server.child.pid, signal.SIGKILL)
+                await parent.report("done")
+
+    async with asyncio.timeout(LIMIT_S):
+        with pytest.raises(bench.BenchFailed, match="load died"):
+            await measure()
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".sock")] == []
+
+
+async def test_a_child_that_cannot_start_ends_the_measurement_with_its_reason(tmp_path: Path) -> None:
+    async def measure() -> None:
+        async with (
+            bench_chain.Parent(str(tmp_path)) as parent,
+            parent.child("load", "simulator", "no_such_module:run", SimulatorSettings(symbols=["X"])),
+        ):
+            pytest.fail("it cannot have started")
+
+    async with asyncio.timeout(LIMIT_S):
+        with pytest.raises(bench.BenchFailed, match="no_such_module"):
+            await measure()
