@@ -231,12 +231,19 @@ def test_history_is_bounded() -> None:
     assert state.trades[-1].trade_id == state.trade_id
 
 
-def test_the_book_stays_within_its_bounds() -> None:
-    market = _market(symbols=("BTCUSDT",), trade_share=0.0, depth_start=30, depth_max=40)
+def test_a_deep_book_shrinks_to_its_bound() -> None:
+    market = _market(symbols=("BTCUSDT",), trade_share=0.0, depth_start=60, depth_max=40)
     _drive(market, 5_000)
     book = market.states["BTCUSDT"].book
     assert len(book.bids) <= 41
     assert len(book.asks) <= 41
+
+
+def test_takers_never_empty_a_side() -> None:
+    market = _market(symbols=("BTCUSDT",), trade_share=1.0, depth_start=5, depth_min=5)
+    _drive(market, 2_000)
+    book = market.states["BTCUSDT"].book
+    assert len(book.bids) == len(book.asks) == 5
 
 
 def test_a_market_needs_a_symbol_and_ignores_doubles() -> None:

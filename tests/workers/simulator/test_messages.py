@@ -17,6 +17,8 @@ _COIN = Instrument(
     size_decimals=3,
     start_ticks=10_000,
     lots_typical=100,
+    price_scale=10**6,
+    size_scale=10**5,
 )
 _NOW = 1_700_000_000_123
 

@@ -19,6 +19,7 @@ from foxtrot_workers.adapter import Adapter, RestRequest, SendText, Topic
 from foxtrot_workers.catalog import adapter_class
 from foxtrot_workers.recording import read_recording
 from foxtrot_workers.simulator.entry import load_playback
+from foxtrot_workers.simulator.faults import Fault
 from foxtrot_workers.simulator.options import ExchangeName, PlaybackOptions
 from foxtrot_workers.simulator.playback import DataItem, Playback
 from foxtrot_workers.simulator.server import SimulatedExchange
@@ -214,6 +215,37 @@ async def test_okx_over_the_wire(tmp_path: Path) -> None:
         assert await client.recv() == acknowledged
         assert (await _next(client))["arg"]["channel"] == "books"
         assert [(await _next(client))["data"][0]["tradeId"] for _ in range(3)] == ["0", "1", "2"]
+
+
+async def test_a_slow_reader_holds_playback_back_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    filler = "x" * 2_000
+    body = (_line(0, "in", {"stream": "abcusdt@trade", "data": {"t": n, "x": filler}}) for n in range(8_000))
+    path.write_text("\n".join(body) + "\n")
+    async with (
+        _sim(load_playback(path, "binance")) as sim,
+        _connect(f"{sim.url}/ws/abcusdt@trade") as client,
+    ):
+        await wait_until_async(lambda: sim.ledger.sent_count(0) > 100)
+        before = -1
+        while sim.ledger.sent_count(0) != before:
+            before = sim.ledger.sent_count(0)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await client.wait_closed()
+        assert before < 8_000, "held back by a client that does not read"
+        assert [(await _next(client))["t"] for _ in range(8_000)] == list(range(8_000))
+        assert sim.ledger.slow_clients_total == 0
+
+
+async def test_okx_announces_its_close(tmp_path: Path) -> None:
+    arg = {"channel": "trades", "instId": "A-B"}
+    path = tmp_path / "okx.jsonl"
+    path.write_text(_line(0, "in", {"arg": arg, "data": []}) + "\n")
+    async with _sim(load_playback(path, "okx")) as sim, _connect(f"{sim.url}/ws/v5/public") as client:
+        sim.inject(Fault(kind="shutdown"))
+        notice = await _next(client)
+        assert (notice["event"], notice["code"]) == ("notice", "64008")
 
 
 # -- real recordings through real adapters

@@ -5,6 +5,7 @@ Any symbol is accepted. Well-known ones start near a price people recognize, oth
 
 from __future__ import annotations
 
+from functools import lru_cache
 from random import Random
 
 from msgspec import Struct
@@ -15,7 +16,9 @@ DECIMALS = 8
 """Digits after the point in every number on the wire, as Binance sends them."""
 
 _SCALE = 10**DECIMALS
-_POWERS: tuple[int, ...] = tuple(10**n for n in range(DECIMALS + 1))
+
+_TEXTS_MAX = 32_768
+"""Written numbers kept: prices near the top and round sizes come again and again."""
 
 _QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "TRY", "BTC", "ETH", "BNB")
 
@@ -37,18 +40,13 @@ class Instrument(Struct, frozen=True, kw_only=True):
     """A lot is 10 ** -size_decimals."""
     start_ticks: int
     lots_typical: int
-
-    @property
-    def price_scale(self) -> int:
-        """Ticks times this are units of 1e-8."""
-        return _POWERS[DECIMALS - self.price_decimals]
-
-    @property
-    def size_scale(self) -> int:
-        """Lots times this are units of 1e-8."""
-        return _POWERS[DECIMALS - self.size_decimals]
+    price_scale: int
+    """Ticks times this are units of 1e-8."""
+    size_scale: int
+    """Lots times this are units of 1e-8."""
 
 
+@lru_cache(maxsize=_TEXTS_MAX)
 def decimal_text(units: int) -> str:
     """`units` of 1e-8 as the exchange writes them: always eight digits after the point."""
     if units < 0:
@@ -85,4 +83,6 @@ def make_instrument(symbol: str, seed: int) -> Instrument:
         size_decimals=size_decimals,
         start_ticks=int(price * 10**price_decimals),
         lots_typical=max(1, int(2_000.0 / price * 10**size_decimals)),
+        price_scale=10 ** (DECIMALS - price_decimals),
+        size_scale=10 ** (DECIMALS - size_decimals),
     )

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Sequence
 from random import Random
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -39,7 +38,7 @@ _FILLS_MAX = 3
 """Makers that one price level may be split among: so that aggregate trades hold more than one trade."""
 
 
-class Message(NamedTuple):
+class Message(Struct, frozen=True, gc=False):
     """One message of one stream; `payload` is empty where nobody wanted it (the ids still count)."""
 
     stream: str
@@ -50,7 +49,7 @@ class Message(NamedTuple):
     payload: bytes
 
 
-class TradeRecord(NamedTuple):
+class TradeRecord(Struct, frozen=True, gc=False):
     """One past trade; price in ticks, size in lots."""
 
     trade_id: int
@@ -60,7 +59,7 @@ class TradeRecord(NamedTuple):
     buyer_is_maker: bool
 
 
-class AggRecord(NamedTuple):
+class AggRecord(Struct, frozen=True, gc=False):
     """One past aggregate trade; price in ticks, size in lots."""
 
     agg_id: int
@@ -102,6 +101,7 @@ class SymbolState:
 
     def __init__(self, instrument: Instrument, now_ms: int, random: Random, options: MarketOptions) -> None:
         self.instrument = instrument
+        self.start_ticks = instrument.start_ticks
         self.book = SimBook(update_id=random.randrange(10**8, 10**9))
         self.trade_id = random.randrange(10**6, 10**8)
         self.agg_id = self.trade_id // 2
@@ -205,7 +205,7 @@ class Market:
         chance = self._chance
         state = self._list[int(chance() * len(self._list))]
         book = state.book
-        bid, ask = book.best_bid, book.best_ask
+        bid, ask = book.bids[-1], -book.asks[-1]
         bid_lots, ask_lots = book.bid_sizes[bid], book.ask_sizes[ask]
         out: list[Message] = []
         if chance() < self.options.trade_share:
@@ -221,9 +221,9 @@ class Market:
 
     def _up(self, state: SymbolState) -> bool:
         """Whether this order pushes the price up: a coin that pulls it back to where it began."""
-        start = state.instrument.start_ticks
-        away = (state.book.best_bid - start) / start
-        return self._chance() < 0.5 - max(-0.4, min(0.4, away * 4.0))
+        start = state.start_ticks
+        pull = (state.book.bids[-1] - start) * 4.0 / start
+        return self._chance() < 0.5 - max(-0.4, min(0.4, pull))
 
     def _take(self, state: SymbolState, now_ms: int, out: list[Message]) -> None:
         """A taker order: eats from the top of one side, leaving at least `depth_min` levels there."""

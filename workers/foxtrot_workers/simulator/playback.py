@@ -109,9 +109,7 @@ class Playback(Struct, frozen=True):
         return Answer(200, msgspec.json.encode(document))
 
 
-def make_playback(
-    exchange: ExchangeName, frames: Iterable[Recorded], instruments: Iterable[Recorded] = ()
-) -> Playback:
+def make_playback(exchange: ExchangeName, frames: Iterable[Recorded], instruments: Iterable[Recorded] = ()) -> Playback:
     """Sort the recorded `frames`; `instruments` are the frames of the recording's instrument list."""
     items: list[Item] = []
     acknowledgements: dict[str, str] = {}

@@ -91,6 +91,8 @@ class SimulatedExchange:
         self.market = None if playback else Market(symbols, seed, _now_ms(), market_options)
         self.weight_used = 0
         """REST weight in the running minute."""
+        self.left_out_total = 0
+        """Orders never made because the rate could not be kept."""
         self._name: ExchangeName = exchange
         self._playback = playback
         self._playback_options = playback_options or PlaybackOptions()
@@ -385,6 +387,7 @@ class SimulatedExchange:
             due = int((loop.time() - start_s) * rate_per_s) - done
             behind = due - int(max(rate_per_s * _BEHIND_S_MAX, 1.0))
             if behind > 0:
+                self.left_out_total += behind
                 done += behind
                 due -= behind
             self._turn(market, min(due, _BATCH_ACTS))
@@ -421,9 +424,10 @@ class SimulatedExchange:
         for peer in peers:
             peer.ready()
         made, listeners = self.ledger.made, self._listeners
-        for stream, first_id, last_id, payload in batch:
+        for message in batch:
+            stream, last_id = message.stream, message.last_id
             heard = listeners.get(stream)
-            made(stream, first_id, last_id, now_ns, heard=heard is not None)
+            made(stream, message.first_id, last_id, now_ns, heard=heard is not None)
             if heard is None:
                 continue
             shared: dict[bool, bytes] = {}
@@ -432,10 +436,10 @@ class SimulatedExchange:
                 assert isinstance(session, BinanceSession)
                 frame = shared.get(session.combined)
                 if frame is None or peer.compressed:
-                    frame = peer.frame_of(session.envelope(stream, payload))
+                    frame = peer.frame_of(session.envelope(stream, message.payload))
                     if not peer.compressed:
                         shared[session.combined] = frame
-                peer.sample = (stream, payload)
+                peer.sample = (stream, message.payload)
                 peer.deliver(stream, last_id, frame, now_ns)
         for peer in list(peers):
             peer.flush()
