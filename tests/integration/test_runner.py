@@ -1,0 +1,90 @@
+"""The runner inside this very process: what it gives back, shows, refuses and leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.audit import open_descriptors
+from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.logs import LogFormat
+from foxtrot_supervisor.run_dir import RunDir
+from foxtrot_supervisor.runner import Runner, run_supervisor
+from foxtrot_supervisor.settings import FoxtrotConfig
+from tests.support.children import BOOT, target
+from tests.support.supervisor_process import connection, quick
+
+pytestmark = pytest.mark.timeout(60, method="signal")  # the other method is a thread, which the audit would find
+
+TARGETS = Targets(boot=BOOT, simulator=target("simulator"), engine=target("steady"), connection=target("steady"))
+CONFIG = FoxtrotConfig(supervisor=quick(), connections=[connection("one")])
+
+
+def supervise(path: Path, config: FoxtrotConfig = CONFIG, log_format: LogFormat = "json", **more: Any) -> int:
+    options: dict[str, Any] = {"import_path": ".", "log_format": log_format, "duration_s": 1.5, "targets": TARGETS}
+    return run_supervisor(config, run_dir_path=str(path), **{**options, **more})
+
+
+def test_everything_is_as_before(tmp_path: Path) -> None:
+    supervise(tmp_path / "run", duration_s=0.1)  # what is loaded and opened once for the whole process
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    descriptors, environ = open_descriptors(), dict(os.environ)
+    assert supervise(tmp_path / "run") == SupervisorExit.CLEAN
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
+    assert open_descriptors() == descriptors
+    assert dict(os.environ) == environ
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_snapshots_show_status_and_the_last_log_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown: list[dict[str, Any]] = []
+    assert supervise(tmp_path / "run", log_format="link", on_snapshot=shown.append, snapshot_s=0.05) == 0
+    assert capsys.readouterr() == ("", "")  # the view has the terminal to itself
+    states = [snapshot["workers"][0]["state"] for snapshot in shown]
+    assert states[0] in ("STOPPED", "STARTING")
+    assert "RUNNING" in states
+    assert any("worker_state worker=one.a" in line for line in shown[-1]["log"])
+
+
+def test_a_view_that_fails_does_not_end_supervision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_: dict[str, Any]) -> None:
+        raise ZeroDivisionError("planted")
+
+    assert supervise(tmp_path / "run", on_snapshot=fail) == 0
+    assert capsys.readouterr().err.count("snapshot_failed") == 1
+
+
+def test_directory_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = RunDir.acquire(str(tmp_path / "run"))
+    try:
+        assert supervise(tmp_path / "run") == SupervisorExit.ALREADY_RUNNING
+        assert f"(pid {os.getpid()})" in capsys.readouterr().err
+    finally:
+        held.release()
+
+
+def test_directory_that_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").symlink_to(tmp_path)
+    assert supervise(tmp_path / "run") == SupervisorExit.CONFIGURATION
+    assert "symbolic link" in capsys.readouterr().err
+
+
+def test_directory_from_the_configuration(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(run_dir=str(tmp_path / "no" / "run")), connections=[connection("one")])
+    assert run_supervisor(config, run_dir_path=None, import_path=".", targets=TARGETS) == SupervisorExit.CONFIGURATION
+
+
+def test_status_before_the_run(tmp_path: Path) -> None:
+    held = RunDir.acquire(str(tmp_path / "run"))
+    try:
+        runner = Runner(CONFIG, run_dir=held, import_path=".", log_level="info", log_format="link", targets=TARGETS)
+        status = runner.status()
+        assert status["supervisor"]["state"] == "stopped"
+        assert status["workers"][0]["state"] == "STOPPED"
+    finally:
+        held.release()
