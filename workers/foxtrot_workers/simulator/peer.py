@@ -90,6 +90,8 @@ class Peer(asyncio.Protocol):
         self.opened_s = 0.0
         self.ping_due_s = 0.0
         self.pong_due_s: float | None = None
+        self.compressed = False
+        """Compression was negotiated: each frame is this connection's own."""
         self.notified = False
         """The coming close was announced."""
         self._plain = False
@@ -190,6 +192,7 @@ class Peer(asyncio.Protocol):
             answer = ws.accept(found[0])
         ws.send_response(answer)
         self._ws = ws
+        self.compressed = bool(ws.extensions)
         if ws.state is State.OPEN:
             self.exchange.upgraded(self, request)
         self._pump(ws)
@@ -277,15 +280,9 @@ class Peer(asyncio.Protocol):
 
     def frame_of(self, payload: bytes) -> bytes:
         """The bytes of one data frame for this client, alone where it negotiated compression."""
-        ws = self._ws
-        if ws is None or not ws.extensions:
+        if self._ws is None or not self.compressed:
             return frames.frame(payload)
-        return Frame(Opcode.TEXT, payload).serialize(mask=False, extensions=ws.extensions)
-
-    @property
-    def compressed(self) -> bool:
-        """Whether frames are this connection's own."""
-        return self._ws is not None and bool(self._ws.extensions)
+        return Frame(Opcode.TEXT, payload).serialize(mask=False, extensions=self._ws.extensions)
 
     def ready(self) -> None:
         """Call before a batch of `deliver`: looks once whether frames can go straight out."""
@@ -302,8 +299,7 @@ class Peer(asyncio.Protocol):
         log = self._logs.get(stream)
         if log is None:
             log = self._logs[stream] = self.exchange.ledger.log(self.number, stream)
-        log.ids.append(message_id)
-        log.times_ns.append(now_ns)
+        log.add(message_id, now_ns)
         self._batch.append(frame)
 
     def _deliver_shaped(self, item: Outgoing, now_ns: int) -> None:

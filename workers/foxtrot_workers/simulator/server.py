@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from foxtrot_workers.simulator import messages
+from foxtrot_workers.simulator import frames, messages
 from foxtrot_workers.simulator.binance_session import BadAddress, BinanceSession
 from foxtrot_workers.simulator.faults import Fault, FaultScript
 from foxtrot_workers.simulator.http_wire import HttpRequest
@@ -430,16 +430,18 @@ class SimulatedExchange:
             made(stream, message.first_id, last_id, now_ns, heard=heard is not None)
             if heard is None:
                 continue
-            shared: dict[bool, bytes] = {}
+            payload = message.payload
+            combined = bare = b""
             for peer in heard:
                 session = peer.session
                 assert isinstance(session, BinanceSession)
-                frame = shared.get(session.combined)
-                if frame is None or peer.compressed:
-                    frame = peer.frame_of(session.envelope(stream, message.payload))
-                    if not peer.compressed:
-                        shared[session.combined] = frame
-                peer.sample = (stream, message.payload)
+                if peer.compressed:
+                    frame = peer.frame_of(session.envelope(stream, payload))
+                elif session.combined:
+                    frame = combined = combined or frames.frame(frames.combine(stream, payload))
+                else:
+                    frame = bare = bare or frames.frame(payload)
+                peer.sample = (stream, payload)
                 peer.deliver(stream, last_id, frame, now_ns)
         for peer in list(peers):
             peer.flush()
