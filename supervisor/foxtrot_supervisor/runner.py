@@ -91,7 +91,7 @@ from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.systemd import Systemd
 from foxtrot_supervisor.vitals import Vitals
 
-__all__ = ["CRASH_WAIT_S", "STRAYS_S", "SWEEP_S", "ZOMBIE_S", "Runner", "run_supervisor"]
+__all__ = ["CRASH_WAIT_S", "LAST_WORDS_S", "STRAYS_S", "SWEEP_S", "ZOMBIE_S", "Runner", "run_supervisor"]
 
 SWEEP_S = 2.0
 """How often strays are looked for without any sign of one."""
@@ -104,6 +104,9 @@ SWEEP_SOON_S = 0.1
 
 STRAYS_S = 3.0
 """How long killed strays may take at the end until the audit tells of them."""
+
+LAST_WORDS_S = 0.1
+"""How long after an abnormal exit the reason may take to arrive: sent before it, over another path."""
 
 CRASH_WAIT_S = 5.0
 """How long SIGKILLed children may take after a mistake of this program."""
@@ -153,6 +156,8 @@ class Runner:
         self._core = Core(self._specs.plans(), config.supervisor, random.random)
         self._vitals = {name: Vitals() for name in self._core.records}
         self._children: dict[tuple[str, int], Child] = {}
+        self._explained: set[tuple[str, int]] = set()
+        self._dying: dict[tuple[str, int], tuple[asyncio.TimerHandle, Child, ExitStatus]] = {}
         self._requests = OperatorRequests(self)
         self._inputs: deque[Input] = deque()
         self._draining = False
@@ -465,6 +470,7 @@ class Runner:
                 self._put(ReadyReceived(name, incarnation))
             case Failed():
                 self._put(FailureReported(name, incarnation, message.cause, message.retry_after_s))
+                self._explain(name, incarnation)
             case Done():
                 self._requests.done(name, message)
             case LogRecord():
@@ -478,8 +484,29 @@ class Runner:
         self._log.warning("message_rejected", reason=reason)
 
     def _on_exit(self, child: Child, status: ExitStatus) -> None:
+        """It is dead. Its last words may still be on their way, and the restart policy wants to know them."""
+        self._link.drain()
+        key = (child.name, child.incarnation)
+        if status.exit_code and key not in self._explained:
+            self._dying[key] = self._loop.call_later(LAST_WORDS_S, self._bury, child, status), child, status
+        else:
+            self._bury(child, status)
+
+    def _explain(self, name: str, incarnation: int) -> None:
+        """A child has said why it ends."""
+        self._explained.add((name, incarnation))
+        waiting = self._dying.get((name, incarnation))
+        if waiting is not None:
+            timer, child, status = waiting
+            timer.cancel()
+            self._bury(child, status)
+
+    def _bury(self, child: Child, status: ExitStatus) -> None:
+        key = (child.name, child.incarnation)
+        self._dying.pop(key, None)
+        self._explained.discard(key)
         self._stacks.ended(child)
-        del self._children[child.name, child.incarnation]
+        del self._children[key]
         self._vitals[child.name].ended()
         self._requests.ended(child.name, child.incarnation)
         self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
@@ -515,6 +542,8 @@ class Runner:
 
     def _cancel_timers(self) -> None:
         for timer in (*self._timers.values(), *([self._timer] if self._timer is not None else [])):
+            timer.cancel()
+        for timer, _, _ in self._dying.values():
             timer.cancel()
         self._timers.clear()
         self._timer = None

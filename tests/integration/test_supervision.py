@@ -376,11 +376,13 @@ def test_descriptors_and_files_stay_bounded_over_restarts(tmp_path: Path) -> Non
         supervisor.wait_running()
         process = psutil.Process(supervisor.pid)
         supervisor.ask(RestartRequest("one.a"))
+        supervisor.status()
         descriptors, threads = process.num_fds(), process.num_threads()
         files = sorted(os.listdir(supervisor.run_dir))
         for _ in range(10):
             assert supervisor.ask(RestartRequest("one.a")).error == ""
-        assert process.num_fds() == descriptors
+        # the operator's own connection is closed a moment after its answer
+        wait_until(lambda: process.num_fds() <= descriptors, what=f"{descriptors} descriptors")
         assert process.num_threads() == threads
         assert len(os.listdir(supervisor.run_dir)) == len(files)
         assert supervisor.stop()["exit_code"] == 0
