@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from foxtrot_workers.connection import CLIENTS, Client, ClientOptions, ConnectFailed, make_client
+from foxtrot_workers.connection import BURST_FRAMES_MAX, CLIENTS, Client, ClientOptions, ConnectFailed, make_client
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
 
@@ -33,10 +33,13 @@ class Seen:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self.controls = 0
+        self.flushes = 0
         self.causes: list[str] = []
 
-    def on_frame(self, frame: bytes, last: bool) -> None:
-        self.frames.append(frame)
+    def on_frames(self, frames: list[bytes], last: bool) -> None:
+        assert 0 < len(frames) <= BURST_FRAMES_MAX
+        self.frames.extend(frames)
+        self.flushes += last
 
     def on_control(self) -> None:
         self.controls += 1
@@ -58,7 +61,7 @@ def options(url: str, **settings: object) -> ClientOptions:
 
 
 def client_for(name: str, seen: Seen, url: str, **settings: object) -> Client:
-    return make_client(name, options(url, **settings), seen.on_frame, seen.on_control, seen.causes.append)
+    return make_client(name, options(url, **settings), seen.on_frames, seen.on_control, seen.causes.append)
 
 
 @asynccontextmanager
@@ -97,6 +100,40 @@ async def test_texts_and_binaries_arrive_in_order_as_bytes(name: str, seen: Seen
         assert seen.frames[500] == b"\x00\xff"
         await client.close(1.0)
     assert seen.causes == [], "our own close is no accident"
+
+
+async def test_frames_of_every_size_and_kind_in_one_piece_arrive_in_order(name: str, seen: Seen) -> None:
+    """Long and short ones take different ways through a client; so do those between which something else stands."""
+    expected = [b"%d " % number * (number % 90 + 1) for number in range(3 * BURST_FRAMES_MAX)]
+    frames = [Frame(Opcode.TEXT, data) for data in expected]
+    frames[40:40] = [Frame(Opcode.PING, b"?")]
+    frames[80:80] = [Frame(Opcode.TEXT, b"in " * 60, fin=False), Frame(Opcode.CONT, b"parts " * 60)]
+    expected[79:79] = [b"in " * 60 + b"parts " * 60]
+
+    async def behave(connection: ServerConnection) -> None:
+        connection.transport.write(b"".join(map(on_the_wire, frames)))
+        connection.transport.write(on_the_wire(Frame(Opcode.PING, b"last in its buffer")))
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        await wait_until_async(lambda: len(seen.frames) >= len(expected), LIMIT_S, "all frames")
+        await wait_until_async(lambda: seen.controls == 2, LIMIT_S, "both pings")
+        assert seen.frames == expected
+        await client.close(1.0)
+
+
+async def test_what_came_before_a_broken_frame_is_delivered(name: str, seen: Seen) -> None:
+    whole = [b"whole " * 50, b"small"] * 10
+
+    async def behave(connection: ServerConnection) -> None:
+        data = b"".join(on_the_wire(Frame(Opcode.TEXT, text)) for text in whole)
+        connection.transport.write(data + b"\x83\x00")  # an opcode that does not exist
+
+    async with served(behave) as url:
+        await connected(name, seen, behave, url)
+        await wait_until_async(lambda: bool(seen.causes), LIMIT_S, "the end")
+        # picows gives up the frame before the broken one as well
+        assert seen.frames[:19] == whole[:19]
 
 
 async def test_what_we_send_arrives(name: str, seen: Seen) -> None:
@@ -155,12 +192,16 @@ async def test_invalid_utf8_reaches_the_parser_or_ends_the_connection_but_never_
         await client.close(1.0)
 
 
-async def send_raw(connection: ServerConnection, frame: Frame) -> None:
+def on_the_wire(frame: Frame) -> bytes:
     """A server's frame without the library's own check of it; payloads up to 65535 bytes."""
     head = bytes([(frame.fin << 7) | (frame.rsv1 << 6) | frame.opcode])
     size = len(frame.data)
     length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
-    connection.transport.write(head + length + frame.data)
+    return head + length + frame.data
+
+
+async def send_raw(connection: ServerConnection, frame: Frame) -> None:
+    connection.transport.write(on_the_wire(frame))
 
 
 @pytest.mark.parametrize("fragments", [False, True])
@@ -188,9 +229,10 @@ async def test_an_oversized_message_ends_the_connection_with_a_cause(name: str, 
     [
         Frame(Opcode.TEXT, b"compressed?", rsv1=True),
         Frame(Opcode.CONT, b"continues nothing"),
+        Frame(Opcode.TEXT, b"compressed? " * 50, rsv1=True),
         Frame(Opcode.TEXT, b"starts", fin=False),
     ],
-    ids=["reserved-bit", "stray-continuation", "interrupted-fragments"],
+    ids=["reserved-bit", "stray-continuation", "long-reserved-bit", "interrupted-fragments"],
 )
 async def test_broken_framing_ends_the_connection_with_a_cause(name: str, seen: Seen, frame: Frame) -> None:
     async def behave(connection: ServerConnection) -> None:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.frames import CTRL_OPCODES, Frame
 
-from foxtrot_workers.connection import ClientOptions, ConnectFailed, FrameCallback, refusal, tls_context
+from foxtrot_workers.connection import ClientOptions, ConnectFailed, FramesCallback, refusal, tls_context
 
 __all__ = ["WebsocketsClient"]
 
@@ -38,12 +38,12 @@ class WebsocketsClient:
     def __init__(
         self,
         options: ClientOptions,
-        on_frame: FrameCallback,
+        on_frames: FramesCallback,
         on_control: Callable[[], None],
         on_closed: Callable[[str], None],
     ) -> None:
         self._options = options
-        self._on_frame = on_frame
+        self._on_frames = on_frames
         self._on_control = on_control
         self._on_closed = on_closed
         self._connection: ClientConnection | None = None
@@ -108,7 +108,7 @@ class WebsocketsClient:
         try:
             while True:
                 await self._readable.wait()
-                self._on_frame(await connection.recv(decode=False), False)
+                self._on_frames([await connection.recv(decode=False)], False)
         except ConnectionClosed as error:
             if self._connection is not None:
                 self._on_closed(_why(error))

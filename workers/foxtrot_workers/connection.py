@@ -15,7 +15,17 @@ from typing import Protocol
 
 from msgspec import Struct
 
-__all__ = ["CLIENTS", "Client", "ClientOptions", "ConnectFailed", "make_client", "retry_after_s", "tls_context"]
+__all__ = [
+    "BURST_FRAMES_MAX",
+    "CLIENTS",
+    "Client",
+    "ClientOptions",
+    "ConnectFailed",
+    "FramesCallback",
+    "make_client",
+    "retry_after_s",
+    "tls_context",
+]
 
 RETRY_AFTER_MAX_S = 3 * 24 * 3600.0
 """The longest ban an exchange is known to give; a larger wish is cut to it."""
@@ -45,8 +55,13 @@ class ConnectFailed(Exception):
         self.retry_after_s = retry_after_s
 
 
-FrameCallback = Callable[[bytes, bool], None]
-"""``(payload, last)``: one data message; `last`: nothing more is at hand, so flush (False where not known)."""
+FramesCallback = Callable[[list[bytes], bool], None]
+"""``(payloads, last)``: data messages that were at hand together, at most `BURST_FRAMES_MAX`, in order.
+
+`last`: nothing more is at hand, so flush (False where that is not known).
+"""
+
+BURST_FRAMES_MAX = 256
 
 
 class Client(Protocol):
@@ -78,7 +93,7 @@ CLIENTS = {
 def make_client(
     name: str,
     options: ClientOptions,
-    on_frame: FrameCallback,
+    on_frames: FramesCallback,
     on_control: Callable[[], None],
     on_closed: Callable[[str], None],
 ) -> Client:
@@ -88,7 +103,7 @@ def make_client(
     `on_closed(cause)` once, when an open connection has ended for whatever reason but `close`.
     """
     module, _, attribute = CLIENTS[name].partition(":")
-    client: Client = getattr(importlib.import_module(module), attribute)(options, on_frame, on_control, on_closed)
+    client: Client = getattr(importlib.import_module(module), attribute)(options, on_frames, on_control, on_closed)
     return client
 
 

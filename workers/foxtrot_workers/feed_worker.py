@@ -1,6 +1,6 @@
 """The worker: one exchange connection in one process. Joins client, adapter, feed and sender.
 
-The hot path is `_on_frame`: parse, append, flush when the frame was the last at hand. Everything else
+The hot path is `_on_frames`: parse, append, flush when the frame was the last at hand. Everything else
 happens at the pace of a timer. What ends the connection ends the process, with an exit code that tells
 the supervisor whose doing it was.
 """
@@ -86,7 +86,7 @@ class FeedWorker:
                 ca_file=settings.ca_file,
                 proxy=settings.proxy,
             ),
-            self._on_frame,
+            self._on_frames,
             self._on_control,
             self._on_closed,
         )
@@ -94,7 +94,6 @@ class FeedWorker:
         self._events_total = 0
         self._rejected_total = 0
         self._last_frame_ns = 0
-        self._burst_ns = 0
         self._last_control_at = 0.0
         self._flush_scheduled = False
         self._opened = False
@@ -126,37 +125,37 @@ class FeedWorker:
 
     # ---- hot path
 
-    def _on_frame(self, frame: bytes, last: bool) -> None:
-        # frames that are at hand together were read together: the clock is asked once for all of them
-        receive_ns = self._burst_ns
-        if not receive_ns:
-            receive_ns = self._burst_ns = self._last_frame_ns = time.time_ns()
-        self._frames_total += 1
-        events = self._events
+    def _on_frames(self, frames: list[bytes], last: bool) -> None:
+        receive_ns = self._last_frame_ns = time.time_ns()  # they were read together
+        self._frames_total += len(frames)
         try:
-            self._parse(frame, receive_ns, events)
-        except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
-            self._reject(frame, error)
-        try:
-            if self._notices:
-                self._take_notices()
+            self._parse_all(frames, receive_ns)
             if last:
-                self._burst_ns = 0
-                if events:
+                if self._events:
                     self._flush()
-                return
-            if len(events) >= BATCH_EVENTS_MAX:
-                self._flush()
-            if not self._flush_scheduled:
+            elif not self._flush_scheduled:
                 self._flush_scheduled = True
                 self._loop.call_soon(self._flush_soon)
         except Exception as error:
             # a fault of ours inside a library's callback must end the worker, not vanish in the library
             self._crash(error)
 
+    def _parse_all(self, frames: list[bytes], receive_ns: int) -> None:
+        parse, notices, events = self._parse, self._notices, self._events
+        for frame in frames:
+            try:
+                parse(frame, receive_ns, events)
+            except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
+                self._reject(frame, error)
+            if notices:
+                self._take_notices()
+                events = self._events
+            if len(events) >= BATCH_EVENTS_MAX:
+                self._flush()
+                events = self._events
+
     def _flush_soon(self) -> None:
         self._flush_scheduled = False
-        self._burst_ns = 0
         if self._events:
             self._flush()
 
