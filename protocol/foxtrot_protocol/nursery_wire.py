@@ -13,6 +13,7 @@ from foxtrot_protocol.errors import MalformedMessage
 __all__ = [
     "BEAR",
     "BORN",
+    "CLONE_SYSCALL",
     "FAILED",
     "HELLO",
     "PAYLOAD_BYTES_MAX",
@@ -30,6 +31,7 @@ READY = b"R"
 """Nursery: its imports are done."""
 PING = b"P"
 PONG = b"p"
+"""Nursery: a heartbeat (`commands.Heartbeat`, encoded), in answer to a PING."""
 BEAR = b"B"
 """Supervisor: make a child with this specification."""
 BORN = b"b"
@@ -39,6 +41,9 @@ FAILED = b"f"
 QUIT = b"Q"
 
 PAYLOAD_BYTES_MAX = 64 * 1024
+
+CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}
+"""Number of Linux's clone system call for each machine; others have no nursery."""
 
 _HEAD = struct.Struct(">cI")
 

@@ -78,9 +78,10 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True):
 
 
 class NurserySettings(Struct, frozen=True, kw_only=True):
-    """Settings of the nursery. `exchanges`: whose adapters are imported beforehand."""
+    """Settings of the nursery. `exchanges`: whose adapters are imported beforehand; `boot`: what newborns call."""
 
     socket_path: str
+    boot: str
     exchanges: list[str] = []
 
 

@@ -1,8 +1,8 @@
 """From the configuration to children: what is supervised, and what each process is started with. Pure.
 
 Kinds and tiers: the simulated exchange first (tier 0, only where a connection asks for it by having no
-address), then the engine (1), then one or two workers for each connection (2), named ``<connection>.a`` and
-``.b``. What a child does is named by text and never imported here.
+address), then the engine and, where it is possible, the nursery (1), then one or two workers for each
+connection (2), named ``<connection>.a`` and ``.b``. What a child does is named by text and never imported here.
 """
 
 from __future__ import annotations
@@ -14,15 +14,23 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.spec import ChildKind, ChildSpec, EngineSettings, FeedSettings, SimulatorSettings
+from foxtrot_protocol.spec import (
+    ChildKind,
+    ChildSpec,
+    EngineSettings,
+    FeedSettings,
+    NurserySettings,
+    SimulatorSettings,
+)
 from foxtrot_supervisor.logs import LogFormat
 from foxtrot_supervisor.registry import ChildPlan
 from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig
 
-__all__ = ["ENGINE", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace"]
+__all__ = ["ENGINE", "NURSERY", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace"]
 
 ENGINE = "engine"
 SIMULATOR = "simulator"
+NURSERY = "nursery"
 
 _SIM = "sim"
 _SIDES = ("a", "b")
@@ -40,6 +48,8 @@ class Targets(Struct, frozen=True, kw_only=True):
     simulator: str = "foxtrot_workers.simulator.entry:run"
     engine: str = "foxtrot_supervisor.engine_process:run"
     connection: str = "foxtrot_workers.feed_worker:run"
+    nursery: str = "foxtrot_workers.nursery:run"
+    """Boots itself: it has no event loop that `boot` could give it."""
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -51,6 +61,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     import_path: str
     log_level: str
     log_format: LogFormat
+    nursery_possible: bool = False
+    """Whether this machine can make workers in a nursery."""
 
 
 class WorkerPlace(Struct, frozen=True):
@@ -78,9 +90,13 @@ class ChildSpecs:
         self._simulator: Mapping[str, str] = {}
 
     @property
-    def boot(self) -> str:
-        """The start target of every process."""
-        return self._targets.boot
+    def with_nursery(self) -> bool:
+        """Whether workers are made by a nursery, as far as it serves."""
+        return self._around.nursery_possible and self._config.supervisor.start_method != "spawn"
+
+    def first_target(self, name: str) -> str:
+        """What the process of `name` calls first, when it is spawned."""
+        return self._targets.nursery if name == NURSERY else self._targets.boot
 
     def plans(self) -> list[ChildPlan]:
         """What is to be supervised, in order of start."""
@@ -90,6 +106,8 @@ class ChildSpecs:
             essential = any(connection.essential for connection in self._simulated)
             simulator = ChildPlan(name=SIMULATOR, tier=0, restart=restart, kind="simulator", essential=essential)
             plans.insert(0, simulator)
+        if self.with_nursery:
+            plans.append(ChildPlan(name=NURSERY, tier=1, restart="permanent", kind="nursery", essential=False))
         for name, place in self.places.items():
             connection = place.connection
             stale_s = connection.stale_after_s
@@ -111,6 +129,8 @@ class ChildSpecs:
             return self._spec(name, incarnation, "engine", self._targets.engine, self._engine_settings())
         if name == SIMULATOR and self._simulated:
             return self._spec(name, incarnation, "simulator", self._targets.simulator, self._simulator_settings())
+        if name == NURSERY and self.with_nursery:
+            return self._spec(name, incarnation, "nursery", self._targets.nursery, self._nursery_settings())
         place = self.places[name]
         settings = self._feed_settings(name, place)
         return self._spec(name, incarnation, "connection", self._targets.connection, settings)
@@ -146,6 +166,13 @@ class ChildSpecs:
             slow_handler_ms=engine.slow_handler_ms,
         )
 
+    def _nursery_settings(self) -> NurserySettings:
+        return NurserySettings(
+            socket_path=endpoints.nursery_path(self._around.run_dir),
+            boot=self._targets.boot,
+            exchanges=sorted({connection.exchange for connection in self._config.connections}),
+        )
+
     def _simulator_settings(self) -> SimulatorSettings:
         symbols = dict.fromkeys(symbol for connection in self._simulated for symbol in connection.symbols)
         port = urllib.parse.urlsplit(self._simulator.get("url", "")).port or 0
@@ -178,7 +205,7 @@ class ChildSpecs:
         incarnation: int,
         kind: ChildKind,
         target: str,
-        settings: EngineSettings | SimulatorSettings | FeedSettings,
+        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings,
     ) -> ChildSpec:
         around = self._around
         return ChildSpec(

@@ -65,7 +65,7 @@ async def run(context: ChildContext) -> int:
                 stopping.set_result(time.monotonic() + command.grace_s)
         elif isinstance(command, Fenced):
             receiver.fence(command.worker, command.incarnation)
-        elif isinstance(command, WorkerChanged):
+        elif isinstance(command, WorkerChanged) and not stopping.done():
             status = msgspec.convert(command, WorkerStatus, from_attributes=True)
             engine.put(Event(EVENT_WORKER, status))
 
@@ -108,12 +108,13 @@ async def run(context: ChildContext) -> int:
     left = await asyncio.to_thread(engine.stop, max(0.1, deadline - time.monotonic() - CLOSE_S))
     await _close_all(closers, context, min(deadline, time.monotonic() + CLOSE_S))
     await tap.close(grace_s=1.0)
-    if left or _dispatching():
+    stuck = _dispatching()
+    if left or stuck:
         context.log.error("engine_left_events", queued=left, handler=repr(engine.current_handler))
-    else:
+    if not stuck:
         receiver.close()
     engine.clear_handlers()
-    if _dispatching():
+    if stuck:
         # a handler that never returns: its thread cannot be ended, the process can
         context.failed("a handler did not return")
         await asyncio.sleep(0.05)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import socket
 import struct
+import sys
 from collections.abc import Callable
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.nursery_wire import (
     BEAR,
     BORN,
+    CLONE_SYSCALL,
     FAILED,
     HELLO,
     PING,
@@ -27,12 +30,17 @@ from foxtrot_protocol.nursery_wire import (
     read_message,
 )
 
-__all__ = ["BEAR_LIMIT_S", "NurseryFailed", "NurseryLink"]
+__all__ = ["BEAR_LIMIT_S", "NurseryFailed", "NurseryLink", "nursery_possible"]
 
 BEAR_LIMIT_S = 0.5
 """How long the nursery may take to make a child: a hundred times what it needs."""
 
 _CREDENTIALS = struct.Struct("3i")
+
+
+def nursery_possible() -> bool:
+    """Whether this system's clone call is known."""
+    return sys.platform == "linux" and platform.machine() in CLONE_SYSCALL
 
 
 class NurseryFailed(Exception):
@@ -45,9 +53,9 @@ class NurseryFailed(Exception):
 
 
 class NurseryLink:
-    """Listens for the nursery at `path`. `on_message` gets each HELLO, READY and PONG of the current one."""
+    """Listens for the nursery at `path`. `on_message(kind, payload)`: each HELLO, READY and PONG of it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, path: str, on_message: Callable[[bytes], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: str, on_message: Callable[[bytes, bytes], None]) -> None:
         self._loop = loop
         self._path = path
         self._on_message = on_message
@@ -89,7 +97,7 @@ class NurseryLink:
                     raise NurseryFailed(payload.decode(errors="replace"), alive=True)
                 if not kind:
                     raise NurseryFailed("the nursery has gone", alive=False)
-                self._on_message(kind)
+                self._on_message(kind, payload)
         except (OSError, MalformedMessage, ValueError) as error:
             self.drop()
             raise NurseryFailed(f"the nursery did not answer: {error or type(error).__name__}", alive=False) from None
@@ -117,6 +125,8 @@ class NurseryLink:
     def close(self) -> None:
         """Stop listening and remove the socket file."""
         self.drop()
+        if self._listener.fileno() < 0:
+            return
         self._loop.remove_reader(self._listener)
         self._listener.close()
         with contextlib.suppress(FileNotFoundError):
@@ -145,12 +155,12 @@ class NurseryLink:
         peer = self._peer
         if peer is None:
             return
-        # messages without payload: what has begun to arrive is there within this limit
+        # short messages: what has begun to arrive is there within this limit
         peer.settimeout(BEAR_LIMIT_S)
         try:
-            kind, _ = read_message(peer.recv)
+            kind, payload = read_message(peer.recv)
         except (OSError, MalformedMessage):
-            kind = b""
+            kind, payload = b"", b""
         if not kind:
             self.drop()
             return
@@ -158,4 +168,4 @@ class NurseryLink:
         if kind == READY:
             self._ready = True
         if kind in (HELLO, READY, PONG):
-            self._on_message(kind)
+            self._on_message(kind, payload)

@@ -129,9 +129,23 @@ class Processes:
             pidfd = _hold(pid)
         except OSError as error:
             raise StartFailed(name, error.strerror or str(error)) from error
-        child = Child(name, incarnation, pid, pidfd)
-        self._children[pid] = child
-        self._loop.add_reader(pidfd, self._ended, child)
+        return self._supervise(Child(name, incarnation, pid, pidfd))
+
+    def adopt(self, name: str, incarnation: int, pid: int) -> Child:
+        """Supervise a child of ours that was made on our behalf (by the nursery); raises `StartFailed`."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as error:
+            raise StartFailed(name, f"process {pid}: {error.strerror}") from error
+        facts = procfs.read_facts(pid)
+        if facts is None or facts.parent != self._own_pid or pid in self._children:
+            os.close(pidfd)
+            raise StartFailed(name, f"process {pid} is not a new child of this supervisor")
+        return self._supervise(Child(name, incarnation, pid, pidfd))
+
+    def _supervise(self, child: Child) -> Child:
+        self._children[child.pid] = child
+        self._loop.add_reader(child.pidfd, self._ended, child)
         return child
 
     def living(self) -> list[Child]:

@@ -26,6 +26,7 @@ from typing import Any
 import zmq
 
 from foxtrot_protocol import __version__, endpoints
+from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import (
     Done,
     Failed,
@@ -39,14 +40,15 @@ from foxtrot_protocol.commands import (
     ToChild,
     WorkerChanged,
 )
-from foxtrot_protocol.errors import MessageTooLarge
+from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.child_link import ChildLink
-from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.control_server import ControlServer
 from foxtrot_supervisor.core import Core, RequestRefused
 from foxtrot_supervisor.effects import (
@@ -73,6 +75,7 @@ from foxtrot_supervisor.effects import (
     Tick,
 )
 from foxtrot_supervisor.logs import LogFormat, Logs
+from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink, nursery_possible
 from foxtrot_supervisor.operator_requests import OperatorRequests
 from foxtrot_supervisor.process import (
     Child,
@@ -151,6 +154,7 @@ class Runner:
             import_path=import_path,
             log_level=log_level,
             log_format=log_format,
+            nursery_possible=nursery_possible(),
         )
         self._specs = ChildSpecs(config, around, targets or Targets())
         self._core = Core(self._specs.plans(), config.supervisor, random.random)
@@ -169,6 +173,7 @@ class Runner:
         self._told_ready = False
         self._systemd_text = ""
         self._broken = False
+        self._nursery: NurseryLink | None = None
         self._outcome: dict[str, Any] | None = None
         self.audit: Audit | None = None
         """What was left behind; None before the end."""
@@ -194,6 +199,10 @@ class Runner:
             endpoint = endpoints.child_control_endpoint(self._run_dir.path)
             self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
             stack.callback(self._link.close)
+            if self._specs.with_nursery:
+                path = endpoints.nursery_path(self._run_dir.path)
+                self._nursery = NurseryLink(loop, path, self._on_nursery_message)
+                stack.callback(self._nursery.close)
             loop.set_exception_handler(self._on_unexpected)
             stack.callback(loop.set_exception_handler, None)
             stack.callback(self._cancel_timers)
@@ -296,6 +305,8 @@ class Runner:
         await self._end_strays()
         self._stacks.close()
         self._link.close()
+        if self._nursery is not None:
+            self._nursery.close()
         context.term()
         self._cancel_timers()
         operator = os.path.basename(endpoints.operator_path(self._run_dir.path))
@@ -395,7 +406,7 @@ class Runner:
             case Spawn():
                 self._spawn(effect.name, effect.incarnation)
             case Ask():
-                self._link.send(effect.name, effect.incarnation, Stop(effect.grace_s))
+                self._ask(effect)
             case Signal():
                 child = self._children.get((effect.name, effect.incarnation))
                 if child is not None:
@@ -414,15 +425,68 @@ class Runner:
                 if not self._finished.done():
                     self._finished.set_result(effect.exit_code)
 
+    def _ask(self, ask: Ask) -> None:
+        if ask.name == NURSERY and self._nursery is not None:
+            self._nursery.quit()
+        else:
+            self._link.send(ask.name, ask.incarnation, Stop(ask.grace_s))
+
     def _spawn(self, name: str, incarnation: int) -> None:
         try:
             spec = encode_spec(self._specs.spec(name, incarnation))
-            child = self._processes.start(name, incarnation, self._specs.boot, spec)
+            child = self._born(name, incarnation, spec) or self._processes.start(
+                name, incarnation, self._specs.first_target(name), spec
+            )
         except (StartFailed, MessageTooLarge) as error:
             self._inputs.append(SpawnFailed(name, incarnation, str(error)))
             return
+        if name == NURSERY and self._nursery is not None:
+            self._nursery.expect(child.pid)
+            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
         self._children[name, incarnation] = child
         self._inputs.append(Spawned(name, incarnation, child.pid))
+
+    # ---- the nursery
+
+    def _born(self, name: str, incarnation: int, spec: bytes) -> Child | None:
+        """A worker made by the nursery; None if it is not of its kind or it cannot now: then it is spawned."""
+        if self._nursery is None or name not in self._specs.places or not self._nursery.ready:
+            return None
+        try:
+            return self._processes.adopt(name, incarnation, self._nursery.bear(spec))
+        except (NurseryFailed, StartFailed) as failure:
+            self._log.warning("nursery_failed", worker=name, reason=failure.reason)
+            if not isinstance(failure, NurseryFailed) or not failure.alive:
+                self._end_nursery()
+            return None
+
+    def _end_nursery(self) -> None:
+        """It does not answer: what it may have made unseen must not live beside the one that is spawned instead."""
+        for child in self._processes.living():
+            if child.name == NURSERY:
+                self._processes.signal(child, signal.SIGKILL)
+        self._sweep()
+
+    def _ping_nursery(self) -> None:
+        if self._nursery is not None:
+            self._nursery.ping()
+            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
+
+    def _on_nursery_message(self, kind: bytes, payload: bytes) -> None:
+        record = self._core.records[NURSERY]
+        if kind == HELLO:
+            self._put(HelloReceived(NURSERY, record.incarnation))
+        elif kind == READY:
+            self._put(ReadyReceived(NURSERY, record.incarnation))
+        else:
+            try:
+                heartbeat = decode_from_child(payload)
+            except MalformedMessage as error:
+                self._on_rejected(f"{NURSERY}: {error.reason}")
+                return
+            if isinstance(heartbeat, Heartbeat):
+                self._vitals[NURSERY].heartbeat(heartbeat, time.monotonic())
+                self._put(HeartbeatReceived(NURSERY, heartbeat.incarnation))
 
     def _publish(self, status: WorkerStatus) -> None:
         fields = {

@@ -9,7 +9,15 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["ConnectionConfig", "EngineConfig", "FoxtrotConfig", "Restart", "RingConfig", "SupervisorConfig"]
+__all__ = [
+    "ConnectionConfig",
+    "EngineConfig",
+    "FoxtrotConfig",
+    "Restart",
+    "RingConfig",
+    "StartMethod",
+    "SupervisorConfig",
+]
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 StartMethod: TypeAlias = Literal["auto", "spawn", "nursery"]

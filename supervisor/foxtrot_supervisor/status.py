@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
-from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.registry import ChildRecord, Death
 from foxtrot_supervisor.vitals import Vitals
 
@@ -72,6 +72,9 @@ def assemble_status(
             for name, record in records.items()
             if name == SIMULATOR and name not in places
         ],
+        "nursery": _child(records[NURSERY], vitals.get(NURSERY, _NO_VITALS), moment)
+        if NURSERY in records and NURSERY not in places
+        else {},
         "workers": [
             _worker(records[name], vitals.get(name, _NO_VITALS), place, sources.get(name, _NO_SOURCE), moment)
             for name, place in places.items()

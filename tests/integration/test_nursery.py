@@ -49,7 +49,7 @@ class Ward:
         self.router.bind(self.endpoint)
         self.heard: list[bytes] = []
         self.path = endpoints.nursery_path(str(folder))
-        self.link = NurseryLink(asyncio.get_running_loop(), self.path, self.heard.append)
+        self.link = NurseryLink(asyncio.get_running_loop(), self.path, lambda kind, _: self.heard.append(kind))
         self.processes: list[subprocess.Popen[bytes]] = []
         self.born: list[int] = []
 
@@ -72,7 +72,9 @@ class Ward:
         )
 
     async def start(self) -> subprocess.Popen[bytes]:
-        settings = NurserySettings(socket_path=self.path, exchanges=["binance", "unheard-of"])
+        settings = NurserySettings(
+            socket_path=self.path, boot="foxtrot_workers.boot:run", exchanges=["binance", "unheard-of"]
+        )
         code = "import sys; from foxtrot_workers.nursery import run; run(bytes.fromhex(sys.argv[1]))"
         process = subprocess.Popen(  # noqa: ASYNC220 - the test needs a plain child of this process
             [sys.executable, "-c", code, self.spec("nursery", "nursery", "", settings).hex()],
@@ -182,3 +184,9 @@ async def test_a_machine_without_a_known_system_call_says_so(monkeypatch: pytest
     monkeypatch.setattr("platform.machine", lambda: "pdp11")
     with pytest.raises(OSError, match="pdp11"):
         nursery.clone_sibling()
+
+
+async def test_closing_twice_is_allowed(ward: Ward) -> None:
+    ward.link.close()
+    ward.link.close()
+    assert not os.path.exists(ward.path)  # noqa: ASYNC240 - a look at a local file

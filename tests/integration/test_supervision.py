@@ -16,8 +16,36 @@ import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest, SubscribeRequest, UnsubscribeRequest
 from foxtrot_supervisor.settings import FoxtrotConfig
+from tests.support import supervisor_process
 from tests.support.supervisor_process import SupervisorProcess, connection, quick
 from tests.support.waiting import wait_until
+
+WITH_BOTH = {
+    "test_starts_in_order_serves_and_stops_cleanly",
+    "test_killed_worker_is_noticed_at_once_and_replaced",
+    "test_each_rung_of_the_stop_ladder",
+    "test_a_stopped_worker_goes_down_at_its_rung",
+    "test_hung_worker_is_shown_with_its_stacks_and_replaced",
+    "test_crash_loop_ends_fatal_and_others_live_on",
+    "test_restart_request",
+    "test_killed_supervisor_leaves_no_process_and_the_next_start_works",
+    "test_daemonized_grandchild_is_swept_while_running",
+    "test_grandchild_in_the_session_dies_with_its_worker",
+    "test_descriptors_and_files_stay_bounded_over_restarts",
+}
+"""Tests in which it matters how a worker was made: they run with spawn and with the nursery."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.function.__name__ in WITH_BOTH:
+        metafunc.parametrize("start_method", ["spawn", "nursery"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def start_method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    method = getattr(request, "param", "spawn")
+    monkeypatch.setattr(supervisor_process, "START_METHOD", method)
+    return str(method)
 
 
 def assert_nothing_left(supervisor: SupervisorProcess, descendants: list[psutil.Process]) -> None:
@@ -37,7 +65,7 @@ def rungs(answer: dict[str, Any]) -> dict[str, str | None]:
     return {child["name"]: child["rung"] for child in answer["children"]}
 
 
-def test_starts_in_order_serves_and_stops_cleanly(tmp_path: Path) -> None:
+def test_starts_in_order_serves_and_stops_cleanly(tmp_path: Path, start_method: str) -> None:
     config = FoxtrotConfig(
         supervisor=quick(),
         connections=[
@@ -56,11 +84,12 @@ def test_starts_in_order_serves_and_stops_cleanly(tmp_path: Path) -> None:
         assert status["supervisor"]["pid"] == supervisor.pid
         assert status["supervisor"]["run_dir"] == str(supervisor.run_dir)
         starts = [line["worker"] for line in supervisor.events("worker_state", state="STARTING")]
-        assert starts[:2] == ["simulator", "engine"]
-        assert sorted(starts[2:]) == ["one.a", "one.b", "two.a"]
+        before = ["simulator", "engine"] + (["nursery"] if start_method == "nursery" else [])
+        assert starts[: len(before)] == before
+        assert sorted(starts[len(before) :]) == ["one.a", "one.b", "two.a"]
         processes = supervisor.descendants()
-        assert len(processes) == 5  # no helper process of any kind
-        assert len({os.getsid(process.pid) for process in processes}) == 5
+        assert len(processes) == len(before) + 3  # no helper process of any kind
+        assert len({os.getsid(process.pid) for process in processes}) == len(before) + 3
         wait_until(lambda: supervisor.child("one.a").get("frames_total") == 10, what="a heartbeat")
         answer = supervisor.stop()
         assert answer["exit_code"] == 0
@@ -314,11 +343,11 @@ def test_second_start_on_the_same_directory_names_the_first(tmp_path: Path) -> N
         assert first.stop()["exit_code"] == 0
 
 
-def test_killed_supervisor_leaves_no_process_and_the_next_start_works(tmp_path: Path) -> None:
+def test_killed_supervisor_leaves_no_process_and_the_next_start_works(tmp_path: Path, start_method: str) -> None:
     with SupervisorProcess(tmp_path) as first:
         first.wait_running()
         processes = first.descendants()
-        assert len(processes) == 2
+        assert len(processes) == (3 if start_method == "nursery" else 2)
         started = time.monotonic()
         first.process.kill()
         wait_until(lambda: not any(map(alive, processes)), limit_s=1.0, what="all to be gone")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from foxtrot_protocol.spec import (
     EngineSettings,
     FeedSettings,
+    NurserySettings,
     SimulatorSettings,
     decode_settings,
     decode_spec,
     encode_spec,
 )
-from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
 
 AROUND = Surroundings(
@@ -49,6 +51,25 @@ def test_plans_without_a_simulated_exchange() -> None:
     assert plans["one.a"].stale_after_s == 70.0
     assert plans["two.a"].stale_after_s is None
     assert (children.places["one.b"].connection.name, children.places["one.b"].side) == ("one", "b")
+
+
+def test_a_nursery_is_planned_where_it_is_possible_and_wanted() -> None:
+    possible = msgspec.structs.replace(AROUND, nursery_possible=True)
+    config = FoxtrotConfig(connections=[connection("a"), connection("b", exchange="binance")])
+    targets = Targets(boot="test:boot")
+    children = ChildSpecs(config, possible, targets)
+    plans = {plan.name: plan for plan in children.plans()}
+    assert list(plans) == [ENGINE, NURSERY, "a.a", "b.a"]
+    assert (plans[NURSERY].tier, plans[NURSERY].essential, plans[NURSERY].kind) == (1, False, "nursery")
+    assert (children.first_target(NURSERY), children.first_target("a.a")) == (targets.nursery, "test:boot")
+    spec = children.spec(NURSERY, 3)
+    assert decode_settings(spec.settings, NurserySettings) == NurserySettings(
+        socket_path="/run/x/nursery.sock", boot="test:boot", exchanges=["binance", "okx"]
+    )
+    spawning = FoxtrotConfig(connections=[connection("a")], supervisor=SupervisorConfig(start_method="spawn"))
+    assert NURSERY not in [plan.name for plan in ChildSpecs(spawning, possible, Targets()).plans()]
+    with pytest.raises(KeyError):
+        ChildSpecs(spawning, possible, Targets()).spec(NURSERY, 1)
 
 
 def test_simulated_exchange_is_started_first_and_told_to_its_workers() -> None:
@@ -108,7 +129,7 @@ def test_specification_of_the_engine() -> None:
         queue_limit=5,
         slow_handler_ms=1.0,
     )
-    assert children.boot == Targets().boot
+    assert children.first_target(ENGINE) == Targets().boot
 
 
 def test_changed_subscriptions_outlive_the_incarnation() -> None:

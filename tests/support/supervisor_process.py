@@ -18,7 +18,7 @@ import psutil
 from foxtrot_protocol.control import Reply, Request, StatusRequest, StopRequest
 from foxtrot_supervisor.child_specs import Targets
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
-from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig, SupervisorConfig
+from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig, StartMethod, SupervisorConfig
 from tests.support.children import BOOT, target
 from tests.support.waiting import wait_until
 
@@ -42,6 +42,10 @@ sys.exit(run_supervisor(
 """
 
 
+START_METHOD: StartMethod = "spawn"
+"""How supervisors of the running test make workers; set by the test's own parameter."""
+
+
 def connection(name: str, **more: Any) -> ConnectionConfig:
     """A connection that no test child ever makes."""
     defaults: dict[str, Any] = {
@@ -58,6 +62,7 @@ def quick(**more: Any) -> SupervisorConfig:
     defaults: dict[str, Any] = {
         "hello_s": 10.0,
         "ready_s": 10.0,
+        "start_method": START_METHOD,
         "heartbeat_s": 0.1,
         "late_s": 0.5,
         "hung_s": 1.0,

@@ -42,5 +42,7 @@ def test_dropped_events_become_one_gap_for_each_symbol_and_stream_with_exact_bou
 
 def test_events_without_identifiers_give_a_gap_without_bounds() -> None:
     dropped = DroppedEvents()
-    dropped.add([Ticker("SIM", "A", 0, 1, "1", None, None, None, None, None), Quote("SIM", "B", 0, 1, "1", "1", "2", "1", "")])
+    dropped.add(
+        [Ticker("SIM", "A", 0, 1, "1", None, None, None, None, None), Quote("SIM", "B", 0, 1, "1", "1", "2", "1", "")]
+    )
     assert all(isinstance(gap, Gap) and gap.first_id is None for gap in dropped.take_gaps(2))

@@ -11,9 +11,7 @@ import contextlib
 import gc
 import importlib
 import os
-import resource
 import signal
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +23,7 @@ from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Ready, Stop, ToChild
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec
+from foxtrot_workers import vital_signs
 from foxtrot_workers.child_log import make_log
 from foxtrot_workers.command_link import CommandLink
 
@@ -128,8 +127,8 @@ class ChildRuntime:
             worker=self._spec.name,
             incarnation=self._spec.incarnation,
             loop_lag_ms=loop_lag_ms,
-            rss_bytes=_rss_bytes(),
-            open_fds=_open_fds(),
+            rss_bytes=vital_signs.rss_bytes(),
+            open_fds=vital_signs.open_fds(),
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
         )
@@ -174,19 +173,3 @@ async def _serve(spec: ChildSpec) -> int:
             await beating
         runtime.close()
         context.term()
-
-
-def _rss_bytes() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        scale = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-
-
-def _open_fds() -> int:
-    try:
-        return len(os.listdir("/proc/self/fd"))
-    except OSError:
-        return 0

@@ -25,12 +25,26 @@ import signal
 import socket
 import sys
 
+from foxtrot_protocol.codec import encode_control
+from foxtrot_protocol.commands import Heartbeat
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_protocol.nursery_wire import BEAR, BORN, FAILED, HELLO, PING, PONG, QUIT, READY, pack, read_message
-from foxtrot_protocol.spec import NurserySettings, decode_settings, decode_spec
-from foxtrot_workers import boot
+from foxtrot_protocol.nursery_wire import (
+    BEAR,
+    BORN,
+    CLONE_SYSCALL,
+    FAILED,
+    HELLO,
+    PING,
+    PONG,
+    QUIT,
+    READY,
+    pack,
+    read_message,
+)
+from foxtrot_protocol.spec import ChildSpec, NurserySettings, decode_settings, decode_spec
+from foxtrot_workers import boot, vital_signs
 
-__all__ = ["CLONE_SYSCALL", "PRELOADED", "clone_sibling", "run"]
+__all__ = ["PRELOADED", "clone_sibling", "run"]
 
 PRELOADED = (
     "foxtrot_workers.child_main",
@@ -41,9 +55,6 @@ PRELOADED = (
     "uvloop",
 )
 """What workers import, done once here. What cannot be imported is left for the worker to report."""
-
-CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}
-"""Number of the clone system call for each machine; others have no nursery."""
 
 _CLONE_PARENT = 0x8000
 
@@ -61,10 +72,11 @@ def run(spec_bytes: bytes) -> None:
         gc.collect()
         gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages
         supervisor.sendall(pack(READY))
-        newborn = _serve(supervisor)
+        newborn = _serve(supervisor, spec)
     if newborn is None:
         os._exit(ChildExit.CLEAN)
-    boot.run(newborn)
+    module, _, function = settings.boot.partition(":")
+    getattr(importlib.import_module(module), function)(newborn)
 
 
 def _preload(exchanges: list[str]) -> None:
@@ -78,12 +90,12 @@ def _preload(exchanges: list[str]) -> None:
             catalog.adapter_class(exchange)
 
 
-def _serve(supervisor: socket.socket) -> bytes | None:
+def _serve(supervisor: socket.socket, spec: ChildSpec) -> bytes | None:
     """Answer the supervisor. Returns twice: None in the nursery at its end, a specification in each newborn."""
     while True:
         kind, payload = read_message(supervisor.recv)
         if kind == PING:
-            supervisor.sendall(pack(PONG))
+            supervisor.sendall(pack(PONG, encode_control(_heartbeat(spec))))
         elif kind == BEAR:
             try:
                 pid = clone_sibling()
@@ -95,6 +107,18 @@ def _serve(supervisor: socket.socket) -> bytes | None:
             supervisor.sendall(pack(BORN, str(pid).encode()))
         elif kind == QUIT or not kind:
             return None
+
+
+def _heartbeat(spec: ChildSpec) -> Heartbeat:
+    return Heartbeat(
+        worker=spec.name,
+        incarnation=spec.incarnation,
+        loop_lag_ms=0.0,
+        rss_bytes=vital_signs.rss_bytes(),
+        open_fds=vital_signs.open_fds(),
+        tasks=0,
+        threads=1,
+    )
 
 
 def clone_sibling() -> int:
