@@ -48,3 +48,10 @@ install_once() {
     fi
     printf '%s\n' "$wanted" >"$stamp"
 }
+
+# mark_installed FOLDER STAMP PIP-ARGUMENTS...: says that what these would install is there already.
+mark_installed() {
+    local stamp="$1/$2"
+    shift 2
+    fingerprint "$@" >"$stamp"
+}
