@@ -683,7 +683,9 @@ def simulate(
 
 @cli.command()
 @click.option("--quick", is_flag=True, help="One short run of each: a first look, not a figure to quote.")
-@click.option("--events", type=click.IntRange(min=1), help="Of each throughput run (default: as many as take about 2.5 s).")
+@click.option(
+    "--events", type=click.IntRange(min=1), help="Of each throughput run (default: as many as take about 2.5 s)."
+)
 @click.option(
     "--only", multiple=True, type=click.Choice(["trades", "mixed", "latency", "start"]), help="Only this; repeatable."
 )
