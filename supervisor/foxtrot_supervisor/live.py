@@ -94,7 +94,8 @@ def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
 
 
 def _workers(status: Status) -> list[Mapping[str, Any]]:
-    return [*status.get("simulators", ()), *status.get("workers", ())]
+    nursery = status.get("nursery")
+    return [*status.get("simulators", ()), *([nursery] if nursery else ()), *status.get("workers", ())]
 
 
 def _headline(status: Status) -> Text:

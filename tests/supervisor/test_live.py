@@ -23,6 +23,8 @@ STATUS: dict[str, Any] = {
         "slow_handlers": 0,
         "recent": [f"event {i}" for i in range(20)],
     },
+    "simulators": [{"name": "simulator", "state": "RUNNING"}],
+    "nursery": {"name": "nursery", "state": "BACKOFF"},
     "workers": [
         {
             "name": "binance-spot.a",
@@ -78,7 +80,7 @@ def test_the_facts_are_there() -> None:
     text = printed(STATUS)
     for fact in ("pid 4711", "1m01s", "/run/foxtrot", "123.5k", "951/s", "34ms", "binance-spot.a", "99", "130us"):
         assert fact in text, fact
-    for fact in ("250", "20M", "okx.a", "FATAL", "0.2s"):
+    for fact in ("simulator", "nursery", "BACKOFF", "250", "20M", "okx.a", "FATAL", "0.2s"):
         assert fact in text, fact
 
 
