@@ -177,6 +177,8 @@ class _Bench:
             for system in runs:
                 self._progress(f"throughput, {kind}, {system}, {repeat + 1} of {options.repeats}")
                 runs[system].append(await self._counted(system, loads[system]))
+        for system, results in runs.items():
+            self._speeds[system, kind] = max(run.events_per_s for run in results)
         return {
             **{system: throughput_figures(results) for system, results in runs.items()},
             "ratio": ratio_of(*([run.events_per_s for run in results] for results in runs.values())),
@@ -212,7 +214,7 @@ class _Bench:
         return max(FIRST_EVENTS // share, min(EVENTS_MAX, int(await self._speed(system, kind) * options.run_s)))
 
     async def _speed(self, system: System, kind: str) -> float:
-        """Events a second that this system takes, by a short run: a rough figure to choose others by."""
+        """Events a second that this system has taken at best, by a short run if there was none."""
         speed = self._speeds.get((system, kind))
         if speed is None:
             self._progress(f"first look, {kind}, {system}")
