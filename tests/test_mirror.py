@@ -33,6 +33,8 @@ TESTED_WITH_OTHERS = {
 
 
 TESTED_BY_REAL_PROCESSES = {
+    "foxtrot_supervisor.bench": "test_bench.py",
+    "foxtrot_supervisor.bench_chain": "test_bench.py",
     "foxtrot_supervisor.nursery_link": "test_nursery.py",
     "foxtrot_supervisor.process": "test_process.py",
     "foxtrot_supervisor.runner": "test_supervision.py",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +94,15 @@ async def test_a_child_that_cannot_start_ends_the_measurement_with_its_reason(tm
     async with asyncio.timeout(LIMIT_S):
         with pytest.raises(bench.BenchFailed, match="no_such_module"):
             await measure()
+
+
+def test_the_command_prints_one_json_object_and_nothing_else_on_stdout(tmp_path: Path) -> None:
+    code = "from foxtrot_supervisor.cli import main; main()"
+    command = [sys.executable, "-c", code, "bench", "--quick", "--only", "start", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    report = json.loads(line)
+    assert set(report["processes"]) == {"foxtrot", "baseline"}
+    assert "throughput" not in report
+    assert "start and stop, foxtrot" in done.stderr
