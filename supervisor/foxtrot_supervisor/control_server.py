@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 
 from foxtrot_protocol.control import Reply, Request, decode_request, encode_line
 from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.peer_credentials import peer_of
 
-__all__ = ["CLIENTS_MAX", "REQUEST_BYTES_MAX", "ControlServer", "peer_of"]
+__all__ = ["CLIENTS_MAX", "REQUEST_BYTES_MAX", "ControlServer"]
 
 CLIENTS_MAX = 32
 """Operators connected at a time; further ones are told so and closed."""
@@ -28,7 +28,6 @@ FLUSH_S = 1.0
 """How long last replies may take to leave when the server closes."""
 
 _BACKLOG = 16
-_PEER = struct.Struct("3i")
 
 Answer = Callable[[Request], Awaitable[Reply]]
 
@@ -103,7 +102,7 @@ class ControlServer:
         crowded = len(self._clients) >= CLIENTS_MAX
         self._clients[task] = writer
         try:
-            if peer_of(writer)[1] not in (os.geteuid(), 0):
+            if peer_of(writer).uid not in (os.geteuid(), 0):
                 await _send(writer, Reply(error="this supervisor belongs to another user"))
             elif crowded:
                 await _send(writer, Reply(error=f"{CLIENTS_MAX} operators are connected already"))
@@ -140,14 +139,6 @@ class ControlServer:
             self._answering -= 1
             if self._answering == 0:
                 self._idle.set()
-
-
-def peer_of(writer: asyncio.StreamWriter) -> tuple[int, int, int]:
-    """(pid, uid, gid) of the process at the other end of a unix socket, as the kernel knows it."""
-    # uvloop's transports show a stand-in without getsockopt: ask the kernel through a copy of the descriptor
-    with socket.socket(fileno=os.dup(_descriptor(writer))) as end:
-        pid, uid, gid = _PEER.unpack(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return pid, uid, gid
 
 
 def _descriptor(writer: asyncio.StreamWriter) -> int:

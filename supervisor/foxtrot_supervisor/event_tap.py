@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import struct
 import threading
 from collections import deque
+
+from foxtrot_supervisor.peer_credentials import peer_of
 
 __all__ = ["CLIENTS_MAX", "CLIENT_BYTES", "HISTORY_BYTES", "EventTap"]
 
@@ -28,7 +29,6 @@ CLIENTS_MAX = 16
 
 _LENGTH = struct.Struct(">I")
 _DROPPED = struct.Struct(">II")
-_PEER_CREDENTIALS = struct.Struct("3i")
 
 
 class EventTap:
@@ -110,7 +110,7 @@ class EventTap:
         self._handlers.add(task)
         client = _Client()
         try:
-            if _peer_uid(writer) not in (os.getuid(), 0) or len(self._clients) >= CLIENTS_MAX:
+            if peer_of(writer).uid not in (os.getuid(), 0) or len(self._clients) >= CLIENTS_MAX:
                 return
             self._join(client)
             await client.write_to(reader, writer)
@@ -165,9 +165,3 @@ class _Client:
                 news.cancel()
         finally:
             gone.cancel()
-
-
-def _peer_uid(writer: asyncio.StreamWriter) -> int:
-    peer = writer.get_extra_info("socket")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    return int(_PEER_CREDENTIALS.unpack(credentials)[1])

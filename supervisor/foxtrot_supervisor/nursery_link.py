@@ -11,7 +11,6 @@ import contextlib
 import os
 import platform
 import socket
-import struct
 import sys
 from collections.abc import Callable
 
@@ -29,13 +28,12 @@ from foxtrot_protocol.nursery_wire import (
     pack,
     read_message,
 )
+from foxtrot_supervisor.peer_credentials import credentials_of
 
 __all__ = ["BEAR_LIMIT_S", "NurseryFailed", "NurseryLink", "nursery_possible"]
 
 BEAR_LIMIT_S = 0.5
 """How long the nursery may take to make a child: a hundred times what it needs."""
-
-_CREDENTIALS = struct.Struct("3i")
 
 
 def nursery_possible() -> bool:
@@ -143,8 +141,8 @@ class NurseryLink:
             peer, _ = self._listener.accept()
         except OSError:
             return
-        pid, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        if self._peer is not None or pid != self._expected_pid or uid != os.getuid():
+        who = credentials_of(peer)
+        if self._peer is not None or who.pid != self._expected_pid or who.uid != os.getuid():
             peer.close()
             return
         peer.setblocking(False)

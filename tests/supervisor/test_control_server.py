@@ -18,6 +18,7 @@ from foxtrot_protocol.endpoints import operator_path
 from foxtrot_supervisor import control_server
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.control_server import CLIENTS_MAX, REQUEST_BYTES_MAX, ControlServer
+from foxtrot_supervisor.peer_credentials import PeerCredentials, peer_of
 from tests.support.waiting import wait_until_async
 
 
@@ -115,7 +116,7 @@ async def test_too_many_operators(server: ControlServer, tmp_path: Path) -> None
 
 
 async def test_other_users_are_refused(server: ControlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_server, "peer_of", lambda _: (1, 12345, 1))
+    monkeypatch.setattr(control_server, "peer_of", lambda _: PeerCredentials(1, 12345, 1))
     (reply,) = await raw(tmp_path, b'{"type":"status"}\n')
     assert "another user" in str(reply["error"])
 
@@ -145,7 +146,7 @@ async def test_a_client_that_leaves_while_it_waits(server: ControlServer, answer
 
 async def test_peer_is_this_process(server: ControlServer, tmp_path: Path) -> None:
     reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
-    assert control_server.peer_of(writer) == (os.getpid(), os.geteuid(), os.getegid())
+    assert peer_of(writer) == PeerCredentials(os.getpid(), os.geteuid(), os.getegid())
     writer.close()
     del reader
 
@@ -175,7 +176,7 @@ def test_the_same_on_uvloop(tmp_path: Path) -> None:
         await served.start()
         assert await raw(tmp_path, b'{"type":"status"}\n') == [{"data": {"asked": "StatusRequest"}}]
         reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
-        assert control_server.peer_of(writer) == (os.getpid(), os.geteuid(), os.getegid())
+        assert peer_of(writer) == PeerCredentials(os.getpid(), os.geteuid(), os.getegid())
         await wait_until_async(lambda: len(served.descriptors) == 2, what="the connection")
         await served.settle()
         await served.close()
