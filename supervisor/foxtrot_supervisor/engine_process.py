@@ -180,7 +180,7 @@ def _dispatch_stack() -> str:
 
 def _user_error(error: Exception) -> str:
     """Type, text and the innermost place in the user's code."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
     return f"{type(error).__name__}: {error}{place}"
 

@@ -105,7 +105,7 @@ async def test_bad_frames_are_counted_with_a_sample_and_survived(rig: WorkerRig,
     log = await rig.log()
     assert "frame_rejected" in log
     assert "sample" in log
-    assert log.count("frame_rejected") <= 5, "logged a bounded number of times"
+    assert log.count("frame_rejected") <= 2, "once for each kind of error"
     assert "Traceback" not in log
 
 

@@ -38,6 +38,12 @@ def test_repetition_is_held_back_and_counted() -> None:
     assert repetition.admit("e", REPEATS_PERIOD_S + 1) == 0
 
 
+def test_once_means_once() -> None:
+    repetition = Repetition(repeats_max=1)
+    assert [repetition.admit("e", 0.0), repetition.admit("e", 1.0), repetition.admit("e", 2.0)] == [0, None, None]
+    assert repetition.admit("e", REPEATS_PERIOD_S) == 2
+
+
 def test_the_memory_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_log, "EVENTS_MAX", 3)
     repetition = Repetition()

@@ -29,9 +29,10 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Repetition:
-    """Which log lines to let through; pure, `now` is monotonic seconds."""
+    """Which log lines to let through: `repeats_max` alike in `REPEATS_PERIOD_S`; pure, `now` is monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, repeats_max: int = REPEATS_MAX) -> None:
+        self._repeats_max = repeats_max
         self._seen: dict[str, tuple[float, int]] = {}
 
     def admit(self, event: str, now: float) -> int | None:
@@ -39,12 +40,12 @@ class Repetition:
         since, count = self._seen.get(event, (now, 0))
         held_back = 0
         if now - since >= REPEATS_PERIOD_S:
-            held_back = max(0, count - REPEATS_MAX)
+            held_back = max(0, count - self._repeats_max)
             since, count = now, 0
         if len(self._seen) >= EVENTS_MAX:
             self._seen.clear()
         self._seen[event] = (since, count + 1)
-        return held_back if count < REPEATS_MAX else None
+        return held_back if count < self._repeats_max else None
 
 
 def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:

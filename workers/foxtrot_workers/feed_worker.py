@@ -22,6 +22,7 @@ from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers import catalog
 from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
 from foxtrot_workers.backpressure import Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.child_log import Repetition
 from foxtrot_workers.connection import ClientOptions, ConnectFailed, make_client
 from foxtrot_workers.event_sender import EventSender
 from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send
@@ -93,6 +94,7 @@ class FeedWorker:
         self._frames_total = 0
         self._events_total = 0
         self._rejected_total = 0
+        self._rejections = Repetition(repeats_max=1)
         self._last_frame_ns = 0
         self._last_control_at = 0.0
         self._flush_scheduled = False
@@ -217,8 +219,12 @@ class FeedWorker:
 
     def _reject(self, frame: bytes, error: Exception) -> None:
         self._rejected_total += 1
+        held_back = self._rejections.admit(type(error).__name__, time.monotonic())
+        if held_back is None:
+            return
         self._context.log.warning(
             "frame_rejected",
+            rejected_total=self._rejected_total,
             reason=f"{type(error).__name__}: {error}"[:SAMPLE_BYTES],
             size_bytes=len(frame),
             sample=frame[:SAMPLE_BYTES].decode(errors="replace"),
