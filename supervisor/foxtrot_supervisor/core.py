@@ -42,6 +42,7 @@ from msgspec import structs
 from foxtrot_protocol.errors import LocalError
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, verdict
+from foxtrot_protocol.spec import ChildKind
 from foxtrot_supervisor.effects import (
     Ask,
     CapturedStacks,
@@ -90,6 +91,9 @@ STOP_GAP_S_MAX: Final = 2.0
 """Looks further apart than this many seconds shift the deadlines of a stop: nobody could answer meanwhile."""
 
 _ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
+
+_SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nursery"})
+"""Kinds that load others' code (handlers, adapters) before they serve: silence means nothing until then."""
 
 _FROM_THE_CHILD: Final = (HeartbeatReceived, HelloReceived, ReadyReceived, FailureReported)
 """Messages that the child's own event loop sent: each shows that it turns."""
@@ -509,7 +513,7 @@ class Core:
     def _watch_of(self, plan: ChildPlan, now: float) -> Watch:
         config = self._config
         limits = HealthLimits(config.hello_s, config.ready_s, config.late_s, config.hung_s, plan.stale_after_s)
-        return Watch(limits, now, alive_before_ready=plan.kind != "engine")
+        return Watch(limits, now, alive_before_ready=plan.kind not in _SILENT_BEFORE_READY)
 
     def _take_down(
         self,

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
+from foxtrot_protocol.spec import ChildKind
 from foxtrot_supervisor.core import Core, RequestRefused
 from foxtrot_supervisor.effects import (
     Ask,
@@ -444,6 +445,20 @@ def test_no_hello_in_time_is_dumped_and_killed() -> None:
     rig.die("engine", signal=9)
     assert rig.core.records["engine"].last_exit is not None
     assert rig.core.records["engine"].last_exit.cause == "no HELLO within 30 s (killed by SIGKILL)"
+
+
+@pytest.mark.parametrize("kind", ["engine", "nursery"])
+def test_who_loads_code_may_be_silent_until_it_serves(kind: ChildKind) -> None:
+    rig = Rig(ChildPlan(name="loader", tier=1, kind=kind), config=SupervisorConfig(hung_s=2.0, late_s=1.5))
+    rig.tell(StartRequested())
+    rig.make("loader")
+    rig.tell(HelloReceived("loader", 1))
+    rig.silent.add("loader")
+    rig.wait(29.0)
+    assert rig.state("loader") is State.CONNECTING
+    rig.tell(ReadyReceived("loader", 1))
+    rig.wait(2.1)
+    assert rig.state("loader") is State.STOPPING
 
 
 def test_no_ready_in_time_goes_down_the_whole_ladder_and_counts_as_a_crash() -> None:
