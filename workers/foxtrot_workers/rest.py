@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import aiohttp
 
 from foxtrot_workers.connection import retry_after_s, tls_context
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["ANSWER_BYTES_MAX", "CONCURRENT_MAX", "REQUESTS_MAX", "TIMEOUT_S", "RestFetcher"]
 
@@ -29,7 +27,7 @@ AnswerCallback = Callable[[str, int, bytes], None]
 
 
 class RestFetcher:
-    """Fetches ``base + path``; made on first need, since the HTTP library costs memory."""
+    """Fetches ``base + path``; connections are made on first need."""
 
     def __init__(self, base: str, ca_file: str | None, proxy: str | None) -> None:
         self._base = base.rstrip("/")
@@ -77,8 +75,6 @@ class RestFetcher:
         on_answer(path, status, body)
 
     async def _get(self, path: str) -> tuple[int, bytes]:
-        import aiohttp
-
         self.requests_total += 1
         try:
             if self._session is None:
@@ -101,8 +97,6 @@ class RestFetcher:
             return 0, f"{type(error).__name__}: {error}".encode()
 
     def _make_session(self) -> aiohttp.ClientSession:
-        import aiohttp
-
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls_context(self._ca_file), limit=CONCURRENT_MAX),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
