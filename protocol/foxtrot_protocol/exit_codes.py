@@ -45,6 +45,8 @@ class ChildExit(enum.IntEnum):
     """Replace this connection now: lifetime reached or shutdown announced by the exchange."""
     ORPHANED = 14
     """The supervisor was gone before this child was up."""
+    OUT_OF_MEMORY = 15
+    """No memory could be had: its own limit, or all there is."""
     CONFIGURATION = 78
     """The settings can never work (unknown exchange, handler not found): do not restart."""
 

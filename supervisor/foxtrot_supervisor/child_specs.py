@@ -20,6 +20,7 @@ from foxtrot_protocol.spec import (
     EngineSettings,
     FeedSettings,
     NurserySettings,
+    ResourceLimits,
     SimulatorSettings,
 )
 from foxtrot_supervisor.logs import LogFormat
@@ -135,6 +136,18 @@ class ChildSpecs:
         settings = self._feed_settings(name, place)
         return self._spec(name, incarnation, "connection", self._targets.connection, settings)
 
+    def limits(self, name: str) -> ResourceLimits:
+        """What the child `name` may have."""
+        config = self._config.supervisor
+        memory_mib = {ENGINE: config.engine_memory_mib, SIMULATOR: None, NURSERY: None}
+        # what is born in the nursery could not raise a limit that the nursery had lowered
+        open_files = None if name == NURSERY else config.open_files
+        return ResourceLimits(
+            memory_mib=config.worker_memory_mib if name in self.places else memory_mib[name],
+            open_files=open_files,
+            core_dumps=config.core_dumps,
+        )
+
     def simulator_serves(self, info: Mapping[str, str]) -> None:
         """The simulated exchange told its addresses: workers are sent there, its next incarnation comes back there."""
         self._simulator = dict(info)
@@ -221,4 +234,5 @@ class ChildSpecs:
             log_level=around.log_level,
             log_format=around.log_format,
             settings=msgspec.msgpack.encode(settings),
+            limits=self.limits(name),
         )

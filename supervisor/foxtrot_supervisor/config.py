@@ -164,12 +164,14 @@ class _Range(Struct, frozen=True):
         """Why `value` is not allowed, None if it is; NaN never is."""
         if self.least <= value <= self.most and not (self.above and value == self.least):
             return None
-        low = f"more than {self.least:g}" if self.above else f"at least {self.least:g}"
-        return f"must be {low} and at most {self.most:g}, not {_number(value)}"
+        low = f"{'more than' if self.above else 'at least'} {_number(self.least)}"
+        return f"must be {low} and at most {_number(self.most)}, not {_number(value)}"
 
 
 _TIME = _Range(0.0, SECONDS_MAX)
 _LENGTH = _Range(0.0, SECONDS_MAX, above=True)
+_MEMORY_MIB = _Range(128, 1_048_576)
+"""A worker that does nothing has 85 MiB: less would end it before it began."""
 
 _RANGES: dict[type[Struct], dict[str, _Range]] = {
     SupervisorConfig: {
@@ -189,6 +191,9 @@ _RANGES: dict[type[Struct], dict[str, _Range]] = {
         "backoff_max_s": _TIME,
         "backoff_jitter": _Range(0.0, 1.0),
         "healthy_after_s": _TIME,
+        "worker_memory_mib": _MEMORY_MIB,
+        "engine_memory_mib": _MEMORY_MIB,
+        "open_files": _Range(64, 1_048_576),
     },
     EngineConfig: {
         "queue_limit": _Range(1, 100_000_000),

@@ -29,6 +29,10 @@ EXAMPLE = """\
 # backoff_max_s = 60.0            # up to this
 # backoff_jitter = 0.2            # plus or minus this fraction
 # healthy_after_s = 60.0          # running this long makes the next restart a first one again
+# worker_memory_mib = 512         # a worker that wants more is ended and replaced; default: unlimited
+# engine_memory_mib = 2048        # the engine
+# open_files = 1024               # descriptors of each child; default: as many as the supervisor may have
+# core_dumps = false              # whether a crashing child writes a core file
 
 [engine]
 # handlers = ["my_strategy:setup"]  # module:function, called with the EventEngine; default: none

@@ -51,6 +51,7 @@ from foxtrot_supervisor.child_link import ChildLink
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.control_server import ControlServer
 from foxtrot_supervisor.core import Core, RequestRefused
+from foxtrot_supervisor.death_causes import cause_beside_status
 from foxtrot_supervisor.effects import (
     Ask,
     CapturedStacks,
@@ -582,8 +583,13 @@ class Runner:
 
     def _cause_of(self, child: Child, status: ExitStatus) -> str:
         before, self._oom_kills = self._oom_kills, procfs.oom_kills()
-        unasked = status.signal == signal.SIGKILL and self._core.records[child.name].rung not in ("kill", "lost")
-        return "the kernel ran out of memory and killed processes" if unasked and self._oom_kills > before else ""
+        return cause_beside_status(
+            status.exit_code,
+            status.signal,
+            memory_mib=self._specs.limits(child.name).memory_mib,
+            killed_by_us=self._core.records[child.name].rung in ("kill", "lost"),
+            oom_kills=self._oom_kills - before,
+        )
 
     def _on_stacks(self, name: str, incarnation: int, text: str) -> None:
         self._log.warning("stacks", worker=name, incarnation=incarnation, stacks=text)

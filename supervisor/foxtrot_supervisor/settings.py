@@ -46,6 +46,12 @@ class SupervisorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backoff_max_s: float = 60.0
     backoff_jitter: float = 0.2
     healthy_after_s: float = 60.0
+    worker_memory_mib: int | None = None
+    """Private memory of each worker; None: unlimited."""
+    engine_memory_mib: int | None = None
+    open_files: int | None = None
+    """Descriptors of each child; None: as many as the supervisor may have."""
+    core_dumps: bool = False
 
 
 class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

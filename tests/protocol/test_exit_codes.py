@@ -17,6 +17,7 @@ from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, 
         (ChildExit.STALE, ExitVerdict.OUTSIDE),
         (ChildExit.ROTATE, ExitVerdict.ROTATE),
         (ChildExit.ORPHANED, ExitVerdict.CRASH),
+        (ChildExit.OUT_OF_MEMORY, ExitVerdict.CRASH),
         (ChildExit.CONFIGURATION, ExitVerdict.PERMANENT),
     ],
 )

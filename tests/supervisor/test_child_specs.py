@@ -11,6 +11,7 @@ from foxtrot_protocol.spec import (
     EngineSettings,
     FeedSettings,
     NurserySettings,
+    ResourceLimits,
     SimulatorSettings,
     decode_settings,
     decode_spec,
@@ -130,6 +131,22 @@ def test_specification_of_the_engine() -> None:
         slow_handler_ms=1.0,
     )
     assert children.first_target(ENGINE) == Targets().boot
+
+
+def test_limits_of_each_kind() -> None:
+    config = SupervisorConfig(worker_memory_mib=256, engine_memory_mib=512, open_files=100, core_dumps=True)
+    possible = msgspec.structs.replace(AROUND, nursery_possible=True)
+    children = ChildSpecs(
+        FoxtrotConfig(connections=[connection("one", exchange="sim")], supervisor=config), possible, Targets()
+    )
+    limited = {name: children.spec(name, 1).limits for name in ("one.a", ENGINE, SIMULATOR, NURSERY)}
+    assert limited == {
+        "one.a": ResourceLimits(memory_mib=256, open_files=100, core_dumps=True),
+        ENGINE: ResourceLimits(memory_mib=512, open_files=100, core_dumps=True),
+        SIMULATOR: ResourceLimits(open_files=100, core_dumps=True),
+        NURSERY: ResourceLimits(core_dumps=True),
+    }
+    assert specs(connection("one")).spec("one.a", 1).limits == ResourceLimits()
 
 
 def test_changed_subscriptions_outlive_the_incarnation() -> None:

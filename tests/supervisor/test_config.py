@@ -155,7 +155,7 @@ def test_every_problem_is_listed_in_one_go() -> None:
         ("stop_ask_s = {a = 3}", "supervisor.stop_ask_s: must be a number, not a table"),
         ("stop_ask_s = 2024-01-01", "supervisor.stop_ask_s: must be a number, not the date 2024-01-01"),
         ("restart_intensity = 1.5", "supervisor.restart_intensity: must be a whole number, not 1.5"),
-        ("restart_intensity = -1", "supervisor.restart_intensity: must be at least 0 and at most 1e+06, not -1"),
+        ("restart_intensity = -1", "supervisor.restart_intensity: must be at least 0 and at most 1000000, not -1"),
         (
             'restart = "always"',
             'supervisor.restart: must be one of "permanent", "transient", "temporary", not the text "always"',
@@ -165,11 +165,30 @@ def test_every_problem_is_listed_in_one_go() -> None:
         ("hung_s = 0.5", "supervisor.hung_s: must be more than heartbeat_s (1)"),
         ("late_s = 11", "supervisor.late_s: must lie between heartbeat_s and hung_s"),
         ("backoff_max_s = 0.1", "supervisor.backoff_max_s: must be at least backoff_s (0.5)"),
+        (
+            "worker_memory_mib = 127",
+            "supervisor.worker_memory_mib: must be at least 128 and at most 1048576, not 127",
+        ),
+        ("engine_memory_mib = 512.5", "supervisor.engine_memory_mib: must be a whole number, not 512.5"),
+        ("open_files = 3", "supervisor.open_files: must be at least 64 and at most 1048576, not 3"),
+        ("core_dumps = 1", "supervisor.core_dumps: must be true or false, not 1"),
         ('"a.b" = 1', 'supervisor."a.b": is not a known key'),
     ],
 )
 def test_supervisor_values(supervisor: str, expected: str) -> None:
     assert problems(f"[supervisor]\n{supervisor}\n{CONNECTION}") == [expected]
+
+
+def test_limits_are_read_and_absent_by_default() -> None:
+    limited = parse(
+        "[supervisor]\nworker_memory_mib = 256\nengine_memory_mib = 512\nopen_files = 1024\ncore_dumps = true\n"
+        + CONNECTION
+    ).supervisor
+    assert (limited.worker_memory_mib, limited.engine_memory_mib) == (256, 512)
+    assert (limited.open_files, limited.core_dumps) == (1024, True)
+    default = parse(CONNECTION).supervisor
+    assert (default.worker_memory_mib, default.engine_memory_mib) == (None, None)
+    assert (default.open_files, default.core_dumps) == (None, False)
 
 
 def test_a_run_dir_too_long_for_a_socket_is_refused() -> None:

@@ -18,6 +18,9 @@ EXCHANGES = {name: ExchangeInfo(channels=["trade", "quote", "book"]) for name in
 # keys whose line shows a use, since the default is none or depends on the surroundings
 WITHOUT_DEFAULT = {
     "run_dir",
+    "worker_memory_mib",
+    "engine_memory_mib",
+    "open_files",
     "handlers",
     "stale_after_s",
     "rotate_after_s",

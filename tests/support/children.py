@@ -38,8 +38,8 @@ BOOT = "tests.support.children:boot"
 
 
 def target(behaviour: str) -> str:
-    """The start target of one of the behaviours below."""
-    return f"tests.support.children:{behaviour}"
+    """The start target of one of the behaviours below; ``package.module:function`` is one already."""
+    return behaviour if ":" in behaviour else f"tests.support.children:{behaviour}"
 
 
 class Link:

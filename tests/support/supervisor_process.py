@@ -89,14 +89,18 @@ class SupervisorProcess:
         duration_s: float | None = None,
         environ: Mapping[str, str] | None = None,
         prelude: str = "",
+        boot: str = BOOT,
     ) -> None:
-        """`prelude`: code that runs first in the supervisor's process, to break something in it."""
+        """`prelude`: code that runs first in the supervisor's process, to break something in it.
+
+        `boot`: what children call first; the real one takes behaviours as ``package.module:coroutine``.
+        """
         self.run_dir = folder / "run"
         self.notes = folder / "notes"
         self.notes.mkdir(exist_ok=True)
         self.log_path = folder / "log"
         config = config or FoxtrotConfig(supervisor=quick(), connections=[connection("one")])
-        targets = Targets(boot=BOOT, simulator=target("simulator"), engine=target(engine), connection=target(behaviour))
+        targets = Targets(boot=boot, simulator=target("simulator"), engine=target(engine), connection=target(behaviour))
         job = {
             "config": msgspec.to_builtins(config),
             "run_dir": str(self.run_dir),

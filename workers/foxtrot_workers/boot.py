@@ -3,7 +3,8 @@
 Order matters (design, section 2): own session, so that a terminal's Ctrl-C reaches only the supervisor
 and the whole session can be killed; SIGKILL from the kernel when the parent dies; a check that it has not
 died already, since the kernel only tells of deaths after the request; the fault handler, so that a hang
-can be shown; only then imports, HELLO, and the start target named in the specification.
+can be shown; the limits of what it may have; only then imports, HELLO, and the start target named in the
+specification.
 
 `run` never returns: it leaves the process with one of `ChildExit`.
 """
@@ -19,6 +20,7 @@ from typing import IO
 
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec, decode_spec
+from foxtrot_workers.limits import LimitRefused, apply_limits, relax_memory
 
 __all__ = ["run", "settle", "stacks_path"]
 
@@ -32,9 +34,16 @@ def run(spec_bytes: bytes) -> None:
     stacks = settle(spec)
     code: int = ChildExit.CRASH
     try:
+        apply_limits(spec.limits)
         from foxtrot_workers.child_main import main  # imports asyncio and zmq
 
         code = main(spec)
+    except LimitRefused as refusal:
+        code = _refuse(spec, refusal.reason)
+    except MemoryError as error:
+        relax_memory()
+        code = ChildExit.OUT_OF_MEMORY  # tells the supervisor even where nothing could be sent
+        _last_words(spec, error)
     except SystemExit as exit_request:
         code = exit_request.code if isinstance(exit_request.code, int) else int(ChildExit.CRASH)
     except BaseException as error:
@@ -83,6 +92,15 @@ def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
     faulthandler.enable(file=sys.stderr)
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
     return stacks
+
+
+def _refuse(spec: ChildSpec, reason: str) -> int:
+    """What was configured cannot be: no restart helps, and the operator has to read why."""
+    from foxtrot_workers.child_main import report_failure
+
+    sys.stderr.write(f"{spec.name}#{spec.incarnation}: {reason}\n")
+    report_failure(spec, reason)
+    return ChildExit.CONFIGURATION
 
 
 def _last_words(spec: ChildSpec, error: BaseException) -> None:

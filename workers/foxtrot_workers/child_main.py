@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import zmq
@@ -26,8 +27,9 @@ from foxtrot_protocol.spec import ChildSpec
 from foxtrot_workers import vital_signs
 from foxtrot_workers.child_log import make_log
 from foxtrot_workers.command_link import CommandLink
+from foxtrot_workers.limits import relax_memory
 
-__all__ = ["COMMAND_BACKLOG_COUNT", "TERM_GRACE_S", "ChildRuntime", "main", "resolve"]
+__all__ = ["COMMAND_BACKLOG_COUNT", "TERM_GRACE_S", "ChildRuntime", "main", "report_failure", "resolve"]
 
 TERM_GRACE_S = 1.0
 """SIGTERM is the second rung: it leaves this long for a flush."""
@@ -137,18 +139,46 @@ class ChildRuntime:
 
 def main(spec: ChildSpec) -> int:
     """Run the child's target on its own loop; returns the exit code."""
-    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(spec))
+
+
+def report_failure(spec: ChildSpec, cause: str) -> None:
+    """Only tell the supervisor why this child is about to exit."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_report_failure(spec, cause))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     with contextlib.suppress(ImportError):
         import uvloop
 
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(spec))
+        return uvloop.new_event_loop
+    return asyncio.new_event_loop
+
+
+async def _report_failure(spec: ChildSpec, cause: str) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    runtime = ChildRuntime(spec, context)
+    runtime.hello()
+    runtime.failed(cause)
+    runtime.close()
+    context.term()
+
+
+def _end_without_memory(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A callback that got no memory has left things half done, and the loop would only log it: end here."""
+    if isinstance(context.get("exception"), MemoryError):
+        relax_memory()
+        loop.default_exception_handler(context)
+        os._exit(ChildExit.OUT_OF_MEMORY)
+    loop.default_exception_handler(context)
 
 
 async def _serve(spec: ChildSpec) -> int:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     runtime = ChildRuntime(spec, context)
+    asyncio.get_running_loop().set_exception_handler(_end_without_memory)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, runtime.terminate)
     runtime.hello()
     beating = asyncio.create_task(runtime.beat(), name="heartbeat")
@@ -163,6 +193,10 @@ async def _serve(spec: ChildSpec) -> int:
     except msgspec.MsgspecError as error:
         runtime.failed(f"settings: {error}")
         return ChildExit.CONFIGURATION
+    except MemoryError:
+        relax_memory()
+        runtime.failed("out of memory")
+        raise
     except Exception as error:
         runtime.log.error("child_crashed", reason=repr(error))
         runtime.failed(f"crash: {error!r}")

@@ -43,6 +43,7 @@ from foxtrot_protocol.nursery_wire import (
 )
 from foxtrot_protocol.spec import ChildSpec, NurserySettings, decode_settings, decode_spec
 from foxtrot_workers import boot, vital_signs
+from foxtrot_workers.limits import apply_limits
 
 __all__ = ["PRELOADED", "clone_sibling", "run"]
 
@@ -63,6 +64,7 @@ def run(spec_bytes: bytes) -> None:
     """Be the nursery that `spec_bytes` describes; exits the process, never returns."""
     spec = decode_spec(spec_bytes)
     boot.settle(spec)
+    apply_limits(spec.limits)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing here needs an orderly end
     settings = decode_settings(spec.settings, NurserySettings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as supervisor:

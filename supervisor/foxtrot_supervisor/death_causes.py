@@ -1,0 +1,28 @@
+"""What may be told about a death beside its exit status: the limits a child ran into. Pure."""
+
+from __future__ import annotations
+
+import signal
+
+from foxtrot_protocol.exit_codes import ChildExit
+
+__all__ = ["cause_beside_status"]
+
+
+def cause_beside_status(
+    exit_code: int | None, signal_number: int | None, *, memory_mib: int | None, killed_by_us: bool, oom_kills: int
+) -> str:
+    """The cause in words, "" where the exit status says all that is known.
+
+    `memory_mib`: its limit; `oom_kills`: how many processes the kernel has killed for want of memory since the
+    last death that was seen.
+    """
+    limit = f"memory limit of {memory_mib} MiB" if memory_mib is not None else ""
+    if exit_code == ChildExit.OUT_OF_MEMORY:
+        return f"{limit} reached" if limit else "out of memory"
+    if signal_number == signal.SIGABRT and limit:
+        # libraries in C abort where Python raises MemoryError; but not only then
+        return f"aborted, perhaps at its {limit}"
+    if signal_number == signal.SIGKILL and not killed_by_us and oom_kills > 0:
+        return "the kernel ran out of memory and killed processes"
+    return ""

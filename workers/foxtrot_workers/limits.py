@@ -1,0 +1,56 @@
+"""Limits that the kernel sets to this process, from now on and for all that it starts.
+
+Memory: the soft limit is what was configured, the hard one a little more. A process that has run into its
+limit cannot even say so; `relax_memory` gives it that little more for its last words.
+"""
+
+from __future__ import annotations
+
+import resource
+
+from foxtrot_protocol.spec import ResourceLimits
+
+__all__ = ["LAST_WORDS_MIB", "LimitRefused", "apply_limits", "relax_memory"]
+
+LAST_WORDS_MIB = 16
+"""What a process may have beyond its memory limit to report that it has reached it."""
+
+_MIB = 1024 * 1024
+
+
+class LimitRefused(Exception):
+    """The kernel does not allow a limit that was configured; `reason` says which and why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def apply_limits(limits: ResourceLimits) -> None:
+    """Set `limits` for this process; may be called again. Raises `LimitRefused`."""
+    _, core_hard = resource.getrlimit(resource.RLIMIT_CORE)
+    # the hard limit is kept: what is born from a nursery has to be able to raise its own
+    resource.setrlimit(resource.RLIMIT_CORE, (core_hard if limits.core_dumps else 0, core_hard))
+    if limits.open_files is not None:
+        _set("open_files", resource.RLIMIT_NOFILE, limits.open_files, limits.open_files, unit=1)
+    if limits.memory_mib is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = (limits.memory_mib + LAST_WORDS_MIB) * _MIB
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        _set("memory_mib", resource.RLIMIT_DATA, limits.memory_mib * _MIB, most, unit=_MIB)
+
+
+def relax_memory() -> None:
+    """Allow this process what is above its memory limit, if there is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def _set(name: str, kind: int, soft: int, hard: int, unit: int) -> None:
+    _, allowed = resource.getrlimit(kind)
+    try:
+        resource.setrlimit(kind, (soft, hard))
+    except (ValueError, OSError):
+        raise LimitRefused(
+            f"{name} = {soft // unit} cannot be had: this process is allowed {allowed // unit}"
+        ) from None
