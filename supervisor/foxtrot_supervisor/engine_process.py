@@ -30,7 +30,7 @@ from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver
 from foxtrot_supervisor.event_tap import EventTap
 
-__all__ = ["HandlerProblem", "SlowHandlerWatch", "load_handlers", "run"]
+__all__ = ["DispatchEnded", "HandlerProblem", "SlowHandlerWatch", "load_handlers", "run"]
 
 RECENT_COUNT = 5
 """Latest events shown to people, one of each type at a time."""
@@ -40,6 +40,10 @@ LOOK_S = 0.05
 
 CLOSE_S = 5.0
 """How long the objects that handlers returned may take to close, together."""
+
+
+class DispatchEnded(Exception):
+    """The dispatch thread has died: an engine that looks alive and delivers nothing must not go on."""
 
 
 class HandlerProblem(Exception):
@@ -101,14 +105,19 @@ async def run(context: ChildContext) -> int:
     context.on_command(on_command)
     context.ready()
     watching = asyncio.create_task(watch.run(), name="slow-handler-watch")
-    deadline = await stopping
+    first: set[asyncio.Future[Any]] = {stopping, watching}
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        receiver.close()
+        await watching  # raises why: the process ends as a crash and is replaced
+    deadline = stopping.result()
     watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watching
     left = await asyncio.to_thread(engine.stop, max(0.1, deadline - time.monotonic() - CLOSE_S))
     await _close_all(closers, context, min(deadline, time.monotonic() + CLOSE_S))
     await tap.close(grace_s=1.0)
-    stuck = _dispatching()
+    stuck = engine.is_dispatching()
     if left or stuck:
         context.log.error("engine_left_events", queued=left, handler=repr(engine.current_handler))
     if not stuck:
@@ -153,10 +162,12 @@ class SlowHandlerWatch:
         self.slow_total = 0
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled; raises `DispatchEnded` if there is nothing left to look at."""
         seen_call, since, told = -1, 0.0, False
         while True:
             await asyncio.sleep(LOOK_S)
+            if not self._engine.is_dispatching():
+                raise DispatchEnded
             call, handler, now = self._engine.calls_total, self._engine.current_handler, time.monotonic()
             if handler is None or call != seen_call:
                 seen_call, since, told = call, now, False
@@ -164,10 +175,6 @@ class SlowHandlerWatch:
                 told = True
                 self.slow_total += 1
                 self._context.log.warning("slow_handler", handler=repr(handler), stack=_dispatch_stack())
-
-
-def _dispatching() -> bool:
-    return any(thread.name == "event-engine" for thread in threading.enumerate())
 
 
 def _dispatch_stack() -> str:

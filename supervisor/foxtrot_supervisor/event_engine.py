@@ -40,6 +40,9 @@ PUT_WAIT_S = 5.0
 
 STOP_S = 30.0
 
+HANDLER_ERRORS = (Exception, SystemExit)
+"""What a handler may raise without harm; SystemExit too, which would end the dispatch thread without a word."""
+
 SETTLE_S = 0.02
 """At the end, how long an empty source is given to show that it was not."""
 
@@ -201,6 +204,11 @@ class EventEngine:
             self._wake()
         return True
 
+    def is_dispatching(self) -> bool:
+        """Whether the dispatch thread lives."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
     def queue_depth(self) -> int:
         """Events waiting in the queue."""
         return len(self._queue)
@@ -238,7 +246,7 @@ class EventEngine:
                 self.calls_total += 1
                 try:
                     handler(event)
-                except Exception as error:
+                except HANDLER_ERRORS as error:
                     self._handler_failed(handler, event, error)
         self.current_handler = None
 
@@ -265,11 +273,11 @@ class EventEngine:
         self.calls_total += 1
         try:
             handler(event)
-        except Exception as error:
+        except HANDLER_ERRORS as error:
             self._handler_failed(handler, event, error)
         self.current_handler = None
 
-    def _handler_failed(self, handler: Handler, event: Event, error: Exception) -> None:
+    def _handler_failed(self, handler: Handler, event: Event, error: BaseException) -> None:
         self.handler_errors_total += 1
         self._log.error("handler_failed", handler=repr(handler), type=event.type, reason=repr(error), exc_info=True)
 

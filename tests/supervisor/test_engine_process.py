@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.engine_process import HandlerProblem, SlowHandlerWatch, load_handlers
+from foxtrot_supervisor.engine_process import DispatchEnded, HandlerProblem, SlowHandlerWatch, load_handlers
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from tests.support.waiting import wait_until_async
 
@@ -93,7 +93,7 @@ async def test_a_slow_handler_is_reported_once_with_its_stack_while_it_runs() ->
     assert event == "slow_handler"
     assert "dawdle" in fields["stack"]
     release.set()
-    await asyncio.to_thread(engine.stop, LIMIT_S)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
     assert watch.slow_total == 1
+    await asyncio.to_thread(engine.stop, LIMIT_S)
+    with pytest.raises(DispatchEnded):
+        await asyncio.wait_for(task, LIMIT_S)

@@ -111,6 +111,22 @@ def test_a_failing_handler_is_counted_and_hurts_nobody(engine: EventEngine) -> N
     assert engine.handler_errors_total == 3
 
 
+def test_a_handler_that_exits_does_not_take_the_dispatch_thread_with_it(engine: EventEngine) -> None:
+    seen: list[object] = []
+
+    def leave(_: Event) -> None:
+        raise SystemExit(3)
+
+    engine.register("e", leave)
+    engine.register("after", lambda event: seen.append(event.data))
+    engine.start()
+    engine.put(Event("e"))
+    engine.put(Event("after", 1))
+    wait_until(lambda: seen == [1], LIMIT_S, "the next event")
+    assert engine.is_dispatching()
+    assert engine.handler_errors_total == 1
+
+
 def test_the_timer_ticks_on_an_absolute_schedule_without_a_thread_of_its_own(engine: EventEngine) -> None:
     ticks: list[float] = []
     engine.register(EVENT_TIMER, lambda _: ticks.append(time.monotonic()))
