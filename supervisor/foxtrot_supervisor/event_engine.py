@@ -16,6 +16,7 @@ import os
 import select
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -279,7 +280,8 @@ class EventEngine:
 
     def _handler_failed(self, handler: Handler, event: Event, error: BaseException) -> None:
         self.handler_errors_total += 1
-        self._log.error("handler_failed", handler=repr(handler), type=event.type, reason=repr(error), exc_info=True)
+        trace = "".join(traceback.format_exception(error))
+        self._log.error("handler_failed", handler=repr(handler), type=event.type, reason=repr(error), trace=trace)
 
     def _run(self) -> None:
         poller = select.poll()

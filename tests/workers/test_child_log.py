@@ -73,6 +73,14 @@ def test_json_lines_name_the_worker_and_cut_long_fields(capsys: pytest.CaptureFi
     assert len(lines(capsys)) == REPEATS_MAX
 
 
+def test_of_a_long_trace_the_end_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    make_log(SPEC, lambda _: None).error("handler_failed", trace="first line\n" + "x" * 20_000 + "\nlast line")
+    (line,) = lines(capsys)
+    assert line["trace"].endswith("last line")
+    assert "first line" not in line["trace"]
+    assert len(line["trace"]) == child_log.TRACE_CHARACTERS_MAX + 1
+
+
 def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     make_log(msgspec.structs.replace(SPEC, log_format="console"), lambda _: None).error("broken", why="test")
     text = capsys.readouterr().err
@@ -89,7 +97,7 @@ def test_the_link_carries_records_instead(capsys: pytest.CaptureFixture[str], mo
     log.error("e", long="x" * 10_000)
     assert sent[0] == LogRecord("sim.a", "warning", "w", {"number": "1"})
     assert isinstance(sent[1], LogRecord)
-    assert len(sent[1].fields["long"]) == FIELD_CHARACTERS_MAX
+    assert len(sent[1].fields["long"]) == FIELD_CHARACTERS_MAX + 1
     sent.clear()
     for _ in range(100):
         log.warning("again")

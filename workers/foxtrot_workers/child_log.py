@@ -24,6 +24,8 @@ REPEATS_PERIOD_S = 60.0
 EVENTS_MAX = 500
 """Different events remembered; beyond it the memory starts afresh."""
 FIELD_CHARACTERS_MAX = 500
+TRACE_CHARACTERS_MAX = 8000
+"""For the fields ``trace`` and ``stack``; their ends are what tells, so their beginnings are cut."""
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -67,8 +69,8 @@ def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:
         if held_back:
             event["held_back"] = held_back
         for key, value in event.items():
-            if isinstance(value, str) and len(value) > FIELD_CHARACTERS_MAX:
-                event[key] = value[:FIELD_CHARACTERS_MAX] + "…"
+            if isinstance(value, str):
+                event[key] = _cut(key, value)
         return event
 
     log: ChildLog = structlog.wrap_logger(
@@ -84,6 +86,12 @@ def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:
         incarnation=spec.incarnation,
     )
     return log
+
+
+def _cut(key: str, text: str) -> str:
+    if key in ("trace", "stack"):
+        return text if len(text) <= TRACE_CHARACTERS_MAX else "…" + text[-TRACE_CHARACTERS_MAX:]
+    return text if len(text) <= FIELD_CHARACTERS_MAX else text[:FIELD_CHARACTERS_MAX] + "…"
 
 
 class _LinkLog:
@@ -113,7 +121,7 @@ class _LinkLog:
         held_back = self._repetition.admit(event, time.monotonic())
         if held_back is None:
             return
-        texts = {key: str(value)[:FIELD_CHARACTERS_MAX] for key, value in fields.items()}
+        texts = {key: _cut(key, str(value)) for key, value in fields.items()}
         if held_back:
             texts["held_back"] = str(held_back)
         self._send(LogRecord(self._worker, level, event, texts))
