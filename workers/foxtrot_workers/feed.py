@@ -97,13 +97,15 @@ FeedEffect: TypeAlias = Send | Leave | Online | TopicChanged | Answer
 
 
 class _TopicRecord:
-    __slots__ = ("acknowledged", "asked_at", "flowing_at", "repeats", "seen_ns", "state", "topic")
+    __slots__ = ("acknowledged", "asked_at", "data_at", "flowing_at", "repeats", "seen_ns", "state", "topic")
 
     def __init__(self, topic: Topic, now: float) -> None:
         self.topic = topic
         self.state: FeedState = "asked"
         self.asked_at = now
         self.acknowledged = False
+        self.data_at: float | None = None
+        """When data was last found to have come."""
         self.flowing_at: float | None = None
         self.seen_ns = 0
         self.repeats = 0
@@ -229,12 +231,22 @@ class Feed:
 
     def topics(self, now: float, wall_ns: int) -> list[TopicStatus]:
         """Every topic with its state and the age of its last data, for the heartbeat."""
-        statuses = []
-        for wire, record in self._records.items():
-            seen_ns = self._adapter.last_data_ns.get(wire)
-            age_s = None if seen_ns is None else max(0.0, (wall_ns - seen_ns) / 1e9)
-            statuses.append(TopicStatus(wire, record.state, age_s))
-        return statuses
+        return [
+            TopicStatus(wire, record.state, self._age_s(record, now, wall_ns)) for wire, record in self._records.items()
+        ]
+
+    def data_age_s(self, now: float, wall_ns: int) -> float | None:
+        """Age of the latest data of any topic; None before the first."""
+        ages = (self._age_s(record, now, wall_ns) for record in self._records.values())
+        return min((age_s for age_s in ages if age_s is not None), default=None)
+
+    def _age_s(self, record: _TopicRecord, now: float, wall_ns: int) -> float | None:
+        """Exact by the wall clock, which may jump: so no further from what was looked at than a look may be."""
+        seen_ns = self._adapter.last_data_ns.get(record.topic.wire)
+        if seen_ns is None or record.data_at is None:
+            return None
+        looked_s = now - record.data_at
+        return max(0.0, looked_s - LOOK_S, min((wall_ns - seen_ns) / 1e9, looked_s + LOOK_S))
 
     # ---- subscriptions
 
@@ -334,9 +346,9 @@ class Feed:
     def _look(self, now: float, effects: list[FeedEffect]) -> None:
         for wire, record in self._records.items():
             seen_ns = self._adapter.last_data_ns.get(wire, 0)
-            if seen_ns > record.seen_ns:
+            if seen_ns != record.seen_ns:  # smaller, if the wall clock was set back
                 record.seen_ns = seen_ns
-                record.flowing_at = now
+                record.data_at = record.flowing_at = now
                 if record.state != "flowing":
                     self._change(record, "flowing", now, effects)
                     self._answered(wire, "")

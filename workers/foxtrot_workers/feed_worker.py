@@ -95,7 +95,8 @@ class FeedWorker:
         self._events_total = 0
         self._rejected_total = 0
         self._rejections = Repetition(repeats_max=1)
-        self._last_frame_ns = 0
+        self._frames_looked_at = 0
+        self._last_frame_at = 0.0
         self._last_control_at = 0.0
         self._flush_scheduled = False
         self._opened = False
@@ -128,7 +129,7 @@ class FeedWorker:
     # ---- hot path
 
     def _on_frames(self, frames: list[bytes], last: bool) -> None:
-        receive_ns = self._last_frame_ns = time.time_ns()  # they were read together
+        receive_ns = time.time_ns()  # they were read together
         self._frames_total += len(frames)
         try:
             self._parse_all(frames, receive_ns)
@@ -269,8 +270,10 @@ class FeedWorker:
         if self._end.done():
             return
         now = time.monotonic()
-        frame_age_s = (time.time_ns() - self._last_frame_ns) / 1e9
-        last_frame_at = max(self._last_control_at, now - max(0.0, frame_age_s)) if self._last_frame_ns else 0.0
+        if self._frames_total != self._frames_looked_at:
+            # when exactly does not matter, the wall clock, which the frames' own times are of, may jump
+            self._frames_looked_at, self._last_frame_at = self._frames_total, now
+        last_frame_at = max(self._last_control_at, self._last_frame_at)
         if self._pressure.state is Pressure.HOLDING:
             last_frame_at = now  # silence of our own making
         self._perform(self._feed.tick(now, last_frame_at))
@@ -373,8 +376,7 @@ class FeedWorker:
 
     def _fill_heartbeat(self, heartbeat: Heartbeat) -> Heartbeat:
         gc.collect(1)
-        now_ns = time.time_ns()
-        last_ns = max(self._adapter.last_data_ns.values(), default=0)
+        now, now_ns = time.monotonic(), time.time_ns()
         return msgspec.structs.replace(
             heartbeat,
             frames_total=self._frames_total,
@@ -382,6 +384,6 @@ class FeedWorker:
             rejected_total=self._rejected_total,
             committed_total=self._sender.committed_total,
             dropped_total=self._dropped.total,
-            last_data_age_s=max(0.0, (now_ns - last_ns) / 1e9) if last_ns else None,
-            topics=self._feed.topics(time.monotonic(), now_ns),
+            last_data_age_s=self._feed.data_age_s(now, now_ns),
+            topics=self._feed.topics(now, now_ns),
         )
