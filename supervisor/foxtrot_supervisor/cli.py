@@ -39,6 +39,7 @@ from foxtrot_protocol.control import (
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor import config_file, discovery, run_dir
+from foxtrot_supervisor.cli_unit import unit
 from foxtrot_supervisor.config import ConfigInvalid, Problem, default_config
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.event_selection import EventSelection, event_type
@@ -709,3 +710,6 @@ def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool)
         return
     console = resolve("rich.console:Console")(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
     console.print(resolve("foxtrot_supervisor.bench_report:render_bench")(report))
+
+
+cli.add_command(unit)
