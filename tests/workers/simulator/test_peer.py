@@ -31,8 +31,9 @@ async def sim() -> AsyncIterator[SimulatedExchange]:
 
 @pytest.fixture
 async def client(sim: SimulatedExchange) -> AsyncIterator[ClientConnection]:
+    # an unbounded queue: a test that does not read at once must still see pongs
     async with connect(
-        f"{sim.url}/ws/{_STREAM}", compression=None, max_size=None, proxy=None, close_timeout=0.5
+        f"{sim.url}/ws/{_STREAM}", compression=None, max_size=None, max_queue=None, proxy=None, close_timeout=0.5
     ) as made:
         yield made
 
