@@ -88,6 +88,7 @@ from foxtrot_supervisor.process import (
 )
 from foxtrot_supervisor.registry import ChildRecord
 from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+from foxtrot_supervisor.service_state import ServiceState
 from foxtrot_supervisor.settings import FoxtrotConfig
 from foxtrot_supervisor.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.stack_dumps import StackDumps
@@ -171,8 +172,10 @@ class Runner:
         self._started_at = time.monotonic()
         self._strays_killed_total = 0
         self._oom_kills = procfs.oom_kills()
-        self._told_ready = False
-        self._systemd_text = ""
+        limits = config.supervisor
+        self._service = ServiceState(limits.hello_s + limits.ready_s, self._stop_limit_s())
+        self._ended_total = 0
+        self._turns = 0
         self._broken = False
         self._nursery: NurseryLink | None = None
         self._outcome: dict[str, Any] | None = None
@@ -375,6 +378,7 @@ class Runner:
             self._perform_all(effects)
             while self._inputs and not self._broken:
                 self._perform_all(self._core.handle(self._inputs.popleft(), time.monotonic()))
+                self._turns += 1
         except Exception as error:
             self._break_off(error)
         finally:
@@ -574,10 +578,9 @@ class Runner:
         del self._children[key]
         self._vitals[child.name].ended()
         self._requests.ended(child.name, child.incarnation)
+        self._ended_total += 1
         self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
         self._later("sweep", SWEEP_SOON_S, self._sweep)
-        if self._core.state == "stopping":
-            self._systemd.extend_timeout(self._stop_limit_s())
         if self._broken and not self._children:
             self._finish_broken()
 
@@ -645,27 +648,20 @@ class Runner:
     # ---- systemd
 
     def _watchdog(self) -> None:
+        """Say that the control loop turns, if it does: one input goes all the way through the core and its effects."""
         assert self._systemd.watchdog_s is not None
-        self._systemd.watchdog()
+        before = self._turns
+        self._tick()
+        if self._turns > before:
+            self._systemd.watchdog()
         self._later("watchdog", self._systemd.watchdog_s / 3.0, self._watchdog)
 
     def _tell_systemd(self) -> None:
         if not self._systemd.present:
             return
-        state = self._core.state
-        serving = sum(record.ready_at is not None and record.may_live for record in self._core.records.values())
-        text = f"{state}: {serving} of {len(self._core.records)} serve"
-        if text == self._systemd_text:
-            return
-        previous, self._systemd_text = self._systemd_text, text
-        if state == "stopping" and not previous.startswith("stopping"):
-            self._systemd.stopping(text)
-            self._systemd.extend_timeout(self._stop_limit_s())
-        elif state == "running" and not self._told_ready:
-            self._told_ready = True
-            self._systemd.ready(text)
-        else:
-            self._systemd.status(text)
+        records = self._core.records
+        serving = [name for name, record in records.items() if record.ready_at is not None and record.may_live]
+        self._systemd.tell(self._service.look(self._core.state, serving, len(records), self._ended_total))
 
     def _stop_limit_s(self) -> float:
         limits = self._config.supervisor
@@ -685,6 +681,7 @@ class Runner:
         if self._broken:
             return
         self._broken = True
+        self._systemd.tell(self._service.broken())
         for child in self._processes.living():
             self._processes.signal(child, signal.SIGKILL, whole_session=True)
         if self._children:

@@ -10,7 +10,9 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from foxtrot_supervisor import service_state
 
 __all__ = ["STATUS_CHARACTERS_MAX", "Systemd"]
 
@@ -53,6 +55,21 @@ class Systemd:
     def extend_timeout(self, seconds: float) -> None:
         """There was progress: give it `seconds` more from now."""
         self._notify(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def tell(self, messages: Iterable[service_state.Message]) -> None:
+        """Each of what `ServiceState` has decided."""
+        for message in messages:
+            match message:
+                case service_state.Ready():
+                    self.ready(message.text)
+                case service_state.Status():
+                    self.status(message.text)
+                case service_state.Reloading():
+                    self.reloading()
+                case service_state.Stopping():
+                    self.stopping(message.text)
+                case service_state.Extend():
+                    self.extend_timeout(message.seconds)
 
     def _notify(self, *lines: str) -> None:
         if self._address is None:

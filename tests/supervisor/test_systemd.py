@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from foxtrot_supervisor.service_state import Extend, Ready, Reloading, Status, Stopping
 from foxtrot_supervisor.systemd import STATUS_CHARACTERS_MAX, Systemd
 
 
@@ -37,6 +38,15 @@ def test_each_message(manager: tuple[socket.socket, str]) -> None:
     assert listener.recv(1000) == b"EXTEND_TIMEOUT_USEC=1500000"
     systemd.reloading()
     assert listener.recv(1000).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+
+
+def test_tells_what_was_decided(manager: tuple[socket.socket, str]) -> None:
+    listener, name = manager
+    Systemd({"NOTIFY_SOCKET": name}).tell([Status("a"), Ready("b"), Reloading(), Stopping("c"), Extend(2.0)])
+    told = [listener.recv(1000) for _ in range(5)]
+    assert told[:2] == [b"STATUS=a", b"READY=1\nSTATUS=b"]
+    assert told[2].startswith(b"RELOADING=1\n")
+    assert told[3:] == [b"STOPPING=1\nSTATUS=c", b"EXTEND_TIMEOUT_USEC=2000000"]
 
 
 def test_silent_where_absent(tmp_path: Path) -> None:
