@@ -52,8 +52,9 @@ async def quits(context):
 class Parent:
     """Plays the supervisor: starts one child, reads what it says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, boot: str = "foxtrot_workers.boot") -> None:
         self.folder = folder
+        self.boot = boot
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.router = self.context.socket(zmq.ROUTER)
         self.endpoint = endpoints.child_control_endpoint(str(folder))
@@ -77,7 +78,7 @@ class Parent:
             log_format="json",
             settings=msgspec.msgpack.encode({}),
         )
-        code = "import sys; from foxtrot_workers.boot import run; run(bytes.fromhex(sys.argv[1]))"
+        code = f"import sys; from {self.boot} import run; run(bytes.fromhex(sys.argv[1]))"
         child = subprocess.Popen(
             [sys.executable, "-c", code, encode_spec(spec).hex()],
             env={**os.environ, "PYTHONPATH": str(self.folder)},

@@ -1,0 +1,97 @@
+"""What a fault test tells the hook inside a child (`foxtrot_workers.chaos_boot`), and what the hook tells back.
+
+Both sides share one private folder beside the run directory, ``<run_dir>.chaos``: not in it, for the run directory has
+to be empty at the end. The test writes ``plan.json``; the hook answers by notes, small files whose names say what
+happened in which incarnation. A child without a plan is as it always is.
+
+This is for tests of supervision only: nothing reads the folder unless `start` was told to boot by the hook.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol.errors import MalformedMessage
+
+__all__ = [
+    "HOLD_S_MAX",
+    "BadStart",
+    "ChildPlan",
+    "Hold",
+    "Plan",
+    "Strike",
+    "decode_plan",
+    "encode_plan",
+    "folder",
+    "note_name",
+    "plan_for",
+    "plan_path",
+]
+
+HOLD_S_MAX = 60.0
+"""A child that is held goes on by itself after so many seconds: a test that died must not leave it waiting."""
+
+Hold: TypeAlias = Literal["", "starting", "connecting", "stopping"]
+"""Where a child waits for its strike: before HELLO, after HELLO and before it connects, or when asked to stop."""
+
+BadStart: TypeAlias = Literal["", "crash", "slow"]
+"""How a child begins: as it should, by crashing before HELLO, or by waiting so many seconds before it goes on."""
+
+Strike: TypeAlias = Literal[
+    "nothing", "block_loop", "hold_gil", "exit_0", "exit_1", "deaf", "grandchild", "exhaust_fds", "jump_clock"
+]
+"""What a child does to itself when it gets SIGUSR1; whatever it is, a hold ends with it."""
+
+
+class ChildPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is the matter with incarnations `first` to `last` of one child.
+
+    `seconds`: how long a slow start waits, or how far the wall clock jumps (negative: back).
+    """
+
+    first: int
+    last: int
+    bad_start: BadStart = ""
+    hold: Hold = ""
+    strike: Strike = "nothing"
+    seconds: float = 0.0
+
+
+Plan: TypeAlias = dict[str, list[ChildPlan]]
+"""Plans by name of the child; of several that concern an incarnation the first holds."""
+
+
+def folder(run_dir: str) -> str:
+    """The folder that test and hook share."""
+    return f"{run_dir}.chaos"
+
+
+def plan_path(run_dir: str) -> str:
+    """Where the plan of the run in `run_dir` stands."""
+    return f"{folder(run_dir)}/plan.json"
+
+
+def note_name(what: str, child: str, incarnation: int) -> str:
+    """Name of the note that says that `what` has happened in this incarnation."""
+    return f"{what}-{child}-{incarnation}"
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """`plan` as JSON."""
+    return msgspec.json.encode(plan)
+
+
+def decode_plan(data: bytes) -> Plan:
+    """The plan in `data`; raises `MalformedMessage`."""
+    try:
+        return msgspec.json.decode(data, type=Plan)
+    except msgspec.MsgspecError as error:
+        raise MalformedMessage(f"chaos plan: {error}") from None
+
+
+def plan_for(plan: Plan, child: str, incarnation: int) -> ChildPlan | None:
+    """What concerns this incarnation of `child`, if anything does."""
+    return next((part for part in plan.get(child, ()) if part.first <= incarnation <= part.last), None)
