@@ -39,6 +39,7 @@ from foxtrot_protocol.control import (
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor import config_file, discovery, run_dir
+from foxtrot_supervisor.cli_chaos import chaos
 from foxtrot_supervisor.cli_unit import unit
 from foxtrot_supervisor.config import ConfigInvalid, Problem, default_config
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
@@ -200,9 +201,15 @@ def load(config_path: str | None) -> tuple[FoxtrotConfig, str | None]:
     show_default=True,
     help="auto: a live table on a terminal, else console lines.",
 )
+@click.option("--boot", hidden=True, metavar="TARGET", help="What children call first (fault tests: docs/chaos.md).")
 @known_errors
 def start(
-    config_path: str | None, run_dir_path: str | None, duration_s: float | None, log_level: str, log_format: str
+    config_path: str | None,
+    run_dir_path: str | None,
+    duration_s: float | None,
+    log_level: str,
+    log_format: str,
+    boot: str | None,
 ) -> None:
     """Supervise in the foreground until stopped (Ctrl-C, SIGTERM or `stop`).
 
@@ -230,6 +237,7 @@ def start(
             log_format=effective_format,
             duration_s=duration_s,
             on_snapshot=on_snapshot,
+            targets=None if boot is None else resolve("foxtrot_supervisor.child_specs:Targets")(boot=boot),
         )
     raise click.exceptions.Exit(int(code))
 
@@ -712,4 +720,5 @@ def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool)
     console.print(resolve("foxtrot_supervisor.bench_report:render_bench")(report))
 
 
+cli.add_command(chaos)
 cli.add_command(unit)

@@ -1,0 +1,108 @@
+"""The tables of `chaos`: every figure stands where its heading says."""
+
+from __future__ import annotations
+
+import io
+import random
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from foxtrot_supervisor.chaos_report import Figures, TradeAccount
+from foxtrot_supervisor.chaos_schedule import schedule
+from foxtrot_supervisor.chaos_tables import render_chaos, render_plan
+
+
+def text_of(renderable: RenderableType) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(renderable)
+    return out.getvalue()
+
+
+def line_of(text: str, *words: str) -> list[str]:
+    (line,) = (line for line in text.splitlines() if all(word in line for word in words))
+    return [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
+
+
+def row(**more: object) -> dict[str, Any]:
+    recovery = {"child": "alpha.a", "seen_ms": 8.4, "hello_ms": 33.0, "event_ms": 120.0}
+    return {
+        "fault": "sigkill",
+        "phase": "streaming",
+        "victim": "alpha.a",
+        "recoveries": [recovery],
+        "gone_ms": None,
+        "exit_code": 0,
+        "broken": [],
+        "verdict": "held",
+        **more,
+    }
+
+
+def a_report(**more: object) -> dict[str, Any]:
+    totals = {
+        "steps": 3,
+        "broken": 1,
+        "orphans": 0,
+        "recovery": {"detected_ms": Figures(2, 9.0, 12.0, 12.5), "hello_ms": None, "event_ms": None},
+        "trades": TradeAccount(sent=100, unheard=7, seen=98, lost=2, duplicated=1),
+        "last_start": "works",
+    }
+    steps = [
+        row(fault="supervisor_sigkill", recoveries=[], gone_ms=21.3, exit_code=None, verdict="held"),
+        row(),
+        row(phase="starting", victim="beta.a", broken=["beta.a: was not replaced"], verdict="broken"),
+        row(fault="two_faults", recoveries=[row()["recoveries"][0], {**row()["recoveries"][0], "event_ms": None}]),
+    ]
+    held = {"seed": 4, "start_method": "nursery", "took_s": 12.5, "held": False}
+    return {**held, "steps": steps, "totals": totals, "logs": "/somewhere", **more}
+
+
+def test_the_matrix() -> None:
+    text = text_of(render_chaos(a_report()))
+    assert line_of(text, "sigkill", "streaming", "33") == [
+        "sigkill", "streaming", "alpha.a", "8", "33", "120", "0", "held",
+    ]  # fmt: skip
+    assert "beta.a: was not replaced" in line_of(text, "starting")[-1]
+    assert "gone 21" in line_of(text, "supervisor_sigkill")
+    assert "120, -" in line_of(text, "two_faults")
+    assert text.index("starting") < text.index("supervisor_sigkill"), "in the order of faults and phases"
+    assert line_of(text, "detected") == ["detected", "2", "9.0", "12.0", "12.5"]
+    assert "3 steps, 1 broken, 0 orphans, next start: works" in text
+    assert "100 sent to workers, 98 seen, 2 lost, 1 duplicated; 7 made while nobody was connected" in text
+    assert "logs: /somewhere" in text
+    assert "PROMISES WERE BROKEN (seed 4, nursery, took 12.5 s)" in text
+    assert "all promises held" in text_of(render_chaos(a_report(held=True, logs=None)))
+
+
+def test_many_kills() -> None:
+    figures = Figures(500, 7.0, 20.0, 31.5)
+    report = {
+        "seed": 1,
+        "start_method": "spawn",
+        "took_s": 60.0,
+        "held": False,
+        "broken": ["3 of 500 deaths were noticed late"],
+        "kills": {
+            "detected_ms": figures,
+            "hello_ms": figures,
+            "event_ms": figures,
+            "worker_pss_mib": [4.1, 4.2],
+        },
+        "supervisor_kills": {"slowest_child_gone_ms": figures, "next_start_ms": None},
+    }
+    text = text_of(render_chaos(report))
+    assert line_of(text, "detected") == ["detected", "500", "7.0", "20.0", "31.5"]
+    assert line_of(text, "slowest child gone") == ["slowest child gone", "500", "7.0", "20.0", "31.5"]
+    assert "4.1, 4.2" in text
+    assert "broken: 3 of 500 deaths were noticed late" in text
+
+
+def test_the_plan() -> None:
+    steps = schedule(random.Random(1).random, ["two_faults", "supervisor_sigstop"], ["stopping"], with_nursery=True)
+    text = text_of(render_plan(steps))
+    two = next(step for step in steps if step.fault == "two_faults")
+    told = line_of(text, "two_faults")
+    assert told[1:4] == ["stopping", "two_faults", two.victim]
+    assert all(f"{fault} -> {child}" in told[-1] for child, fault in two.blows)
+    assert line_of(text, "supervisor_sigstop")[-1] == "supervisor_sigstop"
