@@ -1,0 +1,58 @@
+"""Nobody decides by the wall clock: a test cannot set it, so every place that reads it is listed, with its reason.
+
+`chaos` makes the wall clock of children jump and sees that nothing happens. What the supervisor does with it is shown
+here: it has no other use for it than to tell people when something was.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.support.sources import PACKAGES, source_files
+
+WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.now", "datetime.utcnow"}
+
+READERS = {
+    # the supervisor
+    "foxtrot_supervisor/runner.py": "status: when a death was, for people",
+    "foxtrot_supervisor/cli.py": "events --live: what was published before is left out",
+    "foxtrot_supervisor/event_receiver.py": "latency of batches, stamps of gaps",
+    # tests of others, with two clocks to compare
+    "foxtrot_supervisor/chaos.py": "beside the times in the supervisor's log",
+    "foxtrot_supervisor/chaos_kills.py": "beside the times in the supervisor's log",
+    "foxtrot_supervisor/chaos_run.py": "beside the times in the supervisor's log",
+    "foxtrot_workers/chaos_boot.py": "replaces it",
+    # workers
+    "foxtrot_workers/feed_worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
+    "foxtrot_workers/event_sender.py": "publish_ns of batches",
+    "foxtrot_workers/client_picows.py": "Retry-After may be a date",
+    "foxtrot_workers/client_websockets.py": "Retry-After may be a date",
+    "foxtrot_workers/rest.py": "Retry-After may be a date",
+}
+
+WHOLE_FOLDERS = ("foxtrot_workers/simulator/", "foxtrot_workers/benchmark/")
+"""An exchange has a wall clock, and so has a stopwatch between processes; neither supervises."""
+
+
+def names_in(path: Path) -> set[str]:
+    return {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+
+
+def test_every_reader_of_the_wall_clock_is_known() -> None:
+    found = set()
+    for path in source_files():
+        folder = next(folder for folder in PACKAGES.values() if path.is_relative_to(folder))
+        if names_in(path) & WALL_CLOCK:
+            found.add(str(path.relative_to(folder)))
+    assert {name for name in found if not name.startswith(WHOLE_FOLDERS)} == set(READERS)
+
+
+def test_nobody_imports_a_clock_by_another_name() -> None:
+    renamed = [
+        f"{path.name}: {ast.unparse(node)}"
+        for path in source_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "time"
+    ]
+    assert renamed == []
