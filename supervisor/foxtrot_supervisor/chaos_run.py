@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -123,7 +123,8 @@ class Ground:
     def start(self, plan: chaos.Plan, connections: Mapping[str, str], settings: Mapping[str, object]) -> SupervisedRun:
         """Start a supervisor with one worker for each of `connections` (name and symbol).
 
-        All runs use the same run directory, so that each start also shows that the one before has left it usable.
+        Without a plan nothing is hooked: children are just what they are for users, and as fast. All runs use the same
+        run directory, so that each start also shows that the one before has left it usable.
         """
         self._runs += 1
         run_dir = self.folder / "run"
@@ -133,7 +134,8 @@ class Ground:
         Path(chaos.plan_path(str(run_dir))).write_bytes(chaos.encode_plan(plan))
         config = self.folder / "foxtrot.toml"
         config.write_text(_toml(run_dir, connections, settings, self.url, self.rest_url), encoding="utf-8")
-        return SupervisedRun(self, config, run_dir, self.folder / f"run-{self._runs}.log")
+        boot = ["--boot", BOOT] if plan else []
+        return SupervisedRun(self, config, run_dir, self.folder / f"run-{self._runs}.log", boot)
 
     def take_orphans(self, limit_s: float) -> Orphans:
         """Processes still below us after `limit_s`, killed then and reaped; those that ended by then are reaped too."""
@@ -221,14 +223,14 @@ def _toml(
 class SupervisedRun:
     """One supervisor from start to end. `close` leaves nothing of it, whatever happened."""
 
-    def __init__(self, ground: Ground, config: Path, run_dir: Path, log_path: Path) -> None:
+    def __init__(self, ground: Ground, config: Path, run_dir: Path, log_path: Path, options: Sequence[str]) -> None:
         self._ground = ground
         self._run_dir = run_dir
         self.log = _Log(log_path)
         self.started_at = time.monotonic()
         with log_path.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*_PROGRAM, "start", "-c", str(config), "--log-format", "json", "--boot", BOOT],
+                [*_PROGRAM, "start", "-c", str(config), "--log-format", "json", *options],
                 cwd=ground.folder,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

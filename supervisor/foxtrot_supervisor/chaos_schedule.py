@@ -158,7 +158,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     kills: int = 0
     supervisor_kills: int = 0
     workers: int = 8
-    rate_per_s: float = 2000.0
+    rate_per_s: float = 500.0
     start_method: str = "auto"
     nursery: bool = True
     patience: float = 1.0

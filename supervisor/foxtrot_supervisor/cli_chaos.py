@@ -59,7 +59,7 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     "--rate",
     "rate_per_s",
     type=click.FloatRange(min=1),
-    default=2000.0,
+    default=500.0,
     show_default=True,
     help="Orders a second while workers or supervisors are killed.",
 )

@@ -149,7 +149,9 @@ class Census:
         below.discard(os.getpid())
         now = time.monotonic()
         dead = {pid for pid in below if facts[pid][1] in "ZX"}
-        self._zombies = {pid: self._zombies.get(pid, now) for pid in dead}
+        # who is suspended himself cannot look after his dead: until he goes on, they do not age
+        ageing = {pid for pid in dead if facts.get(facts[pid][0], (0, "", ""))[1] not in ("T", "t")}
+        self._zombies = {pid: self._zombies.get(pid, now) if pid in ageing else now for pid in dead}
         for pid, since in self._zombies.items():
             parent, _, name = facts[pid]
             if parent == os.getpid():
