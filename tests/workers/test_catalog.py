@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -15,6 +15,14 @@ from foxtrot_workers.exchanges.binance import Binance, BinanceUs, Sim
 from foxtrot_workers.exchanges.okx import Okx
 
 Install = Callable[[dict[str, str]], None]
+
+
+@pytest.fixture(autouse=True)
+def afresh() -> Iterator[None]:
+    """What is installed is looked up once in a process; here it changes with each test."""
+    catalog._entry_points.cache_clear()
+    yield
+    catalog._entry_points.cache_clear()
 
 
 @pytest.fixture

@@ -53,11 +53,15 @@ PRELOADED = (
     "foxtrot_workers.client_picows",
     "foxtrot_workers.client_websockets",
     "aiohttp",
+    "encodings.idna",
     "uvloop",
 )
 """What workers import, done once here. What cannot be imported is left for the worker to report."""
 
 _CLONE_PARENT = 0x8000
+
+_M_ARENA_MAX = -8
+"""mallopt: how many heaps the C library keeps for threads."""
 
 
 def run(spec_bytes: bytes) -> None:
@@ -70,9 +74,12 @@ def run(spec_bytes: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as supervisor:
         supervisor.connect(settings.socket_path)
         supervisor.sendall(pack(HELLO))
+        # What a collection frees leaves holes in pages that are to be shared: workers would fill, and so copy, them.
+        gc.disable()
+        # Workers have few threads besides their own (ZeroMQ's, name look-ups): a heap each would cost megabytes.
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
         _preload(settings.exchanges)
-        gc.collect()
-        gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages
+        gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages either
         supervisor.sendall(pack(READY))
         newborn = _serve(supervisor, spec)
     if newborn is None:

@@ -98,7 +98,10 @@ class RestFetcher:
 
     def _make_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls_context(self._ca_file), limit=CONCURRENT_MAX),
+            # loading the authorities takes megabytes in every worker: only where there is something to verify
+            connector=aiohttp.TCPConnector(
+                ssl=tls_context(self._ca_file) if self._base.startswith("https:") else False, limit=CONCURRENT_MAX
+            ),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             trust_env=False,  # proxies only as configured
             cookie_jar=aiohttp.DummyCookieJar(),
