@@ -32,6 +32,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     def pretend(targets: dict[str, str]) -> None:
         found = [EntryPoint(name, target, GROUP) for name, target in targets.items()]
         monkeypatch.setattr(catalog, "entry_points", lambda group: found if group == GROUP else [])
+        catalog._entry_points.cache_clear()
 
     return pretend
 
