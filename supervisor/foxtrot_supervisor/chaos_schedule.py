@@ -249,7 +249,9 @@ def _step(number: int, phase: Phase, fault: str, victim: str, random: Callable[[
     delay_s = round(random() * DELAY_S_MAX, 3)
     others = [worker for worker in WORKERS if worker != victim]
     struck = _pick(others, random) if phase == "backing_off" else victim
-    jump_s = CLOCK_JUMP_S if random() < 0.5 else -CLOCK_JUMP_S
+    # back is the worse: in the phase in which everything is known, always
+    back = random() < 0.5 or phase == "streaming"
+    jump_s = -CLOCK_JUMP_S if back else CLOCK_JUMP_S
     if fault in SUPERVISOR:
         blows = []
     elif fault == "two_faults":

@@ -59,7 +59,8 @@ def test_over_many_seeds_every_worker_is_a_victim_and_every_pair_of_faults_comes
     assert {step.victim for step in pairs} == set(WORKERS)
     assert {fault for step in pairs for _, fault in step.blows} == set(PAIRABLE)
     assert all(step.blows[0][0] != step.blows[1][0] for step in pairs)
-    assert {step_of("clock_jump", "streaming", seed).jump_s for seed in range(20)} == {3600.0, -3600.0}
+    assert {step_of("clock_jump", "connecting", seed).jump_s for seed in range(20)} == {3600.0, -3600.0}
+    assert {step_of("clock_jump", "streaming", seed).jump_s for seed in range(20)} == {-3600.0}
 
 
 def test_chance_at_its_upper_end_picks_the_last() -> None:
