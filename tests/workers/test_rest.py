@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -23,10 +25,12 @@ class Site:
     def __init__(self) -> None:
         self.answers: list[web.Response] = []
         self.paths: list[str] = []
+        self.hosts: list[str] = []
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.Response:
         self.paths.append(str(request.rel_url))
+        self.hosts.append(request.host)
         return self.answers.pop(0) if self.answers else web.Response(text="plain")
 
 
@@ -128,6 +132,66 @@ async def test_retry_after_holds_back_everything_that_follows(site: Site, fetche
     fetcher.fetch("b", "/b", 0.0, answers.add)
     await wait_until_async(lambda: len(answers) == 2, LIMIT_S, "the next")
     assert time.monotonic() - started >= 0.9
+
+
+async def test_a_proxy_is_asked_for_the_whole_address(site: Site) -> None:
+    fetcher = RestFetcher("http://exchange.invalid/base", None, site.url)
+    answers = Answers()
+    fetcher.fetch("k", "/depth?a=1", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the answer")
+    assert answers[0][1] == 200
+    assert site.hosts == ["exchange.invalid"]
+    assert site.paths == ["/base/depth?a=1"]
+    await fetcher.close()
+
+
+async def test_a_proxy_of_another_kind_is_refused_with_the_reason() -> None:
+    fetcher = RestFetcher("http://127.0.0.1:1", None, "socks5://127.0.0.1:1")
+    answers = Answers()
+    fetcher.fetch("k", "/x", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the failure")
+    assert b"socks5" in answers[0][2]
+    await fetcher.close()
+
+
+async def test_close_cuts_a_request_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    mute = socket.create_server(("127.0.0.1", 0))
+    fetcher = RestFetcher(f"http://127.0.0.1:{mute.getsockname()[1]}", None, None)
+    answers = Answers()
+    fetcher.fetch("k", "/x", 0.0, answers.add)
+    await wait_until_async(lambda: any(c.sock is not None for c in fetcher._open), LIMIT_S, "the connection")
+    await asyncio.wait_for(fetcher.close(), LIMIT_S)
+    await wait_until_async(lambda: not fetcher._open, LIMIT_S, "its thread to let go")
+    assert answers == []
+    mute.close()
+
+
+async def test_a_slow_drip_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "TIMEOUT_S", 0.3)
+    ended = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"1\r\nx\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    monkeypatch.setattr(rest, "_PART_BYTES", 1)
+    fetcher = RestFetcher(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", None, None)
+    answers = Answers()
+    fetcher.fetch("k", "/x", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the end")
+    assert answers[0][1] == 0
+    assert b"no whole answer" in answers[0][2]
+    await fetcher.close()
+    await asyncio.wait_for(ended.wait(), LIMIT_S)
+    server.close()
 
 
 async def test_close_cancels_what_runs(site: Site) -> None:

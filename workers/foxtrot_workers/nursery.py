@@ -52,7 +52,7 @@ PRELOADED = (
     "foxtrot_workers.feed_worker",
     "foxtrot_workers.client_picows",
     "foxtrot_workers.client_websockets",
-    "aiohttp",
+    "concurrent.futures.thread",
     "encodings.idna",
     "uvloop",
 )

@@ -1,15 +1,20 @@
 """REST for one worker: what its adapter asks for, one request a key, within bounds of size, time and number.
 
-Honours Retry-After for everything that follows from this worker.
+Honours Retry-After for everything that follows from this worker. Blocking requests of the standard library
+on a few threads of their own: the rare snapshot does not need an asynchronous client, whose import and
+working set would cost each worker a quarter of a second and more than a megabyte (measured).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import socket
 import time
 from collections.abc import Callable
-
-import aiohttp
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 from foxtrot_workers.connection import retry_after_s, tls_context
 
@@ -18,25 +23,30 @@ __all__ = ["ANSWER_BYTES_MAX", "CONCURRENT_MAX", "REQUESTS_MAX", "TIMEOUT_S", "R
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 """The largest instrument list known has about 20 MB."""
 TIMEOUT_S = 20.0
-CONCURRENT_MAX = 4
+"""For the whole of one request."""
+CONCURRENT_MAX = 2
 REQUESTS_MAX = 2000
 """Requests waiting or running, all keys together."""
+
+_PART_BYTES = 64 * 1024
+_HEADERS = {"User-Agent": "foxtrot-supervisor", "Accept": "application/json"}
 
 AnswerCallback = Callable[[str, int, bytes], None]
 """``(path, status, body)``; status 0: no answer, `body` then says why."""
 
 
 class RestFetcher:
-    """Fetches ``base + path``; connections are made on first need."""
+    """Fetches ``base + path``; threads and connections are made on first need. Follows no redirect."""
 
     def __init__(self, base: str, ca_file: str | None, proxy: str | None) -> None:
-        self._base = base.rstrip("/")
+        """`proxy`: ``http://host:port``; others are refused when something is fetched."""
+        self._base = urlsplit(base.rstrip("/"))
         self._ca_file = ca_file
-        self._proxy = proxy
+        self._proxy = urlsplit(proxy) if proxy else None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(CONCURRENT_MAX)
         self._not_before = 0.0
-        self._session: aiohttp.ClientSession | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._open: set[http.client.HTTPConnection] = set()
         self.requests_total = 0
         self.failures_total = 0
         self.refused_total = 0
@@ -55,14 +65,18 @@ class RestFetcher:
         return True
 
     async def close(self) -> None:
-        """Cancel what runs and close the connections."""
+        """Cancel what waits and cut what runs."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for connection in list(self._open):
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     def _forget(self, key: str, task: asyncio.Task[None]) -> None:
         if self._tasks.get(key) is task:
@@ -70,39 +84,62 @@ class RestFetcher:
 
     async def _run(self, path: str, delay_s: float, on_answer: AnswerCallback) -> None:
         await asyncio.sleep(max(delay_s, self._not_before - time.monotonic()))
-        async with self._slots:
-            status, body = await self._get(path)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(CONCURRENT_MAX, thread_name_prefix="rest")
+        self.requests_total += 1
+        status, body, wish = await asyncio.get_running_loop().run_in_executor(self._threads, self._get, path)
+        if status in (418, 429):
+            self._not_before = time.monotonic() + (wish if wish is not None else 1.0)
+        if status != 200:
+            self.failures_total += 1
         on_answer(path, status, body)
 
-    async def _get(self, path: str) -> tuple[int, bytes]:
-        self.requests_total += 1
-        try:
-            if self._session is None:
-                self._session = self._make_session()
-            async with self._session.get(self._base + path, allow_redirects=False, proxy=self._proxy) as answer:
-                body = await answer.content.read(ANSWER_BYTES_MAX + 1)
-                while len(body) <= ANSWER_BYTES_MAX and not answer.content.at_eof():
-                    body += await answer.content.read(ANSWER_BYTES_MAX + 1 - len(body))
-                if len(body) > ANSWER_BYTES_MAX:
-                    self.failures_total += 1
-                    return 0, f"answer over {ANSWER_BYTES_MAX} bytes".encode()
-                if answer.status in (418, 429):
-                    wish = retry_after_s(answer.headers.get("Retry-After"), time.time())
-                    self._not_before = time.monotonic() + (wish if wish is not None else 1.0)
-                if answer.status != 200:
-                    self.failures_total += 1
-                return answer.status, body
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            self.failures_total += 1
-            return 0, f"{type(error).__name__}: {error}".encode()
+    # ---- on a thread
 
-    def _make_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            # loading the authorities takes megabytes in every worker: only where there is something to verify
-            connector=aiohttp.TCPConnector(
-                ssl=tls_context(self._ca_file) if self._base.startswith("https:") else False, limit=CONCURRENT_MAX
-            ),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-            trust_env=False,  # proxies only as configured
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+    def _get(self, path: str) -> tuple[int, bytes, float | None]:
+        """One request: status, body and Retry-After in seconds; status 0 and the reason if there was no answer."""
+        deadline = time.monotonic() + TIMEOUT_S
+        connection: http.client.HTTPConnection | None = None
+        try:
+            connection, target = self._connection(path)
+            self._open.add(connection)
+            connection.request("GET", target, headers=_HEADERS)
+            answer = connection.getresponse()
+            body = _read(answer, deadline)
+            return answer.status, body, retry_after_s(answer.headers.get("Retry-After"), time.time())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return 0, f"{type(error).__name__}: {error}".encode(), None
+        finally:
+            if connection is not None:
+                self._open.discard(connection)
+                connection.close()
+
+    def _connection(self, path: str) -> tuple[http.client.HTTPConnection, str]:
+        """A connection, not yet opened, and what to ask it for."""
+        base, proxy = self._base, self._proxy
+        host, port = base.hostname or "", base.port
+        if proxy is not None and proxy.scheme != "http":
+            raise ValueError(f"REST through a proxy of kind {proxy.scheme!r} is not supported")
+        first_host, first_port = (proxy.hostname or "", proxy.port) if proxy is not None else (host, port)
+        if base.scheme == "https":
+            # loading the authorities takes megabytes: only where there is something to verify
+            secure = http.client.HTTPSConnection(
+                first_host, first_port, timeout=TIMEOUT_S, context=tls_context(self._ca_file)
+            )
+            if proxy is not None:
+                secure.set_tunnel(host, port or 443)
+            return secure, base.path + path
+        plain = http.client.HTTPConnection(first_host, first_port, timeout=TIMEOUT_S)
+        return plain, (f"{base.geturl()}{path}" if proxy is not None else base.path + path)
+
+
+def _read(answer: http.client.HTTPResponse, deadline: float) -> bytes:
+    """The body, within its limits of size and time; raises ValueError or TimeoutError."""
+    body = bytearray()
+    while part := answer.read(_PART_BYTES):
+        body += part
+        if len(body) > ANSWER_BYTES_MAX:
+            raise ValueError(f"answer over {ANSWER_BYTES_MAX} bytes")
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"no whole answer within {TIMEOUT_S:g} s")
+    return bytes(body)
