@@ -25,6 +25,10 @@ Decisions that belong to no part alone:
   lies over all. Nor is a child on the ladder: a worker that flushes may block its loop for a while.
 - Too late for READY: the child's loop turns, so it is asked first. Too late for HELLO, or hung: it cannot hear, so
   stacks and SIGKILL. Either is a crash for the restart policy, however it then ends. Stale data is the outside's doing.
+- A changed configuration keeps every process that it can. A child that is gone from it goes down its ladder and is
+  then forgotten, but for its last incarnation: should the name come back, it counts on. What is added starts in its
+  tier's turn; once the start was over, its failure is its own. Of twins that serve, one is replaced at a time, and the
+  other when that one serves again: a mistake in the new configuration costs one side.
 - SIGKILLs count for the exit code only within the final stop: a hung worker that was replaced in operation is
   what supervision is for, and is shown in its record.
 """
@@ -46,6 +50,7 @@ from foxtrot_protocol.spec import ChildKind
 from foxtrot_supervisor.effects import (
     Ask,
     CapturedStacks,
+    ChildrenChanged,
     DumpStacks,
     Effect,
     Exited,
@@ -81,7 +86,7 @@ from foxtrot_supervisor.restart import GiveUp, Leave, RestartLimits, RestartPoli
 from foxtrot_supervisor.settings import SupervisorConfig
 from foxtrot_supervisor.shutdown import Shutdown, exit_code
 
-__all__ = ["STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
+__all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
 
 Phase: TypeAlias = Literal["starting", "running", "degraded", "stopping", "stopped"]
 """The whole: "running" when every essential child serves, "degraded" when one does not any more; "stopped" also before
@@ -89,6 +94,12 @@ the start."""
 
 STOP_GAP_S_MAX: Final = 2.0
 """Looks further apart than this many seconds shift the deadlines of a stop: nobody could answer meanwhile."""
+
+RETIRED_MAX: Final = 10_000
+"""Names that are no longer configured and whose last incarnation is remembered; ten times what one file may hold."""
+
+CHANGED: Final = "its configuration has changed"
+REMOVED: Final = "it is no longer configured"
 
 _ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 
@@ -116,8 +127,12 @@ class _Child:
     """A record and the parts that decide about it."""
 
     __slots__ = (
+        "awaits_start",
+        "born_after",
         "counted",
         "ladder",
+        "leaving",
+        "outdated",
         "policy",
         "purpose",
         "record",
@@ -129,9 +144,17 @@ class _Child:
         "watch",
     )
 
-    def __init__(self, plan: ChildPlan, policy: RestartPolicy) -> None:
-        self.record = ChildRecord(plan=plan)
+    def __init__(self, plan: ChildPlan, policy: RestartPolicy, born_after: int) -> None:
+        self.record = ChildRecord(plan=plan, incarnation=born_after)
         self.policy = policy
+        self.born_after = born_after
+        """The last incarnation that this name had before; 0: none."""
+        self.awaits_start = True
+        """Its first process comes once those of lower tiers serve."""
+        self.outdated = False
+        """Its process was started with what is no longer configured, and has to be replaced."""
+        self.leaving = False
+        """No longer configured: forgotten once it has ended."""
         self.ladder: Ladder | None = None
         self.watch: Watch | None = None
         self.purpose = _Purpose.STOP
@@ -157,10 +180,31 @@ class Core:
 
     def __init__(self, plans: Sequence[ChildPlan], config: SupervisorConfig, random: Callable[[], float]) -> None:
         """`random` gives numbers from 0 to 1 for jitter. Raises `ValueError` if a name stands twice in `plans`."""
-        self._tiers = tiers_of(plans)
+        self._random = random
+        self._configure(config)
+        self._children: dict[str, _Child] = {}
+        self._records: dict[str, ChildRecord] = {}
+        self.records: Mapping[str, ChildRecord] = MappingProxyType(self._records)
+        """All records by name; to be read only."""
+        self._retired: dict[str, int] = {}
+        self._retired_before = 0
+        tiers_of(plans)  # raises for a name that stands twice
+        for plan in plans:
+            self._add(plan)
+        self.unknown_messages_total = 0
+        """Messages in the name of a child that does not exist; ignored."""
+        self.exit_code: SupervisorExit | None = None
+        """How the whole ended; None before `Finish`."""
+        self._start_requested = False
+        self._start_is_over = False
+        self._shutdown: Shutdown | None = None
+        self._looked_at: float | None = None
+        self._effects: list[Effect] = []
+
+    def _configure(self, config: SupervisorConfig) -> None:
         self._config = config
         self._stop_limits = StopLimits(config.stop_ask_s, config.stop_term_s, config.stop_kill_s)
-        restart_limits = RestartLimits(
+        self._restart_limits = RestartLimits(
             intensity=config.restart_intensity,
             period_s=config.restart_period_s,
             first_s=config.backoff_first_s,
@@ -169,24 +213,14 @@ class Core:
             jitter=config.backoff_jitter,
             healthy_after_s=config.healthy_after_s,
         )
-        self._children = {
-            plan.name: _Child(plan, RestartPolicy(plan.restart, restart_limits, random)) for plan in plans
-        }
-        self.records: Mapping[str, ChildRecord] = MappingProxyType(
-            {name: child.record for name, child in self._children.items()}
-        )
-        """All records by name; to be read only."""
-        self.unknown_messages_total = 0
-        """Messages in the name of a child that does not exist; ignored."""
-        self.exit_code: SupervisorExit | None = None
-        """How the whole ended; None before `Finish`."""
         self._look_s = look_s(config.hung_s)
         self._gap_s_max = gap_s_max(config.hung_s)
-        self._tiers_started = 0
-        self._start_requested = False
-        self._shutdown: Shutdown | None = None
-        self._looked_at: float | None = None
-        self._effects: list[Effect] = []
+
+    def _add(self, plan: ChildPlan) -> _Child:
+        policy = RestartPolicy(plan.restart, self._restart_limits, self._random)
+        child = self._children[plan.name] = _Child(plan, policy, self._retired.pop(plan.name, self._retired_before))
+        self._records[plan.name] = child.record
+        return child
 
     # ---- outside
 
@@ -224,8 +258,8 @@ class Core:
             return "stopped"
         if self._shutdown is not None:
             return "stopping"
-        essential = [child for child in self._children.values() if child.record.plan.essential]
-        if self._tiers_started < len(self._tiers) or any(
+        essential = [child for child in self._children.values() if child.record.plan.essential and not child.leaving]
+        if any(child.awaits_start for child in self._children.values()) or any(
             not child.served_once and child.record.state not in _ENDED_FOR_GOOD for child in essential
         ):
             return "starting"
@@ -244,6 +278,8 @@ class Core:
                 self._take_stop(message, now)
             case RestartRequested():
                 self._take_restart(message, now)
+            case ChildrenChanged():
+                self._take_changes(message, now)
             case CapturedStacks():
                 self._take_stacks(message)
             case _:
@@ -305,15 +341,91 @@ class Core:
             raise RequestRefused(f"there is no child called {message.name!r}")
         if self._shutdown is not None:
             raise RequestRefused("everything is being stopped")
+        if child.leaving:
+            raise RequestRefused(f"{message.name} is being stopped: {REMOVED}")
         if child.record.state is State.STOPPED:
             raise RequestRefused(f"{message.name} has not been started yet, its turn will come")
         if child.record.state is State.LOST:
             raise RequestRefused(f"{message.name} cannot be replaced: its process survives SIGKILL")
+        self._replace(child, "restart requested", now)
+
+    def _replace(self, child: _Child, cause: str, now: float) -> None:
+        child.outdated = False
         child.policy.forgive()
         if child.record.may_live:
-            self._take_down(child, _Purpose.RESTART, "restart requested", now)
+            self._take_down(child, _Purpose.RESTART, cause, now)
         else:
-            self._spawn(child, "restart requested", now)
+            self._spawn(child, cause, now)
+
+    # ---- another configuration
+
+    def _take_changes(self, message: ChildrenChanged, now: float) -> None:
+        if self._shutdown is not None:
+            raise RequestRefused("everything is being stopped")
+        if not self._start_requested:
+            raise RequestRefused("nothing has been started yet")
+        tiers_of(message.plans)  # raises for a name that stands twice, before anything is changed
+        self._configure(message.config)
+        plans = {plan.name: plan for plan in message.plans}
+        for child in self._children.values():
+            plan = plans.pop(child.record.name, None)
+            if plan is None:
+                self._let_go(child, now)
+            else:
+                self._change(child, plan)
+        for plan in plans.values():
+            self._add(plan).record.desired = Desired.RUNNING
+
+    def _let_go(self, child: _Child, now: float) -> None:
+        record = child.record
+        child.leaving = True
+        child.awaits_start = False
+        child.outdated = False
+        record.desired = Desired.STOPPED
+        record.retry_at = None
+        if not record.may_live:
+            self._move(child, Event.STOP, REMOVED)
+        elif record.state is not State.LOST:
+            self._take_down(child, _Purpose.STOP, REMOVED, now)
+
+    def _change(self, child: _Child, plan: ChildPlan) -> None:
+        record = child.record
+        before, record.plan = record.plan, plan
+        child.policy.adopt(plan.restart, self._restart_limits)
+        if child.watch is not None:
+            child.watch.adopt(self._health_limits(plan))
+        if child.leaving:
+            # it comes back while it is on its way down: what is started then is what is configured now
+            child.leaving = False
+            child.purpose = _Purpose.RESTART
+            record.desired = Desired.RUNNING
+        elif _new_process_needed(before, plan) and record.incarnation > child.born_after:
+            child.outdated = True
+
+    def _replace_outdated(self, now: float) -> None:
+        for child in self._children.values():
+            if child.outdated and self._may_be_replaced(child):
+                if child.record.state is State.LOST:
+                    child.outdated = False  # whenever it dies, the next one is as it should be
+                else:
+                    self._replace(child, CHANGED, now)
+
+    def _may_be_replaced(self, child: _Child) -> bool:
+        """Twins that serve take turns."""
+        twin = self._children.get(child.record.plan.twin or "")
+        if twin is None or twin.leaving or child.record.state is not State.RUNNING:
+            return True
+        return twin.record.state is State.RUNNING
+
+    def _forget_the_gone(self) -> None:
+        for child in [child for child in self._children.values() if child.leaving and not child.record.may_live]:
+            name = child.record.name
+            del self._children[name]
+            del self._records[name]
+            self._retired[name] = child.record.incarnation
+            if len(self._retired) > RETIRED_MAX:
+                oldest = self._retired.pop(next(iter(self._retired)))
+                self._retired_before = max(self._retired_before, oldest)
 
     def _take_stacks(self, message: CapturedStacks) -> None:
         """Stacks may come after the death that they explain."""
@@ -380,6 +492,7 @@ class Core:
             elif child.watch is not None and self._shutdown is None:
                 self._judge(child, child.watch, now)
         if self._shutdown is None and self._start_requested:
+            self._forget_the_gone()
             self._start_what_is_due(now)
         if self._shutdown is not None:
             self._stop_what_is_due(self._shutdown, now)
@@ -398,7 +511,7 @@ class Core:
 
     def _start_what_is_due(self, now: float) -> None:
         fallen = next((child.record for child in self._children.values() if self._start_has_failed(child)), None)
-        if fallen is not None:
+        if fallen is not None and not self._start_is_over:
             self._begin_shutdown(f"start failed: {fallen.name}: {fallen.cause}", now, start_failed=True)
             return
         for child in self._children.values():
@@ -406,25 +519,42 @@ class Core:
             if retry_at is not None and now >= retry_at:
                 child.policy.restarted(now, child.counted)
                 self._spawn(child, child.record.cause, now)
-        while self._tiers_started < len(self._tiers) and self._may_start_next_tier():
-            for name in self._tiers[self._tiers_started]:
-                self._spawn(self._children[name], "start requested", now)
-            self._tiers_started += 1
+        self._replace_outdated(now)
+        self._start_the_awaited(now)
+        self._note_whether_the_start_is_over()
+
+    def _start_the_awaited(self, now: float) -> None:
+        awaited = [child for child in self._children.values() if child.awaits_start]
+        if not awaited:
+            return
+        lowest = min(child.record.plan.tier for child in self._children.values() if self._holds_up_others(child))
+        for child in awaited:
+            if child.record.plan.tier <= lowest:
+                self._spawn(child, "start requested", now)
+
+    def _holds_up_others(self, child: _Child) -> bool:
+        """Whether those of higher tiers have to wait for it."""
+        state = child.record.state
+        return not child.leaving and state is not State.RUNNING and state not in _ENDED_FOR_GOOD
 
     def _start_has_failed(self, child: _Child) -> bool:
-        plan = child.record.plan
-        if not plan.essential or plan.kind == "connection" or child.record.state not in _ENDED_FOR_GOOD:
+        record = child.record
+        if child.leaving or not record.plan.essential or not _is_stood_on(child) or record.state not in _ENDED_FOR_GOOD:
             return False
-        return not child.served_once or self._tiers_started < len(self._tiers)
+        return not child.served_once or any(other.awaits_start for other in self._children.values())
 
-    def _may_start_next_tier(self) -> bool:
-        below = [self._children[name] for tier in self._tiers[: self._tiers_started] for name in tier]
-        return all(child.record.state is State.RUNNING or child.record.state in _ENDED_FOR_GOOD for child in below)
+    def _note_whether_the_start_is_over(self) -> None:
+        """Once everything was started, and what the others stand on has served, no failure is one of the start."""
+        self._start_is_over = self._start_is_over or not any(
+            child.awaits_start or (child.record.plan.essential and _is_stood_on(child) and not child.served_once)
+            for child in self._children.values()
+        )
 
     # ---- the final stop
 
     def _begin_shutdown(self, reason: str, now: float, *, start_failed: bool = False) -> Shutdown:
-        shutdown = Shutdown(self._tiers, now, self._config.shutdown_s, reason, start_failed=start_failed)
+        tiers = tiers_of([child.record.plan for child in self._children.values()])
+        shutdown = Shutdown(tiers, now, self._config.shutdown_s, reason, start_failed=start_failed)
         self._shutdown = shutdown
         for child in self._children.values():
             child.record.desired = Desired.STOPPED
@@ -496,8 +626,10 @@ class Core:
 
     def _spawn(self, child: _Child, cause: str, now: float) -> None:
         record = child.record
+        child.awaits_start = False
+        child.outdated = False
         record.incarnation += 1
-        record.restarts_total = record.incarnation - 1
+        record.restarts_total = record.incarnation - child.born_after - 1
         record.retry_at = None
         record.rung = None
         record.ready_at = None
@@ -510,10 +642,12 @@ class Core:
         self._move(child, Event.START, cause)
         self._effects.append(Spawn(record.name, record.incarnation))
 
-    def _watch_of(self, plan: ChildPlan, now: float) -> Watch:
+    def _health_limits(self, plan: ChildPlan) -> HealthLimits:
         config = self._config
-        limits = HealthLimits(config.hello_s, config.ready_s, config.late_s, config.hung_s, plan.stale_after_s)
-        return Watch(limits, now, alive_before_ready=plan.kind not in _SILENT_BEFORE_READY)
+        return HealthLimits(config.hello_s, config.ready_s, config.late_s, config.hung_s, plan.stale_after_s)
+
+    def _watch_of(self, plan: ChildPlan, now: float) -> Watch:
+        return Watch(self._health_limits(plan), now, alive_before_ready=plan.kind not in _SILENT_BEFORE_READY)
 
     def _take_down(
         self,
@@ -616,6 +750,16 @@ class Core:
         said = found or (child.record.cause if on_ladder else child.reported_cause)
         how = _how_it_ended(code, signal)
         return f"{said} ({how})" if said and how else said or how
+
+
+def _is_stood_on(child: _Child) -> bool:
+    """Whether the others cannot do without it."""
+    return child.record.plan.kind != "connection"
+
+
+def _new_process_needed(before: ChildPlan, after: ChildPlan) -> bool:
+    """How it is restarted, judged and counted can be changed as it runs."""
+    return (before.fingerprint, before.kind) != (after.fingerprint, after.kind)
 
 
 def _how_it_ended(code: int | None, signal: int | None) -> str:

@@ -6,15 +6,21 @@ Neither holds a process handle, a socket or a clock. Times are seconds on the mo
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
 from foxtrot_protocol.events import WorkerStatus
+from foxtrot_supervisor.settings import SupervisorConfig
+
+if TYPE_CHECKING:
+    from foxtrot_supervisor.registry import ChildPlan  # which itself speaks of rungs
 
 __all__ = [
     "Ask",
     "CapturedStacks",
+    "ChildrenChanged",
     "DumpStacks",
     "Effect",
     "Exited",
@@ -126,6 +132,17 @@ class StopRequested(Struct, frozen=True):
     reason: str
 
 
+class ChildrenChanged(Struct, frozen=True):
+    """The configuration was read again: this, and nothing else, is to be supervised from now on.
+
+    Who is not in `plans` is stopped and then forgotten; who is new is started once those of lower tiers serve; who
+    has another fingerprint is replaced; who has not keeps its process.
+    """
+
+    plans: Sequence[ChildPlan]
+    config: SupervisorConfig
+
+
 class RestartRequested(Struct, frozen=True):
     """Stop one child by the ladder and start it again; revives a FATAL one."""
 
@@ -144,6 +161,7 @@ Input: TypeAlias = (
     | CapturedStacks
     | Exited
     | StopRequested
+    | ChildrenChanged
     | RestartRequested
 )
 

@@ -103,6 +103,10 @@ class Watch:
         self._grace_until = -math.inf
         """Until then the age of data means nothing: it aged while nobody ran."""
 
+    def adopt(self, limits: HealthLimits) -> None:
+        """From now on `limits` hold; waits for HELLO and READY that have begun end as they would have."""
+        self._limits = limits
+
     def hello(self, now: float) -> None:
         """HELLO came: from now on READY is awaited."""
         self._hello_by = math.inf

@@ -48,6 +48,10 @@ class ChildPlan(Struct, frozen=True, kw_only=True):
     essential: bool = True
     """Readiness, the state of the whole and the exit code depend on it."""
     kind: ChildKind = "connection"
+    fingerprint: str = ""
+    """Of everything that its process is started with: only a new process can have another one."""
+    twin: str | None = None
+    """Who does the same work: a change of the configuration never takes both away at a time."""
     stale_after_s: float | None = None
     """Age of market data at which the *supervisor* replaces the child, in seconds; beyond the child's own limit, so
     that it only acts where the child did not. None: never."""

@@ -104,6 +104,12 @@ class RestartPolicy:
         self._attempt = 0
         self._crash_restarts: deque[float] = deque(maxlen=max(1, limits.intensity))
 
+    def adopt(self, policy: Restart, limits: RestartLimits) -> None:
+        """From now on these hold; what has happened counts as before."""
+        self._policy = policy
+        self._limits = limits
+        self._crash_restarts = deque(self._crash_restarts, maxlen=max(1, limits.intensity))
+
     def died(
         self, verdict: ExitVerdict, now: float, served_s: float, retry_after_s: float | None
     ) -> Retry | Leave | GiveUp:

@@ -97,6 +97,52 @@ def _without_session(effect: Effect) -> Effect:
     return effect
 
 
+# ---- another configuration
+
+
+def test_not_forgetting_who_has_gone_is_caught() -> None:
+    class Nostalgic(Core):
+        def _forget_the_gone(self) -> None:
+            pass
+
+    assert caught(Nostalgic) == "who has gone is forgotten"
+
+
+def test_replacing_both_twins_at_once_is_caught() -> None:
+    class Impatient(Core):
+        def _may_be_replaced(self, child: Any) -> bool:
+            return True
+
+    assert caught(Impatient) == "twins are replaced one at a time"
+
+
+def test_replacing_what_has_not_changed_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "_new_process_needed", lambda before, after: True)
+    assert caught() == "what has not changed keeps its process"
+
+
+def test_keeping_what_has_changed_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "_new_process_needed", lambda before, after: False)
+    assert caught() == "what has changed is replaced"
+
+
+def test_an_incarnation_number_that_is_used_again_is_caught() -> None:
+    class Forgetful(Core):
+        def _add(self, plan: Any) -> Any:
+            self._retired.clear()
+            return super()._add(plan)
+
+    assert caught(Forgetful) == "incarnations count up"
+
+
+def test_starting_what_is_added_before_its_turn_is_caught() -> None:
+    class Eager(Core):
+        def _holds_up_others(self, child: Any) -> bool:
+            return super()._holds_up_others(child) and child.awaits_start
+
+    assert caught(Eager) == "tiers start in order"
+
+
 # ---- restarts
 
 
@@ -228,8 +274,10 @@ def test_not_discounting_the_own_lag_is_caught() -> None:
 
 def test_starting_all_tiers_together_is_caught() -> None:
     class Eager(Core):
-        def _may_start_next_tier(self) -> bool:
-            return True
+        def _start_the_awaited(self, now: float) -> None:
+            for child in self._children.values():
+                if child.awaits_start:
+                    self._spawn(child, "start requested", now)
 
     assert caught(Eager) == "tiers start in order"
 

@@ -6,6 +6,7 @@ HELLO without a process, READY before HELLO, deaths told twice, news of incarnat
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -14,6 +15,7 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.core import Core, RequestRefused
 from foxtrot_supervisor.effects import (
     CapturedStacks,
+    ChildrenChanged,
     Exited,
     FailureReported,
     HeartbeatReceived,
@@ -37,9 +39,10 @@ PLANS = (
     ChildPlan(name="a", tier=2, restart="transient"),
     ChildPlan(name="b", tier=2, stale_after_s=10.0),
 )
+TWINS = {"c.a": "c.b", "c.b": "c.a"}
 TICKS_TO_THE_END_MAX = 200
 
-names = st.sampled_from([plan.name for plan in PLANS])
+names = st.sampled_from([*(plan.name for plan in PLANS), "c.a", "c.b"])
 ages = st.sampled_from([0, 0, 0, 0, 0, 1, -1, -2])
 """Incarnation a message speaks of, from the current one: mostly that, sometimes an older or a future one."""
 codes = st.sampled_from([0, 1, *map(int, ChildExit), 99])
@@ -59,12 +62,15 @@ class Shell(RuleBasedStateMachine):
             effects = self.core.handle(message, self.now)
         except RequestRefused:
             self.observer.look(self.now)
+            self.observer.expect(self.core.next_deadline())
             return
         self.observer.told(message, self.now)
         self.observer.saw(effects, self.now)
+        self.observer.expect(self.core.next_deadline())
 
     def inc(self, name: str, age: int) -> int:
-        return self.core.records[name].incarnation + age
+        record = self.core.records.get(name)
+        return (record.incarnation if record is not None else 1) + age
 
     @initialize()
     def start(self) -> None:
@@ -116,6 +122,16 @@ class Shell(RuleBasedStateMachine):
     @rule(name=names)
     def restart(self, name: str) -> None:
         self.tell(RestartRequested(name))
+
+    @rule(kept=st.sets(names), changed=st.sets(names), added=st.sets(st.sampled_from(["c.a", "c.b", "d"]), max_size=2))
+    def configuration_changes(self, kept: set[str], changed: set[str], added: set[str]) -> None:
+        """The engine always stays."""
+        plans = [plan for plan in PLANS if plan.name in kept | changed | {"engine"}]
+        plans = [
+            msgspec.structs.replace(plan, fingerprint=str(self.now)) if plan.name in changed else plan for plan in plans
+        ]
+        plans += [ChildPlan(name=name, tier=2, twin=TWINS.get(name)) for name in sorted(added)]
+        self.tell(ChildrenChanged(plans, CONFIG))
 
     @rule(share=st.floats(0.0, 0.99))
     def time_passes(self, share: float) -> None:

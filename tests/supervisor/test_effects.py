@@ -25,6 +25,8 @@ EXAMPLES: dict[str, object] = {
     "text": "in f",
     "exit_code": 0,
     "signal": None,
+    "plans": [ChildPlan(name="engine", tier=1, kind="engine")],
+    "config": SupervisorConfig(),
 }
 
 

@@ -187,3 +187,12 @@ def test_nothing_heard_and_nothing_awaited_has_no_deadline() -> None:
 )
 def test_looks_and_gaps_follow_from_the_limit(hung_s: float, look: float, gap: float) -> None:
     assert (look_s(hung_s), gap_s_max(hung_s)) == (look, gap)
+
+
+def test_other_limits_hold_for_what_is_heard_from_now_on() -> None:
+    watched = ready_watch()
+    watched.adopt(HealthLimits(hello_s=30.0, ready_s=30.0, late_s=1.0, hung_s=2.0, stale_s=5.0))
+    assert watched.verdict(103.5) is Health.LATE
+    assert watched.verdict(104.0) is Health.HUNG
+    heartbeat(watched, 104.0, 6.0)
+    assert watched.verdict(104.0) is Health.STALE

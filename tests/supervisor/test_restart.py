@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from foxtrot_protocol.exit_codes import ExitVerdict
@@ -201,3 +202,15 @@ def test_randomness_is_only_taken_where_it_is_used() -> None:
     assert policy.died(ExitVerdict.ROTATE, 0.0, ROTATE_SERVED_S_MIN, None) == Retry(0.0, crashed=False)
     with pytest.raises(AssertionError):
         policy.died(ExitVerdict.CRASH, 0.0, 0.0, None)
+
+
+def test_other_limits_hold_at_once_and_what_has_happened_still_counts() -> None:
+    policy = policy_of()
+    for now in (0.0, 1.0, 2.0):
+        follows = policy.died(ExitVerdict.CRASH, now, 0.0, None)
+        assert isinstance(follows, Retry)
+        policy.restarted(now, follows.crashed)
+    policy.adopt("permanent", msgspec.structs.replace(LIMITS, intensity=3))
+    assert isinstance(policy.died(ExitVerdict.CRASH, 3.0, 0.0, None), GiveUp)
+    policy.adopt("temporary", LIMITS)
+    assert policy.died(ExitVerdict.CRASH, 3.0, 0.0, None) == Leave()

@@ -6,12 +6,14 @@ lives is its own. `Violation` names the broken promise, so that a test can tell 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
-from foxtrot_supervisor.core import STOP_GAP_S_MAX
+from foxtrot_supervisor.core import CHANGED, STOP_GAP_S_MAX
 from foxtrot_supervisor.effects import (
     Ask,
+    ChildrenChanged,
     DumpStacks,
     Effect,
     Exited,
@@ -70,6 +72,12 @@ class Seen:
         self.retry_after_s: float | None = None
         self.restart_requested = False
         self.served_once = False
+        self.wanted = True
+        """It stands in the configuration."""
+        self.known = True
+        """The core has to show it."""
+        self.changed = False
+        """Its process was started with another fingerprint than the configured one."""
         self.begin()
 
     def begin(self) -> None:
@@ -81,6 +89,8 @@ class Seen:
         """Stacks were dumped before SIGTERM, and it had really not been heard of for long enough."""
         self.ladder_at: float | None = None
         self.heard_at: float | None = None
+        self.greeted = False
+        """HELLO, or READY without it, has come."""
         self.ladder_before_stop = False
         self.spawned_at = 0.0
         self.retry_after_s = None
@@ -97,23 +107,29 @@ class Observer:
         self.stop_at: float | None = None
         self.stop_requests = 0
         self.start_failed = False
+        self.start_is_over = False
         self.finished: int | None = None
         self.kill_in_stop = False
         self.looked_at: float | None = None
+        self.expected_by = math.inf
         self.slack_s = 0.0
-        """Sum of gaps that are too short to be discounted for a stop: so much later may it end."""
+        """How late the core was called, in gaps too short to be discounted for a stop: so much later may it end."""
 
     @property
     def hastened(self) -> bool:
         """Whether somebody asked twice."""
         return self.stop_requests > 1
 
+    def expect(self, next_deadline: float | None) -> None:
+        """When the core wants to be called again."""
+        self.expected_by = math.inf if next_deadline is None else next_deadline
+
     def look(self, now: float) -> None:
         """The core was called (also with what it refuses). Where it was not for long, deadlines move by the gap."""
         looked_at, self.looked_at = self.looked_at, now
         gap_s = 0.0 if looked_at is None else now - looked_at
         if gap_s <= STOP_GAP_S_MAX:
-            self.slack_s += gap_s if gap_s > self.look_s + LATE_S else 0.0
+            self.slack_s += max(0.0, now - self.expected_by)
             return
         if self.stop_at is not None:
             self.stop_at += gap_s
@@ -131,11 +147,10 @@ class Observer:
             self.stop_at = now if self.stop_at is None else self.stop_at
             return
         if isinstance(message, RestartRequested):
-            child = self.children[message.name]
-            child.restart_requested = True
-            child.crash_restarts.clear()
-            child.crashed = False
-            child.not_before = 0.0
+            self._forgive(self.children[message.name])
+            return
+        if isinstance(message, ChildrenChanged):
+            self._changed(message)
             return
         name = getattr(message, "name", None)
         child_or_none = self.children.get(name) if name is not None else None
@@ -146,14 +161,49 @@ class Observer:
             return
         self._told_of(child, message, now)
 
+    @staticmethod
+    def _forgive(child: Seen) -> None:
+        child.restart_requested = True
+        child.crash_restarts.clear()
+        child.crashed = False
+        child.not_before = 0.0
+
+    def _changed(self, message: ChildrenChanged) -> None:
+        plans = {plan.name: plan for plan in message.plans}
+        self.config = message.config
+        for name, child in self.children.items():
+            plan = plans.pop(name, None)
+            if plan is None:
+                child.wanted = False
+                continue
+            if not child.known:
+                child.restart_requested = child.served_once = child.crashed = False
+                child.not_before = 0.0
+                child.crash_restarts.clear()
+                child.known = True
+                child.state = "STOPPED"
+            elif not child.wanted:
+                child.restart_requested = True  # it comes back while it is on its way down
+            elif plan.fingerprint != child.plan.fingerprint and child.incarnation:
+                child.changed = True
+                if child.ladder_at is not None and child.alive and not child.lost:
+                    self._forgive(child)  # it is on its way down already
+            child.plan = plan
+            child.wanted = True
+        for plan in plans.values():
+            self.children[plan.name] = Seen(plan)
+
     def _told_of(self, child: Seen, message: Input, now: float) -> None:
         if isinstance(message, Spawned):
             child.made = True
         elif isinstance(message, (HelloReceived, HeartbeatReceived)):
             child.heard_at = now
+            child.greeted = child.greeted or isinstance(message, HelloReceived)
         elif isinstance(message, ReadyReceived):
             child.heard_at = now
-            child.served_once = True
+            child.greeted = True
+            # who is on its way down does not serve any more
+            child.served_once = child.served_once or child.ladder_at is None
         elif isinstance(message, FailureReported):
             child.retry_after_s = message.retry_after_s
         elif isinstance(message, SpawnFailed):
@@ -222,6 +272,8 @@ class Observer:
             raise Violation("never two live incarnations", f"{effect} while {child.incarnation} lives")
         if self.stop_at is not None:
             raise Violation("no restart after a requested stop", f"{effect}")
+        if not child.wanted:
+            raise Violation("what is not configured is not started", f"{effect}")
         if effect.incarnation != child.incarnation + 1:
             raise Violation("incarnations count up", f"{effect} after {child.incarnation}")
         if child.incarnation and child.incarnation not in child.fenced:
@@ -232,6 +284,7 @@ class Observer:
         if child.crashed:
             self._count_restart(child, now)
         child.begin()
+        child.changed = False
         child.incarnation = effect.incarnation
         child.alive = True
         child.spawned_at = now
@@ -240,6 +293,8 @@ class Observer:
         if child.incarnation:
             return
         for other in self.children.values():
+            if not other.known or not other.wanted:
+                continue
             if other.plan.tier < child.plan.tier and other.state not in ("RUNNING", "EXITED", "FATAL", "LOST"):
                 raise Violation("tiers start in order", f"{child.plan.name} before {other.plan.name} serves")
 
@@ -281,13 +336,15 @@ class Observer:
             raise Violation("SIGKILL never precedes an expired SIGTERM deadline", f"{child.plan.name} at {now}")
 
     def _is_silent(self, child: Seen, now: float) -> bool:
-        if child.heard_at is None:
+        if not child.greeted:
             return now >= child.spawned_at + self.config.hello_s - EPSILON_S
-        return now >= child.heard_at + self.config.hung_s - EPSILON_S
+        return child.heard_at is not None and now >= child.heard_at + self.config.hung_s - EPSILON_S
 
     def _published(self, effect: Publish, now: float) -> None:
         status = effect.status
         child = self.children[status.worker]
+        if status.cause == CHANGED and status.state in ("STOPPING", "STARTING") and child.state != status.state:
+            self._replaced(child)
         child.state = status.state
         if status.state == "STOPPING":
             self._on_ladder(child, status.rung, now)
@@ -302,11 +359,23 @@ class Observer:
         if status.state in ("STOPPED", "BACKOFF", "EXITED", "FATAL") and child.alive:
             raise Violation("no child is forgotten alive", f"{child.plan.name} is called {status.state}")
 
+    def _replaced(self, child: Seen) -> None:
+        """The core says that a child has to go because of its configuration."""
+        if not child.changed:
+            raise Violation("what has not changed keeps its process", child.plan.name)
+        twin = self.children.get(child.plan.twin or "")
+        serve = child.state == "RUNNING" and twin is not None and twin.known and twin.wanted
+        if serve and twin is not None and twin.state != "RUNNING":
+            raise Violation("twins are replaced one at a time", f"{child.plan.name} while {twin.state}")
+        self._forgive(child)
+
     def _note_failed_start(self, child: Seen, now: float) -> None:
         """What the others stand on ended for good before everything was started: that ends the whole."""
+        if self.start_is_over or not child.wanted:
+            return
         if self.stop_at is not None or not child.plan.essential or child.plan.kind == "connection":
             return
-        if not child.served_once or any(other.incarnation == 0 for other in self.children.values()):
+        if not child.served_once or any(other.incarnation == 0 and other.wanted for other in self.children.values()):
             self.stop_at = now
             self.start_failed = True
 
@@ -337,18 +406,46 @@ class Observer:
 
     def compare(self, records: Mapping[str, ChildRecord], next_deadline: float | None, now: float) -> None:
         """What the core shows has to agree with what was seen."""
+        self.expect(next_deadline)
         any_alive = False
+        self.start_is_over = self.start_is_over or not any(
+            child.wanted
+            and (
+                child.incarnation == 0
+                or (child.plan.essential and child.plan.kind != "connection" and not child.served_once)
+            )
+            for child in self.children.values()
+        )
         for name, child in self.children.items():
+            if not child.wanted and not child.alive and self.stop_at is None:
+                child.known = False
+            if not child.known:
+                if name in records:
+                    raise Violation("who has gone is forgotten", f"{records[name]}")
+                continue
             record = records[name]
+            if self.stop_at is None:
+                self._check_replaced(child)
+            if self.stop_at is None and child.wanted and record.plan != child.plan:
+                raise Violation("the plan is the configured one", f"{record.plan}")
             any_alive = any_alive or child.alive
             if record.may_live != child.alive or record.incarnation != child.incarnation:
                 raise Violation("records tell the truth", f"{record}, alive: {child.alive}")
             if record.state.value != child.state:
                 raise Violation("each change of state is published", f"{record}, published: {child.state}")
-            if (record.desired is Desired.RUNNING) == (self.stop_at is not None):
+            if (record.desired is Desired.RUNNING) != (self.stop_at is None and child.wanted):
                 raise Violation("desired follows the requests", f"{record}")
         if any_alive and (next_deadline is None or next_deadline > now + self.look_s + EPSILON_S):
             raise Violation("a living child is looked at", f"{next_deadline} at {now}")
+
+    def _check_replaced(self, child: Seen) -> None:
+        """Nobody goes on with what is no longer configured, but for a twin whose turn has not come."""
+        if not (child.changed and child.alive and child.wanted) or child.lost or child.ladder_at is not None:
+            return
+        twin = self.children.get(child.plan.twin or "")
+        waits = child.state == "RUNNING" and twin is not None and twin.known and twin.wanted
+        if not waits or (twin is not None and twin.state == "RUNNING"):
+            raise Violation("what has changed is replaced", child.plan.name)
 
     def _finish(self, effect: Finish, now: float) -> None:
         left = [child.plan.name for child in self.children.values() if child.alive and not child.lost]
@@ -364,11 +461,11 @@ class Observer:
     def expected_exit(self) -> int:
         """What the exit code has to be, from what was seen."""
         children = self.children.values()
-        if any(child.lost for child in children):
+        if any(child.lost and child.known for child in children):
             return SupervisorExit.UNKILLABLE
         if self.start_failed:
             return SupervisorExit.START_FAILED
-        if any(child.state == "FATAL" and child.plan.essential for child in children):
+        if any(child.state == "FATAL" and child.plan.essential and child.known for child in children):
             return SupervisorExit.ESSENTIAL_FATAL
         if self.kill_in_stop:
             return SupervisorExit.KILL_NEEDED

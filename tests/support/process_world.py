@@ -1,22 +1,26 @@
 """A world of pretended processes in pretended time that drives the supervision core; one seed, one schedule.
 
 Children start slowly or not at all, crash, hang, ignore requests and signals, outlive SIGKILL; exchanges are
-down; operators stop, stop again and restart at bad moments; messages come late; the supervisor's timer
-comes late; the whole machine, or the supervisor alone, is suspended. Whatever happens, an `Observer` watches.
+down; operators stop, stop again, restart and change the configuration at bad moments; messages come late; the
+supervisor's timer comes late; the whole machine, or the supervisor alone, is suspended. Whatever happens, an `Observer`
+watches.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.core import Core, RequestRefused
 from foxtrot_supervisor.effects import (
     Ask,
     CapturedStacks,
+    ChildrenChanged,
     DumpStacks,
     Effect,
     Exited,
@@ -101,6 +105,8 @@ class World:
         rng = self.rng = random.Random(seed)
         self.seed = seed
         self.plans = _plans(rng)
+        self._configured = {plan.name: plan for plan in self.plans}
+        self._editor = random.Random(f"{seed} edits the configuration")
         self.core = make_core(self.plans, CONFIG, rng.random)
         self.observer = Observer(self.plans, CONFIG)
         self.characters = {plan.name: rng.choice(_CHARACTERS) for plan in self.plans}
@@ -146,6 +152,9 @@ class World:
             self._at(stop_at + rng.uniform(0.0, 5.0), self._feed, StopRequested("operator again"))
         for _ in range(rng.choice((0, 0, 1, 2))):
             self._at(rng.uniform(0.0, 14.0), self._feed, RestartRequested(rng.choice(self.plans).name))
+        if self._editor.random() < 0.4:
+            for _ in range(self._editor.randint(1, 3)):
+                self._at(self._editor.uniform(0.0, 8.0), self._reload)
         if rng.random() < 0.15:
             self._at(
                 rng.uniform(0.0, 14.0),
@@ -153,6 +162,16 @@ class World:
                 rng.choice((rng.uniform(0.1, 3.0), rng.uniform(3.0, 60.0))),
                 rng.random() < 0.5,
             )
+
+    def _reload(self) -> None:
+        plans = _edited(self._configured, self._editor)
+        refused = self.refused
+        for name in plans:
+            self.characters.setdefault(name, self._editor.choice(_CHARACTERS))
+        self._feed(ChildrenChanged(list(plans.values()), CONFIG))
+        if self.refused == refused:
+            self.met.add("reloaded")
+            self._configured = plans
 
     def _let_the_lost_die(self) -> None:
         """What SIGKILL did not end in time may end after all; nothing may follow from it."""
@@ -183,6 +202,7 @@ class World:
         except RequestRefused:
             self.refused += 1
             self.observer.look(self.now)
+            self.observer.expect(self.core.next_deadline())
             return
         self.observer.told(message, self.now)
         self.observer.saw(effects, self.now)
@@ -306,3 +326,35 @@ def _plans(rng: random.Random) -> list[ChildPlan]:
         policy = rng.choice(_POLICIES)
         plans.append(ChildPlan(name=f"feed{number}.a", tier=2, restart=policy, essential=rng.random() < 0.7))
     return plans
+
+
+def _edited(plans: Mapping[str, ChildPlan], editor: random.Random) -> dict[str, ChildPlan]:
+    """What somebody has made of a configuration."""
+    edited = dict(plans)
+    for _ in range(editor.randint(1, 4)):
+        feeds = [name for name, plan in edited.items() if plan.kind == "connection"]
+        edit = editor.choice(("drop", "add", "add twins", "change", "change", "change all", "simulator", "soften"))
+        if edit == "drop" and feeds:
+            del edited[editor.choice(feeds)]
+        elif edit == "add":
+            # a small choice of names: what was dropped comes back
+            name = f"feed{editor.randint(0, 4)}.a"
+            edited.setdefault(name, ChildPlan(name=name, tier=2, essential=editor.random() < 0.7))
+        elif edit == "add twins":
+            edited["both.a"] = ChildPlan(name="both.a", tier=2, twin="both.b")
+            edited["both.b"] = ChildPlan(name="both.b", tier=2, twin="both.a")
+        elif edit == "simulator" and "simulator" in edited:
+            del edited["simulator"]
+        elif edit == "simulator":
+            edited["simulator"] = ChildPlan(name="simulator", tier=0, kind="simulator", essential=editor.random() < 0.8)
+        elif edit == "soften" and feeds:
+            name = editor.choice(feeds)
+            edited[name] = msgspec.structs.replace(
+                edited[name], essential=editor.random() < 0.5, restart=editor.choice(_POLICIES)
+            )
+        else:
+            names = list(edited) if edit == "change all" else [editor.choice(list(edited))]
+            for name in names:
+                fingerprint = str(editor.randint(0, 99))
+                edited[name] = msgspec.structs.replace(edited[name], fingerprint=fingerprint)
+    return edited
