@@ -18,9 +18,12 @@ __all__ = ["Audit", "Baseline", "audit", "open_descriptors", "take_baseline"]
 
 
 class Baseline(Struct, frozen=True):
-    """How it was at the start: descriptor to what it names; children that were not ours."""
+    """How it was at the start."""
 
     descriptors: dict[int, str]
+    """What each names."""
+    files: dict[int, tuple[int, int]]
+    """Device and inode of each that names a file: the name changes when a log is rotated, or a terminal closed."""
 
 
 class Audit(Struct, frozen=True):
@@ -59,7 +62,8 @@ class Audit(Struct, frozen=True):
 
 def take_baseline() -> Baseline:
     """Look at the process before anything of the run is made."""
-    return Baseline(open_descriptors())
+    descriptors = open_descriptors()
+    return Baseline(descriptors, {number: _file(number) for number, name in descriptors.items() if _is_path(name)})
 
 
 def audit(
@@ -97,8 +101,23 @@ def _new_descriptors(baseline: Baseline, allowed: Collection[int]) -> list[str]:
     return [
         f"{number} -> {name}"
         for number, name in sorted(open_descriptors().items())
-        if number not in allowed and baseline.descriptors.get(number) != name
+        if number not in allowed and baseline.descriptors.get(number) != name and not _renamed(number, name, baseline)
     ]
+
+
+def _renamed(number: int, name: str, baseline: Baseline) -> bool:
+    """Whether it is the file that it was, by another name."""
+    return _is_path(name) and number in baseline.files and _file(number) == baseline.files[number]
+
+
+def _is_path(name: str) -> bool:
+    # what has no path (sockets, pipes, event loops) has names of its own
+    return name.startswith("/")
+
+
+def _file(number: int) -> tuple[int, int]:
+    facts = os.fstat(number)
+    return facts.st_dev, facts.st_ino
 
 
 def _other_threads() -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_descriptor() -> None:
         assert audit(baseline, children=(), files=(), descriptors_allowed=[left]).clean
     finally:
         os.close(left)
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["renamed", "deleted"])
+def test_descriptor_whose_file_has_another_name_now(tmp_path: Path, gone: bool) -> None:
+    """A log that was rotated, a terminal that was closed."""
+    log = tmp_path / "log"
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT)
+    try:
+        baseline = take_baseline()
+        log.unlink() if gone else log.rename(tmp_path / "log.1")
+        assert audit(baseline, children=(), files=()).clean
+    finally:
+        os.close(descriptor)
 
 
 def test_descriptor_that_was_replaced() -> None:
