@@ -76,6 +76,11 @@ def closing() -> Iterator[Callable[[Any], Any]]:
         thing.close()
 
 
+def patience() -> float:
+    """How much longer than promised something may take because others use the machine."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def handled(folder: Path) -> list[list[str]]:
     path = folder / "handler.jsonl"
     if not path.exists():
@@ -96,7 +101,7 @@ def test_without_a_configuration_the_simulated_exchange_is_shown_and_ctrl_c_leav
     run.interrupt()
     asked_at = time.monotonic()
     assert run.ends() == 0
-    assert time.monotonic() - asked_at < 2.0
+    assert time.monotonic() - asked_at < 2.0 * patience()
     assert not [process for process in below if process.is_running()]
     assert not (tmp_path / "foxtrot").exists(), "the run directory is gone"
 
@@ -339,8 +344,8 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, closing: Callable[
     assert len(below) >= 2
     run.process.kill()
     killed_at = time.monotonic()
-    wait_until(lambda: not [p for p in below if alive(p)], 1.0, "everybody's death")
-    assert time.monotonic() - killed_at < 1.0
+    wait_until(lambda: not [p for p in below if alive(p)], 1.0 * patience(), "everybody's death")
+    assert time.monotonic() - killed_at < 1.0 * patience()
     run.ends()
     again = closing(Run(tmp_path, run.config.read_text()))
     again.running()
