@@ -7,6 +7,7 @@ connection (2), named ``<connection>.a`` and ``.b``. What a child does is named 
 
 from __future__ import annotations
 
+import hashlib
 import urllib.parse
 from collections.abc import Mapping
 
@@ -22,6 +23,7 @@ from foxtrot_protocol.spec import (
     NurserySettings,
     ResourceLimits,
     SimulatorSettings,
+    encode_spec,
 )
 from foxtrot_supervisor.logs import LogFormat
 from foxtrot_supervisor.registry import ChildPlan
@@ -80,6 +82,7 @@ class ChildSpecs:
         self._config = config
         self._around = around
         self._targets = targets
+        self._gone: set[str] = set()
         self.places: dict[str, WorkerPlace] = {
             f"{connection.name}.{side}": WorkerPlace(connection, side)
             for connection in config.connections
@@ -89,6 +92,29 @@ class ChildSpecs:
         self._simulated = [c for c in config.connections if c.exchange == _SIM and c.url is None]
         self._symbols = {name: list(place.connection.symbols) for name, place in self.places.items()}
         self._simulator: Mapping[str, str] = {}
+
+    def succeeded_by(self, config: FoxtrotConfig) -> ChildSpecs:
+        """The same for another configuration.
+
+        Known addresses are handed on, and subscriptions that were changed in operation, where the configuration still
+        names the symbols that it named. Workers that are not in it any more keep their place until `forget`.
+        """
+        successor = ChildSpecs(config, self._around, self._targets)
+        successor._simulator = self._simulator
+        for name, place in self.places.items():
+            now = successor.places.get(name)
+            if now is None:
+                successor.places[name] = place
+                successor._gone.add(name)
+            elif now.connection.symbols == place.connection.symbols:
+                successor._symbols[name] = self._symbols[name]
+        return successor
+
+    def forget(self, name: str) -> None:
+        """A worker that is not configured any more has ended."""
+        if name in self._gone:
+            self._gone.remove(name)
+            del self.places[name]
 
     @property
     def with_nursery(self) -> bool:
@@ -102,14 +128,31 @@ class ChildSpecs:
     def plans(self) -> list[ChildPlan]:
         """What is to be supervised, in order of start."""
         restart = self._config.supervisor.restart
-        plans = [ChildPlan(name=ENGINE, tier=1, restart=restart, kind="engine")]
+        plans = [ChildPlan(name=ENGINE, tier=1, restart=restart, kind="engine", fingerprint=self._fingerprint(ENGINE))]
         if self._simulated:
             essential = any(connection.essential for connection in self._simulated)
-            simulator = ChildPlan(name=SIMULATOR, tier=0, restart=restart, kind="simulator", essential=essential)
+            simulator = ChildPlan(
+                name=SIMULATOR,
+                tier=0,
+                restart=restart,
+                kind="simulator",
+                essential=essential,
+                fingerprint=self._fingerprint(SIMULATOR),
+            )
             plans.insert(0, simulator)
         if self.with_nursery:
-            plans.append(ChildPlan(name=NURSERY, tier=1, restart="permanent", kind="nursery", essential=False))
+            nursery = ChildPlan(
+                name=NURSERY,
+                tier=1,
+                restart="permanent",
+                kind="nursery",
+                essential=False,
+                fingerprint=self._fingerprint(NURSERY),
+            )
+            plans.append(nursery)
         for name, place in self.places.items():
+            if name in self._gone:
+                continue
             connection = place.connection
             stale_s = connection.stale_after_s
             plans.append(
@@ -119,6 +162,8 @@ class ChildSpecs:
                     restart=connection.restart or restart,
                     essential=connection.essential,
                     kind="connection",
+                    fingerprint=self._fingerprint(name),
+                    twin=_twin(place),
                     stale_after_s=None if stale_s is None else stale_s * STALE_FACTOR + STALE_MARGIN_S,
                 )
             )
@@ -126,15 +171,24 @@ class ChildSpecs:
 
     def spec(self, name: str, incarnation: int) -> ChildSpec:
         """What this incarnation of `name` is started with; raises KeyError for an unknown name."""
+        return self._made(name, incarnation, self._simulator, self._symbols.get(name, []))
+
+    def _fingerprint(self, name: str) -> str:
+        """Of what the configuration alone says of `name`: what is found or changed in operation is not in it."""
+        place = self.places.get(name)
+        symbols = list(place.connection.symbols) if place is not None else []
+        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols))).hexdigest()
+
+    def _made(self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str]) -> ChildSpec:
         if name == ENGINE:
             return self._spec(name, incarnation, "engine", self._targets.engine, self._engine_settings())
         if name == SIMULATOR and self._simulated:
-            return self._spec(name, incarnation, "simulator", self._targets.simulator, self._simulator_settings())
+            settings = self._simulator_settings(simulator)
+            return self._spec(name, incarnation, "simulator", self._targets.simulator, settings)
         if name == NURSERY and self.with_nursery:
             return self._spec(name, incarnation, "nursery", self._targets.nursery, self._nursery_settings())
-        place = self.places[name]
-        settings = self._feed_settings(name, place)
-        return self._spec(name, incarnation, "connection", self._targets.connection, settings)
+        feed = self._feed_settings(self.places[name], simulator, symbols)
+        return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
     def limits(self, name: str) -> ResourceLimits:
         """What the child `name` may have."""
@@ -186,12 +240,12 @@ class ChildSpecs:
             exchanges=sorted({connection.exchange for connection in self._config.connections}),
         )
 
-    def _simulator_settings(self) -> SimulatorSettings:
+    def _simulator_settings(self, simulator: Mapping[str, str]) -> SimulatorSettings:
         symbols = dict.fromkeys(symbol for connection in self._simulated for symbol in connection.symbols)
-        port = urllib.parse.urlsplit(self._simulator.get("url", "")).port or 0
+        port = urllib.parse.urlsplit(simulator.get("url", "")).port or 0
         return SimulatorSettings(symbols=list(symbols), port=port, rest_port=port)
 
-    def _feed_settings(self, name: str, place: WorkerPlace) -> FeedSettings:
+    def _feed_settings(self, place: WorkerPlace, simulator: Mapping[str, str], symbols: list[str]) -> FeedSettings:
         connection = place.connection
         simulated = connection in self._simulated
         return FeedSettings(
@@ -199,10 +253,10 @@ class ChildSpecs:
             side=place.side,
             exchange=connection.exchange,
             channels=list(connection.channels),
-            symbols=self.symbols(name),
+            symbols=list(symbols),
             data_endpoint=endpoints.data_endpoint(self._around.run_dir),
-            url=self._simulator.get("url") if simulated else connection.url,
-            rest_url=self._simulator.get("rest_url") if simulated else connection.rest_url,
+            url=simulator.get("url") if simulated else connection.url,
+            rest_url=simulator.get("rest_url") if simulated else connection.rest_url,
             client=connection.client,
             ca_file=connection.ca_file,
             proxy=connection.proxy,
@@ -236,3 +290,9 @@ class ChildSpecs:
             settings=msgspec.msgpack.encode(settings),
             limits=self.limits(name),
         )
+
+
+def _twin(place: WorkerPlace) -> str | None:
+    """The other side of the same connection."""
+    sides = _SIDES[: place.connection.redundancy]
+    return next((f"{place.connection.name}.{side}" for side in sides if side != place.side), None)

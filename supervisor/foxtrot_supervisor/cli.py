@@ -18,7 +18,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
@@ -41,12 +41,13 @@ from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor import config_file, discovery, run_dir
 from foxtrot_supervisor.cli_chaos import chaos
 from foxtrot_supervisor.cli_unit import unit
-from foxtrot_supervisor.config import ConfigInvalid, Problem, default_config
+from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, Problem, default_config
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.event_selection import EventSelection, event_type
 from foxtrot_supervisor.event_stream import EngineAway, follow, is_running
 from foxtrot_supervisor.example_config import EXAMPLE
 from foxtrot_supervisor.exchange_catalog import CatalogUnavailable, read_catalog
+from foxtrot_supervisor.reload import describe
 from foxtrot_supervisor.settings import FoxtrotConfig
 
 __all__ = ["cli", "main"]
@@ -177,12 +178,14 @@ def cli(debug: bool) -> None:
 # ---- starting
 
 
-def load(config_path: str | None) -> tuple[FoxtrotConfig, str | None]:
+def load(
+    config_path: str | None, catalog: Callable[[], Mapping[str, ExchangeInfo]] = read_catalog
+) -> tuple[FoxtrotConfig, str | None]:
     """The configuration and the file it came from; without any file the embedded simulated exchange."""
     path = config_path or discovery.find_config(surroundings(), os.path.isfile)
     if path is None:
         return default_config(), None
-    return config_file.load_config(path), path
+    return config_file.load_config(path, catalog=catalog), path
 
 
 @cli.command()
@@ -218,7 +221,8 @@ def start(
     foxtrot-supervisor start -c my.toml
     foxtrot-supervisor start --duration 60 --log-format json
     """
-    config, path = load(config_path)
+    catalog = functools.cache(read_catalog)  # for reloads too: a running supervisor must not start foreign processes
+    config, path = load(config_path, catalog)
     if path is None:
         say(
             "No configuration file found (looked for "
@@ -237,6 +241,7 @@ def start(
             log_format=effective_format,
             duration_s=duration_s,
             on_snapshot=on_snapshot,
+            read_config=path and functools.partial(config_file.load_config, os.path.abspath(path), catalog=catalog),
             targets=None if boot is None else resolve("foxtrot_supervisor.child_specs:Targets")(boot=boot),
         )
     raise click.exceptions.Exit(int(code))
@@ -427,8 +432,19 @@ def restart(worker: str, config_path: str | None, run_dir_path: str | None, as_j
 @json_option
 @known_errors
 def reload(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
-    """Have the running supervisor read its configuration again."""
-    _act(ReloadRequest(), "reloaded", config_path, run_dir_path, as_json)
+    """Have the running supervisor read its configuration again; returns when what changed is in place.
+
+    What is added is started, what is gone is stopped, what changed is replaced; the rest keeps its process. A file with
+    a mistake changes nothing.
+
+    \b
+    foxtrot-supervisor check && foxtrot-supervisor reload
+    """
+    data = ask(find_run(run_dir_path, config_path), ReloadRequest(), None)
+    if as_json:
+        emit(data)
+    else:
+        click.echo(describe(data))
 
 
 @cli.command()

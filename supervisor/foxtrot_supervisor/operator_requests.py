@@ -27,6 +27,7 @@ from foxtrot_protocol.control import (
 )
 from foxtrot_supervisor.lifecycle import State
 from foxtrot_supervisor.registry import ChildRecord
+from foxtrot_supervisor.reload import Reload
 
 __all__ = ["PENDING_MAX", "REQUEST_S", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 
@@ -54,6 +55,9 @@ class Run(Protocol):
 
     def ask_restart(self, name: str) -> str:
         """Begin to replace a child; the reason if that is refused."""
+
+    def ask_reload(self) -> Reload | str:
+        """Begin to read the configuration again; every reason why not, one a line, if that is refused."""
 
     def outcome(self) -> dict[str, Any] | None:
         """How the run ended; None while it lasts."""
@@ -96,7 +100,7 @@ class OperatorRequests:
             case UnsubscribeRequest():
                 return await self._change_symbols(request.worker, request.symbols, added=False)
             case ReloadRequest():
-                return Reply(error="reload is not supported yet: stop and start again")
+                return await self._reload()
 
     def look(self) -> None:
         """Something has changed: see whether anybody's outcome is there."""
@@ -140,6 +144,12 @@ class OperatorRequests:
         if refused:
             return Reply(error=refused)
         return await self._until(lambda: _restarted(record, before), self._run.restart_limit_s())
+
+    async def _reload(self) -> Reply:
+        begun = self._run.ask_reload()
+        if isinstance(begun, str):
+            return Reply(error=begun)
+        return await self._until(lambda: _reloaded(begun), None)
 
     async def _change_symbols(self, worker: str, symbols: list[str], *, added: bool) -> Reply:
         symbols = list(dict.fromkeys(symbols))
@@ -190,6 +200,14 @@ class OperatorRequests:
                 await asyncio.wait((future,), timeout=left_s)
             finally:
                 self._changed.discard(future)
+
+
+def _reloaded(reload: Reload) -> Reply | None:
+    outcome = reload.outcome
+    if outcome is None:
+        return None
+    failed = [f"{name} is {reason}" for name, reason in outcome["failed"].items()]
+    return Reply(error="the new configuration is in force, but " + "; ".join(failed) if failed else "", data=outcome)
 
 
 def _unknown(name: str) -> str:

@@ -49,12 +49,14 @@ from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.child_link import ChildLink
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.config import ConfigInvalid
 from foxtrot_supervisor.control_server import ControlServer
 from foxtrot_supervisor.core import Core, RequestRefused
 from foxtrot_supervisor.death_causes import cause_beside_status
 from foxtrot_supervisor.effects import (
     Ask,
     CapturedStacks,
+    ChildrenChanged,
     DumpStacks,
     Effect,
     Exited,
@@ -75,6 +77,7 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
+from foxtrot_supervisor.lifecycle import Desired
 from foxtrot_supervisor.logs import LogFormat, Logs
 from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink, nursery_possible
 from foxtrot_supervisor.operator_requests import OperatorRequests
@@ -87,6 +90,7 @@ from foxtrot_supervisor.process import (
     start_ticks_of_this_process,
 )
 from foxtrot_supervisor.registry import ChildRecord
+from foxtrot_supervisor.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.service_state import ServiceState
 from foxtrot_supervisor.settings import FoxtrotConfig
@@ -96,7 +100,16 @@ from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.systemd import Systemd
 from foxtrot_supervisor.vitals import Vitals
 
-__all__ = ["CRASH_WAIT_S", "LAST_WORDS_S", "STRAYS_S", "SWEEP_S", "ZOMBIE_S", "Runner", "run_supervisor"]
+__all__ = [
+    "CRASH_WAIT_S",
+    "LAST_WORDS_S",
+    "RELOAD_STEPS_MAX",
+    "STRAYS_S",
+    "SWEEP_S",
+    "ZOMBIE_S",
+    "Runner",
+    "run_supervisor",
+]
 
 SWEEP_S = 2.0
 """How often strays are looked for without any sign of one."""
@@ -113,6 +126,9 @@ STRAYS_S = 3.0
 LAST_WORDS_S = 0.1
 """How long after an abnormal exit the reason may take to arrive: sent before it, over another path."""
 
+RELOAD_STEPS_MAX = 4
+"""A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
+
 CRASH_WAIT_S = 5.0
 """How long SIGKILLed children may take after a mistake of this program."""
 
@@ -123,7 +139,8 @@ class Runner:
     """One run of the supervisor: `run` once, in the main thread's event loop.
 
     `run_dir` is held by the caller, who releases it. `on_snapshot` gets `status` (with the last log lines as
-    ``log``) every `snapshot_s` seconds. `targets` replaces what children run (tests).
+    ``log``) every `snapshot_s` seconds. `targets` replaces what children run (tests). `read_config` reads the
+    configuration again, or raises `ConfigInvalid`; without it nothing can be reloaded.
     """
 
     def __init__(
@@ -140,8 +157,10 @@ class Runner:
         targets: Targets | None = None,
         logs: Logs | None = None,
         systemd: Systemd | None = None,
+        read_config: Callable[[], FoxtrotConfig] | None = None,
     ) -> None:
         self._config = config
+        self._read_config = read_config
         self._run_dir = run_dir
         self._duration_s = duration_s
         self._on_snapshot = on_snapshot
@@ -172,13 +191,13 @@ class Runner:
         self._started_at = time.monotonic()
         self._strays_killed_total = 0
         self._oom_kills = procfs.oom_kills()
-        limits = config.supervisor
-        self._service = ServiceState(limits.hello_s + limits.ready_s, self._stop_limit_s())
+        self._service = ServiceState(self._start_limit_s(), self._stop_limit_s())
         self._ended_total = 0
         self._turns = 0
         self._broken = False
         self._nursery: NurseryLink | None = None
         self._outcome: dict[str, Any] | None = None
+        self._reload: Reload | None = None
         self.audit: Audit | None = None
         """What was left behind; None before the end."""
 
@@ -222,6 +241,11 @@ class Runner:
         """A stop signal has come."""
         self._log.info("signal_received", signal=name)
         self.request_stop(f"{name} received")
+
+    def on_reload_signal(self, name: str) -> None:
+        """A signal asks for the configuration to be read again."""
+        self._log.info("signal_received", signal=name)
+        self.ask_reload()
 
     def status(self) -> dict[str, Any]:
         """The answer to ``status --json``."""
@@ -267,6 +291,20 @@ class Runner:
         self._drain(effects)
         return ""
 
+    def ask_reload(self) -> Reload | str:
+        """Read the configuration again and begin to follow it; every reason why not, one a line, if that cannot be."""
+        refused = self._refuse_reload()
+        if not refused:
+            self._systemd.tell(self._service.reloading())
+            refused = self._begin_reload()
+            if refused:
+                self._systemd.tell(self._service.reloaded())
+        if refused:
+            self._log.error("reload_refused", reason=refused)
+            return refused
+        assert self._reload is not None
+        return self._reload
+
     def outcome(self) -> dict[str, Any] | None:
         """How the run ended; None while it lasts."""
         return self._outcome
@@ -279,6 +317,58 @@ class Runner:
         """How long a replacement may take at most until it serves or has failed."""
         limits = self._config.supervisor
         return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s + limits.hello_s + limits.ready_s
+
+    # ---- another configuration
+
+    def _refuse_reload(self) -> str:
+        if self._read_config is None:
+            return "this supervisor was started without a configuration file: there is nothing to read again"
+        if self._reload is not None and self._reload.outcome is None:
+            return "a reload is under way"
+        return ""
+
+    def _begin_reload(self) -> str:
+        """Everything is checked before anything is changed."""
+        assert self._read_config is not None
+        try:
+            config = self._read_config()
+            problems = fixed_problems(self._config.supervisor, config.supervisor)
+            if problems:
+                raise ConfigInvalid("", problems)
+            specs = self._specs.succeeded_by(config)
+            plans = specs.plans()
+            before = {name: record.incarnation for name, record in self._core.records.items()}
+            old_plans = [record.plan for record in self._core.records.values() if record.desired is Desired.RUNNING]
+            effects = self._core.handle(ChildrenChanged(plans, config.supervisor), time.monotonic())
+        except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
+            return str(refusal)
+        self._config, self._specs = config, specs
+        self._service.adopt(self._start_limit_s(), self._stop_limit_s())
+        changes = changes_between(old_plans, plans)
+        twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
+        limit_s = RELOAD_STEPS_MAX * self.restart_limit_s()
+        self._reload = Reload(changes, twins, before, time.monotonic(), limit_s)
+        for plan in plans:
+            self._vitals.setdefault(plan.name, Vitals())
+        self._log.info("reload", added=changes.added, removed=changes.removed, restarted=changes.restarted)
+        self._later("reload", limit_s, self._look_at_reload)
+        self._drain(effects)
+        return ""
+
+    def _look_at_reload(self) -> None:
+        reload = self._reload
+        stopping = self._core.state in ("stopping", "stopped")
+        if reload is not None and reload.look(self._core.records, time.monotonic(), stopping=stopping):
+            self._drop_timer("reload")
+            self._log.info("reloaded", **reload.outcome or {})
+            self._systemd.tell(self._service.reloaded())
+            self._requests.look()
+
+    def _forget_the_gone(self) -> None:
+        """Children that the core has forgotten."""
+        for name in [name for name in self._vitals if name not in self._core.records]:
+            del self._vitals[name]
+            self._specs.forget(name)
 
     # ---- beginning and end
 
@@ -386,8 +476,10 @@ class Runner:
         if self._broken:
             self._inputs.clear()
         else:
+            self._forget_the_gone()
             self._rearm()
             self._tell_systemd()
+            self._look_at_reload()
         self._requests.look()
 
     def _rearm(self) -> None:
@@ -613,6 +705,11 @@ class Runner:
         del self._timers[name]
         call()
 
+    def _drop_timer(self, name: str) -> None:
+        waiting = self._timers.pop(name, None)
+        if waiting is not None:
+            waiting.cancel()
+
     def _cancel_timers(self) -> None:
         for timer in (*self._timers.values(), *([self._timer] if self._timer is not None else [])):
             timer.cancel()
@@ -663,6 +760,9 @@ class Runner:
         serving = [name for name, record in records.items() if record.ready_at is not None and record.may_live]
         self._systemd.tell(self._service.look(self._core.state, serving, len(records), self._ended_total))
 
+    def _start_limit_s(self) -> float:
+        return self._config.supervisor.hello_s + self._config.supervisor.ready_s
+
     def _stop_limit_s(self) -> float:
         limits = self._config.supervisor
         return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s + STRAYS_S
@@ -705,11 +805,12 @@ def run_supervisor(
     on_snapshot: Callable[[dict[str, Any]], None] | None = None,
     snapshot_s: float = 0.5,
     targets: Targets | None = None,
+    read_config: Callable[[], FoxtrotConfig] | None = None,
 ) -> int:
     """Supervise `config` until SIGINT, SIGTERM, a `stop` request or `duration_s`; the exit code.
 
-    In the main thread. `run_dir_path` None: what the configuration says, else the default place. A run
-    directory that is taken or refused is told on stderr.
+    In the main thread. `read_config` reads the configuration again. `run_dir_path` None: what the configuration says,
+    else the default place. A run directory that is taken or refused is told on stderr.
     """
     _loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
     baseline = take_baseline()
@@ -740,6 +841,7 @@ def run_supervisor(
                         targets=targets,
                         logs=logs,
                         systemd=Systemd(os.environ),
+                        read_config=read_config,
                     )
                 )
             )
@@ -755,7 +857,7 @@ def run_supervisor(
 
 
 async def _run(runner: Runner) -> int:
-    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal)
+    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal, runner.on_reload_signal)
     try:
         return await runner.run()
     finally:

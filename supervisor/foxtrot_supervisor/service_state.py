@@ -3,9 +3,9 @@
 ======================= =============================================================================================
 message                 when, and only then
 ======================= =============================================================================================
-READY                   every essential part serves for the first time; and at the end of each reload
+READY                   every essential part serves for the first time; and from then on at the end of each reload
 STATUS                  the whole or the number of those that serve has changed
-RELOADING               a reload begins
+RELOADING               a reload begins, after READY
 STOPPING                the final stop begins, once, for whatever reason
 EXTEND_TIMEOUT_USEC     there was progress: during the start a part serves that never did before, during the stop
                         one has ended. Time that passes is no progress, nor is a part that comes up again and again
@@ -73,6 +73,11 @@ class ServiceState:
         self._served: set[str] = set()
         self._ended_total = 0
 
+    def adopt(self, start_step_s: float, stop_step_s: float) -> None:
+        """From now on the next steps may take this long."""
+        self._start_step_s = start_step_s
+        self._stop_step_s = stop_step_s
+
     def look(self, phase: Phase, serving: Collection[str], parts: int, ended_total: int) -> list[Message]:
         """How the whole stands: names of those that serve, how many there are, how many processes have ended so far."""
         text = f"{phase}: {len(serving)} of {parts} serve"
@@ -91,11 +96,11 @@ class ServiceState:
 
     def reloading(self) -> list[Message]:
         """A reload begins."""
-        return [] if self._stopping else [Reloading()]
+        return [Reloading()] if self._ready and not self._stopping else []
 
     def reloaded(self) -> list[Message]:
         """It has ended, well or not: the service is up as it was."""
-        return [] if self._stopping else [Ready(self._text)]
+        return [Ready(self._text)] if self._ready and not self._stopping else []
 
     def broken(self) -> list[Message]:
         """A mistake of this program ends everything."""

@@ -113,6 +113,7 @@ def _service(options: UnitOptions) -> Iterator[str]:
     yield "Type=notify"
     yield "NotifyAccess=main"
     yield f"ExecStart={program} start -c {config_path} --run-dir {_argument(place)} --log-format json"
+    yield f"ExecReload={program} reload --run-dir {_argument(place)}"
     yield "# Handlers are looked for beside the configuration."
     yield f"WorkingDirectory={_specifiers(posixpath.dirname(options.config_path))}"
     yield f"RuntimeDirectory={_specifiers(directory)}"

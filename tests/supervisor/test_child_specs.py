@@ -163,3 +163,76 @@ def test_unknown_name() -> None:
         specs(connection("one")).spec("two.a", 1)
     with pytest.raises(KeyError):
         specs(connection("one")).spec(SIMULATOR, 1)
+
+
+def fingerprints(children: ChildSpecs) -> dict[str, str]:
+    return {plan.name: plan.fingerprint for plan in children.plans()}
+
+
+def changed(before: ChildSpecs, after: ChildSpecs) -> set[str]:
+    """Who has another fingerprint."""
+    old, new = fingerprints(before), fingerprints(after)
+    return {name for name in new if name in old and old[name] != new[name]}
+
+
+POSSIBLE = msgspec.structs.replace(AROUND, nursery_possible=True)
+BASE = FoxtrotConfig(connections=[connection("one", redundancy=2), connection("sim", exchange="sim", symbols=["X"])])
+
+
+@pytest.mark.parametrize(
+    ("more", "restarted"),
+    [
+        ({}, set()),
+        ({"supervisor": SupervisorConfig(stop_ask_s=1.0, restart="transient", hung_s=7.0, core_dumps=False)}, set()),
+        ({"supervisor": SupervisorConfig(worker_memory_mib=200)}, {"one.a", "one.b", "sim.a"}),
+        ({"supervisor": SupervisorConfig(heartbeat_s=0.5)}, {"one.a", "one.b", "sim.a", ENGINE, SIMULATOR, NURSERY}),
+        ({"engine": EngineConfig(handlers=["m:f"])}, {ENGINE}),
+        ({"ring": RingConfig(size_mib=8)}, {"one.a", "one.b", "sim.a"}),
+        ({"connections": [BASE.connections[0]]}, {NURSERY}),
+        ({"connections": [connection("one", redundancy=1), BASE.connections[1]]}, set()),
+        ({"connections": [connection("one", redundancy=2, symbols=["Y"]), BASE.connections[1]]}, {"one.a", "one.b"}),
+        (
+            {"connections": [connection("one", restart="temporary", essential=False), BASE.connections[1]]},
+            set(),
+        ),
+        (
+            {"connections": [BASE.connections[0], connection("sim", exchange="sim", symbols=["Y"])]},
+            {"sim.a", SIMULATOR},
+        ),
+    ],
+)
+def test_only_another_specification_needs_another_process(more: dict[str, Any], restarted: set[str]) -> None:
+    before = ChildSpecs(BASE, POSSIBLE, Targets())
+    after = before.succeeded_by(msgspec.structs.replace(BASE, **more))
+    assert changed(before, after) == restarted
+
+
+def test_what_is_found_or_changed_in_operation_is_no_change_of_the_configuration() -> None:
+    children = ChildSpecs(BASE, POSSIBLE, Targets())
+    before = fingerprints(children)
+    children.simulator_serves({"url": "ws://127.0.0.1:1", "rest_url": "http://127.0.0.1:1"})
+    children.subscribed("one.a", ["Z"])
+    assert fingerprints(children) == before
+
+
+def test_twins() -> None:
+    twins = {plan.name: plan.twin for plan in ChildSpecs(BASE, AROUND, Targets()).plans()}
+    assert twins == {SIMULATOR: None, ENGINE: None, "one.a": "one.b", "one.b": "one.a", "sim.a": None}
+
+
+def test_a_successor_keeps_what_is_known_and_forgets_what_has_gone() -> None:
+    before = ChildSpecs(BASE, AROUND, Targets())
+    before.simulator_serves({"url": "ws://127.0.0.1:1234", "rest_url": "http://127.0.0.1:1234"})
+    before.subscribed("one.a", ["Z"])
+    before.subscribed("sim.a", ["Z"])
+    edited = [connection("one", redundancy=1), connection("sim", exchange="sim", symbols=["W"])]
+    after = before.succeeded_by(msgspec.structs.replace(BASE, connections=edited))
+    assert feed(after, "sim.a").url == "ws://127.0.0.1:1234"
+    assert feed(after, "one.a").symbols == ["X", "Z"]  # its symbols in the file are the same
+    assert feed(after, "sim.a").symbols == ["W"]  # these are not
+    assert "one.b" in after.places  # on its way out, and shown
+    assert "one.b" not in fingerprints(after)
+    after.forget("one.b")
+    after.forget("one.a")  # still configured
+    assert set(after.places) == {"one.a", "sim.a"}
+    assert "one.b" in before.succeeded_by(BASE).places

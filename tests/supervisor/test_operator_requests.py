@@ -23,6 +23,7 @@ from foxtrot_supervisor import operator_requests
 from foxtrot_supervisor.lifecycle import State
 from foxtrot_supervisor.operator_requests import PENDING_MAX, SYMBOLS_MAX, OperatorRequests
 from foxtrot_supervisor.registry import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.reload import Changes, Reload
 from tests.support.waiting import wait_until_async
 
 
@@ -36,6 +37,8 @@ class Run:
         self.stops: list[str] = []
         self.restarts: list[str] = []
         self.refusal = ""
+        self.reload: Reload | str = ""
+        self.reloads = 0
         self.ended: dict[str, Any] | None = None
         self.changes: list[tuple[str, list[str], bool]] = []
         self.limit_s = 5.0
@@ -63,6 +66,10 @@ class Run:
     def ask_restart(self, name: str) -> str:
         self.restarts.append(name)
         return self.refusal
+
+    def ask_reload(self) -> Reload | str:
+        self.reloads += 1
+        return self.reload
 
     def outcome(self) -> dict[str, Any] | None:
         return self.ended
@@ -96,9 +103,8 @@ async def soon(reply: Awaitable[Reply]) -> Reply:
     return await asyncio.wait_for(reply, 5)
 
 
-async def test_status_and_reload(ask: Ask) -> None:
+async def test_status(ask: Ask) -> None:
     assert await soon(ask(StatusRequest())) == Reply(data={"a": 1})
-    assert "not supported" in (await soon(ask(ReloadRequest()))).error
 
 
 async def test_stop_is_answered_when_all_has_ended(run: Run, requests: OperatorRequests, ask: Ask) -> None:
@@ -153,6 +159,33 @@ async def test_restart_refused(run: Run, ask: Ask) -> None:
     assert (await soon(ask(RestartRequest("engine")))).error == "everything is being stopped"
     assert "has several workers: one.a, one.b" in (await soon(ask(RestartRequest("one")))).error
     assert "no worker or connection" in (await soon(ask(RestartRequest("nobody")))).error
+
+
+async def test_reload_is_answered_when_it_is_done(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    reload = Reload(Changes(["two.a"], [], [], ["engine"]), {}, {}, 0.0, 60.0)
+    run.reload = reload
+    reply = ask(ReloadRequest())
+    await wait_until_async(lambda: run.reloads == 1, what="the request")
+    requests.look()
+    await asyncio.sleep(0.01)
+    assert not reply.done()
+    assert reload.look(run.records, 1.0, stopping=False)
+    requests.look()
+    assert await soon(reply) == Reply(data=reload.outcome or {})
+
+
+async def test_reload_that_failed_in_part(run: Run, ask: Ask) -> None:
+    run.reload = Reload(Changes(["two.a"], [], [], []), {}, {}, 0.0, 60.0)
+    run.records["two.a"].state, run.records["two.a"].cause = State.FATAL, "no such symbol"
+    run.reload.look(run.records, 1.0, stopping=False)
+    answer = await soon(ask(ReloadRequest()))
+    assert answer.error == "the new configuration is in force, but two.a is FATAL: no such symbol"
+    assert answer.data["added"] == ["two.a"]
+
+
+async def test_reload_refused(run: Run, ask: Ask) -> None:
+    run.reload = "foxtrot.toml: zzz: is not a known key"
+    assert await soon(ask(ReloadRequest())) == Reply(error="foxtrot.toml: zzz: is not a known key")
 
 
 async def test_subscribe_waits_for_every_worker_of_the_connection(

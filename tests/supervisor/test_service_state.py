@@ -60,6 +60,18 @@ def test_a_reload_begins_and_ends_ready(state: ServiceState) -> None:
     assert state.reloaded() == [Ready("degraded: 0 of 2 serve")]
 
 
+def test_a_reload_during_the_start_does_not_make_it_ready(state: ServiceState) -> None:
+    state.look("starting", ["a"], 2, 0)
+    assert state.reloading() == state.reloaded() == []
+
+
+def test_other_steps(state: ServiceState) -> None:
+    state.look("running", ["a"], 1, 0)
+    state.adopt(1.0, 2.0)
+    state.look("stopping", ["a"], 1, 0)
+    assert Extend(2.0) in state.look("stopping", [], 1, 1)
+
+
 def test_a_stop_ends_a_reload(state: ServiceState) -> None:
     state.look("running", ["a"], 1, 0)
     state.look("stopping", ["a"], 1, 0)

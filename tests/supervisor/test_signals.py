@@ -25,7 +25,7 @@ def _handlers_as_before() -> Iterator[None]:
 async def test_each_is_told_by_name_each_time(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may have had it ignored
     told: list[str] = []
-    inputs = SignalInputs(asyncio.get_running_loop(), told.append)
+    inputs = SignalInputs(asyncio.get_running_loop(), told.append, told.append)
     os.kill(os.getpid(), number)
     await wait_until_async(lambda: told == [number.name], what="the first")
     os.kill(os.getpid(), number)
@@ -38,9 +38,31 @@ async def test_each_is_told_by_name_each_time(number: signal.Signals) -> None:
 async def test_nohup_is_respected() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     told: list[str] = []
-    inputs = SignalInputs(asyncio.get_running_loop(), told.append)
+    inputs = SignalInputs(asyncio.get_running_loop(), told.append, told.append)
     os.kill(os.getpid(), signal.SIGHUP)
     os.kill(os.getpid(), signal.SIGTERM)
     await wait_until_async(lambda: told, what="SIGTERM")
     assert told == ["SIGTERM"]
+    inputs.close()
+
+
+async def test_hangup_asks_for_a_reload_as_long_as_no_terminal_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a closed terminal stops a supervisor is shown on a real one: tests/integration/test_reload.py."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    stops: list[str] = []
+    reloads: list[str] = []
+    has_terminal = [True]
+    monkeypatch.setattr("foxtrot_supervisor.signals._has_terminal", lambda: has_terminal[0])
+    inputs = SignalInputs(asyncio.get_running_loop(), stops.append, reloads.append)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await wait_until_async(lambda: reloads == ["SIGHUP"], what="the reload")
+    has_terminal[0] = False
+    os.kill(os.getpid(), signal.SIGHUP)
+    await wait_until_async(lambda: stops == ["SIGHUP"], what="the stop")
+    inputs.close()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    inputs = SignalInputs(asyncio.get_running_loop(), stops.append, reloads.append)  # without any terminal: a service
+    os.kill(os.getpid(), signal.SIGHUP)
+    await wait_until_async(lambda: reloads == ["SIGHUP"] * 2, what="the second reload")
+    assert stops == ["SIGHUP"]
     inputs.close()

@@ -50,6 +50,7 @@ def service(**more: Any) -> dict[str, str]:
 def test_what_systemd_is_promised() -> None:
     text = service()
     assert text["ExecStart"] == f"{PROGRAM} start -c {CONFIG} --run-dir /run/foxtrot --log-format json"
+    assert text["ExecReload"] == f"{PROGRAM} reload --run-dir /run/foxtrot"
     expected = {
         "Type": "notify",
         "NotifyAccess": "main",

@@ -25,11 +25,18 @@ from tests.support.waiting import wait_until
 _ROOT = Path(__file__).resolve().parents[2]
 
 _MAIN = """
-import sys, msgspec
+import json, sys, msgspec
+from foxtrot_supervisor.config import ConfigInvalid, Problem
 from foxtrot_supervisor.child_specs import Targets
 from foxtrot_supervisor.runner import run_supervisor
 from foxtrot_supervisor.settings import FoxtrotConfig
 job = msgspec.json.decode(sys.argv[1])
+def read_config():
+    with open(job["config_path"]) as file:
+        try:
+            return msgspec.convert(json.load(file), FoxtrotConfig)
+        except msgspec.ValidationError as error:
+            raise ConfigInvalid(job["config_path"], [Problem("", str(error))])
 sys.exit(run_supervisor(
     msgspec.convert(job["config"], FoxtrotConfig),
     run_dir_path=job["run_dir"],
@@ -38,6 +45,7 @@ sys.exit(run_supervisor(
     log_format="json",
     duration_s=job["duration_s"],
     targets=msgspec.convert(job["targets"], Targets),
+    read_config=read_config if job["config_path"] else None,
 ))
 """
 
@@ -90,10 +98,12 @@ class SupervisorProcess:
         environ: Mapping[str, str] | None = None,
         prelude: str = "",
         boot: str = BOOT,
+        reloads: bool = False,
     ) -> None:
         """`prelude`: code that runs first in the supervisor's process, to break something in it.
 
         `boot`: what children call first; the real one takes behaviours as ``package.module:coroutine``.
+        `reloads`: whether it has a configuration that can be read again (`configure`).
         """
         self.run_dir = folder / "run"
         self.notes = folder / "notes"
@@ -101,7 +111,10 @@ class SupervisorProcess:
         self.log_path = folder / "log"
         config = config or FoxtrotConfig(supervisor=quick(), connections=[connection("one")])
         targets = Targets(boot=boot, simulator=target("simulator"), engine=target(engine), connection=target(behaviour))
+        self._config_path = folder / "config.json"
+        self.configure(msgspec.to_builtins(config))
         job = {
+            "config_path": str(self._config_path) if reloads else "",
             "config": msgspec.to_builtins(config),
             "run_dir": str(self.run_dir),
             "duration_s": duration_s,
@@ -195,6 +208,10 @@ class SupervisorProcess:
         return int(path.read_text())
 
     # ---- acting
+
+    def configure(self, config: FoxtrotConfig | object) -> None:
+        """Write this configuration, or nonsense, to be read at the next reload."""
+        self._config_path.write_text(json.dumps(msgspec.to_builtins(config)))
 
     def ask(self, request: Request, timeout_s: float = 20.0) -> Reply:
         """A request over the operators' socket."""

@@ -1,0 +1,128 @@
+"""A reload from the outside: what it changes, and when it is done. Pure; the core decides how it is done.
+
+A reload is done when each child that was added or replaced serves, or has failed in a way that waiting does not
+mend, and each that was removed is gone. A replacement whose exchange is away counts as failed: its configuration is in
+force, and it is tried again as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from foxtrot_supervisor.config import Problem
+from foxtrot_supervisor.lifecycle import State
+from foxtrot_supervisor.registry import ChildPlan, ChildRecord
+from foxtrot_supervisor.settings import SupervisorConfig
+
+__all__ = ["FIXED", "Changes", "Reload", "changes_between", "describe", "fixed_problems"]
+
+FIXED = ("run_dir", "start_method")
+"""Keys of ``[supervisor]`` that only the start can set."""
+
+
+class Changes(Struct, frozen=True):
+    """Names of children, each in one of these."""
+
+    added: list[str]
+    removed: list[str]
+    restarted: list[str]
+    """Started with something else than before."""
+    kept: list[str]
+    """They keep their process, whatever else of them changes."""
+
+
+def changes_between(before: Sequence[ChildPlan], after: Sequence[ChildPlan]) -> Changes:
+    """What becomes of whom."""
+    old = {plan.name: plan for plan in before}
+    new = {plan.name: plan for plan in after}
+    both = [name for name in new if name in old]
+    return Changes(
+        added=[name for name in new if name not in old],
+        removed=[name for name in old if name not in new],
+        restarted=[name for name in both if old[name].fingerprint != new[name].fingerprint],
+        kept=[name for name in both if old[name].fingerprint == new[name].fingerprint],
+    )
+
+
+def fixed_problems(before: SupervisorConfig, after: SupervisorConfig) -> list[Problem]:
+    """What a running supervisor cannot change of itself."""
+    return [
+        Problem(f"supervisor.{key}", "cannot be changed by a reload: stop and start again")
+        for key in FIXED
+        if getattr(before, key) != getattr(after, key)
+    ]
+
+
+class Reload:
+    """One reload under way. `before`: incarnation of each child when it began; times are monotonic seconds."""
+
+    def __init__(
+        self, changes: Changes, twins: Mapping[str, str], before: Mapping[str, int], now: float, limit_s: float
+    ) -> None:
+        """`twins`: by name, who is replaced only while the other serves."""
+        self._changes = changes
+        self._twins = twins
+        self._before = before
+        self._limit_s = limit_s
+        self.deadline = now + limit_s
+        self.outcome: dict[str, Any] | None = None
+        """`Changes` as a dictionary, and ``failed`` with a reason by name; None while it is under way."""
+
+    def look(self, records: Mapping[str, ChildRecord], now: float, *, stopping: bool) -> bool:
+        """Whether it is done now, which it is once."""
+        if self.outcome is not None:
+            return False
+        failed = {}
+        for name in (*self._changes.added, *self._changes.restarted, *self._changes.removed):
+            reason = self._judge(name, records)
+            if reason is None and stopping:
+                reason = "everything is being stopped"
+            elif reason is None and now >= self.deadline:
+                reason = f"not done within {self._limit_s:g} s"
+            if reason is None:
+                return False
+            if reason:
+                failed[name] = reason
+        self.outcome = {
+            "added": self._changes.added,
+            "removed": self._changes.removed,
+            "restarted": self._changes.restarted,
+            "kept": self._changes.kept,
+            "failed": failed,
+        }
+        return True
+
+    def _judge(self, name: str, records: Mapping[str, ChildRecord]) -> str | None:
+        """ "" if it is as it should be, else why it is not; None: that is still to be seen."""
+        record = records.get(name)
+        if name in self._changes.removed:
+            return "" if record is None else _lost(record)
+        if record is None:
+            return "it is gone"
+        new = record.incarnation > self._before.get(name, 0)
+        if new and record.state is State.RUNNING:
+            return ""
+        if new and record.state in (State.BACKOFF, State.FATAL, State.EXITED):
+            return f"{record.state.value}: {record.cause}"
+        twin = records.get(self._twins.get(name, ""))
+        if not new and twin is not None and twin.state in (State.BACKOFF, State.FATAL, State.EXITED, State.LOST):
+            return f"as it was, until {twin.name} serves: only one of both is replaced at a time"
+        return _lost(record)
+
+
+def describe(outcome: Mapping[str, Any]) -> str:
+    """One line for people."""
+    parts = [
+        f"{word} {', '.join(outcome[key])}"
+        for key, word in (("added", "added"), ("removed", "removed"), ("restarted", "restarted"))
+        if outcome.get(key)
+    ]
+    kept = len(outcome.get("kept", ()))
+    return "reloaded: " + "; ".join([*(parts or ["nothing to start or to stop"]), f"{kept} kept as they run"])
+
+
+def _lost(record: ChildRecord) -> str | None:
+    return f"LOST: {record.cause}" if record.state is State.LOST else None

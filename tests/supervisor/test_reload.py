@@ -1,0 +1,115 @@
+"""What a reload changes, when it is done, and what is told of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from foxtrot_supervisor.lifecycle import State
+from foxtrot_supervisor.registry import ChildPlan, ChildRecord
+from foxtrot_supervisor.reload import Changes, Reload, changes_between, describe, fixed_problems
+from foxtrot_supervisor.settings import SupervisorConfig
+
+
+def plan(name: str, fingerprint: str = "") -> ChildPlan:
+    return ChildPlan(name=name, tier=1, fingerprint=fingerprint)
+
+
+def record(name: str, state: State, incarnation: int = 1, cause: str = "because") -> ChildRecord:
+    return ChildRecord(plan=plan(name), state=state, incarnation=incarnation, cause=cause)
+
+
+def test_changes() -> None:
+    before = [plan("engine"), plan("a", "1"), plan("b", "1"), plan("c")]
+    after = [plan("engine"), plan("a", "1"), plan("b", "2"), plan("d")]
+    assert changes_between(before, after) == Changes(added=["d"], removed=["c"], restarted=["b"], kept=["engine", "a"])
+
+
+def test_what_only_the_start_can_set() -> None:
+    before = SupervisorConfig()
+    assert fixed_problems(before, SupervisorConfig(hung_s=3.0)) == []
+    found = fixed_problems(before, SupervisorConfig(run_dir="/run/other", start_method="spawn"))
+    assert [problem.key for problem in found] == ["supervisor.run_dir", "supervisor.start_method"]
+
+
+def reload_of(
+    *, added: str = "", restarted: str = "", removed: str = "", twins: dict[str, str] | None = None
+) -> Reload:
+    """Of names that all had incarnation 1."""
+    changes = Changes(added.split(), removed.split(), restarted.split(), ["engine"])
+    names = dict.fromkeys((*changes.removed, *changes.restarted), 1)
+    return Reload(changes, twins or {}, names, 100.0, 60.0)
+
+
+def test_done_when_everybody_serves_and_everybody_else_is_gone() -> None:
+    reload = reload_of(added="new", restarted="old", removed="gone")
+    records = {
+        "new": record("new", State.CONNECTING),
+        "old": record("old", State.STOPPING),
+        "gone": record("gone", State.STOPPING),
+    }
+    assert not reload.look(records, 101.0, stopping=False)
+    records["new"].state = State.RUNNING
+    assert not reload.look(records, 101.0, stopping=False)
+    records["old"].state = State.BACKOFF  # of its old incarnation: on its way
+    assert not reload.look(records, 101.0, stopping=False)
+    records["old"] = record("old", State.RUNNING, 2)
+    assert not reload.look(records, 101.0, stopping=False)
+    del records["gone"]
+    assert reload.look(records, 101.0, stopping=False)
+    assert reload.outcome == {
+        "added": ["new"],
+        "removed": ["gone"],
+        "restarted": ["old"],
+        "kept": ["engine"],
+        "failed": {},
+    }
+    assert not reload.look(records, 101.0, stopping=False)  # once
+
+
+def test_nothing_to_do_is_done_at_once() -> None:
+    reload = reload_of()
+    assert reload.look({}, 100.0, stopping=False)
+
+
+@pytest.mark.parametrize("state", [State.BACKOFF, State.FATAL, State.EXITED, State.LOST])
+def test_failures_that_waiting_does_not_mend(state: State) -> None:
+    reload = reload_of(added="new")
+    assert reload.look({"new": record("new", state)}, 101.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {"new": f"{state.value}: because"}
+
+
+def test_one_that_cannot_be_killed() -> None:
+    reload = reload_of(removed="gone", restarted="old")
+    assert reload.look({"gone": record("gone", State.LOST), "old": record("old", State.LOST)}, 101.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {"old": "LOST: because", "gone": "LOST: because"}
+
+
+def test_a_twin_that_waits_for_the_other() -> None:
+    reload = reload_of(restarted="x.a x.b", twins={"x.a": "x.b", "x.b": "x.a"})
+    records = {"x.a": record("x.a", State.STARTING, 2), "x.b": record("x.b", State.RUNNING)}
+    assert not reload.look(records, 101.0, stopping=False)
+    records["x.a"].state = State.BACKOFF
+    assert reload.look(records, 101.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"]["x.b"].startswith("as it was, until x.a serves")
+
+
+def test_time_and_a_stop_end_it() -> None:
+    records = {"old": record("old", State.STOPPING), "new": record("new", State.RUNNING)}
+    late = reload_of(restarted="old", added="new")
+    assert not late.look(records, 159.9, stopping=False)
+    assert late.look(records, 160.0, stopping=False)
+    assert late.outcome is not None
+    assert late.outcome["failed"] == {"old": "not done within 60 s"}
+    stopped = reload_of(restarted="old", added="other")
+    assert stopped.look(records, 101.0, stopping=True)
+    assert stopped.outcome is not None
+    assert stopped.outcome["failed"] == {"old": "everything is being stopped", "other": "it is gone"}
+
+
+def test_a_line_for_people() -> None:
+    outcome = {"added": ["c.a"], "removed": [], "restarted": ["a.a", "a.b"], "kept": ["engine"], "failed": {}}
+    assert describe(outcome) == "reloaded: added c.a; restarted a.a, a.b; 1 kept as they run"
+    assert describe({}) == "reloaded: nothing to start or to stop; 0 kept as they run"
