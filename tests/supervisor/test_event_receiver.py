@@ -15,9 +15,10 @@ import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder, Numbers
+from foxtrot_protocol.commands import Drained
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, Gap, Trade
 from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from tests.support.waiting import wait_until
 
 LIMIT_S = 5.0
@@ -32,8 +33,16 @@ class Bench:
         self.tapped: list[bytes] = []
         endpoint = endpoints.data_endpoint(str(folder))
         self.receiver = EventReceiver(
-            self.context, endpoint, numbers, self.engine, structlog.get_logger(), self.tapped.append
+            self.context,
+            endpoint,
+            numbers,
+            self.engine,
+            structlog.get_logger(),
+            self.tapped.append,
+            run_dir=str(folder),
+            on_drained=self.on_drained,
         )
+        self.drained: list[Drained] = []
         self.engine.attach(self.receiver)
         self.seen: list[Any] = []
         self.engine.register(EVENT_MARKET_TRADE, lambda event: self.seen.append(event.data))
@@ -47,6 +56,10 @@ class Bench:
         encoder = self.encoders.setdefault(incarnation, BatchEncoder("w", incarnation))
         events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
         self.push.send(encoder.encode(sequence, 77, events))
+
+    def on_drained(self, drained: Drained, path: str) -> None:
+        self.drained.append(drained)
+        remove_ring(path)
 
     def trade_ids(self) -> list[str]:
         return [event.trade_id for event in self.seen if isinstance(event, Trade)]
@@ -114,7 +127,7 @@ def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: 
     bench.send(2, 1, "new")
     wait_until(lambda: "new" in bench.trade_ids(), LIMIT_S, "the new incarnation")
     assert bench.trade_ids() == ["a", "new"]
-    assert bench.receiver.accounts(time.monotonic())["w"].deduplicated_total == 2
+    assert bench.receiver.accounts(time.monotonic())["w"].late_total == 2
 
 
 def test_a_number_that_is_none_costs_its_event_and_not_its_batch(make_bench: Any) -> None:
