@@ -19,6 +19,7 @@ from __future__ import annotations
 import enum
 import struct
 import zlib
+from mmap import mmap
 from typing import Final
 
 from msgspec import Struct
@@ -47,10 +48,10 @@ __all__ = [
     "figures",
     "find_record",
     "pack_identity",
-    "pack_record_header",
     "parse_ring_name",
     "place",
     "plan_append",
+    "put_record",
     "read_identity",
     "read_record",
     "record_size",
@@ -77,10 +78,14 @@ _NAME_LENGTH: Final = struct.Struct("<II")  # bytes of the name, checksum of all
 _NAME_AT: Final = _IDENTITY.size + _NAME_LENGTH.size
 _RECORD: Final = struct.Struct("<IIQQII")  # checksum, length, sequence, events before, events, nothing
 _CHECKED: Final = struct.Struct("<IQQII")
-_WRAP_LENGTH: Final = 0xFFFFFFFF
-_WRAP: Final = struct.pack("<II", 0x50415257, _WRAP_LENGTH)
+_WRAP_START: Final = (0x50415257, 0xFFFFFFFF)
+_START: Final = struct.Struct("<II")
+_WRAP: Final = _START.pack(*_WRAP_START)
 _crc32 = zlib.crc32
 _unpack_record = _RECORD.unpack_from
+_unpack_start = _START.unpack_from
+_pack_record = _RECORD.pack_into
+_pack_checked = _CHECKED.pack
 
 
 class Word(enum.IntEnum):
@@ -281,8 +286,9 @@ def place(position: int, size: int, capacity: int) -> int:
 
 def plan_append(head: int, tail: int, capacity: int, size: int) -> int | None:
     """Where the next record begins; None if there is no room now, or `tail` cannot be true."""
-    start = place(head, size, capacity)
-    if not 0 <= head - tail <= capacity or start + size - tail > capacity:
+    rest = capacity - head % capacity
+    start = head if size <= rest else head + rest
+    if tail > head or start + size - tail > capacity:
         return None
     return start
 
@@ -292,10 +298,15 @@ def wrap_marker() -> bytes:
     return _WRAP
 
 
-def pack_record_header(sequence: int, events_before: int, events: int, data: bytes) -> bytes:
-    """What stands before a batch."""
-    checked = _CHECKED.pack(len(data), sequence, events_before, events, 0)
-    return _crc32(data, _crc32(checked)).to_bytes(4, "little") + checked
+def put_record(
+    into: mmap | bytearray, offset: int, sequence: int, events_before: int, events: int, data: bytes
+) -> None:
+    """Write a record at `offset`. The hot path."""
+    length = len(data)
+    checksum = _crc32(data, _crc32(_pack_checked(length, sequence, events_before, events, 0)))
+    _pack_record(into, offset, checksum, length, sequence, events_before, events, 0)
+    begin = offset + RECORD_BYTES
+    into[begin : begin + length] = data
 
 
 def read_record(data: memoryview, position: int, head: int) -> Record | None:
@@ -309,7 +320,7 @@ def read_record(data: memoryview, position: int, head: int) -> Record | None:
     if not 0 < head - position <= capacity or position % _ALIGN or head % _ALIGN:
         raise MalformedMessage(f"ring: a head of {head} cannot follow {position} in {capacity} bytes")
     offset = position % capacity
-    if data[offset : offset + _ALIGN] == _WRAP:
+    if capacity - offset < RECORD_BYTES or _unpack_start(data, offset) == _WRAP_START:
         position += capacity - offset
         offset = 0
     return _record_at(data, offset, position, head)

@@ -23,6 +23,9 @@ __all__ = ["DeliveryRun", "Handled"]
 
 LIMIT_S = 20.0
 
+SETTLE_S = 8.0
+"""How long an engine may take to handle what stands in the rings, once nothing is added."""
+
 _HANDLER = """
 import os
 import time
@@ -161,5 +164,5 @@ class DeliveryRun:
             child = self.supervisor.child(name)
             return child if child.get("ring_used_bytes") == 0 and more(child) else {}
 
-        found: dict[str, Any] = wait_until(look, LIMIT_S, f"{name}'s rings to be empty")
+        found: dict[str, Any] = wait_until(look, SETTLE_S, f"{name}'s rings to be empty")
         return found

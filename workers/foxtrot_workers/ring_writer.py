@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import struct
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, RingIdentity, Word
@@ -19,8 +20,10 @@ RINGS_KEPT_MAX = 16
 the disk, nor throw away what it has."""
 
 _plan_append = ring_layout.plan_append
-_pack_record_header = ring_layout.pack_record_header
-_HEAD, _TAIL, _MARK = int(Word.HEAD), int(Word.TAIL), int(Word.COMMIT_MARK)
+_put_record = ring_layout.put_record
+_pack_mark = struct.Struct("<QQQ").pack_into
+_HEAD, _TAIL = int(Word.HEAD), int(Word.TAIL)
+_MARKS = (8 * Word.COMMIT_MARK, 8 * (Word.COMMIT_MARK + 8))
 
 
 class RingRefused(Exception):
@@ -56,7 +59,6 @@ class RingWriter:
             os.close(fd)
         self._whole = memoryview(self._map)
         self._words = self._whole[:HEADER_BYTES].cast("Q")
-        self._data = self._whole[HEADER_BYTES:]
         self._capacity = capacity
         self._head = 0
         self._events = 0
@@ -76,24 +78,20 @@ class RingWriter:
 
     def append(self, sequence: int, events: int, data: bytes) -> bool:
         """Commit a batch; False if there is no room now. The hot path."""
-        words, view, capacity, head = self._words, self._data, self._capacity, self._head
+        words, capacity, head = self._words, self._capacity, self._head
         size = (RECORD_BYTES + len(data) + 7) & -8
         start = _plan_append(head, words[_TAIL], capacity, size)
         if start is None:
             return False
-        offset = start % capacity
         if start != head:
-            unused = head % capacity
-            view[unused : unused + 8] = ring_layout.wrap_marker()
-        begin = offset + RECORD_BYTES
-        view[begin : begin + len(data)] = data
-        view[offset:begin] = _pack_record_header(sequence, self._events, events, data)
-        self._events += events
+            unused = HEADER_BYTES + head % capacity
+            self._map[unused : unused + 8] = ring_layout.wrap_marker()
+        total = self._events
+        _put_record(self._map, HEADER_BYTES + start % capacity, sequence, total, events, data)
+        self._events = total = total + events
         self._head = head = start + size
-        mark = _MARK + 8 * (sequence & 1)
-        words[mark + 2] = self._events
-        words[mark + 1] = sequence
-        words[mark] = head
+        # into the place of the mark before the last: the last one stays whole until this one is valid
+        _pack_mark(self._map, _MARKS[sequence & 1], head, sequence, total)
         words[_HEAD] = head  # one aligned store: now it is committed
         return True
 
@@ -107,7 +105,6 @@ class RingWriter:
             return
         self._closed = True
         self._words.release()
-        self._data.release()
         self._whole.release()
         self._map.close()
         if self._head == 0:
