@@ -112,10 +112,12 @@ class Failed(Struct, array_like=True, tag="failed", frozen=True):
 
 
 class Drained(Struct, array_like=True, tag="drained", frozen=True):
-    """From the engine: everything of this incarnation's ring is done with, its file goes; events, counted."""
+    """From the engine: all of a worker's ring is done with, its file goes. Its account, in events."""
 
     worker: str
     incarnation: int
+    source: str
+    source_incarnation: int
     committed: int
     applied: int
     lost: int

@@ -25,6 +25,7 @@ from foxtrot_protocol.child import ChildContext
 from foxtrot_protocol.commands import Drained, Fenced, Heartbeat, Stop, ToChild, WorkerChanged
 from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import EngineSettings, decode_settings
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
@@ -57,13 +58,24 @@ async def run(context: ChildContext) -> int:
     tap = EventTap(settings.tap_path)
     loop = asyncio.get_running_loop()
 
-    def tell_drained(drained: Drained, path: str) -> None:
+    def tell_drained(ring: RingFigures, path: str) -> None:
         # told first: were it removed first and the engine killed, nobody would ever know what was in it
-        context.send(drained)
+        context.send(
+            Drained(
+                worker=context.spec.name,
+                incarnation=context.spec.incarnation,
+                source=ring.worker,
+                source_incarnation=ring.incarnation,
+                committed=ring.committed_events,
+                applied=ring.applied_events,
+                lost=ring.lost_events,
+                redelivered=ring.redelivered_events,
+            )
+        )
         remove_ring(path)
 
-    def drained_soon(drained: Drained, path: str) -> None:
-        loop.call_soon_threadsafe(tell_drained, drained, path)
+    def drained_soon(ring: RingFigures, path: str) -> None:
+        loop.call_soon_threadsafe(tell_drained, ring, path)
 
     receiver = EventReceiver(
         context.zmq_context,

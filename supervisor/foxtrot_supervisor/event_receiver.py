@@ -20,11 +20,11 @@ import zmq
 from foxtrot_protocol import endpoints, ring_layout
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.codec import BATCH_BYTES_MAX, Numbers, batch_decoder, read_header
-from foxtrot_protocol.commands import Drained, SourceCounters
+from foxtrot_protocol.commands import SourceCounters
 from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
-from foxtrot_protocol.ring_layout import Record
+from foxtrot_protocol.ring_layout import Record, RingFigures
 from foxtrot_supervisor.delivery import Arrival, Delivery, Lane
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
@@ -93,7 +93,7 @@ class EventReceiver:
         on_batch: Callable[[bytes], None],
         *,
         run_dir: str,
-        on_drained: Callable[[Drained, str], None],
+        on_drained: Callable[[RingFigures, str], None],
     ) -> None:
         """`on_batch` gets the bytes of each batch that is applied (the tap of live events).
 
@@ -469,6 +469,7 @@ class EventReceiver:
                 continue
             if source.delivery.wants(parsed[1]):
                 # never finished, or unreadable: nobody can read it, nobody writes it any more
+                self._log.warning("ring_removed_unread", source=worker, incarnation=parsed[1])
                 remove_ring(os.path.join(self._run_dir, name))
                 self._unreadable.discard(name)
         source.delivery.fence(incarnation)
@@ -484,9 +485,19 @@ class EventReceiver:
         self._check_account(worker, ring, reader)
         mark = reader.committed()
         committed = mark.events if mark is not None else ring.applied + ring.lost
+        account = RingFigures(
+            worker=worker,
+            incarnation=incarnation,
+            capacity_bytes=reader.capacity,
+            used_bytes=0,
+            committed_events=committed,
+            applied_events=ring.applied,
+            lost_events=ring.lost,
+            redelivered_events=ring.redelivered,
+            dropped_events=reader.dropped,
+        )
         reader.close()
-        drained = Drained(worker, incarnation, committed, ring.applied, ring.lost, ring.redelivered)
-        self._on_drained(drained, reader.path)
+        self._on_drained(account, reader.path)
 
     def _check_account(self, worker: str, ring: _Ring, reader: RingReader) -> None:
         """Committed = applied + announced as lost, once everything has been read."""

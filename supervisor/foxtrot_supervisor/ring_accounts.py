@@ -40,11 +40,11 @@ class RingAccounts:
 
     def drained(self, told: Drained) -> None:
         """The engine has done with a ring. Told again by an engine that did not know: counts once."""
-        if told.incarnation <= self._last.get(told.worker, 0):
+        if told.source_incarnation <= self._last.get(told.source, 0):
             return
-        self._last[told.worker] = told.incarnation
-        before = self._closed.get(told.worker, _NONE)
-        self._closed[told.worker] = RingAccount(
+        self._last[told.source] = told.source_incarnation
+        before = self._closed.get(told.source, _NONE)
+        self._closed[told.source] = RingAccount(
             committed=before.committed + told.committed,
             applied=before.applied + told.applied,
             lost=before.lost + told.lost,

@@ -47,7 +47,9 @@ class RingReader:
         except FileNotFoundError:
             return None
         try:
-            identity = ring_layout.read_identity(os.pread(fd, HEADER_BYTES, 0) if _size(fd) >= HEADER_BYTES else b"")
+            if _size(fd) < HEADER_BYTES:
+                return None  # just made
+            identity = ring_layout.read_identity(os.pread(fd, HEADER_BYTES, 0))
             if identity is None:
                 return None
             if (identity.worker, identity.incarnation) != (worker, incarnation):
@@ -57,6 +59,11 @@ class RingReader:
             return cls(path, mmap.mmap(fd, HEADER_BYTES + identity.capacity), identity)
         finally:
             os.close(fd)
+
+    @property
+    def dropped(self) -> int:
+        """Events the worker says it dropped."""
+        return int(self._words[Word.DROPPED])
 
     @property
     def plausible(self) -> bool:

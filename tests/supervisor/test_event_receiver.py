@@ -15,9 +15,8 @@ import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder, Numbers
-from foxtrot_protocol.commands import Drained
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, Gap, Trade
-from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, Word
+from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.ring_reader import RingReader
@@ -45,7 +44,7 @@ class Bench:
             run_dir=str(folder),
             on_drained=self.on_drained,
         )
-        self.drained: list[Drained] = []
+        self.drained: list[tuple[str, int, int, int, int, int]] = []
         self.engine.attach(self.receiver)
         self.seen: list[Any] = []
         self.engine.register(EVENT_MARKET_TRADE, lambda event: self.seen.append(event.data))
@@ -60,8 +59,9 @@ class Bench:
         events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
         self.push.send(encoder.encode(sequence, 77, events))
 
-    def on_drained(self, drained: Drained, path: str) -> None:
-        self.drained.append(drained)
+    def on_drained(self, ring: RingFigures, path: str) -> None:
+        events = ring.committed_events, ring.applied_events, ring.lost_events, ring.redelivered_events
+        self.drained.append((ring.worker, ring.incarnation, *events))
         remove_ring(path)
 
     def trade_ids(self) -> list[str]:
@@ -120,8 +120,7 @@ def test_missing_batches_are_announced_before_the_next_is_applied(make_bench: An
     assert (account.gaps_total, account.lost_total) == (1, 2)
 
 
-def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: Any) -> None:
-    bench = make_bench()
+def send_late_and_twice(bench: Bench) -> None:
     bench.send(1, 1, "a")
     bench.send(1, 1, "a")
     wait_until(lambda: bench.seen, LIMIT_S, "the first")
@@ -131,6 +130,17 @@ def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: 
     wait_until(lambda: "new" in bench.trade_ids(), LIMIT_S, "the new incarnation")
     assert bench.trade_ids() == ["a", "new"]
     assert bench.receiver.accounts(time.monotonic())["w"].late_total == 2
+
+
+def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: Any) -> None:
+    send_late_and_twice(make_bench())
+
+
+def test_without_the_fence_the_same_test_fails(make_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = make_bench()
+    monkeypatch.setattr(bench.receiver, "fence", lambda worker, incarnation: None)
+    with pytest.raises(AssertionError, match="late"):
+        send_late_and_twice(bench)
 
 
 def test_a_number_that_is_none_costs_its_event_and_not_its_batch(make_bench: Any) -> None:
@@ -223,7 +233,7 @@ def make_worker(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
         worker.ring.close()
 
 
-def drained_of(bench: Bench, count: int = 1) -> list[Drained]:
+def drained_of(bench: Bench, count: int = 1) -> list[tuple[str, int, int, int, int, int]]:
     wait_until(lambda: len(bench.drained) == count, LIMIT_S, f"{count} rings drained")
     return bench.drained
 
@@ -265,7 +275,7 @@ def test_a_dead_workers_ring_is_applied_before_the_next_ones(make_bench: Any, ma
     bench.receiver.fence("w", 1)
     wait_until(lambda: "201" in bench.trade_ids(), LIMIT_S, "the second incarnation")
     assert bench.trade_ids() == [str(n) for n in range(1, 202)]
-    assert drained_of(bench) == [Drained("w", 1, 199, 199, 0, 0)]
+    assert drained_of(bench) == [("w", 1, 199, 199, 0, 0)]
     assert not first.path.exists()
     assert second.path.exists()
     bench.push.send(first.encoder.encode(5, 7, []))
@@ -322,7 +332,7 @@ def test_a_damaged_record_is_announced_and_never_applied(make_bench: Any, make_w
     assert len(gaps_of(bench)) == 1
     assert "batches 2 to 2 of w#1 are damaged" in gaps_of(bench)[0]
     bench.receiver.fence("w", 1)
-    assert drained_of(bench) == [Drained("w", 1, 4, 2, 2, 0)]
+    assert drained_of(bench) == [("w", 1, 4, 2, 2, 0)]
     assert bench.receiver.violations_total == 0, "committed = applied + announced"
 
 
@@ -333,7 +343,7 @@ def test_a_damaged_end_is_announced_with_what_the_worker_says_it_was(make_bench:
     worker.commit(1, "a", "b", "c", sent=False)
     worker.flip(4)
     bench.receiver.fence("w", 1)
-    assert drained_of(bench) == [Drained("w", 1, 3, 0, 3, 0)]
+    assert drained_of(bench) == [("w", 1, 3, 0, 3, 0)]
     assert "batches 1 to 1" in gaps_of(bench)[0]
 
 
@@ -358,7 +368,7 @@ def test_a_record_of_rubbish_with_a_good_checksum_is_announced(make_bench: Any, 
     wait_until(lambda: bench.trade_ids() == ["b"], LIMIT_S, "the next")
     assert "cannot be decoded" in gaps_of(bench)[0]
     bench.receiver.fence("w", 1)
-    assert drained_of(bench) == [Drained("w", 1, 6, 1, 5, 0)]
+    assert drained_of(bench) == [("w", 1, 6, 1, 5, 0)]
 
 
 def test_a_number_that_is_none_is_announced_and_accounted_for(make_bench: Any, make_worker: Any) -> None:
@@ -369,7 +379,7 @@ def test_a_number_that_is_none_is_announced_and_accounted_for(make_bench: Any, m
     (gap,) = bench.seen
     assert (gap.stream, gap.first_id, gap.last_id, gap.symbol) == (EVENT_MARKET_TRADE, "a", "a", "BTCUSDT")
     bench.receiver.fence("w", 1)
-    assert drained_of(bench) == [Drained("w", 1, 1, 0, 1, 0)]
+    assert drained_of(bench) == [("w", 1, 1, 0, 1, 0)]
     assert bench.receiver.violations_total == 0
 
 
@@ -403,7 +413,7 @@ def test_the_next_engine_goes_on_and_marks_what_was_in_hand(make_bench: Any, mak
     assert [(trade.trade_id, trade.redelivered) for trade in successor.seen] == [("b", True), ("c", True), ("d", False)]
     assert successor.receiver.redelivered_total == 2
     successor.receiver.fence("w", 1)
-    assert drained_of(successor) == [Drained("w", 1, 4, 4, 0, 2)]
+    assert drained_of(successor) == [("w", 1, 4, 4, 0, 2)]
 
 
 def test_a_batch_that_was_done_when_the_engine_died_does_not_come_again(

@@ -9,18 +9,12 @@ from foxtrot_supervisor import engine_process
 from foxtrot_supervisor.event_receiver import EventReceiver
 from foxtrot_supervisor.ring_reader import RingReader
 
-__all__ = ["early_tail", "without_fence", "without_ring"]
+__all__ = ["early_tail", "without_ring"]
 
 
 async def without_ring(context: ChildContext) -> int:
     """Never reads a ring: only what ZeroMQ brings is applied."""
     RingReader.next = lambda self: None  # type: ignore[method-assign]  # broken on purpose
-    return await engine_process.run(context)
-
-
-async def without_fence(context: ChildContext) -> int:
-    """Does not listen to the word of a death."""
-    EventReceiver.fence = lambda self, worker, incarnation: None  # type: ignore[method-assign]  # broken on purpose
     return await engine_process.run(context)
 
 

@@ -23,9 +23,6 @@ __all__ = ["DeliveryRun", "Handled"]
 
 LIMIT_S = 20.0
 
-SETTLE_S = 8.0
-"""How long an engine may take to handle what stands in the rings, once nothing is added."""
-
 _HANDLER = """
 import os
 import time
@@ -78,8 +75,13 @@ class DeliveryRun:
         engine: str = "foxtrot_supervisor.engine_process:run",
         nap: tuple[int, float] = (0, 0.0),
         ring: RingConfig | None = None,
+        settle_s: float = LIMIT_S,
     ) -> None:
-        """One connection a symbol. `nap`: after so many trades the handler sleeps so long."""
+        """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
+
+        `settle_s`: how long an engine may take to handle what stands in the rings, once nothing is added.
+        """
+        self._settle_s = settle_s
         self.path = folder / "handled"
         (folder / "delivery_handler.py").write_text(_HANDLER.format(nap=nap, path=str(self.path)))
         self.workers = {f"{symbol.lower()}.a": symbol for symbol in symbols}
@@ -164,5 +166,5 @@ class DeliveryRun:
             child = self.supervisor.child(name)
             return child if child.get("ring_used_bytes") == 0 and more(child) else {}
 
-        found: dict[str, Any] = wait_until(look, SETTLE_S, f"{name}'s rings to be empty")
+        found: dict[str, Any] = wait_until(look, self._settle_s, f"{name}'s rings to be empty")
         return found

@@ -15,8 +15,9 @@ import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import batch_decoder, decode_from_child, encode_control
-from foxtrot_protocol.commands import Drained, Failed, FromChild, Heartbeat, Ready, Stop, ToChild
+from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Ready, Stop, ToChild
 from foxtrot_protocol.framing import Batch
+from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import ChildSpec, FeedSettings, encode_spec
 from foxtrot_supervisor.event_engine import EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver
@@ -53,9 +54,9 @@ class WorkerRig:
             structlog.get_logger(),
             lambda data: self.batches.append(self._decoder.decode(data)),
             run_dir=str(folder),
-            on_drained=lambda drained, path: self.drained.append(drained),
+            on_drained=lambda ring, path: self.drained.append(ring),
         )
-        self.drained: list[Drained] = []
+        self.drained: list[RingFigures] = []
         self._listening = asyncio.create_task(self._listen())
         self.process: asyncio.subprocess.Process | None = None
         self._stderr: asyncio.Task[bytes] | None = None
