@@ -43,16 +43,18 @@ CONTROL_BYTES_MAX = 1024 * 1024
 class BatchEncoder:
     """Encodes the batches of one incarnation of one worker; knows nothing of sequence rules."""
 
-    def __init__(self, worker: str, incarnation: int) -> None:
+    def __init__(self, worker: str, incarnation: int, bytes_max: int = BATCH_BYTES_MAX) -> None:
+        """`bytes_max`: the largest batch, where less than `BATCH_BYTES_MAX` can be taken."""
+        self._bytes_max = bytes_max
         self._worker = worker
         self._incarnation = incarnation
         self._encode = msgspec.msgpack.Encoder().encode
 
     def encode(self, sequence: int, publish_ns: int, events: Sequence[MarketEvent[str]]) -> bytes:
-        """One batch as bytes; raises `MessageTooLarge` over `BATCH_BYTES_MAX`."""
+        """One batch as bytes; raises `MessageTooLarge` over the largest that is taken."""
         data = self._encode((PROTOCOL_VERSION, self._worker, self._incarnation, sequence, publish_ns, events))
-        if len(data) > BATCH_BYTES_MAX:
-            raise MessageTooLarge(len(data), BATCH_BYTES_MAX)
+        if len(data) > self._bytes_max:
+            raise MessageTooLarge(len(data), self._bytes_max)
         return data
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 __all__ = [
     "Done",
+    "Drained",
     "Failed",
     "Fenced",
     "FromChild",
@@ -63,6 +64,8 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     lost_total: int
     latency_p50_us: float
     latency_p99_us: float
+    late_total: int = 0
+    """Events that came once more by another path, or after their incarnation was done with: dropped, harmless."""
 
 
 class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
@@ -95,6 +98,8 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     redelivered_total: int = 0
     sources: dict[str, SourceCounters] = {}
     recent: list[str] = []
+    account_violations_total: int = 0
+    """Engine: incarnations whose events committed were not those applied and announced as lost."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):
@@ -104,6 +109,19 @@ class Failed(Struct, array_like=True, tag="failed", frozen=True):
     incarnation: int
     cause: str
     retry_after_s: float | None = None
+
+
+class Drained(Struct, array_like=True, tag="drained", frozen=True):
+    """From the engine: all of a worker's ring is done with, its file goes. Its account, in events."""
+
+    worker: str
+    incarnation: int
+    source: str
+    source_incarnation: int
+    committed: int
+    applied: int
+    lost: int
+    redelivered: int
 
 
 class Done(Struct, array_like=True, tag="done", frozen=True):
@@ -164,5 +182,5 @@ class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
     restarts: int
 
 
-FromChild: TypeAlias = Hello | Ready | Heartbeat | Failed | Done | LogRecord
+FromChild: TypeAlias = Hello | Ready | Heartbeat | Failed | Done | Drained | LogRecord
 ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Fenced | WorkerChanged

@@ -52,8 +52,9 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     stale_after_s: float | None = None
     rotate_after_s: float | None = None
     connect_s: float = 15.0
-    backlog_bytes: int = 4 * 1024 * 1024
+    ring_bytes: int = 4 * 1024 * 1024
     full_wait_s: float = 5.0
+    """How long a full ring holds back the exchange before events are dropped and announced."""
 
 
 class EngineSettings(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ import zmq
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Ready, Stop
+from foxtrot_protocol.commands import Failed, Fenced, FromChild, Heartbeat, Hello, Ready, Stop
 from foxtrot_protocol.spec import ChildKind, ChildSpec, encode_spec
 from foxtrot_supervisor.bench_statistics import ChildTimes, Footprint
 from foxtrot_supervisor.child_link import ChildLink
@@ -137,6 +137,8 @@ class Parent:
         asked = time.monotonic()
         self._link.send(name, spec.incarnation, Stop(STOP_GRACE_S))
         status = await self._within(record.exited, STOP_LIMIT_S, f"{name} to stop")
+        for other in [key for key, each in self._records.items() if kind == "connection" and not each.exited.done()]:
+            self._link.send(*other, Fenced(name, spec.incarnation))  # its ring is done with
         record.times.stop_ms = (time.monotonic() - asked) * 1000
         if status.exit_code != 0:
             raise BenchFailed(f"{name} ended with {status}{record.failure}")

@@ -262,7 +262,7 @@ class ChildSpecs:
             proxy=connection.proxy,
             stale_after_s=connection.stale_after_s,
             rotate_after_s=connection.rotate_after_s,
-            backlog_bytes=self._config.ring.size_mib * _MIB,
+            ring_bytes=self._config.ring.size_mib * _MIB,
             full_wait_s=self._config.ring.full_wait_s,
         )
 

@@ -22,12 +22,13 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.child import ChildContext
-from foxtrot_protocol.commands import Fenced, Heartbeat, Stop, ToChild, WorkerChanged
+from foxtrot_protocol.commands import Drained, Fenced, Heartbeat, Stop, ToChild, WorkerChanged
 from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import EngineSettings, decode_settings
 from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.event_tap import EventTap
 
 __all__ = ["DispatchEnded", "HandlerProblem", "SlowHandlerWatch", "load_handlers", "run"]
@@ -55,12 +56,40 @@ async def run(context: ChildContext) -> int:
     settings = decode_settings(context.spec.settings, EngineSettings)
     engine = EventEngine(queue_limit=settings.queue_limit, log=context.log)
     tap = EventTap(settings.tap_path)
+    loop = asyncio.get_running_loop()
+
+    def tell_drained(ring: RingFigures, path: str) -> None:
+        # told first: were it removed first and the engine killed, nobody would ever know what was in it
+        context.send(
+            Drained(
+                worker=context.spec.name,
+                incarnation=context.spec.incarnation,
+                source=ring.worker,
+                source_incarnation=ring.incarnation,
+                committed=ring.committed_events,
+                applied=ring.applied_events,
+                lost=ring.lost_events,
+                redelivered=ring.redelivered_events,
+            )
+        )
+        remove_ring(path)
+
+    def drained_soon(ring: RingFigures, path: str) -> None:
+        loop.call_soon_threadsafe(tell_drained, ring, path)
+
     receiver = EventReceiver(
-        context.zmq_context, settings.data_endpoint, settings.numbers, engine, context.log, tap.offer
+        context.zmq_context,
+        settings.data_endpoint,
+        settings.numbers,
+        engine,
+        context.log,
+        tap.offer,
+        run_dir=context.spec.run_dir,
+        on_drained=drained_soon,
     )
     engine.attach(receiver)
     watch = SlowHandlerWatch(engine, settings.slow_handler_ms / 1000.0, context)
-    stopping: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    stopping: asyncio.Future[float] = loop.create_future()
     recent: deque[str] = deque(maxlen=RECENT_COUNT)
 
     def on_command(command: ToChild) -> None:
@@ -85,6 +114,8 @@ async def run(context: ChildContext) -> int:
             dispatch_p99_us=engine.dispatch_latency.percentile_us(0.99),
             slow_handlers=watch.slow_total,
             handler_errors_total=engine.handler_errors_total,
+            redelivered_total=receiver.redelivered_total,
+            account_violations_total=receiver.violations_total,
             sources=receiver.accounts(time.monotonic()),
             recent=list(recent),
         )

@@ -44,9 +44,6 @@ STOP_S = 30.0
 HANDLER_ERRORS = (Exception, SystemExit)
 """What a handler may raise without harm; SystemExit too, which would end the dispatch thread without a word."""
 
-SETTLE_S = 0.02
-"""At the end, how long an empty source is given to show that it was not."""
-
 
 class Event(Struct, eq=False):
     """Something of a `type` has happened; `data` says what. Equal only to itself."""
@@ -67,8 +64,14 @@ class EventSource(Protocol):
     def fileno(self) -> int:
         """Readable (edge-triggered) when there may be something."""
 
+    def due(self) -> float:
+        """When to `pump` at the latest, though nothing is readable: monotonic seconds."""
+
     def pump(self) -> bool:
         """Dispatch a bounded amount; True if more may be waiting."""
+
+    def finish(self, deadline: float) -> None:
+        """At the end: dispatch all that is at hand, until `deadline` (monotonic seconds) at the latest."""
 
 
 class EventEngine:
@@ -125,7 +128,7 @@ class EventEngine:
                 return len(self._queue)
             self._drain_until = time.monotonic() + timeout_s
             self._active = False
-        self._wake()
+        self.wake()
         if thread is threading.current_thread():
             return len(self._queue)
         thread.join(timeout_s)
@@ -144,6 +147,13 @@ class EventEngine:
         if self._active:
             raise RuntimeError("attach a source before the engine is started")
         self._source = source
+
+    def wake(self) -> None:
+        """Let the dispatch thread look at its source and queue now; from any thread."""
+        fd = self._wake_fd
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.eventfd_write(fd, 1)
 
     # ---- handlers
 
@@ -202,7 +212,7 @@ class EventEngine:
             return False
         self._queue.append(event)
         if self._asleep:
-            self._wake()
+            self.wake()
         return True
 
     def is_dispatching(self) -> bool:
@@ -308,7 +318,8 @@ class EventEngine:
     def _sleep(self, poller: select.poll, timer_at: float) -> None:
         self._asleep = True
         if not self._queue and self._active:
-            poller.poll(max(0.0, timer_at - time.monotonic()) * 1000)
+            until = timer_at if self._source is None else min(timer_at, self._source.due())
+            poller.poll(max(0.0, until - time.monotonic()) * 1000)
         self._asleep = False
         with contextlib.suppress(BlockingIOError):
             assert self._wake_fd is not None
@@ -327,29 +338,13 @@ class EventEngine:
         return True
 
     def _drain(self) -> None:
-        while time.monotonic() < self._drain_until:
-            more = self._handle_queued()
-            if self._source is not None:
-                more = self._source.pump() or more
-            if not more and not self._source_settles():
-                return
-
-    def _source_settles(self) -> bool:
-        """Whether the source has more after a moment: a transport's own thread may still be moving it."""
-        if self._source is None:
-            return False
-        waiting = select.poll()
-        waiting.register(self._source.fileno(), select.POLLIN)
-        return bool(waiting.poll(SETTLE_S * 1000))
+        if self._source is not None:
+            self._source.finish(self._drain_until)
+        while time.monotonic() < self._drain_until and self._handle_queued():
+            pass
 
     def _wait_for_room(self) -> bool:
         if threading.current_thread() is self._thread:
             return False
         with self._room:
             return self._room.wait_for(lambda: len(self._queue) < self._queue_limit, PUT_WAIT_S)
-
-    def _wake(self) -> None:
-        fd = self._wake_fd
-        if fd is not None:
-            with contextlib.suppress(OSError):
-                os.eventfd_write(fd, 1)

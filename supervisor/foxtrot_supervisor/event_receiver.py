@@ -1,30 +1,36 @@
 """The engine's end of the data plane: batches in, checked by sequence, stamped, dispatched, counted.
 
-Runs on the EventEngine's dispatch thread. What it cannot read it counts and, as far as it can be read,
-still delivers: one malformed number costs one event, not its batch.
+Runs on the EventEngine's dispatch thread. A batch comes over ZeroMQ and stands in its worker's ring: the ring is the
+truth, ZeroMQ is quick. What to do with each is `delivery`'s decision; here it is done. What cannot be read is
+counted, announced and, as far as it can be read, still delivered: one malformed number costs one event.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import zmq
 
-from foxtrot_protocol import endpoints
+from foxtrot_protocol import endpoints, ring_layout
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.codec import BATCH_BYTES_MAX, Numbers, batch_decoder, read_header
 from foxtrot_protocol.commands import SourceCounters
 from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
-from foxtrot_protocol.sequence import SequenceTracker, Verdict
+from foxtrot_protocol.ring_layout import Record, RingFigures
+from foxtrot_supervisor.delivery import Arrival, Delivery, Lane
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
+from foxtrot_supervisor.ring_reader import RingReader
 
-__all__ = ["BATCHES_PER_TURN", "WORKERS_MAX", "EventReceiver"]
+__all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
 
 BATCHES_PER_TURN = 64
 """Batches handled before the queue and the timer are looked at again."""
@@ -32,23 +38,50 @@ BATCHES_PER_TURN = 64
 WORKERS_MAX = 10_000
 """Different worker names that are accounted for; more cannot come from one supervisor."""
 
+LOOK_S = 0.05
+"""How often new rings are looked for, and rings that hold something nobody brought."""
+
+DAMAGE_S = 0.05
+"""A record of a living worker that cannot be read is looked at again after so long before it is given up."""
+
+SETTLE_MS = 20
+"""At the end, how long an empty socket is given to show that it was not, for a worker without a ring."""
+
+_SEQUENCE_MAX = (1 << 64) - 1
+
 _stamp = msgspec.structs.force_setattr
 
 
-class _Account:
-    """What was received from one worker, over all its incarnations."""
+class _Ring:
+    """What is known of one lane beside its place in line: its ring, None where the worker has none; its counts."""
+
+    def __init__(self, lane: Lane, reader: RingReader | None) -> None:
+        self.lane = lane
+        self.reader = reader
+        self.applied = 0
+        self.lost = 0
+        self.redelivered = 0
+        self.redeliver = 0
+        """The batch that the engine before had in hand when it died; 0: none."""
+        self.damaged_at: float | None = None
+        self.violated = False
+
+
+class _Source:
+    """One worker: its lanes, and what was received from it over all its incarnations."""
 
     def __init__(self) -> None:
+        self.delivery = Delivery()
+        self.rings: dict[int, _Ring] = {}
         self.applied_total = 0
         self.late_total = 0
         self.gaps_total = 0
-        self.lost_batches_total = 0
-        self.rejected_total = 0
+        self.lost_total = 0
         self.latency = LatencyHistogram()
 
 
 class EventReceiver:
-    """A source for the EventEngine (`event_engine.EventSource`): the PULL socket that workers push to."""
+    """A source for the EventEngine (`event_engine.EventSource`): the PULL socket that workers push to, their rings."""
 
     def __init__(
         self,
@@ -58,18 +91,33 @@ class EventReceiver:
         engine: EventEngine,
         log: ChildLog,
         on_batch: Callable[[bytes], None],
+        *,
+        run_dir: str,
+        on_drained: Callable[[RingFigures, str], None],
     ) -> None:
-        """`on_batch` gets the bytes of each batch that is applied (the tap of live events)."""
+        """`on_batch` gets the bytes of each batch that is applied (the tap of live events).
+
+        `on_drained` gets the account of a dead incarnation and its ring's path: whoever it is has to remove that
+        (`remove_ring`). Both are called on the dispatch thread.
+        """
         self._engine = engine
         self._numbers: Numbers = numbers
         self._decoder = batch_decoder(numbers)
         self._text_decoder = batch_decoder("text")
-        self._tracker = SequenceTracker()
-        self._accounts: dict[str, _Account] = {}
+        self._sources: dict[str, _Source] = {}
         self._log = log
         self._on_batch = on_batch
+        self._on_drained = on_drained
+        self._run_dir = run_dir
+        self._fences: deque[tuple[str, int]] = deque()
+        self._reading: dict[str, _Source] = {}
+        self._unreadable: set[str] = set()
+        self._look_at = 0.0
         self.events_total = 0
+        self.redelivered_total = 0
         self.malformed_total = 0
+        self.violations_total = 0
+        """Accounts that did not add up."""
         self.last_event: Any = None
         self._socket = context.socket(zmq.PULL)
         self._socket.setsockopt(zmq.RCVHWM, endpoints.DATA_RECEIVE_HWM)
@@ -80,133 +128,451 @@ class EventReceiver:
         self._socket.bind(endpoint)
         self._fd = int(self._socket.getsockopt(zmq.FD))
 
+    # ---- as a source
+
     def fileno(self) -> int:
         return self._fd
 
+    def due(self) -> float:
+        return self._look_at
+
     def pump(self) -> bool:
+        more = self._pump_socket()
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            self._find_rings(now)
+            for worker, source in self._sources.items():
+                # while ZeroMQ still has something, it is not known what it has lost
+                if not more or source.delivery.dead(now):
+                    self._reading[worker] = source
+        if self._reading:
+            more = self._read_rings(now) or more
+        return more
+
+    def finish(self, deadline: float) -> None:
+        """Take what is at hand in the socket and every ring; nothing that comes later. `deadline` in monotonic s."""
+        self._look_at = 0.0
+        while self.pump() and time.monotonic() < deadline:
+            pass
+        while self._ringless() and self._socket.poll(SETTLE_MS) and time.monotonic() < deadline:
+            self.pump()
+        for worker, source in self._sources.items():
+            while time.monotonic() < deadline and self._read_ring(worker, source, time.monotonic(), all_of_it=True):
+                pass
+
+    # ---- from other threads
+
+    def fence(self, worker: str, incarnation: int) -> None:
+        """`incarnation` and older ones are dead: what their rings hold is applied, what comes after that is late."""
+        self._fences.append((worker, incarnation))
+        self._engine.wake()
+
+    def accounts(self, now: float) -> dict[str, SourceCounters]:
+        """The account of each worker, for the heartbeat; `now` in monotonic seconds."""
+        counters = {}
+        for worker, source in list(self._sources.items()):
+            source.latency.rotate(now)
+            counters[worker] = SourceCounters(
+                applied_total=source.applied_total,
+                deduplicated_total=0,
+                gaps_total=source.gaps_total,
+                lost_total=source.lost_total,
+                latency_p50_us=source.latency.percentile_us(0.5),
+                latency_p99_us=source.latency.percentile_us(0.99),
+                late_total=source.late_total,
+            )
+        return counters
+
+    def close(self) -> None:
+        """Close the socket, unmap the rings; only after the dispatch thread has ended."""
+        self._socket.close(linger=0)
+        for source in self._sources.values():
+            for ring in source.rings.values():
+                if ring.reader is not None:
+                    ring.reader.close()
+
+    # ---- what ZeroMQ brings
+
+    def _pump_socket(self) -> bool:
         receive = self._socket.recv
         try:
             for _ in range(BATCHES_PER_TURN):
+                while self._fences:  # what comes after the word of a death is late
+                    self._take_fence(*self._fences.popleft(), time.monotonic())
                 self._receive(receive(zmq.NOBLOCK))
         except zmq.Again:
             return False
         return True
 
-    def fence(self, worker: str, incarnation: int) -> None:
-        """Batches of `incarnation` and older are late from now on."""
-        self._tracker.fence(worker, incarnation)
-
-    def accounts(self, now: float) -> dict[str, SourceCounters]:
-        """The account of each worker, for the heartbeat; `now` in monotonic seconds."""
-        counters = {}
-        for worker, account in list(self._accounts.items()):
-            account.latency.rotate(now)
-            counters[worker] = SourceCounters(
-                applied_total=account.applied_total,
-                deduplicated_total=account.late_total,
-                gaps_total=account.gaps_total,
-                lost_total=account.lost_batches_total + account.rejected_total,
-                latency_p50_us=account.latency.percentile_us(0.5),
-                latency_p99_us=account.latency.percentile_us(0.99),
-            )
-        return counters
-
-    def close(self) -> None:
-        """Close the socket; only after the dispatch thread has ended."""
-        self._socket.close(linger=0)
-
     def _receive(self, data: bytes) -> None:
-        try:
-            batch = self._decoder.decode(data)
-        except VersionMismatch as error:
-            self.malformed_total += 1
-            self._log.error("batch_of_other_version", reason=str(error))
+        decoded = self._decode(data)
+        if decoded is None:
             return
-        except MalformedMessage as error:
-            salvaged = self._salvage(data, error)
-            if salvaged is None:
-                return
-            batch = salvaged
-        account = self._account(batch.worker)
-        if account is None:
+        batch, rejected = decoded
+        source = self._source(batch.worker)
+        if source is None:
             self.malformed_total += 1
             return
-        seen = self._tracker.observe(batch.worker, batch.incarnation, batch.sequence)
-        if seen.verdict is Verdict.STALE or seen.verdict is Verdict.DUPLICATE:
-            account.late_total += len(batch.events)
-            return
-        if seen.missing_last:
-            self._announce_lost(batch, account, seen.missing_first, seen.missing_last)
-        self._apply(batch, account)
-        self._on_batch(data)
+        now = time.monotonic()
+        incarnation, sequence = batch.incarnation, batch.sequence
+        delivery = source.delivery
+        if delivery.wants(incarnation):
+            self._meet(batch.worker, source, incarnation, now)
+        arrival = delivery.arrived(incarnation, sequence, now)
+        if arrival is Arrival.APPLY:
+            ring = source.rings[incarnation]
+            missing = sequence - ring.lane.next_sequence
+            if missing:
+                self._announce_lost(batch.worker, source, ring, sequence - 1, 0, f"{missing} did not arrive")
+            end = ring.reader.end_of(len(data)) if ring.reader is not None else 0
+            self._apply(source, ring, batch, rejected, data, end)
+        elif arrival is Arrival.IN_RING:
+            self._reading[batch.worker] = source
+        else:
+            source.late_total += len(batch.events)
 
-    def _apply(self, batch: Batch[Any], account: _Account) -> None:
+    def _meet(self, worker: str, source: _Source, incarnation: int, now: float) -> None:
+        """The first of an incarnation: open its lane, with its ring if it has one."""
+        if self._open_ring(worker, source, incarnation, now):
+            return
+        # without a ring nothing can be held back: all before it come first, at once
+        for older in sorted(source.rings):
+            self._read_to_the_end(worker, source, now)
+            if older in source.rings:
+                self._retire(worker, source, older)
+        lane = source.delivery.open(incarnation, 1, has_ring=False, now=now)
+        source.rings[incarnation] = _Ring(lane, None)
+
+    # ---- applying
+
+    def _apply(
+        self, source: _Source, ring: _Ring, batch: Batch[Any], rejected: Sequence[Any], data: bytes, end: int
+    ) -> None:
+        """The next batch of a lane, to the handlers; `end`: position behind it in its ring."""
+        sequence, events = batch.sequence, batch.events
+        reader = ring.reader
+        if reader is not None:
+            reader.taking(sequence)
         started_ns = time.time_ns()
         publish_ns = batch.publish_ns
-        events = batch.events
         for event in events:
             _stamp(event, "publish_ns", publish_ns)
+        if sequence == ring.redeliver:
+            for event in events:
+                _stamp(event, "redelivered", True)
+            ring.redelivered += len(events)
+            self.redelivered_total += len(events)
         self._engine.dispatch_batch(events)
+        count = len(events)
+        if rejected:
+            self._announce_rejected(batch, source, ring, rejected)
+        ring.applied += count
+        source.applied_total += count
+        ring.lane.next_sequence = sequence + 1
+        if reader is not None:
+            reader.took(sequence, end, ring.applied, ring.lost, ring.redelivered)
+        self._on_batch(data)
         if not events:
             return
         ended_ns = time.time_ns()
-        count = len(events)
-        account.applied_total += count
         self.events_total += count
         self.last_event = events[-1]
-        account.latency.record(started_ns - events[-1].receive_ns, count)
+        source.latency.record(started_ns - events[-1].receive_ns, count)
         self._engine.dispatch_latency.record((ended_ns - started_ns) // count, count)
         for event in events:
             if event.__class__ is Gap:
-                account.gaps_total += 1
+                source.gaps_total += 1
 
-    def _account(self, worker: str) -> _Account | None:
-        account = self._accounts.get(worker)
-        if account is None and len(self._accounts) < WORKERS_MAX:
-            account = self._accounts[worker] = _Account()
-        return account
+    def _decode(self, data: bytes) -> tuple[Batch[Any], Sequence[Any]] | None:
+        """A batch and what had to be left out of it, as text; None, counted, if it cannot be read at all."""
+        try:
+            return self._decoder.decode(data), ()
+        except VersionMismatch as error:
+            self.malformed_total += 1
+            self._log.error("batch_of_other_version", reason=str(error))
+            return None
+        except MalformedMessage as error:
+            return self._salvage(data, error)
 
-    def _announce_lost(self, batch: Batch[Any], account: _Account, first: int, last: int) -> None:
-        """Batches are missing on the wire: say so, with what is known of them."""
-        account.gaps_total += 1
-        account.lost_batches_total += last - first + 1
-        sample = batch.events[0] if batch.events else None
-        gap = Gap(
-            exchange=sample.exchange if sample else "",
-            symbol=sample.symbol if sample else "",
-            exchange_ns=0,
-            receive_ns=time.time_ns(),
-            stream="",
-            first_id=None,
-            last_id=None,
-            start_ns=0,
-            end_ns=batch.publish_ns,
-            cause=f"batches {first} to {last} of {batch.worker}#{batch.incarnation} did not arrive",
-        )
-        self._log.error("batches_lost", source=batch.worker, first=first, last=last)
-        self._engine.dispatch(Event(EVENT_GAP, gap))
-
-    def _salvage(self, data: bytes, error: MalformedMessage) -> Batch[Any] | None:
+    def _salvage(self, data: bytes, error: MalformedMessage) -> tuple[Batch[Any], Sequence[Any]] | None:
         """A batch with a number that is none: keep its other events."""
         self.malformed_total += 1
         try:
             text_batch = self._text_decoder.decode(data)
         except (MalformedMessage, VersionMismatch):
-            source = _sender_of(data)
-            self._log.error("batch_malformed", reason=str(error), source=source)
+            self._log.error("batch_malformed", reason=str(error), source=_sender_of(data))
             return None
-        good = []
-        account = self._account(text_batch.worker)
+        good, bad = [], []
         for event in text_batch.events:
             single = msgspec.structs.replace(text_batch, events=[event])
             try:
                 good.extend(self._decoder.decode(msgspec.msgpack.encode(single)).events)
             except MalformedMessage as reason:
-                if account is not None:
-                    account.rejected_total += 1
-                kind = EVENT_TYPES[type(event)]
-                self._log.error("event_rejected", source=text_batch.worker, type=kind, reason=str(reason), sample=event)
-        return msgspec.structs.replace(text_batch, events=good)
+                bad.append(event)
+                self._log.error("event_rejected", source=text_batch.worker, reason=str(reason), sample=event)
+        return msgspec.structs.replace(text_batch, events=good), bad
+
+    # ---- what stands in rings
+
+    def _find_rings(self, now: float) -> None:
+        for name in os.listdir(self._run_dir):
+            parsed = ring_layout.parse_ring_name(name)
+            if parsed is None:
+                continue
+            worker, incarnation = parsed
+            source = self._source(worker)
+            if source is not None and source.delivery.wants(incarnation):
+                self._open_ring(worker, source, incarnation, now)
+
+    def _open_ring(self, worker: str, source: _Source, incarnation: int, now: float) -> bool:
+        name = ring_layout.ring_name(worker, incarnation)
+        if name in self._unreadable:
+            return False
+        try:
+            reader = RingReader.open(self._run_dir, worker, incarnation)
+        except (MalformedMessage, OSError) as error:
+            self._unreadable.add(name)
+            source.gaps_total += 1
+            self._log.error("ring_unreadable", source=worker, incarnation=incarnation, reason=str(error))
+            self._announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, f"{name} cannot be read: {error}"))
+            return False
+        if reader is None:
+            return False
+        lane = source.delivery.open(incarnation, 1, has_ring=True, now=now)
+        ring = source.rings[incarnation] = _Ring(lane, reader)
+        self._resume(worker, ring, reader)
+        self._reading[worker] = source
+        return True
+
+    def _resume(self, worker: str, ring: _Ring, reader: RingReader) -> None:
+        """Go on where the engine before has stopped."""
+        done = reader.applied()
+        if done is None:
+            # its own words are damaged: what stands at the tail is the best that is known
+            self._log.error("ring_mark_damaged", source=worker, incarnation=reader.incarnation)
+            record = _try_next(reader)
+            if record is not None:
+                ring.applied, ring.lane.next_sequence = record.events_before, record.sequence
+            return
+        ring.applied, ring.lost, ring.redelivered = done.applied, done.lost, done.redelivered
+        ring.lane.next_sequence = done.sequence + 1
+        if reader.in_hand > done.sequence:
+            ring.redeliver = reader.in_hand
+
+    def _read_rings(self, now: float) -> bool:
+        """A bounded amount from each ring that is to be read; True if there is more."""
+        for worker, source in list(self._reading.items()):
+            if not self._read_ring(worker, source, now):
+                del self._reading[worker]
+        return bool(self._reading)
+
+    def _read_ring(self, worker: str, source: _Source, now: float, *, all_of_it: bool = False) -> bool:
+        """Read the current lane's ring, if that is due; retire it if it is dead and read. True if there is more."""
+        delivery = source.delivery
+        incarnation = delivery.current()
+        if incarnation is None:
+            return False
+        ring = source.rings[incarnation]
+        reader = ring.reader
+        if reader is not None:
+            if not all_of_it and not delivery.reads(now, empty=reader.empty):
+                return False
+            for _ in range(BATCHES_PER_TURN):
+                if not self._read_record(worker, source, ring, reader, now):
+                    break
+            else:
+                return True
+            if ring.damaged_at is not None and not delivery.dead(now):
+                return False
+        if not delivery.dead(now):
+            return False
+        if delivery.overdue(now):
+            self._log.warning("fence_missing", source=worker, incarnation=incarnation)
+        self._retire(worker, source, incarnation)
+        return True
+
+    def _read_to_the_end(self, worker: str, source: _Source, now: float) -> None:
+        current = source.delivery.current()
+        while current is not None and source.delivery.current() == current:
+            if not self._read_ring(worker, source, now, all_of_it=True):
+                return
+
+    def _read_record(self, worker: str, source: _Source, ring: _Ring, reader: RingReader, now: float) -> bool:
+        """The next record of a ring; False if there is none, or none that can be read now."""
+        lane = ring.lane
+        try:
+            record = reader.next()
+        except MalformedMessage as error:
+            return self._pass_damage(worker, source, ring, reader, now, error)
+        ring.damaged_at = None
+        if record is None:
+            if lane.known >= lane.next_sequence:
+                # what ZeroMQ brings was committed before: it must stand here
+                self._announce_lost(worker, source, ring, lane.known, 0, "stand in no ring")
+            return False
+        if record.sequence < lane.next_sequence:
+            reader.skip(record.end)  # done with, but the engine before died just then
+            return True
+        if record.sequence > lane.next_sequence:
+            events = max(0, record.events_before - ring.applied - ring.lost)
+            self._announce_lost(worker, source, ring, record.sequence - 1, events, "do not stand in the ring")
+        self._apply_record(worker, source, ring, record)
+        return True
+
+    def _apply_record(self, worker: str, source: _Source, ring: _Ring, record: Record) -> None:
+        decoded = self._decode(record.data)
+        if decoded is None:
+            self._announce_lost(worker, source, ring, record.sequence, record.events, "cannot be decoded", record.end)
+            return
+        batch, rejected = decoded
+        self._apply(source, ring, batch, rejected, record.data, record.end)
+
+    def _pass_damage(
+        self, worker: str, source: _Source, ring: _Ring, reader: RingReader, now: float, error: MalformedMessage
+    ) -> bool:
+        """The record at the tail is damaged: find the next good one, announce what is between. True if there is one."""
+        dead = source.delivery.dead(now)
+        if ring.damaged_at is None:
+            ring.damaged_at = now
+            self._log.error("ring_damaged", source=worker, incarnation=reader.incarnation, reason=error.reason)
+        if not dead and (now - ring.damaged_at < DAMAGE_S or not reader.plausible):
+            return False  # another processor's writes may come late; the next commit writes the head anew
+        mark = reader.committed()
+        done = ring.applied + ring.lost
+        record = reader.find(ring.lane.next_sequence, mark.sequence if mark is not None else _SEQUENCE_MAX)
+        cause = f"are damaged: {error.reason}"
+        ring.damaged_at = None
+        if record is not None:
+            start = record.end - ring_layout.record_size(len(record.data))
+            events = max(0, record.events_before - done)
+            self._announce_lost(worker, source, ring, record.sequence - 1, events, cause, start)
+            return True
+        if mark is not None:
+            events = max(0, mark.events - done)
+            self._announce_lost(worker, source, ring, mark.sequence, events, cause, mark.head)
+        else:
+            self._announce_lost(worker, source, ring, ring.lane.next_sequence, 0, cause)
+            reader.abandon()
+        return False
+
+    # ---- the end of an incarnation
+
+    def _take_fence(self, worker: str, incarnation: int, now: float) -> None:
+        source = self._source(worker)
+        if source is None:
+            return
+        self._find_rings(now)
+        for name in os.listdir(self._run_dir):
+            parsed = ring_layout.parse_ring_name(name)
+            if parsed is None or parsed[0] != worker or parsed[1] > incarnation:
+                continue
+            if source.delivery.wants(parsed[1]):
+                # never finished, or unreadable: nobody can read it, nobody writes it any more
+                self._log.warning("ring_removed_unread", source=worker, incarnation=parsed[1])
+                remove_ring(os.path.join(self._run_dir, name))
+                self._unreadable.discard(name)
+        source.delivery.fence(incarnation)
+        self._reading[worker] = source
+
+    def _retire(self, worker: str, source: _Source, incarnation: int) -> None:
+        """Everything of this incarnation is done with."""
+        ring = source.rings.pop(incarnation)
+        source.delivery.retire(incarnation)
+        reader = ring.reader
+        if reader is None:
+            return
+        self._check_account(worker, ring, reader)
+        mark = reader.committed()
+        committed = mark.events if mark is not None else ring.applied + ring.lost
+        account = RingFigures(
+            worker=worker,
+            incarnation=incarnation,
+            capacity_bytes=reader.capacity,
+            used_bytes=0,
+            committed_events=committed,
+            applied_events=ring.applied,
+            lost_events=ring.lost,
+            redelivered_events=ring.redelivered,
+            dropped_events=reader.dropped,
+        )
+        reader.close()
+        self._on_drained(account, reader.path)
+
+    def _check_account(self, worker: str, ring: _Ring, reader: RingReader) -> None:
+        """Committed = applied + announced as lost, once everything has been read."""
+        mark = reader.committed()
+        if mark is not None and mark.events == ring.applied + ring.lost:
+            return
+        self.violations_total += 1
+        self._log.error(
+            "account_violated",
+            source=worker,
+            incarnation=reader.incarnation,
+            committed=mark.events if mark is not None else "unreadable",
+            applied=ring.applied,
+            lost=ring.lost,
+        )
+
+    # ---- what is missing
+
+    def _announce_lost(
+        self, worker: str, source: _Source, ring: _Ring, last: int, events: int, what: str, end: int | None = None
+    ) -> None:
+        """Batches up to `last` will never come: say so. `events` in them, 0 if unknown; `end`: position behind them."""
+        first = ring.lane.next_sequence
+        incarnation = next(number for number, each in source.rings.items() if each is ring)
+        ring.lost += events
+        source.gaps_total += 1
+        source.lost_total += events or last - first + 1
+        ring.lane.next_sequence = last + 1
+        self._log.error("batches_lost", source=worker, incarnation=incarnation, first=first, last=last, reason=what)
+        cause = f"batches {first} to {last} of {worker}#{incarnation} {what}"
+        self._announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
+        if ring.reader is not None:
+            reader = ring.reader
+            position = reader.tail if end is None else end
+            reader.took(last, position, ring.applied, ring.lost, ring.redelivered)
+
+    def _announce_rejected(self, batch: Batch[Any], source: _Source, ring: _Ring, rejected: Sequence[Any]) -> None:
+        """Events with a number that is none are lost to handlers of this number type: say which."""
+        ring.lost += len(rejected)
+        source.lost_total += len(rejected)
+        source.gaps_total += len(rejected)
+        for event in rejected:
+            identifier = getattr(event, "trade_id", None)
+            first, last = getattr(event, "first_id", identifier), getattr(event, "last_id", identifier)
+            at = event.receive_ns
+            cause = f"an event of {batch.worker} has a number that is none"
+            kind = EVENT_TYPES[type(event)]
+            self._announce(Gap(event.exchange, event.symbol, 0, time.time_ns(), kind, first, last, at, at, cause))
+
+    def _announce(self, gap: Gap) -> None:
+        self._engine.dispatch(Event(EVENT_GAP, gap))
+
+    # ---- sources
+
+    def _source(self, worker: str) -> _Source | None:
+        source = self._sources.get(worker)
+        if source is None and len(self._sources) < WORKERS_MAX:
+            source = self._sources[worker] = _Source()
+        return source
+
+    def _ringless(self) -> bool:
+        return any(ring.reader is None for source in self._sources.values() for ring in source.rings.values())
+
+
+def remove_ring(path: str) -> None:
+    """Take a ring's file away."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _try_next(reader: RingReader) -> Record | None:
+    try:
+        return reader.next()
+    except MalformedMessage:
+        return None
 
 
 def _sender_of(data: bytes) -> str:

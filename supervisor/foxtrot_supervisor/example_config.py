@@ -41,7 +41,7 @@ EXAMPLE = """\
 # slow_handler_ms = 100.0         # a handler that takes longer is counted and logged
 
 [ring]
-# size_mib = 4                    # what a worker may hold that the engine has not taken yet, for each worker
+# size_mib = 4                    # what a worker may hold that the engine has not done with: a file for each
 # full_wait_s = 5.0               # how long a full ring holds back the exchange before events are dropped
 
 # One table for each connection; each runs in a process of its own.

@@ -34,7 +34,7 @@ HOLDER_READ_S = 0.2
 
 LOCK_BYTES_MAX = 4096
 
-_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "*.ring", "lock")
+_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "lock")
 _LOCK = "lock"
 
 

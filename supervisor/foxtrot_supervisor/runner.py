@@ -29,6 +29,7 @@ from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import (
     Done,
+    Drained,
     Failed,
     Fenced,
     FromChild,
@@ -91,6 +92,8 @@ from foxtrot_supervisor.process import (
 )
 from foxtrot_supervisor.registry import ChildRecord
 from foxtrot_supervisor.reload import Reload, changes_between, fixed_problems
+from foxtrot_supervisor.ring_accounts import RingAccounts
+from foxtrot_supervisor.ring_reader import read_figures
 from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.service_state import ServiceState
 from foxtrot_supervisor.settings import FoxtrotConfig
@@ -180,6 +183,7 @@ class Runner:
         self._specs = ChildSpecs(config, around, targets or Targets())
         self._core = Core(self._specs.plans(), config.supervisor, random.random)
         self._vitals = {name: Vitals() for name in self._core.records}
+        self._rings = RingAccounts()
         self._children: dict[tuple[str, int], Child] = {}
         self._explained: set[tuple[str, int]] = set()
         self._dying: dict[tuple[str, int], tuple[asyncio.TimerHandle, Child, ExitStatus]] = {}
@@ -261,7 +265,8 @@ class Runner:
             rejected_messages_total=link.rejected_total if link is not None else 0,
         )
         moment = Moment(time.monotonic(), time.time())
-        return assemble_status(facts, self._core.records, self._vitals, self._specs.places, moment)
+        accounts = self._rings.with_open(read_figures(self._run_dir.path))
+        return assemble_status(facts, self._core.records, self._vitals, self._specs.places, moment, accounts)
 
     # ---- what operators' requests need (`operator_requests.Run`)
 
@@ -376,6 +381,7 @@ class Runner:
         """End what a killed supervisor left in this directory, remove its files."""
         predecessor = self._run_dir.predecessor
         ended = end_survivors(predecessor.run_id, predecessor.start_ticks) if predecessor is not None else []
+        self._tell_what_is_left_in_rings("of a killed supervisor")
         removed = self._run_dir.remove_files()
         if predecessor is not None:
             self._log.warning("recovered", dead_supervisor=predecessor.pid, ended=ended, removed=removed)
@@ -403,6 +409,7 @@ class Runner:
             self._nursery.close()
         context.term()
         self._cancel_timers()
+        self._tell_what_is_left_in_rings("at the end, by no engine")
         operator = os.path.basename(endpoints.operator_path(self._run_dir.path))
         for name in self._run_dir.files():
             if name != operator:
@@ -440,6 +447,15 @@ class Runner:
             ],
             "audit": result.as_dict(),
         }
+
+    def _tell_what_is_left_in_rings(self, when: str) -> None:
+        """The rings go with the run: what no engine has taken out of them is lost, not silently."""
+        for ring in read_figures(self._run_dir.path):
+            events = ring.committed_events - ring.applied_events - ring.lost_events
+            if events > 0:
+                self._log.error(
+                    "events_left", worker=ring.worker, incarnation=ring.incarnation, events=events, when=when
+                )
 
     async def _end_strays(self) -> None:
         """A killed stray's own children become ours only then: look until there are none."""
@@ -634,6 +650,9 @@ class Runner:
                 self._explain(name, incarnation)
             case Done():
                 self._requests.done(name, message)
+            case Drained():
+                if name == ENGINE:
+                    self._rings.drained(message)
             case LogRecord():
                 self._logs.relay(name, message.level, message.event, message.fields)
 

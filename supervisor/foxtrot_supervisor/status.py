@@ -14,6 +14,7 @@ from msgspec import Struct
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.registry import ChildRecord, Death
+from foxtrot_supervisor.ring_accounts import RingAccount
 from foxtrot_supervisor.vitals import Vitals
 
 __all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "assemble_status"]
@@ -51,8 +52,10 @@ def assemble_status(
     vitals: Mapping[str, Vitals],
     places: Mapping[str, WorkerPlace],
     moment: Moment,
+    accounts: Mapping[str, RingAccount] | None = None,
 ) -> dict[str, Any]:
-    """The whole status; `records`, `vitals` and `places` are by child name."""
+    """The whole status; `records`, `vitals`, `places` and the `accounts` of rings are by child name."""
+    rings = accounts or {}
     engine_vitals = vitals.get(ENGINE, _NO_VITALS)
     sources = engine_vitals.sources()
     return {
@@ -76,7 +79,14 @@ def assemble_status(
         if NURSERY in records and NURSERY not in places
         else {},
         "workers": [
-            _worker(records[name], vitals.get(name, _NO_VITALS), place, sources.get(name, _NO_SOURCE), moment)
+            _worker(
+                records[name],
+                vitals.get(name, _NO_VITALS),
+                place,
+                sources.get(name, _NO_SOURCE),
+                rings.get(name),
+                moment,
+            )
             for name, place in places.items()
         ],
     }
@@ -94,6 +104,7 @@ def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, An
         "slow_handlers": totals["slow_handlers"],
         "handler_errors_total": totals["handler_errors_total"],
         "redelivered_total": totals["redelivered_total"],
+        "account_violations_total": totals["account_violations_total"],
         "rejected_total": totals["rejected_total"],
         "dropped_total": totals["dropped_total"],
         "recent": list(beat.recent) if beat else [],
@@ -101,7 +112,12 @@ def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, An
 
 
 def _worker(
-    record: ChildRecord, vitals: Vitals, place: WorkerPlace, source: SourceCounters, moment: Moment
+    record: ChildRecord,
+    vitals: Vitals,
+    place: WorkerPlace,
+    source: SourceCounters,
+    ring: RingAccount | None,
+    moment: Moment,
 ) -> dict[str, Any]:
     beat, totals = vitals.latest, vitals.totals()
     age_s = _data_age_s(beat, vitals, moment)
@@ -114,12 +130,17 @@ def _worker(
         "events_total": totals["events_total"],
         "events_per_s": round(vitals.events_per_s, 1),
         "rejected_total": totals["rejected_total"],
-        "committed_total": totals["committed_total"],
+        # a ring is exact; without one the latest heartbeats are all that is known
+        "committed_total": ring.committed if ring else totals["committed_total"],
         "dropped_total": totals["dropped_total"],
-        "applied_total": source.applied_total,
+        "applied_total": ring.applied if ring else source.applied_total,
         "deduplicated_total": source.deduplicated_total,
         "gaps_total": source.gaps_total,
-        "lost_total": source.lost_total,
+        "lost_total": ring.lost if ring else source.lost_total,
+        "redelivered_total": ring.redelivered if ring else 0,
+        "late_total": source.late_total,
+        "ring_used_bytes": ring.used_bytes if ring else 0,
+        "rings": ring.rings if ring else 0,
         "latency_p50_us": source.latency_p50_us,
         "latency_p99_us": source.latency_p99_us,
         "last_data_age_s": age_s,

@@ -24,10 +24,11 @@ TOTALS: Final = (
     "slow_handlers",
     "handler_errors_total",
     "redelivered_total",
+    "account_violations_total",
 )
 """Fields of a heartbeat that only grow within an incarnation."""
 
-_SOURCE_TOTALS: Final = ("applied_total", "deduplicated_total", "gaps_total", "lost_total")
+_SOURCE_TOTALS: Final = ("applied_total", "deduplicated_total", "gaps_total", "lost_total", "late_total")
 
 
 class Vitals:

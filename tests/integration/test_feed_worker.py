@@ -240,7 +240,7 @@ async def test_an_engine_that_does_not_read_holds_the_exchange_back_and_loses_no
     try:
         limits = ExchangeLimits(send_buffer_bytes=256 * 1024 * 1024)
         async with SimulatedExchange(["BTCUSDT"], rate_per_s=0.0, limits=limits) as sim:
-            await rig.start(sim.url, sim.rest_url, channels=["trade"], backlog_bytes=100_000, full_wait_s=30.0)
+            await rig.start(sim.url, sim.rest_url, channels=["trade"], ring_bytes=100_000, full_wait_s=30.0)
             await rig.ready()
             frames = await stalled(rig)
             rig.read_data = True
@@ -269,7 +269,7 @@ async def test_an_engine_that_never_reads_makes_the_worker_drop_and_announce(tmp
     rig = WorkerRig(tmp_path, read_data=False)
     try:
         async with SimulatedExchange(["BTCUSDT"], rate_per_s=5000.0) as sim:
-            await rig.start(sim.url, sim.rest_url, channels=["trade"], backlog_bytes=50_000, full_wait_s=0.5)
+            await rig.start(sim.url, sim.rest_url, channels=["trade"], ring_bytes=50_000, full_wait_s=0.5)
             await rig.ready()
             await wait_until_async(lambda: rig.heartbeat().dropped_total > 1000, LIMIT_S, "drops")
             rig.read_data = True

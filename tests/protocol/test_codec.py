@@ -35,6 +35,7 @@ CONTROL: list[Any] = [
     commands.Heartbeat("engine", 1, 0.5, 1, 2, 3, 4, sources={"w": commands.SourceCounters(1, 2, 3, 4, 5.0, 6.0)}),
     commands.Failed("w", 1, "why", 2.5),
     commands.Done("w", 1, 7, ""),
+    commands.Drained("engine", 2, "w", 1, 10, 8, 2, 1),
     commands.LogRecord("w", "info", "event", {"a": "b"}),
     commands.Stop(30.0),
     commands.Subscribe(1, ["A"]),

@@ -111,7 +111,7 @@ def test_specification_of_a_worker() -> None:
     assert (settings.connection, settings.side, settings.exchange) == ("one", "a", "okx")
     assert (settings.url, settings.rest_url, settings.client) == ("wss://u", "https://r", "websockets")
     assert (settings.ca_file, settings.proxy) == ("/ca", "p")
-    assert (settings.backlog_bytes, settings.full_wait_s) == (2 * 1024 * 1024, 9.0)
+    assert (settings.ring_bytes, settings.full_wait_s) == (2 * 1024 * 1024, 9.0)
     assert settings.data_endpoint == "ipc:///run/x/data.ipc"
 
 

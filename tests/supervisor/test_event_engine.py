@@ -38,6 +38,13 @@ class Source:
         self.pending.extend(events)
         os.eventfd_write(self.fd, 1)
 
+    def due(self) -> float:
+        return float("inf")
+
+    def finish(self, deadline: float) -> None:
+        while self.pump():
+            assert time.monotonic() < deadline
+
     def pump(self) -> bool:
         if not self.pending:
             return False

@@ -16,8 +16,11 @@ import zmq
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder, Numbers
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, Gap, Trade
+from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word
 from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.ring_reader import RingReader
+from foxtrot_workers.ring_writer import RingWriter
 from tests.support.waiting import wait_until
 
 LIMIT_S = 5.0
@@ -32,8 +35,16 @@ class Bench:
         self.tapped: list[bytes] = []
         endpoint = endpoints.data_endpoint(str(folder))
         self.receiver = EventReceiver(
-            self.context, endpoint, numbers, self.engine, structlog.get_logger(), self.tapped.append
+            self.context,
+            endpoint,
+            numbers,
+            self.engine,
+            structlog.get_logger(),
+            self.tapped.append,
+            run_dir=str(folder),
+            on_drained=self.on_drained,
         )
+        self.drained: list[tuple[str, int, int, int, int, int]] = []
         self.engine.attach(self.receiver)
         self.seen: list[Any] = []
         self.engine.register(EVENT_MARKET_TRADE, lambda event: self.seen.append(event.data))
@@ -47,6 +58,11 @@ class Bench:
         encoder = self.encoders.setdefault(incarnation, BatchEncoder("w", incarnation))
         events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
         self.push.send(encoder.encode(sequence, 77, events))
+
+    def on_drained(self, ring: RingFigures, path: str) -> None:
+        events = ring.committed_events, ring.applied_events, ring.lost_events, ring.redelivered_events
+        self.drained.append((ring.worker, ring.incarnation, *events))
+        remove_ring(path)
 
     def trade_ids(self) -> list[str]:
         return [event.trade_id for event in self.seen if isinstance(event, Trade)]
@@ -62,8 +78,8 @@ class Bench:
 def make_bench(tmp_path: Path) -> Iterator[Any]:
     benches: list[Bench] = []
 
-    def make(numbers: Numbers = "float") -> Bench:
-        benches.append(Bench(tmp_path, numbers))
+    def make(numbers: Numbers = "float", folder: Path | None = None) -> Bench:
+        benches.append(Bench(folder or tmp_path, numbers))
         return benches[-1]
 
     yield make
@@ -104,8 +120,7 @@ def test_missing_batches_are_announced_before_the_next_is_applied(make_bench: An
     assert (account.gaps_total, account.lost_total) == (1, 2)
 
 
-def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: Any) -> None:
-    bench = make_bench()
+def send_late_and_twice(bench: Bench) -> None:
     bench.send(1, 1, "a")
     bench.send(1, 1, "a")
     wait_until(lambda: bench.seen, LIMIT_S, "the first")
@@ -114,7 +129,18 @@ def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: 
     bench.send(2, 1, "new")
     wait_until(lambda: "new" in bench.trade_ids(), LIMIT_S, "the new incarnation")
     assert bench.trade_ids() == ["a", "new"]
-    assert bench.receiver.accounts(time.monotonic())["w"].deduplicated_total == 2
+    assert bench.receiver.accounts(time.monotonic())["w"].late_total == 2
+
+
+def test_duplicates_and_fenced_incarnations_are_dropped_and_counted(make_bench: Any) -> None:
+    send_late_and_twice(make_bench())
+
+
+def test_without_the_fence_the_same_test_fails(make_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = make_bench()
+    monkeypatch.setattr(bench.receiver, "fence", lambda worker, incarnation: None)
+    with pytest.raises(AssertionError, match="late"):
+        send_late_and_twice(bench)
 
 
 def test_a_number_that_is_none_costs_its_event_and_not_its_batch(make_bench: Any) -> None:
@@ -163,3 +189,274 @@ def test_gaps_in_a_batch_and_books_are_counted(make_bench: Any) -> None:
     assert books[0].data.bids == [(1.0, 0.0)]
     wait_until(lambda: bench.receiver.accounts(0.0)["w"].gaps_total == 1, LIMIT_S, "the count")
     assert msgspec.structs.asdict(bench.seen[0])["publish_ns"] == 7
+
+
+# ---- with rings
+
+
+class Worker:
+    """A worker's ring; what is committed is sent as well, unless a test leaves it out."""
+
+    def __init__(self, bench: Bench, folder: Path, incarnation: int = 1) -> None:
+        self.bench = bench
+        self.incarnation = incarnation
+        self.ring = RingWriter(str(folder), "w", incarnation, CAPACITY_MIN * 16)
+        self.encoder = BatchEncoder("w", incarnation)
+        self.path = Path(self.ring.path)
+
+    def commit(self, sequence: int, *trade_ids: str, sent: bool = True, price: str = "1.5") -> None:
+        events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
+        data = self.encoder.encode(sequence, 77, events)
+        assert self.ring.append(sequence, len(events), data)
+        if sent:
+            self.bench.push.send(data)
+
+    def flip(self, offset: int) -> None:
+        """Damage one byte of the records."""
+        with self.path.open("r+b") as file:
+            file.seek(HEADER_BYTES + offset)
+            byte = file.read(1)
+            file.seek(HEADER_BYTES + offset)
+            file.write(bytes([byte[0] ^ 0xFF]))
+
+
+@pytest.fixture
+def make_worker(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
+    workers: list[Worker] = []
+
+    def make(bench: Bench, incarnation: int = 1) -> Worker:
+        workers.append(Worker(bench, tmp_path, incarnation))
+        return workers[-1]
+
+    yield make
+    for worker in workers:
+        worker.ring.close()
+
+
+def drained_of(bench: Bench, count: int = 1) -> list[tuple[str, int, int, int, int, int]]:
+    wait_until(lambda: len(bench.drained) == count, LIMIT_S, f"{count} rings drained")
+    return bench.drained
+
+
+def gaps_of(bench: Bench) -> list[str]:
+    return [event.cause for event in bench.seen if isinstance(event, Gap)]
+
+
+def test_the_tail_follows_what_was_applied(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    for sequence in range(1, 51):
+        worker.commit(sequence, str(sequence))
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the tail to meet the head")
+    assert bench.trade_ids() == [str(n) for n in range(1, 51)]
+    assert bench.receiver.accounts(0.0)["w"].applied_total == 50
+
+
+def test_what_zeromq_left_out_is_read_from_the_ring_in_its_place(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    for sequence in range(1, 301):
+        worker.commit(sequence, str(sequence), sent=sequence % 7 == 0)
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "everything, the last ones too, of which nothing came")
+    assert bench.trade_ids() == [str(n) for n in range(1, 301)]
+    assert gaps_of(bench) == []
+
+
+def test_a_dead_workers_ring_is_applied_before_the_next_ones(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    first = make_worker(bench, 1)
+    first.commit(1, "1")
+    wait_until(lambda: bench.seen, LIMIT_S, "the first")
+    second = make_worker(bench, 2)
+    for number in range(2, 200):
+        first.commit(number, str(number), sent=False)
+    second.commit(1, "200")
+    second.commit(2, "201")
+    bench.receiver.fence("w", 1)
+    wait_until(lambda: "201" in bench.trade_ids(), LIMIT_S, "the second incarnation")
+    assert bench.trade_ids() == [str(n) for n in range(1, 202)]
+    assert drained_of(bench) == [("w", 1, 199, 199, 0, 0)]
+    assert not first.path.exists()
+    assert second.path.exists()
+    bench.push.send(first.encoder.encode(5, 7, []))
+    bench.send(1, 6, "late")
+    second.commit(3, "202")
+    wait_until(lambda: "202" in bench.trade_ids(), LIMIT_S, "what comes after the late one")
+    assert "late" not in bench.trade_ids()
+    assert bench.receiver.accounts(0.0)["w"].late_total >= 1
+
+
+def test_without_the_fence_the_next_one_waits_for_a_bounded_time(
+    make_bench: Any, make_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.delivery.FENCE_WAIT_S", 0.3)
+    bench = make_bench()
+    make_worker(bench, 1).commit(1, "1")
+    wait_until(lambda: bench.seen, LIMIT_S, "the first")
+    make_worker(bench, 2).commit(1, "2")
+    began = time.monotonic()
+    wait_until(lambda: "2" in bench.trade_ids(), LIMIT_S, "the second")
+    assert time.monotonic() - began > 0.25
+
+
+def test_a_fence_for_rings_that_were_never_finished_or_cannot_be_read_removes_them(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    bench = make_bench()
+    (tmp_path / "ring-w-1").write_bytes(bytes(HEADER_BYTES))
+    (tmp_path / "ring-w-2").write_bytes(b"rubbish" * 1000)
+    wait_until(lambda: len(bench.seen) == 1, LIMIT_S, "the gap")
+    assert "ring-w-2 cannot be read" in gaps_of(bench)[0]
+    bench.receiver.fence("w", 2)
+    wait_until(lambda: list(tmp_path.glob("ring-*")) == [], LIMIT_S, "their removal")
+
+
+@pytest.mark.parametrize(
+    "offset", [0, 4, 8, 16, 24, 40], ids=["checksum", "length", "sequence", "before", "events", "data"]
+)
+def test_a_damaged_record_is_announced_and_never_applied(make_bench: Any, make_worker: Any, offset: int) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    worker.commit(1, "a")
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the first")
+    damaged_at = int(worker.ring._head)
+    # nobody looks at it before it is damaged: it is committed and damaged under the engine's feet
+    bench.receiver._look_at = time.monotonic() + 1000
+    worker.commit(2, "b", "c", sent=False)
+    worker.flip(damaged_at + offset)
+    worker.commit(3, "d", sent=False)
+    bench.receiver._look_at = 0.0
+    bench.engine.wake()
+    wait_until(lambda: "d" in bench.trade_ids(), LIMIT_S, "what stands behind the damage")
+    assert bench.trade_ids() == ["a", "d"]
+    assert len(gaps_of(bench)) == 1
+    assert "batches 2 to 2 of w#1 are damaged" in gaps_of(bench)[0]
+    bench.receiver.fence("w", 1)
+    assert drained_of(bench) == [("w", 1, 4, 2, 2, 0)]
+    assert bench.receiver.violations_total == 0, "committed = applied + announced"
+
+
+def test_a_damaged_end_is_announced_with_what_the_worker_says_it_was(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    bench.receiver._look_at = time.monotonic() + 1000
+    worker.commit(1, "a", "b", "c", sent=False)
+    worker.flip(4)
+    bench.receiver.fence("w", 1)
+    assert drained_of(bench) == [("w", 1, 3, 0, 3, 0)]
+    assert "batches 1 to 1" in gaps_of(bench)[0]
+
+
+def test_a_batch_that_zeromq_brings_needs_no_intact_record(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    bench.receiver._look_at = time.monotonic() + 1000
+    worker.commit(1, "a", sent=False)
+    worker.flip(3)
+    bench.send(1, 1, "a")
+    worker.commit(2, "b")
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "both")
+    assert bench.trade_ids() == ["a", "b"]
+    assert gaps_of(bench) == []
+
+
+def test_a_record_of_rubbish_with_a_good_checksum_is_announced(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    assert worker.ring.append(1, 5, b"\xc1 rubbish")
+    worker.commit(2, "b", sent=False)
+    wait_until(lambda: bench.trade_ids() == ["b"], LIMIT_S, "the next")
+    assert "cannot be decoded" in gaps_of(bench)[0]
+    bench.receiver.fence("w", 1)
+    assert drained_of(bench) == [("w", 1, 6, 1, 5, 0)]
+
+
+def test_a_number_that_is_none_is_announced_and_accounted_for(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    worker.commit(1, "a", price="cheap")
+    wait_until(lambda: gaps_of(bench), LIMIT_S, "the gap")
+    (gap,) = bench.seen
+    assert (gap.stream, gap.first_id, gap.last_id, gap.symbol) == (EVENT_MARKET_TRADE, "a", "a", "BTCUSDT")
+    bench.receiver.fence("w", 1)
+    assert drained_of(bench) == [("w", 1, 1, 0, 1, 0)]
+    assert bench.receiver.violations_total == 0
+
+
+def test_an_account_that_does_not_add_up_is_told(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    data = worker.encoder.encode(1, 7, [])
+    assert worker.ring.append(1, 3, data), "says three events, has none"
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the batch")
+    bench.receiver.fence("w", 1)
+    drained_of(bench)
+    assert bench.receiver.violations_total == 1
+
+
+def test_the_next_engine_goes_on_and_marks_what_was_in_hand(make_bench: Any, make_worker: Any, tmp_path: Path) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    worker.commit(1, "a")
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the first")
+    # as an engine leaves it that is killed with the second in hand
+    other = RingReader.open(str(tmp_path), "w", 1)
+    assert other is not None
+    other.taking(2)
+    other.close()
+    bench.engine.stop(LIMIT_S)
+    bench.receiver.close()
+    worker.commit(2, "b", "c", sent=False)
+    worker.commit(3, "d", sent=False)
+    successor = make_bench(folder=tmp_path)
+    wait_until(lambda: len(successor.seen) == 3, LIMIT_S, "the rest")
+    assert [(trade.trade_id, trade.redelivered) for trade in successor.seen] == [("b", True), ("c", True), ("d", False)]
+    assert successor.receiver.redelivered_total == 2
+    successor.receiver.fence("w", 1)
+    assert drained_of(successor) == [("w", 1, 4, 4, 0, 2)]
+
+
+def test_a_batch_that_was_done_when_the_engine_died_does_not_come_again(
+    make_bench: Any, make_worker: Any, tmp_path: Path
+) -> None:
+    """Killed between the two words that say so: the tail still stands before it."""
+    bench = make_bench()
+    bench.engine.stop(LIMIT_S)
+    bench.receiver.close()
+    worker = make_worker(bench)
+    worker.commit(1, "a", sent=False)
+    worker.commit(2, "b", sent=False)
+    reader = RingReader.open(str(tmp_path), "w", 1)
+    assert reader is not None
+    reader.taking(1)
+    reader.took(1, 0, 1, 0, 0)
+    reader.close()
+    successor = make_bench(folder=tmp_path)
+    wait_until(lambda: successor.seen, LIMIT_S, "the second")
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the tail")
+    assert successor.trade_ids() == ["b"]
+
+
+def test_damaged_words_of_the_engine_are_survived(make_bench: Any, make_worker: Any, tmp_path: Path) -> None:
+    bench = make_bench()
+    bench.engine.stop(LIMIT_S)
+    bench.receiver.close()
+    worker = make_worker(bench)
+    for sequence in (1, 2, 3):
+        worker.commit(sequence, str(sequence), sent=False)
+    with worker.path.open("r+b") as file:
+        file.seek(Word.APPLIED * 8)
+        file.write(b"\xff" * 8)
+    successor = make_bench(folder=tmp_path)
+    wait_until(lambda: len(successor.seen) == 3, LIMIT_S, "everything")
+    assert successor.trade_ids() == ["1", "2", "3"]
+
+
+def test_the_end_takes_what_stands_in_rings(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    bench.receiver._look_at = time.monotonic() + 1000
+    for sequence in range(1, 500):
+        worker.commit(sequence, str(sequence), sent=False)
+    assert bench.engine.stop(LIMIT_S) == 0
+    assert bench.trade_ids() == [str(n) for n in range(1, 500)]

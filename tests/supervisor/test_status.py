@@ -8,6 +8,7 @@ from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
 from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.registry import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.ring_accounts import RingAccount
 from foxtrot_supervisor.settings import ConnectionConfig
 from foxtrot_supervisor.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.vitals import Vitals
@@ -175,6 +176,14 @@ def test_what_was_heard() -> None:
     assert worker["topics"] == [{"topic": "trade:X", "state": "flowing", "age_s": 0.2}]
     assert len(worker["stacks"]) == STACKS_CHARS_SHOWN
     assert (status["engine"]["queue_depth"], status["engine"]["recent"]) == (7, ["line"])
+
+
+def test_what_stands_in_rings_is_exact_and_comes_first() -> None:
+    vitals = {ENGINE: Vitals(), "one.a": Vitals()}
+    ring = RingAccount(committed=50, applied=40, lost=2, redelivered=3, used_bytes=800, rings=1)
+    (worker,) = assemble_status(FACTS, records(), vitals, PLACES, NOW, {"one.a": ring})["workers"]
+    assert [worker[key] for key in ("committed_total", "applied_total", "lost_total")] == [50, 40, 2]
+    assert [worker[key] for key in ("redelivered_total", "ring_used_bytes", "rings")] == [3, 800, 1]
 
 
 def test_without_an_engine_and_in_backoff() -> None:

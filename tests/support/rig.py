@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import batch_decoder, decode_from_child, encode_control
 from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Ready, Stop, ToChild
 from foxtrot_protocol.framing import Batch
+from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import ChildSpec, FeedSettings, encode_spec
+from foxtrot_supervisor.event_engine import EventEngine
+from foxtrot_supervisor.event_receiver import EventReceiver
 from tests.support.waiting import wait_until_async
 
 __all__ = ["WorkerRig"]
@@ -40,10 +44,19 @@ class WorkerRig:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.bind(endpoints.child_control_endpoint(str(folder)))
-        self._pull = self._context.socket(zmq.PULL)
-        self._pull.setsockopt(zmq.RCVHWM, 4)
-        self._pull.bind(endpoints.data_endpoint(str(folder)))
         self._decoder = batch_decoder("text")
+        self.engine = EventEngine()
+        self.receiver = EventReceiver(
+            self._context,
+            endpoints.data_endpoint(str(folder)),
+            "text",
+            self.engine,
+            structlog.get_logger(),
+            lambda data: self.batches.append(self._decoder.decode(data)),
+            run_dir=str(folder),
+            on_drained=lambda ring, path: self.drained.append(ring),
+        )
+        self.drained: list[RingFigures] = []
         self._listening = asyncio.create_task(self._listen())
         self.process: asyncio.subprocess.Process | None = None
         self._stderr: asyncio.Task[bytes] | None = None
@@ -154,15 +167,12 @@ class WorkerRig:
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
         self._router.close(linger=0)
-        self._pull.close(linger=0)
+        self.receiver.close()
         self._context.term()
 
     async def _listen(self) -> None:
         while True:
             while self._router.poll(0):
                 self.heard.append(decode_from_child(self._router.recv_multipart()[1]))
-            read = 0
-            while self.read_data and read < 200 and self._pull.poll(0):
-                self.batches.append(self._decoder.decode(self._pull.recv()))
-                read += 1
-            await asyncio.sleep(0 if read else 0.002)
+            more = self.read_data and self.receiver.pump()
+            await asyncio.sleep(0 if more else 0.002)

@@ -40,7 +40,7 @@ def read_config():
 sys.exit(run_supervisor(
     msgspec.convert(job["config"], FoxtrotConfig),
     run_dir_path=job["run_dir"],
-    import_path=".",
+    import_path=job["import_path"],
     log_level="debug",
     log_format="json",
     duration_s=job["duration_s"],
@@ -99,18 +99,23 @@ class SupervisorProcess:
         prelude: str = "",
         boot: str = BOOT,
         reloads: bool = False,
+        targets: Targets | None = None,
+        import_path: str = ".",
     ) -> None:
         """`prelude`: code that runs first in the supervisor's process, to break something in it.
 
         `boot`: what children call first; the real one takes behaviours as ``package.module:coroutine``.
         `reloads`: whether it has a configuration that can be read again (`configure`).
+        `targets` instead of test children; `import_path`: where handlers are found.
         """
         self.run_dir = folder / "run"
         self.notes = folder / "notes"
         self.notes.mkdir(exist_ok=True)
         self.log_path = folder / "log"
         config = config or FoxtrotConfig(supervisor=quick(), connections=[connection("one")])
-        targets = Targets(boot=boot, simulator=target("simulator"), engine=target(engine), connection=target(behaviour))
+        targets = targets or Targets(
+            boot=boot, simulator=target("simulator"), engine=target(engine), connection=target(behaviour)
+        )
         self._config_path = folder / "config.json"
         self.configure(msgspec.to_builtins(config))
         job = {
@@ -118,6 +123,7 @@ class SupervisorProcess:
             "config": msgspec.to_builtins(config),
             "run_dir": str(self.run_dir),
             "duration_s": duration_s,
+            "import_path": import_path,
             "targets": msgspec.to_builtins(targets),
         }
         self._stderr = self.log_path.open("ab")

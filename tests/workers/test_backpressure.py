@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookDelta, Gap, Quote, Ticker, Trade
-from foxtrot_workers.backpressure import Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.backpressure import TOO_LARGE, Backpressure, DroppedEvents, Pressure
 
 
 def trade(number: int, receive_ns: int) -> Trade[str]:
     return Trade("SIM", "BTCUSDT", 0, receive_ns, "1", "1", "buy", str(number))
 
 
-def test_holds_at_the_limit_drops_after_the_wait_and_flows_below_half() -> None:
-    pressure = Backpressure(limit_bytes=100, full_wait_s=5.0)
-    assert pressure.judge(99, 0.0) is Pressure.FLOWING
-    assert pressure.judge(100, 1.0) is Pressure.HOLDING
-    assert pressure.judge(60, 5.9) is Pressure.HOLDING, "above half: still held"
-    assert pressure.judge(60, 6.0) is Pressure.DROPPING
-    assert pressure.judge(51, 7.0) is Pressure.DROPPING
-    assert pressure.judge(50, 8.0) is Pressure.FLOWING
-    assert pressure.judge(100, 100.0) is Pressure.HOLDING, "the wait starts afresh"
-    assert pressure.judge(100, 104.9) is Pressure.HOLDING
+def test_holds_when_something_waits_drops_after_the_wait_and_flows_below_half() -> None:
+    pressure = Backpressure(ring_bytes=100, full_wait_s=5.0)
+    assert pressure.judge(100, 0, 0.0) is Pressure.FLOWING, "full, but nothing waits for room"
+    assert pressure.judge(90, 20, 1.0) is Pressure.HOLDING
+    assert pressure.judge(60, 0, 5.9) is Pressure.HOLDING, "above half: still held"
+    assert pressure.judge(60, 0, 6.0) is Pressure.DROPPING
+    assert pressure.judge(51, 0, 7.0) is Pressure.DROPPING
+    assert pressure.judge(10, 20, 7.5) is Pressure.DROPPING, "what waits comes first"
+    assert pressure.judge(50, 0, 8.0) is Pressure.FLOWING
+    assert pressure.judge(100, 1, 100.0) is Pressure.HOLDING, "the wait starts afresh"
+    assert pressure.judge(100, 1, 104.9) is Pressure.HOLDING
 
 
 def test_a_hold_that_ends_in_time_drops_nothing() -> None:
-    pressure = Backpressure(limit_bytes=100, full_wait_s=5.0)
-    pressure.judge(200, 0.0)
-    assert pressure.judge(10, 1.0) is Pressure.FLOWING
+    pressure = Backpressure(ring_bytes=100, full_wait_s=5.0)
+    pressure.judge(100, 100, 0.0)
+    assert pressure.judge(10, 0, 1.0) is Pressure.FLOWING
+
+
+def test_a_hole_has_the_cause_of_its_first_event() -> None:
+    dropped = DroppedEvents()
+    assert not dropped
+    dropped.add([trade(1, 1)], TOO_LARGE)
+    assert dropped
+    dropped.add([trade(2, 2)])
+    (gap,) = dropped.take_gaps(3)
+    assert isinstance(gap, Gap)
+    assert gap.cause == TOO_LARGE
 
 
 def test_dropped_events_become_one_gap_for_each_symbol_and_stream_with_exact_bounds() -> None:

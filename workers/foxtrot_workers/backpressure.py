@@ -1,6 +1,6 @@
 """What to do when the engine does not keep up: hold back the exchange for a bounded time, then drop and say so.
 
-Pure: told the backlog and the time, answers with what to do next.
+Pure: told how full the ring is and the time, answers with what to do next.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ import enum
 
 from foxtrot_protocol.events import EVENT_TYPES, BookDelta, BookSnapshot, Gap, MarketEvent, Quote, Trade
 
-__all__ = ["Backpressure", "DroppedEvents", "Pressure"]
+__all__ = ["TOO_LARGE", "TOO_SLOW", "Backpressure", "DroppedEvents", "Pressure"]
+
+TOO_SLOW = "engine too slow: events were dropped"
+TOO_LARGE = "an event too large for the ring was dropped"
 
 
 class Pressure(enum.Enum):
-    """The three ways to treat a full backlog."""
+    """The three ways to treat a full ring."""
 
     FLOWING = "flowing"
     HOLDING = "holding"
@@ -23,35 +26,36 @@ class Pressure(enum.Enum):
 
 
 class Backpressure:
-    """Decides between the three; leaves HOLDING or DROPPING when the backlog is below half its limit."""
+    """Decides between the three, by what stands in the ring and what waits for room in it."""
 
-    def __init__(self, limit_bytes: int, full_wait_s: float) -> None:
-        self._limit_bytes = limit_bytes
+    def __init__(self, ring_bytes: int, full_wait_s: float) -> None:
+        self._enough_bytes = ring_bytes // 2
         self._full_wait_s = full_wait_s
-        self._held_since: float | None = None
+        self._held_since = 0.0
         self.state = Pressure.FLOWING
 
-    def judge(self, backlog_bytes: int, now: float) -> Pressure:
-        """The treatment from now on; `now` in monotonic seconds."""
-        if backlog_bytes <= self._limit_bytes // 2:
+    def judge(self, used_bytes: int, waiting_bytes: int, now: float) -> Pressure:
+        """The treatment from now on; `now` in monotonic seconds.
+
+        Held back as soon as anything has to wait, until nothing does and half of the ring is free: a
+        socket that is paused and resumed for each batch would do little else.
+        """
+        if self.state is Pressure.FLOWING:
+            if waiting_bytes:
+                self.state = Pressure.HOLDING
+                self._held_since = now
+        elif not waiting_bytes and used_bytes <= self._enough_bytes:
             self.state = Pressure.FLOWING
-            self._held_since = None
-        elif self.state is Pressure.FLOWING and backlog_bytes >= self._limit_bytes:
-            self.state = Pressure.HOLDING
-            self._held_since = now
-        elif (
-            self.state is Pressure.HOLDING
-            and self._held_since is not None
-            and now - self._held_since >= self._full_wait_s
-        ):
+        elif self.state is Pressure.HOLDING and now - self._held_since >= self._full_wait_s:
             self.state = Pressure.DROPPING
         return self.state
 
 
 class _Hole:
-    __slots__ = ("end_ns", "exchange", "first_id", "last_id", "start_ns")
+    __slots__ = ("cause", "end_ns", "exchange", "first_id", "last_id", "start_ns")
 
-    def __init__(self, exchange: str, first_id: str | None, start_ns: int) -> None:
+    def __init__(self, exchange: str, first_id: str | None, start_ns: int, cause: str) -> None:
+        self.cause = cause
         self.exchange = exchange
         self.first_id = first_id
         self.last_id = first_id
@@ -66,15 +70,19 @@ class DroppedEvents:
         self._holes: dict[tuple[str, str], _Hole] = {}
         self.total = 0
 
-    def add(self, events: list[MarketEvent[str]]) -> None:
-        """These events will never be sent."""
+    def __bool__(self) -> bool:
+        """Whether there is anything to announce."""
+        return bool(self._holes)
+
+    def add(self, events: list[MarketEvent[str]], cause: str = TOO_SLOW) -> None:
+        """These events will never be sent; `cause` of the first names the hole."""
         self.total += len(events)
         for event in events:
             stream = EVENT_TYPES[type(event)]
             first_id, last_id = _identifiers(event)
             hole = self._holes.get((event.symbol, stream))
             if hole is None:
-                hole = self._holes[event.symbol, stream] = _Hole(event.exchange, first_id, event.receive_ns)
+                hole = self._holes[event.symbol, stream] = _Hole(event.exchange, first_id, event.receive_ns, cause)
             hole.last_id = last_id
             hole.end_ns = event.receive_ns
 
@@ -91,7 +99,7 @@ class DroppedEvents:
                 last_id=hole.last_id,
                 start_ns=hole.start_ns,
                 end_ns=hole.end_ns,
-                cause="engine too slow: events were dropped",
+                cause=hole.cause,
             )
             for (symbol, stream), hole in self._holes.items()
         ]

@@ -1,16 +1,16 @@
-"""The sending end of the data plane: batches over a PUSH socket, in order, never blocking the reader.
+"""The sending end of the data plane: each batch into the ring, then over a PUSH socket; never blocks the reader.
 
-What ZeroMQ cannot take at once waits in a backlog of bounded size; the worker holds back the exchange
-while it is full (`backpressure`). Sequence numbers are given when a batch is committed, so the stream on
-the wire has no holes of our own making.
+What is in the ring is committed: the engine gets it, whatever becomes of this process or of the message. So a
+socket that takes nothing just now (EAGAIN) loses nothing. What finds no room in the ring waits here, bounded, while
+the worker holds back the exchange (`backpressure`). Sequence numbers have no holes of our own making.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
 
 import zmq
 
@@ -18,34 +18,37 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.errors import MessageTooLarge
 from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.ring_layout import batch_bytes_max
+from foxtrot_workers.ring_writer import RingWriter
 
-__all__ = ["RETRY_S", "EventSender"]
+__all__ = ["DRAIN_POLL_S", "WAITING_BYTES_MAX", "EventSender"]
 
-RETRY_S = 0.005
-"""How soon a full socket is tried again, should its wake-up be missed."""
+WAITING_BYTES_MAX = 1024 * 1024
+"""What a paused socket had read already has room here; more is refused."""
+
+DRAIN_POLL_S = 0.002
+"""How often it is looked whether the engine has taken everything."""
 
 
 class EventSender:
-    """Sends the batches of one incarnation; `backlog_bytes` is what waits here beside ZeroMQ's own queue."""
+    """Commits and sends the batches of one incarnation; owns its ring."""
 
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
+        run_dir: str,
         worker: str,
         incarnation: int,
-        on_relief: Callable[[], None],
+        ring_bytes: int,
     ) -> None:
-        """`on_relief` is called whenever the backlog has become smaller."""
-        self._on_relief = on_relief
-        self._loop = asyncio.get_running_loop()
-        self._encoder = BatchEncoder(worker, incarnation)
+        """Raises `ring_writer.RingRefused`."""
+        self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes)
+        self._encoder = BatchEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
         self._sequence = 0
-        self._backlog: deque[bytes] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-        self.backlog_bytes = 0
-        self.committed_total = 0
-        self.oversized_total = 0
+        self._waiting: deque[tuple[int, int, bytes]] = deque()
+        self.waiting_bytes = 0
+        """What found no room in the ring yet."""
         self._socket = context.socket(zmq.PUSH)
         self._socket.setsockopt(zmq.SNDHWM, endpoints.DATA_SEND_HWM)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -53,63 +56,69 @@ class EventSender:
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, endpoints.DATA_RECONNECT_MAX_MS)
         self._socket.connect(endpoint)
 
-    def commit(self, events: list[MarketEvent[str]]) -> None:
-        """Give `events` the next sequence number and send them, now or as soon as there is room.
+    @property
+    def used_bytes(self) -> int:
+        """What stands in the ring and the engine has not yet done with."""
+        return self._ring.used_bytes
 
-        A batch over the size limit is split; a single event over it is counted as oversized and left out.
+    @property
+    def committed_total(self) -> int:
+        """Events in the ring, ever."""
+        return self._ring.committed_events
+
+    def commit(self, events: list[MarketEvent[str]]) -> list[MarketEvent[str]]:
+        """Give `events` the next sequence number, put them into the ring and send them.
+
+        Returns those that will never be sent: too large even alone, or no room even to wait. A batch that is
+        too large is cut in two.
         """
+        if self.waiting_bytes >= WAITING_BYTES_MAX:
+            return events
+        sequence = self._sequence + 1
         try:
-            data = self._encoder.encode(self._sequence + 1, time.time_ns(), events)
+            data = self._encoder.encode(sequence, time.time_ns(), events)
         except MessageTooLarge:
             if len(events) == 1:
-                self.oversized_total += 1
-                return
+                return events
             half = len(events) // 2
-            self.commit(events[:half])
-            self.commit(events[half:])
-            return
-        self._sequence += 1
-        self.committed_total += len(events)
-        if not self._backlog:
-            try:
-                self._socket.send(data, zmq.NOBLOCK)
+            return self.commit(events[:half]) + self.commit(events[half:])
+        self._sequence = sequence
+        if self._waiting or not self._ring.append(sequence, len(events), data):
+            self._waiting.append((sequence, len(events), data))
+            self.waiting_bytes += len(data)
+            return []
+        self._send(data)
+        return []
+
+    def retry(self) -> None:
+        """Put what waits into the ring, as far as there is room."""
+        while self._waiting:
+            sequence, count, data = self._waiting[0]
+            if not self._ring.append(sequence, count, data):
                 return
-            except zmq.Again:
-                pass
-        self._backlog.append(data)
-        self.backlog_bytes += len(data)
-        if self._timer is None:
-            self._timer = self._loop.call_later(RETRY_S, self._retry)
+            self._waiting.popleft()
+            self.waiting_bytes -= len(data)
+            self._send(data)
+
+    def tell_dropped(self, total: int) -> None:
+        """How many events were dropped, for whoever reads the ring's figures."""
+        self._ring.tell_dropped(total)
 
     async def drain(self, deadline: float) -> bool:
-        """Wait until the backlog is with ZeroMQ; False if `deadline` (monotonic seconds) came first."""
-        while self._backlog:
+        """Wait until the engine has done with everything; False if `deadline` (monotonic seconds) came first."""
+        while True:
+            self.retry()
+            if not self._waiting and not self._ring.used_bytes:
+                return True
             if time.monotonic() >= deadline:
                 return False
-            self._send_backlog()
-            await asyncio.sleep(RETRY_S)
-        return True
+            await asyncio.sleep(DRAIN_POLL_S)
 
-    def close(self, linger_ms: int) -> None:
-        """Close; what ZeroMQ holds has `linger_ms` to reach the engine (waited for by the context's end)."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._socket.close(linger=linger_ms)
+    def close(self) -> None:
+        """Close the socket and unmap the ring, whose file stays until the engine has read it."""
+        self._socket.close(linger=0)
+        self._ring.close()
 
-    def _retry(self) -> None:
-        self._timer = None
-        self._send_backlog()
-        if self._backlog:
-            self._timer = self._loop.call_later(RETRY_S, self._retry)
-
-    def _send_backlog(self) -> None:
-        before = len(self._backlog)
-        try:
-            while self._backlog:
-                self._socket.send(self._backlog[0], zmq.NOBLOCK)
-                self.backlog_bytes -= len(self._backlog.popleft())
-        except zmq.Again:
-            pass
-        if len(self._backlog) < before:
-            self._on_relief()
+    def _send(self, data: bytes) -> None:
+        with contextlib.suppress(zmq.Again):  # it stands in the ring
+            self._socket.send(data, zmq.NOBLOCK)

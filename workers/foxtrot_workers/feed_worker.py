@@ -21,20 +21,28 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers import catalog
 from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
-from foxtrot_workers.backpressure import Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
 from foxtrot_workers.child_log import Repetition
 from foxtrot_workers.connection import ClientOptions, ConnectFailed, make_client
 from foxtrot_workers.event_sender import EventSender
 from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send
 from foxtrot_workers.rest import RestFetcher
+from foxtrot_workers.ring_writer import RingRefused
 
-__all__ = ["BATCH_EVENTS_MAX", "FeedWorker", "run"]
+__all__ = ["BATCH_EVENTS_MAX", "DRAIN_S", "RETRY_S", "FeedWorker", "run"]
 
 BATCH_EVENTS_MAX = 256
 """A batch is sent at this many events at the latest; else when nothing more is at hand."""
 
 SAMPLE_BYTES = 300
 """How much of a rejected frame is shown in the log."""
+
+RETRY_S = 0.005
+"""How often it is looked whether a full ring has room again."""
+
+DRAIN_S = 5.0
+"""How long, within the grace of a stop, the engine may take to do with everything: what it has not by then it reads
+from the ring when we are gone."""
 
 CLOSE_GRACE_S = 1.0
 """How long a polite WebSocket close may take, within the grace of a stop."""
@@ -50,13 +58,20 @@ async def run(context: ChildContext) -> int:
         context.log.error("feed_misconfigured", reason=str(error))
         context.failed(str(error))
         return ChildExit.CONFIGURATION
-    return await FeedWorker(context, settings, adapter, topics).run()
+    try:
+        worker = FeedWorker(context, settings, adapter, topics)
+    except RingRefused as refusal:
+        context.log.error("ring_refused", reason=refusal.reason)
+        context.failed(refusal.reason)
+        return ChildExit.CONNECTION_LOST  # waited for with backoff, as for an exchange: an engine may free the room
+    return await worker.run()
 
 
 class FeedWorker:
     """One connection of one exchange, from connect to exit code."""
 
     def __init__(self, context: ChildContext, settings: FeedSettings, adapter: Adapter, topics: list[Topic]) -> None:
+        """Raises `RingRefused`."""
         self._context = context
         self._settings = settings
         self._adapter = adapter
@@ -69,11 +84,12 @@ class FeedWorker:
         self._sender = EventSender(
             context.zmq_context,
             settings.data_endpoint,
+            context.spec.run_dir,
             context.spec.name,
             context.spec.incarnation,
-            self._judge_pressure,
+            settings.ring_bytes,
         )
-        self._pressure = Backpressure(settings.backlog_bytes, settings.full_wait_s)
+        self._pressure = Backpressure(settings.ring_bytes, settings.full_wait_s)
         self._dropped = DroppedEvents()
         self._rest = RestFetcher(settings.rest_url or adapter.rest_url, settings.ca_file, settings.proxy)
         base = settings.url or adapter.url
@@ -101,6 +117,7 @@ class FeedWorker:
         self._flush_scheduled = False
         self._opened = False
         self._timer: asyncio.TimerHandle | None = None
+        self._pressure_timer: asyncio.TimerHandle | None = None
         self._end: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._stop_deadline: float | None = None
 
@@ -166,10 +183,12 @@ class FeedWorker:
         events, self._events = self._events, []
         self._events_total += len(events)
         if self._pressure.state is Pressure.DROPPING:
-            self._dropped.add(events)
+            self._drop(events, TOO_SLOW)
             return
-        self._sender.commit(events)
-        if self._sender.backlog_bytes:
+        left = self._sender.commit(events)
+        if left:
+            self._drop(left, TOO_SLOW if self._sender.waiting_bytes else TOO_LARGE)
+        if self._sender.waiting_bytes and self._pressure.state is Pressure.FLOWING:
             self._judge_pressure()
 
     # ---- everything else
@@ -279,22 +298,36 @@ class FeedWorker:
         self._perform(self._feed.tick(now, last_frame_at))
         if self._adapter.notices:
             self._take_notices()
-        if self._pressure.state is not Pressure.FLOWING:
-            self._judge_pressure()
         self._arm_timer()
 
+    def _drop(self, events: list[MarketEvent[str]], cause: str) -> None:
+        self._dropped.add(events, cause)
+        self._sender.tell_dropped(self._dropped.total)
+        if self._pressure.state is Pressure.FLOWING:
+            self._announce_dropped()
+
+    def _announce_dropped(self) -> None:
+        gaps = self._dropped.take_gaps(time.time_ns())
+        if gaps and self._sender.commit(gaps):
+            self._context.log.error("gaps_not_announced", count=len(gaps))
+
     def _judge_pressure(self) -> None:
+        """The ring was full: look every `RETRY_S` until it is no more."""
+        sender = self._sender
         before = self._pressure.state
-        state = self._pressure.judge(self._sender.backlog_bytes, time.monotonic())
+        sender.retry()
+        state = self._pressure.judge(sender.used_bytes, sender.waiting_bytes, time.monotonic())
+        if state is not Pressure.FLOWING:
+            self._pressure_timer = self._loop.call_later(RETRY_S, self._judge_pressure)
         if state is before:
             return
-        self._context.log.warning("backpressure", state=state.value, backlog_bytes=self._sender.backlog_bytes)
+        self._context.log.warning("backpressure", state=state.value, ring_used_bytes=sender.used_bytes)
         if state is Pressure.HOLDING:
             self._client.pause()
         elif before is Pressure.HOLDING:
             self._client.resume()
-        if before is Pressure.DROPPING:
-            self._sender.commit(self._dropped.take_gaps(time.time_ns()))
+        if state is Pressure.FLOWING:
+            self._announce_dropped()
 
     def _check_symbols(self) -> None:
         """Some exchanges acknowledge unknown symbols and then stay silent: look them up, beside the stream."""
@@ -348,7 +381,7 @@ class FeedWorker:
         self._context.log.warning("connect_failed", cause=failure.cause, retry_after_s=failure.retry_after_s)
         self._context.failed(failure.cause, failure.retry_after_s)
         await self._rest.close()
-        self._sender.close(linger_ms=0)
+        self._sender.close()
         return ChildExit.REFUSED if failure.refused else ChildExit.CONNECTION_LOST
 
     async def _leave(self, code: int, cause: str) -> None:
@@ -357,22 +390,24 @@ class FeedWorker:
         if code != ChildExit.CLEAN:
             self._context.log.warning("connection_ended", cause=cause)
             self._context.failed(cause)
-        if self._timer is not None:
-            self._timer.cancel()
         self._client.pause()
         if self._events:
             self._flush()
-        gaps = self._dropped.take_gaps(time.time_ns())
-        if gaps:
-            self._sender.commit(gaps)
+        self._announce_dropped()
+        for timer in (self._timer, self._pressure_timer):
+            if timer is not None:
+                timer.cancel()
         closing = asyncio.create_task(
             self._client.close(min(CLOSE_GRACE_S, max(0.0, deadline - time.monotonic()))), name="close"
         )
-        if not await self._sender.drain(deadline):
-            self._context.log.error("not_everything_sent", backlog_bytes=self._sender.backlog_bytes)
+        if not await self._sender.drain(min(deadline, time.monotonic() + DRAIN_S)):
+            sender = self._sender
+            # what stands in the ring is read when we are gone; what still waits for room is not
+            tell = self._context.log.error if sender.waiting_bytes else self._context.log.warning
+            tell("left_to_the_engine", ring_used_bytes=sender.used_bytes, lost_bytes=sender.waiting_bytes)
         await closing
         await self._rest.close()
-        self._sender.close(linger_ms=max(0, int((deadline - time.monotonic()) * 1000)))
+        self._sender.close()
 
     def _fill_heartbeat(self, heartbeat: Heartbeat) -> Heartbeat:
         gc.collect(1)

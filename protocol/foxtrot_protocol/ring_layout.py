@@ -1,0 +1,364 @@
+"""Layout of a ring: the file in which a worker keeps what it parsed until the engine has handled it. Pure.
+
+One file for each incarnation of a worker, ``ring-<worker>-<incarnation>``, mapped by both. A header page, then
+`capacity` bytes of records. Positions count bytes since the beginning and only grow; a position's place in the
+file is its rest by `capacity`. All numbers are little-endian. docs/protocol.md has the same in words.
+
+Each side writes only its own words, each word on a cache line of its own. The worker writes a record, then a
+mark, then `Word.HEAD`: what lies before it is committed. The engine writes `Word.APPLYING` before it hands a batch
+to handlers, then its own mark, then `Word.APPLIED`, then `Word.TAIL`, which gives the room back.
+
+A mark holds several figures that must agree. There are two places for it, used in turn, and one aligned word
+says which is valid; so a process that is killed between two writes leaves the mark before intact.
+
+Nothing read from a ring is believed: a record counts only if length, position, checksum and sequence fit.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+import zlib
+from mmap import mmap
+from typing import Final
+
+from msgspec import Struct
+
+from foxtrot_protocol.codec import BATCH_BYTES_MAX
+from foxtrot_protocol.errors import MalformedMessage
+
+__all__ = [
+    "CAPACITY_MAX",
+    "CAPACITY_MIN",
+    "HEADER_BYTES",
+    "MAGIC",
+    "RECORD_BYTES",
+    "RESYNC_BYTES_MAX",
+    "WORKER_BYTES_MAX",
+    "AppliedMark",
+    "CommitMark",
+    "Record",
+    "RingFigures",
+    "RingIdentity",
+    "Word",
+    "applied_mark",
+    "applied_place",
+    "batch_bytes_max",
+    "commit_mark",
+    "figures",
+    "find_record",
+    "pack_identity",
+    "parse_ring_name",
+    "place",
+    "plan_append",
+    "put_record",
+    "read_identity",
+    "read_record",
+    "record_size",
+    "ring_name",
+    "wrap_marker",
+]
+
+MAGIC: Final = 0x31474E4952584F46
+"""First word of the file ("FOXRING1"), written last of all: a file without it was never finished."""
+
+HEADER_BYTES: Final = 4096
+RECORD_BYTES: Final = 32
+"""Header of a record."""
+WORKER_BYTES_MAX: Final = 200
+CAPACITY_MIN: Final = 4096
+CAPACITY_MAX: Final = 1 << 30
+RESYNC_BYTES_MAX: Final = 8 * 1024 * 1024
+"""How far behind damage the next good record is looked for: twice the largest batch."""
+
+_LAYOUT: Final = 1
+_ALIGN: Final = 8
+_IDENTITY: Final = struct.Struct("<QIIQQ")  # magic, layout, header bytes, capacity, incarnation; then the name
+_NAME_LENGTH: Final = struct.Struct("<II")  # bytes of the name, checksum of all that stands before it and the name
+_NAME_AT: Final = _IDENTITY.size + _NAME_LENGTH.size
+_RECORD: Final = struct.Struct("<IIQQII")  # checksum, length, sequence, events before, events, nothing
+_CHECKED: Final = struct.Struct("<IQQII")
+_WRAP_START: Final = (0x50415257, 0xFFFFFFFF)
+_START: Final = struct.Struct("<II")
+_WRAP: Final = _START.pack(*_WRAP_START)
+_crc32 = zlib.crc32
+_unpack_record = _RECORD.unpack_from
+_unpack_start = _START.unpack_from
+_pack_record = _RECORD.pack_into
+_pack_checked = _CHECKED.pack
+
+
+class Word(enum.IntEnum):
+    """Where each 8-byte word stands, in words from the beginning of the file; lines are of 8 words."""
+
+    HEAD = 128
+    """Worker: bytes ever committed."""
+    COMMIT_MARK = 136
+    """Worker: two marks of a line each, `CommitMark`; the one whose head is `HEAD` is valid."""
+    DROPPED = 152
+    """Worker: events it dropped (and announced), since the ring was full for too long or an event too large."""
+    TAIL = 192
+    """Engine: bytes that were applied; the room before it may be written again."""
+    APPLYING = 200
+    """Engine: sequence of the batch that it has, or last had, in hand."""
+    APPLIED = 208
+    """Engine: sequence of the last batch that it has done with."""
+    APPLIED_MARK = 216
+    """Engine: two marks of a line each, `AppliedMark`; the one whose sequence is `APPLIED` is valid."""
+
+
+class RingIdentity(Struct, frozen=True):
+    """Whose ring this is; `capacity` in bytes."""
+
+    worker: str
+    incarnation: int
+    capacity: int
+
+
+class CommitMark(Struct, frozen=True):
+    """What the worker has committed: bytes, batches (the last sequence) and events."""
+
+    head: int
+    sequence: int
+    events: int
+
+
+class AppliedMark(Struct, frozen=True):
+    """What the engine has done with: events applied, announced as lost, and given again after a crash."""
+
+    sequence: int
+    applied: int
+    lost: int
+    redelivered: int
+
+
+class Record(Struct, frozen=True):
+    """A committed batch. `events_before`: events committed before it in this ring; `end`: position behind it."""
+
+    sequence: int
+    events_before: int
+    events: int
+    data: bytes
+    end: int
+
+
+class RingFigures(Struct, frozen=True, kw_only=True):
+    """What anybody may read of a ring, of a dead worker too."""
+
+    worker: str
+    incarnation: int
+    capacity_bytes: int
+    used_bytes: int
+    committed_events: int
+    applied_events: int
+    lost_events: int
+    redelivered_events: int
+    dropped_events: int
+
+
+# ---- names and identity
+
+
+def ring_name(worker: str, incarnation: int) -> str:
+    """File name of a ring."""
+    return f"ring-{worker}-{incarnation}"
+
+
+def parse_ring_name(name: str) -> tuple[str, int] | None:
+    """Worker and incarnation of a ring's file name, None if it is none."""
+    kind, _, rest = name.partition("-")
+    worker, _, incarnation = rest.rpartition("-")
+    if kind != "ring" or not worker or not (incarnation.isascii() and incarnation.isdigit() and len(incarnation) < 19):
+        return None
+    number = int(incarnation)
+    return (worker, number) if ring_name(worker, number) == name else None
+
+
+def pack_identity(identity: RingIdentity) -> bytes:
+    """First bytes of the file but for the magic, which is 0 here and written when all else is; raises ValueError."""
+    name = identity.worker.encode()
+    capacity = identity.capacity
+    if len(name) > WORKER_BYTES_MAX:
+        raise ValueError(f"a worker's name has at most {WORKER_BYTES_MAX} bytes: {identity.worker}")
+    if not CAPACITY_MIN <= capacity <= CAPACITY_MAX or capacity % _ALIGN:
+        raise ValueError(f"a ring has {CAPACITY_MIN} to {CAPACITY_MAX} bytes, a multiple of {_ALIGN}: {capacity}")
+    facts = _IDENTITY.pack(0, _LAYOUT, HEADER_BYTES, capacity, identity.incarnation)
+    return facts + _NAME_LENGTH.pack(len(name), _crc32(name, _crc32(facts[8:]))) + name
+
+
+def read_identity(header: bytes) -> RingIdentity | None:
+    """Whose ring it is; None while its writer has not finished it. Raises `MalformedMessage`."""
+    if len(header) < HEADER_BYTES:
+        raise MalformedMessage(f"ring: a header has {HEADER_BYTES} bytes, this has {len(header)}")
+    magic, layout, header_bytes, capacity, incarnation = _IDENTITY.unpack_from(header)
+    if magic == 0:
+        return None
+    length, checksum = _NAME_LENGTH.unpack_from(header, _IDENTITY.size)
+    if magic != MAGIC or layout != _LAYOUT or header_bytes != HEADER_BYTES or length > WORKER_BYTES_MAX:
+        raise MalformedMessage("ring: not a ring, or of another layout")
+    name = bytes(header[_NAME_AT : _NAME_AT + length])
+    if _crc32(name, _crc32(header[8 : _IDENTITY.size])) != checksum:
+        raise MalformedMessage("ring: its identity is damaged")
+    if not CAPACITY_MIN <= capacity <= CAPACITY_MAX or capacity % _ALIGN:
+        raise MalformedMessage(f"ring: its capacity cannot be {capacity}")
+    try:
+        return RingIdentity(name.decode(), incarnation, capacity)
+    except UnicodeDecodeError:
+        raise MalformedMessage("ring: its worker's name is no text") from None
+
+
+# ---- marks
+
+
+def commit_mark(words: memoryview) -> CommitMark | None:
+    """The worker's mark; None if it is just being replaced, or damaged."""
+    head = words[Word.HEAD]
+    if head == 0:
+        return CommitMark(0, 0, 0)
+    for at in (Word.COMMIT_MARK, Word.COMMIT_MARK + 8):
+        if words[at] == head:
+            mark = CommitMark(head, words[at + 1], words[at + 2])
+            # a mark is replaced only after the head has moved on: it has not, so these belong together
+            return mark if words[Word.HEAD] == head else None
+    return None
+
+
+def applied_place(words: memoryview) -> int:
+    """Which of its two marks the engine has written last (0 or 1), or -1 if none, or if that is damaged."""
+    sequence = words[Word.APPLIED]
+    valid = [turn for turn in (0, 1) if sequence and words[Word.APPLIED_MARK + 8 * turn] == sequence]
+    return valid[0] if valid else -1
+
+
+def applied_mark(words: memoryview) -> AppliedMark | None:
+    """The engine's mark; None if it is damaged, or just being replaced."""
+    sequence = words[Word.APPLIED]
+    if sequence == 0:
+        return AppliedMark(0, 0, 0, 0)
+    turn = applied_place(words)
+    if turn < 0:
+        return None
+    at = Word.APPLIED_MARK + 8 * turn
+    return AppliedMark(sequence, words[at + 1], words[at + 2], words[at + 3])
+
+
+def figures(header: bytes) -> RingFigures | None:
+    """What a ring's header tells; None while it is unfinished or being changed. Raises `MalformedMessage`."""
+    identity = read_identity(header)
+    if identity is None:
+        return None
+    words = memoryview(header)[:HEADER_BYTES].cast("Q")
+    head, tail = words[Word.HEAD], words[Word.TAIL]
+    committed, applied = commit_mark(words), applied_mark(words)
+    if committed is None or applied is None:
+        return None
+    return RingFigures(
+        worker=identity.worker,
+        incarnation=identity.incarnation,
+        capacity_bytes=identity.capacity,
+        used_bytes=min(max(0, head - tail), identity.capacity),
+        committed_events=committed.events,
+        applied_events=applied.applied,
+        lost_events=applied.lost,
+        redelivered_events=applied.redelivered,
+        dropped_events=words[Word.DROPPED],
+    )
+
+
+# ---- records
+
+
+def batch_bytes_max(capacity: int) -> int:
+    """Largest batch that a ring takes: half of it, so that it fits wherever the last record ended."""
+    return min(BATCH_BYTES_MAX, capacity // 2 - RECORD_BYTES)
+
+
+def record_size(length: int) -> int:
+    """Bytes of a record whose batch has `length` bytes."""
+    return (RECORD_BYTES + length + _ALIGN - 1) & -_ALIGN
+
+
+def place(position: int, size: int, capacity: int) -> int:
+    """Where a record of `size` bytes after `position` begins: there, or at the next lap, for none is cut in two."""
+    rest = capacity - position % capacity
+    return position if size <= rest else position + rest
+
+
+def plan_append(head: int, tail: int, capacity: int, size: int) -> int | None:
+    """Where the next record begins; None if there is no room now, or `tail` cannot be true."""
+    rest = capacity - head % capacity
+    start = head if size <= rest else head + rest
+    if tail > head or start + size - tail > capacity:
+        return None
+    return start
+
+
+def wrap_marker() -> bytes:
+    """Says that the rest of a lap is unused: stands where the next record would not fit."""
+    return _WRAP
+
+
+def put_record(
+    into: mmap | bytearray, offset: int, sequence: int, events_before: int, events: int, data: bytes
+) -> None:
+    """Write a record at `offset`. The hot path."""
+    length = len(data)
+    checksum = _crc32(data, _crc32(_pack_checked(length, sequence, events_before, events, 0)))
+    _pack_record(into, offset, checksum, length, sequence, events_before, events, 0)
+    begin = offset + RECORD_BYTES
+    into[begin : begin + length] = data
+
+
+def read_record(data: memoryview, position: int, head: int) -> Record | None:
+    """The committed record after `position`; None if there is none. Raises `MalformedMessage` where it is damaged.
+
+    `data`: the whole ring without its header page.
+    """
+    capacity = len(data)
+    if position == head:
+        return None
+    if not 0 < head - position <= capacity or position % _ALIGN or head % _ALIGN:
+        raise MalformedMessage(f"ring: a head of {head} cannot follow {position} in {capacity} bytes")
+    offset = position % capacity
+    if capacity - offset < RECORD_BYTES or _unpack_start(data, offset) == _WRAP_START:
+        position += capacity - offset
+        offset = 0
+    return _record_at(data, offset, position, head)
+
+
+def _record_at(data: memoryview, offset: int, position: int, head: int) -> Record:
+    room = min(len(data) - offset, head - position)
+    if room < RECORD_BYTES:
+        raise MalformedMessage("ring: no room for a record where one must stand")
+    checksum, length, sequence, before, events, nothing = _unpack_record(data, offset)
+    size = record_size(length)
+    if length > BATCH_BYTES_MAX or size > room or nothing:
+        raise MalformedMessage(f"ring: a record of {length} bytes where {room} are left")
+    batch = bytes(data[offset + RECORD_BYTES : offset + RECORD_BYTES + length])
+    # of the copy: whoever changes the ring meanwhile changes nothing here
+    if _crc32(batch, _crc32(_CHECKED.pack(length, sequence, before, events, 0))) != checksum:
+        raise MalformedMessage("ring: the checksum of a record does not fit")
+    return Record(sequence, before, events, batch, position + size)
+
+
+def find_record(data: memoryview, position: int, head: int, first: int, last: int) -> Record | None:
+    """The next good record after damage at `position` whose sequence is `first` to `last`, inclusive.
+
+    Looks at most `RESYNC_BYTES_MAX` far; None if there is none before that or before `head`.
+    """
+    capacity = len(data)
+    if not 0 < head - position <= capacity or position % _ALIGN:
+        return None
+    end = min(head, position + RESYNC_BYTES_MAX)
+    for at in range(position, end, _ALIGN):
+        offset = at % capacity
+        if capacity - offset < RECORD_BYTES:
+            continue
+        # most places fail here, for little: the rest is read only where it may be a record
+        _, length, sequence, *_ = _unpack_record(data, offset)
+        if first <= sequence <= last and length <= BATCH_BYTES_MAX:
+            try:
+                return _record_at(data, offset, at, head)
+            except MalformedMessage:
+                continue
+    return None

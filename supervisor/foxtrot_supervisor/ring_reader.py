@@ -1,0 +1,156 @@
+"""The engine's end of a worker's ring, and what anybody may read of one (`foxtrot_protocol.ring_layout`)."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+
+from foxtrot_protocol import ring_layout
+from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_protocol.ring_layout import HEADER_BYTES, AppliedMark, CommitMark, Record, RingFigures, Word
+
+__all__ = ["RingReader", "read_figures"]
+
+_HEAD, _TAIL, _APPLYING, _APPLIED = int(Word.HEAD), int(Word.TAIL), int(Word.APPLYING), int(Word.APPLIED)
+_MARK = int(Word.APPLIED_MARK)
+_MARK_READS_MAX = 100
+"""How often a mark is read again that its writer is just replacing."""
+
+
+class RingReader:
+    """One mapped ring; make it with `RingReader.open`. Used by one thread."""
+
+    def __init__(self, path: str, mapped: mmap.mmap, identity: ring_layout.RingIdentity) -> None:
+        self.path = path
+        self.worker = identity.worker
+        self.incarnation = identity.incarnation
+        self.capacity = identity.capacity
+        self._map = mapped
+        self._whole = memoryview(mapped)
+        self._words = self._whole[:HEADER_BYTES].cast("Q")
+        self._data = self._whole[HEADER_BYTES : HEADER_BYTES + identity.capacity]
+        self._turn = max(0, ring_layout.applied_place(self._words))
+        self.tail = int(self._words[_TAIL])
+        """Where the next record is read."""
+        if not self.plausible:  # damaged: begin as far back as anything can stand
+            self.tail = max(0, int(self._words[_HEAD]) - self.capacity) & -8
+        self.in_hand = int(self._words[_APPLYING])
+        """The batch that an engine before this one had in hand, if it is later than the last applied."""
+
+    @classmethod
+    def open(cls, run_dir: str, worker: str, incarnation: int) -> RingReader | None:
+        """The ring of this incarnation; None if there is none (yet). Raises `MalformedMessage` or OSError."""
+        path = os.path.join(run_dir, ring_layout.ring_name(worker, incarnation))
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            if _size(fd) < HEADER_BYTES:
+                return None  # just made
+            identity = ring_layout.read_identity(os.pread(fd, HEADER_BYTES, 0))
+            if identity is None:
+                return None
+            if (identity.worker, identity.incarnation) != (worker, incarnation):
+                raise MalformedMessage(f"ring: {path} is of {identity.worker}#{identity.incarnation}")
+            if _size(fd) != HEADER_BYTES + identity.capacity:
+                raise MalformedMessage(f"ring: {path} has not the size that it tells")
+            return cls(path, mmap.mmap(fd, HEADER_BYTES + identity.capacity), identity)
+        finally:
+            os.close(fd)
+
+    @property
+    def dropped(self) -> int:
+        """Events the worker says it dropped."""
+        return int(self._words[Word.DROPPED])
+
+    @property
+    def plausible(self) -> bool:
+        """Whether head and tail can be true."""
+        head = int(self._words[_HEAD])
+        return 0 <= head - self.tail <= self.capacity and not (head | self.tail) % 8
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is committed beyond the tail."""
+        return self.tail == int(self._words[_HEAD])
+
+    def committed(self) -> CommitMark | None:
+        """What the worker has committed, as one; None if it cannot be told."""
+        for _ in range(_MARK_READS_MAX):
+            mark = ring_layout.commit_mark(self._words)
+            if mark is not None:
+                return mark
+        return None
+
+    def applied(self) -> AppliedMark | None:
+        """What engines have done with so far, for whoever begins here; None if the mark is damaged."""
+        return ring_layout.applied_mark(self._words)
+
+    def next(self) -> Record | None:
+        """The record at the tail, None if there is none; raises `MalformedMessage` if it is damaged."""
+        return ring_layout.read_record(self._data, self.tail, self._words[_HEAD])
+
+    def find(self, first: int, last: int) -> Record | None:
+        """The first good record after damage at the tail, of these sequences."""
+        return ring_layout.find_record(self._data, self.tail, self._words[_HEAD], first, last)
+
+    def end_of(self, length: int) -> int:
+        """Position behind the record at the tail, if its batch has `length` bytes."""
+        size = ring_layout.record_size(length)
+        return ring_layout.place(self.tail, size, self.capacity) + size
+
+    def taking(self, sequence: int) -> None:
+        """This batch goes to the handlers now."""
+        self._words[_APPLYING] = sequence
+
+    def took(self, sequence: int, end: int, applied: int, lost: int, redelivered: int) -> None:
+        """All up to this batch is done with; totals of this ring. Gives the room before `end` back."""
+        words = self._words
+        self._turn ^= 1
+        mark = _MARK + 8 * self._turn
+        words[mark + 1] = applied
+        words[mark + 2] = lost
+        words[mark + 3] = redelivered
+        words[mark] = sequence
+        words[_APPLIED] = sequence  # one aligned store: from here on a crash gives nothing of it again
+        words[_TAIL] = self.tail = end
+
+    def skip(self, end: int) -> None:
+        """Give the room before `end` back, of batches that are done with."""
+        self._words[_TAIL] = self.tail = end
+
+    def abandon(self) -> None:
+        """Give all room back: what is in it cannot be read."""
+        self.skip(int(self._words[_HEAD]))
+
+    def close(self) -> None:
+        """Unmap it; the file stays."""
+        self._words.release()
+        self._data.release()
+        self._whole.release()
+        self._map.close()
+
+
+def read_figures(run_dir: str) -> list[RingFigures]:
+    """The figures of every ring in the directory that can be read just now, by worker and incarnation."""
+    found = []
+    for name in os.listdir(run_dir):
+        if ring_layout.parse_ring_name(name) is None:
+            continue
+        with contextlib.suppress(OSError, MalformedMessage):
+            fd = os.open(os.path.join(run_dir, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                for _ in range(_MARK_READS_MAX):
+                    shown = ring_layout.figures(os.pread(fd, HEADER_BYTES, 0))
+                    if shown is not None:
+                        found.append(shown)
+                        break
+            finally:
+                os.close(fd)
+    return sorted(found, key=lambda shown: (shown.worker, shown.incarnation))
+
+
+def _size(fd: int) -> int:
+    return os.fstat(fd).st_size

@@ -1,0 +1,30 @@
+"""Engines in which one layer of delivery is missing: tests must notice each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foxtrot_protocol.child import ChildContext
+from foxtrot_supervisor import engine_process
+from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.ring_reader import RingReader
+
+__all__ = ["early_tail", "without_ring"]
+
+
+async def without_ring(context: ChildContext) -> int:
+    """Never reads a ring: only what ZeroMQ brings is applied."""
+    RingReader.next = lambda self: None  # type: ignore[method-assign]  # broken on purpose
+    return await engine_process.run(context)
+
+
+async def early_tail(context: ChildContext) -> int:
+    """Acknowledges a batch before the handlers have had it."""
+    apply = EventReceiver._apply
+
+    def acknowledge_first(self: Any, source: Any, ring: Any, batch: Any, rejected: Any, data: bytes, end: int) -> None:
+        ring.reader.took(batch.sequence, end, ring.applied + len(batch.events), ring.lost, ring.redelivered)
+        apply(self, source, ring, batch, rejected, data, end)
+
+    EventReceiver._apply = acknowledge_first  # type: ignore[method-assign]  # broken on purpose
+    return await engine_process.run(context)

@@ -1,0 +1,170 @@
+"""A real supervisor with real workers on a simulated exchange, and a handler that writes down every trade it gets.
+
+The handler writes with one system call an event, so that what it had is known though its process be SIGKILLed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
+from foxtrot_workers.simulator.server import SimulatedExchange
+from tests.support.supervisor_process import SupervisorProcess, quick
+from tests.support.waiting import wait_until
+
+__all__ = ["DeliveryRun", "Handled"]
+
+LIMIT_S = 20.0
+
+_HANDLER = """
+import os
+import time
+
+NAP_EVENTS, NAP_S = {nap!r}
+
+class Writer:
+    def __init__(self, engine):
+        self.fd = os.open({path!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.count = 0
+        engine.register("eMarketTrade.", self.on_trade)
+        engine.register("eGap.", self.on_gap)
+
+    def on_trade(self, event):
+        trade = event.data
+        line = "t %s %s %d %d %d" % (trade.symbol, trade.trade_id, trade.redelivered, trade.publish_ns, os.getpid())
+        os.write(self.fd, line.encode() + b"\\n")
+        self.count += 1
+        if NAP_EVENTS and self.count % NAP_EVENTS == 0:
+            time.sleep(NAP_S)
+
+    def on_gap(self, event):
+        gap = event.data
+        os.write(self.fd, ("g %s %s %s %d\\n" % (gap.symbol or "-", gap.first_id, gap.last_id, os.getpid())).encode())
+
+    def close(self):
+        os.close(self.fd)
+"""
+
+
+class Handled(Struct, frozen=True):
+    """A trade that the handler was given; `engine` is the pid of its process."""
+
+    symbol: str
+    trade_id: int
+    redelivered: bool
+    publish_ns: int
+    engine: int
+
+
+class DeliveryRun:
+    """Start it in a thread of its own while `sim` runs in the loop; a context manager."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sim: SimulatedExchange,
+        symbols: list[str],
+        *,
+        engine: str = "foxtrot_supervisor.engine_process:run",
+        nap: tuple[int, float] = (0, 0.0),
+        ring: RingConfig | None = None,
+        settle_s: float = LIMIT_S,
+    ) -> None:
+        """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
+
+        `settle_s`: how long an engine may take to handle what stands in the rings, once nothing is added.
+        """
+        self._settle_s = settle_s
+        self.path = folder / "handled"
+        (folder / "delivery_handler.py").write_text(_HANDLER.format(nap=nap, path=str(self.path)))
+        self.workers = {f"{symbol.lower()}.a": symbol for symbol in symbols}
+        config = FoxtrotConfig(
+            supervisor=quick(
+                start_method="auto", hung_s=20.0, late_s=10.0, restart_intensity=1000, stop_ask_s=10.0, backoff_s=0.01
+            ),
+            engine=EngineConfig(handlers=["delivery_handler:Writer"]),
+            ring=ring or RingConfig(),
+            connections=[
+                ConnectionConfig(
+                    name=symbol.lower(),
+                    exchange="binance",
+                    channels=["trade"],
+                    symbols=[symbol],
+                    url=sim.url,
+                    rest_url=sim.rest_url,
+                )
+                for symbol in symbols
+            ],
+        )
+        self.supervisor = SupervisorProcess(
+            folder, config=config, targets=Targets(engine=engine), import_path=str(folder)
+        )
+
+    def __enter__(self) -> DeliveryRun:
+        self.supervisor.__enter__()
+        self.supervisor.wait_running()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self.supervisor.__exit__(*details)
+
+    def handled(self, symbol: str) -> list[Handled]:
+        """What the handlers of all engines were given of this symbol, in order."""
+        if not self.path.exists():
+            return []
+        rows = [line.split() for line in self.path.read_text().splitlines()]
+        return [
+            Handled(row[1], int(row[2]), row[3] == "1", int(row[4]), int(row[5]))
+            for row in rows
+            if row[0] == "t" and row[1] == symbol
+        ]
+
+    def gaps(self) -> list[list[str]]:
+        """Symbol, first and last identifier of each gap."""
+        rows = [line.split() for line in self.path.read_text().splitlines()]
+        return [row[1:4] for row in rows if row[0] == "g"]
+
+    def more(self, symbol: str, count: int) -> None:
+        """Wait until so many more trades have come."""
+        before = len(self.handled(symbol))
+        wait_until(lambda: len(self.handled(symbol)) >= before + count, LIMIT_S, f"{count} more of {symbol}")
+
+    def committed_more(self, name: str, count: int) -> None:
+        """Wait until a worker has committed so many more events, whoever takes them."""
+        before = self.supervisor.child(name)["committed_total"]
+        wait_until(
+            lambda: self.supervisor.child(name)["committed_total"] >= before + count, LIMIT_S, f"{count} more of {name}"
+        )
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """A signal to a child; its pid."""
+        pid = int(self.supervisor.child(name)["pid"])
+        os.kill(pid, number)
+        return pid
+
+    def replaced(self, name: str, pid: int) -> dict[str, Any]:
+        """`name` once it runs with another pid."""
+
+        def look() -> dict[str, Any]:
+            child = self.supervisor.child(name)
+            return child if child.get("state") == "RUNNING" and child["pid"] not in (None, pid) else {}
+
+        found: dict[str, Any] = wait_until(look, LIMIT_S, f"{name} to be replaced")
+        return found
+
+    def settled(self, name: str, more: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """What `status` tells of a worker once its rings are empty."""
+
+        def look() -> dict[str, Any]:
+            child = self.supervisor.child(name)
+            return child if child.get("ring_used_bytes") == 0 and more(child) else {}
+
+        found: dict[str, Any] = wait_until(look, self._settle_s, f"{name}'s rings to be empty")
+        return found
