@@ -40,6 +40,7 @@ from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor import config_file, discovery, run_dir
 from foxtrot_supervisor.cli_chaos import chaos
+from foxtrot_supervisor.cli_top import top
 from foxtrot_supervisor.cli_unit import unit
 from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, Problem, default_config
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
@@ -737,4 +738,5 @@ def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool)
 
 
 cli.add_command(chaos)
+cli.add_command(top)
 cli.add_command(unit)
