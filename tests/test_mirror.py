@@ -16,6 +16,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
 
 TESTED_WITH_OTHERS = {
     # shells of real processes and sockets are tested where those are, together with what they talk to
+    "foxtrot_supervisor.cli_top": "integration/test_top.py",
     "foxtrot_supervisor.nursery_link": "integration/test_nursery.py",
     "foxtrot_supervisor.process": "integration/test_process.py",
     "foxtrot_supervisor.runner": "integration/test_supervision.py",
@@ -39,6 +40,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos": "test_chaos.py",
     "foxtrot_supervisor.chaos_kills": "test_chaos.py",
     "foxtrot_supervisor.chaos_run": "test_chaos.py",
+    "foxtrot_supervisor.cli_top": "test_top.py",
     "foxtrot_supervisor.nursery_link": "test_nursery.py",
     "foxtrot_supervisor.process": "test_process.py",
     "foxtrot_supervisor.runner": "test_supervision.py",

@@ -19,8 +19,10 @@ __all__ = [
     "command_line",
     "environ_holds",
     "oom_kills",
+    "open_fds",
     "processes",
     "read_facts",
+    "rss_bytes",
 ]
 
 
@@ -113,6 +115,20 @@ def oom_kills() -> int:
         for line in vmstat:
             if line.startswith(b"oom_kill "):
                 return int(line.split()[1])
+    return 0
+
+
+def rss_bytes() -> int:
+    """Memory of this process that is in RAM; 0 if it cannot be told."""
+    with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    return 0
+
+
+def open_fds() -> int:
+    """How many descriptors this process has open; 0 if it cannot be told."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/fd")) - 1  # without the one of this very look
     return 0
 
 

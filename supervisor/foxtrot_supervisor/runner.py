@@ -17,6 +17,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -253,7 +254,7 @@ class Runner:
 
     def status(self) -> dict[str, Any]:
         """The answer to ``status --json``."""
-        link = getattr(self, "_link", None)
+        link, loop = getattr(self, "_link", None), getattr(self, "_loop", None)
         facts = SupervisorFacts(
             pid=os.getpid(),
             version=__version__,
@@ -263,6 +264,10 @@ class Runner:
             started_at=self._started_at,
             strays_killed_total=self._strays_killed_total,
             rejected_messages_total=link.rejected_total if link is not None else 0,
+            rss_bytes=procfs.rss_bytes(),
+            open_fds=procfs.open_fds(),
+            tasks=len(asyncio.all_tasks(loop)) if loop is not None else 0,
+            threads=threading.active_count(),
         )
         moment = Moment(time.monotonic(), time.time())
         accounts = self._rings.with_open(read_figures(self._run_dir.path))

@@ -44,6 +44,10 @@ class SupervisorFacts(Struct, frozen=True, kw_only=True):
     started_at: float
     strays_killed_total: int
     rejected_messages_total: int
+    rss_bytes: int
+    open_fds: int
+    tasks: int
+    threads: int
 
 
 def assemble_status(
@@ -68,6 +72,10 @@ def assemble_status(
             "run_id": facts.run_id,
             "strays_killed_total": facts.strays_killed_total,
             "rejected_messages_total": facts.rejected_messages_total,
+            "rss_bytes": facts.rss_bytes,
+            "open_fds": facts.open_fds,
+            "tasks": facts.tasks,
+            "threads": facts.threads,
         },
         "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},
         "simulators": [

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
 from foxtrot_supervisor import procfs
 from tests.support.waiting import wait_until
@@ -55,3 +56,12 @@ def test_a_dead_child_is_a_zombie_until_reaped() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         wait_until(lambda: (f := procfs.read_facts(process.pid)) and f.zombie, what="its death")
         assert process.pid in [facts.pid for facts in procfs.children_of(os.getpid())]
+
+
+def test_figures_of_this_process() -> None:
+    assert procfs.rss_bytes() == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    before = procfs.open_fds()
+    descriptors = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    assert procfs.open_fds() == before + 3
+    for descriptor in descriptors:
+        os.close(descriptor)

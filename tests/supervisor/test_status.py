@@ -21,6 +21,10 @@ FACTS = SupervisorFacts(
     state="running",
     started_at=90.0,
     strays_killed_total=2,
+    rss_bytes=30_000_000,
+    open_fds=20,
+    tasks=3,
+    threads=1,
     rejected_messages_total=3,
 )
 NOW = Moment(monotonic=100.0, wall=1_700_000_000.0)
@@ -103,6 +107,10 @@ def test_before_anything_was_heard() -> None:
         "run_id": "id",
         "strays_killed_total": 2,
         "rejected_messages_total": 3,
+        "rss_bytes": 30_000_000,
+        "open_fds": 20,
+        "tasks": 3,
+        "threads": 1,
     }
     assert set(ENGINE_FIELDS) <= set(status["engine"])
     assert status["engine"]["uptime_s"] is None
