@@ -32,6 +32,7 @@ WITH_BOTH = {
     "test_daemonized_grandchild_is_swept_while_running",
     "test_grandchild_in_the_session_dies_with_its_worker",
     "test_descriptors_and_files_stay_bounded_over_restarts",
+    "test_suspended_tree_loses_nobody_on_resume",
 }
 """Tests in which it matters how a worker was made: they run with spawn and with the nursery."""
 
@@ -418,7 +419,7 @@ def test_descriptors_and_files_stay_bounded_over_restarts(tmp_path: Path) -> Non
         assert supervisor.stop()["exit_code"] == 0
 
 
-def test_suspended_supervisor_kills_nobody_on_resume(tmp_path: Path) -> None:
+def test_suspended_tree_loses_nobody_on_resume(tmp_path: Path) -> None:
     with SupervisorProcess(tmp_path) as supervisor:
         supervisor.wait_running()
         pids = [process.pid for process in supervisor.descendants()]
