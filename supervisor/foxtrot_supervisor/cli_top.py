@@ -64,8 +64,9 @@ def _looks(place: str, interval_s: float) -> Iterator[dict[str, Any]]:
             except (NotRunning, ConnectionError):
                 return
             yield reply.data
-            due = max(due + interval_s, time.monotonic())
-            time.sleep(due - time.monotonic())
+            now = time.monotonic()
+            due = max(due + interval_s, now)
+            time.sleep(due - now)
 
 
 @contextlib.contextmanager
