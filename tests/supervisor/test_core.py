@@ -1047,3 +1047,20 @@ def test_changes_that_cannot_be_are_refused_and_nothing_changes() -> None:
     rig.tell(STOP)
     with pytest.raises(RequestRefused, match="being stopped"):
         rig.tell(changed(ENGINE))
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_lost_child_is_left_alone_by_a_change_until_it_dies(removed: bool) -> None:
+    rig = Rig(ENGINE, FEED_A).start()
+    rig.silent.add("feed.a")
+    rig.tell(RestartRequested("feed.a"))
+    rig.wait(60.0)
+    assert rig.state("feed.a") is State.LOST
+    after = [ENGINE] if removed else [ENGINE, other(FEED_A, fingerprint="new")]
+    assert acts(rig.tell(changed(*after))) == []
+    assert rig.state("feed.a") is State.LOST
+    rig.die("feed.a", signal=9)
+    if removed:
+        assert "feed.a" not in rig.core.records
+    else:
+        assert (rig.state("feed.a"), rig.inc("feed.a")) == (State.STARTING, 2)
