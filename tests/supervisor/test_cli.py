@@ -122,7 +122,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., FakeSupervisor]]:
 @pytest.mark.parametrize(
     "command",
     ["", "start", "check", "init", "status", "stop", "restart", "reload", "subscribe", "unsubscribe", "events",
-     "replay", "simulate"],
+     "replay", "simulate", "top", "unit"],
 )  # fmt: skip
 def test_every_command_has_help(run: Run, command: str) -> None:
     assert run(*command.split(), "--help") == 0
