@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import importlib
 import os
@@ -130,6 +131,14 @@ def _heartbeat(spec: ChildSpec) -> Heartbeat:
     )
 
 
+@functools.cache  # each loading makes classes that only the collector can free: one for every worker
+def _libc() -> ctypes.PyDLL:
+    # PyDLL keeps the interpreter lock while it calls; errno is read before anything can change it
+    libc = ctypes.PyDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    return libc
+
+
 def clone_sibling() -> int:
     """Fork this process so that the copy is a child of our parent: 0 in the copy, its process id here.
 
@@ -140,10 +149,7 @@ def clone_sibling() -> int:
         raise OSError(0, f"no clone system call known for {platform.machine()}")
     sys.stdout.flush()
     sys.stderr.flush()
-    # PyDLL keeps the interpreter lock while it calls; errno is read before anything can change it
-    python = ctypes.pythonapi
-    libc = ctypes.PyDLL(None, use_errno=True)
-    libc.syscall.restype = ctypes.c_long
+    python, libc = ctypes.pythonapi, _libc()
     python.PyOS_BeforeFork()
     pid: int = libc.syscall(ctypes.c_long(number), ctypes.c_long(_CLONE_PARENT | signal.SIGCHLD), 0, 0, 0, 0)
     if pid == 0:
