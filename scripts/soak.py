@@ -169,6 +169,7 @@ def soak(cycles: int, workers: int, start_method: str, say: Callable[[str], None
     names = [f"soak-{number}.a" for number in range(workers)]
     taken: dict[str, list[float]] = {"kill": [], "restart": []}
     samples = []
+    growth: dict[str, list[int]] = {}
     with _running(workers, start_method) as run:
         for name in names:  # the first of everything: modules that are imported late, buffers
             run.restart(name)
@@ -180,6 +181,8 @@ def soak(cycles: int, workers: int, start_method: str, say: Callable[[str], None
             way = "kill" if cycle % 2 else "restart"
             taken[way].append(run.kill(name) if way == "kill" else run.restart(name))
             samples.append(run.look())
+            for other, figures in _others(run.status()).items():
+                growth.setdefault(other, []).append(figures["rss_kib"])
             if (cycle + 1) % 100 == 0:
                 say(f"{cycle + 1} cycles: " + ", ".join(f"{key} {value}" for key, value in samples[-1].items()))
         last = _settled(run, first)
@@ -196,6 +199,9 @@ def soak(cycles: int, workers: int, start_method: str, say: Callable[[str], None
         "highest": {key: max(sample[key] for sample in samples) for key in first},
         "rss_slope_kib_per_1000_cycles": round(slope * 1000, 1),
         "rss_slope_error_kib_per_1000_cycles": round(error * 1000, 1),
+        "others_slope_kib_per_1000_cycles": {
+            name: round(_slope(values[int(cycles * WARM_UP_SHARE) :])[0] * 1000, 1) for name, values in growth.items()
+        },
         "others_before": others,
         "others_after": others_after,
         "kill_to_running_ms": _milliseconds(taken["kill"]),
@@ -244,7 +250,10 @@ def _settled(run: Run, wanted: dict[str, int] | None) -> dict[str, int]:
 
 
 def _others(status: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Memory and descriptors of what was never restarted."""
+    """Memory and descriptors of what was never restarted.
+
+    The engine's and the simulated exchange's memory also grows with events, until what they remember of those is full.
+    """
     found = {"engine": status["engine"], "simulator": status["simulators"][0]}
     if status["nursery"]:
         found["nursery"] = status["nursery"]
@@ -294,7 +303,8 @@ def _print(report: dict[str, Any]) -> None:
     for name, before in report["others_before"].items():
         after = report["others_after"][name]
         print(
-            f"{name}: {before['rss_kib']} -> {after['rss_kib']} KiB,"
+            f"{name}: {before['rss_kib']} -> {after['rss_kib']} KiB"
+            f" (slope {report['others_slope_kib_per_1000_cycles'][name]} KiB in 1,000 cycles),"
             f" {before['descriptors']} -> {after['descriptors']} descriptors"
         )
     for key, text in (("kill_to_running_ms", "SIGKILL to RUNNING"), ("restart_ms", "restart request")):
