@@ -20,7 +20,8 @@ WATCHDOG_S = 0.9
 
 
 def test_ready_only_when_every_essential_part_serves(tmp_path: Path) -> None:
-    config = FoxtrotConfig(supervisor=quick(), connections=[connection("one")])
+    # on a busy machine nobody must be taken for hung: that would be progress of its own
+    config = FoxtrotConfig(supervisor=quick(hung_s=60.0, late_s=30.0), connections=[connection("one")])
     with (
         ServiceManager(tmp_path) as manager,
         SupervisorProcess(tmp_path, "slow_start", config=config, environ=manager.environ) as supervisor,
@@ -32,7 +33,7 @@ def test_ready_only_when_every_essential_part_serves(tmp_path: Path) -> None:
         assert "STATUS=running: 2 of 2 serve" in text
         assert len(manager.all("EXTEND_TIMEOUT_USEC")) == 1
         assert supervisor.ask(RestartRequest("one.a")).error == ""
-        assert "degraded: 1 of 2 serve" in manager.all("STATUS")[-2][1]
+        assert any("degraded: 1 of 2 serve" in text for _, text in manager.all("STATUS"))
         assert manager.nothing("EXTEND_TIMEOUT_USEC", 0.2)
         assert not manager.all("STOPPING")
         assert not manager.all("WATCHDOG")  # nobody asked for it
