@@ -75,7 +75,15 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(supervisor: SupervisorProcess) -> Iterator[Terminal]:
+def interruptible() -> Iterator[None]:
+    """A shell's background job ignores SIGINT, and all that it starts inherits that: so may these tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def terminal(interruptible: None, supervisor: SupervisorProcess) -> Iterator[Terminal]:
     opened = Terminal(supervisor)
     yield opened
     opened.close()
