@@ -8,14 +8,14 @@ from foxtrot_supervisor.discovery import Surroundings, config_candidates, find_c
 def around(**environment: str) -> Surroundings:
     return Surroundings(
         environment=environment,
-        working_directory="/work",
+        working_directory="/desk",
         home="/home/ann",
     )
 
 
 def test_the_order_is_here_user_system() -> None:
     assert config_candidates(around()) == [
-        "/work/foxtrot.toml",
+        "/desk/foxtrot.toml",
         "/home/ann/.config/foxtrot/foxtrot.toml",
         "/etc/foxtrot/foxtrot.toml",
     ]
