@@ -3,6 +3,9 @@
 Over DEALER/ROUTER, one msgpack array a message, tagged by its first element. A child says `Hello` as soon
 as it runs, `Ready` when it serves, `Heartbeat` at a fixed pace from its own event loop, `Failed` before
 it exits on purpose. The supervisor says `Stop`, `Subscribe`, `Unsubscribe`, `Fenced`.
+
+A hole that nobody received goes round: the engine says `HoleFound`, the supervisor gives it as `Backfill` to a
+worker of that connection, which fetches what it can, and answers `Backfilled`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 __all__ = [
+    "Backfill",
+    "Backfilled",
     "Done",
     "Drained",
     "Failed",
@@ -19,6 +24,7 @@ __all__ = [
     "FromChild",
     "Heartbeat",
     "Hello",
+    "HoleFound",
     "LogRecord",
     "Ready",
     "SourceCounters",
@@ -133,6 +139,40 @@ class Done(Struct, array_like=True, tag="done", frozen=True):
     error: str
 
 
+class HoleFound(Struct, array_like=True, tag="hole_found", frozen=True):
+    """From the engine: it has no events of a stream between these bounds, and knows no worker that had them.
+
+    Told again for each hole still open by an engine that was started anew. `stream` is the event type; `first_id` and
+    `last_id` are the first and the last identifier missing, where identifiers leap the bounds between which whatever is
+    missing lies. `start_ns` and `end_ns`: receive times around the hole.
+    """
+
+    worker: str
+    incarnation: int
+    connection: str
+    symbol: str
+    stream: str
+    first_id: str
+    last_id: str
+    start_ns: int
+    end_ns: int
+
+
+class Backfilled(Struct, array_like=True, tag="backfilled", frozen=True):
+    """From a worker: it is done with a `Backfill`.
+
+    `events` were fetched and committed, before this was said. `left` is "" if the hole is filled; else why not all of
+    it could be. `retry`: whether asking again may help.
+    """
+
+    worker: str
+    incarnation: int
+    request_id: int
+    events: int
+    left: str
+    retry: bool
+
+
 class LogRecord(Struct, array_like=True, tag="log", frozen=True):
     """One structured log line of a child."""
 
@@ -162,6 +202,18 @@ class Unsubscribe(Struct, array_like=True, tag="unsubscribe", frozen=True):
     symbols: list[str]
 
 
+class Backfill(Struct, array_like=True, tag="backfill", frozen=True):
+    """To a worker: fetch what is missing of a stream, as in `HoleFound`; answered by `Backfilled`."""
+
+    request_id: int
+    symbol: str
+    stream: str
+    first_id: str
+    last_id: str
+    start_ns: int
+    end_ns: int
+
+
 class Fenced(Struct, array_like=True, tag="fenced", frozen=True):
     """To the engine: `incarnation` and all before it are dead; whatever comes of them now is late."""
 
@@ -182,5 +234,5 @@ class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
     restarts: int
 
 
-FromChild: TypeAlias = Hello | Ready | Heartbeat | Failed | Done | Drained | LogRecord
-ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Fenced | WorkerChanged
+FromChild: TypeAlias = Hello | Ready | Heartbeat | Failed | Done | Drained | HoleFound | Backfilled | LogRecord
+ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | Fenced | WorkerChanged

@@ -36,10 +36,13 @@ CONTROL: list[Any] = [
     commands.Failed("w", 1, "why", 2.5),
     commands.Done("w", 1, 7, ""),
     commands.Drained("engine", 2, "w", 1, 10, 8, 2, 1),
+    commands.HoleFound("engine", 2, "c", "S", "eMarketTrade.", "10", "12", 5, 6),
+    commands.Backfilled("w", 1, 3, 2, "12 is not to be had any more", False),
     commands.LogRecord("w", "info", "event", {"a": "b"}),
     commands.Stop(30.0),
     commands.Subscribe(1, ["A"]),
     commands.Unsubscribe(2, ["A"]),
+    commands.Backfill(3, "S", "eMarketTrade.", "10", "12", 5, 6),
     commands.Fenced("w", 1),
     commands.WorkerChanged("w", 1, "RUNNING", "", None, None, None, 0),
 ]
