@@ -1,21 +1,15 @@
-"""Loading a user's handlers, and watching for slow ones."""
+"""Loading a user's handlers."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.engine_process import DispatchEnded, HandlerProblem, SlowHandlerWatch, load_handlers
-from foxtrot_supervisor.event_engine import Event, EventEngine
-from tests.support.waiting import wait_until_async
-
-LIMIT_S = 5.0
+from foxtrot_supervisor.engine_process import HandlerProblem, load_handlers
+from foxtrot_supervisor.event_engine import EventEngine
 
 
 @pytest.fixture
@@ -62,38 +56,3 @@ def test_a_handler_that_cannot_be_used_is_named_with_the_reason(
     with pytest.raises(HandlerProblem, match=expected) as caught:
         load_handlers(target, EventEngine())
     assert target in str(caught.value)
-
-
-class Log:
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, dict[str, Any]]] = []
-
-    def warning(self, event: str, /, **fields: Any) -> None:
-        self.lines.append((event, fields))
-
-
-class Context:
-    def __init__(self) -> None:
-        self.log = Log()
-
-
-async def test_a_slow_handler_is_reported_once_with_its_stack_while_it_runs() -> None:
-    engine, context, release = EventEngine(), Context(), threading.Event()
-
-    def dawdle(_: Event) -> None:
-        release.wait(LIMIT_S)
-
-    engine.register("e", dawdle)
-    engine.start()
-    watch = SlowHandlerWatch(engine, 0.1, context)  # type: ignore[arg-type]  # only the log is used
-    task = asyncio.create_task(watch.run())
-    engine.put(Event("e"))
-    await wait_until_async(lambda: context.log.lines, LIMIT_S, "the report")
-    event, fields = context.log.lines[0]
-    assert event == "slow_handler"
-    assert "dawdle" in fields["stack"]
-    release.set()
-    assert watch.slow_total == 1
-    await asyncio.to_thread(engine.stop, LIMIT_S)
-    with pytest.raises(DispatchEnded):
-        await asyncio.wait_for(task, LIMIT_S)

@@ -1,0 +1,191 @@
+"""What makes a process the engine of a run: its EventEngine fed with the workers' batches, its word to the supervisor.
+
+The same for the engine process (`engine_process`) and for an application that is its own engine (`embedded`).
+Lives on an event loop: answers the supervisor, serves live events, watches for slow handlers. The dispatch thread of
+the EventEngine reads the data plane and calls handlers. So a handler that blocks delays events and nothing else: the
+heartbeat goes on and the supervisor knows what is going on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import zmq
+
+from foxtrot_protocol.child import ChildContext, ChildLog
+from foxtrot_protocol.commands import Drained, Fenced, Heartbeat, Stop, ToChild, WorkerChanged
+from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
+from foxtrot_protocol.ring_layout import RingFigures
+from foxtrot_protocol.spec import EngineSettings
+from foxtrot_supervisor.event_engine import Event, EventEngine
+from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.event_tap import EventTap
+
+__all__ = ["DispatchEnded", "EngineHost", "SlowHandlerWatch"]
+
+RECENT_COUNT = 5
+"""Latest events shown to people, one of each type at a time."""
+
+LOOK_S = 0.05
+"""How often the running handler is looked at."""
+
+
+class DispatchEnded(Exception):
+    """The dispatch thread has died: an engine that looks alive and delivers nothing must not go on."""
+
+
+class EngineHost:
+    """Receiver, tap of live events and watch of one EventEngine, and the engine's part of the control plane.
+
+    Made on the event loop it lives on. `serve` joins it to a supervisor, and to the next one if that dies;
+    `on_stop` gets the grace in seconds when the supervisor asks the engine to end. `close` after the
+    dispatch thread has let go of `receiver`.
+    """
+
+    def __init__(
+        self,
+        engine: EventEngine,
+        settings: EngineSettings,
+        zmq_context: zmq.Context[zmq.Socket[bytes]],
+        run_dir: str,
+        log: ChildLog,
+        on_stop: Callable[[float], None],
+    ) -> None:
+        self._engine = engine
+        self._on_stop = on_stop
+        self._loop = asyncio.get_running_loop()
+        self._context: ChildContext | None = None
+        self._stopping = False
+        self._recent: deque[str] = deque(maxlen=RECENT_COUNT)
+        self.tap = EventTap(settings.tap_path)
+        self.receiver = EventReceiver(
+            zmq_context,
+            settings.data_endpoint,
+            settings.numbers,
+            engine,
+            log,
+            self.tap.offer,
+            run_dir=run_dir,
+            on_drained=self._drained_soon,
+        )
+        self.watch = SlowHandlerWatch(engine, settings.slow_handler_ms / 1000.0, log)
+
+    # ---- the control plane
+
+    def serve(self, context: ChildContext) -> None:
+        """Answer the supervisor behind `context` from now on; commands that came before are handled now."""
+        self._context = context
+        self._stopping = False
+        context.heartbeat_from(self.fill)
+        context.on_command(self.on_command)
+
+    def on_command(self, command: ToChild) -> None:
+        """What the supervisor says."""
+        if isinstance(command, Stop):
+            self._stopping = True
+            self._on_stop(command.grace_s)
+        elif isinstance(command, Fenced):
+            self.receiver.fence(command.worker, command.incarnation)
+        elif isinstance(command, WorkerChanged) and not self._stopping:
+            self._engine.put(Event(EVENT_WORKER, msgspec.convert(command, WorkerStatus, from_attributes=True)))
+
+    def fill(self, heartbeat: Heartbeat) -> Heartbeat:
+        """The engine's figures, in the heartbeat."""
+        engine, receiver = self._engine, self.receiver
+        _note_recent(receiver.last_event, self._recent)
+        return msgspec.structs.replace(
+            heartbeat,
+            events_total=receiver.events_total,
+            rejected_total=receiver.malformed_total,
+            dropped_total=engine.dropped_total,
+            queue_depth=engine.queue_depth(),
+            dispatch_p50_us=engine.dispatch_latency.percentile_us(0.5),
+            dispatch_p99_us=engine.dispatch_latency.percentile_us(0.99),
+            slow_handlers=self.watch.slow_total,
+            handler_errors_total=engine.handler_errors_total,
+            redelivered_total=receiver.redelivered_total,
+            account_violations_total=receiver.violations_total,
+            sources=receiver.accounts(time.monotonic()),
+            recent=list(self._recent),
+        )
+
+    # ---- what the receiver tells, on the dispatch thread
+
+    def _drained_soon(self, ring: RingFigures, path: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended before the dispatch thread
+            self._loop.call_soon_threadsafe(self._tell_drained, ring, path)
+
+    def _tell_drained(self, ring: RingFigures, path: str) -> None:
+        # told first: were it removed first and the engine killed, nobody would ever know what was in it
+        context = self._context
+        if context is not None:
+            context.send(
+                Drained(
+                    worker=context.spec.name,
+                    incarnation=context.spec.incarnation,
+                    source=ring.worker,
+                    source_incarnation=ring.incarnation,
+                    committed=ring.committed_events,
+                    applied=ring.applied_events,
+                    lost=ring.lost_events,
+                    redelivered=ring.redelivered_events,
+                )
+            )
+        remove_ring(path)
+
+
+class SlowHandlerWatch:
+    """Notices a handler that runs for long while it runs, and logs the stack it is in.
+
+    Looks from outside, at a fixed pace, so that fast handlers pay nothing for it.
+    """
+
+    def __init__(self, engine: EventEngine, slow_s: float, log: ChildLog) -> None:
+        self._engine = engine
+        self._slow_s = slow_s
+        self._log = log
+        self.slow_total = 0
+
+    async def run(self) -> None:
+        """Look until cancelled; raises `DispatchEnded` if there is nothing left to look at."""
+        seen_call, since, told = -1, 0.0, False
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._engine.is_dispatching():
+                raise DispatchEnded
+            call, handler, now = self._engine.calls_total, self._engine.current_handler, time.monotonic()
+            if handler is None or call != seen_call:
+                seen_call, since, told = call, now, False
+            elif not told and now - since >= self._slow_s:
+                told = True
+                self.slow_total += 1
+                self._log.warning("slow_handler", handler=repr(handler), stack=_dispatch_stack())
+
+
+def _dispatch_stack() -> str:
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        if thread.name == "event-engine" and thread.ident in frames:
+            return "".join(traceback.format_stack(frames[thread.ident])[-4:])
+    return ""
+
+
+def _note_recent(event: Any, recent: deque[str]) -> None:
+    if event is None:
+        return
+    name = EVENT_TYPES[type(event)]
+    fields = [
+        f"{field}={getattr(event, field)}"
+        for field in ("price", "size", "side", "bid", "ask", "last", "close", "state")
+        if getattr(event, field, None) is not None
+    ]
+    recent.append(f"{name}{event.symbol}.{event.exchange} {' '.join(fields)}".rstrip())
