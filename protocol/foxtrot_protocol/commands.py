@@ -161,16 +161,18 @@ class HoleFound(Struct, array_like=True, tag="hole_found", frozen=True):
 class Backfilled(Struct, array_like=True, tag="backfilled", frozen=True):
     """From a worker: it is done with a `Backfill`.
 
-    `events` were fetched and committed, before this was said. `left` is "" if the hole is filled; else why not all of
-    it could be. `retry`: whether asking again may help.
+    `events` were fetched and are committed. `left` is "" if the hole is filled; else why not all of it is: then what is
+    missing lies between `first_id` and `last_id`, and `retry` says whether asking again may help.
     """
 
     worker: str
     incarnation: int
     request_id: int
     events: int
-    left: str
-    retry: bool
+    left: str = ""
+    first_id: str = ""
+    last_id: str = ""
+    retry: bool = False
 
 
 class LogRecord(Struct, array_like=True, tag="log", frozen=True):

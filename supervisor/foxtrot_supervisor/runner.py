@@ -29,6 +29,7 @@ import zmq
 from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import (
+    Backfilled,
     Done,
     Drained,
     Failed,
@@ -36,6 +37,7 @@ from foxtrot_protocol.commands import (
     FromChild,
     Heartbeat,
     Hello,
+    HoleFound,
     LogRecord,
     Ready,
     Stop,
@@ -49,6 +51,7 @@ from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import Audit, audit, take_baseline
+from foxtrot_supervisor.backfills import Backfills, Worker
 from foxtrot_supervisor.child_link import ChildLink
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.config import ConfigInvalid
@@ -79,7 +82,7 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.lifecycle import Desired
+from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.logs import LogFormat, Logs
 from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink, nursery_possible
 from foxtrot_supervisor.operator_requests import OperatorRequests
@@ -185,6 +188,7 @@ class Runner:
         self._core = Core(self._specs.plans(), config.supervisor, random.random)
         self._vitals = {name: Vitals() for name in self._core.records}
         self._rings = RingAccounts()
+        self._backfills = Backfills(_with_backfill(config))
         self._children: dict[tuple[str, int], Child] = {}
         self._explained: set[tuple[str, int]] = set()
         self._dying: dict[tuple[str, int], tuple[asyncio.TimerHandle, Child, ExitStatus]] = {}
@@ -271,7 +275,8 @@ class Runner:
         )
         moment = Moment(time.monotonic(), time.time())
         accounts = self._rings.with_open(read_figures(self._run_dir.path))
-        return assemble_status(facts, self._core.records, self._vitals, self._specs.places, moment, accounts)
+        backfills = self._backfills.figures()
+        return assemble_status(facts, self._core.records, self._vitals, self._specs.places, moment, accounts, backfills)
 
     # ---- what operators' requests need (`operator_requests.Run`)
 
@@ -353,6 +358,7 @@ class Runner:
         except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
             return str(refusal)
         self._config, self._specs = config, specs
+        self._backfills.configure(_with_backfill(config))
         self._service.adopt(self._start_limit_s(), self._stop_limit_s())
         changes = changes_between(old_plans, plans)
         twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
@@ -501,6 +507,7 @@ class Runner:
             self._rearm()
             self._tell_systemd()
             self._look_at_reload()
+            self._give_backfills()
         self._requests.look()
 
     def _rearm(self) -> None:
@@ -658,8 +665,44 @@ class Runner:
             case Drained():
                 if name == ENGINE:
                     self._rings.drained(message)
+            case HoleFound():
+                if name == ENGINE:
+                    self._backfills.found(message, time.monotonic())
+                    self._give_backfills()
+            case Backfilled():
+                self._backfills.answered(Worker(name, incarnation), message, time.monotonic())
+                self._give_backfills()
             case LogRecord():
                 self._logs.relay(name, message.level, message.event, message.fields)
+
+    def _give_backfills(self) -> None:
+        """Holes to workers that serve; called whenever any of both may have changed."""
+        now = time.monotonic()
+        for given in self._backfills.due(self._serving, now):
+            if not self._link.send(given.worker.name, given.worker.incarnation, given.command):
+                self._backfills.refused(given.worker, given.command.request_id, now)
+        for hole in self._backfills.take_given_up():
+            self._log.warning(
+                "hole_stays",
+                connection=hole.connection,
+                symbol=hole.symbol,
+                stream=hole.stream,
+                first_id=hole.first_id,
+                last_id=hole.last_id,
+                reason=hole.reason,
+            )
+        deadline = self._backfills.next_deadline(now)
+        if deadline is not None:
+            self._later("backfills", max(0.0, deadline - now), self._give_backfills)
+
+    def _serving(self, connection: str) -> list[Worker]:
+        """Workers of a connection that are, and are to stay."""
+        records = [self._core.records.get(name) for name in self.workers_named(connection)]
+        return [
+            Worker(record.name, record.incarnation)
+            for record in records
+            if record is not None and record.state is State.RUNNING and record.desired is Desired.RUNNING
+        ]
 
     def _expected_pid(self, name: str, incarnation: int) -> int | None:
         child = self._children.get((name, incarnation))
@@ -694,6 +737,7 @@ class Runner:
         del self._children[key]
         self._vitals[child.name].ended()
         self._requests.ended(child.name, child.incarnation)
+        self._backfills.ended(child.name, child.incarnation, time.monotonic())
         self._ended_total += 1
         self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
         self._later("sweep", SWEEP_SOON_S, self._sweep)
@@ -894,6 +938,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _with_backfill(config: FoxtrotConfig) -> list[str]:
+    return [connection.name for connection in config.connections if connection.backfill]
 
 
 def _changed(status: WorkerStatus) -> WorkerChanged:

@@ -9,9 +9,10 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_supervisor.backfills import BackfillFigures
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.registry import ChildRecord, Death
 from foxtrot_supervisor.ring_accounts import RingAccount
@@ -57,8 +58,12 @@ def assemble_status(
     places: Mapping[str, WorkerPlace],
     moment: Moment,
     accounts: Mapping[str, RingAccount] | None = None,
+    backfills: Mapping[str, BackfillFigures] | None = None,
 ) -> dict[str, Any]:
-    """The whole status; `records`, `vitals`, `places` and the `accounts` of rings are by child name."""
+    """The whole status; `records`, `vitals`, `places` and the `accounts` of rings are by child name.
+
+    `backfills` are by the name of the connection.
+    """
     rings = accounts or {}
     engine_vitals = vitals.get(ENGINE, _NO_VITALS)
     sources = engine_vitals.sources()
@@ -97,6 +102,7 @@ def assemble_status(
             )
             for name, place in places.items()
         ],
+        "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
     }
 
 

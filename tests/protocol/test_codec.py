@@ -37,7 +37,7 @@ CONTROL: list[Any] = [
     commands.Done("w", 1, 7, ""),
     commands.Drained("engine", 2, "w", 1, 10, 8, 2, 1),
     commands.HoleFound("engine", 2, "c", "S", "eMarketTrade.", "10", "12", 5, 6),
-    commands.Backfilled("w", 1, 3, 2, "12 is not to be had any more", False),
+    commands.Backfilled("w", 1, 3, 2, "it is not to be had", "12", "12", retry=True),
     commands.LogRecord("w", "info", "event", {"a": "b"}),
     commands.Stop(30.0),
     commands.Subscribe(1, ["A"]),

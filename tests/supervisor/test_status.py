@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
+from foxtrot_supervisor.backfills import BackfillFigures
 from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.registry import ChildPlan, ChildRecord, Death
@@ -201,3 +202,22 @@ def test_without_an_engine_and_in_backoff() -> None:
     status = assemble_status(FACTS, made, {}, PLACES, NOW)
     assert status["engine"] == {}
     assert (status["workers"][0]["retry_in_s"], status["workers"][0]["ready_s"]) == (1.5, None)
+
+
+def test_what_was_fetched_for_each_connection_is_shown() -> None:
+    figures = BackfillFigures(holes_total=5, filled_total=2, given_up_total=1, events_total=9, waiting=1, in_hand=1)
+    status = assemble_status(FACTS, {}, {}, {}, NOW, backfills={"c": figures})
+    assert status["backfills"] == [
+        {
+            "connection": "c",
+            "holes_total": 5,
+            "filled_total": 2,
+            "given_up_total": 1,
+            "events_total": 9,
+            "attempts_total": 0,
+            "waiting": 1,
+            "in_hand": 1,
+            "last_problem": "",
+        }
+    ]
+    assert assemble_status(FACTS, {}, {}, {}, NOW)["backfills"] == []
