@@ -50,8 +50,8 @@ EVENT_MEDIAN_MS: Final = 100.0
 GONE_MS: Final = 1000.0
 """After a SIGKILL of the supervisor the last child is gone within this time."""
 
-REPORT_MS: Final = 150.0
-"""Longer than `DETECTED_MS`: an abnormal exit waits for its reason, which may be on its way; a native crash dumps."""
+CRASH_DUMP_MS: Final = 150.0
+"""Longer than `DETECTED_MS`: after a native crash the process first writes down where it was."""
 
 LOOK_S: Final = 0.7
 """How late a hang may be noticed: heartbeats come, and looks are taken, in intervals."""
@@ -91,7 +91,7 @@ def promise(step: Step, blow: Blow) -> Promise:
     """What is promised about `blow` in `step`, unless the whole is being stopped or the supervisor killed."""
     fault = blow.fault
     if fault in _ENDS:
-        seen_ms = DETECTED_MS if fault in ("sigkill", "exit_0") else DETECTED_MS + REPORT_MS
+        seen_ms = DETECTED_MS if fault != "sigsegv" else DETECTED_MS + CRASH_DUMP_MS
         return Promise("replaced", seen_ms, RECOVERED_S + _backoff_s(step, blow))
     if fault in _HANGS or fault == "never_hello":
         mute = fault == "never_hello" or (step.phase == "starting" and blow.child == step.victim)

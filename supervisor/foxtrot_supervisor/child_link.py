@@ -86,6 +86,22 @@ class ChildLink:
             self._drain_soon()
         return True
 
+    def connected(self, name: str, incarnation: int) -> bool:
+        """Whether that incarnation, which is dead, is still connected: something of it may then still come.
+
+        If it was heard once and is connected no more, everything that it sent is here: `drain` takes it.
+        """
+        if self._closed:
+            return False
+        try:
+            # nobody is there to read it; it shows whether there is a connection
+            self._socket.send_multipart([identity_of(name, incarnation), b""], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            return int(error.errno or 0) != zmq.EHOSTUNREACH
+        finally:
+            self._drain_soon()
+        return True
+
     def close(self) -> None:
         """Stop listening."""
         if not self._closed:

@@ -4,8 +4,9 @@ Which signal goes to whom and when is decided elsewhere; this shell holds the de
 
 - A child is known by its pidfd, taken while nobody can have reaped it; signals go through it, so that a
   recycled process id can never be hit.
-- Its death is seen in the event loop when the pidfd becomes readable. Before it is reaped (while its process
-  id still names it) whatever is left of its session is killed.
+- Its death is seen in the event loop when the pidfd becomes readable, and told at once, so that its replacement
+  is on its way first. Then, before it is reaped (while its process id still names it), whatever is left of its
+  session is killed: that takes a look at every process of the system.
 - The supervisor is a subreaper: what escaped from a child's session (setsid, double fork) becomes a child of
   ours when its parent ends, and is found by `sweep`, killed and reaped. Nothing is ever waited for by
   ``waitpid(-1)``: that would steal exit statuses.
@@ -103,8 +104,8 @@ class Processes:
     """The children of this supervisor. Make it, and call `start`, in the main thread only.
 
     The main thread, since the kernel sends the parent-death signal when the *thread* that started a child
-    ends. `on_exit` is called in the event loop, once for each child, after it was reaped. `target` of
-    `start` is called in the child with the specification: ``launch(target, spec)``.
+    ends. `on_exit` is called in the event loop, once for each child, when it has ended; it is reaped when that
+    returns. `target` of `start` is called in the child with the specification: ``launch(target, spec)``.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, run_id: str, on_exit: OnExit) -> None:
@@ -196,12 +197,15 @@ class Processes:
     # ---- deaths
 
     def _ended(self, child: Child) -> None:
-        self._signal_session(child, signal.SIGKILL)
-        status = _take_status(child.pidfd)
+        status = _status(child.pidfd)
         if status is None:
-            return  # not yet to be taken; the descriptor stays readable
-        self._forget(child)
-        self._on_exit(child, status)
+            return  # not yet to be told; the descriptor stays readable
+        try:
+            self._on_exit(child, status)
+        finally:
+            self._signal_session(child, signal.SIGKILL)
+            _reap(os.P_PIDFD, child.pidfd)
+            self._forget(child)
 
     def _forget(self, child: Child) -> None:
         self._loop.remove_reader(child.pidfd)
@@ -225,10 +229,10 @@ class Processes:
         for facts in self._strays():
             command = procfs.command_line(facts.pid)
             if facts.zombie:
-                _reap(facts.pid)
+                _reap(os.P_PID, facts.pid)
             elif self._ours(facts):
                 _signal_if(facts.pid, signal.SIGKILL, _same_as(facts))
-                _reap(facts.pid)
+                _reap(os.P_PID, facts.pid)
             else:
                 continue
             strays.append(Stray(facts.pid, facts.name, command, facts.zombie))
@@ -434,9 +438,10 @@ def _signal_if(pid: int, number: int, still: Callable[[procfs.ProcessFacts], boo
                 _send(pidfd, number)
 
 
-def _take_status(pidfd: int) -> ExitStatus | None:
+def _status(pidfd: int) -> ExitStatus | None:
+    """How it ended; it stays to be reaped. None: it has not ended."""
     try:
-        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return ExitStatus(None, None)
     if result is None:
@@ -446,10 +451,10 @@ def _take_status(pidfd: int) -> ExitStatus | None:
     return ExitStatus(None, result.si_status)
 
 
-def _reap(pid: int) -> None:
+def _reap(kind: int, number: int) -> None:
     # our own child, not waited for by anybody else: its process id cannot have been recycled
     with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+        os.waitid(kind, number, os.WEXITED | os.WNOHANG)
 
 
 def _prctl(option: int, argument: int | ctypes.Array[ctypes.c_int]) -> None:

@@ -109,6 +109,7 @@ from foxtrot_supervisor.vitals import Vitals
 
 __all__ = [
     "CRASH_WAIT_S",
+    "FIRST_WORDS_S",
     "LAST_WORDS_S",
     "RELOAD_STEPS_MAX",
     "STRAYS_S",
@@ -131,7 +132,12 @@ STRAYS_S = 3.0
 """How long killed strays may take at the end until the audit tells of them."""
 
 LAST_WORDS_S = 0.1
-"""How long after an abnormal exit the reason may take to arrive: sent before it, over another path."""
+"""How long after an abnormal exit its connection may take to be read to its end, reason and all."""
+
+FIRST_WORDS_S = 0.02
+"""How long, instead, a child that has not been heard yet may take to be heard after its abnormal exit."""
+
+_LISTEN_S = 0.001
 
 RELOAD_STEPS_MAX = 4
 """A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
@@ -191,7 +197,7 @@ class Runner:
         self._backfills = Backfills(_with_backfill(config))
         self._children: dict[tuple[str, int], Child] = {}
         self._explained: set[tuple[str, int]] = set()
-        self._dying: dict[tuple[str, int], tuple[asyncio.TimerHandle, Child, ExitStatus]] = {}
+        self._dying: dict[tuple[str, int], asyncio.TimerHandle] = {}
         self._requests = OperatorRequests(self)
         self._inputs: deque[Input] = deque()
         self._draining = False
@@ -659,7 +665,7 @@ class Runner:
                 self._put(ReadyReceived(name, incarnation))
             case Failed():
                 self._put(FailureReported(name, incarnation, message.cause, message.retry_after_s))
-                self._explain(name, incarnation)
+                self._explained.add((name, incarnation))
             case Done():
                 self._requests.done(name, message)
             case Drained():
@@ -713,25 +719,29 @@ class Runner:
 
     def _on_exit(self, child: Child, status: ExitStatus) -> None:
         """It is dead. Its last words may still be on their way, and the restart policy wants to know them."""
-        self._link.drain()
-        key = (child.name, child.incarnation)
-        if status.exit_code and key not in self._explained:
-            self._dying[key] = self._loop.call_later(LAST_WORDS_S, self._bury, child, status), child, status
-        else:
-            self._bury(child, status)
+        self._listen(child, status, time.monotonic())
 
-    def _explain(self, name: str, incarnation: int) -> None:
-        """A child has said why it ends."""
-        self._explained.add((name, incarnation))
-        waiting = self._dying.get((name, incarnation))
-        if waiting is not None:
-            timer, child, status = waiting
-            timer.cancel()
+    def _listen(self, child: Child, status: ExitStatus, died_at: float) -> None:
+        key = child.name, child.incarnation
+        self._dying.pop(key, None)
+        silent = status.exit_code in (0, None)
+        # asked before it is listened to: what is connected no more says nothing after
+        limit_s = 0.0 if silent else self._last_words_s(child)
+        self._link.drain()
+        if silent or key in self._explained or time.monotonic() >= died_at + limit_s:
             self._bury(child, status)
+        else:
+            self._dying[key] = self._loop.call_later(_LISTEN_S, self._listen, child, status, died_at)
+
+    def _last_words_s(self, child: Child) -> float:
+        """How long after its death to listen to a child."""
+        if self._link.connected(child.name, child.incarnation):
+            return LAST_WORDS_S
+        was_heard = self._core.records[child.name].state in (State.CONNECTING, State.RUNNING)
+        return 0.0 if was_heard else FIRST_WORDS_S
 
     def _bury(self, child: Child, status: ExitStatus) -> None:
         key = (child.name, child.incarnation)
-        self._dying.pop(key, None)
         self._explained.discard(key)
         self._stacks.ended(child)
         del self._children[key]
@@ -781,7 +791,7 @@ class Runner:
     def _cancel_timers(self) -> None:
         for timer in (*self._timers.values(), *([self._timer] if self._timer is not None else [])):
             timer.cancel()
-        for timer, _, _ in self._dying.values():
+        for timer in self._dying.values():
             timer.cancel()
         self._timers.clear()
         self._timer = None

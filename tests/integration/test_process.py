@@ -148,6 +148,30 @@ async def test_session_dies_with_its_leader(processes: Processes, exits: Exits, 
     assert processes.childless()
 
 
+async def test_death_is_told_before_anything_else_is_looked_for(tmp_path: Path) -> None:
+    """So its replacement is on its way first; and while it is told, its number cannot belong to anybody else."""
+    note = tmp_path / "pid"
+    told: list[tuple[bool, bool]] = []
+
+    def alive(pid: int) -> bool:
+        facts = procfs.read_facts(pid)
+        return facts is not None and not facts.zombie
+
+    def on_exit(child: Child, status: ExitStatus) -> None:
+        told.append((procfs.read_facts(child.pid) is not None, alive(int(note.read_text()))))
+
+    shell = Processes(asyncio.get_running_loop(), RUN_ID, on_exit)
+    try:
+        shell.start("a", 1, target("raw_session_then_exit"), str(note).encode())
+        await wait_until_async(lambda: told, what="its end")
+        assert told == [(True, True)]
+        assert shell.living() == []
+        wait_until(lambda: not alive(int(note.read_text())), what="the end of its session")
+        await wait_until_async(lambda: shell.sweep() and not shell.strays_left(), what="reaping")
+    finally:
+        shell.close()
+
+
 async def test_interrupt_that_reaches_a_child_before_its_session_does_not_harm(
     processes: Processes, exits: Exits, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import zmq
 from foxtrot_protocol.codec import decode_to_child, encode_control
 from foxtrot_protocol.commands import FromChild, Heartbeat, Hello, LogRecord, Ready, Stop
 from foxtrot_supervisor.child_link import TURN_MESSAGES_MAX, ChildLink, identity_of
-from tests.support.waiting import wait_until_async
+from tests.support.waiting import wait_until, wait_until_async
 
 Dealer = Callable[[bytes], "zmq.Socket[bytes]"]
 
@@ -89,6 +89,26 @@ async def test_both_ways(link: ChildLink, told: Told, dealer: Dealer) -> None:
 async def test_to_nobody_is_told(link: ChildLink) -> None:
     assert not link.send("a", 1, Stop(1.0))
     assert link.refused_total == 1
+
+
+async def test_who_is_connected_no_more_has_nothing_left_to_say(
+    link: ChildLink, told: Told, context: zmq.Context[zmq.Socket[bytes]], dealer: Dealer
+) -> None:
+    assert not link.connected("a", 1)
+    child = dealer(b"a#1")
+    child.send(encode_control(Hello("a", 1, os.getpid())))
+    await wait_until_async(lambda: told.messages, what="HELLO")
+    assert link.connected("a", 1)
+    count = TURN_MESSAGES_MAX // 2
+    for _ in range(count):
+        child.send(encode_control(Ready("a", 1, {})))
+    child.close(linger=5000)
+    # nothing is taken meanwhile: this never leaves the loop's turn
+    wait_until(lambda: not link.connected("a", 1), what="the end of the connection")
+    link.drain()
+    assert len(told.messages) == 1 + count
+    link.close()
+    assert not link.connected("a", 1)
 
 
 async def test_flood_is_taken_whole_and_wakes_nothing_up_too_late(link: ChildLink, told: Told, dealer: Dealer) -> None:
