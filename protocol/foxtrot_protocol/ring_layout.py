@@ -47,6 +47,7 @@ __all__ = [
     "commit_mark",
     "figures",
     "find_record",
+    "is_worker_name",
     "pack_identity",
     "parse_ring_name",
     "place",
@@ -162,6 +163,11 @@ class RingFigures(Struct, frozen=True, kw_only=True):
 def ring_name(worker: str, incarnation: int) -> str:
     """File name of a ring."""
     return f"ring-{worker}-{incarnation}"
+
+
+def is_worker_name(name: str) -> bool:
+    """Whether a ring's file can bear it: names come from messages too, where they may be anything."""
+    return bool(name) and len(name.encode()) <= WORKER_BYTES_MAX and "/" not in name and "\0" not in name
 
 
 def parse_ring_name(name: str) -> tuple[str, int] | None:

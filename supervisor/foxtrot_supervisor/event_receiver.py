@@ -442,12 +442,15 @@ class EventReceiver:
         done = ring.applied + ring.lost
         record = reader.find(ring.lane.next_sequence, mark.sequence if mark is not None else _SEQUENCE_MAX)
         cause = f"are damaged: {error.reason}"
-        ring.damaged_at = None
         if record is not None:
-            start = record.end - ring_layout.record_size(len(record.data))
-            events = max(0, record.events_before - done)
-            self._announce_lost(worker, source, ring, record.sequence - 1, events, cause, start)
+            if record.sequence > ring.lane.next_sequence:
+                start = record.end - ring_layout.record_size(len(record.data))
+                events = max(0, record.events_before - done)
+                self._announce_lost(worker, source, ring, record.sequence - 1, events, cause, start)
+            # applied here: where the head is damaged and not the record, reading would only come here again
+            self._apply_record(worker, source, ring, record)
             return True
+        ring.damaged_at = None
         if mark is not None:
             events = max(0, mark.events - done)
             self._announce_lost(worker, source, ring, mark.sequence, events, cause, mark.head)
@@ -554,7 +557,7 @@ class EventReceiver:
 
     def _source(self, worker: str) -> _Source | None:
         source = self._sources.get(worker)
-        if source is None and len(self._sources) < WORKERS_MAX:
+        if source is None and len(self._sources) < WORKERS_MAX and ring_layout.is_worker_name(worker):
             source = self._sources[worker] = _Source()
         return source
 

@@ -209,6 +209,7 @@ def test_the_search_goes_over_the_end_of_a_lap() -> None:
 @pytest.mark.parametrize(("worker", "incarnation"), [("a.b", 1), ("binance-spot.a", 12), ("x-1.b", 10**17)])
 def test_names_come_back(worker: str, incarnation: int) -> None:
     assert ring_layout.parse_ring_name(ring_layout.ring_name(worker, incarnation)) == (worker, incarnation)
+    assert ring_layout.is_worker_name(worker)
 
 
 @pytest.mark.parametrize("name", ["ring-", "ring-a", "ring--1", "ring-a-", "ring-a-01", "rung-a-1", "ring-a-²", "lock"])

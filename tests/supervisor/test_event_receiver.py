@@ -452,6 +452,30 @@ def test_damaged_words_of_the_engine_are_survived(make_bench: Any, make_worker: 
     assert successor.trade_ids() == ["1", "2", "3"]
 
 
+def test_a_damaged_head_of_a_dead_worker_costs_nothing_and_ends(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    bench.receiver._look_at = time.monotonic() + 1000
+    for sequence in (1, 2, 3):
+        worker.commit(sequence, str(sequence), sent=False)
+    with worker.path.open("r+b") as file:
+        file.seek(Word.HEAD * 8)
+        file.write(bytes([worker.ring._head % 256 | 1]))
+    bench.receiver.fence("w", 1)
+    assert drained_of(bench)[0][:2] == ("w", 1)
+    assert bench.trade_ids() == ["1", "2", "3"]
+    assert bench.receiver.violations_total == 1, "what was committed cannot be told"
+
+
+@pytest.mark.parametrize("name", ["a\0b", "../escaped", "", "w" * 300])
+def test_a_name_that_no_worker_can_have_is_refused(make_bench: Any, name: str) -> None:
+    bench = make_bench()
+    bench.push.send(BatchEncoder(name, 1).encode(1, 77, []))
+    bench.send(1, 1, "a")
+    wait_until(lambda: bench.trade_ids() == ["a"], LIMIT_S, "what comes after it")
+    assert bench.receiver.malformed_total == 1
+
+
 def test_the_end_takes_what_stands_in_rings(make_bench: Any, make_worker: Any) -> None:
     bench = make_bench()
     worker = make_worker(bench)
