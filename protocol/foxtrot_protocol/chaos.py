@@ -88,7 +88,7 @@ def decode_plan(data: bytes) -> Plan:
     """The plan in `data`; raises `MalformedMessage`."""
     try:
         return msgspec.json.decode(data, type=Plan)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"chaos plan: {error}") from None
 
 

@@ -87,6 +87,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     final: bool = True
 
 
+# of both, ValueError is the base of what msgspec raises, and what it lets through for text that is no UTF-8
 _request_decoder = msgspec.json.Decoder(Request)
 _reply_decoder = msgspec.json.Decoder(Reply)
 
@@ -100,7 +101,7 @@ def decode_request(line: bytes) -> Request:
     """The request in `line`; raises `MalformedMessage`, also for another version."""
     try:
         request: Request = _request_decoder.decode(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"request: {error}") from None
     if request.version != CONTROL_VERSION:
         raise MalformedMessage(f"request of version {request.version}, this supervisor speaks {CONTROL_VERSION}")
@@ -111,5 +112,5 @@ def decode_reply(line: bytes) -> Reply:
     """The reply in `line`; raises `MalformedMessage`."""
     try:
         return _reply_decoder.decode(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"reply: {error}") from None

@@ -137,7 +137,7 @@ def decode_spec(data: bytes) -> ChildSpec:
     """The specification in `data`; raises `MalformedMessage`."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"child specification: {error}") from None
 
 
@@ -145,5 +145,5 @@ def decode_settings(data: bytes, kind: type[S]) -> S:
     """The settings of a child of this kind; raises `MalformedMessage`."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"child settings: {error}") from None

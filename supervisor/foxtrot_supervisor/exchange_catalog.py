@@ -33,7 +33,7 @@ def decode_catalog(output: bytes) -> dict[str, ExchangeInfo]:
         raise CatalogUnavailable(f"the list of exchanges has more than {CATALOG_BYTES_MAX} bytes")
     try:
         return msgspec.json.decode(output, type=dict[str, ExchangeInfo])
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise CatalogUnavailable(f"the list of exchanges cannot be read: {error}") from None
 
 

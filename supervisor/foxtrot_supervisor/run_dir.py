@@ -237,7 +237,7 @@ def _holder_pid(lock: int) -> int:
 def _read_holder(lock: int) -> Holder | None:
     try:
         return msgspec.json.decode(os.pread(lock, LOCK_BYTES_MAX, 0), type=Holder)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return None  # empty, or not written by us
 
 

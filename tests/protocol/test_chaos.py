@@ -25,6 +25,7 @@ def test_a_plan_is_read_as_it_was_written() -> None:
         b"",
         b"[]",
         b'{"one.a": [{"first": 1}]}',
+        b'{"\xff": []}',
         b'{"one.a": [{"first": 1, "last": 1, "strike": "explode"}]}',
         b'{"one.a": [{"first": 1, "last": 1, "hodl": "starting"}]}',
     ],

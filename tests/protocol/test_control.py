@@ -62,13 +62,15 @@ def test_another_version_is_named() -> None:
         decode_request(b'{"type":"status","version":2}')
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"type":"nonsense"}', b'{"type":"restart"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "line", [b"", b"{}", b"[]", b'{"type":"nonsense"}', b'{"type":"restart"}', b"[" * 100_000, b'{"\xff":1}']
+)
 def test_what_is_no_request(line: bytes) -> None:
     with pytest.raises(MalformedMessage, match=r"^request: "):
         decode_request(line)
 
 
-@pytest.mark.parametrize("line", [b"", b"[]", b'{"error":1}', b'{"data":[]}'])
+@pytest.mark.parametrize("line", [b"", b"[]", b'{"error":1}', b'{"data":[]}', b'{"error":"\xff"}'])
 def test_what_is_no_reply(line: bytes) -> None:
     with pytest.raises(MalformedMessage, match=r"^reply: "):
         decode_reply(line)

@@ -58,7 +58,7 @@ def test_a_spec_that_would_block_the_supervisor_is_refused() -> None:
         encode_spec(spec(bytes(SPEC_BYTES_MAX)))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80", b"\xc1", msgspec.msgpack.encode({"name": 1})])
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\xc1", b"\x81\xa1\xff\x01", msgspec.msgpack.encode({"name": 1})])
 def test_what_is_no_spec(data: bytes) -> None:
     with pytest.raises(MalformedMessage, match="child specification"):
         decode_spec(data)
