@@ -1,0 +1,93 @@
+"""A short, seeded form of `scripts/fuzz.py`, and the proof that it would notice what it is there to notice."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foxtrot_protocol import control, ring_layout
+from foxtrot_protocol.ring_layout import RECORD_BYTES, Record
+from foxtrot_supervisor.event_receiver import EventReceiver
+from tests.support import fuzzing
+from tests.support.fuzz_targets import TARGETS, LiveRing, Requests, RingRecords
+from tests.support.fuzzing import fuzz, mutate
+
+INPUTS = 1500
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_damaged_input_is_refused_or_read_right(name: str) -> None:
+    report = fuzz(TARGETS[name], max(1, int(INPUTS * TARGETS[name].share)), seed=1)
+    assert report.failure == "", report.input_hex
+    assert report.rejected > 0, "damage that nobody refuses is none"
+    assert report.accepted + report.rejected == report.inputs
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_whatever_the_bytes_are(data: st.DataObject) -> None:
+    """Bytes of hypothesis' own making, for those readers that need no file."""
+    target = TARGETS[
+        data.draw(st.sampled_from([name for name in TARGETS if name not in ("live_ring", "zmq_batches")]))
+    ]()
+    sample = data.draw(st.sampled_from(list(target.samples())))
+    start, length = data.draw(st.integers(0, len(sample))), data.draw(st.integers(0, 20))
+    changed = sample[:start] + data.draw(st.binary(max_size=20)) + sample[start + length :]
+    target.feed(changed, random.Random(1))
+    target.feed(data.draw(st.binary(max_size=300)), random.Random(1))
+
+
+def test_the_same_seed_gives_the_same_inputs() -> None:
+    samples = [b"one good sample", b"and another one"]
+    first, again = ([mutate(random.Random(7), samples) for _ in range(3)] for _ in range(2))
+    assert first == again
+    chance = random.Random(7)
+    inputs = {mutate(chance, samples) for _ in range(300)}
+    assert len(inputs) > 250
+    assert all(len(data) < 300 for data in inputs)
+
+
+# ---- negative controls: a fuzzer that finds nothing in what is broken is worth nothing
+
+
+def test_a_ring_without_checksums_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def believes_everything(data: memoryview, offset: int, position: int, head: int) -> Record:
+        _, length, sequence, before, events, _ = ring_layout._RECORD.unpack_from(data, offset)
+        batch = bytes(data[offset + RECORD_BYTES : offset + RECORD_BYTES + length])
+        return Record(sequence, before, events, batch, position + ring_layout.record_size(length))
+
+    monkeypatch.setattr(ring_layout, "_record_at", believes_everything)
+    report = fuzz(RingRecords, INPUTS, seed=1)
+    assert report.undetected == 1
+    assert "not what was written" in report.failure
+
+
+def test_a_hole_that_nobody_tells_of_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventReceiver, "_announce", lambda *_: None)
+    monkeypatch.setattr(EventReceiver, "_check_account", lambda *_: None)
+    report = fuzz(LiveRing, INPUTS, seed=1)
+    assert "nobody says so" in report.failure
+
+
+def test_a_reader_that_raises_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Requests, "decode", lambda _, line: control._request_decoder.decode(line))
+    report = fuzz(Requests, INPUTS, seed=1)
+    assert report.failure.startswith(("ValidationError", "DecodeError", "UnicodeDecodeError"))
+    assert report.input_hex
+
+
+def test_a_hoard_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hoarder(Requests):
+        kept: list[bytes] = []  # noqa: RUF012 - it is there to grow
+
+        def feed(self, data: bytes, chance: random.Random) -> bool:
+            self.kept.append(bytes(1 << 15))
+            self.kept[-1] = self.kept[-1].replace(b"\0", b"\1")
+            return True
+
+    monkeypatch.setattr(fuzzing, "GROWTH_MIB_MAX", 8.0)
+    assert "the process grew by" in fuzz(Hoarder, INPUTS, seed=1).failure
+    Hoarder.kept.clear()
