@@ -22,13 +22,17 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from foxtrot_protocol.tick_data import TickData
+
 __all__ = [
+    "ENGINE_MADE",
     "EVENT_BAR",
     "EVENT_BBO",
     "EVENT_BOOK",
     "EVENT_FEED_STATUS",
     "EVENT_FUNDING",
     "EVENT_GAP",
+    "EVENT_LEAK",
     "EVENT_LIQUIDATION",
     "EVENT_LOG",
     "EVENT_MARKET_TRADE",
@@ -46,6 +50,7 @@ __all__ = [
     "FeedStatus",
     "Funding",
     "Gap",
+    "Leak",
     "Level",
     "Liquidation",
     "MarkPrice",
@@ -53,6 +58,7 @@ __all__ = [
     "OpenInterest",
     "Quote",
     "Side",
+    "TickData",
     "Ticker",
     "Trade",
     "WorkerStatus",
@@ -81,6 +87,7 @@ EVENT_TICK = "eTick."
 EVENT_FEED_STATUS = "eFeedStatus."
 EVENT_GAP = "eGap."
 EVENT_WORKER = "eWorker."
+EVENT_LEAK = "eLeak."
 EVENT_TIMER = "eTimer"
 EVENT_LOG = "eLog"
 
@@ -308,6 +315,22 @@ class WorkerStatus(Struct, array_like=True, tag="worker", frozen=True):
     restarts: int
 
 
+class Leak(Struct, array_like=True, tag="leak", frozen=True):
+    """Something grows that should not, or lives on that should be gone; made by a leak monitor, never by a worker.
+
+    `what`: ``rss_bytes``, ``threads``, ``open_fds``, ``tasks``, ``queue_depth``, ``handlers``, ``garbage``, or ``held``
+    for a closed owner that something still refers to. `verdict`: ``growing``, ``over`` (a bound is passed) or ``held``.
+    `value`: how much there is now; `per_hour`: how fast it grows (0 where nothing grows). `detail`: what was found to
+    blame, one a line.
+    """
+
+    what: str
+    verdict: str
+    value: float
+    per_hour: float
+    detail: str
+
+
 MarketEvent: TypeAlias = (
     Trade[N]
     | Quote[N]
@@ -337,6 +360,11 @@ EVENT_TYPES: dict[type, str] = {
     Liquidation: EVENT_LIQUIDATION,
     FeedStatus: EVENT_FEED_STATUS,
     Gap: EVENT_GAP,
+    TickData: EVENT_TICK,
     WorkerStatus: EVENT_WORKER,
+    Leak: EVENT_LEAK,
 }
 """The EventEngine's event type for each struct (names: design, in the vn.py tradition)."""
+
+ENGINE_MADE: frozenset[type] = frozenset((TickData, WorkerStatus, Leak))
+"""Those that no worker sends: they are made in the engine's process and stand in no batch."""

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from foxtrot_protocol.errors import BookInvalid
 
@@ -30,6 +30,13 @@ NUMBER_CHARS_MAX = 64
 
 _EXPONENT_MAX = 64
 """Bound of a number's decimal exponent: beyond it a text of few characters stands for endless digits."""
+
+_FLOAT_LEAST = 1e-64
+_FLOAT_MOST = 1e64
+"""The same bound for floats, which need no decimal to be compared."""
+
+_Key: TypeAlias = Decimal | float
+"""What levels are sorted by; a float is its own key, several times cheaper to make and to compare."""
 
 
 class OrderBook(Generic[N]):
@@ -89,7 +96,7 @@ class OrderBook(Generic[N]):
         """Somebody bids at least what somebody else asks: no exchange's book stays so."""
         if not self._bids.keys or not self._asks.keys:
             return False
-        return self._bids.keys[-1] >= self._asks.keys[-1].copy_negate()
+        return self._bids.keys[-1] >= _negated(self._asks.keys[-1])
 
     def _change(self, bids: Iterable[tuple[N, N]], asks: Iterable[tuple[N, N]]) -> None:
         try:
@@ -116,8 +123,8 @@ class _Side(Generic[N]):
 
     def __init__(self, *, negate: bool) -> None:
         self._negate = negate
-        self.keys: list[Decimal] = []
-        self._levels: dict[Decimal, tuple[N, N]] = {}
+        self.keys: list[_Key] = []
+        self._levels: dict[_Key, tuple[N, N]] = {}
 
     def clear(self) -> None:
         self.keys.clear()
@@ -132,7 +139,7 @@ class _Side(Generic[N]):
             price, size = level
             key = _number(price)
             if negate:
-                key = key.copy_negate()
+                key = _negated(key)
             if _number(size):
                 if key not in known and not first:
                     keys.insert(bisect_left(keys, key), key)
@@ -154,8 +161,17 @@ class _Side(Generic[N]):
         return [levels[key] for key in islice(reversed(self.keys), count)]
 
 
-def _number(value: str | float | Decimal) -> Decimal:
-    """`value` as a decimal ≥ 0, of bounded length and exponent."""
+def _negated(key: _Key) -> _Key:
+    # the minus sign would round a decimal to the context's 28 digits
+    return -key if isinstance(key, float) else key.copy_negate()
+
+
+def _number(value: str | float | Decimal) -> _Key:
+    """`value` as a number ≥ 0 that can be compared, of bounded length and exponent."""
+    if isinstance(value, float):
+        if value and not _FLOAT_LEAST <= value <= _FLOAT_MOST:  # not a number is not between them either
+            raise _NotANumber(f"not a possible price or size: {value!r}")
+        return value
     if isinstance(value, str) and len(value) > NUMBER_CHARS_MAX:
         raise _NotANumber(f"a number of {len(value)} characters")
     try:

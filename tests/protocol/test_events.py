@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from foxtrot_protocol import events
-from foxtrot_protocol.events import EVENT_TYPES, MarketEvent, WorkerStatus
+from foxtrot_protocol.events import ENGINE_MADE, EVENT_TYPES, MarketEvent
 
-MARKET = [kind for kind in EVENT_TYPES if kind is not WorkerStatus]
+MARKET = [kind for kind in EVENT_TYPES if kind not in ENGINE_MADE]
 
 
 @pytest.mark.parametrize("kind", MARKET)

@@ -114,6 +114,24 @@ def test_floats_and_decimals_are_folded_as_they_are() -> None:
     assert decimals.best_bids(9) == []
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0, 1e65, 1e-66])
+def test_a_float_that_is_no_price_empties_the_book(bad: float) -> None:
+    for bids, asks in (([(bad, 1.0)], []), ([(1.0, bad)], []), ([], [(3.0, bad)])):
+        floats: OrderBook[float] = OrderBook("BTCUSDT")
+        floats.snapshot([(0.1, 1.0)], [])
+        with pytest.raises(BookInvalid, match="not a possible price"):
+            floats.apply(bids, asks)
+        assert floats.bid_count == 0
+
+
+def test_a_crossed_book_of_floats() -> None:
+    floats: OrderBook[float] = OrderBook()
+    floats.snapshot([(2.0, 1.0)], [(2.5, 1.0)])
+    assert not floats.crossed
+    floats.apply([(2.5, 1.0)], [(3.0, -0.0)])
+    assert floats.crossed
+
+
 prices = st.integers(1, 40).map(lambda n: f"{n / 8:.{n % 4 + 3}f}")
 sizes = st.sampled_from(["0", "0.0", "1", "2.50"])
 changes = st.lists(st.tuples(prices, sizes), max_size=12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_protocol.events import EVENT_TYPES, BookDelta, BookSnapshot, MarketEvent, Quote, Trade, WorkerStatus
+from foxtrot_protocol.events import ENGINE_MADE, EVENT_TYPES, BookDelta, BookSnapshot, MarketEvent, Quote, Trade
 from foxtrot_protocol.framing import Batch
 from foxtrot_supervisor.event_selection import KINDS, EventSelection, event_type
 
@@ -23,7 +23,7 @@ def name(exchange: str, symbol: str) -> str:
 
 
 def test_every_type_of_a_market_event_has_a_kind() -> None:
-    assert set(KINDS.values()) == {kind for struct, kind in EVENT_TYPES.items() if struct is not WorkerStatus}
+    assert set(KINDS.values()) == {kind for struct, kind in EVENT_TYPES.items() if struct not in ENGINE_MADE}
 
 
 @pytest.mark.parametrize("word", ["trade", "eMarketTrade.", "eMarketTrade"])
