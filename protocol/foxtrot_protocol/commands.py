@@ -2,7 +2,9 @@
 
 Over DEALER/ROUTER, one msgpack array a message, tagged by its first element. A child says `Hello` as soon
 as it runs, `Ready` when it serves, `Heartbeat` at a fixed pace from its own event loop, `Failed` before
-it exits on purpose. The supervisor says `Stop`, `Subscribe`, `Unsubscribe`, `Fenced`.
+it exits on purpose. Before it connects or asks by REST it asks for its share of the exchange's limits (`BudgetAsk`),
+and when its connection grows old it says `RotateWanted`. The supervisor says `Stop`, `Subscribe`, `Unsubscribe`,
+`Fenced`, `BudgetGrant`.
 
 A hole that nobody received goes round: the engine says `HoleFound`, the supervisor gives it as `Backfill` to a
 worker of that connection, which fetches what it can, and answers `Backfilled`.
@@ -10,13 +12,17 @@ worker of that connection, which fetches what it can, and answers `Backfilled`.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 __all__ = [
     "Backfill",
     "Backfilled",
+    "BudgetAsk",
+    "BudgetGrant",
+    "BudgetKind",
+    "BudgetSpent",
     "Done",
     "Drained",
     "Failed",
@@ -27,6 +33,7 @@ __all__ = [
     "HoleFound",
     "LogRecord",
     "Ready",
+    "RotateWanted",
     "SourceCounters",
     "Stop",
     "Subscribe",
@@ -35,6 +42,10 @@ __all__ = [
     "Unsubscribe",
     "WorkerChanged",
 ]
+
+
+BudgetKind: TypeAlias = Literal["connect", "rest"]
+"""What an exchange counts of one address: WebSocket handshakes, and the weights of REST requests."""
 
 
 class Hello(Struct, array_like=True, tag="hello", frozen=True):
@@ -106,6 +117,12 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     recent: list[str] = []
     account_violations_total: int = 0
     """Engine: incarnations whose events committed were not those applied and announced as lost."""
+    budget_waits_total: int = 0
+    """Worker: times it had to wait for its share of the exchange's limits."""
+    budget_refused_total: int = 0
+    """Worker: times it went without, because too many waited or the wait was longer than it may take."""
+    budget_unanswered_total: int = 0
+    """Worker: times the supervisor did not answer soon enough; it went on unasked."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):
@@ -175,6 +192,45 @@ class Backfilled(Struct, array_like=True, tag="backfilled", frozen=True):
     retry: bool = False
 
 
+class RotateWanted(Struct, array_like=True, tag="rotate_wanted", frozen=True):
+    """This connection should be replaced while it still streams: its planned age is reached, or its end announced.
+
+    The worker streams on; the supervisor decides when. Said again every few seconds until something follows.
+    """
+
+    worker: str
+    incarnation: int
+    reason: str
+
+
+class BudgetAsk(Struct, array_like=True, tag="budget_ask", frozen=True):
+    """May I spend `weight` at `address` now? Answered by `BudgetGrant` at once.
+
+    The budget is the exchange's: at most `limit` in any `period_s` seconds, shared by all workers of the address
+    (`limit` 0: no number is known, only a Retry-After closes it). Told to wait, a worker asks again, with the same
+    `request_id`, when that time is over: its place among those who wait is kept meanwhile.
+    """
+
+    worker: str
+    incarnation: int
+    request_id: int
+    kind: BudgetKind
+    address: str
+    weight: int
+    limit: int
+    period_s: float
+
+
+class BudgetSpent(Struct, array_like=True, tag="budget_spent", frozen=True):
+    """The exchange answered 429 or 418: nobody asks it before `retry_after_s` seconds have passed."""
+
+    worker: str
+    incarnation: int
+    kind: BudgetKind
+    address: str
+    retry_after_s: float
+
+
 class LogRecord(Struct, array_like=True, tag="log", frozen=True):
     """One structured log line of a child."""
 
@@ -216,6 +272,17 @@ class Backfill(Struct, array_like=True, tag="backfill", frozen=True):
     end_ns: int
 
 
+class BudgetGrant(Struct, array_like=True, tag="budget_grant", frozen=True):
+    """Answer to a `BudgetAsk`: `wait_s` 0 means go, it is spent now; else ask again after so many seconds.
+
+    `refused`: too many wait already, no place is kept.
+    """
+
+    request_id: int
+    wait_s: float
+    refused: bool = False
+
+
 class Fenced(Struct, array_like=True, tag="fenced", frozen=True):
     """To the engine: `incarnation` and all before it are dead; whatever comes of them now is late."""
 
@@ -236,5 +303,18 @@ class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
     restarts: int
 
 
-FromChild: TypeAlias = Hello | Ready | Heartbeat | Failed | Done | Drained | HoleFound | Backfilled | LogRecord
-ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | Fenced | WorkerChanged
+FromChild: TypeAlias = (
+    Hello
+    | Ready
+    | Heartbeat
+    | Failed
+    | Done
+    | Drained
+    | HoleFound
+    | Backfilled
+    | RotateWanted
+    | BudgetAsk
+    | BudgetSpent
+    | LogRecord
+)
+ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | BudgetGrant | Fenced | WorkerChanged

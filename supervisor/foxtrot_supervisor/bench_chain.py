@@ -21,7 +21,7 @@ import zmq
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.commands import Failed, Fenced, FromChild, Heartbeat, Hello, Ready, Stop
+from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, Failed, Fenced, FromChild, Heartbeat, Hello, Ready, Stop
 from foxtrot_protocol.spec import ChildKind, ChildSpec, encode_spec
 from foxtrot_supervisor.bench_statistics import ChildTimes, Footprint
 from foxtrot_supervisor.child_link import ChildLink
@@ -206,6 +206,8 @@ class Parent:
                 record.ready.set_result(None)
         elif isinstance(message, Heartbeat):
             record.heartbeat = message
+        elif isinstance(message, BudgetAsk):
+            self._link.send(name, incarnation, BudgetGrant(message.request_id, 0.0))
         elif isinstance(message, Failed):
             record.failure = f": {message.cause}"
 

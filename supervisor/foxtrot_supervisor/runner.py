@@ -30,6 +30,9 @@ from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import (
     Backfilled,
+    BudgetAsk,
+    BudgetGrant,
+    BudgetSpent,
     Done,
     Drained,
     Failed,
@@ -52,6 +55,7 @@ from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.backfills import Backfills, Worker
+from foxtrot_supervisor.budgets import ADDRESS_CHARS_MAX, Budgets
 from foxtrot_supervisor.child_link import ChildLink
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.config import ConfigInvalid
@@ -195,6 +199,7 @@ class Runner:
         self._vitals = {name: Vitals() for name in self._core.records}
         self._rings = RingAccounts()
         self._backfills = Backfills(_with_backfill(config))
+        self._budgets = Budgets()
         self._children: dict[tuple[str, int], Child] = {}
         self._explained: set[tuple[str, int]] = set()
         self._dying: dict[tuple[str, int], asyncio.TimerHandle] = {}
@@ -282,7 +287,11 @@ class Runner:
         moment = Moment(time.monotonic(), time.time())
         accounts = self._rings.with_open(read_figures(self._run_dir.path))
         backfills = self._backfills.figures()
-        return assemble_status(facts, self._core.records, self._vitals, self._specs.places, moment, accounts, backfills)
+        places = self._specs.places
+        return {
+            **assemble_status(facts, self._core.records, self._vitals, places, moment, accounts, backfills),
+            "budgets": self._budgets.as_list(moment.monotonic),
+        }
 
     # ---- what operators' requests need (`operator_requests.Run`)
 
@@ -678,6 +687,11 @@ class Runner:
             case Backfilled():
                 self._backfills.answered(Worker(name, incarnation), message, time.monotonic())
                 self._give_backfills()
+            case BudgetAsk():
+                grant = self._budgets.ask(message, time.monotonic())
+                self._link.send(name, incarnation, BudgetGrant(message.request_id, grant.wait_s, grant.refused))
+            case BudgetSpent():
+                self._close_budget(message)
             case LogRecord():
                 self._logs.relay(name, message.level, message.event, message.fields)
 
@@ -709,6 +723,16 @@ class Runner:
             for record in records
             if record is not None and record.state is State.RUNNING and record.desired is Desired.RUNNING
         ]
+
+    def _close_budget(self, spent: BudgetSpent) -> None:
+        self._budgets.close(spent.kind, spent.address, spent.retry_after_s, time.monotonic())
+        self._log.warning(
+            "budget_spent",
+            worker=spent.worker,
+            kind=spent.kind,
+            address=spent.address[:ADDRESS_CHARS_MAX],
+            retry_after_s=spent.retry_after_s,
+        )
 
     def _expected_pid(self, name: str, incarnation: int) -> int | None:
         child = self._children.get((name, incarnation))
@@ -748,6 +772,7 @@ class Runner:
         self._vitals[child.name].ended()
         self._requests.ended(child.name, child.incarnation)
         self._backfills.ended(child.name, child.incarnation, time.monotonic())
+        self._budgets.forget(child.name, child.incarnation)
         self._ended_total += 1
         self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
         self._later("sweep", SWEEP_SOON_S, self._sweep)

@@ -158,6 +158,9 @@ def _worker(
         "latency_p50_us": source.latency_p50_us,
         "latency_p99_us": source.latency_p99_us,
         "last_data_age_s": age_s,
+        "budget_waits_total": totals["budget_waits_total"],
+        "budget_refused_total": totals["budget_refused_total"],
+        "budget_unanswered_total": totals["budget_unanswered_total"],
         "topics": [
             {"topic": topic.topic, "state": topic.state, "age_s": topic.age_s}
             for topic in (beat.topics if beat else ())

@@ -25,6 +25,9 @@ TOTALS: Final = (
     "handler_errors_total",
     "redelivered_total",
     "account_violations_total",
+    "budget_waits_total",
+    "budget_refused_total",
+    "budget_unanswered_total",
 )
 """Fields of a heartbeat that only grow within an incarnation."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from foxtrot_protocol.commands import Done, Failed, Subscribe, Unsubscribe
+from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, BudgetSpent, Done, Failed, Subscribe, Unsubscribe
 from foxtrot_protocol.events import BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_workers.connection import CLIENTS
@@ -156,6 +157,39 @@ async def test_a_refused_handshake_passes_on_retry_after(rig: WorkerRig) -> None
     failed = rig.said(Failed)[0]
     assert failed.retry_after_s == 7.0
     assert "429" in failed.cause
+    host = sim.url.removeprefix("ws://")
+    assert rig.said(BudgetSpent) == [BudgetSpent("test.a", 1, "connect", host, 7.0)], "others of this address hear of it"
+
+
+async def test_nothing_is_connected_before_the_budget_allows_it(rig: WorkerRig) -> None:
+    """Told to wait, it asks again; told to wait for long, it leaves, and is started again when the time has come."""
+    waits = [0.2, 0.0]
+    asked: list[float] = []
+
+    def grant(ask: BudgetAsk) -> BudgetGrant:
+        if ask.kind != "connect":
+            return BudgetGrant(ask.request_id, 0.0)
+        asked.append(time.monotonic())
+        assert sim.connections == 0
+        return BudgetGrant(ask.request_id, waits.pop(0))
+
+    rig.grant = grant
+    async with SimulatedExchange(["BTCUSDT"]) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        await rig.ready()
+        assert len(asked) == 2
+        assert asked[1] - asked[0] >= 0.2
+        await rig.wait_for_next_heartbeat()
+        assert rig.heartbeat().budget_waits_total >= 1
+        assert await rig.stop() == ChildExit.CLEAN
+
+
+async def test_a_connect_that_would_wait_for_long_is_left_to_the_supervisor(rig: WorkerRig) -> None:
+    rig.grant = lambda ask: BudgetGrant(ask.request_id, 120.0)
+    async with SimulatedExchange(["BTCUSDT"]) as sim:
+        await rig.start(sim.url, sim.rest_url)
+        assert await rig.ended() == ChildExit.REFUSED
+    assert rig.said(Failed)[0].retry_after_s == 120.0
 
 
 async def test_an_unreachable_exchange_is_a_connection_lost(rig: WorkerRig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import batch_decoder, decode_from_child, encode_control
-from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Ready, Stop, ToChild
+from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, Failed, FromChild, Heartbeat, Ready, Stop, ToChild
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import ChildSpec, FeedSettings, encode_spec
@@ -41,6 +41,8 @@ class WorkerRig:
         self.heard: list[FromChild] = []
         self.batches: list[Batch[str]] = []
         self.read_data = read_data
+        self.grant: Callable[[BudgetAsk], BudgetGrant | None] = lambda ask: BudgetGrant(ask.request_id, 0.0)
+        """What the worker is answered when it asks for its share of a budget; None: nothing."""
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.bind(endpoints.child_control_endpoint(str(folder)))
@@ -173,6 +175,10 @@ class WorkerRig:
     async def _listen(self) -> None:
         while True:
             while self._router.poll(0):
-                self.heard.append(decode_from_child(self._router.recv_multipart()[1]))
+                message = decode_from_child(self._router.recv_multipart()[1])
+                self.heard.append(message)
+                answer = self.grant(message) if isinstance(message, BudgetAsk) else None
+                if answer is not None:
+                    self.send(answer)
             more = self.read_data and self.receiver.pump()
             await asyncio.sleep(0 if more else 0.002)

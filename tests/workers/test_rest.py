@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from foxtrot_workers import rest
+from foxtrot_workers.budget_gate import BudgetRefused
 from foxtrot_workers.rest import RestFetcher
 from tests.support.waiting import wait_until_async
 
@@ -202,3 +203,59 @@ async def test_close_cancels_what_runs(site: Site) -> None:
     assert answers == []
     tasks: set[asyncio.Task[Any]] = {task for task in asyncio.all_tasks() if task.get_name().startswith("rest-")}
     assert not tasks
+
+
+class Gate:
+    """Stands for the shared budget: what was asked of it and what it was told."""
+
+    def __init__(self) -> None:
+        self.weights: list[int] = []
+        self.closed: list[float] = []
+        self.refusal: BudgetRefused | None = None
+
+    async def enter(self, weight: int = 1) -> None:
+        self.weights.append(weight)
+        if self.refusal is not None:
+            raise self.refusal
+
+    def spent(self, retry_after_s: float) -> None:
+        self.closed.append(retry_after_s)
+
+
+@pytest.fixture
+async def gated(site: Site) -> AsyncIterator[tuple[RestFetcher, Gate]]:
+    gate = Gate()
+    fetcher = RestFetcher(site.url, None, None, gate)  # type: ignore[arg-type]  # the same two methods
+    yield fetcher, gate
+    await fetcher.close()
+
+
+async def test_each_request_asks_for_its_weight_first(site: Site, gated: tuple[RestFetcher, Gate]) -> None:
+    fetcher, gate = gated
+    answers = Answers()
+    fetcher.fetch("k", "/depth", 0.0, answers.add, 250)
+    await wait_until_async(lambda: answers, LIMIT_S, "the answer")
+    assert gate.weights == [250]
+
+
+async def test_what_the_budget_does_not_allow_is_not_sent(site: Site, gated: tuple[RestFetcher, Gate]) -> None:
+    fetcher, gate = gated
+    gate.refusal = BudgetRefused("the budget is spent", 30.0)
+    answers = Answers()
+    fetcher.fetch("k", "/depth", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the failure")
+    assert answers == [("/depth", 0, b"the budget is spent")]
+    assert site.paths == []
+    assert (fetcher.requests_total, fetcher.failures_total) == (0, 1)
+
+
+@pytest.mark.parametrize(("headers", "closed_s"), [({"Retry-After": "7"}, 7.0), ({}, 1.0)])
+async def test_everybody_hears_of_too_many_requests(
+    site: Site, gated: tuple[RestFetcher, Gate], headers: dict[str, str], closed_s: float
+) -> None:
+    fetcher, gate = gated
+    site.answers = [web.Response(status=418, headers=headers)]
+    answers = Answers()
+    fetcher.fetch("k", "/x", 0.0, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the answer")
+    assert gate.closed == [closed_s]

@@ -34,6 +34,7 @@ __all__ = [
     "Acknowledged",
     "Adapter",
     "BookLost",
+    "Budget",
     "CloseAnnounced",
     "Limits",
     "Notice",
@@ -63,6 +64,13 @@ class Topic(Struct, frozen=True):
     wire: str
 
 
+class Budget(Struct, frozen=True):
+    """At most `limit` in any `period_s` seconds; `limit` 0: the exchange gives no number."""
+
+    limit: int = 0
+    period_s: float = 0.0
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """What the exchange allows and does; times in seconds. Source: the exchange's documents."""
 
@@ -83,6 +91,12 @@ class Limits(Struct, frozen=True, kw_only=True):
     """A subscription unanswered for this long is asked again, once, then the connection is replaced."""
     stale_topic_s: float | None = None
     """A flowing topic silent for this long is stale; None: only the configuration decides."""
+    connects: Budget = Budget()
+    """WebSocket handshakes of all workers together at one address."""
+    rest_weight: Budget = Budget()
+    """Weight of the REST requests of all workers together at one address."""
+    instruments_weight: int = 1
+    """Weight of the request for the instrument list."""
     frame_bytes_max: int = 32 * 1024 * 1024
     compression: bool = False
 

@@ -18,6 +18,8 @@ from msgspec import Struct
 __all__ = [
     "BURST_FRAMES_MAX",
     "CLIENTS",
+    "REPELLING_STATUSES",
+    "RETRY_AFTER_DEFAULT_S",
     "Client",
     "ClientOptions",
     "ConnectFailed",
@@ -29,6 +31,12 @@ __all__ = [
 
 RETRY_AFTER_MAX_S = 3 * 24 * 3600.0
 """The longest ban an exchange is known to give; a larger wish is cut to it."""
+
+REPELLING_STATUSES = frozenset({418, 429})
+"""HTTP answers that mean "too much": they hold for everybody of our address."""
+
+RETRY_AFTER_DEFAULT_S = 1.0
+"""How long such an answer holds where it does not say."""
 
 REFUSING_STATUSES = frozenset({403, 418, 429, 451})
 """HTTP answers that mean "not you, not now": wait, do not hammer."""
@@ -46,13 +54,19 @@ class ClientOptions(Struct, frozen=True, kw_only=True):
 
 
 class ConnectFailed(Exception):
-    """No connection came about. `refused`: the exchange said no; `retry_after_s`: when it wants us back."""
+    """No connection came about. `refused`: the exchange said no; `retry_after_s`: when it wants us back.
 
-    def __init__(self, cause: str, *, refused: bool = False, retry_after_s: float | None = None) -> None:
+    `repelled`: it said so to everybody of our address.
+    """
+
+    def __init__(
+        self, cause: str, *, refused: bool = False, retry_after_s: float | None = None, repelled: bool = False
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.refused = refused
         self.retry_after_s = retry_after_s
+        self.repelled = repelled
 
 
 FramesCallback = Callable[[list[bytes], bool], None]
@@ -118,6 +132,7 @@ def refusal(status: int, retry_after: str | None, now_s: float) -> ConnectFailed
         f"the exchange answered the handshake with HTTP {status}",
         refused=status in REFUSING_STATUSES,
         retry_after_s=retry_after_s(retry_after, now_s),
+        repelled=status in REPELLING_STATUSES,
     )
 
 

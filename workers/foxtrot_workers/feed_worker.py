@@ -15,15 +15,16 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.child import ChildContext
-from foxtrot_protocol.commands import Done, Heartbeat, Stop, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.commands import BudgetGrant, Done, Heartbeat, Stop, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.events import FeedStatus, MarketEvent
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers import catalog
 from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
 from foxtrot_workers.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of
 from foxtrot_workers.child_log import Repetition
-from foxtrot_workers.connection import ClientOptions, ConnectFailed, make_client
+from foxtrot_workers.connection import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
 from foxtrot_workers.event_sender import EventSender
 from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send
 from foxtrot_workers.rest import RestFetcher
@@ -36,6 +37,13 @@ BATCH_EVENTS_MAX = 256
 
 SAMPLE_BYTES = 300
 """How much of a rejected frame is shown in the log."""
+
+CONNECT_WAIT_S_MAX = 5.0
+"""How long a connect may wait for its share of the exchange's budget here; a longer wait is spent in BACKOFF, for which
+the supervisor needs no process."""
+
+REST_WAIT_S_MAX = 900.0
+"""How long a REST request may wait for its share: as the snapshots of all the books of a large connection take."""
 
 RETRY_S = 0.005
 """How often it is looked whether a full ring has room again."""
@@ -91,15 +99,22 @@ class FeedWorker:
         )
         self._pressure = Backpressure(settings.ring_bytes, settings.full_wait_s)
         self._dropped = DroppedEvents()
-        self._rest = RestFetcher(settings.rest_url or adapter.rest_url, settings.ca_file, settings.proxy)
-        base = settings.url or adapter.url
+        self._gate = BudgetGate(context)
+        limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
+        rest_gate = AddressGate(
+            self._gate, "rest", address_of(rest_base, settings.proxy), limits.rest_weight, REST_WAIT_S_MAX
+        )
+        self._connect_gate = AddressGate(
+            self._gate, "connect", address_of(base, settings.proxy), limits.connects, CONNECT_WAIT_S_MAX
+        )
+        self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_gate)
         self._client = make_client(
             settings.client,
             ClientOptions(
                 url=adapter.address(base),
                 connect_s=settings.connect_s,
-                frame_bytes_max=adapter.limits.frame_bytes_max,
-                compression=adapter.limits.compression,
+                frame_bytes_max=limits.frame_bytes_max,
+                compression=limits.compression,
                 ca_file=settings.ca_file,
                 proxy=settings.proxy,
             ),
@@ -129,7 +144,7 @@ class FeedWorker:
         gc.collect()
         gc.freeze()
         gc.disable()  # the hot path makes no cycles; the heartbeat collects what little there is
-        connecting = asyncio.create_task(self._client.connect(), name="connect")
+        connecting = asyncio.create_task(self._connect(), name="connect")
         first: set[asyncio.Future[Any]] = {connecting, self._end}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
@@ -142,6 +157,20 @@ class FeedWorker:
         code, cause = await self._end
         await self._leave(code, cause)
         return code
+
+    async def _connect(self) -> None:
+        """Raises `ConnectFailed`."""
+        try:
+            await self._connect_gate.enter()
+        except BudgetRefused as refusal:
+            raise ConnectFailed(refusal.cause, refused=True, retry_after_s=refusal.retry_after_s) from None
+        try:
+            await self._client.connect()
+        except ConnectFailed as failure:
+            if failure.repelled:
+                wish_s = failure.retry_after_s
+                self._connect_gate.spent(RETRY_AFTER_DEFAULT_S if wish_s is None else wish_s)
+            raise
 
     # ---- hot path
 
@@ -216,7 +245,7 @@ class FeedWorker:
             self._adapter.notices.clear()
         for notice in notices:
             if isinstance(notice, RestRequest) and not self._rest.fetch(
-                notice.key, notice.path, notice.delay_s, self._on_rest
+                notice.key, notice.path, notice.delay_s, self._on_rest, notice.weight
             ):
                 self._context.log.warning("rest_request_refused", path=notice.path)
         if self._opened:
@@ -333,7 +362,7 @@ class FeedWorker:
         """Some exchanges acknowledge unknown symbols and then stay silent: look them up, beside the stream."""
         path = self._adapter.instruments_path(self._settings.symbols)
         if path is not None:
-            self._rest.fetch("instruments", path, 0.0, self._on_instruments)
+            self._rest.fetch("instruments", path, 0.0, self._on_instruments, self._adapter.limits.instruments_weight)
 
     def _on_instruments(self, path: str, status: int, body: bytes) -> None:
         try:
@@ -354,6 +383,8 @@ class FeedWorker:
             deadline = time.monotonic() + command.grace_s
             self._stop_deadline = deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
             self._finish(ChildExit.CLEAN, "stop requested")
+        elif isinstance(command, BudgetGrant):
+            self._gate.granted(command)
         elif isinstance(command, Subscribe | Unsubscribe):
             self._change_subscription(command)
 
@@ -421,4 +452,7 @@ class FeedWorker:
             dropped_total=self._dropped.total,
             last_data_age_s=self._feed.data_age_s(now, now_ns),
             topics=self._feed.topics(now, now_ns),
+            budget_waits_total=self._gate.waits_total,
+            budget_refused_total=self._gate.refused_total,
+            budget_unanswered_total=self._gate.unanswered_total,
         )

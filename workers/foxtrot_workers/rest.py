@@ -1,6 +1,7 @@
 """REST for one worker: what its adapter asks for, one request a key, within bounds of size, time and number.
 
-Honours Retry-After for everything that follows from this worker. Blocking requests of the standard library
+Honours Retry-After for everything that follows from this worker, and asks for its share of what the exchange allows
+all workers of one address together before each request. Blocking requests of the standard library
 on a few threads of their own: the rare snapshot does not need an asynchronous client, whose import and
 working set would cost each worker a quarter of a second and more than a megabyte (measured).
 """
@@ -16,7 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from foxtrot_workers.connection import retry_after_s, tls_context
+from foxtrot_workers.budget_gate import AddressGate, BudgetRefused
+from foxtrot_workers.connection import REPELLING_STATUSES, RETRY_AFTER_DEFAULT_S, retry_after_s, tls_context
 
 __all__ = ["ANSWER_BYTES_MAX", "CONCURRENT_MAX", "REQUESTS_MAX", "TIMEOUT_S", "RestFetcher"]
 
@@ -38,28 +40,33 @@ AnswerCallback = Callable[[str, int, bytes], None]
 class RestFetcher:
     """Fetches ``base + path``; threads and connections are made on first need. Follows no redirect."""
 
-    def __init__(self, base: str, ca_file: str | None, proxy: str | None) -> None:
-        """`proxy`: ``http://host:port``; others are refused when something is fetched."""
+    def __init__(self, base: str, ca_file: str | None, proxy: str | None, gate: AddressGate | None = None) -> None:
+        """`proxy`: ``http://host:port``; others are refused when something is fetched. `gate` None: nobody is asked."""
         self._base = urlsplit(base.rstrip("/"))
         self._ca_file = ca_file
         self._proxy = urlsplit(proxy) if proxy else None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_before = 0.0
+        self._gate = gate
+        self._turns = asyncio.Semaphore(CONCURRENT_MAX)
         self._threads: ThreadPoolExecutor | None = None
         self._open: set[http.client.HTTPConnection] = set()
         self.requests_total = 0
         self.failures_total = 0
         self.refused_total = 0
 
-    def fetch(self, key: str, path: str, delay_s: float, on_answer: AnswerCallback) -> bool:
-        """Fetch after `delay_s`; a new request with the same `key` replaces the old one. False: too many."""
+    def fetch(self, key: str, path: str, delay_s: float, on_answer: AnswerCallback, weight: int = 1) -> bool:
+        """Fetch after `delay_s`; a new request with the same `key` replaces the old one. False: too many.
+
+        `weight`: what the exchange counts for it.
+        """
         previous = self._tasks.pop(key, None)
         if previous is not None:
             previous.cancel()
         if len(self._tasks) >= REQUESTS_MAX:
             self.refused_total += 1
             return False
-        task = asyncio.create_task(self._run(path, delay_s, on_answer), name=f"rest-{key}")
+        task = asyncio.create_task(self._run(path, delay_s, on_answer, weight), name=f"rest-{key}")
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
         return True
@@ -82,17 +89,30 @@ class RestFetcher:
         if self._tasks.get(key) is task:
             del self._tasks[key]
 
-    async def _run(self, path: str, delay_s: float, on_answer: AnswerCallback) -> None:
+    async def _run(self, path: str, delay_s: float, on_answer: AnswerCallback, weight: int) -> None:
         await asyncio.sleep(max(delay_s, self._not_before - time.monotonic()))
+        async with self._turns:  # what is granted is sent at once, not when a thread is free
+            status, body = await self._ask(path, weight)
+        if status != 200:
+            self.failures_total += 1
+        on_answer(path, status, body)
+
+    async def _ask(self, path: str, weight: int) -> tuple[int, bytes]:
+        if self._gate is not None:
+            try:
+                await self._gate.enter(weight)
+            except BudgetRefused as refusal:
+                return 0, refusal.cause.encode()
         if self._threads is None:
             self._threads = ThreadPoolExecutor(CONCURRENT_MAX, thread_name_prefix="rest")
         self.requests_total += 1
         status, body, wish = await asyncio.get_running_loop().run_in_executor(self._threads, self._get, path)
-        if status in (418, 429):
-            self._not_before = time.monotonic() + (wish if wish is not None else 1.0)
-        if status != 200:
-            self.failures_total += 1
-        on_answer(path, status, body)
+        if status in REPELLING_STATUSES:
+            wait_s = wish if wish is not None else RETRY_AFTER_DEFAULT_S
+            self._not_before = time.monotonic() + wait_s
+            if self._gate is not None:
+                self._gate.spent(wait_s)
+        return status, body
 
     # ---- on a thread
 

@@ -16,12 +16,13 @@ from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from foxtrot_protocol.events import Bar, BookDelta, BookSnapshot, MarketEvent, Quote, Ticker, Trade
 from foxtrot_workers.adapter import (
     Acknowledged,
     Adapter,
+    Budget,
     CloseAnnounced,
     Limits,
     Refused,
@@ -273,6 +274,9 @@ class Binance(Adapter):
         topics_max=1024,
         topics_per_request=200,
         lifetime_s=24 * 3600.0,
+        connects=Budget(300, 300.0),
+        rest_weight=Budget(6000, 60.0),
+        instruments_weight=20,
     )
 
     def __init__(self, *, adopt: bool = False) -> None:
@@ -507,6 +511,7 @@ class BinanceUs(Binance):
     url: ClassVar[str] = "wss://stream.binance.us:9443"
     rest_url: ClassVar[str] = "https://api.binance.us"
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_US
+    limits: ClassVar[Limits] = structs.replace(Binance.limits, rest_weight=Budget(1200, 60.0))
     hosts: ClassVar[frozenset[str]] = frozenset()
 
 
@@ -516,6 +521,9 @@ class Sim(Binance):
     name: ClassVar[str] = "sim"
     exchange: ClassVar[str] = "SIM"
     url: ClassVar[str] = "ws://127.0.0.1"
+    limits: ClassVar[Limits] = structs.replace(
+        Binance.limits, connects=Budget(10_000, 60.0), rest_weight=Budget(600_000, 60.0)
+    )
     rest_url: ClassVar[str] = "http://127.0.0.1"
     hosts: ClassVar[frozenset[str]] = frozenset()
 

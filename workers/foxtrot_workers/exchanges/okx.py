@@ -39,6 +39,7 @@ from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter import (
     Acknowledged,
     Adapter,
+    Budget,
     CloseAnnounced,
     Limits,
     Pong,
@@ -271,6 +272,8 @@ class Okx(Adapter):
         send_interval_s=0.1,
         topics_per_request=100,
         ping_text="ping",
+        connects=Budget(3, 1.0),
+        rest_weight=Budget(40, 2.0),  # books; what allows less weighs more
         ping_idle_s=15.0,  # the server closes at 30 s: this leaves as long for the answer
     )
 
