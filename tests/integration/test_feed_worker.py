@@ -158,7 +158,7 @@ async def test_a_refused_handshake_passes_on_retry_after(rig: WorkerRig) -> None
     assert failed.retry_after_s == 7.0
     assert "429" in failed.cause
     host = sim.url.removeprefix("ws://")
-    assert rig.said(BudgetSpent) == [BudgetSpent("test.a", 1, "connect", host, 7.0)], "others of this address hear of it"
+    assert rig.said(BudgetSpent) == [BudgetSpent("test.a", 1, "connect", host, 7.0)], "others hear of it"
 
 
 async def test_nothing_is_connected_before_the_budget_allows_it(rig: WorkerRig) -> None:
