@@ -43,6 +43,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.cli_top": "test_top.py",
     "foxtrot_supervisor.nursery_link": "test_nursery.py",
     "foxtrot_supervisor.process": "test_process.py",
+    "foxtrot_supervisor.recovery": "test_supervision.py",
     "foxtrot_supervisor.runner": "test_supervision.py",
     "foxtrot_supervisor.stack_dumps": "test_stack_dumps.py",
     "foxtrot_workers.boot": "test_child_boot.py",

@@ -31,7 +31,9 @@ __all__ = [
     "Heartbeat",
     "Hello",
     "HoleFound",
+    "Left",
     "LogRecord",
+    "Logged",
     "Ready",
     "RotateWanted",
     "SourceCounters",
@@ -145,6 +147,13 @@ class Drained(Struct, array_like=True, tag="drained", frozen=True):
     applied: int
     lost: int
     redelivered: int
+
+
+class Left(Struct, array_like=True, tag="left", frozen=True):
+    """From an engine that is no child of the supervisor: it has let go, as a child says by its exit."""
+
+    worker: str
+    incarnation: int
 
 
 class Done(Struct, array_like=True, tag="done", frozen=True):
@@ -303,6 +312,15 @@ class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
     restarts: int
 
 
+class Logged(Struct, array_like=True, tag="logged", frozen=True):
+    """To an engine that is no child of the supervisor: a line of its log; `worker`: whose, or "supervisor"."""
+
+    worker: str
+    level: str
+    event: str
+    fields: dict[str, str]
+
+
 FromChild: TypeAlias = (
     Hello
     | Ready
@@ -313,8 +331,9 @@ FromChild: TypeAlias = (
     | HoleFound
     | Backfilled
     | RotateWanted
+    | Left
     | BudgetAsk
     | BudgetSpent
     | LogRecord
 )
-ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | BudgetGrant | Fenced | WorkerChanged
+ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | BudgetGrant | Fenced | WorkerChanged | Logged

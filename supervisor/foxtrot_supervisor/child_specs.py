@@ -66,6 +66,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     log_format: LogFormat
     nursery_possible: bool = False
     """Whether this machine can make workers in a nursery."""
+    embedded: bool = False
+    """Whether the engine is the application that started the supervisor."""
 
 
 class WorkerPlace(Struct, frozen=True):
@@ -86,10 +88,11 @@ class ChildSpecs:
         self.places: dict[str, WorkerPlace] = {
             f"{connection.name}.{side}": WorkerPlace(connection, side)
             for connection in config.connections
+            if connection.symbols  # else its worker comes with the first of them
             for side in _SIDES[: connection.redundancy]
         }
         """Connection and side of each worker, by its name."""
-        self._simulated = [c for c in config.connections if c.exchange == _SIM and c.url is None]
+        self._simulated = [c for c in config.connections if c.exchange == _SIM and c.url is None and c.symbols]
         self._symbols = {name: list(place.connection.symbols) for name, place in self.places.items()}
         self._simulator: Mapping[str, str] = {}
 
@@ -128,7 +131,15 @@ class ChildSpecs:
     def plans(self) -> list[ChildPlan]:
         """What is to be supervised, in order of start."""
         restart = self._config.supervisor.restart
-        plans = [ChildPlan(name=ENGINE, tier=1, restart=restart, kind="engine", fingerprint=self._fingerprint(ENGINE))]
+        engine = ChildPlan(
+            name=ENGINE,
+            tier=1,
+            restart=restart,
+            kind="engine",
+            ours=not self._around.embedded,
+            fingerprint=self._fingerprint(ENGINE),
+        )
+        plans = [engine]
         if self._simulated:
             essential = any(connection.essential for connection in self._simulated)
             simulator = ChildPlan(

@@ -29,6 +29,9 @@ Decisions that belong to no part alone:
   then forgotten, but for its last incarnation: should the name come back, it counts on. What is added starts in its
   tier's turn; once the start was over, its failure is its own. Of twins that serve, one is replaced at a time, and the
   other when that one serves again: a mistake in the new configuration costs one side.
+- An application that started the supervisor and is its engine is a child in name only: its silence is not judged (it
+  may stand in a debugger), and it is never replaced. Who performs effects must not signal it either, and reports its
+  letting go, or its death, as the exit.
 - SIGKILLs count for the exit code only within the final stop: a hung worker that was replaced in operation is
   what supervision is for, and is shown in its record.
 """
@@ -178,8 +181,18 @@ class _Child:
 class Core:
     """All decisions about all children. Not thread-safe, not reentrant; used for one start and one stop."""
 
-    def __init__(self, plans: Sequence[ChildPlan], config: SupervisorConfig, random: Callable[[], float]) -> None:
-        """`random` gives numbers from 0 to 1 for jitter. Raises `ValueError` if a name stands twice in `plans`."""
+    def __init__(
+        self,
+        plans: Sequence[ChildPlan],
+        config: SupervisorConfig,
+        random: Callable[[], float],
+        *,
+        incarnations_before: int = 0,
+    ) -> None:
+        """`random` gives numbers from 0 to 1 for jitter. Raises `ValueError` if a name stands twice in `plans`.
+
+        `incarnations_before`: no child has an incarnation as low as this, since an earlier supervisor may have used it.
+        """
         self._random = random
         self._configure(config)
         self._children: dict[str, _Child] = {}
@@ -187,7 +200,7 @@ class Core:
         self.records: Mapping[str, ChildRecord] = MappingProxyType(self._records)
         """All records by name; to be read only."""
         self._retired: dict[str, int] = {}
-        self._retired_before = 0
+        self._retired_before = incarnations_before
         tiers_of(plans)  # raises for a name that stands twice
         for plan in plans:
             self._add(plan)
@@ -343,6 +356,8 @@ class Core:
             raise RequestRefused("everything is being stopped")
         if child.leaving:
             raise RequestRefused(f"{message.name} is being stopped: {REMOVED}")
+        if not child.record.plan.ours:
+            raise RequestRefused(f"{message.name} is the application that started this supervisor")
         if child.record.state is State.STOPPED:
             raise RequestRefused(f"{message.name} has not been started yet, its turn will come")
         if child.record.state is State.LOST:
@@ -399,7 +414,7 @@ class Core:
             child.leaving = False
             child.purpose = _Purpose.RESTART
             record.desired = Desired.RUNNING
-        elif _new_process_needed(before, plan) and record.incarnation > child.born_after:
+        elif plan.ours and _new_process_needed(before, plan) and record.incarnation > child.born_after:
             child.outdated = True
 
     def _replace_outdated(self, now: float) -> None:
@@ -453,8 +468,8 @@ class Core:
     def _take_hello(self, child: _Child, now: float) -> None:
         if child.record.state is State.STARTING:
             self._move(child, Event.HELLO, "HELLO")
-            assert child.watch is not None
-            child.watch.hello(now)
+            if child.watch is not None:
+                child.watch.hello(now)
         elif child.record.rung == "ask" and child.ladder is not None:
             # It was asked before it could hear.
             self._ask(child, child.ladder)
@@ -465,8 +480,8 @@ class Core:
         self._move(child, Event.READY, "READY")
         child.record.ready_at = now
         child.served_once = True
-        assert child.watch is not None
-        child.watch.ready(now)
+        if child.watch is not None:
+            child.watch.ready(now)
 
     # ---- the passing of time
 
@@ -639,6 +654,8 @@ class Core:
         child.served_until = None
         child.stacks = ""
         child.watch = self._watch_of(record.plan, now)
+        if not record.plan.ours:
+            child.watch = None
         self._move(child, Event.START, cause)
         self._effects.append(Spawn(record.name, record.incarnation))
 

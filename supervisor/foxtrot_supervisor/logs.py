@@ -10,12 +10,14 @@ import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, Protocol, TextIO, TypeAlias, cast
 
 import structlog
 
 __all__ = ["KEYS_MAX", "RECENT_LINES_MAX", "REPEATS_MAX", "REPEATS_PERIOD_S", "Log", "LogFormat", "Logs", "RepeatGate"]
+
+Tell: TypeAlias = Callable[[str, str, dict[str, str]], None]
 
 LogFormat: TypeAlias = Literal["console", "json", "link"]
 """`link`: nothing is printed, the last lines are kept for a live view (and the children's come here too)."""
@@ -64,10 +66,14 @@ class RepeatGate:
 
 
 class Logs:
-    """The log of one supervisor; `level` is debug, info, warning or error."""
+    """The log of one supervisor; `level` is debug, info, warning or error.
 
-    def __init__(self, level: str, log_format: LogFormat) -> None:
+    `tell(level, event, fields)`, if given, gets every line that is let through as well.
+    """
+
+    def __init__(self, level: str, log_format: LogFormat, tell: Tell | None = None) -> None:
         self._gate = RepeatGate()
+        self._tell = tell
         self._recent: deque[str] = deque(maxlen=RECENT_LINES_MAX)
         processors: list[Any] = [
             self._bound,
@@ -110,6 +116,9 @@ class Logs:
 
     def _keep(self, _logger: Any, _method: str, event: _Event) -> _Event:
         fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in _NOT_IN_A_LINE)
+        if self._tell is not None:
+            told = {key: str(value) for key, value in event.items() if key not in _NOT_IN_A_LINE}
+            self._tell(str(event["level"]), str(event["event"]), told)
         clock = str(event["timestamp"])[11:19]
         self._recent.append(" ".join(f"{clock} {event['level']:<7} {event['event']} {fields}".splitlines()).rstrip())
         return event

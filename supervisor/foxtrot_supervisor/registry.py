@@ -48,6 +48,8 @@ class ChildPlan(Struct, frozen=True, kw_only=True):
     essential: bool = True
     """Readiness, the state of the whole and the exit code depend on it."""
     kind: ChildKind = "connection"
+    ours: bool = True
+    """False: the application that started this supervisor, which is asked and never judged, killed or replaced."""
     fingerprint: str = ""
     """Of everything that its process is started with: only a new process can have another one."""
     twin: str | None = None

@@ -34,7 +34,7 @@ HOLDER_READ_S = 0.2
 
 LOCK_BYTES_MAX = 4096
 
-_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "lock")
+_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "application.json", "lock")
 _LOCK = "lock"
 
 
@@ -72,8 +72,9 @@ class RunDir:
         self.path = path
         self.predecessor = predecessor
         """A supervisor that held the lock and died without leaving in order, None if there was none."""
-        self._directory = directory
-        self._lock = lock
+        self.directory = directory
+        self.lock = lock
+        """Descriptors of both, open until `release` or `leave`."""
         self._holder = holder
 
     @classmethod
@@ -100,19 +101,37 @@ class RunDir:
             return cls(path, directory, lock, holder, predecessor)
         raise RunDirRefused(path, "it keeps vanishing while it is being locked")
 
+    @classmethod
+    def inherit(cls, path: str, directory: int, lock: int, run_id: str) -> RunDir:
+        """The directory that the process which started this one has locked, by the descriptors it handed on.
+
+        Both hold the lock then, and it is free when both are gone. Raises `RunDirRefused` if they are not these.
+        """
+        holder = _read_holder(lock)
+        if holder is None or holder.run_id != run_id:
+            raise RunDirRefused(path, "it is not locked by the process that started this one")
+        for descriptor in (directory, lock):
+            os.set_inheritable(descriptor, False)
+        return cls(path, directory, lock, holder, None)
+
     @property
     def run_id(self) -> str:
         """Names this run, unlike any other; no secret."""
         return self._holder.run_id
 
     @property
+    def start_ticks(self) -> int:
+        """When the process that locked it started."""
+        return self._holder.start_ticks
+
+    @property
     def descriptors(self) -> frozenset[int]:
         """Open until `release`."""
-        return frozenset((self._directory, self._lock))
+        return frozenset((self.directory, self.lock))
 
     def files(self) -> list[str]:
         """Names of files of a supervisor in the directory, the lock left out, sorted."""
-        with os.scandir(self._directory) as entries:
+        with os.scandir(self.directory) as entries:
             return sorted(
                 entry.name
                 for entry in entries
@@ -123,7 +142,7 @@ class RunDir:
         """Remove one file of ours, if it is there."""
         assert _is_ours(name), f"not a file of ours: {name}"
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._directory)
+            os.unlink(name, dir_fd=self.directory)
 
     def remove_files(self) -> list[str]:
         """Remove all files of a supervisor but the lock; returns their names."""
@@ -131,6 +150,11 @@ class RunDir:
         for name in names:
             self.remove(name)
         return names
+
+    def leave(self) -> None:
+        """Let go of it and leave everything to the other holder."""
+        os.close(self.directory)
+        os.close(self.lock)
 
     def release(self) -> None:
         """Remove what was made, the directory itself if this or a killed earlier run made it; then unlock."""
@@ -140,8 +164,8 @@ class RunDir:
             # not empty: it holds files of others, or a successor's new lock
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
-        os.close(self._directory)
-        os.close(self._lock)  # whoever waited for this lock sees that its file is gone, and begins again
+        os.close(self.directory)
+        os.close(self.lock)  # whoever waited for this lock sees that its file is gone, and begins again
 
 
 def default_path(environ: Mapping[str, str], uid: int) -> str:

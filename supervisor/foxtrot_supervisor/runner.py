@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
+from msgspec import Struct
 
 from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.codec import decode_from_child
@@ -41,6 +42,8 @@ from foxtrot_protocol.commands import (
     Heartbeat,
     Hello,
     HoleFound,
+    Left,
+    Logged,
     LogRecord,
     Ready,
     Stop,
@@ -49,7 +52,7 @@ from foxtrot_protocol.commands import (
 )
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 from foxtrot_protocol.events import WorkerStatus
-from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor import procfs
@@ -95,9 +98,9 @@ from foxtrot_supervisor.process import (
     ExitStatus,
     Processes,
     StartFailed,
-    end_survivors,
     start_ticks_of_this_process,
 )
+from foxtrot_supervisor.recovery import recover, tell_what_is_left_in_rings
 from foxtrot_supervisor.registry import ChildRecord
 from foxtrot_supervisor.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.ring_accounts import RingAccounts
@@ -105,6 +108,7 @@ from foxtrot_supervisor.ring_reader import read_figures
 from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.service_state import ServiceState
 from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.shutdown import REQUESTS_PATIENT_MAX
 from foxtrot_supervisor.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.stack_dumps import StackDumps
 from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status
@@ -119,8 +123,11 @@ __all__ = [
     "STRAYS_S",
     "SWEEP_S",
     "ZOMBIE_S",
+    "Application",
     "Runner",
+    "loop_factory",
     "run_supervisor",
+    "supervise",
 ]
 
 SWEEP_S = 2.0
@@ -152,12 +159,28 @@ CRASH_WAIT_S = 5.0
 _STRAYS_POLL_S = 0.01
 
 
+class Application(Struct, frozen=True):
+    """The process that started this supervisor and is the engine of the run itself."""
+
+    pid: int
+    pidfd: int
+    """Readable once it is dead. Opened while it was certainly our parent."""
+    lifeline: int
+    """The other end is its alone: at its end it is gone, or has become another program."""
+    call: Callable[[int], None]
+    """Tells it that it is to be the engine, by this incarnation: it then says HELLO."""
+    incarnations_before: int = 0
+    """Incarnations that an earlier supervisor of this application may have used."""
+
+
 class Runner:
     """One run of the supervisor: `run` once, in the main thread's event loop.
 
     `run_dir` is held by the caller, who releases it. `on_snapshot` gets `status` (with the last log lines as
     ``log``) every `snapshot_s` seconds. `targets` replaces what children run (tests). `read_config` reads the
-    configuration again, or raises `ConfigInvalid`; without it nothing can be reloaded.
+    configuration again, or raises `ConfigInvalid`; without it nothing can be reloaded. `application`: the engine is
+    this process and no child; it holds the run directory as well, and its files in it are its own. `on_serving` is
+    called once operators are answered.
     """
 
     def __init__(
@@ -175,8 +198,13 @@ class Runner:
         logs: Logs | None = None,
         systemd: Systemd | None = None,
         read_config: Callable[[], FoxtrotConfig] | None = None,
+        application: Application | None = None,
+        on_serving: Callable[[], None] | None = None,
     ) -> None:
+        self._on_serving = on_serving
         self._config = config
+        self._application = application
+        self._application_gone = False
         self._read_config = read_config
         self._run_dir = run_dir
         self._duration_s = duration_s
@@ -193,9 +221,11 @@ class Runner:
             log_level=log_level,
             log_format=log_format,
             nursery_possible=nursery_possible(),
+            embedded=application is not None,
         )
         self._specs = ChildSpecs(config, around, targets or Targets())
-        self._core = Core(self._specs.plans(), config.supervisor, random.random)
+        before = application.incarnations_before if application is not None else 0
+        self._core = Core(self._specs.plans(), config.supervisor, random.random, incarnations_before=before)
         self._vitals = {name: Vitals() for name in self._core.records}
         self._rings = RingAccounts()
         self._backfills = Backfills(_with_backfill(config))
@@ -227,7 +257,8 @@ class Runner:
         """Start everything, supervise it until a stop was asked for and everything has ended; the exit code."""
         loop = self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[int] = loop.create_future()
-        self._recover()
+        if self._application is None:
+            recover(self._run_dir, self._log)
         async with contextlib.AsyncExitStack() as stack:
             self._server = ControlServer(endpoints.operator_path(self._run_dir.path), self._requests.answer)
             stack.push_async_callback(self._server.close)
@@ -246,9 +277,15 @@ class Runner:
                 path = endpoints.nursery_path(self._run_dir.path)
                 self._nursery = NurseryLink(loop, path, self._on_nursery_message)
                 stack.callback(self._nursery.close)
+            if self._application is not None:
+                for descriptor in (self._application.pidfd, self._application.lifeline):
+                    loop.add_reader(descriptor, self._on_application_gone)
+                    stack.callback(loop.remove_reader, descriptor)
             loop.set_exception_handler(self._on_unexpected)
             stack.callback(loop.set_exception_handler, None)
             stack.callback(self._cancel_timers)
+            if self._on_serving is not None:
+                self._on_serving()
             self._begin()
             code = await self._finished
             return await self._wind_up(code, context)
@@ -266,6 +303,17 @@ class Runner:
         """A signal asks for the configuration to be read again."""
         self._log.info("signal_received", signal=name)
         self.ask_reload()
+
+    def tell_application(self, level: str, event: str, fields: dict[str, str]) -> None:
+        """A log line, for the application that is the engine; lost while that does not listen."""
+        if hasattr(self, "_link"):
+            rest = {key: value for key, value in fields.items() if key != "worker"}
+            self._to_engine(Logged(fields.get("worker", "supervisor"), level, event, rest))
+
+    @property
+    def application_gone(self) -> bool:
+        """Whether the application that started this supervisor has been seen to be gone."""
+        return self._application_gone
 
     def status(self) -> dict[str, Any]:
         """The answer to ``status --json``."""
@@ -403,15 +451,6 @@ class Runner:
 
     # ---- beginning and end
 
-    def _recover(self) -> None:
-        """End what a killed supervisor left in this directory, remove its files."""
-        predecessor = self._run_dir.predecessor
-        ended = end_survivors(predecessor.run_id, predecessor.start_ticks) if predecessor is not None else []
-        self._tell_what_is_left_in_rings("of a killed supervisor")
-        removed = self._run_dir.remove_files()
-        if predecessor is not None:
-            self._log.warning("recovered", dead_supervisor=predecessor.pid, ended=ended, removed=removed)
-
     def _begin(self) -> None:
         self._log.info(
             "started", pid=os.getpid(), version=__version__, run_dir=self._run_dir.path, children=list(self._vitals)
@@ -435,15 +474,14 @@ class Runner:
             self._nursery.close()
         context.term()
         self._cancel_timers()
-        self._tell_what_is_left_in_rings("at the end, by no engine")
-        operator = os.path.basename(endpoints.operator_path(self._run_dir.path))
-        for name in self._run_dir.files():
-            if name != operator:
-                self._run_dir.remove(name)
+        if not self._application_lives:
+            tell_what_is_left_in_rings(self._run_dir.path, "at the end, by no engine", self._log)
+        for name in self._own_files():
+            self._run_dir.remove(name)
         self.audit = audit(
             self._baseline,
             children=self._children_left(),
-            files=[name for name in self._run_dir.files() if name != operator],
+            files=self._own_files(),
             descriptors_allowed=self._server.descriptors | {child.pidfd for child in self._processes.living()},
             tasks_allowed=self._server.tasks,
         )
@@ -455,6 +493,13 @@ class Runner:
         self._requests.look()
         await self._server.settle()
         return int(code)
+
+    def _own_files(self) -> list[str]:
+        """Files of the run that may go now, the operators' socket left out: the last of them is answered over it."""
+        kept = {os.path.basename(endpoints.operator_path(self._run_dir.path))}
+        if self._application_lives:
+            return [name for name in self._run_dir.files() if name not in kept and name.startswith("stacks-")]
+        return [name for name in self._run_dir.files() if name not in kept]
 
     def _describe_end(self, code: int, result: Audit) -> dict[str, Any]:
         return {
@@ -473,15 +518,6 @@ class Runner:
             ],
             "audit": result.as_dict(),
         }
-
-    def _tell_what_is_left_in_rings(self, when: str) -> None:
-        """The rings go with the run: what no engine has taken out of them is lost, not silently."""
-        for ring in read_figures(self._run_dir.path):
-            events = ring.committed_events - ring.applied_events - ring.lost_events
-            if events > 0:
-                self._log.error(
-                    "events_left", worker=ring.worker, incarnation=ring.incarnation, events=events, when=when
-                )
 
     async def _end_strays(self) -> None:
         """A killed stray's own children become ours only then: look until there are none."""
@@ -547,6 +583,9 @@ class Runner:
                 self._spawn(effect.name, effect.incarnation)
             case Ask():
                 self._ask(effect)
+            case Signal() | DumpStacks() if effect.name == ENGINE and self._application is not None:
+                if isinstance(effect, Signal) and effect.signal == "SIGKILL":
+                    self._application_ended("it did not let go in time")
             case Signal():
                 child = self._children.get((effect.name, effect.incarnation))
                 if child is not None:
@@ -568,10 +607,15 @@ class Runner:
     def _ask(self, ask: Ask) -> None:
         if ask.name == NURSERY and self._nursery is not None:
             self._nursery.quit()
+        elif ask.name == ENGINE and self._application_gone:
+            self._application_ended("")
         else:
             self._link.send(ask.name, ask.incarnation, Stop(ask.grace_s))
 
     def _spawn(self, name: str, incarnation: int) -> None:
+        if name == ENGINE and self._application is not None:
+            self._call_application(self._application, incarnation)
+            return
         try:
             spec = encode_spec(self._specs.spec(name, incarnation))
             child = self._born(name, incarnation, spec) or self._processes.start(
@@ -585,6 +629,43 @@ class Runner:
             self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
         self._children[name, incarnation] = child
         self._inputs.append(Spawned(name, incarnation, child.pid))
+
+    # ---- the application that is the engine
+
+    @property
+    def _application_lives(self) -> bool:
+        return self._application is not None and not self._application_gone
+
+    def _call_application(self, application: Application, incarnation: int) -> None:
+        self._children[ENGINE, incarnation] = Child(ENGINE, incarnation, application.pid, application.pidfd)
+        self._inputs.append(Spawned(ENGINE, incarnation, application.pid))
+        application.call(incarnation)
+
+    def _on_application_gone(self) -> None:
+        """Nobody is left to work for: everything goes at once."""
+        assert self._application is not None
+        for descriptor in (self._application.pidfd, self._application.lifeline):
+            self._loop.remove_reader(descriptor)
+        self._application_gone = True
+        self._log.warning("application_gone", pid=self._application.pid)
+        for _ in range(REQUESTS_PATIENT_MAX + 1):
+            self.request_stop("the application is gone")
+
+    def _application_left(self) -> None:
+        """It is no engine any more. If nobody asked for that, there is nobody to work for."""
+        self.ask_stop("the application let go")
+        self._application_ended("")
+
+    def _application_ended(self, cause: str) -> None:
+        """What is for a child its death; an input that comes after the effects that are being performed."""
+        for name, incarnation in [key for key in self._children if key[0] == ENGINE]:
+            del self._children[name, incarnation]
+            self._vitals[name].ended()
+            ended = Exited(name, incarnation, None if cause else ChildExit.CLEAN, None, cause)
+            if self._draining:
+                self._inputs.append(ended)
+            else:
+                self._put(ended)
 
     # ---- the nursery
 
@@ -692,6 +773,9 @@ class Runner:
                 self._link.send(name, incarnation, BudgetGrant(message.request_id, grant.wait_s, grant.refused))
             case BudgetSpent():
                 self._close_budget(message)
+            case Left():
+                if name == ENGINE and self._application is not None:
+                    self._application_left()
             case LogRecord():
                 self._logs.relay(name, message.level, message.event, message.fields)
 
@@ -887,6 +971,8 @@ class Runner:
         self._systemd.tell(self._service.broken())
         for child in self._processes.living():
             self._processes.signal(child, signal.SIGKILL, whole_session=True)
+        if self._application is not None:  # it is not waited for
+            self._children = {key: child for key, child in self._children.items() if key[0] != ENGINE}
         if self._children:
             self._later("broken", CRASH_WAIT_S, self._finish_broken)
         else:
@@ -915,7 +1001,7 @@ def run_supervisor(
     In the main thread. `read_config` reads the configuration again. `run_dir_path` None: what the configuration says,
     else the default place. A run directory that is taken or refused is told on stderr.
     """
-    _loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
+    loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
     baseline = take_baseline()
     path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
     try:
@@ -929,9 +1015,9 @@ def run_supervisor(
     logs = Logs(log_level, log_format)
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
             code = loop_runner.run(
-                _run(
+                supervise(
                     Runner(
                         config,
                         run_dir=run_dir,
@@ -959,7 +1045,8 @@ def run_supervisor(
     return int(code)
 
 
-async def _run(runner: Runner) -> int:
+async def supervise(runner: Runner) -> int:
+    """Run it with the operating system's signals as its inputs."""
     signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal, runner.on_reload_signal)
     try:
         return await runner.run()
@@ -967,7 +1054,8 @@ async def _run(runner: Runner) -> int:
         signals.close()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Makes the event loop of a supervisor."""
     try:
         import uvloop
     except ImportError:

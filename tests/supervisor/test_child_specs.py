@@ -236,3 +236,17 @@ def test_a_successor_keeps_what_is_known_and_forgets_what_has_gone() -> None:
     after.forget("one.a")  # still configured
     assert set(after.places) == {"one.a", "sim.a"}
     assert "one.b" in before.succeeded_by(BASE).places
+
+
+def test_a_worker_comes_with_its_connections_first_symbol() -> None:
+    children = specs(connection("one", symbols=[]), connection("two"), connection("three", exchange="sim", symbols=[]))
+    assert [plan.name for plan in children.plans()] == [ENGINE, "two.a"]
+    after = children.succeeded_by(FoxtrotConfig(connections=[connection("one"), connection("two")]))
+    assert [plan.name for plan in after.plans()] == [ENGINE, "one.a", "two.a"]
+
+
+def test_the_engine_of_an_application_is_not_ours() -> None:
+    config = FoxtrotConfig(connections=[connection("a")])
+    embedded = ChildSpecs(config, msgspec.structs.replace(AROUND, embedded=True), Targets())
+    assert [plan.ours for plan in embedded.plans()] == [False, True]
+    assert all(plan.ours for plan in specs(connection("a")).plans())

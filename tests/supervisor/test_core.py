@@ -1064,3 +1064,42 @@ def test_a_lost_child_is_left_alone_by_a_change_until_it_dies(removed: bool) -> 
         assert "feed.a" not in rig.core.records
     else:
         assert (rig.state("feed.a"), rig.inc("feed.a")) == (State.STARTING, 2)
+
+
+# ---- an application that is the engine
+
+
+APPLICATION = ChildPlan(name="engine", tier=1, kind="engine", ours=False)
+
+
+def test_an_application_is_neither_judged_nor_replaced_however_long_it_is_silent() -> None:
+    rig = Rig(APPLICATION, FEED_A)
+    rig.tell(StartRequested())
+    rig.make("engine")
+    rig.wait(1000.0)
+    assert rig.state("engine") is State.STARTING
+    rig.tell(HelloReceived("engine", 1))
+    rig.tell(ReadyReceived("engine", 1))
+    rig.serve("feed.a")
+    rig.silent.add("engine")
+    seen = rig.wait(1000.0)
+    assert acts([effect for _, effect in seen]) == []
+    with pytest.raises(RequestRefused, match="the application"):
+        rig.tell(RestartRequested("engine"))
+    rig.tell(changed(msgspec.structs.replace(APPLICATION, fingerprint="other"), FEED_A))
+    assert rig.state("engine") is State.RUNNING
+
+
+def test_an_application_is_asked_when_all_others_have_ended() -> None:
+    rig = Rig(APPLICATION, FEED_A).start()
+    assert acts(rig.tell(STOP)) == [Ask("feed.a", 1, 30.0)]
+    assert acts(rig.die("feed.a", code=0)) == [Fence("feed.a", 1), Ask("engine", 1, 30.0)]
+    assert acts(rig.die("engine", code=0)) == [Fence("engine", 1), Finish(SupervisorExit.CLEAN)]
+
+
+def test_incarnations_of_an_earlier_supervisor_are_not_used_again() -> None:
+    core = Core([APPLICATION, FEED_A], SupervisorConfig(), lambda: 0.0, incarnations_before=1000)
+    assert Spawn("engine", 1001) in core.handle(StartRequested(), 0.0)
+    core.handle(Spawned("engine", 1001, 7), 0.0)
+    assert Spawn("feed.a", 1001) in core.handle(ReadyReceived("engine", 1001), 0.0)
+    assert core.records["feed.a"].restarts_total == 0

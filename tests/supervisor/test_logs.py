@@ -98,3 +98,11 @@ def test_a_terminal_that_is_gone_is_no_reason_to_fail(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(sys, "stderr", Gone())
     Logs("info", "json").log.info("seen")
+
+
+def test_lines_are_told_on() -> None:
+    told: list[tuple[str, str, dict[str, str]]] = []
+    logs = Logs("info", "link", lambda *line: told.append(line))
+    logs.log.debug("hidden")
+    logs.log.warning("odd", worker="one.a", count=3)
+    assert told == [("warning", "odd", {"worker": "one.a", "count": "3"})]

@@ -228,3 +228,17 @@ def test_default_path() -> None:
     assert default_path({"XDG_RUNTIME_DIR": "/run/user/5"}, 5) == "/run/user/5/foxtrot"
     assert default_path({}, 5).endswith("/foxtrot-5")
     assert default_path({"XDG_RUNTIME_DIR": "relative"}, 5).endswith("/foxtrot-5")
+
+
+def test_two_may_hold_it_and_it_is_free_when_both_are_gone(tmp_path: Path) -> None:
+    path = str(tmp_path / "run")
+    first = RunDir.acquire(path, 77)
+    with pytest.raises(RunDirRefused, match="not locked by the process"):
+        RunDir.inherit(path, first.directory, first.lock, "another run")
+    second = RunDir.inherit(path, os.dup(first.directory), os.dup(first.lock), first.run_id)
+    assert (second.run_id, second.start_ticks, second.predecessor) == (first.run_id, 77, None)
+    first.leave()
+    with pytest.raises(AlreadyRunning):
+        RunDir.acquire(path)
+    second.release()
+    assert list(tmp_path.iterdir()) == []
