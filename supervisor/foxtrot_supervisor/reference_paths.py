@@ -117,7 +117,9 @@ class _Search:
             by_id = {id(each): each for each in part}
             ours.add(id(by_id))
             for holder in found:
-                if id(holder) in ours or isinstance(holder, types.FrameType | types.GeneratorType) and _is_ours(holder):
+                if id(holder) in ours or (
+                    isinstance(holder, types.FrameType | types.GeneratorType) and _is_ours(holder)
+                ):
                     continue
                 child = next((by_id[id(each)] for each in gc.get_referents(holder) if id(each) in by_id), None)
                 if child is not None:
