@@ -29,6 +29,7 @@ TESTED_WITH_OTHERS = {
     "foxtrot_workers.client_websockets": "integration/test_clients.py",
     "foxtrot_workers.event_sender": "integration/test_feed_worker.py",
     "foxtrot_workers.feed_worker": "integration/test_feed_worker.py",
+    "foxtrot_workers.kill_points": "integration/test_kill_points.py",
     "foxtrot_workers.limits": "integration/test_limits.py",
     "foxtrot_workers.nursery": "integration/test_nursery.py",
 }
@@ -54,6 +55,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_workers.command_link": "test_child_boot.py",
     "foxtrot_workers.event_sender": "test_feed_worker.py",
     "foxtrot_workers.feed_worker": "test_feed_worker.py",
+    "foxtrot_workers.kill_points": "test_kill_points.py",
     "foxtrot_workers.limits": "test_limits.py",
     "foxtrot_workers.nursery": "test_nursery.py",
 }

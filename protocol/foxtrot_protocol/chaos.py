@@ -9,7 +9,7 @@ This is for tests of supervision only: nothing reads the folder unless `start` w
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,10 +17,12 @@ from msgspec import Struct
 from foxtrot_protocol.errors import MalformedMessage
 
 __all__ = [
+    "ARMED_POINTS",
     "HOLD_S_MAX",
     "BadStart",
     "ChildPlan",
     "Hold",
+    "KillPoint",
     "Plan",
     "Strike",
     "decode_plan",
@@ -46,10 +48,21 @@ Strike: TypeAlias = Literal[
 """What a child does to itself when it gets SIGUSR1; whatever it is, a hold ends with it."""
 
 
+KillPoint: TypeAlias = Literal["", "starting", "connecting", "handshake", "parse", "record", "mark", "send", "drain"]
+"""Where a worker kills itself (SIGKILL): before HELLO; before it connects; while the exchange answers its handshake;
+when a frame is parsed and nothing of it committed; when a record stands in the ring without its mark; when the mark
+stands there and the head does not say so; when a batch is committed and not sent; when it waits for the engine before
+it leaves."""
+
+ARMED_POINTS: Final = frozenset({"parse", "record", "mark", "send"})
+"""Those that a worker comes by all the time: it kills itself there only after SIGUSR1."""
+
+
 class ChildPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is the matter with incarnations `first` to `last` of one child.
 
-    `seconds`: how long a slow start waits, or how far the wall clock jumps (negative: back).
+    `seconds`: how long a slow start waits, or how far the wall clock jumps (negative: back). `passes`: how often an
+    armed kill point is passed before it kills.
     """
 
     first: int
@@ -58,6 +71,8 @@ class ChildPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hold: Hold = ""
     strike: Strike = "nothing"
     seconds: float = 0.0
+    kill_at: KillPoint = ""
+    passes: int = 0
 
 
 Plan: TypeAlias = dict[str, list[ChildPlan]]

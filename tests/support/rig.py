@@ -27,7 +27,7 @@ __all__ = ["WorkerRig"]
 
 LIMIT_S = 15.0
 
-_CODE = "import sys; from foxtrot_workers.boot import run; run(bytes.fromhex(sys.argv[1]))"
+_CODE = "import sys; from foxtrot_workers.{boot} import run; run(bytes.fromhex(sys.argv[1]))"
 
 M = TypeVar("M")
 
@@ -35,7 +35,9 @@ M = TypeVar("M")
 class WorkerRig:
     """Starts one worker; collects what it says (`heard`) and the batches it sends (`batches`)."""
 
-    def __init__(self, folder: Path, *, name: str = "test.a", read_data: bool = True) -> None:
+    def __init__(self, folder: Path, *, name: str = "test.a", read_data: bool = True, boot: str = "boot") -> None:
+        """`boot`: the module in foxtrot_workers that the worker begins with."""
+        self._code = _CODE.format(boot=boot)
         self.folder = folder
         self.name = name
         self.heard: list[FromChild] = []
@@ -92,7 +94,7 @@ class WorkerRig:
             settings=msgspec.msgpack.encode(feed),
         )
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _CODE, encode_spec(spec).hex(), stderr=asyncio.subprocess.PIPE
+            sys.executable, "-c", self._code, encode_spec(spec).hex(), stderr=asyncio.subprocess.PIPE
         )
         assert self.process.stderr is not None
         self._stderr = asyncio.create_task(self.process.stderr.read())

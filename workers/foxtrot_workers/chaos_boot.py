@@ -31,7 +31,7 @@ from foxtrot_protocol.chaos import HOLD_S_MAX, ChildPlan, Hold, decode_plan, fol
 from foxtrot_protocol.commands import Stop, ToChild
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec, decode_spec, encode_spec
-from foxtrot_workers import boot
+from foxtrot_workers import boot, kill_points
 
 __all__ = ["GRANDCHILD_S", "STRIKE", "run", "serve"]
 
@@ -61,6 +61,8 @@ def run(spec_bytes: bytes) -> None:
     _stacks = boot.settle(spec)  # the boot does it again: it can be done twice, and must not be done late
     hook = _Hook(spec, plan)
     _hooks.append(hook)
+    if plan.kill_at == "starting":
+        kill_points.die()
     if plan.bad_start == "crash":
         hook.crash()
     if plan.bad_start == "slow":
@@ -78,6 +80,11 @@ async def serve(context: Any) -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(STRIKE, hook.strike)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {STRIKE})
+    if hook.plan.kill_at == "connecting":
+        await asyncio.sleep(kill_points.HELLO_S)
+        kill_points.die()
+    if hook.plan.kill_at:
+        hook.kill_point = kill_points.set_up(hook.plan.kill_at, hook.plan.passes)
     if hook.plan.hold == "connecting":
         await hook.wait_before_connecting()
     return await resolve(hook.spec.target)(_Context(context, hook))  # type: ignore[arg-type]  # stands in for it
@@ -102,6 +109,7 @@ class _Hook:
     def __init__(self, spec: ChildSpec, plan: ChildPlan) -> None:
         self.spec = spec
         self.plan = plan
+        self.kill_point: kill_points.Trap | None = None
         self._released = False
         self._deaf = False
         self._on_release: list[Callable[[], None]] = []
@@ -141,6 +149,8 @@ class _Hook:
     def strike(self) -> None:
         """Do what the plan says, now, here; whatever was held goes on, if it still can."""
         self.note("struck")
+        if self.kill_point is not None:
+            self.kill_point.arm()
         match self.plan.strike:
             case "block_loop":
                 block_the_loop()
