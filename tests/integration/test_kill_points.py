@@ -106,6 +106,7 @@ async def test_killed_while_it_waits_for_the_engine(rig: WorkerRig) -> None:
         await start(rig, sim, "drain")
         await rig.wait_for_events(Trade, 100)
         rig.read_data = False
+        await rig.wait_for_next_heartbeat()
         rig.send(Stop(5.0))
         assert rig.process is not None
         assert await rig.process.wait() == -signal.SIGKILL
