@@ -117,9 +117,7 @@ class _Search:
             by_id = {id(each): each for each in part}
             ours.add(id(by_id))
             for holder in found:
-                if id(holder) in ours or (
-                    isinstance(holder, types.FrameType | types.GeneratorType) and _is_ours(holder)
-                ):
+                if id(holder) in ours or _is_ours(holder):
                     continue
                 child = next((by_id[id(each)] for each in gc.get_referents(holder) if id(each) in by_id), None)
                 if child is not None:
@@ -187,10 +185,11 @@ def _locals_of(frame: types.FrameType) -> list[tuple[int, str]]:
     return found
 
 
-def _is_ours(holder: Any) -> bool:
-    """A frame or generator of the search itself, or of who searches."""
-    code = holder.f_code if isinstance(holder, types.FrameType) else holder.gi_code
-    return code.co_filename in _OUR_FILES
+def _is_ours(holder: object) -> bool:
+    """Whether it is a frame or generator of the search itself, or of who searches."""
+    if isinstance(holder, types.FrameType):
+        return holder.f_code.co_filename in _OUR_FILES
+    return isinstance(holder, types.GeneratorType) and holder.gi_code.co_filename in _OUR_FILES
 
 
 _OUR_FILES = {__file__, __file__.replace("reference_paths", "leak_monitor")}
