@@ -10,10 +10,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, BudgetSpent, Done, Failed, Subscribe, Unsubscribe
-from foxtrot_protocol.events import BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
+from foxtrot_protocol.commands import (
+    Backfill,
+    Backfilled,
+    BudgetAsk,
+    BudgetGrant,
+    BudgetSpent,
+    Done,
+    Failed,
+    Subscribe,
+    Unsubscribe,
+)
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_supervisor.ring_reader import read_figures
 from foxtrot_workers.connection import CLIENTS
 from foxtrot_workers.simulator.faults import Fault
 from foxtrot_workers.simulator.options import ExchangeLimits
@@ -335,3 +347,150 @@ async def test_settings_that_can_never_work_are_a_configuration_error(
     assert await rig.ended() == ChildExit.CONFIGURATION
     assert expected in rig.causes()[0]
     assert "Traceback" not in await rig.log()
+
+
+# ---- past trades
+
+
+def past(first: int, last: int, request_id: int = 1) -> Backfill:
+    return Backfill(request_id, "BTCUSDT", EVENT_MARKET_TRADE, str(first), str(last), 5, 6)
+
+
+@pytest.mark.parametrize(("channel", "stream"), [("trade", "trade"), ("agg_trade", "aggTrade")])
+async def test_past_trades_are_fetched_beside_the_live_ones(rig: WorkerRig, channel: str, stream: str) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=2000.0) as sim:
+        assert sim.market is not None
+        state = sim.market.states["BTCUSDT"]
+        await wait_until_async(lambda: len(state.aggs) > 1500, LIMIT_S, "a past")
+        await rig.start(sim.url, sim.rest_url, channels=[channel])
+        await rig.ready()
+        await rig.wait_for_events(Trade, 10)
+        ids = [each.trade_id for each in state.trades] if channel == "trade" else [each.agg_id for each in state.aggs]
+        first, last = ids[10], ids[1300]
+        rig.send(past(first, last))
+        (answer,) = await rig.wait_for(Backfilled)
+        assert (answer.request_id, answer.events, answer.left) == (1, 1291, "")
+        await rig.wait_for_events(Trade, len(rig.events(Trade)) + 100)
+        assert await rig.stop() == ChildExit.CLEAN
+    fetched = [trade for trade in rig.events(Trade) if trade.backfilled]
+    assert [int(trade.trade_id) for trade in fetched] == list(range(first, last + 1))
+    live = [int(trade.trade_id) for trade in rig.events(Trade) if not trade.backfilled]
+    assert live == sim.ledger.sent(0, f"btcusdt@{stream}")[: len(live)]
+    gaps = rig.events(Gap)
+    assert all(gap.filled and (gap.stream, gap.symbol) == (EVENT_MARKET_TRADE, "BTCUSDT") for gap in gaps)
+    assert int(gaps[0].first_id or 0) == first
+    assert int(gaps[-1].last_id or 0) == last
+    for before, after in itertools.pairwise(gaps):
+        assert int(before.last_id or 0) + 1 == int(after.first_id or 0)
+    for batch in rig.batches:
+        marked = [event for event in batch.events if isinstance(event, Gap) or event.backfilled]
+        assert not marked or (len(marked) == len(batch.events) and isinstance(marked[-1], Gap))
+    parts = [number for number, batch in enumerate(rig.batches) if batch.events[0].backfilled]
+    assert parts[-1] - parts[0] > len(parts) - 1, "live batches come between"
+    assert sequences_are_whole(rig)
+
+
+async def test_past_trades_look_like_the_live_ones(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=500.0) as sim:
+        await rig.start(sim.url, sim.rest_url, channels=["trade"])
+        await rig.ready()
+        trades = {trade.trade_id: trade for trade in await rig.wait_for_events(Trade, 100)}
+        ids = [int(number) for number in trades]
+        rig.send(past(ids[0], ids[-1]))
+        await rig.wait_for(Backfilled)
+        await wait_until_async(lambda: any(gap.filled for gap in rig.events(Gap)), LIMIT_S, "the past")
+        assert await rig.stop() == ChildExit.CLEAN
+    for trade in [trade for trade in rig.events(Trade) if trade.backfilled]:
+        live = trades[trade.trade_id]
+        same = ("exchange", "symbol", "exchange_ns", "price", "size", "side")
+        assert [getattr(trade, name) for name in same] == [getattr(live, name) for name in same]
+
+
+async def test_an_exchange_that_does_not_answer_is_asked_again(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=500.0) as sim:
+        assert sim.market is not None
+        await rig.start(sim.url, sim.rest_url, channels=["trade"])
+        await rig.ready()
+        await rig.wait_for_events(Trade, 50)
+        ids = [each.trade_id for each in sim.market.states["BTCUSDT"].trades]
+        sim.inject(
+            Fault(kind="rest_refuse", topic="historicalTrades", status=503),
+            Fault(kind="rest_refuse", topic="historicalTrades", status=429, retry_after_s=1.0, after_s=0.0),
+        )
+        for request_id, status in ((1, 503), (2, 429)):
+            rig.send(past(ids[0], ids[9], request_id))
+            answer = (await rig.wait_for(Backfilled, request_id))[-1]
+            expected = (request_id, 0, f"status {status}", str(ids[0]), str(ids[9]), True)
+            assert (
+                answer.request_id,
+                answer.events,
+                answer.left,
+                answer.first_id,
+                answer.last_id,
+                answer.retry,
+            ) == expected
+        rig.send(past(ids[0], ids[9], 3))
+        assert (await rig.wait_for(Backfilled, 3))[-1].left == ""
+        await wait_until_async(lambda: rig.events(Gap), LIMIT_S, "the past")
+        assert await rig.stop() == ChildExit.CLEAN
+    assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == ids[:10]
+    assert "Traceback" not in await rig.log()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[" * 100_000, b'[{"id":' + b"9" * 3_000_000 + b"}]", b'[{"id":1,"price":"x"}]'],
+    ids=["empty", "nested", "huge", "incomplete"],
+)
+async def test_a_past_that_cannot_be_harms_nobody(rig: WorkerRig, body: bytes) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=body if "Trades" in request.path else b"{}")
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    await listener.start()
+    try:
+        async with SimulatedExchange(["BTCUSDT"], rate_per_s=500.0) as sim:
+            await rig.start(sim.url, f"http://127.0.0.1:{runner.addresses[0][1]}", channels=["trade"])
+            await rig.ready()
+            rig.send(past(1, 3))
+            (end,) = await rig.wait_for(Backfilled)
+            assert (end.events, end.first_id, end.last_id, end.retry) == (0, "1", "3", True)
+            await rig.wait_for_events(Trade, len(rig.events(Trade)) + 100)
+            assert await rig.stop() == ChildExit.CLEAN
+    finally:
+        await runner.cleanup()
+    assert not rig.events(Gap)
+    assert not [trade for trade in rig.events(Trade) if trade.backfilled]
+
+
+async def test_what_was_fetched_waits_while_the_ring_is_needed_for_what_is_live(tmp_path: Path) -> None:
+    rig = WorkerRig(tmp_path, read_data=False)
+    try:
+        async with SimulatedExchange(["BTCUSDT"], rate_per_s=2000.0) as sim:
+            assert sim.market is not None
+            state = sim.market.states["BTCUSDT"]
+            await rig.start(sim.url, sim.rest_url, channels=["trade"], ring_bytes=256 * 1024)
+            await rig.ready()
+            half = 128 * 1024
+            await wait_until_async(
+                lambda: read_figures(str(tmp_path))[0].used_bytes > half, LIMIT_S, "half of the ring"
+            )
+            ids = [each.trade_id for each in state.trades]
+            rig.send(past(ids[0], ids[99]))
+            rig.send(past(ids[0], ids[99], 2))
+            (busy,) = await rig.wait_for(Backfilled)
+            assert (busy.request_id, busy.retry) == (2, True)
+            await rig.wait_for_next_heartbeat()
+            assert len(rig.said(Backfilled)) == 1, "it waits for room"
+            sim.inject(Fault(kind="silence"))  # the engine of this test is a slow one
+            rig.read_data = True
+            end = (await rig.wait_for(Backfilled, 2))[-1]
+            assert (end.request_id, end.events, end.left) == (1, 100, "")
+            assert await rig.stop() == ChildExit.CLEAN
+    finally:
+        await rig.close()
+    assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == ids[:100]

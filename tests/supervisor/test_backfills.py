@@ -108,7 +108,8 @@ def test_a_wider_hole_takes_the_place_of_its_parts_but_for_those_in_hand() -> No
 
 
 @pytest.mark.parametrize(
-    ("first", "last"), [("", "5"), ("5", "4"), ("-1", "4"), ("1.5", "4"), ("a", "b"), ("1" * 50, "2" * 50), ("٣", "٤")]
+    ("first", "last"),
+    [("", "5"), ("5", "4"), ("-1", "4"), ("1.5", "4"), ("a", "b"), ("1" * 50, "2" * 50), ("\u0663", "\u0664")],
 )
 def test_bounds_that_are_none_are_given_up_at_once(first: str, last: str) -> None:
     backfills = holes(hole(first, last))

@@ -259,3 +259,13 @@ async def test_everybody_hears_of_too_many_requests(
     fetcher.fetch("k", "/x", 0.0, answers.add)
     await wait_until_async(lambda: answers, LIMIT_S, "the answer")
     assert gate.closed == [closed_s]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_fetched(site: Site, fetcher: RestFetcher) -> None:
+    answers = Answers()
+    fetcher.fetch("a", "/a", 0.2, answers.add)
+    fetcher.cancel("a")
+    fetcher.cancel("never asked")
+    fetcher.fetch("b", "/b", 0.3, answers.add)
+    await wait_until_async(lambda: answers, LIMIT_S, "the other answer")
+    assert site.paths == ["/b"]

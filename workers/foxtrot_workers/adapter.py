@@ -14,6 +14,8 @@ How the shell drives it:
    that is not an event (acknowledgement, refusal, pong, a REST request that a book needs) is appended to
    ``self.notices``; the shell looks there after each frame.
 4. A REST answer that a `RestRequest` asked for comes back through ``on_rest``.
+5. Trades that nobody received are asked for by ``backfill_request``, the answer read by ``on_backfill``. What of it may
+   be believed, and how many pages it takes, is `backfill`'s to decide.
 
 Errors: ``parse`` raises `msgspec.DecodeError` (with its subclass ValidationError) for what is not valid
 JSON or breaks a type, `UnrecognizedFrame` for a message type it does not know. The shell counts the frame as rejected,
@@ -24,11 +26,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.events import MarketEvent, Trade
 
 __all__ = [
     "Acknowledged",
@@ -173,6 +175,10 @@ class Adapter(abc.ABC):
     url: ClassVar[str]
     rest_url: ClassVar[str]
     limits: ClassVar[Limits]
+    backfill_order: ClassVar[Literal["forward", "backward"]] = "forward"
+    """Where a page of past trades begins: at the first identifier asked for, or at the last, going back."""
+    backfill_ids: ClassVar[Literal["dense", "leaping"]] = "dense"
+    """Whether each identifier between two trades is a trade's."""
     hosts: ClassVar[frozenset[str]] = frozenset()
     """Further host names (or domains above them) by which a recording is known to be of this exchange."""
 
@@ -211,6 +217,21 @@ class Adapter(abc.ABC):
         self, path: str, status: int, body: bytes, receive_ns: int, out: list[MarketEvent[str]]
     ) -> None:
         """The answer to a `RestRequest`: `path` (in replay: the recorded URL), HTTP `status`, `body`."""
+
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        """How to fetch the events `first_id` to `last_id` of a stream (an event type), or a first page of them.
+
+        One that also shows the next trade beyond tells more: then it is known that there is nothing between. None where
+        the exchange offers no way.
+        """
+        return None
+
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        """The trades in an answer (status 200) to `backfill_request`; those beyond what was asked may be among them.
+
+        Raises as `parse` does, and ValueError for an answer that says that it is none.
+        """
+        raise NotImplementedError
 
     def instruments_path(self, symbols: Sequence[str]) -> str | None:
         """REST path of the instrument list, None where there is none."""

@@ -10,17 +10,29 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections import deque
 from typing import Any
 
 import msgspec
 
 from foxtrot_protocol.child import ChildContext
-from foxtrot_protocol.commands import BudgetGrant, Done, Heartbeat, Stop, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.commands import (
+    Backfill,
+    Backfilled,
+    BudgetGrant,
+    Done,
+    Heartbeat,
+    Stop,
+    Subscribe,
+    ToChild,
+    Unsubscribe,
+)
 from foxtrot_protocol.events import FeedStatus, MarketEvent
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers import catalog
 from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
 from foxtrot_workers.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
 from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of
 from foxtrot_workers.child_log import Repetition
@@ -30,7 +42,7 @@ from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send
 from foxtrot_workers.rest import RestFetcher
 from foxtrot_workers.ring_writer import RingRefused
 
-__all__ = ["BATCH_EVENTS_MAX", "DRAIN_S", "RETRY_S", "FeedWorker", "run"]
+__all__ = ["BACKFILL_ROOM", "BACKFILL_WAIT_S", "BATCH_EVENTS_MAX", "DRAIN_S", "RETRY_S", "FeedWorker", "run"]
 
 BATCH_EVENTS_MAX = 256
 """A batch is sent at this many events at the latest; else when nothing more is at hand."""
@@ -47,6 +59,12 @@ REST_WAIT_S_MAX = 900.0
 
 RETRY_S = 0.005
 """How often it is looked whether a full ring has room again."""
+
+BACKFILL_ROOM = 0.5
+"""Part of the ring that has to be free for what was fetched: the live stream needs the room more."""
+
+BACKFILL_WAIT_S = 0.05
+"""How often it is looked whether there is that room."""
 
 DRAIN_S = 5.0
 """How long, within the grace of a stop, the engine may take to do with everything: what it has not by then it reads
@@ -122,6 +140,10 @@ class FeedWorker:
             self._on_control,
             self._on_closed,
         )
+        self._backfiller = Backfiller(adapter)
+        self._backfill: deque[BackfillEffect] = deque()
+        """What is to be done for the hole in hand, in order."""
+        self._backfill_timer: asyncio.TimerHandle | None = None
         self._frames_total = 0
         self._events_total = 0
         self._rejected_total = 0
@@ -325,6 +347,7 @@ class FeedWorker:
         if self._pressure.state is Pressure.HOLDING:
             last_frame_at = now  # silence of our own making
         self._perform(self._feed.tick(now, last_frame_at))
+        self._take_backfill(self._backfiller.tick(now))
         if self._adapter.notices:
             self._take_notices()
         self._arm_timer()
@@ -376,6 +399,77 @@ class FeedWorker:
         if unknown:
             self._context.log.error("unknown_symbols", exchange=self._adapter.exchange, symbols=", ".join(unknown))
 
+    # ---- past trades
+
+    def _on_backfill(self, command: Backfill) -> None:
+        if self._backfill:  # the parts of the last hole wait for room
+            busy = Finished(
+                command.request_id, 0, "another hole is being filled", command.first_id, command.last_id, True
+            )
+            self._answer_backfill(busy)
+            return
+        self._take_backfill(self._backfiller.ask(command, time.monotonic()))
+
+    def _on_past(self, path: str, status: int, body: bytes) -> None:
+        self._take_backfill(self._backfiller.answered(path, status, body, time.time_ns(), time.monotonic()))
+
+    def _take_backfill(self, effects: list[BackfillEffect]) -> None:
+        self._backfill.extend(effects)
+        if self._backfill and self._backfill_timer is None:
+            self._go_on_with_backfill()
+
+    def _go_on_with_backfill(self) -> None:
+        """One part at a time: between two of them the live stream has its turn."""
+        self._backfill_timer = None
+        while self._backfill and not self._end.done():
+            effect = self._backfill[0]
+            if isinstance(effect, CommitPart):
+                delay_s = 0.0 if self._commit_past(effect) else BACKFILL_WAIT_S
+                self._backfill_timer = self._loop.call_later(delay_s, self._go_on_with_backfill)
+                return
+            self._backfill.popleft()
+            if isinstance(effect, Fetch):
+                request = effect.request
+                if not self._rest.fetch("backfill", request.path, request.delay_s, self._on_past, request.weight):
+                    self._take_backfill(self._backfiller.answered(request.path, 0, b"too many requests", 0, 0.0))
+            else:
+                if self._backfiller.next_deadline() is None:  # else it was another one's that was refused
+                    self._rest.cancel("backfill")
+                self._answer_backfill(effect)
+
+    def _answer_backfill(self, end: Finished) -> None:
+        spec = self._context.spec
+        self._context.send(
+            Backfilled(
+                worker=spec.name,
+                incarnation=spec.incarnation,
+                request_id=end.request_id,
+                events=end.events,
+                left=end.left,
+                first_id=end.first_id,
+                last_id=end.last_id,
+                retry=end.retry,
+            )
+        )
+        if end.left:
+            self._context.log.warning(
+                "backfill_incomplete", first_id=end.first_id, last_id=end.last_id, reason=end.left, retry=end.retry
+            )
+
+    def _commit_past(self, part: CommitPart) -> bool:
+        """False: not now, the ring is needed for what is live."""
+        room = self._settings.ring_bytes * (1.0 - BACKFILL_ROOM)
+        if self._pressure.state is not Pressure.FLOWING or self._sender.used_bytes > room:
+            return False
+        self._backfill.popleft()
+        if self._events:
+            self._flush()
+        self._events_total += len(part.events)
+        left = self._sender.commit(part.events)
+        if left:
+            self._drop(left, TOO_LARGE)
+        return True
+
     # ---- commands and the end
 
     def _on_command(self, command: ToChild) -> None:
@@ -385,6 +479,8 @@ class FeedWorker:
             self._finish(ChildExit.CLEAN, "stop requested")
         elif isinstance(command, BudgetGrant):
             self._gate.granted(command)
+        elif isinstance(command, Backfill):
+            self._on_backfill(command)
         elif isinstance(command, Subscribe | Unsubscribe):
             self._change_subscription(command)
 
@@ -425,7 +521,7 @@ class FeedWorker:
         if self._events:
             self._flush()
         self._announce_dropped()
-        for timer in (self._timer, self._pressure_timer):
+        for timer in (self._timer, self._pressure_timer, self._backfill_timer):
             if timer is not None:
                 timer.cancel()
         closing = asyncio.create_task(

@@ -71,6 +71,12 @@ class RestFetcher:
         task.add_done_callback(lambda done: self._forget(key, done))
         return True
 
+    def cancel(self, key: str) -> None:
+        """Nobody waits for the answer any more."""
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+
     async def close(self) -> None:
         """Cancel what waits and cut what runs."""
         tasks = list(self._tasks.values())

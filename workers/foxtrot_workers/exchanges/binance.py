@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
-from foxtrot_protocol.events import Bar, BookDelta, BookSnapshot, MarketEvent, Quote, Ticker, Trade
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, Bar, BookDelta, BookSnapshot, MarketEvent, Quote, Ticker, Trade
 from foxtrot_workers.adapter import (
     Acknowledged,
     Adapter,
@@ -56,6 +56,13 @@ BOOK_CHANNELS = frozenset({"book", "book5", "book10", "book20"})
 DEPTH_LEVELS = 1000
 DEPTH_WEIGHT = 50
 """A snapshot of 5,000 levels costs 250 of the 6,000 a minute that one address may spend; 1,000 cost 50."""
+
+HISTORY_TRADES = 1_000
+"""Past trades in one answer."""
+
+TRADE_HISTORY = ("trade", "historicalTrades", 25)
+AGG_TRADE_HISTORY = ("aggTrade", "aggTrades", 4)
+"""Stream, where its past is, and what a request for it costs of the 6,000 a minute."""
 
 REQUESTS_MAX = 1_000
 """Requests whose answer is still out; the oldest is forgotten beyond it."""
@@ -216,6 +223,14 @@ class _ExchangeInfo(Struct):
     symbols: list[_Asset]
 
 
+class _PastTrade(Struct, gc=False):
+    trade_id: Id = field(name="id")
+    price: str
+    size: str = field(name="qty")
+    time: Millis
+    buyer_is_maker: bool = field(name="isBuyerMaker")
+
+
 class _Request(Struct):
     method: str
     params: list[str]
@@ -225,6 +240,8 @@ class _Request(Struct):
 _decode_other = msgspec.json.Decoder(_Other).decode
 _decode_event_name = msgspec.json.Decoder(_EventName).decode
 _decode_picture = msgspec.json.Decoder(_Picture).decode
+_decode_past_trades = msgspec.json.Decoder(list[_PastTrade]).decode
+_decode_past_agg_trades = msgspec.json.Decoder(list[_AggTrade[Millis]]).decode
 _decode_exchange_info = msgspec.json.Decoder(_ExchangeInfo).decode
 
 # ---- parsers: each is made for one stream and appends what its frames mean
@@ -268,6 +285,7 @@ class Binance(Adapter):
     rest_url: ClassVar[str] = "https://api.binance.com"
     hosts: ClassVar[frozenset[str]] = frozenset({"data-stream.binance.vision", "stream.testnet.binance.vision"})
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS
+    histories: ClassVar[tuple[tuple[str, str, int], ...]] = (TRADE_HISTORY, AGG_TRADE_HISTORY)
     limits: ClassVar[Limits] = Limits(
         silence_s=45.0,  # the server pings every 20 s: two missed
         send_interval_s=0.5,  # 5 a second are allowed, yet 250 ms apart was measured to be closed with 1008
@@ -485,6 +503,41 @@ class Binance(Adapter):
         if book.live:
             self.last_data_ns[book.wire] = receive_ns
 
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        if stream != EVENT_MARKET_TRADE:
+            return None
+        for suffix, name, weight in self.histories:
+            if _start(f"{symbol.lower()}@{suffix}") in self._routes:
+                # one more than is asked for: if it comes, the exchange has no others
+                limit = min(last_id - first_id + 2, HISTORY_TRADES)
+                path = f"/api/v3/{name}?symbol={quote(symbol)}&fromId={first_id}&limit={limit}"
+                return RestRequest(f"trades {symbol}", path, weight)
+        return None
+
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        """Times of REST are milliseconds, whatever unit the stream has."""
+        parts = urlsplit(path)
+        symbol = parse_qs(parts.query).get("symbol", [""])[0]
+        decode: Callable[[bytes], Sequence[_PastTrade | _AggTrade[Any]]]
+        decode = _decode_past_agg_trades if parts.path.endswith("/aggTrades") else _decode_past_trades
+        try:
+            rows = decode(body)
+        except (RecursionError, UnicodeDecodeError) as error:
+            raise msgspec.DecodeError(str(error)) from None
+        return [
+            Trade(
+                self.exchange,
+                symbol,
+                row.time * MS,
+                receive_ns,
+                row.price,
+                row.size,
+                "sell" if row.buyer_is_maker else "buy",
+                str(row.trade_id),
+            )
+            for row in rows
+        ]
+
     def instruments_path(self, symbols: Sequence[str]) -> str:
         if not 0 < len(symbols) <= INSTRUMENTS_ASKED_MAX:
             return "/api/v3/exchangeInfo"
@@ -512,6 +565,7 @@ class BinanceUs(Binance):
     rest_url: ClassVar[str] = "https://api.binance.us"
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_US
     limits: ClassVar[Limits] = structs.replace(Binance.limits, rest_weight=Budget(1200, 60.0))
+    histories: ClassVar[tuple[tuple[str, str, int], ...]] = (AGG_TRADE_HISTORY,)  # the other one asks for a key
     hosts: ClassVar[frozenset[str]] = frozenset()
 
 

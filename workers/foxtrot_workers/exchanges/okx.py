@@ -18,12 +18,13 @@ import zlib
 from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from foxtrot_protocol.events import (
+    EVENT_MARKET_TRADE,
     Bar,
     BookDelta,
     BookSnapshot,
@@ -44,6 +45,7 @@ from foxtrot_workers.adapter import (
     Limits,
     Pong,
     Refused,
+    RestRequest,
     SendText,
     Topic,
     UnrecognizedFrame,
@@ -83,6 +85,12 @@ PUBLIC_PATH = "/ws/v5/public"
 BUSINESS_PATH = "/ws/v5/business"
 
 CHECKSUM_LEVELS = 25
+
+HISTORY_PATH = "/api/v5/market/history-trades"
+HISTORY_TRADES = 100
+"""Past trades in one answer."""
+HISTORY_WEIGHT = 2
+"""Of past trades 20 requests in 2 s are allowed, of what weighs 1 twice as many."""
 
 REQUEST_BYTES_MAX = 60 * 1024
 """The exchange takes 64 KB of arguments in one request."""
@@ -213,6 +221,16 @@ class _Request(Struct):
     args: list[_Arg]
 
 
+class _PastTrade(_Trade, gc=False):
+    instrument: str = field(name="instId")
+
+
+class _PastTrades(Struct):
+    data: list[_PastTrade] = []
+    code: str | int = ""
+    msg: str = ""
+
+
 class _Instrument(Struct):
     instrument: str = field(name="instId")
 
@@ -229,6 +247,7 @@ def _decoder(row: Any) -> Callable[[bytes], _Push[Any]]:
 _decode_other = msgspec.json.Decoder(_Other).decode
 _decode_beginning = msgspec.json.Decoder(_Beginning).decode
 _decode_instruments = msgspec.json.Decoder(_InstrumentList).decode
+_decode_past_trades = msgspec.json.Decoder(_PastTrades, strict=False).decode
 _decode_trades = _decoder(_Trade)
 _decode_books = _decoder(_Book)
 _decode_tickers = _decoder(_Ticker)
@@ -266,6 +285,8 @@ class Okx(Adapter):
     channels: ClassVar[frozenset[str]] = frozenset(CHANNELS)
     url: ClassVar[str] = "wss://ws.okx.com:8443" + PUBLIC_PATH
     rest_url: ClassVar[str] = "https://www.okx.com"
+    backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
+    backfill_ids: ClassVar[Literal["dense", "leaping"]] = "leaping"
     hosts: ClassVar[frozenset[str]] = frozenset({"okx.com", "okex.com"})
     limits: ClassVar[Limits] = Limits(
         silence_s=30.0,
@@ -451,6 +472,35 @@ class Okx(Adapter):
         self.last_data_ns.pop(_wire_of(arg), None)
 
     # -- REST
+
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        if stream != EVENT_MARKET_TRADE or _Arg(CHANNELS["trade"], symbol) not in self._parsers:
+            return None
+        # "after" means older than
+        path = f"{HISTORY_PATH}?instId={quote(symbol)}&type=1&after={last_id + 1}&limit={HISTORY_TRADES}"
+        return RestRequest(f"trades {symbol}", path, HISTORY_WEIGHT)
+
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        """Each fill by itself, where the stream may have merged several."""
+        try:
+            answer = _decode_past_trades(body)
+        except (RecursionError, UnicodeDecodeError) as error:
+            raise msgspec.DecodeError(str(error)) from None
+        if str(answer.code) != "0":
+            raise ValueError(f"{answer.code}: {answer.msg}")
+        return [
+            Trade(
+                self.exchange,
+                row.instrument,
+                row.time * MS,
+                receive_ns,
+                row.price,
+                row.size,
+                row.side,
+                row.trade_id,
+            )
+            for row in answer.data
+        ]
 
     def instruments(self, body: bytes) -> dict[str, str]:
         """Names tell everything here; the list says which exist."""
