@@ -11,11 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foxtrot_protocol.events import MarketEvent, Trade
-from foxtrot_workers.adapter import Adapter, Limits, Topic
-from foxtrot_workers.conformance import AdapterSample, NotConforming, check_adapter, feed_anything
+from foxtrot_workers.adapter import Adapter, Limits, RestRequest, Topic
+from foxtrot_workers.conformance import AdapterSample, BackfillSample, NotConforming, check_adapter, feed_anything
 from foxtrot_workers.exchanges.binance import Binance, BinanceUs, Sim
 from foxtrot_workers.exchanges.okx import Okx
-from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
+from tests.workers.exchanges.samples import (
+    BINANCE_AGG_BACKFILL,
+    BINANCE_BACKFILLS,
+    BINANCE_SAMPLES,
+    OKX_BACKFILLS,
+    OKX_SAMPLES,
+)
 
 SAMPLES: dict[type[Adapter], list[AdapterSample]] = {
     Binance: BINANCE_SAMPLES,
@@ -24,10 +30,17 @@ SAMPLES: dict[type[Adapter], list[AdapterSample]] = {
     Okx: OKX_SAMPLES,
 }
 
+BACKFILLS: dict[type[Adapter], list[BackfillSample]] = {
+    Binance: BINANCE_BACKFILLS,
+    BinanceUs: [BINANCE_AGG_BACKFILL],
+    Sim: BINANCE_BACKFILLS,
+    Okx: OKX_BACKFILLS,
+}
+
 
 @pytest.mark.parametrize("adapter_class", SAMPLES, ids=lambda adapter: adapter.name)
 def test_every_adapter_conforms(adapter_class: type[Adapter]) -> None:
-    check_adapter(adapter_class, SAMPLES[adapter_class])
+    check_adapter(adapter_class, SAMPLES[adapter_class], backfills=BACKFILLS[adapter_class])
 
 
 @pytest.mark.parametrize("adapter_class", [Binance, Okx], ids=lambda adapter: adapter.name)
@@ -190,6 +203,97 @@ class Mistyped(One):
         out[:] = [msgspec.structs.replace(event, publish_ns=1.5) for event in out]
 
 
+class Forward(One):
+    """Asks for the past of what nobody subscribed."""
+
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        return RestRequest("past", f"/{first_id}/{last_id}")
+
+
+class Unasking(One):
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        return None
+
+
+class AsksWrongly(One):
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        request = super().backfill_request(symbol, stream, first_id, last_id)
+        return request and RestRequest(request.key, request.path.removeprefix("/"))
+
+
+class AsksForFree(One):
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        request = super().backfill_request(symbol, stream, first_id, last_id)
+        return request and RestRequest(request.key, request.path, 0)
+
+
+class AsksTheSame(One):
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        return super().backfill_request(symbol, stream, 28457, 28459)
+
+
+class AsksByChance(One):
+    asked = 0
+
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        self.asked += 1
+        return super().backfill_request(symbol, stream, first_id + self.asked, last_id + self.asked)
+
+
+class NoPast(One):
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        return []
+
+
+class HalfThePast(One):
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        return super().on_backfill(path, body, receive_ns)[::2]
+
+
+class OfNoTime(One):
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        return super().on_backfill(path, body, 0)
+
+
+class WrongPast(One):
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        return [None for _ in super().on_backfill(path, body, receive_ns)]  # type: ignore[misc]  # that is the fault
+
+
+class Breaks(One):
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        if body == b"":
+            raise TypeError("nothing")
+        return super().on_backfill(path, body, receive_ns)
+
+
+@pytest.mark.parametrize(
+    ("adapter_class", "complaint"),
+    [
+        (Forward, "nobody has subscribed"),
+        (Unasking, "cannot be asked for"),
+        (AsksWrongly, "no request"),
+        (AsksForFree, "no request"),
+        (AsksTheSame, "in one way"),
+        (AsksByChance, "differently"),
+        (NoPast, "no past trades"),
+        (HalfThePast, "2 of 3"),
+        (OfNoTime, "receive_ns"),
+        (WrongPast, "other events than trades"),
+        (Breaks, "TypeError"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_each_fault_about_the_past_is_caught(adapter_class: type[Adapter], complaint: str) -> None:
+    with pytest.raises(NotConforming, match=complaint):
+        check_adapter(adapter_class, [SAMPLE], backfills=BINANCE_BACKFILLS[:1])
+
+
+def test_a_past_that_can_be_fetched_needs_a_sample() -> None:
+    with pytest.raises(NotConforming, match="no sample of past trades for the channel trade"):
+        check_adapter(One, [SAMPLE])
+
+
 @pytest.mark.parametrize(
     ("adapter_class", "complaint"),
     [
@@ -217,7 +321,7 @@ class Mistyped(One):
 )
 def test_each_fault_is_caught(adapter_class: type[Adapter], complaint: str) -> None:
     with pytest.raises(NotConforming, match=complaint):
-        check_adapter(adapter_class, [SAMPLE])
+        check_adapter(adapter_class, [SAMPLE], backfills=BINANCE_BACKFILLS[:1])
 
 
 def test_every_channel_needs_a_sample() -> None:
@@ -231,5 +335,5 @@ def test_a_sample_that_is_no_json_is_the_authors_mistake() -> None:
 
 
 def test_the_same_seed_does_the_same_damage() -> None:
-    check_adapter(One, [SAMPLE], seed=7)
-    check_adapter(One, [SAMPLE], seed=7)
+    for _ in range(2):
+        check_adapter(One, [SAMPLE], backfills=BINANCE_BACKFILLS[:1], seed=7)

@@ -8,7 +8,8 @@
         check_adapter(MyExchange, [AdapterSample("trade", "BTCUSDT", b'{"topic":...}', events=1)])
 
 `check_adapter` raises `NotConforming`, an AssertionError that says what is wrong. Give it at least one sample
-for each channel, after the exchange's documents: the frame as it comes once the topic is subscribed.
+for each channel, after the exchange's documents: the frame as it comes once the topic is subscribed. Of a channel
+whose past trades can be fetched it wants a `BackfillSample` as well.
 `feed_anything` is the part for fuzzing: it feeds one adapter any bytes and checks what comes of them.
 """
 
@@ -24,10 +25,12 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol.codec import BatchEncoder, batch_decoder
-from foxtrot_protocol.events import Gap, MarketEvent
-from foxtrot_workers.adapter import Adapter, Notice, Topic, UnrecognizedFrame
+from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
+from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.backfill import Backfiller, CommitPart
 
-__all__ = ["AdapterSample", "NotConforming", "check_adapter", "feed_anything"]
+__all__ = ["AdapterSample", "BackfillSample", "NotConforming", "check_adapter", "feed_anything"]
 
 DAMAGES_PER_FRAME = 100
 """Flipped bytes and cuts tried on each sample."""
@@ -79,7 +82,23 @@ class AdapterSample(Struct, frozen=True):
     events: int = 1
 
 
-def check_adapter(adapter_class: type[Adapter], samples: Sequence[AdapterSample], *, seed: int = 1) -> None:
+class BackfillSample(Struct, frozen=True):
+    """The answer to the first request for the trades `first_id` to `last_id`, all of which it must show."""
+
+    channel: str
+    symbol: str
+    first_id: int
+    last_id: int
+    body: bytes
+
+
+def check_adapter(
+    adapter_class: type[Adapter],
+    samples: Sequence[AdapterSample],
+    *,
+    backfills: Sequence[BackfillSample] = (),
+    seed: int = 1,
+) -> None:
     """Raises `NotConforming` for the first rule that is broken. The same `seed` does the same damage."""
     _check_declarations(adapter_class)
     missing = adapter_class.channels - {sample.channel for sample in samples}
@@ -96,6 +115,9 @@ def check_adapter(adapter_class: type[Adapter], samples: Sequence[AdapterSample]
         _check_damage(adapter_class, sample, rng)
     _check_rest(adapter_class, samples)
     _check_instruments(adapter_class, samples)
+    _check_can_be_fetched(adapter_class, samples, backfills)
+    for backfill in backfills:
+        _check_backfill(adapter_class, backfill, rng)
 
 
 def feed_anything(adapter: Adapter, frame: bytes) -> list[MarketEvent[str]]:
@@ -200,15 +222,20 @@ def _check_damage(adapter_class: type[Adapter], sample: AdapterSample, rng: rand
     adopting = adapter_class(adopt=True)
     frame = sample.frame
     for _ in range(DAMAGES_PER_FRAME):
-        damaged = bytearray(frame)
-        for _ in range(rng.randint(1, 3)):
-            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        if rng.random() < 0.3:
-            del damaged[rng.randrange(len(damaged)) :]
-        feed_anything(adapter, bytes(damaged))
-        feed_anything(adopting, bytes(damaged))
+        damaged = _damaged(frame, rng)
+        feed_anything(adapter, damaged)
+        feed_anything(adopting, damaged)
     # still usable: where a damaged frame broke a book, that book now waits, everything else goes on
     adapter.parse(frame, RECEIVE_NS, [])
+
+
+def _damaged(frame: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(frame)
+    for _ in range(rng.randint(1, 3)):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    if rng.random() < 0.3:
+        del damaged[rng.randrange(len(damaged)) :]
+    return bytes(damaged)
 
 
 def _check_rest(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
@@ -239,6 +266,66 @@ def _check_instruments(adapter_class: type[Adapter], samples: Sequence[AdapterSa
         adapter.instrument(symbol)
     path = adapter.instruments_path([sample.symbol for sample in samples])
     _require(path is None or path.startswith("/"), f"instruments_path {path!r} is not a path")
+
+
+def _check_can_be_fetched(
+    adapter_class: type[Adapter], samples: Sequence[AdapterSample], backfills: Sequence[BackfillSample]
+) -> None:
+    shown = {backfill.channel for backfill in backfills}
+    for sample in samples:
+        adapter = adapter_class()
+        topic = _topic(adapter, sample)
+        asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
+        _require(asked is None, f"past trades of {topic.symbol} are asked for, which nobody has subscribed")
+        adapter.subscribe([topic])
+        asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
+        _require(asked is None or sample.channel in shown, f"no sample of past trades for the channel {sample.channel}")
+
+
+def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: random.Random) -> None:
+    adapter = adapter_class()
+    topic = adapter.topics([sample.channel], [sample.symbol])[0]
+    adapter.subscribe([topic])
+    request = _past_request(adapter, topic, sample.first_id, sample.last_id)
+    _require(request.path.startswith("/") and request.weight >= 1, f"{request} is no request")
+    _require(request == _past_request(adapter, topic, sample.first_id, sample.last_id), "the same is asked differently")
+    others = [_past_request(adapter, topic, 1, 1), _past_request(adapter, topic, 2**63, 2**63 + 10**6)]
+    _require(len({request.path, *(other.path for other in others)}) == 3, "different trades are asked for in one way")
+    trades = _past_trades(adapter, request.path, sample.body)
+    _require(bool(trades), f"no past trades in {_short(sample.body)}")
+    wanted = sample.last_id - sample.first_id + 1
+    backfiller = Backfiller(adapter)
+    command = Backfill(1, topic.symbol, EVENT_MARKET_TRADE, str(sample.first_id), str(sample.last_id), 0, 0)
+    backfiller.ask(command, 0.0)
+    effects = backfiller.answered(request.path, 200, sample.body, RECEIVE_NS, 0.0)
+    events = [event for effect in effects if isinstance(effect, CommitPart) for event in effect.events]
+    found = sum(isinstance(event, Trade) for event in events)
+    dense = adapter.backfill_ids == "dense"
+    _require(found == wanted if dense else 0 < found <= wanted, f"{found} of {wanted} past trades: {effects[-1]}")
+    for body in (b"", b"{}", b"[]", b"null", b"\xff", b"[" * NESTING, b'[{"id":{}}]', b'{"data":[[]]}'):
+        _past_trades(adapter, request.path, body)
+    for _ in range(DAMAGES_PER_FRAME):
+        _past_trades(adapter, request.path, _damaged(sample.body, rng))
+
+
+def _past_request(adapter: Adapter, topic: Topic, first_id: int, last_id: int) -> RestRequest:
+    request = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, first_id, last_id)
+    if request is None:
+        raise NotConforming(f"past trades {first_id} to {last_id} of {topic.wire} cannot be asked for")
+    return request
+
+
+def _past_trades(adapter: Adapter, path: str, body: bytes) -> list[Trade[str]]:
+    """What the adapter makes of any `body`: trades that can be sent, or one of the errors of its contract."""
+    try:
+        trades = adapter.on_backfill(path, body, RECEIVE_NS)
+    except (msgspec.DecodeError, ValueError):
+        return []
+    except Exception as error:
+        raise NotConforming(f"on_backfill raised {type(error).__name__} ({error}) for {_short(body)}") from error
+    _require(all(isinstance(trade, Trade) for trade in trades), "on_backfill makes other events than trades")
+    _check_events(adapter, trades)
+    return trades
 
 
 def _check_events(adapter: Adapter, events: Sequence[MarketEvent[str]]) -> None:

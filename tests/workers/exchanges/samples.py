@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_workers.conformance import AdapterSample
+from foxtrot_workers.conformance import AdapterSample, BackfillSample
 from foxtrot_workers.exchanges import binance, okx
 
 MS = 1_672_515_782_136
@@ -68,6 +68,29 @@ BINANCE_SAMPLES = [
 ]
 
 
+def binance_past_trade(number: int, **changes: Any) -> dict[str, Any]:
+    """A row of ``historicalTrades``."""
+    trade = {"id": number, "price": "4.00000100", "qty": "12.00000000", "quoteQty": "48.000012", "time": MS}
+    return {**trade, "isBuyerMaker": True, "isBestMatch": True, **changes}
+
+
+def binance_past_agg_trade(number: int, **changes: Any) -> dict[str, Any]:
+    """A row of ``aggTrades``."""
+    trade = {"a": number, "p": "0.01633102", "q": "4.70443515", "f": 27781, "l": 27782, "T": MS}
+    return {**trade, "m": False, "M": True, **changes}
+
+
+BINANCE_AGG_BACKFILL = BackfillSample(
+    "agg_trade", "BNBBTC", 26129, 26131, msgspec.json.encode([binance_past_agg_trade(n) for n in range(26129, 26133)])
+)
+BINANCE_BACKFILLS = [
+    BackfillSample(
+        "trade", "BNBBTC", 28457, 28459, msgspec.json.encode([binance_past_trade(n) for n in range(28457, 28461)])
+    ),
+    BINANCE_AGG_BACKFILL,
+]
+
+
 def okx_frame(channel: str, instrument: str, rows: Any, **more: Any) -> bytes:
     """A pushed frame, written as the exchange writes it: argument, action, data."""
     return msgspec.json.encode({"arg": {"channel": channel, "instId": instrument}, **more, "data": rows})
@@ -119,4 +142,26 @@ OKX_SAMPLES = [
         AdapterSample(f"bar_{interval}", "BTC-USDT", okx_frame(f"candle{interval}", "BTC-USDT", [OKX_CANDLE]))
         for interval in okx.INTERVALS
     ),
+]
+
+
+def okx_past_trade(number: int, **changes: Any) -> dict[str, Any]:
+    """A row of ``history-trades``."""
+    trade = {"instId": "BTC-USDT", "side": "sell", "sz": "0.00001", "px": "29963.2", "source": "0"}
+    return {**trade, "tradeId": str(number), "ts": "1654161646974", **changes}
+
+
+def okx_answer(rows: Any, **changes: Any) -> bytes:
+    """An answer of the REST API."""
+    return msgspec.json.encode({"code": "0", "msg": "", "data": rows, **changes})
+
+
+OKX_BACKFILLS = [
+    BackfillSample(
+        "trade",
+        "BTC-USDT",
+        242720712,
+        242720719,
+        okx_answer([okx_past_trade(n) for n in range(242720719, 242720700, -2)]),
+    )
 ]

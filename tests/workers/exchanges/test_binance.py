@@ -6,7 +6,18 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from foxtrot_protocol.events import Bar, BookDelta, BookSnapshot, Gap, MarketEvent, Quote, Ticker, Trade
+from foxtrot_protocol.events import (
+    EVENT_BOOK,
+    EVENT_MARKET_TRADE,
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Gap,
+    MarketEvent,
+    Quote,
+    Ticker,
+    Trade,
+)
 from foxtrot_workers.adapter import (
     Acknowledged,
     BookLost,
@@ -25,6 +36,8 @@ from tests.workers.exchanges.samples import (
     binance_delta,
     binance_frame,
     binance_kline,
+    binance_past_agg_trade,
+    binance_past_trade,
     binance_picture,
     binance_quote,
     binance_ticker,
@@ -538,3 +551,59 @@ def test_its_sisters_differ_in_name_only(adapter_class: type[Binance], exchange:
     out: list[MarketEvent[str]] = []
     adapter.parse(binance_frame("bnbbtc@trade", binance_trade()), 7, out)
     assert [event.exchange for event in out] == [exchange]
+
+
+# ---- past trades
+
+
+@pytest.mark.parametrize(
+    ("channel", "first", "last", "path", "weight"),
+    [
+        ("trade", 7, 7, "/api/v3/historicalTrades?symbol=BNBBTC&fromId=7&limit=2", 25),
+        ("trade", 7, 9_999, "/api/v3/historicalTrades?symbol=BNBBTC&fromId=7&limit=1000", 25),
+        ("agg_trade", 7, 9, "/api/v3/aggTrades?symbol=BNBBTC&fromId=7&limit=4", 4),
+    ],
+)
+def test_past_trades_are_asked_for_by_identifier(channel: str, first: int, last: int, path: str, weight: int) -> None:
+    adapter = Wire(channel).adapter
+    request = adapter.backfill_request("BNBBTC", EVENT_MARKET_TRADE, first, last)
+    assert request is not None
+    assert (request.path, request.weight) == (path, weight)
+    assert adapter.backfill_request("BNBBTC", EVENT_BOOK, first, last) is None
+    assert adapter.backfill_request("ETHBTC", EVENT_MARKET_TRADE, first, last) is None
+
+
+def test_where_past_trades_ask_for_a_key_only_aggregates_are_fetched() -> None:
+    for channel, offered in (("trade", False), ("agg_trade", True)):
+        adapter = BinanceUs()
+        adapter.subscribe(adapter.topics([channel], ["BNBBTC"]))
+        assert (adapter.backfill_request("BNBBTC", EVENT_MARKET_TRADE, 1, 2) is not None) is offered
+
+
+def test_past_trades_read_like_those_of_the_stream() -> None:
+    body = msgspec.json.encode([binance_past_trade(5), binance_past_trade(6, isBuyerMaker=False)])
+    path = "/api/v3/historicalTrades?symbol=BNBBTC&fromId=5&limit=2"
+    assert Binance().on_backfill(path, body, 7) == [
+        Trade("BINANCE", "BNBBTC", MS * 1_000_000, 7, "4.00000100", "12.00000000", side, str(number))
+        for side, number in (("sell", 5), ("buy", 6))
+    ]
+    body = msgspec.json.encode([binance_past_agg_trade(5)])
+    assert Binance().on_backfill("/api/v3/aggTrades?symbol=BNBBTC&fromId=5&limit=2", body, 7) == [
+        Trade("BINANCE", "BNBBTC", MS * 1_000_000, 7, "0.01633102", "4.70443515", "buy", "5")
+    ]
+
+
+def test_the_past_is_in_milliseconds_whatever_the_stream_is_in() -> None:
+    adapter = Binance()
+    adapter.address("wss://stream.binance.com:9443/stream?timeUnit=MICROSECOND")
+    (trade,) = adapter.on_backfill("/historicalTrades?symbol=A", msgspec.json.encode([binance_past_trade(5)]), 7)
+    assert trade.exchange_ns == MS * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[" * 100_000, b'[{"id":-1}]', b'"\xff"', msgspec.json.encode([binance_past_trade(2**63)])]
+)
+@pytest.mark.parametrize("name", ["historicalTrades", "aggTrades"])
+def test_a_past_that_cannot_be_read_is_refused(name: str, body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        Binance().on_backfill(f"/api/v3/{name}?symbol=BNBBTC", body, 7)

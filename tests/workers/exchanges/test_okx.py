@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.events import (
+    EVENT_BOOK,
+    EVENT_MARKET_TRADE,
     Bar,
     BookDelta,
     BookSnapshot,
@@ -40,8 +42,10 @@ from tests.workers.exchanges.samples import (
     OKX_MARK_PRICE,
     OKX_OPEN_INTEREST,
     OKX_SAMPLES,
+    okx_answer,
     okx_book,
     okx_frame,
+    okx_past_trade,
     okx_ticker,
     okx_trade,
 )
@@ -566,3 +570,38 @@ def test_the_instrument_list() -> None:
     body = b'{"code":"0","data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP"},{"instId":"BTC-USDT"}]}'
     assert Okx().instruments(body) == {"BTC-USDT-SWAP": "BTC-USDT-PERP", "BTC-USDT": "BTC-USDT"}
     assert Okx().instruments_path(["BTC-USDT"]) is None
+
+
+# ---- past trades
+
+
+def test_past_trades_are_asked_for_going_back_from_the_end() -> None:
+    adapter = Wire("trade").adapter
+    request = adapter.backfill_request(INSTRUMENT, EVENT_MARKET_TRADE, 5, 90)
+    assert request is not None
+    assert request.path == "/api/v5/market/history-trades?instId=BTC-USDT&type=1&after=91&limit=100"
+    assert request.weight == 2
+    assert adapter.backfill_request(INSTRUMENT, EVENT_BOOK, 5, 90) is None
+    assert adapter.backfill_request("ETH-USDT", EVENT_MARKET_TRADE, 5, 90) is None
+    assert Wire("book").adapter.backfill_request(INSTRUMENT, EVENT_MARKET_TRADE, 5, 90) is None
+
+
+def test_past_trades_read_like_those_of_the_stream() -> None:
+    body = okx_answer([okx_past_trade(6), okx_past_trade(5, side="buy")])
+    assert Okx().on_backfill("", body, 7) == [
+        Trade("OKX", INSTRUMENT, 1654161646974_000_000, 7, "29963.2", "0.00001", side, number)
+        for side, number in (("sell", "6"), ("buy", "5"))
+    ]
+
+
+def test_an_answer_that_says_that_it_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="50011: Too Many Requests"):
+        Okx().on_backfill("", okx_answer([], code="50011", msg="Too Many Requests"), 7)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b"[" * 100_000, b'{"code":"0","data":[{}]}', b'{"code":"0","data":7}']
+)
+def test_a_past_that_cannot_be_read_is_refused(body: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, ValueError)):
+        Okx().on_backfill("", body, 7)
