@@ -10,8 +10,8 @@ Which signal goes to whom and when is decided elsewhere; this shell holds the de
 - The supervisor is a subreaper: what escaped from a child's session (setsid, double fork) becomes a child of
   ours when its parent ends, and is found by `sweep`, killed and reaped. Nothing is ever waited for by
   ``waitpid(-1)``: that would steal exit statuses.
-- Every child carries the run id in its environment (it is no secret), so that a later supervisor can
-  recognize the survivors of one that was killed.
+- Every child bears the mark of its run (`survivors`), and so does what it starts: by it the guard, and a later
+  supervisor, recognize what has survived a supervisor that was killed.
 
 Rejected: ``Process.sentinel`` (a pipe that a grandchild keeps open: it fires seconds late), `multiprocess`
 waiting for the child (its clean-up reaps any dead child at the next start, before we see the status),
@@ -24,11 +24,9 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import select
 import signal
 import sys
 import threading
-import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,26 +36,20 @@ import multiprocess.resource_tracker
 from msgspec import Struct
 
 from foxtrot_supervisor import procfs
+from foxtrot_supervisor.guard import Guard
+from foxtrot_supervisor.survivors import belongs_to_run, marked, opened, send
 
 __all__ = [
-    "RUN_ID_VARIABLE",
     "Child",
     "ExitStatus",
     "Processes",
     "StartFailed",
     "Stray",
-    "end_survivors",
     "start_ticks_of_this_process",
 ]
 
-RUN_ID_VARIABLE = "FOXTROT_RUN_ID"
-"""Environment variable that marks every process of a run."""
-
 SESSION_PASSES_MAX = 5
 """How often a session is looked through for members forked while it was being killed."""
-
-SURVIVOR_WAIT_S = 5.0
-"""How long killed survivors of an earlier run may take to be gone."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
@@ -113,6 +105,7 @@ class Processes:
         self._run_id = run_id
         self._on_exit = on_exit
         self._children: dict[int, Child] = {}
+        self._guard: Guard | None = None
         self._own_pid = os.getpid()
         self._was_subreaper = _subreaper()
         _set_subreaper(True)
@@ -125,7 +118,7 @@ class Processes:
         """Spawn a process that calls `target` with `spec`; raises `StartFailed`. Takes a few milliseconds."""
         assert threading.current_thread() is threading.main_thread(), "children are started by the main thread only"
         try:
-            with _marked(self._run_id), _interrupts_blocked(), _bare_main(), _no_resource_tracker():
+            with marked(self._run_id), _interrupts_blocked(), _bare_main(), _no_resource_tracker():
                 pid = _spawn(f"foxtrot {name}", target, spec)
             pidfd = _hold(pid)
         except OSError as error:
@@ -143,6 +136,16 @@ class Processes:
             os.close(pidfd)
             raise StartFailed(name, f"process {pid} is not a new child of this supervisor")
         return self._supervise(Child(name, incarnation, pid, pidfd))
+
+    def start_guard(self, on_trouble: Callable[[str], None]) -> None:
+        """Have what is left of this run ended when this process is killed; until `end_guard`."""
+        self._guard = Guard(self._loop, self._run_id, start_ticks_of_this_process(), on_trouble)
+
+    def end_guard(self) -> None:
+        """From here on nobody is left whom the guard would have to end."""
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
 
     def _supervise(self, child: Child) -> Child:
         self._children[child.pid] = child
@@ -163,9 +166,9 @@ class Processes:
         """
         if self._children.get(child.pid) is not child:
             return
-        _send(child.pidfd, number)
+        send(child.pidfd, number)
         if number == signal.SIGTERM:
-            _send(child.pidfd, signal.SIGCONT)
+            send(child.pidfd, signal.SIGCONT)
         if whole_session:
             self._signal_session(child, number)
 
@@ -243,7 +246,7 @@ class Processes:
             result = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return False
-        return result is not None and result.si_pid not in self._children
+        return result is not None and result.si_pid not in self._children and not self._is_guard(result.si_pid)
 
     def childless(self) -> bool:
         """The kernel's word for it (ECHILD); children that were there before us do not count."""
@@ -259,66 +262,31 @@ class Processes:
 
     def _strays(self) -> Iterator[procfs.ProcessFacts]:
         for facts in procfs.children_of(self._own_pid):
-            if facts.pid not in self._children and _identity(facts) not in self._foreign:
+            known = facts.pid in self._children or self._is_guard(facts.pid)
+            if not known and _identity(facts) not in self._foreign:
                 yield facts
+
+    def _is_guard(self, pid: int) -> bool:
+        return self._guard is not None and self._guard.pid == pid
 
     def _ours(self, facts: procfs.ProcessFacts) -> bool:
         # where we inherited children, or are the first process of a container, orphans of others reach us too
         if self._foreign or self._own_pid == 1:
-            return procfs.environ_holds(facts.pid, RUN_ID_VARIABLE, self._run_id)
+            return belongs_to_run(facts.pid, self._run_id)
         return True
 
     def close(self) -> None:
         """Stop watching. Children still alive (LOST ones) are left as they are; their descriptors are closed."""
+        self.end_guard()
         for child in self.living():
             self._forget(child)
         _set_subreaper(self._was_subreaper)
-
-
-def end_survivors(run_id: str, since_ticks: int) -> list[int]:
-    """Kill what is left of run `run_id`, whose supervisor is dead; returns the process ids that were ended.
-
-    A process belongs to it if it was started with that run id in its environment, not before the run
-    (`since_ticks` after boot). Blocks until they are gone, at most `SURVIVOR_WAIT_S`.
-    """
-
-    def still(facts: procfs.ProcessFacts) -> bool:
-        return _survivor(facts, run_id, since_ticks)
-
-    ended: list[int] = []
-    deadline = time.monotonic() + SURVIVOR_WAIT_S
-    for _ in range(SESSION_PASSES_MAX):
-        found = [facts.pid for facts in procfs.processes() if still(facts)]
-        if not found:
-            break
-        ended += [pid for pid in found if _kill_and_wait(pid, still, deadline)]
-    return ended
 
 
 def start_ticks_of_this_process() -> int:
     """When this process started, in clock ticks after boot."""
     facts = procfs.read_facts(os.getpid())
     return facts.start_ticks if facts is not None else 0
-
-
-def _survivor(facts: procfs.ProcessFacts, run_id: str, since_ticks: int) -> bool:
-    return (
-        facts.start_ticks >= since_ticks
-        and not facts.zombie
-        and facts.pid != os.getpid()
-        and procfs.environ_holds(facts.pid, RUN_ID_VARIABLE, run_id)
-    )
-
-
-def _kill_and_wait(pid: int, still: Callable[[procfs.ProcessFacts], bool], deadline: float) -> bool:
-    with _opened(pid) as pidfd:
-        facts = procfs.read_facts(pid)
-        if pidfd is None or facts is None or not still(facts):
-            return False
-        _send(pidfd, signal.SIGKILL)
-        poller = select.poll()
-        poller.register(pidfd, select.POLLIN)
-        return bool(poller.poll(max(0.0, deadline - time.monotonic()) * 1000.0))
 
 
 # ---- spawning
@@ -347,19 +315,6 @@ def _hold(pid: int) -> int:
     except OSError:
         os.kill(pid, signal.SIGKILL)  # and so is this; `sweep` reaps it
         raise
-
-
-@contextlib.contextmanager
-def _marked(run_id: str) -> Iterator[None]:
-    before = os.environ.get(RUN_ID_VARIABLE)
-    os.environ[RUN_ID_VARIABLE] = run_id
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[RUN_ID_VARIABLE]
-        else:
-            os.environ[RUN_ID_VARIABLE] = before
 
 
 @contextlib.contextmanager
@@ -411,31 +366,13 @@ def _same_as(then: procfs.ProcessFacts) -> Callable[[procfs.ProcessFacts], bool]
     return lambda now: _identity(now) == _identity(then)
 
 
-def _send(pidfd: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(pidfd, number)
-
-
-@contextlib.contextmanager
-def _opened(pid: int) -> Iterator[int | None]:
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        yield None
-        return
-    try:
-        yield pidfd
-    finally:
-        os.close(pidfd)
-
-
 def _signal_if(pid: int, number: int, still: Callable[[procfs.ProcessFacts], bool]) -> None:
     """Signal `pid` if it, held by a descriptor, still is what was looked for: it may have been recycled."""
-    with _opened(pid) as pidfd:
+    with opened(pid) as pidfd:
         facts = procfs.read_facts(pid)
         if pidfd is not None and facts is not None and still(facts):
             with contextlib.suppress(PermissionError):  # a set-uid program in the session: not ours to end
-                _send(pidfd, number)
+                send(pidfd, number)
 
 
 def _status(pidfd: int) -> ExitStatus | None:

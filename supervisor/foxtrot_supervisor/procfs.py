@@ -1,7 +1,7 @@
 """What the kernel tells about processes: parents, sessions, start times, environment markers.
 
 Only reads. A process id read here may be recycled a moment later, so whoever acts on one holds a pidfd
-first and reads again after (`process` does).
+first and reads again after (`process` and `survivors` do). Imports the standard library only: the guard loads it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-
-from msgspec import Struct
+from typing import NamedTuple
 
 __all__ = [
     "ProcessFacts",
@@ -18,6 +17,7 @@ __all__ = [
     "children_of",
     "command_line",
     "environ_holds",
+    "file_locks_limit",
     "oom_kills",
     "open_fds",
     "processes",
@@ -26,7 +26,10 @@ __all__ = [
 ]
 
 
-class ProcessFacts(Struct, frozen=True):
+_FILE_LOCKS = b"Max file locks"
+
+
+class ProcessFacts(NamedTuple):
     """One process as ``/proc/<pid>/stat`` shows it; `start_ticks`: clock ticks after boot."""
 
     pid: int
@@ -98,6 +101,15 @@ def environ_holds(pid: int, name: str, value: str) -> bool:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as environ:
         return f"{name}={value}".encode() in environ.read().split(b"\0")
     return False
+
+
+def file_locks_limit(pid: int) -> int | None:
+    """The soft limit of `pid` for file locks; None if it has none or it cannot be told."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/limits", "rb") as limits:
+        for line in limits:
+            if line.startswith(_FILE_LOCKS):
+                return int(line[len(_FILE_LOCKS) :].split()[0])
+    return None
 
 
 def catches(pid: int, number: int) -> bool:

@@ -2,7 +2,7 @@
 
 Who runs here is told by a lock that the kernel releases with its holder (flock), never by a process id in a
 file; what is written into the lock file is only for messages and for the successor of a supervisor that was
-killed: its run id, by which `process.end_survivors` recognizes what it left behind.
+killed: its run id, by which `survivors.end_survivors` recognizes what it left behind.
 
 Only files that a supervisor makes are ever removed (`_OURS`): the directory may be one of the user's own.
 """

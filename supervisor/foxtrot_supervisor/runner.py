@@ -112,6 +112,7 @@ from foxtrot_supervisor.shutdown import REQUESTS_PATIENT_MAX
 from foxtrot_supervisor.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.stack_dumps import StackDumps
 from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status
+from foxtrot_supervisor.survivors import end_survivors
 from foxtrot_supervisor.systemd import Systemd
 from foxtrot_supervisor.vitals import Vitals
 
@@ -268,6 +269,7 @@ class Runner:
             stack.callback(context.term)
             self._processes = Processes(loop, self._run_dir.run_id, self._on_exit)
             stack.callback(self._processes.close)
+            self._processes.start_guard(self._on_guard_trouble)
             self._stacks = StackDumps(loop, self._run_dir.path, self._processes, self._on_stacks)
             stack.callback(self._stacks.close)
             endpoint = endpoints.child_control_endpoint(self._run_dir.path)
@@ -468,6 +470,7 @@ class Runner:
 
     async def _wind_up(self, code: int, context: zmq.Context[zmq.Socket[bytes]]) -> int:
         await self._end_strays()
+        self._processes.end_guard()
         self._stacks.close()
         self._link.close()
         if self._nursery is not None:
@@ -872,6 +875,9 @@ class Runner:
             killed_by_us=self._core.records[child.name].rung in ("kill", "lost"),
             oom_kills=self._oom_kills - before,
         )
+
+    def _on_guard_trouble(self, reason: str) -> None:
+        self._log.warning("guard_lost", reason=reason)
 
     def _on_stacks(self, name: str, incarnation: int, text: str) -> None:
         self._log.warning("stacks", worker=name, incarnation=incarnation, stacks=text)

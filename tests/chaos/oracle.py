@@ -66,7 +66,7 @@ STARTS = {
 }
 SUPERVISOR = ("supervisor_sigkill", "supervisor_sigstop")
 ESCAPE = "grandchild_of_killed_supervisor"
-"""Not promised to be ended: it hides completely, and who would have found it is killed. A control for the judge."""
+"""It hides completely, and the supervisor is killed before it could look for it."""
 
 FAULTS = (*SIGNALS, *STRIKES, *STARTS, *SUPERVISOR, "two_faults", ESCAPE)
 

@@ -18,14 +18,8 @@ import pytest
 
 from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import open_descriptors
-from foxtrot_supervisor.process import (
-    RUN_ID_VARIABLE,
-    Child,
-    ExitStatus,
-    Processes,
-    StartFailed,
-    end_survivors,
-)
+from foxtrot_supervisor.process import Child, ExitStatus, Processes, StartFailed
+from foxtrot_supervisor.survivors import RUN_ID_VARIABLE
 from tests.support.children import target
 from tests.support.waiting import wait_until, wait_until_async
 
@@ -261,21 +255,3 @@ async def test_children_that_were_there_before_are_left_alone() -> None:
         finally:
             shell.close()
         assert other.wait(5) == 3  # its status was left to whoever started it
-
-
-def test_survivors_of_a_run_are_known_by_its_id() -> None:
-    line = [sys.executable, "-c", "import time; time.sleep(60)"]
-    marked = subprocess.Popen(line, env={**os.environ, RUN_ID_VARIABLE: "dead-run"}, start_new_session=True)
-    unmarked = subprocess.Popen(line)
-    try:
-        facts = procfs.read_facts(marked.pid)
-        assert facts is not None
-        assert end_survivors("other-run", 0) == []
-        assert end_survivors("dead-run", facts.start_ticks + 1) == []  # older than the run: not of it
-        assert end_survivors("dead-run", facts.start_ticks) == [marked.pid]
-        assert marked.wait(5) == -signal.SIGKILL
-        assert unmarked.poll() is None
-    finally:
-        for process in (marked, unmarked):
-            process.kill()
-            process.wait(5)

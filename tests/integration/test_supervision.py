@@ -62,6 +62,11 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+def guard_of(supervisor: SupervisorProcess) -> psutil.Process:
+    [guard] = [process for process in supervisor.descendants() if process.name() == "fx:guard"]
+    return guard
+
+
 def rungs(answer: dict[str, Any]) -> dict[str, str | None]:
     return {child["name"]: child["rung"] for child in answer["children"]}
 
@@ -89,8 +94,9 @@ def test_starts_in_order_serves_and_stops_cleanly(tmp_path: Path, start_method: 
         assert starts[: len(before)] == before
         assert sorted(starts[len(before) :]) == ["one.a", "one.b", "two.a"]
         processes = supervisor.descendants()
-        assert len(processes) == len(before) + 3  # no helper process of any kind
-        assert len({os.getsid(process.pid) for process in processes}) == len(before) + 3
+        assert len(processes) == len(before) + 3 + 1  # the guard, and no other helper process of any kind
+        assert guard_of(supervisor) in processes
+        assert len({os.getsid(process.pid) for process in processes}) == len(processes)
         wait_until(lambda: supervisor.child("one.a").get("frames_total") == 10, what="a heartbeat")
         answer = supervisor.stop()
         assert answer["exit_code"] == 0
@@ -349,7 +355,7 @@ def test_killed_supervisor_leaves_no_process_and_the_next_start_works(tmp_path: 
     with SupervisorProcess(tmp_path) as first:
         first.wait_running()
         processes = first.descendants()
-        assert len(processes) == (3 if start_method == "nursery" else 2)
+        assert len(processes) == (4 if start_method == "nursery" else 3)
         started = time.monotonic()
         first.process.kill()
         wait_until(lambda: not any(map(alive, processes)), limit_s=1.0, what="all to be gone")
@@ -370,11 +376,21 @@ def test_supervisor_killed_while_children_start_leaves_none(tmp_path: Path) -> N
         wait_until(lambda: not any(map(alive, processes)), limit_s=1.5, what="all to be gone")
 
 
-def test_survivors_of_a_killed_supervisor_are_ended_by_the_next(tmp_path: Path) -> None:
-    """A daemonized grandchild knows no parent-death signal: only the run id in its environment tells of it."""
+def test_survivors_of_a_killed_supervisor_are_ended_by_its_guard(tmp_path: Path) -> None:
+    """A daemonized grandchild knows no parent-death signal."""
+    with SupervisorProcess(tmp_path, "with_daemon") as supervisor:
+        supervisor.wait_running()
+        survivor, guard = psutil.Process(supervisor.note("daemon-one.a-1")), guard_of(supervisor)
+        supervisor.process.kill()
+        wait_until(lambda: not alive(survivor) and not alive(guard), limit_s=2.0, what="the end of both")
+
+
+def test_survivors_of_a_killed_supervisor_and_guard_are_ended_by_the_next(tmp_path: Path) -> None:
     with SupervisorProcess(tmp_path, "with_daemon") as first:
         first.wait_running()
-        survivor = psutil.Process(first.note("daemon-one.a-1"))
+        survivor, guard = psutil.Process(first.note("daemon-one.a-1")), guard_of(first)
+        first.process.send_signal(signal.SIGSTOP)
+        guard.kill()
         first.process.kill()
         first.wait()
         assert alive(survivor)
@@ -383,6 +399,17 @@ def test_survivors_of_a_killed_supervisor_are_ended_by_the_next(tmp_path: Path) 
             assert not alive(survivor)
             assert second.events("recovered")[0]["ended"] == [survivor.pid]
             assert second.stop()["exit_code"] == 0
+
+
+def test_guard_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        first = guard_of(supervisor)
+        first.kill()
+        wait_until(lambda: supervisor.events("guard_lost"), what="the loss")
+        wait_until(lambda: supervisor.descendants() and not first.is_running(), what="its end")
+        wait_until(lambda: any(each.name() == "fx:guard" for each in supervisor.descendants()), what="another")
+        assert supervisor.stop()["audit"]["clean"] is True
 
 
 def test_daemonized_grandchild_is_swept_while_running(tmp_path: Path) -> None:
