@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from foxtrot_supervisor.logs import Log
-from foxtrot_supervisor.process import end_survivors
 from foxtrot_supervisor.ring_reader import read_figures
 from foxtrot_supervisor.run_dir import RunDir
+from foxtrot_supervisor.survivors import end_survivors
 
 __all__ = ["recover", "tell_what_is_left_in_rings"]
 

@@ -112,7 +112,6 @@ from foxtrot_supervisor.shutdown import REQUESTS_PATIENT_MAX
 from foxtrot_supervisor.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.stack_dumps import StackDumps
 from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status
-from foxtrot_supervisor.survivors import end_survivors
 from foxtrot_supervisor.systemd import Systemd
 from foxtrot_supervisor.vitals import Vitals
 
