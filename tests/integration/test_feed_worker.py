@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -27,12 +28,14 @@ from foxtrot_protocol.events import EVENT_MARKET_TRADE, BookDelta, BookSnapshot,
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.ring_reader import read_figures
 from foxtrot_workers.connection import CLIENTS
+from foxtrot_workers.simulator.entry import load_playback
 from foxtrot_workers.simulator.faults import Fault
 from foxtrot_workers.simulator.options import ExchangeLimits
 from foxtrot_workers.simulator.server import SimulatedExchange
 from tests.support.rig import LIMIT_S, WorkerRig
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
+from tests.workers.exchanges.samples import okx_frame, okx_trade
 
 
 @pytest.fixture
@@ -494,3 +497,29 @@ async def test_what_was_fetched_waits_while_the_ring_is_needed_for_what_is_live(
     finally:
         await rig.close()
     assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == ids[:100]
+
+
+async def test_past_trades_that_are_given_from_the_end(rig: WorkerRig, tmp_path: Path) -> None:
+    """OKX: pages go back, and identifiers leap."""
+    numbers = range(1_000, 1_000 + 7 * 260, 7)
+    frames = [okx_frame("trades", "BTC-USDT", [okx_trade(tradeId=str(number))]) for number in numbers]
+    lines = [
+        {"t": n, "dir": "in", "url": "wss://ws.okx.com:8443/ws/v5/public", "raw": frame.decode()}
+        for n, frame in enumerate(frames)
+    ]
+    path = tmp_path / "okx.jsonl"
+    path.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
+    playback = load_playback(path, "okx")
+    async with SimulatedExchange(exchange="okx", playback=playback) as sim:
+        await rig.start(sim.url, sim.rest_url, exchange="okx", channels=["trade"], symbols=["BTC-USDT"])
+        await rig.ready()
+        await rig.wait_for_events(Trade, 260)
+        first, last = 1_010, 2_800
+        rig.send(Backfill(1, "BTC-USDT", EVENT_MARKET_TRADE, str(first), str(last), 5, 6))
+        (answer,) = await rig.wait_for(Backfilled)
+        wanted = [number for number in numbers if first <= number <= last]
+        assert (answer.events, answer.left) == (len(wanted), "")
+        await wait_until_async(lambda: rig.events(Gap), LIMIT_S, "the past")
+        assert await rig.stop() == ChildExit.CLEAN
+    assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == wanted
+    assert (rig.events(Gap)[0].first_id, rig.events(Gap)[-1].last_id) == (str(first), str(last))

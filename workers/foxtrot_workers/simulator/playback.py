@@ -13,12 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import Struct
 
+from foxtrot_workers.simulator.okx_history import OkxHistory
 from foxtrot_workers.simulator.okx_session import okx_topic
 from foxtrot_workers.simulator.options import ExchangeName
 from foxtrot_workers.simulator.rest import Answer, error
 
 __all__ = ["DataItem", "Item", "Playback", "Recorded", "SnapshotItem", "make_playback"]
 
+_TRADES = "channel=trades"
 _OKX_ANSWERS = ("subscribe", "unsubscribe", "error", "login", "channel-conn-count")
 
 
@@ -82,6 +84,8 @@ class Playback(Struct, frozen=True):
     """OKX: recorded acknowledgement by topic."""
     instruments: dict[str, bytes]
     """Instrument lists: by ``instType`` and ``uly`` for OKX, under "" for Binance; the latest of each."""
+    past: OkxHistory | None = None
+    """OKX: trades that were recorded."""
 
     def snapshot_topic(self, symbol: str, topics: Iterable[str]) -> bool:
         """Whether one of `topics` is a book of `symbol` that needs a snapshot."""
@@ -125,7 +129,10 @@ def make_playback(exchange: ExchangeName, frames: Iterable[Recorded], instrument
         if frame.direction == "http":
             _http(exchange, frame, items, lists)
     topics = frozenset(item.topic for item in items if isinstance(item, DataItem) and item.topic)
-    return Playback(exchange, items, topics, acknowledgements, lists)
+    past = None
+    if exchange == "okx":
+        past = OkxHistory(item.raw for item in items if isinstance(item, DataItem) and _TRADES in item.topic.split("/"))
+    return Playback(exchange, items, topics, acknowledgements, lists, past)
 
 
 def _http(exchange: ExchangeName, frame: Recorded, items: list[Item], lists: dict[str, bytes]) -> None:

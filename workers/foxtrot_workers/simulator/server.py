@@ -326,6 +326,8 @@ class SimulatedExchange:
             return await self._desk.answer(request.query.get("symbol", ""))
         if last in ("exchangeInfo", "instruments"):
             return self._playback.instrument_answer(request.query)
+        if last == "history-trades" and self._playback.past is not None:
+            return self._playback.past.answer(request.query)
         if last == "ping":
             return Answer(200, b"{}")
         if last == "time":
