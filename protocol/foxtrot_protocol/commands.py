@@ -28,6 +28,7 @@ __all__ = [
     "Failed",
     "Fenced",
     "FromChild",
+    "HandlerFigures",
     "Heartbeat",
     "Hello",
     "HoleFound",
@@ -87,6 +88,21 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     """Events that came once more by another path, or after their incarnation was done with: dropped, harmless."""
 
 
+class HandlerFigures(Struct, array_like=True, frozen=True):
+    """One registration of the EventEngine; `type` is "" for a general handler, times are in microseconds."""
+
+    type: str
+    handler: str
+    owners: list[str]
+    calls: int
+    p50_us: float
+    p99_us: float
+    max_us: float
+    slow: int
+    errors: int
+    suspended: bool
+
+
 class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Counters of a child, sent each `heartbeat_s` from its event loop; totals are of this incarnation.
 
@@ -125,6 +141,20 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Worker: times it went without, because too many waited or the wait was longer than it may take."""
     budget_unanswered_total: int = 0
     """Worker: times the supervisor did not answer soon enough; it went on unasked."""
+    ticks_total: int = 0
+    """Engine: ticks folded."""
+    bars_total: int = 0
+    """Engine: bars made of trades and closed."""
+    late_trades_total: int = 0
+    """Engine: trades that came after their bar was closed."""
+    leaks_total: int = 0
+    """Engine: findings of its leak monitor."""
+    leaks: list[str] = []
+    """Engine: the latest of them, as text."""
+    owners: list[str] = []
+    """Engine: owners of handlers that are open."""
+    handlers: list[HandlerFigures] = []
+    """Engine: the handlers that most need looking at."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

@@ -89,6 +89,7 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
+from foxtrot_supervisor.leak_slopes import Growth, GrowthWatch
 from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.logs import LogFormat, Logs
 from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink, nursery_possible
@@ -118,6 +119,7 @@ from foxtrot_supervisor.vitals import Vitals
 __all__ = [
     "CRASH_WAIT_S",
     "FIRST_WORDS_S",
+    "GROWTH_S",
     "LAST_WORDS_S",
     "RELOAD_STEPS_MAX",
     "STRAYS_S",
@@ -132,6 +134,12 @@ __all__ = [
 
 SWEEP_S = 2.0
 """How often strays are looked for without any sign of one."""
+
+GROWTH_S = 5.0
+"""How often the growth of memory, descriptors, threads and tasks is looked at."""
+
+GROWTH_CHILDREN = 64
+"""Children looked at each time, in turn: a slope may cost half a millisecond, and the loop must not be held up."""
 
 ZOMBIE_S = 0.5
 """How often it is asked whether an orphan that came to us has died."""
@@ -227,6 +235,8 @@ class Runner:
         before = application.incarnations_before if application is not None else 0
         self._core = Core(self._specs.plans(), config.supervisor, random.random, incarnations_before=before)
         self._vitals = {name: Vitals() for name in self._core.records}
+        self._growth = GrowthWatch()
+        self._grown_to = 0
         self._rings = RingAccounts()
         self._backfills = Backfills(_with_backfill(config))
         self._budgets = Budgets()
@@ -332,6 +342,7 @@ class Runner:
             open_fds=procfs.open_fds(),
             tasks=len(asyncio.all_tasks(loop)) if loop is not None else 0,
             threads=threading.active_count(),
+            growth=self._growth.growths,
         )
         moment = Moment(time.monotonic(), time.time())
         accounts = self._rings.with_open(read_figures(self._run_dir.path))
@@ -460,6 +471,7 @@ class Runner:
             self._put(StartRequested())
         self._later("sweep", SWEEP_S, self._sweep)
         self._later("zombies", ZOMBIE_S, self._look_for_zombies)
+        self._later("growth", GROWTH_S, self._look_at_growth)
         if self._duration_s is not None:
             self._later("duration", self._duration_s, self._duration_over)
         if self._on_snapshot is not None:
@@ -921,6 +933,36 @@ class Runner:
         if self._processes.dead_stray():
             self._sweep()
         self._later("zombies", ZOMBIE_S, self._look_for_zombies)
+
+    def _look_at_growth(self) -> None:
+        now = time.monotonic()
+        loop = asyncio.get_running_loop()
+        own = {
+            "rss_bytes": procfs.rss_bytes(),
+            "open_fds": procfs.open_fds(),
+            "threads": threading.active_count(),
+            "tasks": len(asyncio.all_tasks(loop)),
+        }
+        for figure in self._growth.sample(now, own):
+            self._tell_growth("supervisor", figure, self._growth.growths[figure])
+        names = list(self._vitals)
+        turn = names[self._grown_to : self._grown_to + GROWTH_CHILDREN]
+        self._grown_to = self._grown_to + GROWTH_CHILDREN if self._grown_to + GROWTH_CHILDREN < len(names) else 0
+        for name in turn:
+            for figure in self._vitals[name].look(now):
+                self._tell_growth(name, figure, self._vitals[name].growth.growths[figure])
+        self._later("growth", GROWTH_S, self._look_at_growth)
+
+    def _tell_growth(self, name: str, figure: str, growth: Growth) -> None:
+        self._log.warning(
+            "growth",
+            process=name,
+            what=figure,
+            verdict=growth.verdict,
+            value=growth.value,
+            per_hour=round(growth.per_hour, 1),
+            span_s=round(growth.span_s),
+        )
 
     def _duration_over(self) -> None:
         self.ask_stop(f"duration of {self._duration_s:g} s is over")

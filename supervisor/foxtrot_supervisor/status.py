@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
 from foxtrot_supervisor.backfills import BackfillFigures
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.leak_slopes import Growth
 from foxtrot_supervisor.registry import ChildRecord, Death
 from foxtrot_supervisor.ring_accounts import RingAccount
 from foxtrot_supervisor.vitals import Vitals
@@ -49,6 +50,7 @@ class SupervisorFacts(Struct, frozen=True, kw_only=True):
     open_fds: int
     tasks: int
     threads: int
+    growth: Mapping[str, Growth] = {}
 
 
 def assemble_status(
@@ -81,6 +83,7 @@ def assemble_status(
             "open_fds": facts.open_fds,
             "tasks": facts.tasks,
             "threads": facts.threads,
+            "growth": _growth(facts.growth),
         },
         "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},
         "simulators": [
@@ -122,6 +125,13 @@ def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, An
         "rejected_total": totals["rejected_total"],
         "dropped_total": totals["dropped_total"],
         "recent": list(beat.recent) if beat else [],
+        "ticks_total": totals["ticks_total"],
+        "bars_total": totals["bars_total"],
+        "late_trades_total": totals["late_trades_total"],
+        "leaks_total": totals["leaks_total"],
+        "leaks": list(beat.leaks) if beat else [],
+        "owners": list(beat.owners) if beat else [],
+        "handlers": [structs.asdict(each) for each in beat.handlers] if beat else [],
     }
 
 
@@ -197,6 +207,14 @@ def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any
         "open_fds": beat.open_fds if beat else None,
         "tasks": beat.tasks if beat else None,
         "threads": beat.threads if beat else None,
+        "growth": _growth(vitals.growth.growths),
+    }
+
+
+def _growth(growths: Mapping[str, Growth]) -> dict[str, Any]:
+    return {
+        name: {"verdict": each.verdict, "per_hour": round(each.per_hour, 3), "span_s": round(each.span_s, 1)}
+        for name, each in growths.items()
     }
 
 

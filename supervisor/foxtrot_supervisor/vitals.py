@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_supervisor.leak_slopes import GrowthWatch
 
-__all__ = ["TOTALS", "Vitals"]
+__all__ = ["FRESH_S", "GROWING", "TOTALS", "Vitals"]
 
 TOTALS: Final = (
     "frames_total",
@@ -28,8 +29,18 @@ TOTALS: Final = (
     "budget_waits_total",
     "budget_refused_total",
     "budget_unanswered_total",
+    "ticks_total",
+    "bars_total",
+    "late_trades_total",
+    "leaks_total",
 )
 """Fields of a heartbeat that only grow within an incarnation."""
+
+GROWING: Final = ("rss_bytes", "open_fds", "threads", "tasks", "queue_depth")
+"""Fields of a heartbeat whose growth within an incarnation is judged."""
+
+FRESH_S: Final = 15.0
+"""A heartbeat older than this says nothing of now."""
 
 _SOURCE_TOTALS: Final = ("applied_total", "deduplicated_total", "gaps_total", "lost_total", "late_total")
 
@@ -44,6 +55,8 @@ class Vitals:
         """When the latest came."""
         self.events_per_s = 0.0
         """Between the last two heartbeats."""
+        self.growth = GrowthWatch()
+        """Of the current incarnation."""
         self._before = dict.fromkeys(TOTALS, 0)
         self._sources_before: dict[str, SourceCounters] = {}
 
@@ -60,6 +73,13 @@ class Vitals:
             self._before = self.totals()
             self._sources_before = self.sources()
         self.latest, self.heard_at, self.events_per_s = None, None, 0.0
+        self.growth.restart()
+
+    def look(self, now: float) -> list[str]:
+        """Judge the growth of the figures in `GROWING`, at a steady pace; returns those that newly are worth a word."""
+        if self.latest is None or self.heard_at is None or now - self.heard_at > FRESH_S:
+            return []
+        return self.growth.sample(now, {name: float(getattr(self.latest, name)) for name in GROWING})
 
     def totals(self) -> dict[str, int]:
         """Counts over all incarnations, by the names in `TOTALS`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
+from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, TopicStatus
 from foxtrot_supervisor.backfills import BackfillFigures
 from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.leak_slopes import Growth
 from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.registry import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.ring_accounts import RingAccount
@@ -112,6 +113,7 @@ def test_before_anything_was_heard() -> None:
         "open_fds": 20,
         "tasks": 3,
         "threads": 1,
+        "growth": {},
     }
     assert set(ENGINE_FIELDS) <= set(status["engine"])
     assert status["engine"]["uptime_s"] is None
@@ -193,6 +195,24 @@ def test_what_stands_in_rings_is_exact_and_comes_first() -> None:
     (worker,) = assemble_status(FACTS, records(), vitals, PLACES, NOW, {"one.a": ring})["workers"]
     assert [worker[key] for key in ("committed_total", "applied_total", "lost_total")] == [50, 40, 2]
     assert [worker[key] for key in ("redelivered_total", "ring_used_bytes", "rings")] == [3, 800, 1]
+
+
+def test_growth_and_what_the_engine_found_are_shown() -> None:
+    facts = msgspec.structs.replace(FACTS, growth={"rss_bytes": Growth("growing", 5.0, 1234.5678, 299.96)})
+    handler = HandlerFigures("eTick.", "s.on_tick", ["s"], 9, 1.0, 2.0, 3.0, 1, 2, True)
+    vitals = Vitals()
+    vitals.heartbeat(
+        Heartbeat("engine", 1, 0.0, 1, 1, 1, 1, leaks_total=1, leaks=["held"], owners=["s"], handlers=[handler]), 99.0
+    )
+    vitals.look(99.0)
+    status = assemble_status(facts, records(), {ENGINE: vitals}, PLACES, NOW)
+    assert status["supervisor"]["growth"] == {
+        "rss_bytes": {"verdict": "growing", "per_hour": 1234.568, "span_s": 300.0}
+    }
+    engine = status["engine"]
+    assert engine["growth"]["threads"] == {"verdict": "early", "per_hour": 0.0, "span_s": 0.0}
+    assert (engine["leaks_total"], engine["leaks"], engine["owners"]) == (1, ["held"], ["s"])
+    assert engine["handlers"][0]["handler"] == "s.on_tick"
 
 
 def test_without_an_engine_and_in_backoff() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
-from foxtrot_supervisor.vitals import TOTALS, Vitals
+from foxtrot_supervisor.vitals import FRESH_S, TOTALS, Vitals
 
 
 def beat(**more: object) -> Heartbeat:
@@ -22,6 +22,20 @@ def test_totals_go_on_over_incarnations() -> None:
     vitals.ended()  # died before its first heartbeat
     vitals.heartbeat(beat(frames_total=1), 9.0)
     assert vitals.totals()["frames_total"] == 11
+
+
+def test_growth_within_an_incarnation_is_judged_and_not_beyond_it() -> None:
+    vitals = Vitals()
+    assert vitals.look(0.0) == []  # nothing heard yet
+    for second in range(0, 300, 5):
+        vitals.heartbeat(beat(open_fds=10 + second), float(second))
+        if vitals.look(float(second)) == ["open_fds"]:
+            break
+    assert vitals.growth.bad() == ["open_fds"]
+    assert vitals.look(second + FRESH_S + 1) == []  # silent: what was said then is not so now
+    assert vitals.growth.growths["threads"].verdict == "steady"
+    vitals.ended()
+    assert vitals.growth.bad() == []
 
 
 def test_rate() -> None:
