@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from foxtrot_protocol.commands import Backfill, Backfilled, HoleFound
+from foxtrot_protocol.events import EVENT_MARKET_TRADE
 
 __all__ = [
     "AGE_S_MAX",
@@ -156,14 +157,18 @@ class Backfills:
     # ---- inputs
 
     def found(self, message: HoleFound, now: float) -> None:
-        """The engine has found a hole, or tells of it again."""
+        """The engine has found a hole, or tells of it again.
+
+        A book is whole again by its next snapshot, quotes and the like by the next one: they are not our business.
+        """
         figures = self._figures.get(message.connection)
-        if figures is None:
+        if figures is None or message.stream != EVENT_MARKET_TRADE:
             return
         bounds = _bounds(message.first_id, message.last_id)
         if bounds is None:
             figures.holes_total += 1
-            self._tell_given_up(figures, message, message.first_id, message.last_id, "its bounds are no numbers")
+            reason = "its bounds are no numbers"
+            self._tell_given_up(figures, message, message.first_id or "", message.last_id or "", reason)
             return
         first, last = bounds
         same_stream = [hole for hole in self._of(message.connection) if _stream(hole) == _stream(message)]
@@ -310,8 +315,10 @@ def _stream(hole: _Hole | HoleFound) -> tuple[str, str]:
     return hole.symbol, hole.stream
 
 
-def _bounds(first_id: str, last_id: str) -> tuple[int, int] | None:
+def _bounds(first_id: str | None, last_id: str | None) -> tuple[int, int] | None:
     """Both as numbers, in order; None if they are none."""
+    if first_id is None or last_id is None:
+        return None
     if not all(text.isascii() and text.isdigit() and len(text) <= _ID_CHARS_MAX for text in (first_id, last_id)):
         return None
     first, last = int(first_id), int(last_id)
