@@ -2,8 +2,9 @@
 
 In the vn.py tradition: ``register(type, handler)``, ``put(event)``, typed handlers before general ones, a
 handler at most once for each type, a timer event. Different where that design leaks or hangs: the queue
-is bounded, a handler's exception is counted and hurts nobody, the timer needs no thread and does not
-drift, `stop` ends within a deadline and says what it left.
+is bounded, with a policy for each class of events; handlers have owners; a handler's exception is counted
+and hurts nobody; the timer needs no thread and does not drift; `stop` ends within a deadline and says what
+it left.
 
 A *source* (the receiver of the workers' batches) can be attached: the dispatch thread then reads it
 directly, without a queue between, so a batch costs one wake-up and no hand-over.
@@ -11,14 +12,19 @@ directly, without a queue between, so a batch costs one wake-up and no hand-over
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import inspect
 import os
 import select
+import sys
 import threading
 import time
 import traceback
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MethodType
 from typing import Any, Protocol
 
 import structlog
@@ -26,26 +32,51 @@ from msgspec import Struct
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import EVENT_TIMER, EVENT_TYPES
+from foxtrot_supervisor.event_queue import HAND_MAX, NEVER_DROP_LIMIT, EventQueue, QueueCounts
+from foxtrot_supervisor.handler_owner import Owner, OwnerClosed, innermost_owner
+from foxtrot_supervisor.handler_registry import GENERAL, HandlerInfo, HandlerRegistry, OwnerRecord, Registration
+from foxtrot_supervisor.handler_watch import HandlerWatch
 from foxtrot_supervisor.latency import LatencyHistogram
+from foxtrot_supervisor.queue_policy import POLICIES, Policy
+from foxtrot_supervisor.slow_calls import SlowCallJudge
+from foxtrot_supervisor.stop_report import StopReport
 
-__all__ = ["EVENT_TIMER", "Event", "EventEngine", "EventSource", "Handler"]
+__all__ = ["EVENT_TIMER", "Event", "EventEngine", "EventSource", "Handler", "QueueFull"]
 
 ROUTES_MAX = 100_000
-"""Combinations of type, symbol and exchange whose handlers are remembered."""
+"""Combinations of type, symbol and exchange, and types, whose handlers are remembered."""
 
-QUEUED_PER_TURN = 1000
-"""Queued events handled before the source is looked at again."""
+TURN_S = 0.01
+"""How long queued events may be handled before the source and the timer are looked at again, about."""
 
 PUT_WAIT_S = 5.0
 """How long `put` waits for room in a full queue before the event is dropped and counted."""
 
+NEVER_DROP_WAIT_S = 30.0
+"""How long `put` waits before it gives back an event that must not be dropped."""
+
 STOP_S = 30.0
 
-HANDLER_ERRORS = (Exception, SystemExit)
-"""What a handler may raise without harm; SystemExit too, which would end the dispatch thread without a word."""
+LAST_CALL_S = 0.1
+"""`stop` begins no call in the last part of its time: a tenth of it, at most this."""
+
+STACK_FRAMES = 8
+"""Innermost frames of a slow or stuck handler that are shown."""
+
+ERRORS_LOGGED = 10
+"""Failures of one handler that are logged each; after that the 16th, 32nd, 64th ... are."""
+
+HANDLER_ERRORS = BaseException
+"""What a handler may raise without harm: SystemExit and CancelledError, too, would end the dispatch thread."""
+
+_process_watch = HandlerWatch()
+"""Sees slow handlers of all engines of this process that do not look themselves."""
+
+_running: set[EventEngine] = set()
+"""Engines whose dispatch threads must end before the interpreter may."""
 
 
-class Event(Struct, eq=False):
+class Event(Struct, eq=False, weakref=True):
     """Something of a `type` has happened; `data` says what. Equal only to itself."""
 
     type: str
@@ -56,6 +87,10 @@ class Event(Struct, eq=False):
 
 
 Handler = Callable[[Event], Any]
+
+
+class QueueFull(Exception):
+    """An event that must not be dropped found no room in time; its putter still has it."""
 
 
 class EventSource(Protocol):
@@ -77,70 +112,134 @@ class EventSource(Protocol):
 class EventEngine:
     """Calls the handlers of each event, in order of arrival, on one thread.
 
-    `interval`: seconds between timer events. `queue_limit`: events that `put` may queue.
+    `interval`: seconds between timer events. `queue_limit`: events that may wait, of the classes that block, and
+    symbols of those that conflate; `never_drop_limit`: events that may wait before one is refused that must not be
+    dropped. `policies`: of event classes (`queue_policy`). `put_wait_s`: how long `put` waits for room.
+
+    `slow_handler_ms`: a call that takes longer is logged with its stack while it runs, and counted; None: never.
+    `own_watch`: False if the caller calls `look` regularly; else a thread does, one for all engines of the process.
+    `suspend_after`: a handler that fails so many times in a row is suspended until `revive`; None: never.
     """
 
-    def __init__(self, interval: float = 1, *, queue_limit: int = 100_000, log: ChildLog | None = None) -> None:
+    def __init__(
+        self,
+        interval: float = 1,
+        *,
+        queue_limit: int = 100_000,
+        never_drop_limit: int = NEVER_DROP_LIMIT,
+        policies: Mapping[str, Policy] = POLICIES,
+        put_wait_s: float = PUT_WAIT_S,
+        never_drop_wait_s: float = NEVER_DROP_WAIT_S,
+        slow_handler_ms: float | None = 100.0,
+        own_watch: bool = True,
+        suspend_after: int | None = None,
+        log: ChildLog | None = None,
+    ) -> None:
+        if interval <= 0:
+            raise ValueError(f"interval must be more than 0 seconds, not {interval}")
         self._interval = interval
-        self._queue_limit = queue_limit
+        self._put_wait_s = put_wait_s
+        self._never_drop_wait_s = never_drop_wait_s
+        self._suspend_after = suspend_after
         self._log: ChildLog = log if log is not None else structlog.get_logger("foxtrot.engine")
+
+        # re-entrant, all of them: a signal handler or a finalizer may come in where this thread holds one
+        self._life_lock = threading.RLock()
         self._lock = threading.RLock()
-        self._handlers: dict[str, tuple[Handler, ...]] = {}
-        self._general: tuple[Handler, ...] = ()
-        self._routes: dict[tuple[type, str, str], tuple[tuple[str, Handler], ...]] = {}
-        self._queue: deque[Event] = deque()
-        self._room = threading.Condition(threading.Lock())
+        self._room = threading.Condition(self._lock)
+        self._registry_lock = threading.RLock()
+        self._wake_lock = threading.RLock()
+
+        self._queue = EventQueue(queue_limit, policies, never_drop_limit)
+        self._waiting = 0
+        self._most = HAND_MAX
+
+        self._registry = HandlerRegistry()
+        self._changing = False
+        self._deferred: deque[Callable[[], None]] = deque()
+        self._type_routes: dict[str, tuple[Registration, ...]] = {}
+        self._routes: dict[tuple[type, str, str], tuple[tuple[str, Registration], ...]] = {}
+
         self._source: EventSource | None = None
         self._thread: threading.Thread | None = None
         self._wake_fd: int | None = None
         self._asleep = False
         self._active = False
+        self._ended = threading.Event()
         self._drain_until = 0.0
-        self.current_handler: Handler | None = None
-        """The handler that is running now, for whoever watches for slow ones."""
-        self.calls_total = 0
+
+        self._current: Registration | None = None
+        self._judge = None if slow_handler_ms is None else SlowCallJudge(slow_handler_ms / 1000.0)
+        self._own_watch = own_watch and self._judge is not None
+        self._to_watch = False
+        """Whether a watch has yet to be asked for: before the first call, so that what only waits has one thread."""
         self.handler_errors_total = 0
-        self.dropped_total = 0
+        self.slow_calls_total = 0
+        self.last_stop: StopReport | None = None
+        """What the latest `stop` reported."""
         self.dispatch_latency = LatencyHistogram()
 
     # ---- life
 
     def start(self) -> None:
-        """Start dispatching; does nothing if started."""
-        with self._lock:
-            if self._active:
-                return
-            self._active = True
-            self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            # not a daemon: a daemon thread is cut off in the middle of its work when the process ends
-            self._thread = threading.Thread(target=self._run, name="event-engine", daemon=False)
-            self._thread.start()
+        """Start dispatching; does nothing if started. After a `stop` it goes on with what was left in the queue.
 
-    def stop(self, timeout_s: float = STOP_S) -> int:
-        """Handle what is queued, then end the dispatch thread; returns how many events were left.
-
-        Called from a handler, it only asks: the thread ends after that handler has returned. A handler
-        that never returns makes this give up after `timeout_s`, with the queue's length as the answer.
+        Raises `RuntimeError` if the last run's handler has still not returned.
         """
-        with self._lock:
+        while True:
+            with self._life_lock:
+                before = self._thread
+                if before is None or not before.is_alive():
+                    self._start()
+                    return
+                if self._active:
+                    return
+                left_s = self._drain_until + LAST_CALL_S - time.monotonic()
+            if left_s <= 0 or before is threading.current_thread():
+                raise RuntimeError(f"the engine cannot start again: {self._current_name()} has not returned")
+            before.join(left_s)
+
+    def _start(self) -> None:
+        self._active = True
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._ended.clear()
+        # a daemon, so that a handler that never returns cannot keep the interpreter from ending; nothing is cut off
+        # all the same: the end of the interpreter waits for every engine that was not stopped in vain
+        self._thread = threading.Thread(target=self._run, name="event-engine", daemon=True)
+        _running.add(self)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = STOP_S) -> StopReport:
+        """Handle what is queued, then end the dispatch thread; returns how many events were left, and why.
+
+        Safe from any thread, and twice. From a handler it only asks: the thread ends after that handler has returned,
+        within the same time. A handler that never returns makes this give up after `timeout_s`: the report then
+        names it and where it is. What was left stays queued for the next `start`.
+        """
+        deadline = time.monotonic() + timeout_s
+        until = deadline - min(LAST_CALL_S, timeout_s / 10)
+        with self._life_lock:
             thread = self._thread
-            if thread is None:
-                return len(self._queue)
-            self._drain_until = time.monotonic() + timeout_s
+            # the tightest of several wins
+            self._drain_until = until if self._active else min(self._drain_until, until)
             self._active = False
         self.wake()
-        if thread is threading.current_thread():
-            return len(self._queue)
-        thread.join(timeout_s)
-        with self._lock:
-            if not thread.is_alive() and self._thread is thread:
-                self._thread = None
-                if self._wake_fd is not None:
-                    os.close(self._wake_fd)
-                    self._wake_fd = None
-        if thread.is_alive():
-            self._log.error("event_engine_stuck", handler=repr(self.current_handler), left=len(self._queue))
-        return len(self._queue)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                self.last_stop = self._stuck()
+                return self.last_stop
+        self.last_stop = StopReport(self._left())
+        return self.last_stop
+
+    def is_active(self) -> bool:
+        """Whether it was started and not yet asked to stop."""
+        return self._active
+
+    def is_dispatching(self) -> bool:
+        """Whether the dispatch thread lives."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
 
     def attach(self, source: EventSource) -> None:
         """Let the dispatch thread read `source`; before `start`."""
@@ -150,86 +249,166 @@ class EventEngine:
 
     def wake(self) -> None:
         """Let the dispatch thread look at its source and queue now; from any thread."""
-        fd = self._wake_fd
-        if fd is not None:
-            with contextlib.suppress(OSError):
-                os.eventfd_write(fd, 1)
+        # under the lock, or the number could meanwhile be another file's
+        with self._wake_lock:
+            if self._wake_fd is not None:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_write(self._wake_fd, 1)
 
     # ---- handlers
 
-    def register(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
-        """Call `handler` for events of `type`; a second registration changes nothing."""
-        with self._lock:
-            known = self._handlers.get(type, ())
-            if handler not in known:
-                self._handlers[type] = (*known, handler)
-                self._routes.clear()
+    def register(
+        self,
+        type: str,  # noqa: A002 - vn.py's name
+        handler: Handler,
+        *,
+        owner: object = None,
+        weak: bool = False,
+    ) -> None:
+        """Call `handler` for events of `type`; a second registration changes nothing but adds `owner`.
+
+        `owner`: from `owner`, or a name, or any object that can be referred to weakly. When it closes or is collected,
+        the handler goes, unless it has another. A bound method of the owner itself is held weakly. `weak`: hold a bound
+        method weakly, so that it goes with its object.
+        """
+        if not type:
+            raise ValueError("an event type cannot be empty")
+        self._register(type, handler, owner, weak)
 
     def unregister(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
-        """Undo `register`; does nothing if it was not registered."""
-        with self._lock:
-            left = tuple(known for known in self._handlers.get(type, ()) if known != handler)
-            if left:
-                self._handlers[type] = left
-            else:
-                self._handlers.pop(type, None)
-            self._routes.clear()
+        """Undo `register`, for all owners; does nothing if it was not registered."""
+        self._change(lambda: self._remove(type, handler))
 
-    def register_general(self, handler: Handler) -> None:
-        """Call `handler` for every event, after the typed handlers."""
-        with self._lock:
-            if handler not in self._general:
-                self._general = (*self._general, handler)
-                self._routes.clear()
+    def register_general(self, handler: Handler, *, owner: object = None, weak: bool = False) -> None:
+        """Call `handler` for every event, after the typed handlers; else as `register`."""
+        self._register(GENERAL, handler, owner, weak)
 
     def unregister_general(self, handler: Handler) -> None:
         """Undo `register_general`."""
-        with self._lock:
-            self._general = tuple(known for known in self._general if known != handler)
-            self._routes.clear()
+        self._change(lambda: self._remove(GENERAL, handler))
 
     def clear_handlers(self) -> None:
-        """Forget every handler."""
-        with self._lock:
-            self._handlers.clear()
-            self._general = ()
-            self._routes.clear()
+        """Forget every handler; owners stay open."""
+        self._change(self._registry.clear)
 
     def handler_count(self) -> int:
         """How many registrations there are, general ones included."""
-        with self._lock:
-            return sum(map(len, self._handlers.values())) + len(self._general)
+        with self._registry_lock:
+            return len(self._registry)
+
+    def handlers(self) -> list[HandlerInfo]:
+        """Every registration: of what, by whom, how often called, how slow, how many errors."""
+        with self._registry_lock:
+            return [registration.info() for registration in self._registry]
+
+    def revive(self, type: str, handler: Handler) -> bool:  # noqa: A002 - vn.py's name
+        """Call a suspended handler again (`type` "" for a general one); False if it is not suspended."""
+        with self._registry_lock:
+            registration = self._registry.find(type, handler)
+            if registration is None or not registration.suspended:
+                return False
+            self._change(registration.resume)
+            return True
+
+    # ---- owners
+
+    def owner(self, who: object) -> Owner:
+        """The owner of that name, or the owner that is the object `who`; opened if need be.
+
+        A named owner closes when it is closed, when its ``with`` block ends, or when what this returns is collected,
+        so keep it (unless handlers were also registered with the name itself). An object's closes with the object.
+        """
+        opened: list[Owner] = []
+
+        def open_it() -> None:
+            if isinstance(who, Owner):
+                opened.append(who)
+            elif isinstance(who, str):
+                opened.append(self._named_owner(who))
+            else:
+                opened.append(Owner(self, self._object_owner(who)))
+
+        self._change(open_it)
+        return opened[0]
+
+    def owners(self) -> list[str]:
+        """The names of the owners that are open."""
+        with self._registry_lock:
+            return [record.name for record in self._registry.owners()]
+
+    def close_owner(self, record: OwnerRecord) -> int:
+        """For `Owner.close`."""
+        ended: list[int] = [0]
+
+        def close_it() -> None:
+            ended[0] = self._registry.close(record)
+
+        self._change(close_it)
+        return ended[0]
 
     # ---- events in
 
     def put(self, event: Event) -> bool:
-        """Queue `event`. With a full queue waits up to `PUT_WAIT_S` (never on the dispatch thread itself).
+        """Queue `event`. With a full queue waits for room (never on the dispatch thread itself).
 
-        Returns False if it was dropped (and counted): the queue stayed full.
+        Returns False if it was dropped (and counted): the queue stayed full. Raises `QueueFull` instead for an event
+        that must not be dropped.
         """
-        if len(self._queue) >= self._queue_limit and not self._wait_for_room():
-            self.dropped_total += 1
-            return False
-        self._queue.append(event)
+        queue = self._queue
+        if len(queue.entries) < queue.roomy_below.get(event.type, 0):
+            queue.entries.append(event)
+        else:
+            with self._lock:
+                queued = queue.offer(event)
+            if not queued:
+                return self._put_when_roomy(event)
         if self._asleep:
-            self.wake()
+            self._wake_sleeper()
         return True
 
-    def is_dispatching(self) -> bool:
-        """Whether the dispatch thread lives."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
-
     def queue_depth(self) -> int:
-        """Events waiting in the queue."""
-        return len(self._queue)
+        """Events waiting for their handlers."""
+        with self._lock:
+            return len(self._queue)
+
+    def counts(self) -> QueueCounts:
+        """What became of all that was put; adds up exactly."""
+        with self._lock:
+            return self._queue.counts()
+
+    @property
+    def dropped_total(self) -> int:
+        """Events for which there was no room."""
+        return self.counts().dropped
+
+    @property
+    def calls_total(self) -> int:
+        """Calls of handlers."""
+        with self._registry_lock:
+            return self._registry.calls_total
+
+    @property
+    def current_handler(self) -> Handler | None:
+        """The handler that is running now."""
+        registration = self._current
+        return None if registration is None else registration.handler
 
     def dispatch(self, event: Event) -> None:
-        """Call the handlers of `event` now; only from the dispatch thread (a source's `pump`)."""
-        for handler in self._handlers.get(event.type, ()):
-            self._call(handler, event)
-        for handler in self._general:
-            self._call(handler, event)
+        """Call the handlers of `event` now; only from the dispatch thread (a source's `pump`, a handler)."""
+        route = self._type_routes.get(event.type)
+        if route is None:
+            route = self._route_of(event.type)
+        if self._to_watch:
+            self._watch()
+        before = self._current
+        for registration in route:
+            self._current = registration
+            registration.calls += 1
+            try:
+                registration.call(event)
+            except HANDLER_ERRORS as error:
+                self._handler_failed(registration, event, error)
+        self._current = before
 
     def dispatch_market(self, data: Any) -> None:
         """Fan `data` out under its event type and under that type plus ``SYMBOL.EXCHANGE``.
@@ -243,57 +422,256 @@ class EventEngine:
         """`dispatch_market` for each of `batch`, in order."""
         # the hot path of the engine process: one loop, since a call for each event costs what a handler does
         routes = self._routes
-        for data in batch:
+        before = self._current
+        rest = iter(batch)
+        for data in rest:
+            # the handlers of the first are timed, in place of all
             key = (data.__class__, data.symbol, data.exchange)
             route = routes.get(key)
             if route is None:
                 route = self._make_route(key)
             event_name = ""
-            for name, handler in route:
+            for name, registration in route:
                 if name is not event_name:
                     event_name = name
                     event = Event(name, data)
-                self.current_handler = handler
-                self.calls_total += 1
+                self._call_timed(registration, event)
+            break
+        for data in rest:
+            key = (data.__class__, data.symbol, data.exchange)
+            route = routes.get(key)
+            if route is None:
+                route = self._make_route(key)
+            event_name = ""
+            for name, registration in route:
+                if name is not event_name:
+                    event_name = name
+                    event = Event(name, data)
+                self._current = registration
+                registration.calls += 1
                 try:
-                    handler(event)
+                    registration.call(event)
                 except HANDLER_ERRORS as error:
-                    self._handler_failed(handler, event, error)
-        self.current_handler = None
+                    self._handler_failed(registration, event, error)
+        self._current = before
 
-    # ---- the dispatch thread
+    def look(self, now: float) -> None:
+        """Warn of the running handler if it is slow; from another thread than the dispatch thread, again and again.
 
-    def _make_route(self, key: tuple[type, str, str]) -> tuple[tuple[str, Handler], ...]:
+        `now`: monotonic seconds.
+        """
+        registration = self._current
+        if self._judge is None:
+            return
+        elapsed_s, tell = self._judge.look(registration, now)
+        if registration is None:
+            return
+        registration.running_for(int(elapsed_s * 1e9))
+        if tell:
+            registration.slow += 1
+            self.slow_calls_total += 1
+            self._log.warning(
+                "slow_handler", handler=registration.name, type=registration.type, stack=self._dispatch_stack()
+            )
+
+    # ---- registering
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Change the registry: one change at a time."""
+        with self._registry_lock:
+            self._deferred.append(change)
+            if self._changing:
+                # by a finalizer or the end of a weakly held object, in the middle of another change: right after it
+                return
+            error: Exception | None = None
+            while self._deferred:
+                self._changing = True
+                try:
+                    self._deferred.popleft()()
+                except Exception as reason:
+                    error = error or reason
+                finally:
+                    self._changing = False
+            self._type_routes.clear()
+            self._routes.clear()
+            if error is not None:
+                raise error
+
+    def _register(self, type: str, handler: Handler, owner: object, weak: bool) -> None:  # noqa: A002
+        if not callable(handler):
+            raise TypeError(f"a handler must be callable, not {handler!r}")
+        if inspect.iscoroutinefunction(handler):
+            raise TypeError(f"a handler is called, not awaited: {handler!r} is a coroutine function")
+        weakly = weak or (isinstance(handler, MethodType) and handler.__self__ is owner)
+
+        def add() -> None:
+            record = self._owner_record(owner)
+            self._registry.add(type, handler, record, self._forget_soon if weakly else None)
+
+        self._change(add)
+
+    def _remove(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
+        registration = self._registry.find(type, handler)
+        if registration is not None:
+            self._registry.remove(registration)
+
+    @property
+    def _forget_soon(self) -> Callable[[Registration], None]:
+        here = weakref.ref(self)
+
+        def forget(registration: Registration) -> None:
+            engine = here()
+            if engine is not None:
+                engine._change(lambda: engine._registry.remove(registration))
+
+        return forget
+
+    def _owner_record(self, owner: object) -> OwnerRecord | None:
+        if owner is None:
+            owner = innermost_owner(self)
+            if owner is None:
+                return None
+        if isinstance(owner, Owner):
+            if not owner.belongs_to(self):
+                raise ValueError(f"{owner!r} is of another engine")
+            if owner.closed:
+                raise OwnerClosed(f"owner {owner.name!r} is closed")
+            return owner.record
+        if isinstance(owner, str):
+            record = self._registry.named(owner)
+            if record is None:
+                record = self._registry.open(OwnerRecord(owner, owner))
+            # who uses the name does not keep an object: it stays open until it is closed
+            record.life = None
+            return record
+        return self._object_owner(owner)
+
+    def _named_owner(self, name: str) -> Owner:
+        record = self._registry.named(name)
+        if record is None:
+            record = OwnerRecord(name, name)
+            owner = Owner(self, record)
+            record.life = weakref.ref(owner, self._close_soon(record))
+            self._registry.open(record)
+            return owner
+        known = None if record.life is None else record.life()
+        return known if isinstance(known, Owner) else Owner(self, record)
+
+    def _object_owner(self, owner: object) -> OwnerRecord:
+        record = self._registry.object(owner)
+        if record is None:
+            record = OwnerRecord(id(owner), f"{owner.__class__.__qualname__} object")
+            try:
+                record.life = weakref.ref(owner, self._close_soon(record))
+            except TypeError:
+                raise TypeError(f"{owner!r} cannot be an owner: it cannot be referred to weakly") from None
+            self._registry.open(record)
+        return record
+
+    def _close_soon(self, record: OwnerRecord) -> Callable[[object], None]:
+        here = weakref.ref(self)
+
+        def collected(life: object) -> None:
+            engine = here()
+            if engine is not None:
+                engine._change(lambda: engine._close_collected(record, life))
+
+        return collected
+
+    def _close_collected(self, record: OwnerRecord, life: object) -> None:
+        if record.life is not life:
+            return  # it has been made independent of that object
+        ended = self._registry.close(record)
+        if ended:
+            self._log.info("owner_collected", owner=record.name, handlers=ended)
+
+    # ---- routes
+
+    def _route_of(self, type: str) -> tuple[Registration, ...]:  # noqa: A002 - vn.py's name
+        with self._registry_lock:
+            route = self._registry.of(type) + self._registry.of(GENERAL)
+            if len(self._type_routes) >= ROUTES_MAX:
+                self._type_routes.clear()
+            self._type_routes[type] = route
+        return route
+
+    def _make_route(self, key: tuple[type, str, str]) -> tuple[tuple[str, Registration], ...]:
         kind, symbol, exchange = key
         name = EVENT_TYPES[kind]
         full_name = f"{name}{symbol}.{exchange}"
-        with self._lock:
-            parts = (
-                (name, self._handlers.get(name, ())),
-                (full_name, self._handlers.get(full_name, ())),
-                (name, self._general),
-            )
-            route = tuple((part_name, handler) for part_name, handlers in parts for handler in handlers)
+        with self._registry_lock:
+            of = self._registry.of
+            parts = ((name, of(name)), (full_name, of(full_name)), (name, of(GENERAL)))
+            route = tuple((part_name, registration) for part_name, part in parts for registration in part)
             if len(self._routes) >= ROUTES_MAX:
                 self._routes.clear()
             self._routes[key] = route
         return route
 
-    def _call(self, handler: Handler, event: Event) -> None:
-        self.current_handler = handler
-        self.calls_total += 1
-        try:
-            handler(event)
-        except HANDLER_ERRORS as error:
-            self._handler_failed(handler, event, error)
-        self.current_handler = None
+    # ---- calls
 
-    def _handler_failed(self, handler: Handler, event: Event, error: BaseException) -> None:
+    def _watch(self) -> None:
+        self._to_watch = False
+        _process_watch.add(self)
+
+    def _call_timed(self, registration: Registration, event: Event) -> None:
+        if self._to_watch:
+            self._watch()
+        self._current = registration
+        registration.calls += 1
+        started_ns = time.monotonic_ns()
+        try:
+            registration.call(event)
+        except HANDLER_ERRORS as error:
+            self._handler_failed(registration, event, error)
+        ended_ns = time.monotonic_ns()
+        registration.took(ended_ns - started_ns, ended_ns / 1e9)
+
+    def _dispatch_timed(self, event: Event) -> None:
+        route = self._type_routes.get(event.type)
+        if route is None:
+            route = self._route_of(event.type)
+        for registration in route:
+            self._call_timed(registration, event)
+        self._current = None
+
+    def _handler_failed(self, registration: Registration, event: Event, error: BaseException) -> None:
         self.handler_errors_total += 1
-        trace = "".join(traceback.format_exception(error))
-        self._log.error("handler_failed", handler=repr(handler), type=event.type, reason=repr(error), trace=trace)
+        in_row = registration.failed()
+        errors = registration.errors
+        if errors <= ERRORS_LOGGED or errors & (errors - 1) == 0:
+            self._log.error(
+                "handler_failed",
+                handler=registration.name,
+                type=event.type,
+                errors=errors,
+                reason=repr(error),
+                trace="".join(traceback.format_exception(error)),
+            )
+        if self._suspend_after is not None and in_row >= self._suspend_after:
+            self._change(registration.suspend)
+            self._log.error("handler_suspended", handler=registration.name, type=registration.type, in_row=in_row)
+
+    # ---- the dispatch thread
 
     def _run(self) -> None:
+        self._to_watch = self._own_watch
+        try:
+            self._turn_until_stopped()
+            self._drain()
+        finally:
+            self._active = False
+            if self._own_watch:
+                _process_watch.remove(self)
+                self._to_watch = False
+            with self._wake_lock:
+                assert self._wake_fd is not None
+                os.close(self._wake_fd)
+                self._wake_fd = None
+            _running.discard(self)
+            self._ended.set()
+
+    def _turn_until_stopped(self) -> None:
         poller = select.poll()
         assert self._wake_fd is not None
         poller.register(self._wake_fd, select.POLLIN)
@@ -309,42 +687,142 @@ class EventEngine:
                 more = self._source.pump() or more
             now = time.monotonic()
             if now >= timer_at:
-                self.dispatch(Event(EVENT_TIMER))
+                self._dispatch_timed(Event(EVENT_TIMER))
                 # an absolute schedule: no drift, and no burst after a long handler
                 timer_at += self._interval * (1 + (now - timer_at) // self._interval)
                 self.dispatch_latency.rotate(now)
-        self._drain()
 
     def _sleep(self, poller: select.poll, timer_at: float) -> None:
+        # in this order, since whoever puts first appends and then asks whether to wake: one of the two sees the other
         self._asleep = True
-        if not self._queue and self._active:
-            until = timer_at if self._source is None else min(timer_at, self._source.due())
-            poller.poll(max(0.0, until - time.monotonic()) * 1000)
+        if self._queue or not self._active:
+            self._asleep = False
+            return
+        until = timer_at if self._source is None else min(timer_at, self._source.due())
+        poller.poll(max(0.0, until - time.monotonic()) * 1000)
         self._asleep = False
         with contextlib.suppress(BlockingIOError):
             assert self._wake_fd is not None
             os.eventfd_read(self._wake_fd)
 
     def _handle_queued(self) -> bool:
-        for _ in range(QUEUED_PER_TURN):
-            try:
-                event = self._queue.popleft()
-            except IndexError:
-                return False
-            self.dispatch(event)
-            if len(self._queue) == self._queue_limit - 1:
-                with self._room:
-                    self._room.notify_all()
+        """Handle one hand of queued events; True if there may be more."""
+        hand = self._take(self._most)
+        started = time.monotonic()
+        for event in hand:
+            # the handlers of the first are timed, in place of all
+            self._dispatch_timed(event)
+            break
+        else:
+            return False
+        routes = self._type_routes
+        for event in hand:
+            route = routes.get(event.type)
+            if route is None:
+                route = self._route_of(event.type)
+            for registration in route:
+                self._current = registration
+                registration.calls += 1
+                try:
+                    registration.call(event)
+                except HANDLER_ERRORS as error:
+                    self._handler_failed(registration, event, error)
+            if not self._active:
+                with self._lock:
+                    self._queue.put_back()
+                break
+        self._current = None
+        # slow handlers get smaller hands, so that timer and source keep their turns
+        self._most = max(1, self._most // 2) if time.monotonic() - started > TURN_S else min(HAND_MAX, self._most * 2)
         return True
+
+    def _take(self, most: int) -> Iterator[Any]:
+        with self._lock:
+            hand = self._queue.take(most)
+            if self._waiting:
+                self._room.notify_all()
+        return hand
 
     def _drain(self) -> None:
         if self._source is not None:
             self._source.finish(self._drain_until)
-        while time.monotonic() < self._drain_until and self._handle_queued():
-            pass
+        while time.monotonic() < self._drain_until:
+            # one at a time: nobody knows how long each takes
+            for event in self._take(1):
+                self._dispatch_timed(event)
+                break
+            else:
+                return
 
-    def _wait_for_room(self) -> bool:
+    # ---- out of room, out of time
+
+    def _put_when_roomy(self, event: Event) -> bool:
+        never_drop = self._queue.policy_of(event.type) == "never_drop"
+        wait_s = self._never_drop_wait_s if never_drop else self._put_wait_s
         if threading.current_thread() is self._thread:
-            return False
+            wait_s = 0.0  # it would wait for itself
         with self._room:
-            return self._room.wait_for(lambda: len(self._queue) < self._queue_limit, PUT_WAIT_S)
+            self._waiting += 1
+            try:
+                queued = self._room.wait_for(lambda: self._queue.offer(event), wait_s)
+            finally:
+                self._waiting -= 1
+            if not queued and never_drop:
+                self._queue.refuse()
+            elif not queued:
+                self._queue.drop(event)
+        if queued:
+            if self._asleep:
+                self._wake_sleeper()
+        elif never_drop:
+            raise QueueFull(f"no room for an event {event.type!r} within {wait_s:g} s")
+        return queued
+
+    def _wake_sleeper(self) -> None:
+        # one wake-up is enough, whoever else puts meanwhile
+        self._asleep = False
+        self.wake()
+
+    def _left(self) -> dict[str, int]:
+        with self._lock:
+            return self._queue.waiting_by_class()
+
+    def _stuck(self) -> StopReport:
+        report = StopReport(self._left(), self._current_name(), self._dispatch_stack())
+        self._log.error(
+            "event_engine_stuck",
+            handler=report.stuck_handler,
+            left=int(report),
+            left_by_class=report.left_by_class,
+            stack=report.stack,
+        )
+        # it was given its time: the interpreter need not wait for it any more
+        _running.discard(self)
+        self._ended.set()
+        return report
+
+    def _current_name(self) -> str:
+        registration = self._current
+        return "the source of events" if registration is None else registration.name
+
+    def _dispatch_stack(self) -> str:
+        thread = self._thread
+        frame = None if thread is None or thread.ident is None else sys._current_frames().get(thread.ident)
+        return "" if frame is None else "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
+
+    def _wait_at_exit(self) -> None:
+        if not self.is_dispatching():
+            return  # another process's, before a fork
+        try:
+            self._ended.wait()
+        except KeyboardInterrupt:
+            self.stop()
+
+
+def _wait_for_running() -> None:
+    """At the end of the interpreter: as with a thread that is no daemon, what runs goes on until it is stopped."""
+    for engine in tuple(_running):
+        engine._wait_at_exit()
+
+
+atexit.register(_wait_for_running)

@@ -1,7 +1,7 @@
 """A histogram of durations with bounded memory and bounded error; pure.
 
-Buckets are powers of two, each cut in eight, so a percentile is at most 12.5 % off. Two windows rotate:
-what is reported covers between one and two window lengths, so an old peak does not stay for ever.
+Buckets are powers of two, each cut in eight, so a percentile is at most 12.5 % off; only buckets in use take memory.
+Two windows rotate: what is reported covers between one and two window lengths, so an old peak does not stay for ever.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ class LatencyHistogram:
 
     def __init__(self, window_s: float = 30.0) -> None:
         self._window_s = window_s
-        self._current = [0] * _BUCKETS
-        self._previous = [0] * _BUCKETS
+        self._current: dict[int, int] = {}
+        self._previous: dict[int, int] = {}
         self._rotate_at: float | None = None
 
     def record(self, ns: int, count: int = 1) -> None:
         """`count` events took `ns` each; a negative duration (clocks) counts as 0."""
-        self._current[min(_bucket(max(ns, 0)), _BUCKETS - 1)] += count
+        bucket = min(_bucket(max(ns, 0)), _BUCKETS - 1)
+        counts = self._current
+        counts[bucket] = counts.get(bucket, 0) + count
 
     def rotate(self, now: float) -> None:
         """Forget the older window when its time has come; `now` in monotonic seconds."""
@@ -47,18 +49,21 @@ class LatencyHistogram:
         elif now >= self._rotate_at:
             self._rotate_at = now + self._window_s
             self._previous = self._current
-            self._current = [0] * _BUCKETS
+            self._current = {}
 
     def percentile_us(self, fraction: float) -> float:
         """The duration that `fraction` (0 to 1) of the events did not exceed; 0.0 without events."""
-        counts = [a + b for a, b in zip(self._current, self._previous, strict=True)]
-        total = sum(counts)
+        # copied first: another thread may record meanwhile
+        counts = self._previous.copy()
+        for bucket, count in self._current.copy().items():
+            counts[bucket] = counts.get(bucket, 0) + count
+        total = sum(counts.values())
         if total == 0:
             return 0.0
         wanted = fraction * total
         seen = 0
-        for bucket, count in enumerate(counts):
-            seen += count
-            if count and seen >= wanted:
+        for bucket in sorted(counts):
+            seen += counts[bucket]
+            if seen >= wanted:
                 return _upper_ns(bucket) / 1000.0
         raise AssertionError("a histogram's counts sum to its total")

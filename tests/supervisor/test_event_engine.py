@@ -186,9 +186,8 @@ def test_stop_gives_up_on_a_handler_that_does_not_return_and_tells_what_was_left
     release.set()
 
 
-def test_a_full_queue_drops_at_last_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.event_engine.PUT_WAIT_S", 0.05)
-    engine = EventEngine(queue_limit=3)
+def test_a_full_queue_drops_at_last_and_counts() -> None:
+    engine = EventEngine(queue_limit=3, put_wait_s=0.05)
     results = [engine.put(Event("e")) for _ in range(5)]
     assert results == [True, True, True, False, False]
     assert (engine.dropped_total, engine.queue_depth()) == (2, 3)

@@ -1,0 +1,108 @@
+"""An owner of handlers: what a strategy registers goes when the strategy goes."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Protocol
+
+from foxtrot_supervisor.handler_registry import HandlerInfo, OwnerRecord
+
+__all__ = ["Owner", "OwnerClosed", "innermost_owner"]
+
+_within: ContextVar[tuple[weakref.ref[Owner], ...]] = ContextVar("foxtrot_owners", default=())
+"""Owners whose ``with`` block runs in this context, innermost last."""
+
+
+class OwnerClosed(Exception):
+    """Something was to be registered for an owner that is closed."""
+
+
+class OwnersEngine(Protocol):
+    """What an owner needs of its EventEngine."""
+
+    def register(
+        self,
+        type: str,  # noqa: A002 - vn.py's name
+        handler: Callable[[Any], Any],
+        *,
+        owner: object = None,
+        weak: bool = False,
+    ) -> None: ...
+
+    def register_general(self, handler: Callable[[Any], Any], *, owner: object = None, weak: bool = False) -> None: ...
+
+    def close_owner(self, record: OwnerRecord) -> int: ...
+
+
+class Owner:
+    """From `EventEngine.owner`. Keep it: when it is collected, it is closed.
+
+    As a context manager it owns what is registered in its block (in the same thread or task, without another
+    ``owner``), and is closed at the block's end.
+    """
+
+    __slots__ = ("__weakref__", "_engine", "record")
+
+    def __init__(self, engine: OwnersEngine, record: OwnerRecord) -> None:
+        self._engine = engine
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<Owner {self.name!r}{' closed' if self.closed else ''}>"
+
+    @property
+    def name(self) -> str:
+        """How it is listed."""
+        return self.record.name
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed: for good."""
+        return self.record.closed
+
+    def register(self, type: str, handler: Callable[[Any], Any], *, weak: bool = False) -> None:  # noqa: A002
+        """As `EventEngine.register`, for this owner."""
+        self._engine.register(type, handler, owner=self, weak=weak)
+
+    def register_general(self, handler: Callable[[Any], Any], *, weak: bool = False) -> None:
+        """As `EventEngine.register_general`, for this owner."""
+        self._engine.register_general(handler, owner=self, weak=weak)
+
+    def handlers(self) -> list[HandlerInfo]:
+        """What it has registered."""
+        return [registration.info() for registration in tuple(self.record.registrations)]
+
+    def close(self) -> int:
+        """Deregister everything; returns how many handlers went. Safe from any thread, also from a handler.
+
+        No call of them begins after that; one that has begun goes on. Twice is allowed.
+        """
+        return self._engine.close_owner(self.record)
+
+    def belongs_to(self, engine: object) -> bool:
+        """Whether it came from `engine`."""
+        return self._engine is engine
+
+    def __enter__(self) -> Owner:
+        if self.closed:
+            raise OwnerClosed(f"owner {self.name!r} is closed")
+        _within.set((*_within.get(), weakref.ref(self)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _within.set(tuple(here for here in _within.get() if here() is not self))
+        self.close()
+
+
+def innermost_owner(engine: object) -> Owner | None:
+    """The open owner of `engine` in whose ``with`` block this runs."""
+    for here in reversed(_within.get()):
+        owner = here()
+        if owner is not None and not owner.closed and owner.belongs_to(engine):
+            return owner
+    return None

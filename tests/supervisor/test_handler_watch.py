@@ -1,0 +1,42 @@
+"""One thread for all that is watched, and none when nothing is."""
+
+from __future__ import annotations
+
+import threading
+
+from foxtrot_supervisor.handler_watch import HandlerWatch
+from tests.support.waiting import wait_until
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.looks: list[float] = []
+
+    def look(self, now: float) -> None:
+        self.looks.append(now)
+
+
+def test_all_are_looked_at_by_one_thread_that_ends_with_the_last() -> None:
+    watch, first, second = HandlerWatch(), Watched(), Watched()
+    before = threading.active_count()
+    watch.add(first)
+    watch.add(first)
+    watch.add(second)
+    assert threading.active_count() == before + 1
+    wait_until(lambda: len(first.looks) >= 3 and len(second.looks) >= 3, 5.0, "three looks at each")
+    watch.remove(first)
+    looked = len(first.looks)
+    wait_until(lambda: len(second.looks) >= 6, 5.0, "more looks")
+    assert len(first.looks) <= looked + 1
+    watch.remove(second)
+    watch.remove(second)
+    assert threading.active_count() == before
+
+
+def test_it_can_begin_again() -> None:
+    watch, watched = HandlerWatch(), Watched()
+    before = threading.active_count()
+    for _ in range(3):
+        watch.add(watched)
+        watch.remove(watched)
+    assert threading.active_count() == before
