@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from foxtrot_protocol.control import RestartRequest
-from foxtrot_supervisor import chaos_kills, procfs
+from foxtrot_supervisor import chaos_delivery, chaos_kills, procfs
 from foxtrot_supervisor.chaos_report import (
     GONE_MS,
     STOPPED_MS,
@@ -112,7 +112,9 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         "start_method": "nursery" if options.nursery else "spawn",
         "patience": options.patience,
     }
-    if options.kills or options.supervisor_kills:
+    if options.redundancy:
+        report |= chaos_delivery.run_campaigns(options, progress)
+    elif options.kills or options.supervisor_kills:
         report |= chaos_kills.run_kills(options, progress)
     else:
         report |= _run_matrix(options, progress)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import datetime
+import http.client
 import os
 import select
 import shutil
@@ -19,7 +20,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,6 +50,9 @@ LOOK_AT_ZOMBIES_S = 0.05
 
 SIMULATOR_S = 20.0
 """How long the simulated exchange may take to listen, or to end."""
+
+EXCHANGE_S = 10.0
+"""How long the simulated exchange may take to answer."""
 
 ORPHANS_S = 1.0
 """How long processes may outlive their supervisor."""
@@ -120,9 +125,19 @@ class Ground:
             raise Trouble("the simulated exchange does not start") from None
         return told["url"], told["rest_url"]
 
-    def start(self, plan: chaos.Plan, connections: Mapping[str, str], settings: Mapping[str, object]) -> SupervisedRun:
-        """Start a supervisor with one worker for each of `connections` (name and symbol).
+    def start(
+        self,
+        plan: chaos.Plan,
+        connections: Mapping[str, str],
+        settings: Mapping[str, object],
+        *,
+        of_each: Mapping[str, object] | None = None,
+        tables: Mapping[str, Mapping[str, object]] | None = None,
+        follow_events: bool = True,
+    ) -> SupervisedRun:
+        """Start a supervisor with each of `connections` (name and symbol), `of_each` what else they all have.
 
+        `tables`: further tables of the configuration. `follow_events`: read the engine's live events all the while.
         Without a plan nothing is hooked: children are just what they are for users, and as fast. All runs use the same
         run directory, so that each start also shows that the one before has left it usable.
         """
@@ -133,9 +148,28 @@ class Ground:
         shared.mkdir(mode=0o700)
         Path(chaos.plan_path(str(run_dir))).write_bytes(chaos.encode_plan(plan))
         config = self.folder / "foxtrot.toml"
-        config.write_text(_toml(run_dir, connections, settings, self.url, self.rest_url), encoding="utf-8")
+        common = {"url": self.url, "rest_url": self.rest_url, "stale_after_s": STALE_AFTER_S, **(of_each or {})}
+        whole = {"supervisor": {"run_dir": str(run_dir), **settings}, **(tables or {})}
+        config.write_text(_toml(whole, connections, common), encoding="utf-8")
         boot = ["--boot", BOOT] if plan else []
-        return SupervisedRun(self, config, run_dir, self.folder / f"run-{self._runs}.log", boot)
+        log_path = self.folder / f"run-{self._runs}.log"
+        return SupervisedRun(self, config, run_dir, log_path, boot, follow_events=follow_events)
+
+    def ask_exchange(self, method: str, path: str, body: object = None) -> Any:
+        """Speak to the simulated exchange's own controls; its answer. Raises `Trouble`."""
+        address = self.rest_url.removeprefix("http://")
+        connection = http.client.HTTPConnection(address, timeout=EXCHANGE_S)
+        try:
+            connection.request(method, path, None if body is None else msgspec.json.encode(body))
+            answer = connection.getresponse()
+            text = answer.read()
+        except OSError as error:
+            raise Trouble(f"the simulated exchange does not answer {path}: {error}") from None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Trouble(f"the simulated exchange refuses {path}: {text.decode(errors='replace')}")
+        return msgspec.json.decode(text)
 
     def take_orphans(self, limit_s: float) -> Orphans:
         """Processes still below us after `limit_s`, killed then and reaped; those that ended by then are reaped too."""
@@ -168,9 +202,14 @@ class Ground:
 
     def end_exchange(self) -> TradeAccount:
         """End the simulated exchange, which completes its ledger; what it says about the trades that were seen."""
+        return account(self.ended_ledger(), self.trades)
+
+    def ended_ledger(self) -> Iterator[dict[str, Any]]:
+        """End the simulated exchange, which completes its ledger; the rows of it."""
         self._end_simulator()
         with self._ledger.open("rb") as rows:
-            return account((msgspec.json.decode(row) for row in rows), self.trades)
+            for row in rows:
+                yield msgspec.json.decode(row)
 
     def keep(self) -> Path:
         """Leave the folder with its logs where it is; where that is."""
@@ -203,17 +242,15 @@ class Ground:
 
 
 def _toml(
-    run_dir: Path, connections: Mapping[str, str], settings: Mapping[str, object], url: str, rest_url: str
+    tables: Mapping[str, Mapping[str, object]], connections: Mapping[str, str], of_each: Mapping[str, object]
 ) -> str:
-    def table(values: Mapping[str, object]) -> str:
+    def lines(values: Mapping[str, object]) -> str:
         return "".join(f"{key} = {msgspec.json.encode(value).decode()}\n" for key, value in values.items())
 
-    text = "[supervisor]\n" + table({"run_dir": str(run_dir), **settings})
+    text = "".join(f"[{name}]\n{lines(values)}" for name, values in tables.items())
     for name, symbol in connections.items():
         connection = {"name": name, "exchange": "binance", "channels": ["trade", "quote"], "symbols": [symbol]}
-        text += "[[connections]]\n" + table(
-            {**connection, "url": url, "rest_url": rest_url, "stale_after_s": STALE_AFTER_S}
-        )
+        text += "[[connections]]\n" + lines({**connection, **of_each})
     return text
 
 
@@ -223,7 +260,16 @@ def _toml(
 class SupervisedRun:
     """One supervisor from start to end. `close` leaves nothing of it, whatever happened."""
 
-    def __init__(self, ground: Ground, config: Path, run_dir: Path, log_path: Path, options: Sequence[str]) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        config: Path,
+        run_dir: Path,
+        log_path: Path,
+        options: Sequence[str],
+        *,
+        follow_events: bool = True,
+    ) -> None:
         self._ground = ground
         self._run_dir = run_dir
         self.log = _Log(log_path)
@@ -236,7 +282,7 @@ class SupervisedRun:
                 stderr=stderr,
                 start_new_session=True,
             )
-        self.events = _Events(str(run_dir), ground.trades)
+        self.events = _Events(str(run_dir), ground.trades, wanted=follow_events)
         self._zombies: dict[int, float] = {}
         self._zombies_at = 0.0
         self.zombie_ms = 0.0
@@ -359,6 +405,8 @@ class _Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.counts: Counter[str] = Counter()
+        """Lines of each event."""
         self.states: list[StateLine] = []
         self.stopped: dict[str, Any] | None = None
         self._latest: dict[str, StateLine] = {}
@@ -375,6 +423,7 @@ class _Log:
                     self._take(msgspec.json.decode(line))
 
     def _take(self, line: dict[str, Any]) -> None:
+        self.counts[str(line.get("event"))] += 1
         if line.get("event") == "worker_state":
             at = datetime.datetime.fromisoformat(line["timestamp"])
             at_ns = int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
@@ -403,7 +452,7 @@ class _Log:
 class _Events:
     """The engine's live events, followed by a thread of its own until the run ends."""
 
-    def __init__(self, run_dir: str, trades: dict[str, dict[int, int]]) -> None:
+    def __init__(self, run_dir: str, trades: dict[str, dict[int, int]], *, wanted: bool) -> None:
         self.first_ns: dict[tuple[str, int], int] = {}
         """When the first market event of each incarnation of each worker was read; ns since 1970."""
         self.last_ns: dict[str, int] = {}
@@ -413,12 +462,14 @@ class _Events:
         self._run_dir = run_dir
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="chaos-events", daemon=True)
-        self._thread.start()
+        if wanted:
+            self._thread.start()
 
     def close(self) -> None:
         """The run has ended, so the stream ends by itself."""
         self._ending.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _follow(self) -> None:
         while not is_running(self._run_dir):

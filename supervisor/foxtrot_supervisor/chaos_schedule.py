@@ -149,6 +149,9 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     `kills`, `supervisor_kills`: instead of the matrix, so many SIGKILLs of workers, or of the supervisor, with
     `workers` workers at `rate_per_s` orders a second. `nursery`: whether this machine and `start_method` make workers
     in one.
+
+    `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
+    sides each. `engine_kills`, `pair_kills`, `engine_stop_s`: campaigns that always are.
     """
 
     seed: int = 1
@@ -157,6 +160,11 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     phases: tuple[Phase, ...] = PHASES
     kills: int = 0
     supervisor_kills: int = 0
+    redundancy: int = 0
+    backfill: bool = False
+    engine_kills: int = 0
+    pair_kills: int = 0
+    engine_stop_s: float = 0.0
     workers: int = 8
     rate_per_s: float = 500.0
     start_method: str = "auto"

@@ -33,6 +33,8 @@ def render_chaos(report: dict[str, Any]) -> RenderableType:
     if "kills" in report:
         parts.append(_figures("SIGKILL of a worker", report["kills"], ("detected_ms", "hello_ms", "event_ms")))
         parts.append(f"PSS of a worker, MiB: {', '.join(f'{mib:g}' for mib in report['kills']['worker_pss_mib'])}")
+    for row in report.get("campaigns", ()):
+        parts.append(_campaign(row))
     if "supervisor_kills" in report:
         names = ("slowest_child_gone_ms", "next_start_ms")
         parts.append(_figures("SIGKILL of the supervisor", report["supervisor_kills"], names))
@@ -42,6 +44,33 @@ def render_chaos(report: dict[str, Any]) -> RenderableType:
     how = f"seed {report['seed']}, {report['start_method']}, took {report['took_s']:g} s"
     parts.append(f"{'all promises held' if report['held'] else 'PROMISES WERE BROKEN'} ({how})")
     return Group(*parts)
+
+
+def _campaign(row: dict[str, Any]) -> RenderableType:
+    sides = "one worker each" if row["redundancy"] == 1 else f"{row['redundancy']} workers each"
+    healed = ", backfill" if row["backfill"] else ""
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in [*row.get("delivery", {}).items(), *_others(row)]:
+        if name != "lost_runs":
+            table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    return Group(f"{row['campaign']}: {row['connections']} connections, {sides}{healed}", table)
+
+
+def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
+    """What is told beside the account of trades."""
+    figures: Figures | None = row["recovery_ms"]
+    found: list[tuple[str, object]] = [("events a second", row.get("events_per_s", 0))]
+    if figures is not None:
+        found.append(("recovery, ms: median, max", f"{figures.median:,.0f}, {figures.max:,.0f}"))
+    if "phases" in row:
+        found.append(("kills", ", ".join(f"{phase} {count}" for phase, count in row["phases"].items())))
+    for kind, most in row.get("memory_mib", {}).items():
+        found.append((f"{kind}, MiB: RSS, PSS, growth", ", ".join(f"{value:,.1f}" for value in most.values())))
+    if "connections_untouched" in row:
+        found.append(("connections", "untouched" if row["connections_untouched"] else "disturbed"))
+    return found
 
 
 def _steps(rows: list[dict[str, Any]]) -> Table:

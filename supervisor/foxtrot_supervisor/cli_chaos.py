@@ -53,7 +53,27 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     help="Instead: N SIGKILLs of the supervisor under load.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 200), default=8, show_default=True, metavar="N", help="Workers to be killed."
+    "--redundancy",
+    type=click.IntRange(1, 2),
+    metavar="N",
+    help="With --kills: judge by the exchange's ledger what handlers were given, each connection of N workers.",
+)
+@click.option("--backfill", is_flag=True, help="The same, and holes are to be filled over REST.")
+@click.option("--engine-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of the engine.")
+@click.option("--pair-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of both twins.")
+@click.option(
+    "--engine-stop",
+    "engine_stop_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="S",
+    help="SIGSTOP of the engine for S seconds.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    help="Workers to be killed (default: 8), or connections where delivery is judged (default: 2).",
 )
 @click.option(
     "--rate",
@@ -81,7 +101,12 @@ def chaos(
     phases: tuple[Phase, ...],
     kills: int,
     supervisor_kills: int,
-    workers: int,
+    redundancy: int | None,
+    backfill: bool,
+    engine_kills: int,
+    pair_kills: int,
+    engine_stop_s: float,
+    workers: int | None,
     rate_per_s: float,
     start_method: str,
     patience: float,
@@ -94,8 +119,17 @@ def chaos(
     foxtrot-supervisor chaos --seed 7
     foxtrot-supervisor chaos --faults sigkill,gil_held --phases streaming
     foxtrot-supervisor chaos --kills 500 --supervisor-kills 200
+    foxtrot-supervisor chaos --kills 1000 --redundancy 2 --rate 4000
+    foxtrot-supervisor chaos --kills 200 --redundancy 1 --backfill
+    foxtrot-supervisor chaos --engine-kills 100 --engine-stop 10 --rate 14000
     """
     possible = importlib.import_module("foxtrot_supervisor.nursery_link").nursery_possible
+    if pair_kills and redundancy == 1:
+        raise click.UsageError("--pair-kills needs twins: --redundancy 2")
+    if supervisor_kills and (redundancy or backfill or engine_kills or pair_kills or engine_stop_s):
+        raise click.UsageError("--supervisor-kills judges no delivery: run it by itself")
+    judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s
+    sides = 0 if not judged else redundancy or (2 if pair_kills else 1)
     options = ChaosOptions(
         seed=seed,
         duration_s=duration_s,
@@ -103,7 +137,12 @@ def chaos(
         phases=phases,
         kills=kills,
         supervisor_kills=supervisor_kills,
-        workers=workers,
+        redundancy=sides,
+        backfill=backfill,
+        engine_kills=engine_kills,
+        pair_kills=pair_kills,
+        engine_stop_s=engine_stop_s,
+        workers=workers or (2 if sides else 8),
         rate_per_s=rate_per_s,
         start_method=start_method,
         nursery=start_method != "spawn" and possible(),

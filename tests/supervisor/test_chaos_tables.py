@@ -106,3 +106,43 @@ def test_the_plan() -> None:
     assert told[1:4] == ["stopping", "two_faults", two.victim]
     assert all(f"{fault} -> {child}" in told[-1] for child, fault in two.blows)
     assert line_of(text, "supervisor_sigstop")[-1] == "supervisor_sigstop"
+
+
+def campaign(**more: object) -> dict[str, Any]:
+    return {
+        "campaign": "20 SIGKILLs of workers",
+        "connections": 2,
+        "redundancy": 2,
+        "backfill": True,
+        "broken": [],
+        "recovery_ms": Figures(20, 116.0, 280.0, 281.0),
+        **more,
+    }
+
+
+def test_a_campaign() -> None:
+    told = campaign(
+        events_per_s=5200,
+        delivery={"sent": 31129, "lost": 0, "lost_runs": ["BTCUSDT 1"]},
+        phases={"parse": 12, "mark": 8},
+        memory_mib={"worker": {"rss_max": 40.4, "pss_max": 21.6, "growth_max": 0.1}},
+        connections_untouched=True,
+    )
+    report = {"seed": 1, "start_method": "nursery", "took_s": 9.0, "held": True, "campaigns": [told]}
+    text = text_of(render_chaos(report))
+    assert "20 SIGKILLs of workers: 2 connections, 2 workers each, backfill" in text
+    assert line_of(text, "sent") == ["sent", "31,129"]
+    assert line_of(text, "recovery") == ["recovery, ms: median, max", "116, 281"]
+    assert line_of(text, "kills", "parse") == ["kills", "parse 12, mark 8"]
+    assert line_of(text, "worker, MiB") == ["worker, MiB: RSS, PSS, growth", "40.4, 21.6, 0.1"]
+    assert line_of(text, "connections", "untouched") == ["connections", "untouched"]
+    assert "BTCUSDT" not in text
+
+
+def test_a_campaign_that_came_to_nothing() -> None:
+    told = campaign(redundancy=1, backfill=False, recovery_ms=None, connections_untouched=False)
+    report = {"seed": 1, "start_method": "spawn", "took_s": 9.0, "held": False, "broken": ["why"], "campaigns": [told]}
+    text = text_of(render_chaos(report))
+    assert "2 connections, one worker each" in text
+    assert line_of(text, "connections", "disturbed")
+    assert "broken: why" in text

@@ -74,6 +74,30 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("--kills 9 --redundancy 2", ChaosOptions(kills=9, redundancy=2, workers=2)),
+        ("--kills 9 --backfill", ChaosOptions(kills=9, redundancy=1, backfill=True, workers=2)),
+        (
+            "--engine-kills 3 --engine-stop 2.5",
+            ChaosOptions(engine_kills=3, engine_stop_s=2.5, redundancy=1, workers=2),
+        ),
+        ("--pair-kills 4 --workers 1", ChaosOptions(pair_kills=4, redundancy=2, workers=1)),
+    ],
+)
+def test_campaigns_against_delivery(monkeypatch: pytest.MonkeyPatch, words: str, wanted: ChaosOptions) -> None:
+    played = Played(True)
+    monkeypatch.setattr(playing, "run_chaos", played)
+    assert call(*words.split()).exit_code == 0
+    assert played.wanted == wanted
+
+
+@pytest.mark.parametrize("words", ["--pair-kills 3 --redundancy 1", "--supervisor-kills 3 --engine-kills 1"])
+def test_what_cannot_be_together(words: str) -> None:
+    assert call(*words.split()).exit_code == 2
+
+
 @pytest.mark.parametrize("words", [("--faults", "earthquake"), ("--phases", "sleeping"), ("--faults", ",")])
 def test_what_is_not_known_is_named_with_what_is(words: tuple[str, str]) -> None:
     result = call(*words)
