@@ -86,6 +86,8 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     latency_p99_us: float
     late_total: int = 0
     """Events that came once more by another path, or after their incarnation was done with: dropped, harmless."""
+    wins_total: int = 0
+    """Events that this worker brought first, while its twin might have."""
 
 
 class HandlerFigures(Struct, array_like=True, frozen=True):
@@ -177,6 +179,7 @@ class Drained(Struct, array_like=True, tag="drained", frozen=True):
     applied: int
     lost: int
     redelivered: int
+    deduplicated: int = 0
 
 
 class Left(Struct, array_like=True, tag="left", frozen=True):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import enum
 import struct
 import zlib
+from collections.abc import Mapping
 from mmap import mmap
 from typing import Final
 
@@ -26,14 +27,17 @@ from msgspec import Struct
 
 from foxtrot_protocol.codec import BATCH_BYTES_MAX
 from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_protocol.identity import RULES_BYTES_MAX, pack_rules, parse_rules
 
 __all__ = [
     "CAPACITY_MAX",
     "CAPACITY_MIN",
+    "CONNECTION_BYTES_MAX",
     "HEADER_BYTES",
     "MAGIC",
     "RECORD_BYTES",
     "RESYNC_BYTES_MAX",
+    "SIDE_BYTES_MAX",
     "WORKER_BYTES_MAX",
     "AppliedMark",
     "CommitMark",
@@ -67,16 +71,20 @@ HEADER_BYTES: Final = 4096
 RECORD_BYTES: Final = 32
 """Header of a record."""
 WORKER_BYTES_MAX: Final = 200
+CONNECTION_BYTES_MAX: Final = 200
+SIDE_BYTES_MAX: Final = 8
 CAPACITY_MIN: Final = 4096
 CAPACITY_MAX: Final = 1 << 30
 RESYNC_BYTES_MAX: Final = 8 * 1024 * 1024
 """How far behind damage the next good record is looked for: twice the largest batch."""
 
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 _ALIGN: Final = 8
-_IDENTITY: Final = struct.Struct("<QIIQQ")  # magic, layout, header bytes, capacity, incarnation; then the name
-_NAME_LENGTH: Final = struct.Struct("<II")  # bytes of the name, checksum of all that stands before it and the name
-_NAME_AT: Final = _IDENTITY.size + _NAME_LENGTH.size
+_IDENTITY: Final = struct.Struct("<QIIQQ")  # magic, layout, header bytes, capacity, incarnation
+# bytes of each text that follows (worker, connection, side, rules), checksum of the texts, of all before it, nothing
+_LENGTHS: Final = struct.Struct("<HHHHII")
+_TEXTS_AT: Final = _IDENTITY.size + _LENGTHS.size
+_TEXT_BYTES_MAX: Final = (WORKER_BYTES_MAX, CONNECTION_BYTES_MAX, SIDE_BYTES_MAX, RULES_BYTES_MAX)
 _RECORD: Final = struct.Struct("<IIQQII")  # checksum, length, sequence, events before, events, nothing
 _CHECKED: Final = struct.Struct("<IQQII")
 _WRAP_START: Final = (0x50415257, 0xFFFFFFFF)
@@ -109,11 +117,18 @@ class Word(enum.IntEnum):
 
 
 class RingIdentity(Struct, frozen=True):
-    """Whose ring this is; `capacity` in bytes."""
+    """Whose ring this is; `capacity` in bytes.
+
+    Workers of one `connection` get the same events from the exchange; `side` tells them apart. `rules`: how copies are
+    recognized, by event type (`identity.IdentityRule`). A connection of "" is one of its own.
+    """
 
     worker: str
     incarnation: int
     capacity: int
+    connection: str = ""
+    side: str = ""
+    rules: Mapping[str, str] = {}
 
 
 class CommitMark(Struct, frozen=True):
@@ -125,12 +140,14 @@ class CommitMark(Struct, frozen=True):
 
 
 class AppliedMark(Struct, frozen=True):
-    """What the engine has done with: events applied, announced as lost, and given again after a crash."""
+    """What the engine has done with: events applied, announced as lost, given again after a crash, dropped as copies
+    of what a twin had brought. Of these `redelivered` are counted in `applied` as well."""
 
     sequence: int
     applied: int
     lost: int
     redelivered: int
+    deduplicated: int = 0
 
 
 class Record(Struct, frozen=True):
@@ -155,6 +172,7 @@ class RingFigures(Struct, frozen=True, kw_only=True):
     lost_events: int
     redelivered_events: int
     dropped_events: int
+    deduplicated_events: int = 0
 
 
 # ---- names and identity
@@ -182,14 +200,23 @@ def parse_ring_name(name: str) -> tuple[str, int] | None:
 
 def pack_identity(identity: RingIdentity) -> bytes:
     """First bytes of the file but for the magic, which is 0 here and written when all else is; raises ValueError."""
-    name = identity.worker.encode()
+    texts = (
+        identity.worker.encode(),
+        identity.connection.encode(),
+        identity.side.encode(),
+        pack_rules(identity.rules),
+    )
     capacity = identity.capacity
-    if len(name) > WORKER_BYTES_MAX:
-        raise ValueError(f"a worker's name has at most {WORKER_BYTES_MAX} bytes: {identity.worker}")
+    for text, bytes_max in zip(texts, _TEXT_BYTES_MAX, strict=True):
+        if len(text) > bytes_max:
+            raise ValueError(f"at most {bytes_max} bytes of a ring's header: {text.decode()}")
     if not CAPACITY_MIN <= capacity <= CAPACITY_MAX or capacity % _ALIGN:
         raise ValueError(f"a ring has {CAPACITY_MIN} to {CAPACITY_MAX} bytes, a multiple of {_ALIGN}: {capacity}")
     facts = _IDENTITY.pack(0, _LAYOUT, HEADER_BYTES, capacity, identity.incarnation)
-    return facts + _NAME_LENGTH.pack(len(name), _crc32(name, _crc32(facts[8:]))) + name
+    joined = b"".join(texts)
+    lengths = [len(text) for text in texts]
+    checksum = _crc32(joined, _crc32(_LENGTHS.pack(*lengths, 0, 0), _crc32(facts[8:])))
+    return facts + _LENGTHS.pack(*lengths, checksum, 0) + joined
 
 
 def read_identity(header: bytes) -> RingIdentity | None:
@@ -199,18 +226,25 @@ def read_identity(header: bytes) -> RingIdentity | None:
     magic, layout, header_bytes, capacity, incarnation = _IDENTITY.unpack_from(header)
     if magic == 0:
         return None
-    length, checksum = _NAME_LENGTH.unpack_from(header, _IDENTITY.size)
-    if magic != MAGIC or layout != _LAYOUT or header_bytes != HEADER_BYTES or length > WORKER_BYTES_MAX:
+    *lengths, checksum, nothing = _LENGTHS.unpack_from(header, _IDENTITY.size)
+    if magic != MAGIC or layout != _LAYOUT or header_bytes != HEADER_BYTES or nothing:
         raise MalformedMessage("ring: not a ring, or of another layout")
-    name = bytes(header[_NAME_AT : _NAME_AT + length])
-    if _crc32(name, _crc32(header[8 : _IDENTITY.size])) != checksum:
+    if any(length > bytes_max for length, bytes_max in zip(lengths, _TEXT_BYTES_MAX, strict=True)):
+        raise MalformedMessage("ring: its identity is too long")
+    joined = bytes(header[_TEXTS_AT : _TEXTS_AT + sum(lengths)])
+    if _crc32(joined, _crc32(_LENGTHS.pack(*lengths, 0, 0), _crc32(header[8 : _IDENTITY.size]))) != checksum:
         raise MalformedMessage("ring: its identity is damaged")
     if not CAPACITY_MIN <= capacity <= CAPACITY_MAX or capacity % _ALIGN:
         raise MalformedMessage(f"ring: its capacity cannot be {capacity}")
+    texts = []
+    for length in lengths:
+        texts.append(joined[:length])
+        joined = joined[length:]
     try:
-        return RingIdentity(name.decode(), incarnation, capacity)
+        worker, connection, side = (text.decode() for text in texts[:3])
     except UnicodeDecodeError:
         raise MalformedMessage("ring: its worker's name is no text") from None
+    return RingIdentity(worker, incarnation, capacity, connection, side, parse_rules(texts[3]))
 
 
 # ---- marks
@@ -245,7 +279,7 @@ def applied_mark(words: memoryview) -> AppliedMark | None:
     if turn < 0:
         return None
     at = Word.APPLIED_MARK + 8 * turn
-    return AppliedMark(sequence, words[at + 1], words[at + 2], words[at + 3])
+    return AppliedMark(sequence, words[at + 1], words[at + 2], words[at + 3], words[at + 4])
 
 
 def figures(header: bytes) -> RingFigures | None:
@@ -268,6 +302,7 @@ def figures(header: bytes) -> RingFigures | None:
         lost_events=applied.lost,
         redelivered_events=applied.redelivered,
         dropped_events=words[Word.DROPPED],
+        deduplicated_events=applied.deduplicated,
     )
 
 

@@ -22,13 +22,14 @@ import msgspec
 import zmq
 
 from foxtrot_protocol.child import ChildContext, ChildLog
-from foxtrot_protocol.commands import Drained, Fenced, Heartbeat, Stop, ToChild, WorkerChanged
+from foxtrot_protocol.commands import Drained, Fenced, Heartbeat, HoleFound, Stop, ToChild, WorkerChanged
 from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
 from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.event_tap import EventTap
+from foxtrot_supervisor.stream_merge import FoundHole
 
 __all__ = ["DispatchEnded", "EngineHost", "SlowHandlerWatch"]
 
@@ -76,6 +77,7 @@ class EngineHost:
             self.tap.offer,
             run_dir=run_dir,
             on_drained=self._drained_soon,
+            on_hole=self._hole_soon,
         )
         self.watch = SlowHandlerWatch(engine, settings.slow_handler_ms / 1000.0, log)
 
@@ -124,6 +126,27 @@ class EngineHost:
         with contextlib.suppress(RuntimeError):  # the loop has ended before the dispatch thread
             self._loop.call_soon_threadsafe(self._tell_drained, ring, path)
 
+    def _hole_soon(self, connection: str, hole: FoundHole) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell_hole, connection, hole)
+
+    def _tell_hole(self, connection: str, hole: FoundHole) -> None:
+        context = self._context
+        if context is not None:
+            context.send(
+                HoleFound(
+                    worker=context.spec.name,
+                    incarnation=context.spec.incarnation,
+                    connection=connection,
+                    symbol=hole.symbol,
+                    stream=hole.stream,
+                    first_id=hole.first_id,
+                    last_id=hole.last_id,
+                    start_ns=hole.start_ns,
+                    end_ns=hole.end_ns,
+                )
+            )
+
     def _tell_drained(self, ring: RingFigures, path: str) -> None:
         # told first: were it removed first and the engine killed, nobody would ever know what was in it
         context = self._context
@@ -138,6 +161,7 @@ class EngineHost:
                     applied=ring.applied_events,
                     lost=ring.lost_events,
                     redelivered=ring.redelivered_events,
+                    deduplicated=ring.deduplicated_events,
                 )
             )
         remove_ring(path)

@@ -8,10 +8,11 @@ counted, announced and, as far as it can be read, still delivered: one malformed
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +29,9 @@ from foxtrot_protocol.ring_layout import Record, RingFigures
 from foxtrot_supervisor.delivery import Arrival, Delivery, Lane
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
+from foxtrot_supervisor.position_file import PositionFile
 from foxtrot_supervisor.ring_reader import RingReader
+from foxtrot_supervisor.stream_merge import HOLE_WAIT_S, Admission, FoundHole, Side, Stream, StreamMerge
 
 __all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
 
@@ -52,19 +55,47 @@ _SEQUENCE_MAX = (1 << 64) - 1
 _stamp = msgspec.structs.force_setattr
 
 
+OnHole = Callable[[str, FoundHole], None]
+"""Told of each hole that was announced, with the connection's name, for whoever can fill it."""
+
+
+class _Group:
+    """The workers of one connection: their events are merged into one stream of events."""
+
+    def __init__(self, name: str, merge: StreamMerge, save: Callable[[Stream], None]) -> None:
+        self.name = name
+        self.merge = merge
+        self.save = save
+        self.waiting: set[str] = set()
+        """Workers whose next batch waits for what another one may bring."""
+
+
 class _Ring:
     """What is known of one lane beside its place in line: its ring, None where the worker has none; its counts."""
 
-    def __init__(self, lane: Lane, reader: RingReader | None) -> None:
+    def __init__(self, worker: str, lane: Lane, reader: RingReader | None, group: _Group, side: Side) -> None:
+        self.worker = worker
         self.lane = lane
         self.reader = reader
+        self.group = group
+        self.side = side
+        self.wait_until: float | None = None
+        """The next batch has to wait, until then at the latest."""
+        self.held: tuple[int, Batch[Any], Sequence[Gap]] | None = None
+        """That batch, by its sequence, decoded."""
         self.applied = 0
+        self.deduplicated = 0
         self.lost = 0
         self.redelivered = 0
         self.redeliver = 0
         """The batch that the engine before had in hand when it died; 0: none."""
         self.damaged_at: float | None = None
         self.violated = False
+
+    @property
+    def done(self) -> int:
+        """Events of this ring that are accounted for."""
+        return self.applied + self.deduplicated + self.lost
 
 
 class _Source:
@@ -74,6 +105,8 @@ class _Source:
         self.delivery = Delivery()
         self.rings: dict[int, _Ring] = {}
         self.applied_total = 0
+        self.deduplicated_total = 0
+        self.wins_total = 0
         self.late_total = 0
         self.gaps_total = 0
         self.lost_total = 0
@@ -94,11 +127,13 @@ class EventReceiver:
         *,
         run_dir: str,
         on_drained: Callable[[RingFigures, str], None],
+        on_hole: OnHole | None = None,
     ) -> None:
         """`on_batch` gets the bytes of each batch that is applied (the tap of live events).
 
         `on_drained` gets the account of a dead incarnation and its ring's path: whoever it is has to remove that
-        (`remove_ring`). Both are called on the dispatch thread.
+        (`remove_ring`). `on_hole` is told of each hole that is announced, and of those that an engine before has left.
+        All are called on the dispatch thread.
         """
         self._engine = engine
         self._numbers: Numbers = numbers
@@ -108,10 +143,14 @@ class EventReceiver:
         self._log = log
         self._on_batch = on_batch
         self._on_drained = on_drained
+        self._on_hole = on_hole
         self._run_dir = run_dir
         self._fences: deque[tuple[str, int]] = deque()
         self._reading: dict[str, _Source] = {}
         self._unreadable: set[str] = set()
+        self._groups: dict[str, _Group] = {}
+        self._positions: PositionFile | None = None
+        self._begun = False
         self._look_at = 0.0
         self.events_total = 0
         self.redelivered_total = 0
@@ -137,6 +176,8 @@ class EventReceiver:
         return self._look_at
 
     def pump(self) -> bool:
+        if not self._begun:
+            self._begin(time.monotonic())
         more = self._pump_socket()
         now = time.monotonic()
         if now >= self._look_at:
@@ -146,6 +187,10 @@ class EventReceiver:
                 # while ZeroMQ still has something, it is not known what it has lost
                 if not more or source.delivery.dead(now):
                     self._reading[worker] = source
+            for group in self._groups.values():
+                for worker in group.waiting:
+                    self._reading[worker] = self._sources[worker]
+            self._check_accounts()
         if self._reading:
             more = self._read_rings(now) or more
         return more
@@ -157,9 +202,14 @@ class EventReceiver:
             pass
         while self._ringless() and self._socket.poll(SETTLE_MS) and time.monotonic() < deadline:
             self.pump()
-        for worker, source in self._sources.items():
-            while time.monotonic() < deadline and self._read_ring(worker, source, time.monotonic(), all_of_it=True):
-                pass
+        # what waits for another worker is given up only when that has nothing more
+        for may_wait in (True, False):
+            for _ in range(len(self._sources)):
+                for worker, source in self._sources.items():
+                    while time.monotonic() < deadline and self._read_ring(
+                        worker, source, time.monotonic(), all_of_it=True, may_wait=may_wait
+                    ):
+                        pass
 
     # ---- from other threads
 
@@ -175,12 +225,13 @@ class EventReceiver:
             source.latency.rotate(now)
             counters[worker] = SourceCounters(
                 applied_total=source.applied_total,
-                deduplicated_total=0,
+                deduplicated_total=source.deduplicated_total,
                 gaps_total=source.gaps_total,
                 lost_total=source.lost_total,
                 latency_p50_us=source.latency.percentile_us(0.5),
                 latency_p99_us=source.latency.percentile_us(0.99),
                 late_total=source.late_total,
+                wins_total=source.wins_total,
             )
         return counters
 
@@ -191,6 +242,9 @@ class EventReceiver:
             for ring in source.rings.values():
                 if ring.reader is not None:
                     ring.reader.close()
+        if self._positions is not None:
+            self._positions.close()
+            self._positions = None
 
     # ---- what ZeroMQ brings
 
@@ -209,7 +263,7 @@ class EventReceiver:
         decoded = self._decode(data)
         if decoded is None:
             return
-        batch, rejected = decoded
+        batch, made = decoded
         source = self._source(batch.worker)
         if source is None:
             self.malformed_total += 1
@@ -226,7 +280,10 @@ class EventReceiver:
             if missing:
                 self._announce_lost(batch.worker, source, ring, sequence - 1, 0, f"{missing} did not arrive")
             end = ring.reader.end_of(len(data)) if ring.reader is not None else 0
-            self._apply(source, ring, batch, rejected, data, end)
+            if not self._apply(source, ring, batch, made, data, end, may_wait=ring.reader is not None):
+                # it stands in its ring: it is read there when it may go on, and so is what comes after it
+                ring.lane.known = max(ring.lane.known, sequence)
+                self._wait(ring, batch, made, now)
         elif arrival is Arrival.IN_RING:
             self._reading[batch.worker] = source
         else:
@@ -242,50 +299,151 @@ class EventReceiver:
             if older in source.rings:
                 self._retire(worker, source, older)
         lane = source.delivery.open(incarnation, 1, has_ring=False, now=now)
-        source.rings[incarnation] = _Ring(lane, None)
+        group = self._group("", worker, {})
+        ring = source.rings[incarnation] = _Ring(worker, lane, None, group, ("", incarnation))
+        group.merge.opened(ring.side)
+
+    def _group(self, connection: str, worker: str, rules: Mapping[str, str]) -> _Group:
+        """The connection's group; a worker that names none is one of its own."""
+        key = connection or f" {worker}"
+        group = self._groups.get(key)
+        if group is None:
+            positions = self._positions
+            save = functools.partial(positions.save, key) if positions is not None else _nowhere
+            group = self._groups[key] = _Group(connection or worker, StreamMerge(rules), save)
+            for stream in positions.restored(key) if positions is not None else ():
+                group.merge.restore(stream)
+            if self._on_hole is not None:
+                for hole in group.merge.open_holes():
+                    self._on_hole(group.name, hole)
+        elif rules:
+            group.merge.follow(rules)
+        return group
 
     # ---- applying
 
     def _apply(
-        self, source: _Source, ring: _Ring, batch: Batch[Any], rejected: Sequence[Any], data: bytes, end: int
-    ) -> None:
-        """The next batch of a lane, to the handlers; `end`: position behind it in its ring."""
+        self,
+        source: _Source,
+        ring: _Ring,
+        batch: Batch[Any],
+        made: Sequence[Gap],
+        data: bytes,
+        end: int,
+        *,
+        may_wait: bool,
+    ) -> bool:
+        """The next batch of a lane, to the handlers; `end`: position behind it in its ring. False: it has to wait."""
         sequence, events = batch.sequence, batch.events
         reader = ring.reader
-        if reader is not None:
-            reader.taking(sequence)
+        merge = ring.group.merge
         started_ns = time.time_ns()
         publish_ns = batch.publish_ns
         for event in events:
             _stamp(event, "publish_ns", publish_ns)
-        if sequence == ring.redeliver:
+        again = sequence == ring.redeliver
+        if again:
             for event in events:
                 _stamp(event, "redelivered", True)
-            ring.redelivered += len(events)
-            self.redelivered_total += len(events)
-        self._engine.dispatch_batch(events)
-        count = len(events)
-        if rejected:
-            self._announce_rejected(batch, source, ring, rejected)
-        ring.applied += count
-        source.applied_total += count
+        admission = merge.admit(ring.side, events, may_wait=may_wait and not again)
+        if admission is None:
+            return False
+        if reader is not None:
+            reader.taking(sequence)
+        given = admission.events
+        self._engine.dispatch_batch(given)
+        self._count(source, ring, batch, made, admission, again=again)
         ring.lane.next_sequence = sequence + 1
         if reader is not None:
-            reader.took(sequence, end, ring.applied, ring.lost, ring.redelivered)
-        self._on_batch(data)
-        if not events:
-            return
-        ended_ns = time.time_ns()
-        self.events_total += count
-        self.last_event = events[-1]
-        source.latency.record(started_ns - events[-1].receive_ns, count)
-        self._engine.dispatch_latency.record((ended_ns - started_ns) // count, count)
-        for event in events:
+            reader.mark(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
+        # if this breaks off, the successor makes it up from the record, whose room is given back last of all
+        merge.settle(ring.group.save)
+        if reader is not None:
+            reader.skip(end)
+        self._go_on(ring)
+        self._tap(data, admission)
+        self._tell_holes(ring.group, admission)
+        if given:
+            ended_ns = time.time_ns()
+            count = len(given)
+            self.events_total += count
+            self.last_event = given[-1]
+            source.latency.record(started_ns - given[-1].receive_ns, count)
+            self._engine.dispatch_latency.record((ended_ns - started_ns) // count, count)
+        return True
+
+    def _count(
+        self,
+        source: _Source,
+        ring: _Ring,
+        batch: Batch[Any],
+        made: Sequence[Gap],
+        admission: Admission,
+        *,
+        again: bool,
+    ) -> None:
+        """Each event of the batch is applied, a copy, or lost. A gap in the place of one (`made`) is lost."""
+        applied, copies, lost = admission.applied, admission.deduplicated, admission.lost
+        if made:
+            kept = len(made)
+            if admission.kept is not None:
+                shown = {id(batch.events[place]) for place in admission.kept}
+                kept = sum(id(gap) in shown for gap in made)
+            applied -= kept
+            copies -= len(made) - kept
+            lost += len(made)
+        ring.applied += applied
+        ring.deduplicated += copies
+        ring.lost += lost
+        source.applied_total += applied
+        source.deduplicated_total += copies
+        source.lost_total += lost
+        if ring.group.merge.sides_open > 1:
+            source.wins_total += applied
+        if again:
+            ring.redelivered += applied
+            self.redelivered_total += applied
+        for event in admission.events:
             if event.__class__ is Gap:
                 source.gaps_total += 1
 
-    def _decode(self, data: bytes) -> tuple[Batch[Any], Sequence[Any]] | None:
-        """A batch and what had to be left out of it, as text; None, counted, if it cannot be read at all."""
+    def _tell_holes(self, group: _Group, admission: Admission | None) -> None:
+        if admission is not None and self._on_hole is not None:
+            for hole in admission.holes:
+                self._on_hole(group.name, hole)
+
+    def _tap(self, data: bytes, admission: Admission) -> None:
+        """What was applied, to whoever looks on."""
+        if admission.kept is None:
+            self._on_batch(data)
+        elif admission.kept:
+            batch = self._text_decoder.decode(data)
+            events = [batch.events[place] for place in admission.kept]
+            self._on_batch(msgspec.msgpack.encode(msgspec.structs.replace(batch, events=events)))
+
+    def _wait(self, ring: _Ring, batch: Batch[Any], made: Sequence[Gap], now: float) -> None:
+        """The next batch of this lane has to wait for another worker."""
+        ring.held = (batch.sequence, batch, made)
+        if ring.wait_until is None:
+            ring.wait_until = now + HOLE_WAIT_S
+        ring.group.waiting.add(ring.worker)
+        self._wake_waiting(ring.group)
+
+    def _go_on(self, ring: _Ring) -> None:
+        """A batch of this lane was applied: others may have waited for it."""
+        group = ring.group
+        if ring.wait_until is not None:
+            ring.wait_until = ring.held = None
+            group.waiting.discard(ring.worker)
+        if group.waiting:
+            self._wake_waiting(group)
+
+    def _wake_waiting(self, group: _Group) -> None:
+        for worker in group.waiting:
+            self._reading[worker] = self._sources[worker]
+
+    def _decode(self, data: bytes) -> tuple[Batch[Any], Sequence[Gap]] | None:
+        """A batch, and the gaps in it that stand for what cannot be read; None, counted, if nothing can."""
         try:
             return self._decoder.decode(data), ()
         except VersionMismatch as error:
@@ -295,23 +453,62 @@ class EventReceiver:
         except MalformedMessage as error:
             return self._salvage(data, error)
 
-    def _salvage(self, data: bytes, error: MalformedMessage) -> tuple[Batch[Any], Sequence[Any]] | None:
-        """A batch with a number that is none: keep its other events."""
+    def _salvage(self, data: bytes, error: MalformedMessage) -> tuple[Batch[Any], Sequence[Gap]] | None:
+        """A batch with a number that is none: keep its other events, say which is lost."""
         self.malformed_total += 1
         try:
             text_batch = self._text_decoder.decode(data)
         except (MalformedMessage, VersionMismatch):
             self._log.error("batch_malformed", reason=str(error), source=_sender_of(data))
             return None
-        good, bad = [], []
+        events: list[Any] = []
+        made: list[Gap] = []
         for event in text_batch.events:
             single = msgspec.structs.replace(text_batch, events=[event])
             try:
-                good.extend(self._decoder.decode(msgspec.msgpack.encode(single)).events)
+                events.extend(self._decoder.decode(msgspec.msgpack.encode(single)).events)
             except MalformedMessage as reason:
-                bad.append(event)
+                made.append(_gap_for(event, text_batch.worker))
+                events.append(made[-1])
                 self._log.error("event_rejected", source=text_batch.worker, reason=str(reason), sample=event)
-        return msgspec.structs.replace(text_batch, events=good), bad
+        return msgspec.structs.replace(text_batch, events=events), made
+
+    # ---- what an engine before has left
+
+    def _begin(self, now: float) -> None:
+        """Take up the positions, then, before anything else, what the engine before had in hand."""
+        self._begun = True
+        try:
+            self._positions = PositionFile.open(self._run_dir)
+        except OSError as error:
+            self._log.error("positions_unusable", reason=str(error))
+        else:
+            if self._positions.damage:
+                self._log.error("positions_damaged", reason=self._positions.damage)
+        self._find_rings(now)
+        rings = [ring for source in self._sources.values() for ring in source.rings.values()]
+        for ring in rings:
+            self._take_up(ring)
+        for ring in rings:
+            if ring.redeliver and ring.reader is not None:
+                self._read_record(ring.worker, self._sources[ring.worker], ring, ring.reader, now, may_wait=False)
+        for group in self._groups.values():
+            for side in group.merge.absent():
+                for stream in group.merge.closed(side):
+                    group.save(stream)
+
+    def _take_up(self, ring: _Ring) -> None:
+        """Batches that are done with and whose positions were perhaps not written any more."""
+        reader = ring.reader
+        while reader is not None and (record := _try_next(reader)) is not None:
+            if record.sequence >= ring.lane.next_sequence:
+                return
+            decoded = self._decode(record.data)
+            if decoded is not None:
+                admission = ring.group.merge.admit(ring.side, decoded[0].events, may_wait=False)
+                ring.group.merge.settle(ring.group.save)
+                self._tell_holes(ring.group, admission)
+            reader.skip(record.end)
 
     # ---- what stands in rings
 
@@ -340,7 +537,10 @@ class EventReceiver:
         if reader is None:
             return False
         lane = source.delivery.open(incarnation, 1, has_ring=True, now=now)
-        ring = source.rings[incarnation] = _Ring(lane, reader)
+        identity = reader.identity
+        group = self._group(identity.connection, worker, identity.rules)
+        ring = source.rings[incarnation] = _Ring(worker, lane, reader, group, (identity.side, incarnation))
+        group.merge.opened(ring.side)
         self._resume(worker, ring, reader)
         self._reading[worker] = source
         return True
@@ -355,7 +555,8 @@ class EventReceiver:
             if record is not None:
                 ring.applied, ring.lane.next_sequence = record.events_before, record.sequence
             return
-        ring.applied, ring.lost, ring.redelivered = done.applied, done.lost, done.redelivered
+        ring.applied, ring.deduplicated, ring.lost = done.applied, done.deduplicated, done.lost
+        ring.redelivered = done.redelivered
         ring.lane.next_sequence = done.sequence + 1
         if reader.in_hand > done.sequence:
             ring.redeliver = reader.in_hand
@@ -367,7 +568,9 @@ class EventReceiver:
                 del self._reading[worker]
         return bool(self._reading)
 
-    def _read_ring(self, worker: str, source: _Source, now: float, *, all_of_it: bool = False) -> bool:
+    def _read_ring(
+        self, worker: str, source: _Source, now: float, *, all_of_it: bool = False, may_wait: bool = True
+    ) -> bool:
         """Read the current lane's ring, if that is due; retire it if it is dead and read. True if there is more."""
         delivery = source.delivery
         incarnation = delivery.current()
@@ -379,10 +582,12 @@ class EventReceiver:
             if not all_of_it and not delivery.reads(now, empty=reader.empty):
                 return False
             for _ in range(BATCHES_PER_TURN):
-                if not self._read_record(worker, source, ring, reader, now):
+                if not self._read_record(worker, source, ring, reader, now, may_wait=may_wait):
                     break
             else:
                 return True
+            if ring.wait_until is not None:
+                return False
             if ring.damaged_at is not None and not delivery.dead(now):
                 return False
         if not delivery.dead(now):
@@ -395,12 +600,19 @@ class EventReceiver:
     def _read_to_the_end(self, worker: str, source: _Source, now: float) -> None:
         current = source.delivery.current()
         while current is not None and source.delivery.current() == current:
-            if not self._read_ring(worker, source, now, all_of_it=True):
+            if not self._read_ring(worker, source, now, all_of_it=True, may_wait=False):
                 return
 
-    def _read_record(self, worker: str, source: _Source, ring: _Ring, reader: RingReader, now: float) -> bool:
+    def _read_record(
+        self, worker: str, source: _Source, ring: _Ring, reader: RingReader, now: float, *, may_wait: bool
+    ) -> bool:
         """The next record of a ring; False if there is none, or none that can be read now."""
         lane = ring.lane
+        if ring.wait_until is not None:
+            if now >= ring.wait_until:
+                may_wait = False
+            elif may_wait and not ring.group.merge.can_go_on(ring.side[0]):
+                return False
         try:
             record = reader.next()
         except MalformedMessage as error:
@@ -415,18 +627,28 @@ class EventReceiver:
             reader.skip(record.end)  # done with, but the engine before died just then
             return True
         if record.sequence > lane.next_sequence:
-            events = max(0, record.events_before - ring.applied - ring.lost)
+            events = max(0, record.events_before - ring.done)
             self._announce_lost(worker, source, ring, record.sequence - 1, events, "do not stand in the ring")
-        self._apply_record(worker, source, ring, record)
-        return True
+        elif record.events_before != ring.done:
+            self._violated(ring, record.events_before)
+        return self._apply_record(worker, source, ring, record, now, may_wait=may_wait)
 
-    def _apply_record(self, worker: str, source: _Source, ring: _Ring, record: Record) -> None:
-        decoded = self._decode(record.data)
-        if decoded is None:
-            self._announce_lost(worker, source, ring, record.sequence, record.events, "cannot be decoded", record.end)
-            return
-        batch, rejected = decoded
-        self._apply(source, ring, batch, rejected, record.data, record.end)
+    def _apply_record(
+        self, worker: str, source: _Source, ring: _Ring, record: Record, now: float, *, may_wait: bool
+    ) -> bool:
+        if ring.held is not None and ring.held[0] == record.sequence:
+            batch, made = ring.held[1:]
+        else:
+            decoded = self._decode(record.data)
+            if decoded is None:
+                cause = "cannot be decoded"
+                self._announce_lost(worker, source, ring, record.sequence, record.events, cause, record.end)
+                return True
+            batch, made = decoded
+        if self._apply(source, ring, batch, made, record.data, record.end, may_wait=may_wait):
+            return True
+        self._wait(ring, batch, made, now)
+        return False
 
     def _pass_damage(
         self, worker: str, source: _Source, ring: _Ring, reader: RingReader, now: float, error: MalformedMessage
@@ -439,7 +661,7 @@ class EventReceiver:
         if not dead and (now - ring.damaged_at < DAMAGE_S or not reader.plausible):
             return False  # another processor's writes may come late; the next commit writes the head anew
         mark = reader.committed()
-        done = ring.applied + ring.lost
+        done = ring.done
         record = reader.find(ring.lane.next_sequence, mark.sequence if mark is not None else _SEQUENCE_MAX)
         cause = f"are damaged: {error.reason}"
         if record is not None:
@@ -448,8 +670,7 @@ class EventReceiver:
                 events = max(0, record.events_before - done)
                 self._announce_lost(worker, source, ring, record.sequence - 1, events, cause, start)
             # applied here: where the head is damaged and not the record, reading would only come here again
-            self._apply_record(worker, source, ring, record)
-            return True
+            return self._apply_record(worker, source, ring, record, now, may_wait=not dead)
         ring.damaged_at = None
         if mark is not None:
             events = max(0, mark.events - done)
@@ -482,12 +703,17 @@ class EventReceiver:
         """Everything of this incarnation is done with."""
         ring = source.rings.pop(incarnation)
         source.delivery.retire(incarnation)
+        group = ring.group
+        for stream in group.merge.closed(ring.side):
+            group.save(stream)
+        self._wake_waiting(group)
         reader = ring.reader
         if reader is None:
             return
-        self._check_account(worker, ring, reader)
         mark = reader.committed()
-        committed = mark.events if mark is not None else ring.applied + ring.lost
+        if mark is None or mark.events != ring.done:
+            self._violated(ring, mark.events if mark is not None else None)
+        committed = mark.events if mark is not None else ring.done
         account = RingFigures(
             worker=worker,
             incarnation=incarnation,
@@ -498,24 +724,44 @@ class EventReceiver:
             lost_events=ring.lost,
             redelivered_events=ring.redelivered,
             dropped_events=reader.dropped,
+            deduplicated_events=ring.deduplicated,
         )
         reader.close()
         self._on_drained(account, reader.path)
 
-    def _check_account(self, worker: str, ring: _Ring, reader: RingReader) -> None:
-        """Committed = applied + announced as lost, once everything has been read."""
-        mark = reader.committed()
-        if mark is not None and mark.events == ring.applied + ring.lost:
+    # ---- accounts
+
+    def _check_accounts(self) -> None:
+        """Committed = applied + copies + announced as lost, of every ring of which all is done with just now."""
+        for source in self._sources.values():
+            for ring in source.rings.values():
+                reader = ring.reader
+                if reader is None or ring.violated or not reader.empty:
+                    continue
+                mark = reader.committed()
+                if mark is not None and mark.head == reader.tail and mark.events != ring.done:
+                    self._violated(ring, mark.events)
+
+    def _violated(self, ring: _Ring, committed: int | None) -> None:
+        """The account does not add up: an error of ours, or damage that nothing else has noticed. Told once a ring."""
+        if ring.violated:
             return
+        ring.violated = True
         self.violations_total += 1
+        incarnation = ring.side[1]
         self._log.error(
             "account_violated",
-            source=worker,
-            incarnation=reader.incarnation,
-            committed=mark.events if mark is not None else "unreadable",
+            source=ring.worker,
+            incarnation=incarnation,
+            committed=committed if committed is not None else "unreadable",
             applied=ring.applied,
+            deduplicated=ring.deduplicated,
             lost=ring.lost,
         )
+        cause = (
+            f"the account of {ring.worker}#{incarnation} does not add up: {committed} committed, {ring.done} done with"
+        )
+        self._announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
 
     # ---- what is missing
 
@@ -535,20 +781,7 @@ class EventReceiver:
         if ring.reader is not None:
             reader = ring.reader
             position = reader.tail if end is None else end
-            reader.took(last, position, ring.applied, ring.lost, ring.redelivered)
-
-    def _announce_rejected(self, batch: Batch[Any], source: _Source, ring: _Ring, rejected: Sequence[Any]) -> None:
-        """Events with a number that is none are lost to handlers of this number type: say which."""
-        ring.lost += len(rejected)
-        source.lost_total += len(rejected)
-        source.gaps_total += len(rejected)
-        for event in rejected:
-            identifier = getattr(event, "trade_id", None)
-            first, last = getattr(event, "first_id", identifier), getattr(event, "last_id", identifier)
-            at = event.receive_ns
-            cause = f"an event of {batch.worker} has a number that is none"
-            kind = EVENT_TYPES[type(event)]
-            self._announce(Gap(event.exchange, event.symbol, 0, time.time_ns(), kind, first, last, at, at, cause))
+            reader.took(last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
 
     def _announce(self, gap: Gap) -> None:
         self._engine.dispatch(Event(EVENT_GAP, gap))
@@ -563,6 +796,19 @@ class EventReceiver:
 
     def _ringless(self) -> bool:
         return any(ring.reader is None for source in self._sources.values() for ring in source.rings.values())
+
+
+def _nowhere(stream: Stream) -> None:
+    """Where there is no file of positions."""
+
+
+def _gap_for(event: Any, worker: str) -> Gap:
+    """An event with a number that is none is lost to handlers of this number type: says which."""
+    identifier = getattr(event, "trade_id", None)
+    first, last = getattr(event, "first_id", identifier), getattr(event, "last_id", identifier)
+    at = event.receive_ns
+    cause = f"an event of {worker} has a number that is none"
+    return Gap(event.exchange, event.symbol, 0, at, EVENT_TYPES[type(event)], first, last, at, at, cause)
 
 
 def remove_ring(path: str) -> None:

@@ -23,6 +23,6 @@ def recover(run_dir: RunDir, log: Log) -> None:
 def tell_what_is_left_in_rings(path: str, when: str, log: Log) -> None:
     """The rings go with the run: what no engine has taken out of them is lost, not silently."""
     for ring in read_figures(path):
-        events = ring.committed_events - ring.applied_events - ring.lost_events
+        events = ring.committed_events - ring.applied_events - ring.deduplicated_events - ring.lost_events
         if events > 0:
             log.error("events_left", worker=ring.worker, incarnation=ring.incarnation, events=events, when=when)

@@ -17,10 +17,11 @@ __all__ = ["RingAccount", "RingAccounts"]
 
 
 class RingAccount(Struct, frozen=True, kw_only=True):
-    """Events of one worker over all its incarnations: committed = applied + lost + what still stands in rings."""
+    """Events of one worker over all its incarnations: committed = applied + deduplicated + lost + what is in rings."""
 
     committed: int = 0
     applied: int = 0
+    deduplicated: int = 0
     lost: int = 0
     redelivered: int = 0
     used_bytes: int = 0
@@ -47,6 +48,7 @@ class RingAccounts:
         self._closed[told.source] = RingAccount(
             committed=before.committed + told.committed,
             applied=before.applied + told.applied,
+            deduplicated=before.deduplicated + told.deduplicated,
             lost=before.lost + told.lost,
             redelivered=before.redelivered + told.redelivered,
         )
@@ -61,6 +63,7 @@ class RingAccounts:
             accounts[each.worker] = RingAccount(
                 committed=before.committed + each.committed_events,
                 applied=before.applied + each.applied_events,
+                deduplicated=before.deduplicated + each.deduplicated_events,
                 lost=before.lost + each.lost_events,
                 redelivered=before.redelivered + each.redelivered_events,
                 used_bytes=before.used_bytes + each.used_bytes,

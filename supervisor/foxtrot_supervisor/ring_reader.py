@@ -26,6 +26,7 @@ class RingReader:
         self.worker = identity.worker
         self.incarnation = identity.incarnation
         self.capacity = identity.capacity
+        self.identity = identity
         self._map = mapped
         self._whole = memoryview(mapped)
         self._words = self._whole[:HEADER_BYTES].cast("Q")
@@ -105,17 +106,22 @@ class RingReader:
         """This batch goes to the handlers now."""
         self._words[_APPLYING] = sequence
 
-    def took(self, sequence: int, end: int, applied: int, lost: int, redelivered: int) -> None:
+    def took(self, sequence: int, end: int, applied: int, lost: int, redelivered: int, deduplicated: int = 0) -> None:
         """All up to this batch is done with; totals of this ring. Gives the room before `end` back."""
+        self.mark(sequence, applied, lost, redelivered, deduplicated)
+        self.skip(end)
+
+    def mark(self, sequence: int, applied: int, lost: int, redelivered: int, deduplicated: int) -> None:
+        """All up to this batch is done with, but its record has to stay for now."""
         words = self._words
         self._turn ^= 1
         mark = _MARK + 8 * self._turn
         words[mark + 1] = applied
         words[mark + 2] = lost
         words[mark + 3] = redelivered
+        words[mark + 4] = deduplicated
         words[mark] = sequence
         words[_APPLIED] = sequence  # one aligned store: from here on a crash gives nothing of it again
-        words[_TAIL] = self.tail = end
 
     def skip(self, end: int) -> None:
         """Give the room before `end` back, of batches that are done with."""

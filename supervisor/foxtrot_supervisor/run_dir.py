@@ -34,7 +34,7 @@ HOLDER_READ_S = 0.2
 
 LOCK_BYTES_MAX = 4096
 
-_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "application.json", "lock")
+_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "application.json", "positions.map", "lock")
 _LOCK = "lock"
 
 

@@ -42,7 +42,14 @@ GROWING: Final = ("rss_bytes", "open_fds", "threads", "tasks", "queue_depth")
 FRESH_S: Final = 15.0
 """A heartbeat older than this says nothing of now."""
 
-_SOURCE_TOTALS: Final = ("applied_total", "deduplicated_total", "gaps_total", "lost_total", "late_total")
+_SOURCE_TOTALS: Final = (
+    "applied_total",
+    "deduplicated_total",
+    "gaps_total",
+    "lost_total",
+    "late_total",
+    "wins_total",
+)
 
 
 class Vitals:

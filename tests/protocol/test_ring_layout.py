@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -253,13 +254,37 @@ def test_headers_that_are_none() -> None:
         ring_layout.read_identity(b"short")
 
 
-@pytest.mark.parametrize(("capacity", "name", "reason"), [(12, b"w", "capacity"), (CAPACITY_MIN, b"\xff", "no text")])
-def test_identities_with_a_good_checksum_and_nonsense(capacity: int, name: bytes, reason: str) -> None:
-    facts = ring_layout._IDENTITY.pack(MAGIC, 1, HEADER_BYTES, capacity, 1)
-    checksum = ring_layout._crc32(name, ring_layout._crc32(facts[8:]))
-    page = facts + ring_layout._NAME_LENGTH.pack(len(name), checksum) + name
+@pytest.mark.parametrize(
+    ("capacity", "name", "rules", "reason"),
+    [
+        (12, b"w", b"", "capacity"),
+        (CAPACITY_MIN, b"\xff", b"", "no text"),
+        (CAPACITY_MIN, b"w" * 201, b"", "too long"),
+        (CAPACITY_MIN, b"w", b"eBook.=unheard-of", "identity rules"),
+        (CAPACITY_MIN, b"w", b"\xff", "identity rules"),
+    ],
+)
+def test_identities_with_a_good_checksum_and_nonsense(capacity: int, name: bytes, rules: bytes, reason: str) -> None:
+    facts = ring_layout._IDENTITY.pack(MAGIC, 2, HEADER_BYTES, capacity, 1)
+    lengths = len(name), 0, 0, len(rules)
+    checksum = ring_layout._crc32(facts[8:])
+    checksum = ring_layout._crc32(name + rules, ring_layout._crc32(ring_layout._LENGTHS.pack(*lengths, 0, 0), checksum))
+    page = facts + ring_layout._LENGTHS.pack(*lengths, checksum, 0) + name + rules
     with pytest.raises(MalformedMessage, match=reason):
         ring_layout.read_identity(page.ljust(HEADER_BYTES, b"\0"))
+
+
+def test_connection_side_and_rules_come_back() -> None:
+    rules = {"eMarketTrade.": "sequence", "eBook.": "update_ids"}
+    identity = RingIdentity("spot.b", 7, CAPACITY_MIN, "spöt", "b", rules)
+    page = ring_layout.pack_identity(identity).ljust(HEADER_BYTES, b"\0")
+    assert ring_layout.read_identity(MAGIC.to_bytes(8, "little") + page[8:]) == identity
+
+
+@pytest.mark.parametrize("more", [{"connection": "x" * 201}, {"side": "x" * 9}, {"rules": {"eBook.": "guess"}}])
+def test_impossible_connections_sides_and_rules_are_not_written(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        ring_layout.pack_identity(RingIdentity("w", 1, CAPACITY_MIN, **more))
 
 
 def words(**values: int) -> memoryview:

@@ -22,9 +22,11 @@ async def early_tail(context: ChildContext) -> int:
     """Acknowledges a batch before the handlers have had it."""
     apply = EventReceiver._apply
 
-    def acknowledge_first(self: Any, source: Any, ring: Any, batch: Any, rejected: Any, data: bytes, end: int) -> None:
+    def acknowledge_first(
+        self: Any, source: Any, ring: Any, batch: Any, made: Any, data: bytes, end: int, *, may_wait: bool
+    ) -> bool:
         ring.reader.took(batch.sequence, end, ring.applied + len(batch.events), ring.lost, ring.redelivered)
-        apply(self, source, ring, batch, rejected, data, end)
+        return apply(self, source, ring, batch, made, data, end, may_wait=may_wait)
 
     EventReceiver._apply = acknowledge_first  # type: ignore[method-assign]  # broken on purpose
     return await engine_process.run(context)

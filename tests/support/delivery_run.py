@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -76,6 +76,7 @@ class DeliveryRun:
         nap: tuple[int, float] = (0, 0.0),
         ring: RingConfig | None = None,
         settle_s: float = LIMIT_S,
+        redundancy: Literal[1, 2] = 1,
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
@@ -84,7 +85,7 @@ class DeliveryRun:
         self._settle_s = settle_s
         self.path = folder / "handled"
         (folder / "delivery_handler.py").write_text(_HANDLER.format(nap=nap, path=str(self.path)))
-        self.workers = {f"{symbol.lower()}.a": symbol for symbol in symbols}
+        self.workers = {f"{symbol.lower()}.{side}": symbol for symbol in symbols for side in "ab"[:redundancy]}
         config = FoxtrotConfig(
             supervisor=quick(
                 start_method="auto", hung_s=20.0, late_s=10.0, restart_intensity=1000, stop_ask_s=10.0, backoff_s=0.01
@@ -99,6 +100,7 @@ class DeliveryRun:
                     symbols=[symbol],
                     url=sim.url,
                     rest_url=sim.rest_url,
+                    redundancy=redundancy,
                 )
                 for symbol in symbols
             ],

@@ -25,12 +25,13 @@ keeps a sample, and goes on: an adapter must stay usable after it raised.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
 from foxtrot_protocol.events import MarketEvent, Trade
+from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
 
 __all__ = [
     "Acknowledged",
@@ -179,6 +180,9 @@ class Adapter(abc.ABC):
     """Where a page of past trades begins: at the first identifier asked for, or at the last, going back."""
     backfill_ids: ClassVar[Literal["dense", "leaping"]] = "dense"
     """Whether each identifier between two trades is a trade's."""
+    identities: ClassVar[Mapping[str, IdentityRule]] = {}
+    """How copies of an event are recognized, by event type (``eMarketTrade.``); what is not named here is treated by
+    `identity.DEFAULT_IDENTITIES`, which assumes little."""
     hosts: ClassVar[frozenset[str]] = frozenset()
     """Further host names (or domains above them) by which a recording is known to be of this exchange."""
 
@@ -196,6 +200,10 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def address(self, base: str) -> str:
         """The URL to connect to; `base` is `url` or what the configuration put in its place."""
+
+    def identity_rules(self, channels: Sequence[str]) -> dict[str, IdentityRule]:
+        """`identities` of a connection with these channels, completed by the defaults."""
+        return {**DEFAULT_IDENTITIES, **self.identities}
 
     def opening(self) -> list[str]:
         """Texts to send as soon as the connection is open."""

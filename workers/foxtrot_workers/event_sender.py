@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Mapping
 
 import zmq
 
@@ -41,9 +42,13 @@ class EventSender:
         worker: str,
         incarnation: int,
         ring_bytes: int,
+        *,
+        connection: str,
+        side: str,
+        rules: Mapping[str, str],
     ) -> None:
-        """Raises `ring_writer.RingRefused`."""
-        self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes)
+        """Raises `ring_writer.RingRefused`; `rules`: how copies of each event type are recognized."""
+        self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes, connection=connection, side=side, rules=rules)
         self._encoder = BatchEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
         self._sequence = 0
         self._waiting: deque[tuple[int, int, bytes]] = deque()

@@ -114,6 +114,9 @@ class FeedWorker:
             context.spec.name,
             context.spec.incarnation,
             settings.ring_bytes,
+            connection=settings.connection,
+            side=settings.side,
+            rules=adapter.identity_rules(settings.channels),
         )
         self._pressure = Backpressure(settings.ring_bytes, settings.full_wait_s)
         self._dropped = DroppedEvents()

@@ -9,6 +9,7 @@ import contextlib
 import mmap
 import os
 import struct
+from collections.abc import Mapping
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, RingIdentity, Word
@@ -35,14 +36,25 @@ class RingRefused(Exception):
 
 
 class RingWriter:
-    """One ring, written by this process alone. Raises `RingRefused`."""
+    """One ring, written by this process alone."""
 
-    def __init__(self, run_dir: str, worker: str, incarnation: int, capacity: int) -> None:
+    def __init__(
+        self,
+        run_dir: str,
+        worker: str,
+        incarnation: int,
+        capacity: int,
+        *,
+        connection: str = "",
+        side: str = "",
+        rules: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raises `RingRefused`; `connection`, `side`, `rules` as in `RingIdentity`."""
         kept = sum((ring_layout.parse_ring_name(name) or ("", 0))[0] == worker for name in os.listdir(run_dir))
         if kept >= RINGS_KEPT_MAX:
             raise RingRefused(f"{kept} earlier rings of {worker} wait for the engine")
         self.path = os.path.join(run_dir, ring_layout.ring_name(worker, incarnation))
-        identity = ring_layout.pack_identity(RingIdentity(worker, incarnation, capacity))
+        identity = ring_layout.pack_identity(RingIdentity(worker, incarnation, capacity, connection, side, rules or {}))
         size = HEADER_BYTES + capacity
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -84,7 +84,7 @@ def test_a_trade() -> None:
 
 
 def test_the_makers_counterpart_is_the_taker() -> None:
-    wire = Wire("trade", "agg_trade")
+    wire = Wire("trade")
     sides = [
         event.side
         for maker_bought in (True, False)

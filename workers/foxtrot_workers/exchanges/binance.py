@@ -11,14 +11,28 @@ into a number finds out, and one frame in a million does not pay for the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
-from foxtrot_protocol.events import EVENT_MARKET_TRADE, Bar, BookDelta, BookSnapshot, MarketEvent, Quote, Ticker, Trade
+from foxtrot_protocol.events import (
+    EVENT_BAR,
+    EVENT_BBO,
+    EVENT_BOOK,
+    EVENT_MARKET_TRADE,
+    EVENT_TICKER,
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    MarketEvent,
+    Quote,
+    Ticker,
+    Trade,
+)
+from foxtrot_protocol.identity import IdentityRule
 from foxtrot_workers.adapter import (
     Acknowledged,
     Adapter,
@@ -51,7 +65,10 @@ SUFFIXES = {
 }
 """Configuration channel to stream name, without the symbol."""
 
-BOOK_CHANNELS = frozenset({"book", "book5", "book10", "book20"})
+PICTURE_CHANNELS = frozenset({"book5", "book10", "book20"})
+"""Whole books of few levels, each time anew."""
+
+BOOK_CHANNELS = PICTURE_CHANNELS | {"book"}
 
 DEPTH_LEVELS = 1000
 DEPTH_WEIGHT = 50
@@ -286,6 +303,13 @@ class Binance(Adapter):
     hosts: ClassVar[frozenset[str]] = frozenset({"data-stream.binance.vision", "stream.testnet.binance.vision"})
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (TRADE_HISTORY, AGG_TRADE_HISTORY)
+    identities: ClassVar[Mapping[str, IdentityRule]] = {
+        EVENT_MARKET_TRADE: "sequence",  # trade ids, and aggregate ids, count each symbol's without a hole
+        EVENT_BBO: "latest",
+        EVENT_BOOK: "update_ids",
+        EVENT_TICKER: "latest",
+        EVENT_BAR: "latest",
+    }
     limits: ClassVar[Limits] = Limits(
         silence_s=45.0,  # the server pings every 20 s: two missed
         send_interval_s=0.5,  # 5 a second are allowed, yet 250 ms apart was measured to be closed with 1008
@@ -319,6 +343,10 @@ class Binance(Adapter):
             raise ValueError(f"{self.name} has no channel {unknown[0]!r}")
         if len(BOOK_CHANNELS.intersection(channels)) > 1:
             raise ValueError("only one of book, book5, book10 and book20 fits one connection")
+        if {"trade", "agg_trade"}.issubset(channels):
+            raise ValueError(
+                "trade and agg_trade both become eMarketTrade. but count separately: give them a connection each"
+            )
         topics: dict[str, Topic] = {}
         for symbol in symbols:
             if not _possible_symbol(symbol):
@@ -327,6 +355,12 @@ class Binance(Adapter):
                 wire = f"{symbol.lower()}@{SUFFIXES[channel]}"
                 topics.setdefault(wire, Topic(channel, symbol.upper(), wire))
         return list(topics.values())
+
+    def identity_rules(self, channels: Sequence[str]) -> dict[str, IdentityRule]:
+        rules = super().identity_rules(channels)
+        if PICTURE_CHANNELS.intersection(channels):
+            rules[EVENT_BOOK] = "latest"  # each picture stands for itself
+        return rules
 
     def address(self, base: str) -> str:
         """Combined streams at `base`; what stands there already (path, timeUnit) is kept."""

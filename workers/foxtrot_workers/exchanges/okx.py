@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -24,7 +24,14 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from foxtrot_protocol.events import (
+    EVENT_BAR,
+    EVENT_BBO,
+    EVENT_BOOK,
+    EVENT_FUNDING,
+    EVENT_MARK_PRICE,
     EVENT_MARKET_TRADE,
+    EVENT_OPEN_INTEREST,
+    EVENT_TICKER,
     Bar,
     BookDelta,
     BookSnapshot,
@@ -36,6 +43,7 @@ from foxtrot_protocol.events import (
     Ticker,
     Trade,
 )
+from foxtrot_protocol.identity import IdentityRule
 from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter import (
     Acknowledged,
@@ -288,6 +296,16 @@ class Okx(Adapter):
     backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
     backfill_ids: ClassVar[Literal["dense", "leaping"]] = "leaping"
     hosts: ClassVar[frozenset[str]] = frozenset({"okx.com", "okex.com"})
+    identities: ClassVar[Mapping[str, IdentityRule]] = {
+        EVENT_MARKET_TRADE: "increasing",  # a frame may stand for several fills: ids leap
+        EVENT_BBO: "latest",
+        EVENT_BOOK: "chained",
+        EVENT_TICKER: "latest",
+        EVENT_BAR: "latest",
+        EVENT_FUNDING: "latest",
+        EVENT_MARK_PRICE: "latest",
+        EVENT_OPEN_INTEREST: "latest",
+    }
     limits: ClassVar[Limits] = Limits(
         silence_s=30.0,
         send_interval_s=0.1,
@@ -330,6 +348,12 @@ class Okx(Adapter):
                 wire = f"{CHANNELS[channel]}:{symbol}"
                 topics.setdefault(wire, Topic(channel, symbol, wire))
         return list(topics.values())
+
+    def identity_rules(self, channels: Sequence[str]) -> dict[str, IdentityRule]:
+        rules = super().identity_rules(channels)
+        if "book5" in channels:
+            rules[EVENT_BOOK] = "latest"  # each picture stands for itself
+        return rules
 
     def address(self, base: str) -> str:
         """`base` with the path that the topics need; a path of another kind is kept."""
