@@ -42,6 +42,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos_delivery": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos_kills": "test_chaos.py",
     "foxtrot_supervisor.chaos_run": "test_chaos.py",
+    "foxtrot_supervisor.cli_doctor": "test_doctor.py",
     "foxtrot_supervisor.cli_top": "test_top.py",
     "foxtrot_supervisor.nursery_link": "test_nursery.py",
     "foxtrot_supervisor.process": "test_process.py",

@@ -26,6 +26,8 @@ class SupervisorExit(enum.IntEnum):
     LEFTOVER = 6
     """The audit found something left behind."""
     UNKILLABLE = 7
+    UNHEALTHY = 8
+    """``doctor`` found something that needs somebody."""
     ALREADY_RUNNING = 75
     CONFIGURATION = 78
 

@@ -40,6 +40,7 @@ from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor import config_file, discovery, run_dir
 from foxtrot_supervisor.cli_chaos import chaos
+from foxtrot_supervisor.cli_doctor import doctor
 from foxtrot_supervisor.cli_top import top
 from foxtrot_supervisor.cli_unit import unit
 from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, Problem, default_config
@@ -172,7 +173,7 @@ def cli(debug: bool) -> None:
     \b
     Exit codes: 0 clean, 1 internal error, 2 usage, 3 not started or no run found, 4 clean but a SIGKILL was
     needed, 5 an essential worker is FATAL, 6 something was left behind, 7 a process could not be killed,
-    75 already running, 78 configuration.
+    8 doctor found something that needs somebody, 75 already running, 78 configuration.
     """
 
 
@@ -738,5 +739,6 @@ def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool)
 
 
 cli.add_command(chaos)
+cli.add_command(doctor)
 cli.add_command(top)
 cli.add_command(unit)

@@ -36,4 +36,4 @@ def test_whatever_nobody_planned_is_a_crash(code: int | None, signal: int | None
 
 
 def test_the_promised_numbers_of_the_supervisor() -> None:
-    assert [int(code) for code in SupervisorExit] == [0, 1, 2, 3, 4, 5, 6, 7, 75, 78]
+    assert [int(code) for code in SupervisorExit] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 75, 78]

@@ -1,0 +1,213 @@
+"""What is wrong with a running supervisor, read off its status. Pure.
+
+A *finding* says where, what and how bad: ``bad`` needs somebody (a leak, lost events, a process that is given up, no
+room), ``watch`` is worth a look (restarts, failing or slow handlers, gaps that were announced). Nothing found is
+healthy. Every rule is one function, so that each can be read and tested by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+__all__ = ["DISK_BAD_BYTES", "DISK_WATCH_BYTES", "FD_SHARE", "Finding", "Surroundings", "diagnose", "report_lines"]
+
+Severity: TypeAlias = Literal["bad", "watch"]
+
+FD_SHARE = 0.8
+"""Share of its descriptors that a process may use before it is told."""
+
+DISK_BAD_BYTES = 64 * 1024 * 1024
+DISK_WATCH_BYTES = 512 * 1024 * 1024
+"""Room in the run directory, where rings stand."""
+
+HEARTBEAT_OLD_S = 10.0
+
+Status: TypeAlias = Mapping[str, Any]
+
+
+class Finding(Struct, frozen=True):
+    """One thing that somebody should look at."""
+
+    severity: Severity
+    where: str
+    """``supervisor``, ``engine``, a child's name, ``handler NAME``, ``disk``."""
+    what: str
+    detail: str = ""
+    """More lines about it; "" if there is nothing to add."""
+
+
+class Surroundings(Struct, frozen=True):
+    """What the status does not tell: looked up on the same machine."""
+
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    open_files_max: Mapping[int, int] = {}
+    """By pid: how many descriptors it may have."""
+
+
+def diagnose(status: Status, around: Surroundings) -> list[Finding]:
+    """Everything found, worst first."""
+    found = [
+        *_process("supervisor", status["supervisor"], around),
+        *(finding for child in _children(status) for finding in _child(child, around)),
+        *_engine(status["engine"]),
+        *(finding for worker in status["workers"] for finding in _worker(worker)),
+        *_disk(around),
+    ]
+    return sorted(found, key=lambda finding: finding.severity)
+
+
+def report_lines(status: Status, around: Surroundings, findings: list[Finding]) -> list[str]:
+    """The report for people."""
+    lines = ["processes:"]
+    for name, process in [("supervisor", status["supervisor"]), *((c["name"], c) for c in _children(status))]:
+        lines.append(f"  {name}: {process['state']}{_figures(process)}")
+    engine = status["engine"]
+    if engine:
+        owners = ", ".join(engine["owners"]) or "none"
+        lines += [
+            f"engine: {engine['queue_depth']} queued, dispatch p50 {engine['dispatch_p50_us']:g} us"
+            f" p99 {engine['dispatch_p99_us']:g} us, {engine['slow_handlers']} slow calls,"
+            f" {engine['handler_errors_total']} failed; owners: {owners}",
+            "handlers (those that most need looking at):",
+            *(f"  {_handler_line(handler)}" for handler in engine["handlers"]),
+        ]
+    lines.append("accounts:")
+    lines += [
+        f"  {worker['name']}: {worker['committed_total']} committed = {worker['applied_total']} applied"
+        f" + {worker['deduplicated_total']} deduplicated + {worker['lost_total']} lost + in its rings;"
+        f" {worker['gaps_total']} gaps announced"
+        for worker in status["workers"]
+    ]
+    if around.disk_free_bytes is not None:
+        lines.append(f"disk: {_mib(around.disk_free_bytes)} free where the rings stand")
+    if not findings:
+        return [*lines, "nothing found"]
+    lines.append("findings:")
+    for finding in findings:
+        lines.append(f"  {finding.severity.upper()} {finding.where}: {finding.what}")
+        lines += [f"      {line}" for line in finding.detail.splitlines()]
+    return lines
+
+
+# ---- rules
+
+
+def _process(name: str, process: Status, around: Surroundings) -> Iterator[Finding]:
+    for figure, growth in process["growth"].items():
+        if growth["verdict"] == "growing":
+            pace = _amount(figure, growth["per_hour"])
+            yield Finding("bad", name, f"{figure} grows by {pace} an hour, over {growth['span_s']:g} s")
+        elif growth["verdict"] == "over":
+            yield Finding("bad", name, f"{figure} is over its bound")
+    most, has = around.open_files_max.get(process["pid"]), process["open_fds"]
+    if most and has and has > FD_SHARE * most:
+        yield Finding("bad", name, f"{has} of {most} descriptors are open")
+
+
+def _child(child: Status, around: Surroundings) -> Iterator[Finding]:
+    name = child["name"]
+    yield from _process(name, child, around)
+    if child["state"] in ("FATAL", "LOST"):
+        yield Finding("bad", name, f"is {child['state']}", child["cause"])
+    elif child["state"] != child["desired"] and child["state"] not in ("STARTING", "CONNECTING", "STOPPING"):
+        yield Finding("watch", name, f"is {child['state']}", child["cause"])
+    age_s = child["heartbeat_age_s"]
+    if child["state"] == "RUNNING" and age_s is not None and age_s > HEARTBEAT_OLD_S:
+        yield Finding("bad", name, f"has given no life sign for {age_s:g} s", child["stacks"])
+    if child["restarts_total"]:
+        last = child["last_exit"]
+        detail = f"last: {last['cause']}" if last else ""
+        yield Finding("watch", name, f"was restarted {_times(child['restarts_total'])}", detail)
+
+
+def _engine(engine: Status) -> Iterator[Finding]:
+    if not engine:
+        return
+    for leak in engine["leaks"]:
+        first, _, detail = leak.partition("\n")
+        yield Finding("bad", "engine", first, detail)
+    for key, text in _ENGINE_BAD.items():
+        if engine[key]:
+            yield Finding("bad", "engine", f"{engine[key]} {text}")
+    for handler in engine["handlers"]:
+        where = f"handler {handler['handler']}"
+        if handler["suspended"]:
+            yield Finding("bad", where, "is suspended: it kept failing", _handler_line(handler))
+        elif handler["errors"]:
+            yield Finding("watch", where, f"has failed {_times(handler['errors'])}", _handler_line(handler))
+        elif handler["slow"]:
+            yield Finding("watch", where, f"was slow {_times(handler['slow'])}", _handler_line(handler))
+
+
+_ENGINE_BAD = {
+    "account_violations_total": "accounts of rings did not add up",
+    "dropped_total": "events were dropped: the queue was full",
+    "rejected_total": "batches could not be read",
+}
+
+
+def _worker(worker: Status) -> Iterator[Finding]:
+    name = worker["name"]
+    if worker["lost_total"]:
+        yield Finding("bad", name, f"{worker['lost_total']} events were lost (announced as gaps)")
+    if worker["dropped_total"]:
+        yield Finding("bad", name, f"{worker['dropped_total']} events were dropped: its ring was full")
+    if worker["gaps_total"]:
+        yield Finding("watch", name, f"{worker['gaps_total']} gaps were announced")
+    if worker["rejected_total"]:
+        yield Finding("watch", name, f"{worker['rejected_total']} frames were not understood")
+    for topic in worker["topics"]:
+        if topic["state"] in ("stale", "invalid", "gap"):
+            yield Finding("watch", name, f"{topic['topic']} is {topic['state']}")
+
+
+def _disk(around: Surroundings) -> Iterator[Finding]:
+    free = around.disk_free_bytes
+    if free is not None and free < DISK_WATCH_BYTES:
+        severity: Severity = "bad" if free < DISK_BAD_BYTES else "watch"
+        yield Finding(severity, "disk", f"{_mib(free)} free in the run directory")
+
+
+# ---- words
+
+
+def _children(status: Status) -> list[Status]:
+    single = [child for child in (status["engine"], status["nursery"]) if child]
+    return [*single, *status["simulators"], *status["workers"]]
+
+
+def _figures(process: Status) -> str:
+    if process["rss_bytes"] is None:
+        return ""
+    grown = [
+        f"{figure} {growth['verdict']}" for figure, growth in process["growth"].items() if growth["verdict"] != "steady"
+    ]
+    return (
+        f", {_mib(process['rss_bytes'])}, {process['open_fds']} descriptors, {process['threads']} threads,"
+        f" {process['tasks']} tasks; {', '.join(grown) or 'nothing grows'}"
+    )
+
+
+def _handler_line(handler: Status) -> str:
+    owners = ", ".join(handler["owners"]) or "nobody"
+    return (
+        f"{handler['handler']} for {handler['type'] or 'every event'}, of {owners}: {handler['calls']} calls,"
+        f" p50 {handler['p50_us']:g} us, p99 {handler['p99_us']:g} us, max {handler['max_us']:g} us,"
+        f" {handler['slow']} slow, {handler['errors']} failed"
+    )
+
+
+def _amount(figure: str, value: float) -> str:
+    return _mib(value) if figure.endswith("_bytes") else f"{value:.1f}"
+
+
+def _mib(value: float) -> str:
+    return f"{value / 1024 / 1024:.1f} MiB"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,91 @@
+"""What is wrong with a real run: nothing, then a handler that fails, then a worker that is given up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command_line import Run, run_program
+from tests.support.waiting import wait_until
+
+CONFIG = """
+[supervisor]
+run_dir = "RUN_DIR"
+restart_intensity = 0
+[engine]
+handlers = ["mine:setup"]
+[[connections]]
+name = "one"
+exchange = "sim"
+channels = ["trade"]
+symbols = ["BTCUSDT"]
+essential = false
+"""
+
+HANDLER = """
+from pathlib import Path
+
+class Strategy:
+    def __init__(self, engine):
+        engine.register("eMarketTrade.", self.on_trade)
+
+    def on_trade(self, event):
+        if Path("fail").exists():
+            raise RuntimeError("as asked")
+
+def setup(engine):
+    return Strategy(engine)
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    (tmp_path / "mine.py").write_text(HANDLER)
+    run = Run(tmp_path, CONFIG)
+    yield run
+    run.close()
+
+
+def report(run: Run) -> tuple[int, dict[str, Any]]:
+    result = run_program("doctor", "--json", "--run-dir", run.run_dir)
+    return result.returncode, json.loads(result.stdout)
+
+
+def test_a_healthy_run_then_a_handler_that_fails_then_a_worker_that_is_given_up(run: Run, tmp_path: Path) -> None:
+    run.running()
+    code, healthy = report(run)
+    assert healthy["findings"] == []
+    assert (code, healthy["healthy"]) == (0, True)
+    assert healthy["disk_free_bytes"] > 0
+    assert healthy["open_files_max"][str(healthy["status"]["supervisor"]["pid"])] >= 64
+
+    (tmp_path / "fail").touch()
+
+    def failing() -> bool:
+        code, found = report(run)
+        return code == 0 and any(
+            each["where"] == "handler mine.Strategy.on_trade" and each["severity"] == "watch"
+            for each in found["findings"]
+        )
+
+    wait_until(failing, 15, "the handler that fails to be told")
+
+    os.kill(healthy["status"]["workers"][0]["pid"], signal.SIGKILL)
+    wait_until(lambda: report(run)[0] == 8, 15, "the worker to be given up")
+    text = run_program("doctor", "--run-dir", run.run_dir)
+    assert text.returncode == 8
+    assert "BAD one.a: is FATAL" in text.stdout
+    assert "mine.Strategy.on_trade for eMarketTrade." in text.stdout
+    assert run.stop() == 0
+
+
+def test_without_a_run_it_says_where_it_looked(tmp_path: Path) -> None:
+    result = run_program("doctor", "--run-dir", tmp_path)
+    assert result.returncode == 3
+    assert str(tmp_path) in result.stderr
