@@ -168,7 +168,7 @@ class Backfills:
         if bounds is None:
             figures.holes_total += 1
             reason = "its bounds are no numbers"
-            self._tell_given_up(figures, message, message.first_id or "", message.last_id or "", reason)
+            self._tell_given_up(figures, message, message.first_id, message.last_id, reason)
             return
         first, last = bounds
         same_stream = [hole for hole in self._of(message.connection) if _stream(hole) == _stream(message)]
@@ -315,10 +315,8 @@ def _stream(hole: _Hole | HoleFound) -> tuple[str, str]:
     return hole.symbol, hole.stream
 
 
-def _bounds(first_id: str | None, last_id: str | None) -> tuple[int, int] | None:
+def _bounds(first_id: str, last_id: str) -> tuple[int, int] | None:
     """Both as numbers, in order; None if they are none."""
-    if first_id is None or last_id is None:
-        return None
     if not all(text.isascii() and text.isdigit() and len(text) <= _ID_CHARS_MAX for text in (first_id, last_id)):
         return None
     first, last = int(first_id), int(last_id)

@@ -39,14 +39,15 @@ class Writer:
     def on_trade(self, event):
         trade = event.data
         line = "t %s %s %d %d %d" % (trade.symbol, trade.trade_id, trade.redelivered, trade.publish_ns, os.getpid())
-        os.write(self.fd, line.encode() + b"\\n")
+        os.write(self.fd, (line + " %d\\n" % trade.backfilled).encode())
         self.count += 1
         if NAP_EVENTS and self.count % NAP_EVENTS == 0:
             time.sleep(NAP_S)
 
     def on_gap(self, event):
         gap = event.data
-        os.write(self.fd, ("g %s %s %s %d\\n" % (gap.symbol or "-", gap.first_id, gap.last_id, os.getpid())).encode())
+        line = "g %s %s %s %d %d" % (gap.symbol or "-", gap.first_id, gap.last_id, gap.filled, gap.redelivered)
+        os.write(self.fd, line.encode() + b"\\n")
 
     def close(self):
         os.close(self.fd)
@@ -61,6 +62,7 @@ class Handled(Struct, frozen=True):
     redelivered: bool
     publish_ns: int
     engine: int
+    backfilled: bool
 
 
 class DeliveryRun:
@@ -77,6 +79,7 @@ class DeliveryRun:
         ring: RingConfig | None = None,
         settle_s: float = LIMIT_S,
         redundancy: Literal[1, 2] = 1,
+        backfill: bool = False,
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
@@ -101,6 +104,7 @@ class DeliveryRun:
                     url=sim.url,
                     rest_url=sim.rest_url,
                     redundancy=redundancy,
+                    backfill=backfill,
                 )
                 for symbol in symbols
             ],
@@ -123,15 +127,23 @@ class DeliveryRun:
             return []
         rows = [line.split() for line in self.path.read_text().splitlines()]
         return [
-            Handled(row[1], int(row[2]), row[3] == "1", int(row[4]), int(row[5]))
+            Handled(row[1], int(row[2]), row[3] == "1", int(row[4]), int(row[5]), row[6] == "1")
             for row in rows
             if row[0] == "t" and row[1] == symbol
         ]
 
-    def gaps(self) -> list[list[str]]:
-        """Symbol, first and last identifier of each gap."""
+    def gaps(self, *, filled: bool = False) -> list[list[str]]:
+        """Symbol, first and last identifier of each gap that was announced, or of each that was filled.
+
+        Without those given again after the death of an engine.
+        """
         rows = [line.split() for line in self.path.read_text().splitlines()]
-        return [row[1:4] for row in rows if row[0] == "g"]
+        found: list[list[str]] = []
+        for _, *bounds, is_filled, redelivered in [row for row in rows if row[0] == "g"]:
+            again = redelivered == "1" and bounds in found
+            if (is_filled == "1") is filled and not again:
+                found.append(bounds)
+        return found
 
     def more(self, symbol: str, count: int) -> None:
         """Wait until so many more trades have come."""
