@@ -66,7 +66,13 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     import_path: str
     numbers: Literal["float", "decimal", "text"] = "float"
     queue_limit: int = 100_000
+    never_drop_limit: int = 1_000_000
+    put_wait_s: float = 5.0
+    block: list[str] = []
+    conflate: list[str] = []
+    never_drop: list[str] = []
     slow_handler_ms: float = 100.0
+    suspend_after: int | None = None
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True):

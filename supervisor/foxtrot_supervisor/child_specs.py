@@ -241,7 +241,13 @@ class ChildSpecs:
             import_path=around.import_path,
             numbers=engine.numbers,
             queue_limit=engine.queue_limit,
+            never_drop_limit=engine.never_drop_limit,
+            put_wait_s=engine.put_wait_s,
+            block=list(engine.block),
+            conflate=list(engine.conflate),
+            never_drop=list(engine.never_drop),
             slow_handler_ms=engine.slow_handler_ms,
+            suspend_after=engine.suspend_after,
         )
 
     def _nursery_settings(self) -> NurserySettings:

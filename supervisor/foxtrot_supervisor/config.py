@@ -197,6 +197,9 @@ _RANGES: dict[type[Struct], dict[str, _Range]] = {
     },
     EngineConfig: {
         "queue_limit": _Range(1, 100_000_000),
+        "never_drop_limit": _Range(1, 100_000_000),
+        "put_wait_s": _TIME,
+        "suspend_after": _Range(1, 1_000_000),
         "slow_handler_ms": _Range(0.0, SECONDS_MAX * 1000, above=True),
     },
     RingConfig: {"size_mib": _Range(1, 1024), "full_wait_s": _TIME},
@@ -416,6 +419,14 @@ class _Checker:
             self._problem(f"engine.handlers[{index}]", _handler_reason(handler))
         for handler in _repeated(handlers):
             self._problem("engine.handlers", f'lists "{_short(handler)}" more than once')
+        policies = ("block", "conflate", "never_drop")
+        named = [(policy, event) for policy in policies for event in good.get(policy, [])]
+        for policy, event in named:
+            if not event:
+                self._problem(f"engine.{policy}", "names an event that is empty")
+        for event in _repeated([event for _, event in named]):
+            where = " and ".join(policy for policy, named_there in named if named_there == event)
+            self._problem("engine", f'names "{_short(event)}" more than once: in {where}')
         return good
 
     def _connections(self, document: dict[str, Any]) -> list[dict[str, Any]]:

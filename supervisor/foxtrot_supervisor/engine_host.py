@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -29,15 +26,13 @@ from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.event_tap import EventTap
+from foxtrot_supervisor.handler_watch import LOOK_S
 from foxtrot_supervisor.stream_merge import FoundHole
 
-__all__ = ["DispatchEnded", "EngineHost", "SlowHandlerWatch"]
+__all__ = ["DispatchEnded", "DispatchWatch", "EngineHost"]
 
 RECENT_COUNT = 5
 """Latest events shown to people, one of each type at a time."""
-
-LOOK_S = 0.05
-"""How often the running handler is looked at."""
 
 
 class DispatchEnded(Exception):
@@ -79,7 +74,7 @@ class EngineHost:
             on_drained=self._drained_soon,
             on_hole=self._hole_soon,
         )
-        self.watch = SlowHandlerWatch(engine, settings.slow_handler_ms / 1000.0, log)
+        self.watch = DispatchWatch(engine)
 
     # ---- the control plane
 
@@ -112,7 +107,7 @@ class EngineHost:
             queue_depth=engine.queue_depth(),
             dispatch_p50_us=engine.dispatch_latency.percentile_us(0.5),
             dispatch_p99_us=engine.dispatch_latency.percentile_us(0.99),
-            slow_handlers=self.watch.slow_total,
+            slow_handlers=engine.slow_calls_total,
             handler_errors_total=engine.handler_errors_total,
             redelivered_total=receiver.redelivered_total,
             account_violations_total=receiver.violations_total,
@@ -167,40 +162,20 @@ class EngineHost:
         remove_ring(path)
 
 
-class SlowHandlerWatch:
-    """Notices a handler that runs for long while it runs, and logs the stack it is in.
+class DispatchWatch:
+    """Sees from outside, at a fixed pace, that the dispatch thread lives, and what is slow in it."""
 
-    Looks from outside, at a fixed pace, so that fast handlers pay nothing for it.
-    """
-
-    def __init__(self, engine: EventEngine, slow_s: float, log: ChildLog) -> None:
+    def __init__(self, engine: EventEngine) -> None:
         self._engine = engine
-        self._slow_s = slow_s
-        self._log = log
-        self.slow_total = 0
 
     async def run(self) -> None:
         """Look until cancelled; raises `DispatchEnded` if there is nothing left to look at."""
-        seen_call, since, told = -1, 0.0, False
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._engine.is_dispatching():
                 raise DispatchEnded
-            call, handler, now = self._engine.calls_total, self._engine.current_handler, time.monotonic()
-            if handler is None or call != seen_call:
-                seen_call, since, told = call, now, False
-            elif not told and now - since >= self._slow_s:
-                told = True
-                self.slow_total += 1
-                self._log.warning("slow_handler", handler=repr(handler), stack=_dispatch_stack())
-
-
-def _dispatch_stack() -> str:
-    frames = sys._current_frames()
-    for thread in threading.enumerate():
-        if thread.name == "event-engine" and thread.ident in frames:
-            return "".join(traceback.format_stack(frames[thread.ident])[-4:])
-    return ""
+            if not self._engine.own_watch:
+                self._engine.look(time.monotonic())
 
 
 def _note_recent(event: Any, recent: deque[str]) -> None:

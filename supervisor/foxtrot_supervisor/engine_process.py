@@ -21,6 +21,7 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import EngineSettings, decode_settings
 from foxtrot_supervisor.engine_host import EngineHost
 from foxtrot_supervisor.event_engine import EventEngine
+from foxtrot_supervisor.queue_policy import policies_with
 
 __all__ = ["CLOSE_S", "HandlerProblem", "close_all", "load_handlers", "run"]
 
@@ -35,7 +36,16 @@ class HandlerProblem(Exception):
 async def run(context: ChildContext) -> int:
     """Start target of the engine process."""
     settings = decode_settings(context.spec.settings, EngineSettings)
-    engine = EventEngine(queue_limit=settings.queue_limit, log=context.log)
+    engine = EventEngine(
+        queue_limit=settings.queue_limit,
+        never_drop_limit=settings.never_drop_limit,
+        put_wait_s=settings.put_wait_s,
+        policies=policies_with(block=settings.block, conflate=settings.conflate, never_drop=settings.never_drop),
+        slow_handler_ms=settings.slow_handler_ms,
+        own_watch=False,  # the host looks
+        suspend_after=settings.suspend_after,
+        log=context.log,
+    )
     stopping: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def on_stop(grace_s: float) -> None:
@@ -69,12 +79,18 @@ async def run(context: ChildContext) -> int:
     watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watching
-    left = await asyncio.to_thread(engine.stop, max(0.1, deadline - time.monotonic() - CLOSE_S))
+    report = await asyncio.to_thread(engine.stop, max(0.1, deadline - time.monotonic() - CLOSE_S))
     await close_all(closers, context.log, min(deadline, time.monotonic() + CLOSE_S))
     await host.tap.close(grace_s=1.0)
     stuck = engine.is_dispatching()
-    if left or stuck:
-        context.log.error("engine_left_events", queued=left, handler=repr(engine.current_handler))
+    if not report.clean:
+        context.log.error(
+            "engine_left_events",
+            queued=int(report),
+            by_class=report.left_by_class,
+            handler=report.stuck_handler,
+            stack=report.stack,
+        )
     if not stuck:
         host.receiver.close()
     engine.clear_handlers()

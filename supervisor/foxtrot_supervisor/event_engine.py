@@ -170,7 +170,8 @@ class EventEngine:
 
         self._current: Registration | None = None
         self._judge = None if slow_handler_ms is None else SlowCallJudge(slow_handler_ms / 1000.0)
-        self._own_watch = own_watch and self._judge is not None
+        self.own_watch = own_watch and self._judge is not None
+        """Whether it looks at its handlers itself; else somebody is expected to call `look`."""
         self._to_watch = False
         """Whether a watch has yet to be asked for: before the first call, so that what only waits has one thread."""
         self.handler_errors_total = 0
@@ -655,13 +656,13 @@ class EventEngine:
     # ---- the dispatch thread
 
     def _run(self) -> None:
-        self._to_watch = self._own_watch
+        self._to_watch = self.own_watch
         try:
             self._turn_until_stopped()
             self._drain()
         finally:
             self._active = False
-            if self._own_watch:
+            if self.own_watch:
                 _process_watch.remove(self)
                 self._to_watch = False
             with self._wake_lock:

@@ -37,8 +37,14 @@ EXAMPLE = """\
 [engine]
 # handlers = ["my_strategy:setup"]  # module:function, called with the EventEngine; default: none
 # numbers = "float"               # or "decimal", "text"
-# queue_limit = 100000            # events waiting for handlers
+# queue_limit = 100000            # events that may wait for handlers
+# never_drop_limit = 1000000      # the same for orders, fills, logs and what else must not be dropped
+# put_wait_s = 5.0                # how long a full queue holds back whoever puts events into it
+# block = ["eTick."]              # another policy for a class of events: wait for room, then drop
+# conflate = ["eMine."]           # ... or only the newest of each symbol waits
+# never_drop = ["eMyFill."]       # ... or an error instead of a loss
 # slow_handler_ms = 100.0         # a handler that takes longer is counted and logged
+# suspend_after = 100             # a handler that fails so often in a row is called no more; default: never
 
 [ring]
 # size_mib = 4                    # what a worker may hold that the engine has not done with: a file for each

@@ -60,7 +60,15 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     handlers: list[str] = []
     numbers: Literal["float", "decimal", "text"] = "float"
     queue_limit: int = 100_000
+    never_drop_limit: int = 1_000_000
+    put_wait_s: float = 5.0
+    block: list[str] = []
+    """Event classes whose policy is not to be the default one; so are the next two."""
+    conflate: list[str] = []
+    never_drop: list[str] = []
     slow_handler_ms: float = 100.0
+    suspend_after: int | None = None
+    """Failures in a row that suspend a handler; None: no number does."""
 
 
 class RingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

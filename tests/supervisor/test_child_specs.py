@@ -118,7 +118,18 @@ def test_specification_of_a_worker() -> None:
 def test_specification_of_the_engine() -> None:
     children = specs(
         connection("one"),
-        engine=EngineConfig(handlers=["m:f"], numbers="text", queue_limit=5, slow_handler_ms=1.0),
+        engine=EngineConfig(
+            handlers=["m:f"],
+            numbers="text",
+            queue_limit=5,
+            never_drop_limit=6,
+            put_wait_s=0.5,
+            block=["eTick."],
+            conflate=["eMine."],
+            never_drop=["eFill."],
+            slow_handler_ms=1.0,
+            suspend_after=7,
+        ),
     )
     settings = decode_settings(children.spec(ENGINE, 1).settings, EngineSettings)
     assert settings == EngineSettings(
@@ -128,7 +139,13 @@ def test_specification_of_the_engine() -> None:
         import_path="/home",
         numbers="text",
         queue_limit=5,
+        never_drop_limit=6,
+        put_wait_s=0.5,
+        block=["eTick."],
+        conflate=["eMine."],
+        never_drop=["eFill."],
         slow_handler_ms=1.0,
+        suspend_after=7,
     )
     assert children.first_target(ENGINE) == Targets().boot
 

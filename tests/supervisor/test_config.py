@@ -210,6 +210,15 @@ def test_a_short_hung_time_needs_no_late_time() -> None:
             "[engine]\nslow_handler_ms = 0",
             "engine.slow_handler_ms: must be more than 0 and at most 604800000, not 0",
         ),
+        (
+            "[engine]\nsuspend_after = 0",
+            "engine.suspend_after: must be at least 1 and at most 1000000, not 0",
+        ),
+        ('[engine]\nconflate = [""]', "engine.conflate: names an event that is empty"),
+        (
+            '[engine]\nblock = ["eTick."]\nnever_drop = ["eTick."]',
+            'engine: names "eTick." more than once: in block and never_drop',
+        ),
         ('[engine]\nhandlers = ["nocolon"]', 'engine.handlers[0]: must be "module:function", not "nocolon"'),
         ('[engine]\nhandlers = ["a..b:c"]', 'engine.handlers[0]: must be "module:function", not "a..b:c"'),
         ('[engine]\nhandlers = ["a:"]', 'engine.handlers[0]: must be "module:function", not "a:"'),

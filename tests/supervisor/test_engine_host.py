@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.engine_host import DispatchEnded, SlowHandlerWatch
+from foxtrot_supervisor.engine_host import DispatchEnded, DispatchWatch
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from tests.support.waiting import wait_until_async
 
@@ -24,22 +24,22 @@ class Log:
 
 
 async def test_a_slow_handler_is_reported_once_with_its_stack_while_it_runs() -> None:
-    engine, log, release = EventEngine(), Log(), threading.Event()
+    log, release = Log(), threading.Event()
+    engine = EventEngine(own_watch=False, slow_handler_ms=100.0, log=log)  # type: ignore[arg-type]  # only warnings
 
     def dawdle(_: Event) -> None:
         release.wait(LIMIT_S)
 
     engine.register("e", dawdle)
     engine.start()
-    watch = SlowHandlerWatch(engine, 0.1, log)  # type: ignore[arg-type]  # only warnings
-    task = asyncio.create_task(watch.run())
+    task = asyncio.create_task(DispatchWatch(engine).run())
     engine.put(Event("e"))
     await wait_until_async(lambda: log.lines, LIMIT_S, "the report")
     event, fields = log.lines[0]
     assert event == "slow_handler"
     assert "dawdle" in fields["stack"]
     release.set()
-    assert watch.slow_total == 1
+    assert engine.slow_calls_total == 1
     await asyncio.to_thread(engine.stop, LIMIT_S)
     with pytest.raises(DispatchEnded):
         await asyncio.wait_for(task, LIMIT_S)
