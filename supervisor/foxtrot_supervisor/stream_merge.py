@@ -583,7 +583,7 @@ class StreamMerge:
         else:
             return _COPY
         left = [each for each in stream.state.holes if each is not hole]
-        if hole.first < number:
+        if hole.first < number and stream.dense:  # where identifiers leap, there was nothing between the last and this
             left.append(msgspec.structs.replace(hole, last=number - 1))
         if number < hole.last:
             left.append(msgspec.structs.replace(hole, first=number + 1))
@@ -795,8 +795,9 @@ class StreamMerge:
         if stream.rule not in ("sequence", "increasing") or first is None or last is None:
             return _APPLY
         fill = stream.state.fill
-        if fill is None or fill[1] < first or last < fill[0]:
-            return _COPY  # it has been told, or filled by another
+        told = fill is None or fill[1] < first or last < fill[0]
+        if told and (stream.dense or all(hole.last < first or last < hole.first for hole in stream.state.holes)):
+            return _COPY  # by another; but where identifiers leap, it may have been filled by nothing
         left: list[Hole] = []
         for hole in stream.state.holes:
             if hole.last < first or last < hole.first:

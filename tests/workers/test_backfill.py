@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Literal
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
+from foxtrot_protocol.identity import IdentityRule
 from foxtrot_workers import backfill
 from foxtrot_workers.adapter import Adapter, Limits, RestRequest, Topic
 from foxtrot_workers.backfill import (
@@ -41,6 +42,7 @@ class History(Adapter):
     url: ClassVar[str] = "ws://127.0.0.1"
     rest_url: ClassVar[str] = "http://127.0.0.1"
     limits: ClassVar[Limits] = Limits(silence_s=1.0)
+    identities: ClassVar[Mapping[str, IdentityRule]] = {EVENT_MARKET_TRADE: "sequence"}
     page: ClassVar[int] = 10
 
     def topics(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Topic]:
@@ -75,7 +77,7 @@ class Backward(History):
 
 
 class Leaping(History):
-    backfill_ids: ClassVar[Literal["dense", "leaping"]] = "leaping"
+    identities: ClassVar[Mapping[str, IdentityRule]] = {EVENT_MARKET_TRADE: "increasing"}
 
 
 class LeapingBackward(Backward, Leaping):
@@ -253,7 +255,7 @@ def test_whatever_the_exchange_has_nothing_is_wrong_or_claimed_in_vain(
     claimed = {number for low, high in filled(parts) for number in range(low, high + 1)}
     assert claimed <= set(range(first, last + 1))
     assert claimed & trades == set(numbers), "called filled without its trades"
-    if kind.backfill_ids == "dense":
+    if kind in (History, Backward):
         assert claimed == set(numbers)
     left = set(range(int(end.first_id), int(end.last_id) + 1)) if end.left else set()
     assert claimed | left == set(range(first, last + 1)), "neither filled nor left"

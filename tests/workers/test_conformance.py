@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foxtrot_protocol.events import MarketEvent, Trade
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, MarketEvent, Trade
+from foxtrot_protocol.identity import IdentityRule
 from foxtrot_workers.adapter import Adapter, Limits, RestRequest, Topic
 from foxtrot_workers.conformance import AdapterSample, BackfillSample, NotConforming, check_adapter, feed_anything
 from foxtrot_workers.exchanges.binance import Binance, BinanceUs, Sim
@@ -210,6 +211,10 @@ class Forward(One):
         return RestRequest("past", f"/{first_id}/{last_id}")
 
 
+class Unordered(One):
+    identities: ClassVar[Mapping[str, IdentityRule]] = {EVENT_MARKET_TRADE: "unique"}
+
+
 class Unasking(One):
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         return None
@@ -271,6 +276,7 @@ class Breaks(One):
     ("adapter_class", "complaint"),
     [
         (Forward, "nobody has subscribed"),
+        (Unordered, "no hole of them"),
         (Unasking, "cannot be asked for"),
         (AsksWrongly, "no request"),
         (AsksForFree, "no request"),

@@ -178,8 +178,6 @@ class Adapter(abc.ABC):
     limits: ClassVar[Limits]
     backfill_order: ClassVar[Literal["forward", "backward"]] = "forward"
     """Where a page of past trades begins: at the first identifier asked for, or at the last, going back."""
-    backfill_ids: ClassVar[Literal["dense", "leaping"]] = "dense"
-    """Whether each identifier between two trades is a trade's."""
     identities: ClassVar[Mapping[str, IdentityRule]] = {}
     """How copies of an event are recognized, by event type (``eMarketTrade.``); what is not named here is treated by
     `identity.DEFAULT_IDENTITIES`, which assumes little."""

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import Backfill
-from foxtrot_protocol.events import Gap, MarketEvent, Trade
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
 from foxtrot_workers.adapter import Adapter, RestRequest
 
 __all__ = [
@@ -177,7 +177,8 @@ class Backfiller:
 
     @property
     def _leaps(self) -> bool:
-        return self._adapter.backfill_ids == "leaping"
+        """Whether not every identifier is a trade's."""
+        return self._adapter.identities.get(EVENT_MARKET_TRADE) != "sequence"
 
     @property
     def _backward(self) -> bool:

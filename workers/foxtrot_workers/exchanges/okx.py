@@ -294,7 +294,6 @@ class Okx(Adapter):
     url: ClassVar[str] = "wss://ws.okx.com:8443" + PUBLIC_PATH
     rest_url: ClassVar[str] = "https://www.okx.com"
     backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
-    backfill_ids: ClassVar[Literal["dense", "leaping"]] = "leaping"
     hosts: ClassVar[frozenset[str]] = frozenset({"okx.com", "okex.com"})
     identities: ClassVar[Mapping[str, IdentityRule]] = {
         EVENT_MARKET_TRADE: "increasing",  # a frame may stand for several fills: ids leap

@@ -1,0 +1,122 @@
+"""What a worker has fetched, seen by the engine's merge: holes close by what was fetched, and by nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.events import Gap, Trade
+from foxtrot_supervisor.stream_merge import FoundHole, StreamMerge
+from foxtrot_workers.backfill import Backfiller, CommitPart, Fetch
+from tests.workers.test_backfill import History, LeapingBackward, served
+
+A = ("a", 1)
+
+
+class LongPages(LeapingBackward):
+    page = 100
+
+
+class Engine:
+    """The merge of one connection with one worker, for the exchange `kind`."""
+
+    def __init__(self, kind: type[History]) -> None:
+        self.kind = kind
+        self.merge = StreamMerge(kind.identities)
+        self.merge.opened(A)
+        self.trades: list[tuple[int, bool]] = []
+        self.gaps: list[tuple[int, int, bool]] = []
+        self.holes: list[FoundHole] = []
+
+    def take(self, *events: Any, incarnation: int = 1) -> None:
+        admission = self.merge.admit(("a", incarnation), events, may_wait=True)
+        assert admission is not None
+        self.merge.settle(lambda stream: None)
+        self.holes.extend(admission.holes)
+        for event in admission.events:
+            if isinstance(event, Gap):
+                self.gaps.append((int(event.first_id or 0), int(event.last_id or 0), event.filled))
+            else:
+                self.trades.append((int(event.trade_id), event.backfilled))
+
+    def live(self, *numbers: int, incarnation: int = 1) -> None:
+        self.take(
+            *(Trade("HISTORY", "S", number, number, "1", "1", "buy", str(number)) for number in numbers),
+            incarnation=incarnation,
+        )
+
+    def replace_worker(self) -> None:
+        self.merge.closed(A)
+        self.merge.opened(("a", 2))
+
+    def heal(self, history: list[int], *, incarnation: int = 1) -> None:
+        """Fetch every hole that was found."""
+        holes, self.holes = self.holes, []
+        for hole in holes:
+            backfiller = Backfiller(self.kind())
+            effects = backfiller.ask(
+                Backfill(1, hole.symbol, hole.stream, hole.first_id, hole.last_id, hole.start_ns, hole.end_ns), 0.0
+            )
+            while effects:
+                effect = effects.pop(0)
+                if isinstance(effect, Fetch):
+                    path = effect.request.path
+                    effects += backfiller.answered(path, 200, served(self.kind, history, path), 7, 0.0)
+                elif isinstance(effect, CommitPart):
+                    self.take(*effect.events, incarnation=incarnation)
+
+
+def test_a_hole_closes_and_a_second_fetch_of_it_changes_nothing() -> None:
+    engine = Engine(History)
+    engine.live(5, 6, 9, 10)
+    assert engine.gaps == [(7, 8, False)]
+    found = list(engine.holes)
+    engine.heal(list(range(1, 20)))
+    assert engine.trades == [(5, False), (6, False), (9, False), (10, False), (7, True), (8, True)]
+    assert engine.gaps[1:] == [(7, 8, True)]
+    assert engine.merge.open_holes() == []
+    engine.holes = found
+    engine.heal(list(range(1, 20)))
+    assert (len(engine.trades), len(engine.gaps)) == (6, 2)
+
+
+def test_what_is_not_to_be_had_stays_open() -> None:
+    engine = Engine(History)
+    engine.live(5, 30)
+    engine.heal(list(range(20, 40)))
+    assert engine.gaps == [(6, 29, False), (20, 29, True)]
+    assert [(hole.first_id, hole.last_id) for hole in engine.merge.open_holes()] == [("6", "19")]
+
+
+@pytest.mark.parametrize("between", [[20, 30, 40], []], ids=["trades", "nothing"])
+def test_where_identifiers_leap_a_hole_closes_with_all_that_lies_in_it(between: list[int]) -> None:
+    engine = Engine(LeapingBackward)
+    engine.live(10)
+    engine.replace_worker()
+    engine.live(50, 60, incarnation=2)
+    assert engine.gaps == [(11, 49, False)]
+    engine.heal([10, *between, 50, 60], incarnation=2)
+    assert engine.trades[3:] == [(number, True) for number in between]
+    assert engine.gaps[1:] == [(11, 49, True)]
+    assert engine.merge.open_holes() == []
+
+
+def test_where_identifiers_leap_many_trades_in_one_hole_leave_the_others_open() -> None:
+    engine = Engine(LongPages)
+    engine.live(10)
+    engine.replace_worker()
+    engine.live(1_000, incarnation=2)
+    engine.merge.closed(("a", 2))
+    engine.merge.opened(("a", 3))
+    engine.live(2_000, incarnation=3)
+    first, second = engine.holes
+    history = [10, *range(20, 900, 3), 1_000, *range(1_100, 1_900, 3), 2_000]
+    engine.holes = [second]
+    engine.heal(history, incarnation=3)
+    assert [(hole.first_id, hole.last_id) for hole in engine.merge.open_holes()] == [("11", "999")]
+    engine.holes = [first]
+    engine.heal(history, incarnation=3)
+    assert sorted(number for number, _ in engine.trades) == history
+    assert engine.merge.open_holes() == []
