@@ -13,7 +13,7 @@ import enum
 
 from msgspec import Struct
 
-__all__ = ["FENCE_WAIT_S", "QUIET_S", "Arrival", "Delivery", "Lane"]
+__all__ = ["FENCE_WAIT_S", "QUIET_S", "Arrival", "Delivery", "Lane", "Origin"]
 
 QUIET_S = 0.05
 """A ring holds something, and nothing has come for so long: ZeroMQ has lost it."""
@@ -32,6 +32,14 @@ class Arrival(enum.Enum):
     """Applied before: drop and count."""
     IN_RING = "in ring"
     """Its turn has not come, or others come first: it is read from the ring in its place."""
+
+
+class Origin(Struct, frozen=True):
+    """Whose events are being dispatched; all empty: nobody's that is known."""
+
+    connection: str = ""
+    worker: str = ""
+    incarnation: int = 0
 
 
 class Lane(Struct):

@@ -34,7 +34,15 @@ from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import EVENT_TIMER, EVENT_TYPES
 from foxtrot_supervisor.event_queue import HAND_MAX, NEVER_DROP_LIMIT, EventQueue, QueueCounts
 from foxtrot_supervisor.handler_owner import Owner, OwnerClosed, innermost_owner
-from foxtrot_supervisor.handler_registry import GENERAL, HandlerInfo, HandlerRegistry, OwnerRecord, Registration
+from foxtrot_supervisor.handler_registry import (
+    GENERAL,
+    HandlerInfo,
+    HandlerRegistry,
+    HandlerWatcher,
+    OwnerRecord,
+    OwnerWatcher,
+    Registration,
+)
 from foxtrot_supervisor.handler_watch import HandlerWatch
 from foxtrot_supervisor.latency import LatencyHistogram
 from foxtrot_supervisor.queue_policy import POLICIES, Policy
@@ -310,6 +318,21 @@ class EventEngine:
                 return False
             self._change(registration.resume)
             return True
+
+    def watch_handlers(self, event_class: str, watcher: HandlerWatcher) -> None:
+        """Tell `watcher` of each handler for types of `event_class` (``eTick.``): that is there or comes (True), or goes.
+
+        It is called within the change, on the thread that makes it: it must be quick, and may register handlers.
+        """
+        self._change(lambda: self._registry.watch(event_class, watcher))
+
+    def watch_owners(self, watcher: OwnerWatcher) -> None:
+        """Tell `watcher` of each owner that closes: its name, and the objects whose methods it alone had registered."""
+        self._change(lambda: self._registry.watch_owners(watcher))
+
+    def forget_watcher(self, watcher: Callable[..., None]) -> None:
+        """Undo `watch_handlers` and `watch_owners`."""
+        self._change(lambda: self._registry.forget_watcher(watcher))
 
     # ---- owners
 

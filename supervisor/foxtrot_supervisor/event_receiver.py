@@ -26,7 +26,7 @@ from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import Record, RingFigures
-from foxtrot_supervisor.delivery import Arrival, Delivery, Lane
+from foxtrot_supervisor.delivery import Arrival, Delivery, Lane, Origin
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
 from foxtrot_supervisor.position_file import PositionFile
@@ -51,6 +51,8 @@ SETTLE_MS = 20
 """At the end, how long an empty socket is given to show that it was not, for a worker without a ring."""
 
 _SEQUENCE_MAX = (1 << 64) - 1
+
+NOBODY = Origin()
 
 _stamp = msgspec.structs.force_setattr
 
@@ -79,6 +81,7 @@ class _Ring:
         self.reader = reader
         self.group = group
         self.side = side
+        self.origin = Origin(group.name, worker, side[1])
         self.wait_until: float | None = None
         """The next batch has to wait, until then at the latest."""
         self.held: tuple[int, Batch[Any], Sequence[Gap]] | None = None
@@ -158,6 +161,8 @@ class EventReceiver:
         self.violations_total = 0
         """Accounts that did not add up."""
         self.last_event: Any = None
+        self.origin = NOBODY
+        """Whose events are being dispatched, on the dispatch thread."""
         self._socket = context.socket(zmq.PULL)
         self._socket.setsockopt(zmq.RCVHWM, endpoints.DATA_RECEIVE_HWM)
         self._socket.setsockopt(zmq.MAXMSGSIZE, BATCH_BYTES_MAX)
@@ -351,7 +356,9 @@ class EventReceiver:
         if reader is not None:
             reader.taking(sequence)
         given = admission.events
+        self.origin = ring.origin
         self._engine.dispatch_batch(given)
+        self.origin = NOBODY
         self._count(source, ring, batch, made, admission, again=again)
         ring.lane.next_sequence = sequence + 1
         if reader is not None:

@@ -12,13 +12,23 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from foxtrot_supervisor.latency import LatencyHistogram
+from foxtrot_supervisor.queue_policy import event_class as event_class_of
 
-__all__ = ["GENERAL", "HandlerInfo", "HandlerRegistry", "OwnerRecord", "Registration", "handler_name"]
+__all__ = [
+    "GENERAL",
+    "HandlerInfo",
+    "HandlerRegistry",
+    "HandlerWatcher",
+    "OwnerRecord",
+    "OwnerWatcher",
+    "Registration",
+    "handler_name",
+]
 
 GENERAL = ""
 """Stands for the type of general handlers; no event has it."""
@@ -187,6 +197,8 @@ class HandlerRegistry:
 
     def __init__(self) -> None:
         self._by_type: dict[str, tuple[Registration, ...]] = {}
+        self._watchers: dict[str, tuple[HandlerWatcher, ...]] = {}
+        self._owner_watchers: tuple[OwnerWatcher, ...] = ()
         self._owners: dict[str | int, OwnerRecord] = {}
         self._calls_of_ended = 0
 
@@ -224,6 +236,8 @@ class HandlerRegistry:
             self._by_type[type] = (*self._by_type.get(type, ()), registration)
             if owner is not None:
                 self._own(owner, registration)
+            if self._watchers:
+                self._tell_watchers(registration, here=True)
         elif owner is None:
             # now it also belongs to nobody, and so outlives its owners
             self._disown(registration)
@@ -241,6 +255,8 @@ class HandlerRegistry:
         else:
             del self._by_type[registration.type]
         self._calls_of_ended += registration.calls
+        if self._watchers:
+            self._tell_watchers(registration, here=False)
         registration.end()
         self._disown(registration)
 
@@ -277,13 +293,47 @@ class HandlerRegistry:
         if self._owners.get(record.key) is record:
             del self._owners[record.key]
         ended = 0
+        of_ended: dict[int, object] = {}
         for registration in tuple(record.registrations):
             registration.owners.remove(record)
             if not registration.owners:
+                if self._owner_watchers and isinstance(registration.handler, MethodType):
+                    of_ended[id(registration.handler.__self__)] = registration.handler.__self__
                 self.remove(registration)
                 ended += 1
         record.registrations.clear()
+        for watcher in self._owner_watchers:
+            watcher(record.name, list(of_ended.values()))
         return ended
+
+    # ---- who wants to know
+
+    def watch(self, event_class: str, watcher: HandlerWatcher) -> None:
+        """Tell `watcher` of each registration for types of `event_class` that begins (True) or ends (False).
+
+        Of those that are there already, at once.
+        """
+        self._watchers[event_class] = (*self._watchers.get(event_class, ()), watcher)
+        for registration in self:
+            if event_class_of(registration.type) == event_class:
+                watcher(registration, True)
+
+    def watch_owners(self, watcher: OwnerWatcher) -> None:
+        """Tell `watcher` of each owner that closes: its name, and the objects whose methods it alone had registered."""
+        self._owner_watchers = (*self._owner_watchers, watcher)
+
+    def forget_watcher(self, watcher: Callable[..., None]) -> None:
+        """Tell `watcher` nothing more."""
+        self._owner_watchers = tuple(known for known in self._owner_watchers if known != watcher)
+        self._watchers = {
+            event_class: left
+            for event_class, known in self._watchers.items()
+            if (left := tuple(each for each in known if each != watcher))
+        }
+
+    def _tell_watchers(self, registration: Registration, *, here: bool) -> None:
+        for watcher in self._watchers.get(event_class_of(registration.type), ()):
+            watcher(registration, here)
 
     @staticmethod
     def _own(owner: OwnerRecord, registration: Registration) -> None:
@@ -296,6 +346,10 @@ class HandlerRegistry:
         for owner in registration.owners:
             del owner.registrations[registration]
         registration.owners.clear()
+
+
+HandlerWatcher: TypeAlias = Callable[[Registration, bool], None]
+OwnerWatcher: TypeAlias = Callable[[str, list[object]], None]
 
 
 def handler_name(handler: Callable[[Any], Any]) -> str:

@@ -233,3 +233,48 @@ def test_names_of_handlers() -> None:
     assert handler_name(Strategy().on_event) == f"{__name__}.Strategy.on_event"
     assert handler_name(Callable()) == "<mine>"
     assert handler_name([].append) == "list.append"
+
+
+def test_who_watches_a_class_of_events_is_told_of_each_handler_that_is_there_comes_and_goes() -> None:
+    registry, told = HandlerRegistry(), []
+    early = add(registry, nothing, type_="eTick.")
+
+    def watcher(registration: Registration, here: bool) -> None:
+        told.append((registration.type, here))
+
+    registry.watch("eTick.", watcher)
+    registry.watch("eTick.", watcher)  # two who watch
+    add(registry, nothing, type_="eTick.BTC.SIM")
+    add(registry, nothing, type_="eTick.BTC.SIM")  # known already
+    add(registry, nothing, type_="eTicker.")
+    add(registry, nothing, type_="eTickless")
+    registry.remove(early)
+    assert told == [
+        *[("eTick.", True)] * 2,
+        *[("eTick.BTC.SIM", True)] * 2,
+        *[("eTick.", False)] * 2,
+    ]
+    registry.forget_watcher(watcher)
+    registry.clear()
+    assert len(told) == 6
+
+
+def test_who_watches_owners_is_told_whose_methods_went_with_one() -> None:
+    registry, told = HandlerRegistry(), []
+
+    def watcher(name: str, things: list[object]) -> None:
+        told.append((name, things))
+
+    strategy = Strategy()
+    first, second = registry.open(OwnerRecord("1", "first")), registry.open(OwnerRecord("2", "second"))
+    registry.watch_owners(watcher)
+    registry.add("e", strategy.on_event, first, None)
+    registry.add("f", strategy.on_event, first, None)
+    registry.add("f", nothing, first, None)
+    registry.add("shared", strategy.on_event, first, None)
+    registry.add("shared", strategy.on_event, second, None)
+    registry.close(first)
+    assert told == [("first", [strategy])]
+    registry.forget_watcher(watcher)
+    registry.close(second)
+    assert len(told) == 1
