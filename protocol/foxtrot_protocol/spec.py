@@ -73,6 +73,11 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     never_drop: list[str] = []
     slow_handler_ms: float = 100.0
     suspend_after: int | None = None
+    ticks: Literal["off", "change", "trade", "interval"] = "change"
+    tick_interval_s: float = 0.5
+    bars_from_trades: list[str] = []
+    leak_sample_s: float = 5.0
+    """How often the engine's process looks at what grows in it; 0: never."""
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True):

@@ -248,6 +248,10 @@ class ChildSpecs:
             never_drop=list(engine.never_drop),
             slow_handler_ms=engine.slow_handler_ms,
             suspend_after=engine.suspend_after,
+            ticks=engine.ticks,
+            tick_interval_s=engine.tick_interval_s,
+            bars_from_trades=list(engine.bars_from_trades),
+            leak_sample_s=engine.leak_sample_s,
         )
 
     def _nursery_settings(self) -> NurserySettings:

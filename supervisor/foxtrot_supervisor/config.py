@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.endpoints import child_control_endpoint, operator_path
 from foxtrot_protocol.spec import SPEC_BYTES_MAX
+from foxtrot_supervisor.bar_fold import INTERVALS
 from foxtrot_supervisor.settings import (
     ConnectionConfig,
     EngineConfig,
@@ -201,6 +202,8 @@ _RANGES: dict[type[Struct], dict[str, _Range]] = {
         "put_wait_s": _TIME,
         "suspend_after": _Range(1, 1_000_000),
         "slow_handler_ms": _Range(0.0, SECONDS_MAX * 1000, above=True),
+        "tick_interval_s": _LENGTH,
+        "leak_sample_s": _TIME,
     },
     RingConfig: {"size_mib": _Range(1, 1024), "full_wait_s": _TIME},
     ConnectionConfig: {"redundancy": _Range(1, 2), "stale_after_s": _LENGTH, "rotate_after_s": _LENGTH},
@@ -427,6 +430,13 @@ class _Checker:
         for event in _repeated([event for _, event in named]):
             where = " and ".join(policy for policy, named_there in named if named_there == event)
             self._problem("engine", f'names "{_short(event)}" more than once: in {where}')
+        intervals = good.get("bars_from_trades", [])
+        for index, interval in enumerate(intervals):
+            if interval not in INTERVALS:
+                reason = f'"{_short(interval)}" is no interval (known: {", ".join(INTERVALS)})'
+                self._problem(f"engine.bars_from_trades[{index}]", reason)
+        for interval in _repeated(intervals):
+            self._problem("engine.bars_from_trades", f'lists "{_short(interval)}" more than once')
         return good
 
     def _connections(self, document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -129,7 +129,9 @@ def _engine(engine: Status) -> Iterator[Finding]:
         return
     for leak in engine["leaks"]:
         first, _, detail = leak.partition("\n")
-        yield Finding("bad", "engine", first, detail)
+        # whoever holds a closed owner may have a reason
+        severity: Severity = "watch" if first.startswith("held") else "bad"
+        yield Finding(severity, "engine", first, detail)
     for key, text in _ENGINE_BAD.items():
         if engine[key]:
             yield Finding("bad", "engine", f"{engine[key]} {text}")

@@ -19,7 +19,16 @@ import msgspec
 import zmq
 
 from foxtrot_protocol.child import ChildContext, ChildLog
-from foxtrot_protocol.commands import Drained, Fenced, Heartbeat, HoleFound, Stop, ToChild, WorkerChanged
+from foxtrot_protocol.commands import (
+    Drained,
+    Fenced,
+    HandlerFigures,
+    Heartbeat,
+    HoleFound,
+    Stop,
+    ToChild,
+    WorkerChanged,
+)
 from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
 from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import EngineSettings
@@ -27,12 +36,21 @@ from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.event_tap import EventTap
 from foxtrot_supervisor.handler_watch import LOOK_S
+from foxtrot_supervisor.handler_registry import HandlerInfo
+from foxtrot_supervisor.leak_monitor import LeakMonitor, leak_text
+from foxtrot_supervisor.market_folds import MarketFolds
 from foxtrot_supervisor.stream_merge import FoundHole
 
 __all__ = ["DispatchEnded", "DispatchWatch", "EngineHost"]
 
 RECENT_COUNT = 5
 """Latest events shown to people, one of each type at a time."""
+
+
+HANDLERS_SHOWN = 30
+OWNERS_SHOWN = 100
+LEAKS_SHOWN = 20
+"""What a heartbeat holds of each at most."""
 
 
 class DispatchEnded(Exception):
@@ -75,6 +93,22 @@ class EngineHost:
             on_hole=self._hole_soon,
         )
         self.watch = DispatchWatch(engine)
+        self._folds = MarketFolds(
+            engine,
+            ticks=None if settings.ticks == "off" else settings.ticks,
+            tick_interval_s=settings.tick_interval_s,
+            intervals=settings.bars_from_trades,
+            origin=lambda: self.receiver.origin,
+        )
+        self._leaks: LeakMonitor | None = None
+        if settings.leak_sample_s:
+            self._leaks = LeakMonitor(engine, sample_s=settings.leak_sample_s, loops=(self._loop,), log=log)
+
+    def withdraw(self) -> None:
+        """Take out of the EventEngine what was registered here; other handlers stay. Twice is allowed."""
+        self._folds.close()
+        if self._leaks is not None:
+            self._leaks.close()
 
     # ---- the control plane
 
@@ -97,7 +131,8 @@ class EngineHost:
 
     def fill(self, heartbeat: Heartbeat) -> Heartbeat:
         """The engine's figures, in the heartbeat."""
-        engine, receiver = self._engine, self.receiver
+        engine, receiver, folds = self._engine, self.receiver, self._folds.figures()
+        leaks = [] if self._leaks is None else list(self._leaks.found)[-LEAKS_SHOWN:]
         _note_recent(receiver.last_event, self._recent)
         return msgspec.structs.replace(
             heartbeat,
@@ -113,6 +148,13 @@ class EngineHost:
             account_violations_total=receiver.violations_total,
             sources=receiver.accounts(time.monotonic()),
             recent=list(self._recent),
+            ticks_total=folds.ticks_total,
+            bars_total=folds.bars_total,
+            late_trades_total=folds.late_trades_total,
+            leaks_total=0 if self._leaks is None else self._leaks.leaks_total,
+            leaks=[leak_text(leak) for leak in leaks],
+            owners=engine.owners()[:OWNERS_SHOWN],
+            handlers=[_figures_of(info) for info in engine.worst_handlers(HANDLERS_SHOWN)],
         )
 
     # ---- what the receiver tells, on the dispatch thread
@@ -176,6 +218,21 @@ class DispatchWatch:
                 raise DispatchEnded
             if not self._engine.own_watch:
                 self._engine.look(time.monotonic())
+
+
+def _figures_of(info: HandlerInfo) -> HandlerFigures:
+    return HandlerFigures(
+        info.type,
+        info.handler,
+        info.owners[:OWNERS_SHOWN],
+        info.calls,
+        info.p50_us,
+        info.p99_us,
+        info.max_us,
+        info.slow,
+        info.errors,
+        info.suspended,
+    )
 
 
 def _note_recent(event: Any, recent: deque[str]) -> None:

@@ -93,6 +93,7 @@ async def run(context: ChildContext) -> int:
         )
     if not stuck:
         host.receiver.close()
+    host.withdraw()
     engine.clear_handlers()
     if stuck:
         # a handler that never returns: its thread cannot be ended, the process can

@@ -310,6 +310,11 @@ class EventEngine:
         with self._registry_lock:
             return [registration.info() for registration in self._registry]
 
+    def worst_handlers(self, count: int) -> list[HandlerInfo]:
+        """Those of `handlers` that most need looking at: suspended, then failing, then slow, then busy."""
+        with self._registry_lock:
+            return [registration.info() for registration in self._registry.worst(count)]
+
     def revive(self, type: str, handler: Handler) -> bool:  # noqa: A002 - vn.py's name
         """Call a suspended handler again (`type` "" for a general one); False if it is not suspended."""
         with self._registry_lock:
@@ -320,7 +325,7 @@ class EventEngine:
             return True
 
     def watch_handlers(self, event_class: str, watcher: HandlerWatcher) -> None:
-        """Tell `watcher` of each handler for types of `event_class` (``eTick.``): that is there or comes (True), or goes.
+        """Tell `watcher` of each handler for types of `event_class` (``eTick.``): that is there or comes, or goes.
 
         It is called within the change, on the thread that makes it: it must be quick, and may register handlers.
         """

@@ -45,6 +45,10 @@ EXAMPLE = """\
 # never_drop = ["eMyFill."]       # ... or an error instead of a loss
 # slow_handler_ms = 100.0         # a handler that takes longer is counted and logged
 # suspend_after = 100             # a handler that fails so often in a row is called no more; default: never
+# ticks = "change"                # when an eTick. is made, for who has a handler for it; or "trade", "interval", "off"
+# tick_interval_s = 0.5           # with "interval": not more often than this
+# bars_from_trades = ["1m"]       # eBar. made of trades, where the exchange sends none; default: none
+# leak_sample_s = 5.0             # how often the engine looks for what grows in its process; 0: never
 
 [ring]
 # size_mib = 4                    # what a worker may hold that the engine has not done with: a file for each

@@ -9,6 +9,7 @@ Nothing here locks: the engine lets one thread at a time in.
 
 from __future__ import annotations
 
+import heapq
 import weakref
 from collections.abc import Callable, Iterator
 from types import MethodType
@@ -264,6 +265,10 @@ class HandlerRegistry:
         """End every registration; owners stay open."""
         for registration in tuple(self):
             self.remove(registration)
+
+    def worst(self, count: int) -> list[Registration]:
+        """The `count` that most need looking at: suspended, then failing, then slow, then busy."""
+        return heapq.nlargest(count, self, key=lambda each: (each.suspended, each.errors, each.slow, each.calls))
 
     # ---- owners
 

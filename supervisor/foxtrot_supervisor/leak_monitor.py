@@ -5,13 +5,15 @@ memory, threads, descriptors, tasks, queue, handlers, the collector's garbage. W
 bound (`leak_slopes`) it says so once, with what there is more of than before: threads by what they run, descriptors
 by what they stand for, tasks by their coroutine.
 
-Whoever closes an owner can say what must be gone then (`expect_gone`). What is still there after a while is
-reported with the path of references that holds it, or with the cycle it is in.
+When an owner of our EventEngine closes, the objects whose methods it had registered should soon be gone; whoever
+closes something else can say so (`expect_gone`). What is still there after a while is reported with the path of
+references that holds it, or with the cycle it is in.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
@@ -27,12 +29,12 @@ from msgspec import Struct
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import EVENT_LEAK, EVENT_TIMER, Leak
 from foxtrot_supervisor import resource_census
-from foxtrot_supervisor.event_engine import Event
+from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.leak_slopes import LIMITS, SAMPLES_MAX, Growth, GrowthWatch, Limit
 from foxtrot_supervisor.reference_paths import find_holding
 from foxtrot_supervisor.resource_census import Census, more_of, take_census
 
-__all__ = ["EXPECTED_MAX", "FOUND_MAX", "LeakMonitor", "TimerEngine"]
+__all__ = ["EXPECTED_MAX", "FOUND_MAX", "LeakMonitor", "TimerEngine", "leak_text"]
 
 SAMPLE_S = 5.0
 GONE_S = 5.0
@@ -43,6 +45,14 @@ EXPECTED_MAX = 1000
 
 FOUND_MAX = 100
 """Latest findings that are kept."""
+
+
+def leak_text(leak: Leak) -> str:
+    """A finding as text: what it is in the first line, whom to blame in those behind it."""
+    if leak.what == "held":
+        return f"held: {leak.detail}"
+    pace = f" by {leak.per_hour:.1f} an hour" if leak.per_hour else ""
+    return f"{leak.what} {leak.verdict}{pace}, now {leak.value:.0f}\n{leak.detail}".rstrip()
 
 
 class TimerEngine(Protocol):
@@ -102,10 +112,14 @@ class LeakMonitor:
         self.cycles_total = 0
         """Closed objects that only a reference cycle held until the collector ran."""
         engine.register(EVENT_TIMER, self._on_timer)
+        if isinstance(engine, EventEngine):
+            engine.watch_owners(self._on_owner_closed)
 
     def close(self) -> None:
         """Look no more."""
         self._engine.unregister(EVENT_TIMER, self._on_timer)
+        if isinstance(self._engine, EventEngine):
+            self._engine.forget_watcher(self._on_owner_closed)
         with self._lock:
             self._expected.clear()
 
@@ -164,6 +178,11 @@ class LeakMonitor:
         }
 
     # ---- within
+
+    def _on_owner_closed(self, name: str, things: list[object]) -> None:
+        for thing in things:
+            with contextlib.suppress(TypeError):  # cannot be referred to weakly
+                self.expect_gone(thing, f"{name}: {type(thing).__qualname__}")
 
     def _on_timer(self, _: Any) -> None:
         now = time.monotonic()

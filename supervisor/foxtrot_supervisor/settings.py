@@ -69,6 +69,10 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     slow_handler_ms: float = 100.0
     suspend_after: int | None = None
     """Failures in a row that suspend a handler; None: no number does."""
+    ticks: Literal["off", "change", "trade", "interval"] = "change"
+    tick_interval_s: float = 0.5
+    bars_from_trades: list[str] = []
+    leak_sample_s: float = 5.0
 
 
 class RingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -219,6 +219,16 @@ def test_a_short_hung_time_needs_no_late_time() -> None:
             '[engine]\nblock = ["eTick."]\nnever_drop = ["eTick."]',
             'engine: names "eTick." more than once: in block and never_drop',
         ),
+        (
+            '[engine]\nbars_from_trades = ["1m", "7m"]',
+            'engine.bars_from_trades[1]: "7m" is no interval '
+            "(known: 1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d)",
+        ),
+        ('[engine]\nbars_from_trades = ["1m", "1m"]', 'engine.bars_from_trades: lists "1m" more than once'),
+        (
+            '[engine]\nticks = "always"',
+            'engine.ticks: must be one of "off", "change", "trade", "interval", not the text "always"',
+        ),
         ('[engine]\nhandlers = ["nocolon"]', 'engine.handlers[0]: must be "module:function", not "nocolon"'),
         ('[engine]\nhandlers = ["a..b:c"]', 'engine.handlers[0]: must be "module:function", not "a..b:c"'),
         ('[engine]\nhandlers = ["a:"]', 'engine.handlers[0]: must be "module:function", not "a:"'),

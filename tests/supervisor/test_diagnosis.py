@@ -132,6 +132,10 @@ def test_what_the_engine_must_never_count(key: str) -> None:
     assert what.startswith("3 ")
 
 
+def test_who_holds_a_closed_owner_may_have_a_reason() -> None:
+    assert found(status(engine=engine(leaks=["held: s: held by m.R"]))) == [("watch", "engine", "held: s: held by m.R")]
+
+
 def test_leaks_that_the_engine_found_come_with_their_detail() -> None:
     state = status(engine=engine(leaks=["threads growing\nmore of x"]))
     findings = diagnose(state, Surroundings())

@@ -17,7 +17,7 @@ import structlog
 from foxtrot_protocol.events import EVENT_LEAK, EVENT_TIMER, Leak
 from foxtrot_supervisor import leak_monitor
 from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.leak_monitor import LeakMonitor
+from foxtrot_supervisor.leak_monitor import LeakMonitor, leak_text
 from foxtrot_supervisor.leak_slopes import LIMITS, Limit
 from tests.support.waiting import wait_until
 
@@ -51,6 +51,9 @@ class Strategy:
     """Something with a life that ends."""
 
     other: Any = None
+
+    def on_tick(self, event: Any) -> None:
+        pass
 
 
 @pytest.fixture
@@ -188,6 +191,31 @@ def _cycle() -> Strategy:
     strategy = Strategy()
     strategy.other = {"me": strategy}
     return strategy
+
+
+def test_an_owner_of_our_engine_that_closes_says_by_itself_what_should_be_gone() -> None:
+    engine = EventEngine()
+    monitor = LeakMonitor(engine, limits={}, gone_s=0.0)
+    owner = engine.owner("strategy-1")
+    strategy = Strategy()
+    owner.register("eTick.", strategy.on_tick)
+    HELD["forgotten"] = strategy
+    del strategy
+    owner.close()
+    (leak,) = monitor.look()
+    assert leak_text(leak) == f"held: strategy-1: Strategy: held by {__name__}.HELD['forgotten']"
+    monitor.close()
+    HELD.clear()
+    with engine.owner("strategy-2") as second:
+        second.register("eTick.", Strategy().on_tick)
+    assert monitor.look() == []
+
+
+def test_a_finding_as_text() -> None:
+    assert leak_text(Leak("threads", "growing", 9.0, 720.04, "4 more\n2 more")) == (
+        "threads growing by 720.0 an hour, now 9\n4 more\n2 more"
+    )
+    assert leak_text(Leak("garbage", "over", 1.0, 0.0, "")) == "garbage over, now 1"
 
 
 def test_what_is_gone_in_time_is_not_reported(engine: PlainEngine) -> None:
