@@ -35,8 +35,8 @@ from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.event_tap import EventTap
-from foxtrot_supervisor.handler_watch import LOOK_S
 from foxtrot_supervisor.handler_registry import HandlerInfo
+from foxtrot_supervisor.handler_watch import LOOK_S
 from foxtrot_supervisor.leak_monitor import LeakMonitor, leak_text
 from foxtrot_supervisor.market_folds import MarketFolds
 from foxtrot_supervisor.stream_merge import FoundHole
