@@ -51,6 +51,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     stale_after_s: float | None = None
     rotate_after_s: float | None = None
+    rotate_share: float = 1.0
+    """Of the planned age that this incarnation is to reach: twins are not to grow old together."""
     connect_s: float = 15.0
     ring_bytes: int = 4 * 1024 * 1024
     full_wait_s: float = 5.0

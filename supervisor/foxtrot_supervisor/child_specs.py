@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import urllib.parse
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Container, Mapping
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.spec import (
@@ -42,6 +43,10 @@ _MIB = 1024 * 1024
 STALE_FACTOR = 2.0
 STALE_MARGIN_S = 10.0
 """The supervisor replaces a worker for stale data only when the worker, whose limit it is, plainly did not."""
+
+
+TWIN_FIRST_LIFE_SHARE = 0.5
+"""Of its planned age that the second of twins reaches the first time."""
 
 
 class Targets(Struct, frozen=True, kw_only=True):
@@ -89,11 +94,14 @@ class ChildSpecs:
             f"{connection.name}.{side}": WorkerPlace(connection, side)
             for connection in config.connections
             if connection.symbols  # else its worker comes with the first of them
-            for side in _SIDES[: connection.redundancy]
+            for side in _SIDES
         }
-        """Connection and side of each worker, by its name."""
-        self._simulated = [c for c in config.connections if c.exchange == _SIM and c.url is None and c.symbols]
-        self._symbols = {name: list(place.connection.symbols) for name, place in self.places.items()}
+        """Connection and side of each worker, by its name; of a connection with one side also the spare's."""
+        self._simulated = [c for c in config.connections if c.exchange == _SIM and not c.addresses and c.symbols]
+        self._symbols = {_holder(place): list(place.connection.symbols) for place in self.places.values()}
+        """By who subscribes: twins each for itself, a connection with one side whichever that is."""
+        self._moves: Counter[str] = Counter()
+        """How often each worker has gone on to the next address."""
         self._simulator: Mapping[str, str] = {}
 
     def succeeded_by(self, config: FoxtrotConfig) -> ChildSpecs:
@@ -104,20 +112,29 @@ class ChildSpecs:
         """
         successor = ChildSpecs(config, self._around, self._targets)
         successor._simulator = self._simulator
+        successor._moves = self._moves
+        handed: defaultdict[str, list[list[str]]] = defaultdict(list)
         for name, place in self.places.items():
             now = successor.places.get(name)
             if now is None:
                 successor.places[name] = place
                 successor._gone.add(name)
             elif now.connection.symbols == place.connection.symbols:
-                successor._symbols[name] = self._symbols[name]
+                handed[_holder(now)].append(self.symbols(name))
+        successor._symbols.update({holder: lists[0] for holder, lists in handed.items()})
         return successor
 
-    def forget(self, name: str) -> None:
-        """A worker that is not configured any more has ended."""
-        if name in self._gone:
+    def forget(self, live: Container[str]) -> None:
+        """Of workers that are not configured any more only those that are in `live` have not ended."""
+        for name in [name for name in self._gone if name not in live]:
             self._gone.remove(name)
             del self.places[name]
+            del self._moves[name]
+
+    def try_another_address(self, name: str) -> None:
+        """Worker `name` did not come to serve: its next incarnation takes the next address, if there are several."""
+        if name in self.places:
+            self._moves[name] += 1
 
     @property
     def with_nursery(self) -> bool:
@@ -164,33 +181,39 @@ class ChildSpecs:
         for name, place in self.places.items():
             if name in self._gone:
                 continue
-            connection = place.connection
-            stale_s = connection.stale_after_s
-            plans.append(
-                ChildPlan(
-                    name=name,
-                    tier=2,
-                    restart=connection.restart or restart,
-                    essential=connection.essential,
-                    kind="connection",
-                    fingerprint=self._fingerprint(name),
-                    twin=_twin(place),
-                    stale_after_s=None if stale_s is None else stale_s * STALE_FACTOR + STALE_MARGIN_S,
-                )
-            )
+            plan, other = self._worker_plan(name, place), _other(place)
+            if place.connection.redundancy > 1:
+                plans.append(structs.replace(plan, twin=other))
+            elif place.side == _SIDES[0]:
+                plans.append(structs.replace(plan, spare=self._worker_plan(other, self.places[other])))
         return plans
+
+    def _worker_plan(self, name: str, place: WorkerPlace) -> ChildPlan:
+        connection = place.connection
+        stale_s = connection.stale_after_s
+        return ChildPlan(
+            name=name,
+            tier=2,
+            restart=connection.restart or self._config.supervisor.restart,
+            essential=connection.essential,
+            kind="connection",
+            fingerprint=self._fingerprint(name),
+            stale_after_s=None if stale_s is None else stale_s * STALE_FACTOR + STALE_MARGIN_S,
+        )
 
     def spec(self, name: str, incarnation: int) -> ChildSpec:
         """What this incarnation of `name` is started with; raises KeyError for an unknown name."""
-        return self._made(name, incarnation, self._simulator, self._symbols.get(name, []))
+        return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name])
 
     def _fingerprint(self, name: str) -> str:
         """Of what the configuration alone says of `name`: what is found or changed in operation is not in it."""
         place = self.places.get(name)
         symbols = list(place.connection.symbols) if place is not None else []
-        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols))).hexdigest()
+        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0))).hexdigest()
 
-    def _made(self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str]) -> ChildSpec:
+    def _made(
+        self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str], moves: int
+    ) -> ChildSpec:
         if name == ENGINE:
             return self._spec(name, incarnation, "engine", self._targets.engine, self._engine_settings())
         if name == SIMULATOR and self._simulated:
@@ -198,7 +221,10 @@ class ChildSpecs:
             return self._spec(name, incarnation, "simulator", self._targets.simulator, settings)
         if name == NURSERY and self.with_nursery:
             return self._spec(name, incarnation, "nursery", self._targets.nursery, self._nursery_settings())
-        feed = self._feed_settings(self.places[name], simulator, symbols)
+        place = self.places[name]
+        feed = structs.replace(
+            self._feed_settings(place, simulator, symbols, moves), rotate_share=_rotate_share(place, incarnation)
+        )
         return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
     def limits(self, name: str) -> ResourceLimits:
@@ -219,16 +245,18 @@ class ChildSpecs:
 
     def symbols(self, name: str) -> list[str]:
         """Symbols that worker `name` is, or will be, subscribed to."""
-        return list(self._symbols[name])
+        place = self.places.get(name)
+        return [] if place is None else list(self._symbols.get(_holder(place), ()))
 
     def subscribed(self, name: str, symbols: list[str]) -> None:
         """Worker `name` has added `symbols`: later incarnations have them as well."""
-        known = self._symbols[name]
+        known = self._symbols.setdefault(_holder(self.places[name]), [])
         known.extend(symbol for symbol in dict.fromkeys(symbols) if symbol not in known)
 
     def unsubscribed(self, name: str, symbols: list[str]) -> None:
         """Worker `name` has removed `symbols`: later incarnations do without them as well."""
-        self._symbols[name] = [symbol for symbol in self._symbols[name] if symbol not in symbols]
+        holder = _holder(self.places[name])
+        self._symbols[holder] = [symbol for symbol in self.symbols(name) if symbol not in symbols]
 
     # ---- settings of each kind
 
@@ -266,8 +294,13 @@ class ChildSpecs:
         port = urllib.parse.urlsplit(simulator.get("url", "")).port or 0
         return SimulatorSettings(symbols=list(symbols), port=port, rest_port=port)
 
-    def _feed_settings(self, place: WorkerPlace, simulator: Mapping[str, str], symbols: list[str]) -> FeedSettings:
+    def _feed_settings(
+        self, place: WorkerPlace, simulator: Mapping[str, str], symbols: list[str], moves: int
+    ) -> FeedSettings:
         connection = place.connection
+        addresses = connection.addresses
+        # the sides begin apart, and each goes on from there
+        address = addresses[(_SIDES.index(place.side) + moves) % len(addresses)] if addresses else None
         simulated = connection in self._simulated
         return FeedSettings(
             connection=connection.name,
@@ -276,7 +309,7 @@ class ChildSpecs:
             channels=list(connection.channels),
             symbols=list(symbols),
             data_endpoint=endpoints.data_endpoint(self._around.run_dir),
-            url=simulator.get("url") if simulated else connection.url,
+            url=simulator.get("url") if simulated else address,
             rest_url=simulator.get("rest_url") if simulated else connection.rest_url,
             client=connection.client,
             ca_file=connection.ca_file,
@@ -313,7 +346,19 @@ class ChildSpecs:
         )
 
 
-def _twin(place: WorkerPlace) -> str | None:
+def _other(place: WorkerPlace) -> str:
     """The other side of the same connection."""
-    sides = _SIDES[: place.connection.redundancy]
-    return next((f"{place.connection.name}.{side}" for side in sides if side != place.side), None)
+    side = next(side for side in _SIDES if side != place.side)
+    return f"{place.connection.name}.{side}"
+
+
+def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
+    """Twins start together; that they do not grow old together, the second is rotated earlier once."""
+    apart = place.connection.redundancy > 1 and place.side != _SIDES[0] and incarnation == 1
+    return TWIN_FIRST_LIFE_SHARE if apart else 1.0
+
+
+def _holder(place: WorkerPlace) -> str:
+    """Under whose name its subscriptions are kept."""
+    connection = place.connection
+    return f"{connection.name}.{place.side}" if connection.redundancy > 1 else connection.name

@@ -37,6 +37,7 @@ from foxtrot_supervisor.settings import (
 __all__ = [
     "CONNECTIONS_MAX",
     "EMBEDDED_EXCHANGE",
+    "MORE_URLS_MAX",
     "SECONDS_MAX",
     "SYMBOL_CHARACTERS_MAX",
     "ConfigInvalid",
@@ -52,6 +53,9 @@ CONNECTIONS_MAX = 500
 
 SECONDS_MAX = 7 * 86_400.0
 """No configured time is longer than a week: a longer one is a slip of units."""
+
+MORE_URLS_MAX = 16
+"""Addresses of one connection beside its first."""
 
 SYMBOL_CHARACTERS_MAX = 64
 NAME_CHARACTERS_MAX = 40
@@ -475,6 +479,7 @@ class _Checker:
         for key, schemes in (("url", ("ws", "wss")), ("rest_url", ("http", "https")), ("proxy", ("http", "https"))):
             for reason in _url_reasons(good[key], schemes) if key in good else ():
                 self._problem(f"{path}.{key}", reason)
+        self._more_urls(good, path)
         if "url" in good and "rest_url" not in good:
             good.update(_rest_url_beside(good["url"], good.get("exchange")))
         if "ca_file" in good:
@@ -482,6 +487,18 @@ class _Checker:
             if not self._is_file(good["ca_file"]):
                 self._problem(f"{path}.ca_file", f"there is no file {good['ca_file']}")
         return good
+
+    def _more_urls(self, good: dict[str, Any], path: str) -> None:
+        urls = good.get("more_urls", [])
+        if urls and "url" not in good:
+            self._problem(f"{path}.more_urls", "needs url: they are further addresses beside it")
+        if len(urls) > MORE_URLS_MAX:
+            self._problem(f"{path}.more_urls", f"must hold at most {MORE_URLS_MAX} addresses, not {len(urls)}")
+        for index, url in enumerate(urls):
+            for reason in _url_reasons(url, ("ws", "wss")):
+                self._problem(f"{path}.more_urls[{index}]", reason)
+        if _repeated([*urls, good.get("url", "")]):
+            self._problem(f"{path}.more_urls", "names an address that stands there or as url already")
 
     def _exchange(self, good: dict[str, Any], path: str) -> None:
         channels = good.get("channels")

@@ -32,6 +32,11 @@ Decisions that belong to no part alone:
 - An application that started the supervisor and is its engine is a child in name only: its silence is not judged (it
   may stand in a debugger), and it is never replaced. Who performs effects must not signal it either, and reports its
   letting go, or its death, as the exit.
+- Rotation (`sides`): whose connection grows old streams on and is replaced when the other side stands in for it. A twin
+  goes down and comes back under its name. For a connection with one side the spare is started, and takes over when it
+  stands in; the old side then goes as if it were no longer configured. A spare that fails is let go and tried again
+  later; if the old side dies meanwhile, the spare is the connection's worker from then on.
+- Twins start apart: the second when the first is READY, or a while after it.
 - SIGKILLs count for the exit code only within the final stop: a hung worker that was replaced in operation is
   what supervision is for, and is shown in its record.
 """
@@ -66,6 +71,7 @@ from foxtrot_supervisor.effects import (
     Publish,
     ReadyReceived,
     RestartRequested,
+    RotationWanted,
     Signal,
     Spawn,
     Spawned,
@@ -88,8 +94,9 @@ from foxtrot_supervisor.registry import (
 from foxtrot_supervisor.restart import GiveUp, Leave, RestartLimits, RestartPolicy, Retry
 from foxtrot_supervisor.settings import SupervisorConfig
 from foxtrot_supervisor.shutdown import Shutdown, exit_code
+from foxtrot_supervisor.sides import CARRY_S_MAX, TWIN_APART_S, Flow, Pace, carries, other_side
 
-__all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
+__all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "ROTATED", "STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
 
 Phase: TypeAlias = Literal["starting", "running", "degraded", "stopping", "stopped"]
 """The whole: "running" when every essential child serves, "degraded" when one does not any more; "stopped" also before
@@ -103,13 +110,15 @@ RETIRED_MAX: Final = 10_000
 
 CHANGED: Final = "its configuration has changed"
 REMOVED: Final = "it is no longer configured"
+ROTATED: Final = "rotated"
+"""So begins the cause with which a side that served goes for a rotation."""
 
 _ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 
 _SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nursery"})
 """Kinds that load others' code (handlers, adapters) before they serve: silence means nothing until then."""
 
-_FROM_THE_CHILD: Final = (HeartbeatReceived, HelloReceived, ReadyReceived, FailureReported)
+_FROM_THE_CHILD: Final = (HeartbeatReceived, HelloReceived, ReadyReceived, RotationWanted, FailureReported)
 """Messages that the child's own event loop sent: each shows that it turns."""
 
 
@@ -133,10 +142,14 @@ class _Child:
         "awaits_start",
         "born_after",
         "counted",
+        "first_spawned_at",
+        "flow",
         "ladder",
         "leaving",
         "outdated",
+        "pace",
         "policy",
+        "predecessor",
         "purpose",
         "record",
         "reported_cause",
@@ -144,6 +157,7 @@ class _Child:
         "served_once",
         "served_until",
         "stacks",
+        "successor",
         "watch",
     )
 
@@ -157,7 +171,15 @@ class _Child:
         self.outdated = False
         """Its process was started with what is no longer configured, and has to be replaced."""
         self.leaving = False
-        """No longer configured: forgotten once it has ended."""
+        """No longer configured, or its other side has taken over: forgotten once it has ended."""
+        self.first_spawned_at: float | None = None
+        self.flow: Flow | None = None
+        """What it told of its topics since it is RUNNING."""
+        self.pace = Pace()
+        self.successor: str | None = None
+        """The spare that is started in its place."""
+        self.predecessor: str | None = None
+        """Whose place it is to take; None: it stands on its own."""
         self.ladder: Ladder | None = None
         self.watch: Watch | None = None
         self.purpose = _Purpose.STOP
@@ -248,6 +270,11 @@ class Core:
         self._advance(now)
         return self._effects
 
+    def last_incarnation(self, name: str) -> int:
+        """Of a child, also of one that is forgotten; 0: it never had a process, or that is long ago."""
+        record = self.records.get(name)
+        return record.incarnation if record is not None else self._retired.get(name, 0)
+
     def next_deadline(self) -> float | None:
         """When `handle` has to be called again if nothing comes in; None: only inputs can change anything."""
         deadlines = [self._deadline_of(child) for child in self._children.values()]
@@ -271,7 +298,11 @@ class Core:
             return "stopped"
         if self._shutdown is not None:
             return "stopping"
-        essential = [child for child in self._children.values() if child.record.plan.essential and not child.leaving]
+        essential = [
+            child
+            for child in self._children.values()
+            if child.record.plan.essential and not child.leaving and child.predecessor is None
+        ]
         if any(child.awaits_start for child in self._children.values()) or any(
             not child.served_once and child.record.state not in _ENDED_FOR_GOOD for child in essential
         ):
@@ -314,7 +345,16 @@ class Core:
     def _take_news(
         self,
         child: _Child,
-        message: Spawned | SpawnFailed | HelloReceived | ReadyReceived | HeartbeatReceived | FailureReported | Exited,
+        message: (
+            Spawned
+            | SpawnFailed
+            | HelloReceived
+            | ReadyReceived
+            | HeartbeatReceived
+            | RotationWanted
+            | FailureReported
+            | Exited
+        ),
         now: float,
     ) -> None:
         if child.watch is not None and isinstance(message, _FROM_THE_CHILD):
@@ -323,6 +363,10 @@ class Core:
             case HeartbeatReceived():
                 if child.watch is not None:
                     child.watch.data(now, message.data_age_s)
+                if child.record.state is State.RUNNING:
+                    child.flow = Flow(message.asked, message.flowing)
+            case RotationWanted():
+                self._take_rotation(child, message.reason, now)
             case Spawned():
                 self._take_spawned(child, message.pid, now)
             case HelloReceived():
@@ -355,13 +399,22 @@ class Core:
         if self._shutdown is not None:
             raise RequestRefused("everything is being stopped")
         if child.leaving:
-            raise RequestRefused(f"{message.name} is being stopped: {REMOVED}")
+            raise RequestRefused(f"{message.name} is being stopped: {child.record.cause or REMOVED}")
         if not child.record.plan.ours:
             raise RequestRefused(f"{message.name} is the application that started this supervisor")
+        if child.successor is not None or child.predecessor is not None:
+            raise RequestRefused(f"{message.name} is being rotated: the fresh side serves in a moment")
         if child.record.state is State.STOPPED:
             raise RequestRefused(f"{message.name} has not been started yet, its turn will come")
         if child.record.state is State.LOST:
             raise RequestRefused(f"{message.name} cannot be replaced: its process survives SIGKILL")
+        twin = self._twin_of(child)
+        if child.record.state is State.RUNNING and twin is not None and not self._stands_in(twin, child, now):
+            other = twin.record
+            how = "does not yet have all its data" if other.state is State.RUNNING else f"is {other.state.value}"
+            raise RequestRefused(
+                f"{other.name} {how}: {message.name} is not taken away before the other side stands in for it"
+            )
         self._replace(child, "restart requested", now)
 
     def _replace(self, child: _Child, cause: str, now: float) -> None:
@@ -381,17 +434,47 @@ class Core:
             raise RequestRefused("nothing has been started yet")
         tiers_of(message.plans)  # raises for a name that stands twice, before anything is changed
         self._configure(message.config)
-        plans = {plan.name: plan for plan in message.plans}
+        plans = {plan.name: plan for plan in self.sided(message.plans)}
+        spares = self._spares_that_stay(plans)
         for child in self._children.values():
             plan = plans.pop(child.record.name, None)
-            if plan is None:
-                self._let_go(child, now)
-            else:
+            if plan is not None:
+                self._stand_alone(child)
                 self._change(child, plan)
+            elif child.record.name in spares:
+                self._change(child, spares[child.record.name])
+            else:
+                self._let_go(child, REMOVED if child.predecessor is None else CHANGED, now)
         for plan in plans.values():
             self._add(plan).record.desired = Desired.RUNNING
 
-    def _let_go(self, child: _Child, now: float) -> None:
+    def sided(self, plans: Sequence[ChildPlan]) -> list[ChildPlan]:
+        """`plans`, each that has a spare as the plan of that side of the connection that serves now."""
+        return [
+            other_side(plan)
+            if plan.spare is not None and not self._stands(plan.name) and self._stands(plan.spare.name)
+            else plan
+            for plan in plans
+        ]
+
+    def _stands(self, name: str) -> bool:
+        child = self._children.get(name)
+        return child is not None and not child.leaving and child.predecessor is None
+
+    def _spares_that_stay(self, plans: Mapping[str, ChildPlan]) -> dict[str, ChildPlan]:
+        """Rotations go on where nothing has changed that a process is started with."""
+        spares = {}
+        for child in self._children.values():
+            if child.predecessor is None or child.leaving:
+                continue
+            plan = plans.get(child.predecessor)
+            if plan is not None and plan.spare is not None and plan.spare.name == child.record.name:
+                spare = other_side(plan)
+                if not _new_process_needed(child.record.plan, spare):
+                    spares[spare.name] = spare
+        return spares
+
+    def _let_go(self, child: _Child, cause: str, now: float) -> None:
         record = child.record
         child.leaving = True
         child.awaits_start = False
@@ -399,9 +482,9 @@ class Core:
         record.desired = Desired.STOPPED
         record.retry_at = None
         if not record.may_live:
-            self._move(child, Event.STOP, REMOVED)
+            self._move(child, Event.STOP, cause)
         elif record.state is not State.LOST:
-            self._take_down(child, _Purpose.STOP, REMOVED, now)
+            self._take_down(child, _Purpose.STOP, cause, now)
 
     def _change(self, child: _Child, plan: ChildPlan) -> None:
         record = child.record
@@ -419,18 +502,27 @@ class Core:
 
     def _replace_outdated(self, now: float) -> None:
         for child in self._children.values():
-            if child.outdated and self._may_be_replaced(child):
+            if child.outdated and self._may_be_replaced(child, now):
                 if child.record.state is State.LOST:
                     child.outdated = False  # whenever it dies, the next one is as it should be
                 else:
                     self._replace(child, CHANGED, now)
 
-    def _may_be_replaced(self, child: _Child) -> bool:
+    def _may_be_replaced(self, child: _Child, now: float) -> bool:
         """Twins that serve take turns."""
+        twin = self._twin_of(child)
+        return twin is None or child.record.state is not State.RUNNING or self._stands_in(twin, child, now)
+
+    def _twin_of(self, child: _Child) -> _Child | None:
         twin = self._children.get(child.record.plan.twin or "")
-        if twin is None or twin.leaving or child.record.state is not State.RUNNING:
-            return True
-        return twin.record.state is State.RUNNING
+        return None if twin is None or twin.leaving else twin
+
+    def _stands_in(self, child: _Child, other: _Child, now: float) -> bool:
+        """Whether nothing is missed if `other` goes."""
+        record = child.record
+        if record.state is not State.RUNNING or record.ready_at is None:
+            return False
+        return carries(child.flow, now - record.ready_at, other.flow)
 
     def _forget_the_gone(self) -> None:
         for child in [child for child in self._children.values() if child.leaving and not child.record.may_live]:
@@ -441,6 +533,95 @@ class Core:
             if len(self._retired) > RETIRED_MAX:
                 oldest = self._retired.pop(next(iter(self._retired)))
                 self._retired_before = max(self._retired_before, oldest)
+
+    # ---- rotation
+
+    def _take_rotation(self, child: _Child, reason: str, now: float) -> None:
+        """It is told again and again; only while it serves, and once for each incarnation, something follows."""
+        record = child.record
+        alternatives = record.plan.twin is not None or record.plan.spare is not None
+        if record.state is not State.RUNNING or record.rotation or not alternatives:
+            return
+        record.rotation = "wanted"
+        record.rotation_reason = reason[:CAUSE_CHARS_MAX]
+        child.pace.wanted(now, child.served_s(now), self._restart_limits, self._random())
+
+    def _rotate_what_is_due(self, now: float) -> None:
+        """Looked at each time, and that is often enough: no deadline of its own."""
+        for child in list(self._children.values()):
+            record = child.record
+            if child.leaving or record.state is not State.RUNNING:
+                continue
+            if child.predecessor is not None:
+                self._look_at_spare(child, self._children[child.predecessor], now)
+            elif record.rotation == "wanted" and now >= child.pace.not_before:
+                self._rotate(child, now)
+
+    def _rotate(self, child: _Child, now: float) -> None:
+        record = child.record
+        twin = self._twin_of(child)
+        if twin is not None:
+            if self._stands_in(twin, child, now):
+                record.rotation = "going"
+                self._take_down(child, _Purpose.RESTART, f"{ROTATED}: {record.rotation_reason}", now)
+            return
+        if record.plan.spare is None or record.plan.spare.name in self._children:
+            return  # nobody could take over, or who was there before is still on its way down
+        spare = self._add(other_side(record.plan))
+        spare.record.desired = Desired.RUNNING
+        spare.record.rotation = "coming"
+        spare.predecessor, child.successor = record.name, spare.record.name
+        record.rotation = "going"
+        self._spawn(spare, f"in place of {record.name}: {record.rotation_reason}", now)
+
+    def _look_at_spare(self, spare: _Child, old: _Child, now: float) -> None:
+        if self._stands_in(spare, old, now):
+            self._take_over(spare, old)
+            self._let_go(old, f"{ROTATED}: {spare.record.name} has taken over", now)
+        elif now - (spare.record.ready_at or now) >= CARRY_S_MAX:
+            self._let_go(spare, f"it does not stand in for {old.record.name} within {CARRY_S_MAX:g} s", now)
+
+    def _take_over(self, spare: _Child, old: _Child) -> None:
+        """From now on the spare is the connection's worker, with all that was known of it."""
+        self._stand_alone(spare)
+        old.leaving = True
+        old.record.rotation = "going"
+        spare.policy, spare.pace = old.policy, old.pace
+        spare.served_once = spare.served_once or old.served_once
+        spare.record.restarts_total += old.record.restarts_total
+        spare.record.rotations_total = old.record.rotations_total + 1
+
+    def _stand_alone(self, spare: _Child) -> None:
+        """It is no spare any more, if it was one."""
+        if spare.predecessor is None:
+            return
+        old = self._children.get(spare.predecessor)
+        if old is not None:
+            old.successor = None
+            if old.record.rotation == "going":
+                old.record.rotation = "wanted"
+        spare.predecessor = None
+        spare.record.rotation = ""
+
+    def _spare_has_failed(self, spare: _Child, now: float) -> None:
+        """It died before it had taken over."""
+        old = self._children.get(spare.predecessor or "")
+        spare.leaving = True
+        spare.record.desired = Desired.STOPPED
+        self._stand_alone(spare)
+        if old is not None:
+            old.pace.failed(now, self._restart_limits, self._random())
+            old.pace.not_within(spare.retry_after_s, now)
+
+    def _inherit(self, child: _Child, now: float) -> None:
+        """It died as its spare was coming up: that need not be waited for."""
+        spare = self._children[child.successor or ""]
+        if spare.leaving or spare.ladder is not None or not spare.record.may_live:
+            child.record.rotation = ""  # that one is on its way down itself: a restart as ever
+            return
+        self._take_over(spare, child)
+        spare.pace.not_within(child.retry_after_s, now)
+        child.record.desired = Desired.STOPPED
 
     def _take_stacks(self, message: CapturedStacks) -> None:
         """Stacks may come after the death that they explain."""
@@ -535,6 +716,7 @@ class Core:
                 child.policy.restarted(now, child.counted)
                 self._spawn(child, child.record.cause, now)
         self._replace_outdated(now)
+        self._rotate_what_is_due(now)
         self._start_the_awaited(now)
         self._note_whether_the_start_is_over()
 
@@ -544,8 +726,15 @@ class Core:
             return
         lowest = min(child.record.plan.tier for child in self._children.values() if self._holds_up_others(child))
         for child in awaited:
-            if child.record.plan.tier <= lowest:
+            if child.record.plan.tier <= lowest and not self._starts_apart(child, now):
                 self._spawn(child, "start requested", now)
+
+    def _starts_apart(self, child: _Child, now: float) -> bool:
+        """Whether it waits for its twin, which was started before it."""
+        twin = self._twin_of(child)
+        if twin is None or twin.first_spawned_at is None or now >= twin.first_spawned_at + TWIN_APART_S:
+            return False
+        return twin.record.state in (State.STARTING, State.CONNECTING)
 
     def _holds_up_others(self, child: _Child) -> bool:
         """Whether those of higher tiers have to wait for it."""
@@ -644,7 +833,15 @@ class Core:
         child.awaits_start = False
         child.outdated = False
         record.incarnation += 1
-        record.restarts_total = record.incarnation - child.born_after - 1
+        if record.rotation == "going":
+            record.rotations_total += 1
+        elif child.first_spawned_at is not None:
+            record.restarts_total += 1
+        if child.first_spawned_at is None:
+            child.first_spawned_at = now
+        if record.rotation != "coming":
+            record.rotation, record.rotation_reason = "", ""
+        child.flow = None
         record.retry_at = None
         record.rung = None
         record.ready_at = None
@@ -730,6 +927,10 @@ class Core:
         cause = self._cause_of_death(child, code, signal, found)
         record.deaths.append(Death(record.incarnation, code, signal, record.rung, cause, now, child.stacks))
         self._effects.append(Fence(record.name, record.incarnation))
+        if self._shutdown is None and child.predecessor is not None:
+            self._spare_has_failed(child, now)
+        elif self._shutdown is None and child.successor is not None:
+            self._inherit(child, now)
         follows = self._what_follows(child, code, signal, now)
         record.pid = None
         record.started_at = None

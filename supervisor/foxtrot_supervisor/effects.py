@@ -33,6 +33,7 @@ __all__ = [
     "Publish",
     "ReadyReceived",
     "RestartRequested",
+    "RotationWanted",
     "Rung",
     "Signal",
     "Spawn",
@@ -89,11 +90,24 @@ class ReadyReceived(Struct, frozen=True):
 
 
 class HeartbeatReceived(Struct, frozen=True):
-    """The child's event loop turned. `data_age_s`: seconds since its last market data, None if not told."""
+    """The child's event loop turned. `data_age_s`: seconds since its last market data, None if not told.
+
+    Of its topics, `asked` are not acknowledged yet, on `flowing` data come.
+    """
 
     name: str
     incarnation: int
     data_age_s: float | None = None
+    asked: int = 0
+    flowing: int = 0
+
+
+class RotationWanted(Struct, frozen=True):
+    """The child serves, and should be replaced before its connection ends."""
+
+    name: str
+    incarnation: int
+    reason: str
 
 
 class FailureReported(Struct, frozen=True):
@@ -144,7 +158,10 @@ class ChildrenChanged(Struct, frozen=True):
 
 
 class RestartRequested(Struct, frozen=True):
-    """Stop one child by the ladder and start it again; revives a FATAL one."""
+    """Stop one child by the ladder and start it again; revives a FATAL one.
+
+    Refused where that would leave a connection of two sides without one that serves.
+    """
 
     name: str
 
@@ -157,6 +174,7 @@ Input: TypeAlias = (
     | HelloReceived
     | ReadyReceived
     | HeartbeatReceived
+    | RotationWanted
     | FailureReported
     | CapturedStacks
     | Exited

@@ -66,6 +66,7 @@ symbols = ["BTCUSDT", "ETHUSDT"]  # as the exchange spells them
 # rotate_after_s = 82800.0        # replaced at this age; default: before the exchange's own limit
 # client = "picows"               # or "websockets"
 # url = "wss://testnet.example"   # another address than the exchange's own
+# more_urls = []                  # further addresses beside url: the two sides begin with different ones
 # rest_url = "https://testnet.example"
 # ca_file = "ca.pem"              # a private certificate authority, beside this file
 # proxy = "http://proxy.example:3128"

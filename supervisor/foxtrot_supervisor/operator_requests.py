@@ -41,6 +41,10 @@ SYMBOLS_MAX = 1000
 """Symbols in one request."""
 
 
+_REPLACED = ("going", "coming")
+"""Rotations in which a worker, or its successor, would not learn of other symbols."""
+
+
 class Run(Protocol):
     """What requests need of the running supervisor."""
 
@@ -132,15 +136,30 @@ class OperatorRequests:
         return None if outcome is None else Reply(data=outcome)
 
     async def _restart(self, name: str) -> Reply:
-        if self._run.record(name) is None:
-            named = self._run.workers_named(name)
-            if len(named) != 1:
-                return Reply(error=_unknown(name) if not named else f"{name} has several workers: {', '.join(named)}")
-            name = named[0]
+        """A child, or each worker of a connection, one after the other."""
+        names = [name] if self._run.record(name) is not None else self._run.workers_named(name)
+        if not names:
+            return Reply(error=_unknown(name))
+        replies: list[dict[str, Any]] = []
+        for each in names:
+            reply = await self._restart_one(each, patient=bool(replies))
+            if reply.error or len(names) == 1:
+                return reply
+            replies.append(reply.data)
+        return Reply(data={"connection": name, "workers": replies})
+
+    async def _restart_one(self, name: str, *, patient: bool) -> Reply:
+        """`patient`: its twin was replaced just before, and first has to stand in for it again."""
         record = self._run.record(name)
-        assert record is not None
+        if record is None:
+            return Reply(error=_unknown(name))
         before = record.incarnation
         refused = self._run.ask_restart(name)
+        if refused and patient:
+            begun = await self._until(
+                lambda: None if self._run.ask_restart(name) else Reply(), self._run.restart_limit_s()
+            )
+            refused = begun.error and refused
         if refused:
             return Reply(error=refused)
         return await self._until(lambda: _restarted(record, before), self._run.restart_limit_s())
@@ -158,6 +177,9 @@ class OperatorRequests:
             return Reply(error=_unknown(worker))
         if not symbols or len(symbols) > SYMBOLS_MAX or not all(symbols):
             return Reply(error=f"between 1 and {SYMBOLS_MAX} symbols are expected, none of them empty")
+        rotated = [name for name in names if (record := self._run.record(name)) and record.rotation in _REPLACED]
+        if rotated:
+            return Reply(error=f"{', '.join(rotated)}: being rotated; ask again in a moment")
         errors = await asyncio.gather(*(self._change_one(name, symbols, added=added) for name in names))
         error = "; ".join(dict.fromkeys(f"{name}: {error}" for name, error in zip(names, errors, strict=True) if error))
         return Reply(error=error, data={"workers": names, "symbols": symbols})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -24,6 +24,7 @@ __all__ = [
     "ChildPlan",
     "ChildRecord",
     "Death",
+    "Rotation",
     "tiers_of",
 ]
 
@@ -35,6 +36,10 @@ CAUSE_CHARS_MAX: Final = 1000
 
 STACKS_CHARS_MAX: Final = 64 * 1024
 """Length of dumped stacks in characters at most; what is beyond is cut off at the end."""
+
+
+Rotation: TypeAlias = Literal["", "wanted", "going", "coming"]
+"""It wants to be replaced; it is being replaced; it is to take over from the other side."""
 
 
 class ChildPlan(Struct, frozen=True, kw_only=True):
@@ -53,7 +58,9 @@ class ChildPlan(Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     """Of everything that its process is started with: only a new process can have another one."""
     twin: str | None = None
-    """Who does the same work: a change of the configuration never takes both away at a time."""
+    """Who does the same work: nothing that is done on purpose takes both away at a time."""
+    spare: ChildPlan | None = None
+    """Who is started in its place for a rotation; has no spare itself. None: with a twin, or never rotated."""
     stale_after_s: float | None = None
     """Age of market data at which the *supervisor* replaces the child, in seconds; beyond the child's own limit, so
     that it only acts where the child did not. None: never."""
@@ -96,7 +103,12 @@ class ChildRecord(Struct, kw_only=True):
     rung: Rung | None = None
     """Last rung of the stop ladder that the current incarnation was given."""
     restarts_total: int = 0
-    """Incarnations started after the first."""
+    """Incarnations started after the first, but for rotations; goes on from side to side."""
+    rotations_total: int = 0
+    """Times that this one, or with a spare the connection, was rotated."""
+    rotation: Rotation = ""
+    rotation_reason: str = ""
+    """Why it wants to be rotated."""
     kills_total: int = 0
     """Incarnations that were sent SIGKILL."""
     late_messages_total: int = 0

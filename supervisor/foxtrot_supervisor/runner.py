@@ -46,6 +46,7 @@ from foxtrot_protocol.commands import (
     Logged,
     LogRecord,
     Ready,
+    RotateWanted,
     Stop,
     ToChild,
     WorkerChanged,
@@ -81,6 +82,7 @@ from foxtrot_supervisor.effects import (
     Publish,
     ReadyReceived,
     RestartRequested,
+    RotationWanted,
     Signal,
     Spawn,
     Spawned,
@@ -361,7 +363,11 @@ class Runner:
 
     def workers_named(self, name: str) -> list[str]:
         """The worker of that name, or all workers of the connection of that name."""
-        return [worker for worker, place in self._specs.places.items() if name in (worker, place.connection.name)]
+        return [
+            worker
+            for worker, place in self._specs.places.items()
+            if name in (worker, place.connection.name) and worker in self._core.records
+        ]
 
     def send(self, name: str, incarnation: int, command: ToChild) -> bool:
         """A command to a child."""
@@ -426,7 +432,7 @@ class Runner:
             if problems:
                 raise ConfigInvalid("", problems)
             specs = self._specs.succeeded_by(config)
-            plans = specs.plans()
+            plans = self._core.sided(specs.plans())
             before = {name: record.incarnation for name, record in self._core.records.items()}
             old_plans = [record.plan for record in self._core.records.values() if record.desired is Desired.RUNNING]
             effects = self._core.handle(ChildrenChanged(plans, config.supervisor), time.monotonic())
@@ -459,7 +465,7 @@ class Runner:
         """Children that the core has forgotten."""
         for name in [name for name in self._vitals if name not in self._core.records]:
             del self._vitals[name]
-            self._specs.forget(name)
+        self._specs.forget(self._core.records)
 
     # ---- beginning and end
 
@@ -642,6 +648,7 @@ class Runner:
             self._nursery.expect(child.pid)
             self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
         self._children[name, incarnation] = child
+        self._vitals.setdefault(name, Vitals())  # the spare of a connection comes and goes
         self._inputs.append(Spawned(name, incarnation, child.pid))
 
     # ---- the application that is the engine
@@ -746,7 +753,12 @@ class Runner:
     def _brief_engine(self) -> None:
         """A new engine knows nothing: which incarnations are dead, how each worker is."""
         for name in self._specs.places:
-            record = self._core.records[name]
+            record = self._core.records.get(name)
+            if record is None:
+                gone = self._core.last_incarnation(name)
+                if gone > 0:
+                    self._to_engine(Fenced(name, gone))
+                continue
             dead = record.incarnation - 1 if record.may_live else record.incarnation
             if dead > 0:
                 self._to_engine(Fenced(name, dead))
@@ -758,7 +770,7 @@ class Runner:
         match message:
             case Heartbeat():
                 self._vitals[name].heartbeat(message, time.monotonic())
-                self._put(HeartbeatReceived(name, incarnation, message.last_data_age_s))
+                self._put(_heard(message))
             case Hello():
                 self._put(HelloReceived(name, incarnation))
                 if name == ENGINE:
@@ -782,6 +794,8 @@ class Runner:
             case Backfilled():
                 self._backfills.answered(Worker(name, incarnation), message, time.monotonic())
                 self._give_backfills()
+            case RotateWanted():
+                self._put(RotationWanted(name, incarnation, message.reason))
             case BudgetAsk():
                 grant = self._budgets.ask(message, time.monotonic())
                 self._link.send(name, incarnation, BudgetGrant(message.request_id, grant.wait_s, grant.refused))
@@ -868,6 +882,8 @@ class Runner:
         self._stacks.ended(child)
         del self._children[key]
         self._vitals[child.name].ended()
+        if self._core.records[child.name].ready_at is None:
+            self._specs.try_another_address(child.name)
         self._requests.ended(child.name, child.incarnation)
         self._backfills.ended(child.name, child.incarnation, time.monotonic())
         self._budgets.forget(child.name, child.incarnation)
@@ -1112,6 +1128,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def _with_backfill(config: FoxtrotConfig) -> list[str]:
     return [connection.name for connection in config.connections if connection.backfill]
+
+
+def _heard(beat: Heartbeat) -> HeartbeatReceived:
+    states = [topic.state for topic in beat.topics]
+    return HeartbeatReceived(
+        beat.worker, beat.incarnation, beat.last_data_age_s, states.count("asked"), states.count("flowing")
+    )
 
 
 def _changed(status: WorkerStatus) -> WorkerChanged:

@@ -95,11 +95,18 @@ class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rotate_after_s: float | None = None
     client: Literal["picows", "websockets"] = "picows"
     url: str | None = None
+    more_urls: list[str] = []
+    """Further addresses beside `url`: the sides begin with different ones, and go on from one that fails."""
     rest_url: str | None = None
     ca_file: str | None = None
     proxy: str | None = None
     restart: Restart | None = None
     essential: bool = True
+
+    @property
+    def addresses(self) -> list[str]:
+        """WebSocket addresses, the first one first; empty: the exchange's own."""
+        return [] if self.url is None else [self.url, *self.more_urls]
 
 
 class FoxtrotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

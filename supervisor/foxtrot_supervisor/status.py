@@ -104,6 +104,7 @@ def assemble_status(
                 moment,
             )
             for name, place in places.items()
+            if name in records
         ],
         "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
     }
@@ -197,6 +198,9 @@ def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any
         "ready_s": _since(record.ready_at, moment) if record.pid is not None else None,
         "retry_in_s": None if record.retry_at is None else round(max(0.0, record.retry_at - moment.monotonic), 3),
         "restarts_total": record.restarts_total,
+        "rotations_total": record.rotations_total,
+        "rotation": record.rotation,
+        "rotation_reason": record.rotation_reason,
         "kills_total": record.kills_total,
         "rung": record.rung,
         "last_exit": _exit(death, moment) if death is not None else None,

@@ -21,6 +21,7 @@ from foxtrot_protocol.commands import (
     BudgetSpent,
     Done,
     Failed,
+    RotateWanted,
     Subscribe,
     Unsubscribe,
 )
@@ -151,18 +152,29 @@ async def test_a_broken_connection_ends_the_worker_with_its_cause(
     assert rig.heartbeat().rss_bytes < 200 * 1024 * 1024, "a huge frame is not taken in"
 
 
-async def test_an_announced_shutdown_rotates_the_connection(rig: WorkerRig) -> None:
-    async with SimulatedExchange(["BTCUSDT"]) as sim:
+async def test_an_announced_shutdown_is_told_and_the_stream_goes_on_until_the_exchange_ends_it(
+    rig: WorkerRig,
+) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=300.0) as sim:
         await rig.start(sim.url, sim.rest_url)
         await rig.ready()
-        sim.inject(Fault(kind="shutdown", duration_s=5.0))
-        assert await rig.ended() == ChildExit.ROTATE
+        sim.inject(Fault(kind="shutdown", duration_s=1.5))
+        (wanted,) = await rig.wait_for(RotateWanted)
+        assert (wanted.worker, wanted.incarnation) == ("test.a", 1)
+        assert wanted.reason
+        await rig.wait_for_events(Trade, len(rig.events(Trade)) + 20)
+        assert await rig.ended() == ChildExit.ROTATE, "an end that was announced is no failure"
 
 
-async def test_a_planned_age_rotates_the_connection(rig: WorkerRig) -> None:
-    async with SimulatedExchange(["BTCUSDT"]) as sim:
+async def test_a_planned_age_is_told_and_the_stream_goes_on(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=300.0) as sim:
         await rig.start(sim.url, sim.rest_url, rotate_after_s=0.5)
-        assert await rig.ended() == ChildExit.ROTATE
+        (wanted,) = await rig.wait_for(RotateWanted)
+        assert "planned age" in wanted.reason
+        await rig.wait_for_events(Trade, len(rig.events(Trade)) + 50)
+        assert rig.process is not None
+        assert rig.process.returncode is None
+        assert await rig.stop() == ChildExit.CLEAN
 
 
 async def test_a_refused_handshake_passes_on_retry_after(rig: WorkerRig) -> None:

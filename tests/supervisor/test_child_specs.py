@@ -237,6 +237,56 @@ def test_twins() -> None:
     assert twins == {SIMULATOR: None, ENGINE: None, "one.a": "one.b", "one.b": "one.a", "sim.a": None}
 
 
+def test_the_second_of_twins_is_rotated_earlier_once() -> None:
+    children = ChildSpecs(BASE, AROUND, Targets())
+    shares = {
+        (name, incarnation): feed(children, name, incarnation).rotate_share
+        for name in ("one.a", "one.b", "sim.a", "sim.b")
+        for incarnation in (1, 2)
+    }
+    assert {place for place, share in shares.items() if share < 1.0} == {("one.b", 1)}
+
+
+def test_a_connection_of_one_side_has_the_other_as_its_spare() -> None:
+    plans = {plan.name: plan for plan in ChildSpecs(BASE, AROUND, Targets()).plans()}
+    spare = plans["sim.a"].spare
+    assert spare is not None
+    assert (spare.name, spare.spare, spare.twin) == ("sim.b", None, None)
+    assert spare.fingerprint != plans["sim.a"].fingerprint
+    assert plans["one.a"].spare is plans["one.b"].spare is None
+
+
+def test_both_sides_of_one_connection_have_the_same_subscriptions() -> None:
+    children = ChildSpecs(BASE, AROUND, Targets())
+    children.subscribed("sim.a", ["Z"])
+    assert feed(children, "sim.b").symbols == feed(children, "sim.a").symbols
+    assert "Z" in children.symbols("sim.b")
+    children.unsubscribed("sim.b", ["Z"])
+    assert "Z" not in children.symbols("sim.a")
+    children.subscribed("one.a", ["Z"])
+    assert "Z" not in children.symbols("one.b"), "twins have their own"
+    assert children.symbols("engine") == []
+
+
+def test_the_sides_are_spread_over_the_addresses_and_go_on_from_one_that_fails() -> None:
+    urls = {"url": "ws://127.0.0.1:1", "more_urls": ["ws://127.0.0.1:2", "ws://127.0.0.1:3"]}
+    children = specs(connection("one", **urls, redundancy=2), connection("two", **urls))
+    fingerprint = fingerprints(children)
+
+    def port(name: str) -> str:
+        return str(feed(children, name).url)[-1]
+
+    assert (port("one.a"), port("one.b"), port("two.a"), port("two.b")) == ("1", "2", "1", "2")
+    children.try_another_address("one.b")
+    children.try_another_address("engine")
+    assert (port("one.a"), port("one.b")) == ("1", "3")
+    children.try_another_address("one.b")
+    assert port("one.b") == "1"
+    assert fingerprints(children) == fingerprint, "not the configuration's doing"
+    after = children.succeeded_by(FoxtrotConfig(connections=[connection("one", **urls, redundancy=2)]))
+    assert str(feed(after, "one.b").url)[-1] == "1", "a reload does not send it back"
+
+
 def test_a_successor_keeps_what_is_known_and_forgets_what_has_gone() -> None:
     before = ChildSpecs(BASE, AROUND, Targets())
     before.simulator_serves({"url": "ws://127.0.0.1:1234", "rest_url": "http://127.0.0.1:1234"})
@@ -247,12 +297,14 @@ def test_a_successor_keeps_what_is_known_and_forgets_what_has_gone() -> None:
     assert feed(after, "sim.a").url == "ws://127.0.0.1:1234"
     assert feed(after, "one.a").symbols == ["X", "Z"]  # its symbols in the file are the same
     assert feed(after, "sim.a").symbols == ["W"]  # these are not
-    assert "one.b" in after.places  # on its way out, and shown
     assert "one.b" not in fingerprints(after)
-    after.forget("one.b")
-    after.forget("one.a")  # still configured
-    assert set(after.places) == {"one.a", "sim.a"}
-    assert "one.b" in before.succeeded_by(BASE).places
+    gone = before.succeeded_by(msgspec.structs.replace(BASE, connections=edited[1:]))
+    assert {"one.a", "one.b"} <= set(gone.places)  # on their way out, and shown
+    assert not {"one.a", "one.b"} & set(fingerprints(gone))
+    gone.forget({"one.b"})
+    assert set(gone.places) == {"one.b", "sim.a", "sim.b"}
+    gone.forget({})
+    assert set(gone.places) == {"sim.a", "sim.b"}
 
 
 def test_a_worker_comes_with_its_connections_first_symbol() -> None:

@@ -264,6 +264,16 @@ def test_other_sections(section: str, expected: str) -> None:
             'url = "wss://host/?listenKey=hush"',
             'url: must not hold the parameter "listenKey": secrets never stand in this file',
         ),
+        ('url = "wss://a"\nmore_urls = ["wss://b", "http://b"]', "more_urls[1]: must begin with ws:// or wss://"),
+        ('more_urls = ["wss://b"]', "more_urls: needs url: they are further addresses beside it"),
+        (
+            'url = "wss://a"\nmore_urls = ["wss://a"]',
+            "more_urls: names an address that stands there or as url already",
+        ),
+        (
+            'url = "wss://a"\nmore_urls = ["' + '", "'.join(f"wss://h{n}" for n in range(17)) + '"]',
+            "more_urls: must hold at most 16 addresses, not 17",
+        ),
         ('rest_url = "ws://host"', "rest_url: must begin with http:// or https://"),
         ('proxy = "ftp://host"', "proxy: must begin with http:// or https://"),
         ('ca_file = "none.pem"', "ca_file: there is no file /etc/foxtrot/none.pem"),
@@ -368,6 +378,17 @@ def test_a_simulators_rest_address_stands_beside_its_url(exchange: str, url: str
     assert parse(text).connections[0].rest_url == rest_url
     text += 'rest_url = "http://other"'
     assert parse(text).connections[0].rest_url == "http://other"
+
+
+def test_further_addresses_stand_behind_the_first() -> None:
+    assert parse(CONNECTION).connections[0].addresses == []
+    text = CONNECTION + 'url = "wss://a"\n'
+    assert parse(text).connections[0].addresses == ["wss://a"]
+    assert parse(text + 'more_urls = ["wss://b", "wss://c"]').connections[0].addresses == [
+        "wss://a",
+        "wss://b",
+        "wss://c",
+    ]
 
 
 def test_the_default_is_the_simulated_exchange() -> None:

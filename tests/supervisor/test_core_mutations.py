@@ -11,13 +11,14 @@ import pytest
 from foxtrot_protocol.exit_codes import ExitVerdict
 from foxtrot_supervisor import core as core_module
 from foxtrot_supervisor import escalation
-from foxtrot_supervisor.core import Core
+from foxtrot_supervisor.core import ROTATED, Core
 from foxtrot_supervisor.effects import DumpStacks, Effect, Fence, Input, Publish, Signal
 from foxtrot_supervisor.escalation import Ladder, Step
-from foxtrot_supervisor.lifecycle import Desired
+from foxtrot_supervisor.lifecycle import Desired, State
 from foxtrot_supervisor.restart import RestartPolicy
 from foxtrot_supervisor.settings import SupervisorConfig
 from foxtrot_supervisor.shutdown import Shutdown
+from foxtrot_supervisor.sides import Pace
 from tests.support.core_invariants import Violation
 from tests.support.process_world import World
 
@@ -97,6 +98,83 @@ def _without_session(effect: Effect) -> Effect:
     return effect
 
 
+# ---- rotation and twins
+
+
+def test_rotating_both_twins_is_caught() -> None:
+    class Reckless(Core):
+        def _stands_in(self, child: Any, other: Any, now: float) -> bool:
+            return bool(child.record.plan.twin) or super()._stands_in(child, other, now)
+
+    assert caught(Reckless) in (
+        "twins are rotated one at a time",
+        "twins are replaced one at a time",
+        "twins are restarted one at a time",
+    )
+
+
+def test_taking_the_other_twin_before_its_data_flow_is_caught() -> None:
+    class Hasty(Core):
+        def _stands_in(self, child: Any, other: Any, now: float) -> bool:
+            return (
+                child.record.state is State.RUNNING if child.record.plan.twin else super()._stands_in(child, other, now)
+            )
+
+    assert caught(Hasty) in ("twins are rotated one at a time", "twins are replaced one at a time")
+
+
+def test_stopping_the_old_side_before_the_new_one_serves_is_caught() -> None:
+    class BreakBeforeMake(Core):
+        def _rotate(self, child: Any, now: float) -> None:
+            super()._rotate(child, now)
+            if child.successor is not None:
+                self._take_over(self._children[child.successor], child)
+                self._let_go(child, f"{ROTATED}: too soon", now)
+
+    assert caught(BreakBeforeMake) == "a rotation leaves no connection without a side that serves"
+
+
+def test_stopping_the_old_side_before_the_data_of_the_new_one_flow_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_module, "carries", lambda flow, ready_s, other: True)
+    assert caught() in (
+        "a rotation leaves no connection without a side that serves",
+        "twins are rotated one at a time",
+        "twins are replaced one at a time",
+        "twins are restarted one at a time",
+    )
+
+
+def test_rotating_what_did_not_ask_for_it_is_caught() -> None:
+    class Busy(Core):
+        def _take_ready(self, child: Any, now: float) -> None:
+            super()._take_ready(child, now)
+            self._take_rotation(child, "just so", now)
+
+    assert caught(Busy) == "nothing is rotated unasked"
+
+
+def test_restarting_what_a_spare_has_inherited_is_caught() -> None:
+    class Doubling(Core):
+        def _take_over(self, spare: Any, old: Any) -> None:
+            super()._take_over(spare, old)
+            old.leaving = False
+
+    assert caught(Doubling) != "not caught"
+
+
+def test_twins_that_start_together_are_caught() -> None:
+    class Together(Core):
+        def _starts_apart(self, child: Any, now: float) -> bool:
+            return False
+
+    assert caught(Together) == "twins start apart"
+
+
+def test_ignoring_the_delay_of_an_exchange_that_refused_a_spare_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "not_within", lambda pace, retry_after_s, now: None)
+    assert caught() == "the exchange's delay is kept"
+
+
 # ---- another configuration
 
 
@@ -110,7 +188,7 @@ def test_not_forgetting_who_has_gone_is_caught() -> None:
 
 def test_replacing_both_twins_at_once_is_caught() -> None:
     class Impatient(Core):
-        def _may_be_replaced(self, child: Any) -> bool:
+        def _may_be_replaced(self, child: Any, now: float) -> bool:
             return True
 
     assert caught(Impatient) == "twins are replaced one at a time"

@@ -39,6 +39,9 @@ def test_no_promise_is_broken_in_any_schedule(block: int) -> None:
         "EXITED",
         "budget spent",
         "reloaded",
+        "spare",
+        "rotated",
+        "twin rotated",
     ):
         assert met[thing] >= size // 200, f"too few schedules came across {thing!r}: {met}"
     for code in (

@@ -23,6 +23,7 @@ from foxtrot_supervisor.effects import (
     Input,
     ReadyReceived,
     RestartRequested,
+    RotationWanted,
     Spawned,
     SpawnFailed,
     StartRequested,
@@ -38,11 +39,12 @@ PLANS = (
     ChildPlan(name="engine", tier=1, kind="engine"),
     ChildPlan(name="a", tier=2, restart="transient"),
     ChildPlan(name="b", tier=2, stale_after_s=10.0),
+    ChildPlan(name="e.a", tier=2, spare=ChildPlan(name="e.b", tier=2)),
 )
 TWINS = {"c.a": "c.b", "c.b": "c.a"}
 TICKS_TO_THE_END_MAX = 200
 
-names = st.sampled_from([*(plan.name for plan in PLANS), "c.a", "c.b"])
+names = st.sampled_from([*(plan.name for plan in PLANS), "c.a", "c.b", "e.b"])
 ages = st.sampled_from([0, 0, 0, 0, 0, 1, -1, -2])
 """Incarnation a message speaks of, from the current one: mostly that, sometimes an older or a future one."""
 codes = st.sampled_from([0, 1, *map(int, ChildExit), 99])
@@ -99,9 +101,27 @@ class Shell(RuleBasedStateMachine):
         self.tell(HelloReceived(name, self.inc(name, 0)))
         self.tell(ReadyReceived(name, self.inc(name, 0)))
 
-    @rule(name=names, age=ages, data_age_s=st.sampled_from([None, 0.0, 9.0]))
-    def heartbeat(self, name: str, age: int, data_age_s: float | None) -> None:
-        self.tell(HeartbeatReceived(name, self.inc(name, age), data_age_s))
+    @rule(
+        name=names,
+        age=ages,
+        data_age_s=st.sampled_from([None, 0.0, 9.0]),
+        asked=st.sampled_from([0, 0, 1]),
+        flowing=st.integers(0, 2),
+    )
+    def heartbeat(self, name: str, age: int, data_age_s: float | None, asked: int, flowing: int) -> None:
+        self.tell(HeartbeatReceived(name, self.inc(name, age), data_age_s, asked, flowing))
+
+    @rule(name=names, age=ages)
+    def rotation_wanted(self, name: str, age: int) -> None:
+        self.tell(RotationWanted(name, self.inc(name, age), "planned age"))
+
+    @rule(side=st.sampled_from(["e.a", "e.b"]))
+    def rotates(self, side: str) -> None:
+        """The usual way to another side in one step, as far as it goes."""
+        self.tell(RotationWanted(side, self.inc(side, 0), "planned age"))
+        other = "e.b" if side == "e.a" else "e.a"
+        self.serves(other)
+        self.tell(HeartbeatReceived(other, self.inc(other, 0), None, 0, 2))
 
     @rule(name=names, age=ages, wish_s=st.sampled_from([None, -1.0, 0.0, 2.0, float("inf"), float("nan")]))
     def failure(self, name: str, age: int, wish_s: float | None) -> None:
@@ -127,9 +147,7 @@ class Shell(RuleBasedStateMachine):
     def configuration_changes(self, kept: set[str], changed: set[str], added: set[str]) -> None:
         """The engine always stays."""
         plans = [plan for plan in PLANS if plan.name in kept | changed | {"engine"}]
-        plans = [
-            msgspec.structs.replace(plan, fingerprint=str(self.now)) if plan.name in changed else plan for plan in plans
-        ]
+        plans = [_with_fingerprint(plan, str(self.now)) if plan.name in changed else plan for plan in plans]
         plans += [ChildPlan(name=name, tier=2, twin=TWINS.get(name)) for name in sorted(added)]
         self.tell(ChildrenChanged(plans, CONFIG))
 
@@ -174,6 +192,11 @@ class Shell(RuleBasedStateMachine):
             self.now = max(self.now, deadline)
             self.tell(Tick())
         raise Violation("every stop ends", f"{self.core.records}")
+
+
+def _with_fingerprint(plan: ChildPlan, fingerprint: str) -> ChildPlan:
+    spare = plan.spare and msgspec.structs.replace(plan.spare, fingerprint=fingerprint)
+    return msgspec.structs.replace(plan, fingerprint=fingerprint, spare=spare)
 
 
 TestShell = Shell.TestCase

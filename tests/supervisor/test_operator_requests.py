@@ -157,8 +157,46 @@ async def test_restart_that_takes_too_long(run: Run, ask: Ask) -> None:
 async def test_restart_refused(run: Run, ask: Ask) -> None:
     run.refusal = "everything is being stopped"
     assert (await soon(ask(RestartRequest("engine")))).error == "everything is being stopped"
-    assert "has several workers: one.a, one.b" in (await soon(ask(RestartRequest("one")))).error
+    assert (await soon(ask(RestartRequest("one")))).error == "everything is being stopped"
+    assert run.restarts == ["engine", "one.a"], "one that cannot be restarted is the last that is tried"
     assert "no worker or connection" in (await soon(ask(RestartRequest("nobody")))).error
+
+
+async def test_the_workers_of_a_connection_are_restarted_one_after_the_other(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    reply = ask(RestartRequest("one"))
+    await wait_until_async(lambda: run.restarts == ["one.a"], what="the first")
+    run.refusal = "one.a does not yet have all its data"
+    run.records["one.a"].incarnation = 2
+    requests.look()
+    await wait_until_async(lambda: "one.b" in run.restarts, what="the second, which is refused as yet")
+    assert not reply.done()
+    run.refusal = ""
+    requests.look()
+    await asyncio.sleep(0.01)
+    run.records["one.b"].incarnation = 2
+    requests.look()
+    answer = await soon(reply)
+    assert answer.error == ""
+    assert [worker["worker"] for worker in answer.data["workers"]] == ["one.a", "one.b"]
+
+
+async def test_the_second_is_not_waited_for_without_end(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    run.limit_s = 0.1
+    reply = ask(RestartRequest("one"))
+    await wait_until_async(lambda: run.restarts == ["one.a"], what="the first")
+    run.refusal = "one.a does not yet have all its data"
+    run.records["one.a"].incarnation = 2
+    requests.look()
+    assert (await soon(reply)).error == "one.a does not yet have all its data"
+
+
+@pytest.mark.parametrize("rotation", ["going", "coming"])
+async def test_symbols_are_not_changed_while_a_connection_changes_sides(run: Run, ask: Ask, rotation: Any) -> None:
+    run.records["two.a"].rotation = rotation
+    assert "two.a: being rotated" in (await soon(ask(SubscribeRequest("two", ["X"])))).error
+    assert run.sent == []
 
 
 async def test_reload_is_answered_when_it_is_done(run: Run, requests: OperatorRequests, ask: Ask) -> None:

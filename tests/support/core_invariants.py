@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
-from foxtrot_supervisor.core import CHANGED, STOP_GAP_S_MAX
+from foxtrot_supervisor.core import CHANGED, ROTATED, STOP_GAP_S_MAX
 from foxtrot_supervisor.effects import (
     Ask,
     ChildrenChanged,
@@ -26,6 +26,7 @@ from foxtrot_supervisor.effects import (
     Publish,
     ReadyReceived,
     RestartRequested,
+    RotationWanted,
     Signal,
     Spawn,
     Spawned,
@@ -35,6 +36,7 @@ from foxtrot_supervisor.effects import (
 from foxtrot_supervisor.lifecycle import Desired
 from foxtrot_supervisor.registry import ChildPlan, ChildRecord
 from foxtrot_supervisor.settings import SupervisorConfig
+from foxtrot_supervisor.sides import other_side
 
 EPSILON_S = 1e-6
 """Rounding of sums of binary fractions; far below any deadline."""
@@ -43,6 +45,8 @@ LATE_S = 0.5
 """How late in all the shell may be over one whole stop."""
 
 RETRY_AFTER_CAP_S = 3 * 24 * 3600.0
+APART_S = 10.0
+SETTLE_S = 10.0
 
 
 class Violation(AssertionError):
@@ -78,7 +82,20 @@ class Seen:
         """The core has to show it."""
         self.changed = False
         """Its process was started with another fingerprint than the configured one."""
+        self.coming_for: str | None = None
+        """The side that it is to take over from."""
+        self.first_at = 0.0
+        """When it was first started."""
         self.begin()
+
+    def come_back(self) -> None:
+        """The name has a new life: of the old one only the incarnation counts on."""
+        self.restart_requested = self.served_once = self.crashed = False
+        self.crash_restarts.clear()
+        self.known = self.wanted = True
+        self.changed = False
+        self.state = "STOPPED"
+        self.coming_for = None
 
     def begin(self) -> None:
         """A new incarnation has nothing behind it."""
@@ -93,6 +110,10 @@ class Seen:
         """HELLO, or READY without it, has come."""
         self.ladder_before_stop = False
         self.spawned_at = 0.0
+        self.ready_at = math.inf
+        self.flow: tuple[int, int] | None = None
+        """Topics not acknowledged, topics with data, as it told since it is RUNNING."""
+        self.wants_rotation = False
         self.retry_after_s = None
         self.restart_requested = False
 
@@ -147,6 +168,9 @@ class Observer:
             self.stop_at = now if self.stop_at is None else self.stop_at
             return
         if isinstance(message, RestartRequested):
+            child = self.children[message.name]
+            if child.state == "RUNNING" and (twin := self._twin(child)) and not self._stands_in(twin, child, now):
+                raise Violation("twins are restarted one at a time", f"{message.name} while {twin.state}")
             self._forgive(self.children[message.name])
             return
         if isinstance(message, ChildrenChanged):
@@ -169,19 +193,20 @@ class Observer:
         child.not_before = 0.0
 
     def _changed(self, message: ChildrenChanged) -> None:
-        plans = {plan.name: plan for plan in message.plans}
+        plans = {plan.name: plan for plan in map(self._on_its_side, message.plans)}
+        configured = dict(plans)
         self.config = message.config
         for name, child in self.children.items():
             plan = plans.pop(name, None)
             if plan is None:
+                if child.coming_for is not None and self._goes_on(child, configured.get(child.coming_for)):
+                    continue
                 child.wanted = False
                 continue
+            child.coming_for = None
             if not child.known:
-                child.restart_requested = child.served_once = child.crashed = False
+                child.come_back()
                 child.not_before = 0.0
-                child.crash_restarts.clear()
-                child.known = True
-                child.state = "STOPPED"
             elif not child.wanted:
                 child.restart_requested = True  # it comes back while it is on its way down
             elif plan.fingerprint != child.plan.fingerprint and child.incarnation:
@@ -193,15 +218,54 @@ class Observer:
         for plan in plans.values():
             self.children[plan.name] = Seen(plan)
 
+    def _on_its_side(self, plan: ChildPlan) -> ChildPlan:
+        """A connection that was rotated stays on the side where it is."""
+        if plan.spare is None or self._stands(plan.name) or not self._stands(plan.spare.name):
+            return plan
+        return other_side(plan)
+
+    def _stands(self, name: str) -> bool:
+        child = self.children.get(name)
+        return child is not None and child.known and child.wanted and child.coming_for is None
+
+    @staticmethod
+    def _goes_on(spare: Seen, plan: ChildPlan | None) -> bool:
+        """Whether a rotation goes on with the new configuration."""
+        if plan is None or plan.spare is None or not spare.wanted:
+            return False
+        now = other_side(plan)
+        if (now.name, now.fingerprint, now.kind) != (spare.plan.name, spare.plan.fingerprint, spare.plan.kind):
+            return False
+        spare.plan = now
+        return True
+
+    def _twin(self, child: Seen) -> Seen | None:
+        twin = self.children.get(child.plan.twin or "")
+        return twin if twin is not None and twin.known and twin.wanted else None
+
+    @staticmethod
+    def _stands_in(child: Seen, other: Seen, now: float) -> bool:
+        """Nothing is missed if `other` goes: all topics answered, and data on as many, in the end on some."""
+        if child.state != "RUNNING" or child.flow is None or child.flow[0]:
+            return False
+        flowing = other.flow[1] if other.flow is not None else 0
+        return child.flow[1] >= flowing or (child.flow[1] > 0 and now >= child.ready_at + SETTLE_S - EPSILON_S)
+
     def _told_of(self, child: Seen, message: Input, now: float) -> None:
         if isinstance(message, Spawned):
             child.made = True
         elif isinstance(message, (HelloReceived, HeartbeatReceived)):
             child.heard_at = now
             child.greeted = child.greeted or isinstance(message, HelloReceived)
+            if isinstance(message, HeartbeatReceived) and child.state == "RUNNING":
+                child.flow = (message.asked, message.flowing)
+        elif isinstance(message, RotationWanted):
+            child.heard_at = now
+            child.wants_rotation = child.wants_rotation or child.state == "RUNNING"
         elif isinstance(message, ReadyReceived):
             child.heard_at = now
             child.greeted = True
+            child.ready_at = min(child.ready_at, now)
             # who is on its way down does not serve any more
             child.served_once = child.served_once or child.ladder_at is None
         elif isinstance(message, FailureReported):
@@ -222,6 +286,15 @@ class Observer:
         child.lost = False
         if not child.restart_requested:
             child.not_before = now + min(child.retry_after_s or 0.0, RETRY_AFTER_CAP_S)
+        if self.stop_at is not None:
+            return
+        if child.coming_for is not None:
+            child.wanted = False
+            child.coming_for = None
+        for spare in self.children.values():
+            if spare.coming_for == child.plan.name and spare.alive and spare.ladder_at is None:
+                spare.coming_for = None  # what it was to do later it does now
+                child.wanted = False
 
     # ---- what came out
 
@@ -237,10 +310,45 @@ class Observer:
             if isinstance(effect, Finish):
                 self._finish(effect, now)
             elif isinstance(effect, Publish):
+                self._look_for_spares(effect)
                 self._published(effect, now)
             else:
                 self._acted(self.children[effect.name], effect, now)
         self._check_times(now)
+
+    def _look_for_spares(self, effect: Publish) -> None:
+        """Who is started without being configured is the spare of one that wants to be replaced."""
+        name = effect.status.worker
+        child = self.children.get(name)
+        if effect.status.state != "STARTING" or (child is not None and child.known and child.wanted):
+            return
+        for old in [old for old in self.children.values() if old.plan.spare and old.plan.spare.name == name]:
+            if not (old.known and old.wanted and old.coming_for is None):
+                continue
+            if not old.wants_rotation or old.state != "RUNNING":
+                raise Violation("nothing is rotated unasked", f"{name} beside {old.plan.name}, which is {old.state}")
+            spare = self.children[name] = child or Seen(old.plan)
+            spare.come_back()
+            spare.plan = other_side(old.plan)
+            spare.coming_for = old.plan.name
+            return
+        raise Violation("what is not configured is not started", name)
+
+    def _rotated(self, child: Seen, now: float) -> None:
+        """The core says that a child that serves has to go for a rotation."""
+        if not child.wants_rotation:
+            raise Violation("nothing is rotated unasked", child.plan.name)
+        if child.plan.spare is None:
+            twin = self._twin(child)
+            if twin is None or not self._stands_in(twin, child, now):
+                raise Violation("twins are rotated one at a time", child.plan.name)
+            self._forgive(child)
+            return
+        spare = self.children.get(child.plan.spare.name)
+        if spare is None or spare.coming_for != child.plan.name or not self._stands_in(spare, child, now):
+            raise Violation("a rotation leaves no connection without a side that serves", child.plan.name)
+        spare.coming_for = None
+        child.wanted = False
 
     def _is_late_kill(self, effect: Effect) -> bool:
         """A process that was made after it had been given up is not left alive."""
@@ -281,6 +389,7 @@ class Observer:
         if now < child.not_before - EPSILON_S:
             raise Violation("the exchange's delay is kept", f"{effect} at {now}, not before {child.not_before}")
         self._check_tiers_below(child)
+        self._check_apart(child, now)
         if child.crashed:
             self._count_restart(child, now)
         child.begin()
@@ -289,8 +398,18 @@ class Observer:
         child.alive = True
         child.spawned_at = now
 
-    def _check_tiers_below(self, child: Seen) -> None:
+    def _check_apart(self, child: Seen, now: float) -> None:
         if child.incarnation:
+            return
+        child.first_at = now
+        twin = self._twin(child)
+        if twin is None or not twin.alive or twin.state not in ("STARTING", "CONNECTING"):
+            return
+        if twin.incarnation == 1 and now < twin.first_at + APART_S - EPSILON_S:
+            raise Violation("twins start apart", f"{child.plan.name} at {now}, {twin.plan.name} at {twin.first_at}")
+
+    def _check_tiers_below(self, child: Seen) -> None:
+        if child.incarnation or child.coming_for is not None:
             return
         for other in self.children.values():
             if not other.known or not other.wanted:
@@ -344,7 +463,9 @@ class Observer:
         status = effect.status
         child = self.children[status.worker]
         if status.cause == CHANGED and status.state in ("STOPPING", "STARTING") and child.state != status.state:
-            self._replaced(child)
+            self._replaced(child, now)
+        if status.cause.startswith(ROTATED) and status.state == "STOPPING" and child.state == "RUNNING":
+            self._rotated(child, now)
         child.state = status.state
         if status.state == "STOPPING":
             self._on_ladder(child, status.rung, now)
@@ -359,13 +480,14 @@ class Observer:
         if status.state in ("STOPPED", "BACKOFF", "EXITED", "FATAL") and child.alive:
             raise Violation("no child is forgotten alive", f"{child.plan.name} is called {status.state}")
 
-    def _replaced(self, child: Seen) -> None:
+    def _replaced(self, child: Seen, now: float) -> None:
         """The core says that a child has to go because of its configuration."""
+        if not child.wanted:
+            return  # a spare that was begun with what is not configured any more
         if not child.changed:
             raise Violation("what has not changed keeps its process", child.plan.name)
-        twin = self.children.get(child.plan.twin or "")
-        serve = child.state == "RUNNING" and twin is not None and twin.known and twin.wanted
-        if serve and twin is not None and twin.state != "RUNNING":
+        twin = self._twin(child)
+        if child.state == "RUNNING" and twin is not None and not self._stands_in(twin, child, now):
             raise Violation("twins are replaced one at a time", f"{child.plan.name} while {twin.state}")
         self._forgive(child)
 
@@ -425,7 +547,7 @@ class Observer:
                 continue
             record = records[name]
             if self.stop_at is None:
-                self._check_replaced(child)
+                self._check_replaced(child, now)
             if self.stop_at is None and child.wanted and record.plan != child.plan:
                 raise Violation("the plan is the configured one", f"{record.plan}")
             any_alive = any_alive or child.alive
@@ -433,18 +555,19 @@ class Observer:
                 raise Violation("records tell the truth", f"{record}, alive: {child.alive}")
             if record.state.value != child.state:
                 raise Violation("each change of state is published", f"{record}, published: {child.state}")
-            if (record.desired is Desired.RUNNING) != (self.stop_at is None and child.wanted):
+            desired = record.desired is Desired.RUNNING
+            # a spare that fails is let go before it has ended
+            if child.coming_for is None and desired != (self.stop_at is None and child.wanted):
                 raise Violation("desired follows the requests", f"{record}")
         if any_alive and (next_deadline is None or next_deadline > now + self.look_s + EPSILON_S):
             raise Violation("a living child is looked at", f"{next_deadline} at {now}")
 
-    def _check_replaced(self, child: Seen) -> None:
+    def _check_replaced(self, child: Seen, now: float) -> None:
         """Nobody goes on with what is no longer configured, but for a twin whose turn has not come."""
         if not (child.changed and child.alive and child.wanted) or child.lost or child.ladder_at is not None:
             return
-        twin = self.children.get(child.plan.twin or "")
-        waits = child.state == "RUNNING" and twin is not None and twin.known and twin.wanted
-        if not waits or (twin is not None and twin.state == "RUNNING"):
+        twin = self._twin(child)
+        if child.state != "RUNNING" or twin is None or self._stands_in(twin, child, now):
             raise Violation("what has changed is replaced", child.plan.name)
 
     def _finish(self, effect: Finish, now: float) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.core import Core, RequestRefused
+from foxtrot_supervisor.core import ROTATED, Core, RequestRefused
 from foxtrot_supervisor.effects import (
     Ask,
     CapturedStacks,
@@ -31,6 +31,7 @@ from foxtrot_supervisor.effects import (
     Publish,
     ReadyReceived,
     RestartRequested,
+    RotationWanted,
     Signal,
     Spawn,
     Spawned,
@@ -73,7 +74,20 @@ LATENESS_S_MAX = 0.03
 Plans = Sequence[ChildPlan]
 CoreMaker = Callable[[Plans, SupervisorConfig, Callable[[], float]], Core]
 
-_CHARACTERS = ("steady", "steady", "steady", "flaky", "crashing", "outside", "rotating", "mistaken", "hanging", "deaf")
+_CHARACTERS = (
+    "steady",
+    "steady",
+    "steady",
+    "flaky",
+    "crashing",
+    "outside",
+    "rotating",
+    "aging",
+    "aging",
+    "mistaken",
+    "hanging",
+    "deaf",
+)
 _CRASHES: tuple[tuple[int | None, int | None], ...] = ((1, None), (None, 9), (None, 11), (14, None), (0, None))
 _POLICIES: tuple[Restart, ...] = ("permanent", "permanent", "permanent", "transient", "temporary")
 _OUTSIDE = (ChildExit.CONNECTION_LOST, ChildExit.REFUSED, ChildExit.STALE)
@@ -82,7 +96,7 @@ _OUTSIDE = (ChildExit.CONNECTION_LOST, ChildExit.REFUSED, ChildExit.STALE)
 class Process:
     """One pretended process."""
 
-    __slots__ = ("alive", "deaf", "heard", "hung", "incarnation", "name", "talks", "unkillable")
+    __slots__ = ("alive", "asked", "deaf", "flowing", "heard", "hung", "incarnation", "name", "talks", "unkillable")
 
     def __init__(self, name: str, incarnation: int) -> None:
         self.name = name
@@ -96,6 +110,9 @@ class Process:
         self.deaf = 0
         """1: ignores being asked, 2: ignores SIGTERM too."""
         self.unkillable = False
+        self.asked = 0
+        """Heartbeats for which some topic is not acknowledged yet."""
+        self.flowing = 0
 
 
 class World:
@@ -107,6 +124,7 @@ class World:
         self.plans = _plans(rng)
         self._configured = {plan.name: plan for plan in self.plans}
         self._editor = random.Random(f"{seed} edits the configuration")
+        self._sides = random.Random(f"{seed} rotates")
         self.core = make_core(self.plans, CONFIG, rng.random)
         self.observer = Observer(self.plans, CONFIG)
         self.characters = {plan.name: rng.choice(_CHARACTERS) for plan in self.plans}
@@ -223,6 +241,8 @@ class World:
             self._dumped(self._processes[effect.name])
         elif isinstance(effect, Publish):
             self.met.add(effect.status.state)
+            if effect.status.cause.startswith(ROTATED):
+                self.met.add("twin rotated" if effect.status.worker.startswith("both") else "rotated")
 
     # ---- processes
 
@@ -230,7 +250,11 @@ class World:
         rng = self.rng
         process = self._processes[effect.name] = Process(effect.name, effect.incarnation)
         delay_s = rng.random() * 0.05 if rng.random() < 0.97 else rng.uniform(0.5, 5.0)
-        character = self.characters[effect.name]
+        character = self.characters.setdefault(effect.name, self._sides.choice(_CHARACTERS))
+        process.asked = self._sides.choice((0, 0, 1, 3))
+        process.flowing = self._sides.choice((0, 1, 2, 2, 2))
+        if effect.name.endswith(".b") and effect.name not in self._configured:
+            self.met.add("spare")
         if rng.random() < (0.3 if character == "crashing" else 0.02):
             process.alive = False
             self._in(delay_s, self._feed, SpawnFailed(effect.name, effect.incarnation, "no memory"))
@@ -252,12 +276,29 @@ class World:
             self._in(hello_s + rng.random() * 0.4, self._fail, process, rng.choice(_OUTSIDE))
         elif character == "rotating":
             self._in(hello_s + rng.choice((0.1, 11.0)), self._exit, process, ChildExit.ROTATE, None)
+        elif character == "aging":
+            self._age(process, hello_s)
         elif character == "mistaken" and rng.random() < 0.5:
             self._in(hello_s, self._exit, process, ChildExit.CONFIGURATION, None)
         elif character == "hanging":
             self._in(hello_s + rng.uniform(0.0, 5.0), self._hang, process)
         elif character == "flaky":
             self._in(hello_s + rng.uniform(0.0, 12.0), self._exit, process, *rng.choice(_CRASHES))
+
+    def _age(self, process: Process, hello_s: float) -> None:
+        """It wants to be replaced, says so more than once, and may be closed by the exchange before that is done."""
+        sides = self._sides
+        wanted_s = hello_s + sides.choice((0.3, sides.uniform(0.3, 4.0), 11.0))
+        for again_s in (0.0, 1.0, 5.0):
+            self._in(wanted_s + again_s, self._want_rotation, process)
+        if sides.random() < 0.4:
+            self._in(wanted_s + sides.uniform(0.0, 3.0), self._fail, process, ChildExit.ROTATE)
+        elif sides.random() < 0.2:
+            self._in(wanted_s + sides.uniform(0.0, 3.0), self._exit, process, *sides.choice(_CRASHES))
+
+    def _want_rotation(self, process: Process) -> None:
+        if process.alive and not process.hung and process.talks:
+            self._feed(RotationWanted(process.name, process.incarnation, "planned age"))
 
     def _hello(self, process: Process) -> None:
         if not process.alive or process.hung:
@@ -275,7 +316,9 @@ class World:
     def _beat(self, process: Process) -> None:
         if process.alive and not process.hung:
             self._in(CONFIG.heartbeat_s, self._beat, process)
-            self._feed(HeartbeatReceived(process.name, process.incarnation))
+            asked, process.asked = min(1, process.asked), max(0, process.asked - 1)
+            beat = HeartbeatReceived(process.name, process.incarnation, None, asked, process.flowing)
+            self._feed(beat)
 
     def _hang(self, process: Process) -> None:
         process.hung = True
@@ -324,8 +367,29 @@ def _plans(rng: random.Random) -> list[ChildPlan]:
         plans.append(ChildPlan(name="simulator", tier=0, kind="simulator", essential=rng.random() < 0.8))
     for number in range(rng.randint(1, 3)):
         policy = rng.choice(_POLICIES)
-        plans.append(ChildPlan(name=f"feed{number}.a", tier=2, restart=policy, essential=rng.random() < 0.7))
+        plans.append(_single(f"feed{number}", restart=policy, essential=rng.random() < 0.7))
+    if rng.random() < 0.3:
+        plans += _twins()
     return plans
+
+
+def _single(connection: str, **fields: Any) -> ChildPlan:
+    """A connection with one side at a time."""
+    spare = ChildPlan(name=f"{connection}.b", tier=2, **fields)
+    return ChildPlan(name=f"{connection}.a", tier=2, spare=spare, **fields)
+
+
+def _twins() -> list[ChildPlan]:
+    return [
+        ChildPlan(name="both.a", tier=2, twin="both.b"),
+        ChildPlan(name="both.b", tier=2, twin="both.a"),
+    ]
+
+
+def _with(plan: ChildPlan, **fields: Any) -> ChildPlan:
+    """What is edited of a connection is edited of both its sides."""
+    spare = plan.spare and msgspec.structs.replace(plan.spare, **fields)
+    return msgspec.structs.replace(plan, spare=spare, **fields)
 
 
 def _edited(plans: Mapping[str, ChildPlan], editor: random.Random) -> dict[str, ChildPlan]:
@@ -333,28 +397,30 @@ def _edited(plans: Mapping[str, ChildPlan], editor: random.Random) -> dict[str, 
     edited = dict(plans)
     for _ in range(editor.randint(1, 4)):
         feeds = [name for name, plan in edited.items() if plan.kind == "connection"]
-        edit = editor.choice(("drop", "add", "add twins", "change", "change", "change all", "simulator", "soften"))
+        edit = editor.choice(
+            ("drop", "add", "add twins", "one of twins", "change", "change", "change all", "simulator", "soften")
+        )
         if edit == "drop" and feeds:
             del edited[editor.choice(feeds)]
         elif edit == "add":
             # a small choice of names: what was dropped comes back
-            name = f"feed{editor.randint(0, 4)}.a"
-            edited.setdefault(name, ChildPlan(name=name, tier=2, essential=editor.random() < 0.7))
+            plan = _single(f"feed{editor.randint(0, 4)}", essential=editor.random() < 0.7)
+            edited.setdefault(plan.name, plan)
         elif edit == "add twins":
-            edited["both.a"] = ChildPlan(name="both.a", tier=2, twin="both.b")
-            edited["both.b"] = ChildPlan(name="both.b", tier=2, twin="both.a")
+            edited.update({plan.name: plan for plan in _twins()})
+        elif edit == "one of twins" and "both.b" in edited:
+            edited.pop("both.b")
+            edited["both.a"] = _single("both")
         elif edit == "simulator" and "simulator" in edited:
             del edited["simulator"]
         elif edit == "simulator":
             edited["simulator"] = ChildPlan(name="simulator", tier=0, kind="simulator", essential=editor.random() < 0.8)
         elif edit == "soften" and feeds:
             name = editor.choice(feeds)
-            edited[name] = msgspec.structs.replace(
-                edited[name], essential=editor.random() < 0.5, restart=editor.choice(_POLICIES)
-            )
+            edited[name] = _with(edited[name], essential=editor.random() < 0.5, restart=editor.choice(_POLICIES))
         else:
             names = list(edited) if edit == "change all" else [editor.choice(list(edited))]
             for name in names:
                 fingerprint = str(editor.randint(0, 99))
-                edited[name] = msgspec.structs.replace(edited[name], fingerprint=fingerprint)
+                edited[name] = _with(edited[name], fingerprint=fingerprint)
     return edited

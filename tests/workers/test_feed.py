@@ -22,7 +22,19 @@ from foxtrot_workers.adapter import (
     SendText,
     Topic,
 )
-from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send, TopicChanged
+from foxtrot_workers.feed import (
+    ROTATE_AGAIN_S,
+    ROTATE_EARLIER_SHARE,
+    ROTATE_SHARE,
+    Answer,
+    Feed,
+    FeedEffect,
+    Leave,
+    Online,
+    Rotate,
+    Send,
+    TopicChanged,
+)
 
 E = TypeVar("E", bound=FeedEffect)
 
@@ -227,17 +239,46 @@ def test_we_ping_when_idle_and_a_pong_rearms() -> None:
     assert texts(feed.tick(52.0, 31.0)) == ["ping"]
 
 
-def test_an_announced_close_and_the_planned_age_rotate_the_connection() -> None:
+def test_an_announced_close_and_the_planned_age_ask_for_rotation_and_the_connection_goes_on() -> None:
     feed, _ = make()
     feed.opened(0.0)
-    assert [e.code for e in of(Leave, feed.noticed([CloseAnnounced("upgrade")], 1.0))] == [ChildExit.ROTATE]
+    assert feed.rotate_reason == ""
+    effects = feed.noticed([CloseAnnounced("upgrade")], 1.0)
+    assert of(Rotate, effects) == [Rotate("upgrade")]
+    assert of(Leave, effects) == []
+    assert feed.rotate_reason == "upgrade"
     feed, _ = make(Paced, "A")
     feed.opened(0.0)
-    assert of(Leave, feed.tick(99.0, 99.0)) == []
-    assert [e.code for e in of(Leave, feed.tick(100.0, 99.5))] == [ChildExit.ROTATE]
+    due = 100.0 * ROTATE_SHARE
+    assert of(Rotate, feed.tick(due - 0.1, due - 0.1)) == []
+    assert of(Rotate, feed.tick(due, due)) == [Rotate("the connection has reached its planned age")]
     feed, _ = make(Paced, "A", rotate_after_s=10.0)
     feed.opened(0.0)
-    assert [e.code for e in of(Leave, feed.tick(10.0, 9.5))] == [ChildExit.ROTATE]
+    effects = feed.tick(10.0, 9.5)
+    assert of(Rotate, effects)
+    assert of(Leave, effects) == []
+
+
+def test_the_wish_for_rotation_is_repeated() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    feed.noticed([CloseAnnounced("upgrade")], 1.0)
+    assert of(Rotate, feed.tick(1.0 + ROTATE_AGAIN_S - 0.1, 5.0)) == []
+    assert of(Rotate, feed.tick(1.0 + ROTATE_AGAIN_S, 5.0)) == [Rotate("upgrade")], "with its first reason"
+    assert of(Rotate, feed.tick(1.0 + 2 * ROTATE_AGAIN_S, 10.0)) == [Rotate("upgrade")]
+
+
+def test_ages_are_spread() -> None:
+    """Twins by their share, all by chance; earlier, never later."""
+
+    def age_s(**settings: float) -> float:
+        feed, _ = make(Paced, "A", rotate_after_s=10.0, **settings)
+        feed.opened(0.0)
+        return next(now / 10 for now in range(200) if of(Rotate, feed.tick(now / 10, now / 10)))
+
+    assert age_s() == 10.0
+    assert age_s(rotate_share=0.5) == 5.0
+    assert age_s(chance=1.0) == pytest.approx(10.0 * (1 - ROTATE_EARLIER_SHARE))
 
 
 def test_symbols_are_added_and_the_request_is_answered_when_the_exchange_did() -> None:

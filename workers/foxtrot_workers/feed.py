@@ -1,8 +1,10 @@
-"""A connection's life, decided: subscribing, pacing, acknowledgement, silence, staleness, rotation.
+"""A connection's life, decided: subscribing, pacing, acknowledgement, silence, staleness, age.
 
 Pure: told the time (monotonic seconds), asked for the next deadline, answers with effects that the shell
 performs. It never reconnects: a connection's life is one incarnation of a worker, so what ends the
 connection ends the process, with a cause, and the supervisor's restart policy decides what follows.
+Nor does it end for its age, or because its end is announced: it says that it wants to be replaced (`Rotate`) and
+streams on until it is stopped, or the exchange closes it.
 
 Topic states: asked → acknowledged → flowing → stale (silent for too long) → flowing …; invalid: refused
 by the exchange, or its book is broken until the next snapshot. An acknowledgement is not data, and a
@@ -38,11 +40,15 @@ from foxtrot_workers.adapter import (
 __all__ = [
     "OUTBOX_COUNT",
     "RESUBSCRIBES_MAX",
+    "ROTATE_AGAIN_S",
+    "ROTATE_EARLIER_SHARE",
+    "ROTATE_SHARE",
     "Answer",
     "Feed",
     "FeedEffect",
     "Leave",
     "Online",
+    "Rotate",
     "Send",
     "TopicChanged",
 ]
@@ -55,6 +61,15 @@ REQUESTS_MAX = 100
 
 RESUBSCRIBES_MAX = 3
 """Attempts to mend one topic by subscribing again before the connection is replaced."""
+
+ROTATE_SHARE = 23 / 24
+"""Of the age at which the exchange closes a connection: then it wants to be replaced."""
+
+ROTATE_EARLIER_SHARE = 0.1
+"""By up to this share of its age a connection is replaced earlier, by chance: not all that began together at once."""
+
+ROTATE_AGAIN_S = 5.0
+"""How often it says again that it wants to be replaced: words can get lost."""
 
 LOOK_S = 0.25
 """How often states are derived from what has arrived; the hot path only stamps times."""
@@ -71,6 +86,12 @@ class Leave(Struct, frozen=True):
 
     code: ChildExit
     cause: str
+
+
+class Rotate(Struct, frozen=True):
+    """Ask to be replaced; the connection goes on."""
+
+    reason: str
 
 
 class Online(Struct, frozen=True):
@@ -93,7 +114,7 @@ class Answer(Struct, frozen=True):
     error: str
 
 
-FeedEffect: TypeAlias = Send | Leave | Online | TopicChanged | Answer
+FeedEffect: TypeAlias = Send | Leave | Rotate | Online | TopicChanged | Answer
 
 
 class _TopicRecord:
@@ -131,7 +152,10 @@ class Feed:
         *,
         stale_after_s: float | None = None,
         rotate_after_s: float | None = None,
+        rotate_share: float = 1.0,
+        chance: float = 0.0,
     ) -> None:
+        """`rotate_share`: of its planned age; `chance`: from 0 to 1, spreads the ages of many connections."""
         self._adapter = adapter
         self._limits: Limits = adapter.limits
         self._initial = list(topics)
@@ -139,9 +163,11 @@ class Feed:
         self._outbox: deque[str] = deque()
         self._next_send_at = 0.0
         self._stale_after_s = stale_after_s if stale_after_s is not None else adapter.limits.stale_topic_s
-        lifetime = rotate_after_s if rotate_after_s is not None else adapter.limits.lifetime_s
-        self._lifetime_s = lifetime
+        self._life_s = _planned_age_s(rotate_after_s, adapter.limits.lifetime_s, rotate_share, chance)
         self._rotate_at: float | None = None
+        """When it says next that it wants to be replaced."""
+        self.rotate_reason = ""
+        """Why it wants that; "" until then."""
         self._last_frame_at = 0.0
         self._pinged_at: float | None = None
         self._next_look_at = 0.0
@@ -155,8 +181,8 @@ class Feed:
         """The connection is open: subscribe."""
         self._last_frame_at = now
         self._next_look_at = now + LOOK_S
-        if self._lifetime_s is not None:
-            self._rotate_at = now + self._lifetime_s
+        if self._life_s is not None:
+            self._rotate_at = now + self._life_s
         self._queue(self._adapter.opening())
         effects = self._ask(self._initial, now)
         effects.extend(self._send_due(now))
@@ -179,7 +205,7 @@ class Feed:
             elif isinstance(notice, Resubscribe):
                 self._resubscribe(notice.wire, notice.reason, now, effects)
             elif isinstance(notice, CloseAnnounced):
-                self._leave(ChildExit.ROTATE, notice.reason, effects)
+                self._want_rotation(notice.reason, now, effects)
         effects.extend(self._send_due(now))
         return effects
 
@@ -397,7 +423,12 @@ class Feed:
             self._pinged_at = now
             self._outbox.appendleft(self._limits.ping_text)
         if self._rotate_at is not None and now >= self._rotate_at:
-            self._leave(ChildExit.ROTATE, "the connection has reached its planned age", effects)
+            self._want_rotation(self.rotate_reason or "the connection has reached its planned age", now, effects)
+
+    def _want_rotation(self, reason: str, now: float, effects: list[FeedEffect]) -> None:
+        self.rotate_reason = reason
+        self._rotate_at = now + ROTATE_AGAIN_S
+        effects.append(Rotate(reason))
 
     def _judge_online(self, effects: list[FeedEffect]) -> None:
         if self._online or not self._records:
@@ -422,3 +453,11 @@ class Feed:
         if not self._left:
             self._left = True
             effects.append(Leave(code, cause))
+
+
+def _planned_age_s(wanted_s: float | None, limit_s: float | None, share: float, chance: float) -> float | None:
+    """At which age a connection wants to be replaced; None: never."""
+    if wanted_s is None and limit_s is None:
+        return None
+    age_s = wanted_s if wanted_s is not None else (limit_s or 0.0) * ROTATE_SHARE
+    return age_s * share * (1.0 - ROTATE_EARLIER_SHARE * chance)

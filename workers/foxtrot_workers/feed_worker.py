@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import time
 from collections import deque
 from typing import Any
@@ -22,6 +23,7 @@ from foxtrot_protocol.commands import (
     BudgetGrant,
     Done,
     Heartbeat,
+    RotateWanted,
     Stop,
     Subscribe,
     ToChild,
@@ -38,7 +40,7 @@ from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, 
 from foxtrot_workers.child_log import Repetition
 from foxtrot_workers.connection import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
 from foxtrot_workers.event_sender import EventSender
-from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Send
+from foxtrot_workers.feed import Answer, Feed, FeedEffect, Leave, Online, Rotate, Send
 from foxtrot_workers.rest import RestFetcher
 from foxtrot_workers.ring_writer import RingRefused
 
@@ -104,7 +106,14 @@ class FeedWorker:
         self._parse = adapter.parse
         self._notices = adapter.notices
         self._loop = asyncio.get_running_loop()
-        self._feed = Feed(adapter, topics, stale_after_s=settings.stale_after_s, rotate_after_s=settings.rotate_after_s)
+        self._feed = Feed(
+            adapter,
+            topics,
+            stale_after_s=settings.stale_after_s,
+            rotate_after_s=settings.rotate_after_s,
+            rotate_share=settings.rotate_share,
+            chance=random.random(),
+        )
         self._topics = topics
         self._events: list[MarketEvent[str]] = []
         self._sender = EventSender(
@@ -156,6 +165,7 @@ class FeedWorker:
         self._last_control_at = 0.0
         self._flush_scheduled = False
         self._opened = False
+        self._rotation_told = False
         self._timer: asyncio.TimerHandle | None = None
         self._pressure_timer: asyncio.TimerHandle | None = None
         self._end: asyncio.Future[tuple[int, str]] = self._loop.create_future()
@@ -260,7 +270,9 @@ class FeedWorker:
         self._arm_timer()
 
     def _on_closed(self, cause: str) -> None:
-        self._finish(ChildExit.CONNECTION_LOST, cause)
+        # an end that was announced, or planned for, is no failure
+        announced = self._feed.rotate_reason
+        self._finish(ChildExit.ROTATE if announced else ChildExit.CONNECTION_LOST, cause)
 
     def _take_notices(self) -> None:
         notices: list[Notice] = []
@@ -313,6 +325,8 @@ class FeedWorker:
             elif isinstance(effect, Answer):
                 spec = self._context.spec
                 self._context.send(Done(spec.name, spec.incarnation, effect.request_id, effect.error))
+            elif isinstance(effect, Rotate):
+                self._want_rotation(effect.reason)
             elif isinstance(effect, Leave):
                 self._finish(effect.code, effect.cause)
             else:
@@ -334,6 +348,13 @@ class FeedWorker:
         if self._events and not self._flush_scheduled:
             self._flush_scheduled = True
             self._loop.call_soon(self._flush_soon)
+
+    def _want_rotation(self, reason: str) -> None:
+        spec = self._context.spec
+        if not self._rotation_told:
+            self._rotation_told = True
+            self._context.log.info("rotation_wanted", reason=reason)
+        self._context.send(RotateWanted(spec.name, spec.incarnation, reason))
 
     def _arm_timer(self) -> None:
         delay_s = max(0.0, self._feed.next_deadline() - time.monotonic())
