@@ -31,7 +31,7 @@ from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
 from foxtrot_supervisor.position_file import PositionFile
 from foxtrot_supervisor.ring_reader import RingReader
-from foxtrot_supervisor.stream_merge import HOLE_WAIT_S, Admission, FoundHole, Side, Stream, StreamMerge
+from foxtrot_supervisor.stream_merge import HOLE_WAIT_S, STREAMS_MAX, Admission, FoundHole, Side, Stream, StreamMerge
 
 __all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
 
@@ -68,6 +68,7 @@ class _Group:
         self.name = name
         self.merge = merge
         self.save = save
+        self.told_unmerged = False
         self.waiting: set[str] = set()
         """Workers whose next batch waits for what another one may bring."""
 
@@ -154,6 +155,7 @@ class EventReceiver:
         self._groups: dict[str, _Group] = {}
         self._positions: PositionFile | None = None
         self._begun = False
+        self._told_unsaved = False
         self._look_at = 0.0
         self.events_total = 0
         self.redelivered_total = 0
@@ -196,6 +198,7 @@ class EventReceiver:
                 for worker in group.waiting:
                     self._reading[worker] = self._sources[worker]
             self._check_accounts()
+            self._tell_bounds()
         if self._reading:
             more = self._read_rings(now) or more
         return more
@@ -510,12 +513,18 @@ class EventReceiver:
         while reader is not None and (record := _try_next(reader)) is not None:
             if record.sequence >= ring.lane.next_sequence:
                 return
-            decoded = self._decode(record.data)
-            if decoded is not None:
-                admission = ring.group.merge.admit(ring.side, decoded[0].events, may_wait=False)
-                ring.group.merge.settle(ring.group.save)
-                self._tell_holes(ring.group, admission)
-            reader.skip(record.end)
+            self._note(ring, record)
+
+    def _note(self, ring: _Ring, record: Record) -> None:
+        """Handlers have had this batch: the same decisions again, of which only positions come."""
+        assert ring.reader is not None
+        decoded = self._decode(record.data)
+        if decoded is not None:
+            merge = ring.group.merge
+            admission = merge.admit(ring.side, decoded[0].events, may_wait=False)
+            merge.settle(ring.group.save)
+            self._tell_holes(ring.group, admission)
+        ring.reader.skip(record.end)
 
     # ---- what stands in rings
 
@@ -618,6 +627,7 @@ class EventReceiver:
         if ring.wait_until is not None:
             if now >= ring.wait_until:
                 may_wait = False
+                ring.group.merge.give_up(ring.side[0])
             elif may_wait and not ring.group.merge.can_go_on(ring.side[0]):
                 return False
         try:
@@ -631,7 +641,7 @@ class EventReceiver:
                 self._announce_lost(worker, source, ring, lane.known, 0, "stand in no ring")
             return False
         if record.sequence < lane.next_sequence:
-            reader.skip(record.end)  # done with, but the engine before died just then
+            self._note(ring, record)  # done with, but the engine before died just then
             return True
         if record.sequence > lane.next_sequence:
             events = max(0, record.events_before - ring.done)
@@ -735,6 +745,17 @@ class EventReceiver:
         )
         reader.close()
         self._on_drained(account, reader.path)
+
+    def _tell_bounds(self) -> None:
+        """Streams beyond a bound are passed on, yet not as safely as promised: said once a connection."""
+        unsaved = self._positions.unsaved_total if self._positions is not None else 0
+        for group in self._groups.values():
+            if group.merge.unmerged_total and not group.told_unmerged:
+                group.told_unmerged = True
+                self._log.error("streams_unmerged", connection=group.name, bound=STREAMS_MAX)
+        if unsaved and not self._told_unsaved:
+            self._told_unsaved = True
+            self._log.error("positions_unsaved", streams=unsaved)
 
     # ---- accounts
 

@@ -271,12 +271,18 @@ class StreamMerge:
         self._stamped: list[Any] = []
         self._waited: tuple[Stream, int] | None = None
         self._waiting: dict[str, tuple[Stream, int, int]] = {}
+        self._slow: set[str] = set()
+        """Sides that were waited for in vain, and have brought nothing since."""
         self._changes = 0
         """Whenever another worker comes, goes, or tells where it stands."""
 
     def follow(self, rules: Mapping[str, str]) -> None:
         """The rules of a worker that has come: streams whose rule is another now begin anew."""
         self._rules = {kind: fitting_rule(kind, rule) for kind, rule in rules.items()}
+        for stream in list(self._by_key.values()):
+            if self._rules.get(stream.key.kind) != stream.rule:
+                del self._by_key[stream.key]
+                self._streams = {pair: each for pair, each in self._streams.items() if each is not stream}
 
     # ---- which workers there are
 
@@ -296,6 +302,7 @@ class StreamMerge:
         incarnations.discard(side[1])
         if not incarnations:
             self._open.pop(side[0], None)
+            self._slow.discard(side[0])
         changed = []
         for stream in self._by_key.values():
             stream.heads.pop(side[0], None)
@@ -313,9 +320,10 @@ class StreamMerge:
     # ---- what an engine before has had
 
     def restore(self, stream: Stream) -> None:
-        """Go on from this position."""
-        stream.known = True
-        self._enter(stream)
+        """Go on from this position, if the rule is still the same."""
+        if self._rules.get(stream.key.kind) == stream.rule:
+            stream.known = True
+            self._enter(stream)
 
     def open_holes(self) -> list[FoundHole]:
         """Holes that are still to be filled."""
@@ -342,12 +350,12 @@ class StreamMerge:
         kept: list[int] = []
         copies = lost = 0
         for index, event in enumerate(events):
-            stream = get((event.__class__, event.symbol))
-            if stream is None or stream.batch != batch:
-                stream = self._touch(event)
+            stream = get((event.__class__, event.symbol)) or self._find(event)
             if stream is None:
                 verdict = self._worker_gap(event) if event.__class__ is Gap else _APPLY
             else:
+                if stream.batch != batch:
+                    self._touch(stream)
                 if stream.dense and not event.backfilled:
                     # nearly all trades go this way
                     try:
@@ -399,6 +407,7 @@ class StreamMerge:
         """The handlers have had what `admit` gave last: it stays; `save` gets each stream that it has touched."""
         side = self._side
         self._waiting.pop(side[0], None)
+        self._slow.discard(side[0])
         for stream in self._touched:
             newest = stream.newest
             if newest is not None:
@@ -413,6 +422,10 @@ class StreamMerge:
             save(stream)
             if stream.window is not None:
                 stream.window.settle()
+
+    def give_up(self, side: str) -> None:
+        """`side` has waited for long enough: the others are not waited for again until they have brought something."""
+        self._slow.update(other for other in self._open if other != side)
 
     def can_go_on(self, side: str) -> bool:
         """Whether asking again for a batch that had to wait may give another answer."""
@@ -431,26 +444,28 @@ class StreamMerge:
             if name == key.kind and kind is not Bar:
                 self._streams[kind, key.symbol] = stream
 
-    def _touch(self, event: Any) -> Stream | None:
-        """The stream of `event`, at its first event in this batch; None where nothing is merged."""
+    def _find(self, event: Any) -> Stream | None:
+        """The stream of `event`; None where nothing is merged."""
         kind = EVENT_TYPES[event.__class__]
         rule = self._rules.get(kind)
         if rule is None:
             return None
         key = StreamKey(kind, event.symbol, event.interval if kind == EVENT_BAR else "")
         stream = self._by_key.get(key)
-        if stream is None or stream.rule != rule:
-            if stream is None and len(self._by_key) >= STREAMS_MAX:
+        if stream is None:
+            if len(self._by_key) >= STREAMS_MAX:
                 self.unmerged_total += 1
                 return None
             stream = Stream(key, rule, event.exchange)
             self._enter(stream)
-        if stream.batch != self._batch:
-            stream.batch = self._batch
-            stream.save()
-            stream.fresh = stream.first = self._side not in stream.state.sides
-            self._touched.append(stream)
         return stream
+
+    def _touch(self, stream: Stream) -> None:
+        """The first event of a stream in this batch."""
+        stream.batch = self._batch
+        stream.save()
+        stream.fresh = stream.first = self._side not in stream.state.sides
+        self._touched.append(stream)
 
     def _hold(self, events: Sequence[Any]) -> None:
         """Nothing of this batch now: as it was, but that others know where it stands."""
@@ -460,11 +475,12 @@ class StreamMerge:
             _stamp(event, "backfilled", False)
         side = self._side[0]
         for event in events:
-            held = self._streams.get((event.__class__, event.symbol))
-            if held is None or side in held.heads:
-                continue
-            number = _head_of(held, event)
-            if number is not None:
+            if event.__class__ is Gap:
+                held = self._by_key.get(StreamKey(event.stream, event.symbol))
+            else:
+                held = self._streams.get((event.__class__, event.symbol))
+            number = _head_of(held, event) if held is not None and side not in held.heads else None
+            if held is not None and number is not None:
                 held.heads[side] = number
                 self._changes += 1
         assert self._waited is not None
@@ -481,7 +497,10 @@ class StreamMerge:
             return False
         mine = self._side[0]
         sides = {each[0] for each in stream.state.sides} if flowing else self._open
-        if any(side != mine and side in self._open and stream.heads.get(side, -1) < number for side in sides):
+        if any(
+            side != mine and side in self._open and side not in self._slow and stream.heads.get(side, -1) < number
+            for side in sides
+        ):
             self._waited = (stream, number)
             return True
         return False
@@ -767,10 +786,7 @@ class StreamMerge:
         if rule is None or stream is None or not stream.known:
             return _APPLY
         if stream.batch != self._batch:
-            stream.batch = self._batch
-            stream.save()
-            stream.fresh = stream.first = self._side not in stream.state.sides
-            self._touched.append(stream)
+            self._touch(stream)
         if gap.filled:
             return self._worker_filled(stream, gap)
         last = _number(gap.last_id)
@@ -834,8 +850,10 @@ def fitting_rule(kind: str, rule: str) -> str:
 
 def _number(text: str | None) -> int | None:
     """An identifier as a number; None if it is none that can be counted with."""
+    if not text:
+        return None
     try:
-        number = int(text or "")
+        number = int(text)
     except ValueError:
         return None
     return number if 0 <= number < _NUMBER_MAX else None
@@ -845,6 +863,9 @@ def _head_of(stream: Stream, event: Any) -> int | None:
     """The first identifier that a waiting batch brings of this stream."""
     if event.backfilled:
         return None
+    if event.__class__ is Gap:
+        last = _number(event.last_id) if stream.dense and not event.filled else None
+        return None if last is None else last + 1
     if stream.rule in ("sequence", "increasing"):
         return _number(event.trade_id)
     if event.__class__ in (BookDelta, BookSnapshot):
@@ -857,7 +878,7 @@ def _order_of(event: Any) -> tuple[int, bool]:
     kind = event.__class__
     number = None
     if kind is Quote:
-        number = _number(event.update_id)
+        number = _number(event.update_id) if event.update_id else None
     elif kind is BookSnapshot:
         number = _number(event.last_id)
     elif kind is Bar and not event.exchange_ns:
