@@ -11,7 +11,7 @@ import pytest
 from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, BudgetSpent, FromChild
 from foxtrot_workers import budget_gate
 from foxtrot_workers.adapter import Budget
-from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of
+from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
 
 Answer = Callable[[BudgetAsk], BudgetGrant | None]
 
@@ -151,3 +151,10 @@ async def test_what_the_exchange_said_is_told() -> None:
 )
 def test_an_address_is_host_and_port_and_by_whom(url: str, proxy: Any, address: str) -> None:
     assert address_of(url, proxy) == address
+
+
+def test_the_numbers_of_an_exchange_hold_at_its_own_address() -> None:
+    budget = Budget(300, 300.0)
+    assert budget_at("wss://stream.binance.com:9443", budget) == budget
+    for url in ("ws://127.0.0.1:1", "http://localhost:2", "ws://[::1]:3"):
+        assert budget_at(url, budget) == Budget(), "a simulated one refuses what it does not want"

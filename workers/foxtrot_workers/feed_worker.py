@@ -36,7 +36,7 @@ from foxtrot_workers import catalog
 from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
 from foxtrot_workers.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
 from foxtrot_workers.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
-from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of
+from foxtrot_workers.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
 from foxtrot_workers.child_log import Repetition
 from foxtrot_workers.connection import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
 from foxtrot_workers.event_sender import EventSender
@@ -132,10 +132,18 @@ class FeedWorker:
         self._gate = BudgetGate(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
         rest_gate = AddressGate(
-            self._gate, "rest", address_of(rest_base, settings.proxy), limits.rest_weight, REST_WAIT_S_MAX
+            self._gate,
+            "rest",
+            address_of(rest_base, settings.proxy),
+            budget_at(rest_base, limits.rest_weight),
+            REST_WAIT_S_MAX,
         )
         self._connect_gate = AddressGate(
-            self._gate, "connect", address_of(base, settings.proxy), limits.connects, CONNECT_WAIT_S_MAX
+            self._gate,
+            "connect",
+            address_of(base, settings.proxy),
+            budget_at(base, limits.connects),
+            CONNECT_WAIT_S_MAX,
         )
         self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_gate)
         self._client = make_client(

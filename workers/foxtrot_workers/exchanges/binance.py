@@ -609,9 +609,7 @@ class Sim(Binance):
     name: ClassVar[str] = "sim"
     exchange: ClassVar[str] = "SIM"
     url: ClassVar[str] = "ws://127.0.0.1"
-    limits: ClassVar[Limits] = structs.replace(
-        Binance.limits, connects=Budget(10_000, 60.0), rest_weight=Budget(600_000, 60.0)
-    )
+    limits: ClassVar[Limits] = structs.replace(Binance.limits, connects=Budget(), rest_weight=Budget())
     rest_url: ClassVar[str] = "http://127.0.0.1"
     hosts: ClassVar[frozenset[str]] = frozenset()
 
