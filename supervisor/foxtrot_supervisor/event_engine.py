@@ -24,6 +24,7 @@ import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from types import MethodType
 from typing import Any, Protocol
 
@@ -57,6 +58,9 @@ ROUTES_MAX = 100_000
 TURN_S = 0.01
 """How long queued events may be handled before the source and the timer are looked at again, about."""
 
+EVENTS_BETWEEN_LOOKS = 16
+"""Queued events handled between two looks at the clock."""
+
 PUT_WAIT_S = 5.0
 """How long `put` waits for room in a full queue before the event is dropped and counted."""
 
@@ -84,7 +88,7 @@ _running: set[EventEngine] = set()
 """Engines whose dispatch threads must end before the interpreter may."""
 
 
-class Event(Struct, eq=False, weakref=True):
+class Event(Struct, eq=False):
     """Something of a `type` has happened; `data` says what. Equal only to itself."""
 
     type: str
@@ -744,8 +748,20 @@ class EventEngine:
             break
         else:
             return False
+        while (quick := time.monotonic() - started < TURN_S) and self._active and self._handle_some(hand):
+            pass
+        self._current = None
+        with self._lock:
+            self._queue.put_back()
+        # slow handlers get smaller hands, so that timer and source keep their turns
+        self._most = min(HAND_MAX, self._most * 2) if quick else max(1, self._most // 2)
+        return True
+
+    def _handle_some(self, hand: Iterator[Any]) -> bool:
+        """Handle the next `EVENTS_BETWEEN_LOOKS` of `hand`; False if there is none."""
         routes = self._type_routes
-        for event in hand:
+        event = None
+        for event in islice(hand, EVENTS_BETWEEN_LOOKS):
             route = routes.get(event.type)
             if route is None:
                 route = self._route_of(event.type)
@@ -757,13 +773,8 @@ class EventEngine:
                 except HANDLER_ERRORS as error:
                     self._handler_failed(registration, event, error)
             if not self._active:
-                with self._lock:
-                    self._queue.put_back()
                 break
-        self._current = None
-        # slow handlers get smaller hands, so that timer and source keep their turns
-        self._most = max(1, self._most // 2) if time.monotonic() - started > TURN_S else min(HAND_MAX, self._most * 2)
-        return True
+        return event is not None
 
     def _take(self, most: int) -> Iterator[Any]:
         with self._lock:
