@@ -40,6 +40,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.bench_chain": "test_bench.py",
     "foxtrot_supervisor.chaos": "test_chaos.py",
     "foxtrot_supervisor.chaos_delivery": "test_chaos_delivery.py",
+    "foxtrot_supervisor.chaos_delivery_steps": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos_kills": "test_chaos.py",
     "foxtrot_supervisor.chaos_run": "test_chaos.py",
     "foxtrot_supervisor.cli_doctor": "test_doctor.py",

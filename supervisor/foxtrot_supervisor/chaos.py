@@ -19,6 +19,8 @@ import msgspec
 
 from foxtrot_protocol.control import RestartRequest
 from foxtrot_supervisor import chaos_delivery, chaos_kills, procfs
+from foxtrot_supervisor.chaos_delivery_faults import DELIVERY_FAULTS, DeliveryStep, delivery_schedule
+from foxtrot_supervisor.chaos_delivery_steps import play_delivery
 from foxtrot_supervisor.chaos_report import (
     GONE_MS,
     STOPPED_MS,
@@ -35,6 +37,7 @@ from foxtrot_supervisor.chaos_run import STALE_AFTER_S, Ground, SupervisedRun, T
 from foxtrot_supervisor.chaos_schedule import (
     CONNECTIONS,
     ENGINE,
+    FAULTS,
     HELLO_S,
     HUNG_S,
     NURSERY,
@@ -84,21 +87,26 @@ SETTINGS: Final[dict[str, object]] = {
 """Of every supervisor under test: deadlines so short that a pass takes minutes."""
 
 
-def plan_of(options: ChaosOptions) -> list[Step]:
+def plan_of(options: ChaosOptions) -> list[Step | DeliveryStep]:
     """The first pass; the same for the same options."""
-    return next(_passes(options))
+    steps, delivery = next(_passes(options))
+    return [*steps, *delivery]
 
 
-def _passes(options: ChaosOptions) -> Iterator[list[Step]]:
+def _passes(options: ChaosOptions) -> Iterator[tuple[list[Step], list[DeliveryStep]]]:
     # not a secret: a seed that gives the same schedule again is what it is for
     chance = random.Random(options.seed)
     number = 1
     while True:
+        process_faults = [fault for fault in options.faults if fault in FAULTS]
         steps = schedule(
-            chance.random, options.faults, options.phases, with_nursery=options.nursery, first_number=number
+            chance.random, process_faults, options.phases, with_nursery=options.nursery, first_number=number
         )
-        yield steps
         number += len(steps)
+        delivery_faults = [fault for fault in options.faults if fault in DELIVERY_FAULTS]
+        delivery = delivery_schedule(chance.random, delivery_faults, first_number=number)
+        number += len(delivery)
+        yield steps, delivery
 
 
 def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
@@ -124,21 +132,32 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
 def _run_matrix(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     deadline = None if options.duration_s is None else time.monotonic() + options.duration_s
     results: list[StepResult] = []
+    delivery: list[dict[str, Any]] = []
+
+    def over() -> bool:
+        return deadline is not None and time.monotonic() >= deadline
+
     with Ground(CONNECTIONS.values(), rate=RATE_PER_S, seed=options.seed) as ground:
-        for steps in _passes(options):
+        for steps, delivery_steps in _passes(options):
             for step in steps:
                 results.append(_play(ground, step, options))
                 progress(_line(results[-1]))
-                if deadline is not None and time.monotonic() >= deadline:
+                if over():
                     break
-            if deadline is None or time.monotonic() >= deadline:
+            for delivery_step in () if over() else delivery_steps:
+                delivery.append(play_delivery(delivery_step, options))
+                progress(_delivery_line(delivery[-1]))
+                if over():
+                    break
+            if deadline is None or over():
                 break
         last = _closing_start(ground, options)
         trades = ground.end_exchange()
-        held = not last and not any(result.broken for result in results)
+        held = not last and not any(result.broken for result in results) and not any(row["broken"] for row in delivery)
         return {
             "held": held,
             "steps": [_as_row(result) for result in results],
+            "delivery_steps": delivery,
             "totals": {
                 "steps": len(results),
                 "broken": sum(bool(result.broken) for result in results),
@@ -400,6 +419,13 @@ def _line(result: StepResult) -> str:
     step = result.step
     verdict = "; ".join(result.broken) or "held"
     return f"{step.number:>4} {step.phase:<12} {step.fault:<20} {step.victim:<9} {result.took_s:5.1f} s  {verdict}"
+
+
+def _delivery_line(row: dict[str, Any]) -> str:
+    verdict = "; ".join(row["broken"]) or "held"
+    return (
+        f"{row['number']:>4} {row['phase']:<12} {row['fault']:<20} {row['sides']:<9} {row['took_s']:5.1f} s  {verdict}"
+    )
 
 
 def _as_row(result: StepResult) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from foxtrot_supervisor.chaos_schedule import ChaosOptions, Progress
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.event_stream import is_running
 
-__all__ = ["SETTINGS", "DeliveryRun", "run_campaigns"]
+__all__ = ["RECOVERY_S", "SETTINGS", "DeliveryRun", "run_campaigns", "serves"]
 
 START_S: Final = 30.0
 RECOVERY_S: Final = 15.0
@@ -78,6 +78,7 @@ class DeliveryRun:
         *,
         nap: Nap = Nap(),  # noqa: B008 - frozen
         ring: dict[str, object] | None = None,
+        stale_after_s: float | None = None,
     ) -> None:
         self._ground = ground
         self._patience = options.patience
@@ -93,7 +94,7 @@ class DeliveryRun:
                 "channels": CHANNELS,
                 "redundancy": options.redundancy,
                 "backfill": options.backfill,
-                "stale_after_s": 10.0,
+                "stale_after_s": stale_after_s or 10.0,
             },
             tables={"engine": {"handlers": ["chaos_handlers:setup"]}, "ring": ring or {"size_mib": 4}},
             follow_events=False,

@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -92,6 +92,9 @@ class Orphans(Struct, frozen=True):
 class Ground:
     """Folder, simulated exchange and ledger; use it as a context manager. Runs follow one another on it."""
 
+    _exchanges: ClassVar[set[int]] = set()
+    """Process ids of the simulated exchanges of all grounds: no orphans."""
+
     def __init__(self, symbols: Iterable[str], *, rate: float, seed: int) -> None:
         """`rate`: orders a second that the simulated exchange works on. Raises `Trouble` if it does not start."""
         _become_subreaper()
@@ -110,6 +113,7 @@ class Ground:
                 stderr=log,
                 start_new_session=True,
             )
+        self._exchanges.add(self._simulator.pid)
         self.url, self.rest_url = self._told_addresses()
 
     def _told_addresses(self) -> tuple[str, str]:
@@ -189,7 +193,7 @@ class Ground:
 
     def _below(self) -> list[procfs.ProcessFacts]:
         """Living descendants of this process without the simulated exchange; dead children are reaped on the way."""
-        facts = [each for each in procfs.processes() if each.pid != self._simulator.pid]
+        facts = [each for each in procfs.processes() if each.pid not in self._exchanges]
         below = {os.getpid()}
         while more := {each.pid for each in facts if each.parent in below} - below:
             below |= more
@@ -223,6 +227,7 @@ class Ground:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end_simulator(self) -> None:
+        self._exchanges.discard(self._simulator.pid)
         self._simulator.terminate()
         try:
             self._simulator.wait(SIMULATOR_S)

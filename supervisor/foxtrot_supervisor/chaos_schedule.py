@@ -26,6 +26,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_protocol.chaos import BadStart, ChildPlan, Hold, Plan, Strike
+from foxtrot_supervisor.chaos_delivery_faults import DELIVERY_FAULTS
 
 __all__ = [
     "BACKOFF_S",
@@ -156,7 +157,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
     seed: int = 1
     duration_s: float | None = None
-    faults: tuple[str, ...] = tuple(FAULTS)
+    faults: tuple[str, ...] = (*FAULTS, *DELIVERY_FAULTS)
     phases: tuple[Phase, ...] = PHASES
     kills: int = 0
     supervisor_kills: int = 0

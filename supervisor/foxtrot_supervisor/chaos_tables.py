@@ -8,13 +8,14 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from foxtrot_supervisor.chaos_delivery_faults import DeliveryStep
 from foxtrot_supervisor.chaos_report import Figures, TradeAccount
 from foxtrot_supervisor.chaos_schedule import FAULTS, PHASES, Step
 
 __all__ = ["render_chaos", "render_plan"]
 
 
-def render_plan(steps: Sequence[Step]) -> RenderableType:
+def render_plan(steps: Sequence[Step | DeliveryStep]) -> RenderableType:
     """A pass, before it is done."""
     table = Table(title="Schedule", title_justify="left")
     for heading in ("step", "phase", "fault", "victim", "delay", "blows"):
@@ -30,6 +31,8 @@ def render_chaos(report: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = []
     if "steps" in report:
         parts += [_steps(report["steps"]), _totals(report["totals"])]
+        if report["delivery_steps"]:
+            parts.append(_delivery_steps(report["delivery_steps"]))
     if "kills" in report:
         parts.append(_figures("SIGKILL of a worker", report["kills"], ("detected_ms", "hello_ms", "event_ms")))
         parts.append(f"PSS of a worker, MiB: {', '.join(f'{mib:g}' for mib in report['kills']['worker_pss_mib'])}")
@@ -85,6 +88,19 @@ def _steps(rows: list[dict[str, Any]]) -> Table:
         table.add_row(
             row["fault"], row["phase"], row["victim"], *times, exit_code, "; ".join(row["broken"]) or row["verdict"]
         )
+    return table
+
+
+def _delivery_steps(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Delivery (trades; recovery in ms)", title_justify="left")
+    told = ("sent", "seen", "lost", "announced", "duplicated", "out_of_order", "redelivered", "backfilled")
+    for heading in ("fault", "workers", *(name.replace("_", " ") for name in told), "recovery", "verdict"):
+        table.add_column(heading, justify="left" if heading in ("fault", "workers", "verdict") else "right")
+    for row in rows:
+        account = row["delivery"] or {}
+        recovery = "-" if row["recovery_ms"] is None else f"{row['recovery_ms']:,.0f}"
+        figures = [f"{account[name]:,}" if account else "-" for name in told]
+        table.add_row(row["fault"], row["sides"], *figures, recovery, "; ".join(row["broken"]) or row["verdict"])
     return table
 
 

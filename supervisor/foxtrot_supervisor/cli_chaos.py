@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.chaos_delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos_schedule import FAULTS, PHASES, ChaosOptions, Phase
 
 __all__ = ["chaos"]
@@ -17,11 +18,14 @@ __all__ = ["chaos"]
 PIPE_COLUMNS = 160
 """Width of tables that go into a file or a pipe."""
 
-EPILOG = "Faults: " + ", ".join(FAULTS) + ". Phases: " + ", ".join(PHASES) + ". What each does: docs/chaos.md."
+EPILOG = (
+    f"Faults: {', '.join(FAULTS)}; each in these phases: {', '.join(PHASES)}. Faults against delivery, each with one "
+    f"worker and with twins: {', '.join(DELIVERY_FAULTS)}. What each does: docs/chaos.md."
+)
 
 
 def _names(_context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    known: Sequence[str] = tuple(FAULTS) if parameter.name == "faults" else PHASES
+    known: Sequence[str] = (*FAULTS, *DELIVERY_FAULTS) if parameter.name == "faults" else PHASES
     if text is None:
         return tuple(known)
     names = tuple(name.strip() for name in text.split(",") if name.strip())
