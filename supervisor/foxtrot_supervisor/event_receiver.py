@@ -414,7 +414,7 @@ class EventReceiver:
             ring.redelivered += applied
             self.redelivered_total += applied
         for event in admission.events:
-            if event.__class__ is Gap:
+            if event.__class__ is Gap and not event.filled:
                 source.gaps_total += 1
 
     def _tell_holes(self, group: _Group, admission: Admission | None) -> None:

@@ -127,6 +127,8 @@ class StreamState(Struct, array_like=True):
     """Checksums of the contents seen under the last identifier."""
     leader: str = ""
     """The side that is taken, where only one is."""
+    lost: tuple[str, str] | None = None
+    """Books: bounds of what was announced as missing, "" where unknown, until a snapshot makes the book whole."""
 
 
 class Window:
@@ -507,7 +509,9 @@ class StreamMerge:
 
     # ---- announcing
 
-    def _announce(self, stream: Stream, first: str | None, last: str | None, event: Any, cause: str) -> None:
+    def _announce(
+        self, stream: Stream, first: str | None, last: str | None, event: Any, cause: str, *, filled: bool = False
+    ) -> None:
         """A gap, before `event`."""
         start_ns = stream.newest.receive_ns if stream.newest is not None else stream.receive_ns
         key = stream.key
@@ -523,6 +527,7 @@ class StreamMerge:
                 start_ns=start_ns,
                 end_ns=event.receive_ns,
                 cause=cause,
+                filled=filled,
                 redelivered=event.redelivered,
             )
         )
@@ -739,8 +744,17 @@ class StreamMerge:
     def _lose_book(self, stream: Stream, event: Any, first: str | None, last: str | None, cause: str) -> int:
         """The book is unknown from here on, until a snapshot comes."""
         self._announce(stream, first, last, event, cause)
-        stream.change(valid=False)
+        stream.change(valid=False, lost=(first or "", last or ""))
         return _DROP
+
+    def _mend(self, stream: Stream, event: Any) -> None:
+        """The book is whole again with the snapshot `event`: what was missing is in it."""
+        if stream.state.lost is not None:
+            first, last = stream.state.lost
+            self._announce(stream, first or None, last or None, event, "the snapshot that follows has it", filled=True)
+            stream.change(lost=None)
+        if not stream.state.valid:
+            stream.change(valid=True)
 
     def _snapshot(self, stream: Stream, event: Any, number: int) -> int:
         last = stream.last
@@ -751,11 +765,11 @@ class StreamMerge:
                 if self._may_come(stream, number, flowing=True):
                     return _WAIT  # the other is about to reach it
             if number > last:
-                first = None if stream.rule == "chained" else str(last + 1)
+                first = "" if stream.rule == "chained" else str(last + 1)
                 cause = "the book was taken up again by a snapshot"
-                self._announce(stream, first, str(number), event, cause)
-        if not stream.state.valid:
-            stream.change(valid=True)
+                self._announce(stream, first or None, str(number), event, cause)
+                stream.change(lost=(first, str(number)))
+        self._mend(stream, event)
         stream.last = number
         return _APPLY
 
@@ -770,12 +784,12 @@ class StreamMerge:
             stream.change(leader=side)
             if stream.known:
                 self._announce(stream, None, None, event, "taken over from another worker")
-                if event.__class__ is BookDelta:
-                    stream.change(valid=False)  # what it builds on was not shown
+                if stream.key.kind == EVENT_BOOK:
+                    stream.change(valid=False, lost=("", ""))  # what a delta builds on was not shown
         else:
             self._missed(stream, event)
-        if event.__class__ is BookSnapshot and not stream.state.valid:
-            stream.change(valid=True)
+        if event.__class__ is BookSnapshot:
+            self._mend(stream, event)
         return _APPLY if stream.state.valid else _DROP
 
     # ---- gaps that a worker itself announces
@@ -803,7 +817,8 @@ class StreamMerge:
         if self._others(stream):
             return _COPY  # the other goes on; if it does not, what comes next shows it
         if gap.stream == EVENT_BOOK and stream.rule in ("update_ids", "chained", "one_side"):
-            stream.change(valid=False)
+            began = gap.first_id if stream.state.lost is None else stream.state.lost[0]
+            stream.change(valid=False, lost=(began or "", gap.last_id or ""))
         return _APPLY
 
     def _worker_filled(self, stream: Stream, gap: Gap) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.commands import Backfill
-from foxtrot_protocol.events import Gap, Trade
+from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, Trade
+from foxtrot_protocol.identity import IdentityRule
 from foxtrot_supervisor.stream_merge import FoundHole, StreamMerge
 from foxtrot_workers.backfill import Backfiller, CommitPart, Fetch
 from tests.workers.test_backfill import History, LeapingBackward, served
@@ -120,3 +121,95 @@ def test_where_identifiers_leap_many_trades_in_one_hole_leave_the_others_open() 
     engine.heal(history, incarnation=3)
     assert sorted(number for number, _ in engine.trades) == history
     assert engine.merge.open_holes() == []
+
+
+# ---- books: whole again by their next snapshot
+
+
+class Books:
+    """The books of one connection, as the handlers are told of them."""
+
+    def __init__(self, rule: IdentityRule) -> None:
+        self.merge = StreamMerge({EVENT_BOOK: rule})
+        self.merge.opened(A)
+        self.told: list[str] = []
+
+    def take(self, *events: Any, side: tuple[str, int] = A) -> None:
+        admission = self.merge.admit(side, events, may_wait=True)
+        assert admission is not None
+        self.merge.settle(lambda stream: None)
+        for event in admission.events:
+            name = type(event).__name__
+            if isinstance(event, Gap):
+                name = "filled" if event.filled else "gap"
+            self.told.append(f"{name} {event.first_id}..{event.last_id}")
+
+
+def snapshot(last: int | None) -> BookSnapshot[str]:
+    return BookSnapshot("X", "S", 0, 5, [("1", "1")], [("2", "1")], None, None if last is None else str(last), None)
+
+
+def delta(first: int | None, last: int | None) -> BookDelta[str]:
+    ids = [None if number is None else str(number) for number in (first, last)]
+    return BookDelta("X", "S", 0, 5, [("1", "2")], [], *ids, None)
+
+
+def test_a_hole_in_a_book_is_filled_by_the_snapshot_after_it() -> None:
+    books = Books("update_ids")
+    books.take(snapshot(10), delta(11, 12))
+    books.take(delta(15, 16), delta(17, 18), snapshot(20), delta(21, 22))
+    assert books.told == [
+        "BookSnapshot None..10",
+        "BookDelta 11..12",
+        "gap 13..14",
+        "filled 13..14",
+        "BookSnapshot None..20",
+        "BookDelta 21..22",
+    ]
+
+
+def test_a_book_taken_up_by_a_new_connection_is_announced_and_filled_at_once() -> None:
+    books = Books("update_ids")
+    books.take(snapshot(10))
+    books.merge.closed(A)
+    books.merge.opened(("a", 2))
+    books.take(snapshot(30), side=("a", 2))
+    assert books.told[1:] == ["gap 11..30", "filled 11..30", "BookSnapshot None..30"]
+    books.take(snapshot(31), side=("a", 2))
+    assert books.told[4:] == ["gap 31..31", "filled 31..31", "BookSnapshot None..31"]
+
+
+def test_where_updates_name_the_one_before_only_the_end_of_a_hole_is_known() -> None:
+    books = Books("chained")
+    books.take(snapshot(10), delta(10, 17))
+    books.take(delta(20, 25), snapshot(40))
+    assert books.told[2:] == ["gap None..20", "filled None..20", "BookSnapshot None..40"]
+
+
+def test_what_a_worker_itself_has_announced_is_filled_as_well() -> None:
+    books = Books("update_ids")
+    books.take(snapshot(10))
+    for first, last in ((11, 14), (16, 19)):
+        books.take(Gap("X", "S", 0, 5, EVENT_BOOK, str(first), str(last), 1, 2, "lost"))
+    books.take(snapshot(25), snapshot(25))
+    assert books.told[1:] == [
+        "gap 11..14",
+        "gap 16..19",
+        "filled 11..19",
+        "BookSnapshot None..25",
+        "BookSnapshot None..25",
+    ]
+
+
+def test_a_book_without_identifiers_is_filled_by_the_first_snapshot_of_the_other_side() -> None:
+    books = Books("one_side")
+    books.take(snapshot(None), delta(None, None))
+    books.merge.opened(("b", 1))
+    books.merge.closed(A)
+    books.take(delta(None, None), snapshot(None), delta(None, None), side=("b", 1))
+    assert books.told[2:] == [
+        "gap None..None",
+        "filled None..None",
+        "BookSnapshot None..None",
+        "BookDelta None..None",
+    ]
