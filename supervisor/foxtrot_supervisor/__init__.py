@@ -10,15 +10,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foxtrot_supervisor.config import ConfigInvalid as ConfigInvalid
+    from foxtrot_supervisor.embedding_errors import EmbeddingError as EmbeddingError
+    from foxtrot_supervisor.embedding_errors import NotReady as NotReady
+    from foxtrot_supervisor.embedding_errors import RequestFailed as RequestFailed
+    from foxtrot_supervisor.embedding_errors import SupervisorFailed as SupervisorFailed
+    from foxtrot_supervisor.end_report import EndReport as EndReport
+    from foxtrot_supervisor.engine_process import HandlerProblem as HandlerProblem
+    from foxtrot_supervisor.event_engine import Event as Event
+    from foxtrot_supervisor.event_engine import EventEngine as EventEngine
+    from foxtrot_supervisor.run_dir import AlreadyRunning as AlreadyRunning
+    from foxtrot_supervisor.run_dir import RunDirRefused as RunDirRefused
     from foxtrot_supervisor.runner import Runner as Runner
     from foxtrot_supervisor.runner import run_supervisor as run_supervisor
+    from foxtrot_supervisor.settings import FoxtrotConfig as FoxtrotConfig
+    from foxtrot_supervisor.supervisor import Supervisor as Supervisor
 
 _HOMES = {
+    "AlreadyRunning": "foxtrot_supervisor.run_dir",
+    "ConfigInvalid": "foxtrot_supervisor.config",
+    "EmbeddingError": "foxtrot_supervisor.embedding_errors",
+    "Event": "foxtrot_supervisor.event_engine",
+    "EventEngine": "foxtrot_supervisor.event_engine",
+    "FoxtrotConfig": "foxtrot_supervisor.settings",
+    "HandlerProblem": "foxtrot_supervisor.engine_process",
+    "NotReady": "foxtrot_supervisor.embedding_errors",
+    "RequestFailed": "foxtrot_supervisor.embedding_errors",
+    "RunDirRefused": "foxtrot_supervisor.run_dir",
     "Runner": "foxtrot_supervisor.runner",
+    "EndReport": "foxtrot_supervisor.end_report",
+    "Supervisor": "foxtrot_supervisor.supervisor",
+    "SupervisorFailed": "foxtrot_supervisor.embedding_errors",
     "run_supervisor": "foxtrot_supervisor.runner",
 }
 
-__all__ = ["Runner", "run_supervisor"]
+__all__ = [
+    "AlreadyRunning",
+    "ConfigInvalid",
+    "EmbeddingError",
+    "EndReport",
+    "Event",
+    "EventEngine",
+    "FoxtrotConfig",
+    "HandlerProblem",
+    "NotReady",
+    "RequestFailed",
+    "RunDirRefused",
+    "Runner",
+    "Supervisor",
+    "SupervisorFailed",
+    "run_supervisor",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,9 +28,9 @@ from foxtrot_protocol.spec import (
 )
 from foxtrot_supervisor.logs import LogFormat
 from foxtrot_supervisor.registry import ChildPlan
-from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig
+from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig
 
-__all__ = ["ENGINE", "NURSERY", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace"]
+__all__ = ["ENGINE", "NURSERY", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace", "engine_settings"]
 
 ENGINE = "engine"
 SIMULATOR = "simulator"
@@ -215,10 +215,16 @@ class ChildSpecs:
         self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str], moves: int
     ) -> ChildSpec:
         if name == ENGINE:
-            return self._spec(name, incarnation, "engine", self._targets.engine, self._engine_settings())
+            return self._spec(
+                name,
+                incarnation,
+                "engine",
+                self._targets.engine,
+                engine_settings(self._config.engine, self._around.run_dir, self._around.import_path),
+            )
         if name == SIMULATOR and self._simulated:
-            settings = self._simulator_settings(simulator)
-            return self._spec(name, incarnation, "simulator", self._targets.simulator, settings)
+            simulated = self._simulator_settings(simulator)
+            return self._spec(name, incarnation, "simulator", self._targets.simulator, simulated)
         if name == NURSERY and self.with_nursery:
             return self._spec(name, incarnation, "nursery", self._targets.nursery, self._nursery_settings())
         place = self.places[name]
@@ -259,28 +265,6 @@ class ChildSpecs:
         self._symbols[holder] = [symbol for symbol in self.symbols(name) if symbol not in symbols]
 
     # ---- settings of each kind
-
-    def _engine_settings(self) -> EngineSettings:
-        engine, around = self._config.engine, self._around
-        return EngineSettings(
-            data_endpoint=endpoints.data_endpoint(around.run_dir),
-            tap_path=endpoints.tap_path(around.run_dir),
-            handlers=list(engine.handlers),
-            import_path=around.import_path,
-            numbers=engine.numbers,
-            queue_limit=engine.queue_limit,
-            never_drop_limit=engine.never_drop_limit,
-            put_wait_s=engine.put_wait_s,
-            block=list(engine.block),
-            conflate=list(engine.conflate),
-            never_drop=list(engine.never_drop),
-            slow_handler_ms=engine.slow_handler_ms,
-            suspend_after=engine.suspend_after,
-            ticks=engine.ticks,
-            tick_interval_s=engine.tick_interval_s,
-            bars_from_trades=list(engine.bars_from_trades),
-            leak_sample_s=engine.leak_sample_s,
-        )
 
     def _nursery_settings(self) -> NurserySettings:
         return NurserySettings(
@@ -344,6 +328,29 @@ class ChildSpecs:
             settings=msgspec.msgpack.encode(settings),
             limits=self.limits(name),
         )
+
+
+def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> EngineSettings:
+    """Settings of the engine, a process of its own or an application."""
+    return EngineSettings(
+        data_endpoint=endpoints.data_endpoint(run_dir),
+        tap_path=endpoints.tap_path(run_dir),
+        handlers=list(engine.handlers),
+        import_path=import_path,
+        numbers=engine.numbers,
+        queue_limit=engine.queue_limit,
+        never_drop_limit=engine.never_drop_limit,
+        put_wait_s=engine.put_wait_s,
+        block=list(engine.block),
+        conflate=list(engine.conflate),
+        never_drop=list(engine.never_drop),
+        slow_handler_ms=engine.slow_handler_ms,
+        suspend_after=engine.suspend_after,
+        ticks=engine.ticks,
+        tick_interval_s=engine.tick_interval_s,
+        bars_from_trades=list(engine.bars_from_trades),
+        leak_sample_s=engine.leak_sample_s,
+    )
 
 
 def _other(place: WorkerPlace) -> str:

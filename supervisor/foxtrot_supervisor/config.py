@@ -125,10 +125,12 @@ def parse_config(
     folder: str,
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
+    without_symbols: bool = False,
 ) -> FoxtrotConfig:
     """The configuration in `text`; relative paths in it are taken from `folder`.
 
-    `source` names the file in messages. Raises `ConfigInvalid` with every problem.
+    `source` names the file in messages. `without_symbols`: a connection may have none, to be given some in operation.
+    Raises `ConfigInvalid` with every problem.
     """
     try:
         document = tomllib.loads(text)
@@ -136,7 +138,14 @@ def parse_config(
         raise ConfigInvalid(source, [Problem("", "is not TOML that can be read: nested too deep")]) from None
     except ValueError as error:  # also what int() says of a number with thousands of digits
         raise ConfigInvalid(source, [Problem("", f"is not TOML: {error}")]) from None
-    return check_document(document, source=source, folder=folder, exchanges=exchanges, is_file=is_file)
+    return check_document(
+        document,
+        source=source,
+        folder=folder,
+        exchanges=exchanges,
+        is_file=is_file,
+        without_symbols=without_symbols,
+    )
 
 
 def check_document(
@@ -146,9 +155,10 @@ def check_document(
     folder: str,
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
+    without_symbols: bool = False,
 ) -> FoxtrotConfig:
     """As `parse_config`, from a document that was already read as TOML."""
-    checker = _Checker(folder, exchanges, is_file)
+    checker = _Checker(folder, exchanges, is_file, without_symbols=without_symbols)
     config = checker.check(document)
     if checker.problems:
         raise ConfigInvalid(source, checker.problems)
@@ -327,7 +337,15 @@ def _symbol_reason(symbol: str) -> str | None:
 class _Checker:
     """Collects the problems of one document."""
 
-    def __init__(self, folder: str, exchanges: Mapping[str, ExchangeInfo], is_file: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        folder: str,
+        exchanges: Mapping[str, ExchangeInfo],
+        is_file: Callable[[str], bool],
+        *,
+        without_symbols: bool,
+    ) -> None:
+        self._without_symbols = without_symbols
         self.problems: list[Problem] = []
         self._folder = folder
         self._exchanges = exchanges
@@ -544,7 +562,7 @@ class _Checker:
         symbols = good.get("symbols")
         if symbols is None:
             return
-        if not symbols:
+        if not symbols and not self._without_symbols:
             self._problem(f"{path}.symbols", "is empty: nothing would be subscribed")
         for index, symbol in enumerate(symbols):
             self._problem(f"{path}.symbols[{index}]", _symbol_reason(symbol))

@@ -16,14 +16,27 @@ CONFIG_BYTES_MAX = 4 * 1024 * 1024
 """A configuration of 500 connections with 1,000 symbols each stays below this."""
 
 
-def load_config(path: str, *, catalog: Callable[[], Mapping[str, ExchangeInfo]] = read_catalog) -> FoxtrotConfig:
+def load_config(
+    path: str,
+    *,
+    catalog: Callable[[], Mapping[str, ExchangeInfo]] = read_catalog,
+    without_symbols: bool = False,
+) -> FoxtrotConfig:
     """The configuration in the file `path`, with relative paths in it made absolute.
 
+    `without_symbols`: a connection may have none.
     Raises `ConfigInvalid` with every problem, `CatalogUnavailable` if the exchanges cannot be listed.
     """
     text = _read(path)
     folder = os.path.dirname(os.path.abspath(path))
-    return parse_config(text, source=path, folder=folder, exchanges=catalog(), is_file=os.path.isfile)
+    return parse_config(
+        text,
+        source=path,
+        folder=folder,
+        exchanges=catalog(),
+        is_file=os.path.isfile,
+        without_symbols=without_symbols,
+    )
 
 
 def configured_run_dir(path: str) -> str | None:

@@ -73,7 +73,10 @@ class EngineHost:
         run_dir: str,
         log: ChildLog,
         on_stop: Callable[[float], None],
+        on_command: Callable[[ToChild], None] | None = None,
     ) -> None:
+        """`on_command` gets every command before it is obeyed."""
+        self._listener = on_command
         self._engine = engine
         self._on_stop = on_stop
         self._loop = asyncio.get_running_loop()
@@ -119,8 +122,14 @@ class EngineHost:
         context.heartbeat_from(self.fill)
         context.on_command(self.on_command)
 
+    def part(self) -> None:
+        """That supervisor is gone; the receiver works on."""
+        self._context = None
+
     def on_command(self, command: ToChild) -> None:
         """What the supervisor says."""
+        if self._listener is not None:
+            self._listener(command)
         if isinstance(command, Stop):
             self._stopping = True
             self._on_stop(command.grace_s)

@@ -23,7 +23,7 @@ from foxtrot_supervisor.engine_host import EngineHost
 from foxtrot_supervisor.event_engine import EventEngine
 from foxtrot_supervisor.queue_policy import policies_with
 
-__all__ = ["CLOSE_S", "HandlerProblem", "close_all", "load_handlers", "run"]
+__all__ = ["CLOSE_S", "HandlerProblem", "close_all", "load_handlers", "make_engine", "run"]
 
 CLOSE_S = 5.0
 """How long the objects that handlers returned may take to close, together."""
@@ -36,16 +36,7 @@ class HandlerProblem(Exception):
 async def run(context: ChildContext) -> int:
     """Start target of the engine process."""
     settings = decode_settings(context.spec.settings, EngineSettings)
-    engine = EventEngine(
-        queue_limit=settings.queue_limit,
-        never_drop_limit=settings.never_drop_limit,
-        put_wait_s=settings.put_wait_s,
-        policies=policies_with(block=settings.block, conflate=settings.conflate, never_drop=settings.never_drop),
-        slow_handler_ms=settings.slow_handler_ms,
-        own_watch=False,  # the host looks
-        suspend_after=settings.suspend_after,
-        log=context.log,
-    )
+    engine = make_engine(settings, context.log)
     stopping: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def on_stop(grace_s: float) -> None:
@@ -101,6 +92,20 @@ async def run(context: ChildContext) -> int:
         await asyncio.sleep(0.05)
         os._exit(ChildExit.CRASH)
     return ChildExit.CLEAN
+
+
+def make_engine(settings: EngineSettings, log: ChildLog) -> EventEngine:
+    """An EventEngine as it is configured."""
+    return EventEngine(
+        queue_limit=settings.queue_limit,
+        never_drop_limit=settings.never_drop_limit,
+        put_wait_s=settings.put_wait_s,
+        policies=policies_with(block=settings.block, conflate=settings.conflate, never_drop=settings.never_drop),
+        slow_handler_ms=settings.slow_handler_ms,
+        own_watch=False,  # the host looks
+        suspend_after=settings.suspend_after,
+        log=log,
+    )
 
 
 def load_handlers(text: str, engine: EventEngine) -> list[Callable[[], Any]]:

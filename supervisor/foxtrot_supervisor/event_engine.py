@@ -121,6 +121,14 @@ class EventSource(Protocol):
         """At the end: dispatch all that is at hand, until `deadline` (monotonic seconds) at the latest."""
 
 
+class _Leaving(Struct, frozen=True, eq=False):
+    """A source that is to be detached."""
+
+    source: EventSource
+    deadline: float
+    gone: threading.Event
+
+
 class EventEngine:
     """Calls the handlers of each event, in order of arrival, on one thread.
 
@@ -172,7 +180,8 @@ class EventEngine:
         self._type_routes: dict[str, tuple[Registration, ...]] = {}
         self._routes: dict[tuple[type, str, str], tuple[tuple[str, Registration], ...]] = {}
 
-        self._source: EventSource | None = None
+        self._sources: tuple[EventSource, ...] = ()
+        self._leaving: deque[_Leaving] = deque()
         self._thread: threading.Thread | None = None
         self._wake_fd: int | None = None
         self._asleep = False
@@ -255,10 +264,29 @@ class EventEngine:
         return thread is not None and thread.is_alive()
 
     def attach(self, source: EventSource) -> None:
-        """Let the dispatch thread read `source`; before `start`."""
-        if self._active:
-            raise RuntimeError("attach a source before the engine is started")
-        self._source = source
+        """Let the dispatch thread read `source` as well, from now on or from `start` on."""
+        with self._life_lock:
+            self._sources = (*self._sources, source)
+        self.wake()
+
+    def detach(self, source: EventSource, timeout_s: float = STOP_S) -> bool:
+        """Have what `source` has at hand dispatched, then forget it; whether that is done within `timeout_s`.
+
+        False: a handler did not return; the source must not be closed yet.
+        """
+        leaving = _Leaving(source, time.monotonic() + timeout_s, threading.Event())
+        self._leaving.append(leaving)
+        if self.is_dispatching() and not self.dispatches_on(threading.current_thread()):
+            self.wake()
+            leaving.gone.wait(timeout_s)
+            if self.is_dispatching():
+                return leaving.gone.is_set()
+        self._let_go()
+        return True
+
+    def dispatches_on(self, thread: threading.Thread) -> bool:
+        """Whether handlers are called on `thread`."""
+        return thread is self._thread
 
     def wake(self) -> None:
         """Let the dispatch thread look at its source and queue now; from any thread."""
@@ -708,16 +736,20 @@ class EventEngine:
         poller = select.poll()
         assert self._wake_fd is not None
         poller.register(self._wake_fd, select.POLLIN)
-        if self._source is not None:
-            poller.register(self._source.fileno(), select.POLLIN)
+        sources: tuple[EventSource, ...] = ()
         timer_at = time.monotonic() + self._interval
         more = True
         while self._active:
+            if self._leaving:
+                self._let_go()
+            if sources is not self._sources:
+                _exchange(poller, sources, self._sources)
+                sources, more = self._sources, True
             if not more:
                 self._sleep(poller, timer_at)
             more = self._handle_queued()
-            if self._source is not None:
-                more = self._source.pump() or more
+            for source in sources:
+                more = source.pump() or more
             now = time.monotonic()
             if now >= timer_at:
                 self._dispatch_timed(Event(EVENT_TIMER))
@@ -731,7 +763,9 @@ class EventEngine:
         if self._queue or not self._active:
             self._asleep = False
             return
-        until = timer_at if self._source is None else min(timer_at, self._source.due())
+        until = timer_at
+        for source in self._sources:
+            until = min(until, source.due())
         poller.poll(max(0.0, until - time.monotonic()) * 1000)
         self._asleep = False
         with contextlib.suppress(BlockingIOError):
@@ -784,8 +818,8 @@ class EventEngine:
         return hand
 
     def _drain(self) -> None:
-        if self._source is not None:
-            self._source.finish(self._drain_until)
+        for source in self._sources:
+            source.finish(self._drain_until)
         while time.monotonic() < self._drain_until:
             # one at a time: nobody knows how long each takes
             for event in self._take(1):
@@ -795,6 +829,15 @@ class EventEngine:
                 return
 
     # ---- out of room, out of time
+
+    def _let_go(self) -> None:
+        while self._leaving:
+            leaving = self._leaving.popleft()
+            if leaving.source in self._sources:
+                leaving.source.finish(leaving.deadline)
+                with self._life_lock:
+                    self._sources = tuple(source for source in self._sources if source is not leaving.source)
+            leaving.gone.set()
 
     def _put_when_roomy(self, event: Event) -> bool:
         never_drop = self._queue.policy_of(event.type) == "never_drop"
@@ -857,6 +900,15 @@ class EventEngine:
             self._ended.wait()
         except KeyboardInterrupt:
             self.stop()
+
+
+def _exchange(poller: select.poll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
+    for source in before:
+        if source not in after:
+            poller.unregister(source.fileno())
+    for source in after:
+        if source not in before:
+            poller.register(source.fileno(), select.POLLIN)
 
 
 def _wait_for_running() -> None:

@@ -119,6 +119,12 @@ class RunDir:
         """Names this run, unlike any other; no secret."""
         return self._holder.run_id
 
+    def rename_run(self) -> None:
+        """From now on another run of the same process lives here: another `run_id`."""
+        old = self._holder
+        self._holder = Holder(old.pid, secrets.token_hex(16), old.start_ticks, old.made_directory)
+        _write_holder(self.lock, self._holder)
+
     @property
     def start_ticks(self) -> int:
         """When the process that locked it started."""

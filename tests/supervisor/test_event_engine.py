@@ -261,8 +261,6 @@ def test_market_events_reach_the_handlers_of_their_type_and_of_their_symbol_only
     engine.register(f"{EVENT_MARKET_TRADE}ETHUSDT.BINANCE", seen["eth"].append)
     engine.register_general(seen["general"].append)
     engine.start()
-    with pytest.raises(RuntimeError):
-        engine.attach(source)
     source.give(trade(), trade("ETHUSDT", "OKX"), trade())
     wait_until(lambda: len(seen["all"]) == 3, LIMIT_S, "three trades")
     assert [event.type for event in seen["btc"]] == [f"{EVENT_MARKET_TRADE}BTCUSDT.BINANCE"] * 2
@@ -272,6 +270,44 @@ def test_market_events_reach_the_handlers_of_their_type_and_of_their_symbol_only
     source.give(trade("ETHUSDT", "OKX"))
     wait_until(lambda: len(seen["eth"]) == 1, LIMIT_S, "a handler that was registered later")
     engine.stop(LIMIT_S)
+    os.close(source.fd)
+
+
+def test_sources_come_and_go_while_it_runs(engine: EventEngine) -> None:
+    first, second = Source(engine), Source(engine)
+    seen: list[Event] = []
+    engine.register(EVENT_MARKET_TRADE, seen.append)
+    engine.start()
+    engine.attach(first)
+    first.give(trade())
+    wait_until(lambda: len(seen) == 1, LIMIT_S, "the first source's trade")
+    engine.attach(second)
+    second.give(trade())
+    wait_until(lambda: len(seen) == 2, LIMIT_S, "the second source's trade")
+    assert engine.detach(second, LIMIT_S)
+    os.close(second.fd)  # nobody looks at it any more
+    first.give(trade())
+    wait_until(lambda: len(seen) == 3, LIMIT_S, "the first source's second trade")
+    engine.register("detach", lambda _: seen.append(Event("done", engine.detach(first, LIMIT_S))))
+    engine.put(Event("detach"))
+    wait_until(lambda: len(seen) == 4, LIMIT_S, "the detaching from a handler")
+    assert seen[-1].data is True
+    assert engine.detach(first)  # once more
+    engine.stop(LIMIT_S)
+    os.close(first.fd)
+
+
+def test_a_source_is_not_let_go_while_a_handler_does_not_return(engine: EventEngine) -> None:
+    source, release = Source(engine), threading.Event()
+    engine.attach(source)
+    engine.register("stuck", lambda _: release.wait(LIMIT_S))
+    engine.start()
+    engine.put(Event("stuck"))
+    wait_until(lambda: engine.current_handler is not None, LIMIT_S, "the handler to be entered")
+    assert not engine.detach(source, 0.1)
+    release.set()
+    engine.stop(LIMIT_S)
+    assert engine.detach(source)
     os.close(source.fd)
 
 

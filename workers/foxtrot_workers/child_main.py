@@ -21,7 +21,7 @@ import msgspec
 import zmq
 
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Ready, Stop, ToChild
+from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Left, Ready, Stop, ToChild
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_workers import vital_signs
@@ -100,6 +100,10 @@ class ChildRuntime:
 
     def hello(self) -> None:
         self.send(Hello(self._spec.name, self._spec.incarnation, os.getpid()))
+
+    def leave(self) -> None:
+        """Say what a child says by its exit, where this process is none and goes on."""
+        self.send(Left(self._spec.name, self._spec.incarnation))
 
     def terminate(self) -> None:
         """SIGTERM has come: hand it over as a `Stop` with little grace."""
