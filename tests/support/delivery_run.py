@@ -80,6 +80,7 @@ class DeliveryRun:
         settle_s: float = LIMIT_S,
         redundancy: Literal[1, 2] = 1,
         backfill: bool = False,
+        rotate_after_s: float | None = None,
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
@@ -105,6 +106,7 @@ class DeliveryRun:
                     rest_url=sim.rest_url,
                     redundancy=redundancy,
                     backfill=backfill,
+                    rotate_after_s=rotate_after_s,
                 )
                 for symbol in symbols
             ],
