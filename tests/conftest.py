@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Speed is no subject of a test: a busy machine must not fail one. FOXTROT_FUZZ=1 looks for new examples each time.
@@ -14,3 +16,9 @@ settings.register_profile(
     derandomize="FOXTROT_FUZZ" not in os.environ,
 )
 settings.load_profile("foxtrot")
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pytest's own, but without the test's name in it: sockets stand in there, whose paths have to be short."""
+    return tmp_path_factory.mktemp("t")

@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
 from foxtrot_workers.connection import BURST_FRAMES_MAX, CLIENTS, Client, ClientOptions, ConnectFailed, make_client
+from tests.support.mute_server import mute_server
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
 
@@ -356,17 +357,10 @@ async def test_nobody_listening_is_a_connect_failure(name: str, seen: Seen) -> N
 
 
 async def test_a_silent_handshake_ends_at_its_deadline(name: str, seen: Seen) -> None:
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(mute, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    client = client_for(name, seen, f"ws://127.0.0.1:{port}", connect_s=0.3)
-    with pytest.raises(ConnectFailed, match=r"within 0\.3 s"):
-        await asyncio.wait_for(client.connect(), 5.0)
-    server.close()
-    await server.wait_closed()
+    async with mute_server() as port:
+        client = client_for(name, seen, f"ws://127.0.0.1:{port}", connect_s=0.3)
+        with pytest.raises(ConnectFailed, match=r"within 0\.3 s"):
+            await asyncio.wait_for(client.connect(), 5.0)
 
 
 async def test_tls_is_verified_against_the_private_authority_and_refused_without_it(

@@ -33,6 +33,7 @@ from foxtrot_workers.simulator.entry import load_playback
 from foxtrot_workers.simulator.faults import Fault
 from foxtrot_workers.simulator.options import ExchangeLimits
 from foxtrot_workers.simulator.server import SimulatedExchange
+from tests.support.mute_server import mute_server
 from tests.support.rig import LIMIT_S, WorkerRig
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
@@ -229,15 +230,10 @@ async def test_an_unreachable_exchange_is_a_connection_lost(rig: WorkerRig) -> N
 
 
 async def test_a_stop_while_connecting_is_obeyed_at_once(rig: WorkerRig) -> None:
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(mute, "127.0.0.1", 0)
-    await rig.start(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    await wait_until_async(lambda: len(rig.heard) >= 2, LIMIT_S, "hello and a heartbeat")
-    assert await asyncio.wait_for(rig.stop(), 5.0) == ChildExit.CLEAN
-    server.close()
+    async with mute_server() as port:
+        await rig.start(f"ws://127.0.0.1:{port}")
+        await wait_until_async(lambda: len(rig.heard) >= 2, LIMIT_S, "hello and a heartbeat")
+        assert await asyncio.wait_for(rig.stop(), 5.0) == ChildExit.CLEAN
 
 
 async def test_a_gap_in_the_book_is_announced_and_healed_by_a_new_snapshot(rig: WorkerRig) -> None:

@@ -43,7 +43,14 @@ def test_everything_is_as_before(tmp_path: Path) -> None:
 
 def test_snapshots_show_status_and_the_last_log_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown: list[dict[str, Any]] = []
-    assert supervise(tmp_path / "run", log_format="link", on_snapshot=shown.append, snapshot_s=0.05) == 0
+
+    def show(snapshot: dict[str, Any]) -> None:
+        serves_before = bool(shown) and shown[-1]["workers"][0]["state"] == "RUNNING"
+        shown.append(snapshot)
+        if snapshot["workers"][0]["state"] == "RUNNING" and not serves_before:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert supervise(tmp_path / "run", log_format="link", on_snapshot=show, snapshot_s=0.05, duration_s=30.0) == 0
     assert capsys.readouterr() == ("", "")  # the view has the terminal to itself
     states = [snapshot["workers"][0]["state"] for snapshot in shown]
     assert states[0] in ("STOPPED", "STARTING")

@@ -308,10 +308,11 @@ def test_refused_by_the_exchange_is_tried_again_and_never_fatal(tmp_path: Path) 
 
 
 def test_no_hello_in_time(tmp_path: Path) -> None:
-    config = FoxtrotConfig(supervisor=quick(hello_s=1.0), connections=[connection("one")])
+    # the engine, which is to say it in time, has to be spawned meanwhile
+    config = FoxtrotConfig(supervisor=quick(hello_s=3.0), connections=[connection("one")])
     with SupervisorProcess(tmp_path, "never_hello", config=config) as supervisor:
-        wait_until(lambda: supervisor.child("one.a").get("incarnation", 0) > 1, limit_s=10, what="its replacement")
-        assert "no HELLO within 1 s" in supervisor.child("one.a")["last_exit"]["cause"]
+        wait_until(lambda: supervisor.child("one.a").get("incarnation", 0) > 1, limit_s=20, what="its replacement")
+        assert "no HELLO within 3 s" in supervisor.child("one.a")["last_exit"]["cause"]
 
 
 def test_restart_request(tmp_path: Path) -> None:
