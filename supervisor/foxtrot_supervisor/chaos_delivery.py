@@ -27,7 +27,7 @@ from foxtrot_supervisor.chaos_schedule import ChaosOptions, Progress
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.event_stream import is_running
 
-__all__ = ["RECOVERY_S", "SETTINGS", "DeliveryRun", "run_campaigns", "serves"]
+__all__ = ["RECOVERY_S", "SETTINGS", "DeliveryRun", "flows", "run_campaigns", "serves"]
 
 START_S: Final = 30.0
 RECOVERY_S: Final = 15.0
@@ -50,7 +50,7 @@ ENGINE_PAUSE_S_MAX: Final = 0.3
 """Longest time that an engine serves before it is killed again."""
 
 SETTINGS: Final[dict[str, object]] = {
-    "heartbeat_s": 0.25,
+    "heartbeat_s": 0.1,
     "late_s": 10.0,
     "hung_s": 30.0,
     "stop_ask_s": 10.0,
@@ -140,7 +140,7 @@ class DeliveryRun:
                 raise Trouble(f"the supervisor ended, exit code {self.run.process.returncode}")
             time.sleep(LOOK_S)
         return self.wait(
-            lambda status: serves(status["engine"]) and all(map(serves, status["workers"])), START_S, "all to serve"
+            lambda status: serves(status["engine"]) and all(map(flows, status["workers"])), START_S, "all to serve"
         )
 
     def handled(self) -> int:
@@ -219,6 +219,11 @@ class DeliveryRun:
 def serves(child: dict[str, Any]) -> bool:
     """Whether this child, as `status` tells of it, runs."""
     return child["state"] == "RUNNING" and child["pid"] is not None
+
+
+def flows(worker: dict[str, Any]) -> bool:
+    """Whether it runs and every topic of its brings data: from then on it can stand in for its twin."""
+    return serves(worker) and bool(worker["topics"]) and all(each["state"] == "flowing" for each in worker["topics"])
 
 
 def _all_healed(status: dict[str, Any]) -> bool:
@@ -377,7 +382,7 @@ class _Campaign:
     def _ready(self, status: dict[str, Any], name: str, expected: dict[str, int], not_before: dict[str, float]) -> bool:
         mine = [each for each in status["workers"] if each["connection"] == name]
         return time.monotonic() >= not_before[name] and all(
-            serves(each) and each["incarnation"] >= expected[each["name"]] for each in mine
+            flows(each) and each["incarnation"] >= expected[each["name"]] for each in mine
         )
 
     def _deal(self, status: dict[str, Any], strike: Strike) -> None:
@@ -465,7 +470,7 @@ class _Campaign:
             old = {each["name"]: each["incarnation"] for each in pair}
             run.wait(
                 lambda status, old=old: all(  # type: ignore[misc]  # the pair of this turn
-                    serves(each) and each["incarnation"] > old[each["name"]]
+                    flows(each) and each["incarnation"] > old[each["name"]]
                     for each in status["workers"]
                     if each["name"] in old
                 ),

@@ -17,7 +17,7 @@ import msgspec
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, Word
-from foxtrot_supervisor.chaos_delivery import RECOVERY_S, DeliveryRun, serves
+from foxtrot_supervisor.chaos_delivery import RECOVERY_S, DeliveryRun, flows, serves
 from foxtrot_supervisor.chaos_delivery_faults import (
     CONNECTION,
     HALF_OPEN_STALE_S,
@@ -135,7 +135,7 @@ class _Blow:
     def _replaced(self, incarnation: int) -> None:
         """Wait until the victim serves in a later incarnation than that, and so does everybody."""
         self._run.wait(
-            lambda status: self._worker(status)["incarnation"] > incarnation and all(map(serves, status["workers"])),
+            lambda status: self._worker(status)["incarnation"] > incarnation and all(map(flows, status["workers"])),
             RECOVERY_S,
             "all to serve again",
         )
@@ -234,7 +234,7 @@ class _Blow:
             self._run.wait(
                 lambda status: (
                     any(each["incarnation"] > before[each["name"]] for each in status["workers"])
-                    and all(map(serves, status["workers"]))
+                    and all(map(flows, status["workers"]))
                 ),
                 RECOVERY_S,
                 "the worker of that line to be replaced",

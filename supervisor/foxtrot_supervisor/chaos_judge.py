@@ -73,6 +73,7 @@ class DeliveryAccount(Struct, kw_only=True):
     book_snapshots: int = 0
     book_holes: int = 0
     """Deltas that do not follow what was known, without an eGap. before."""
+    book_gaps: int = 0
     book_repeated: int = 0
     lost_runs: list[str] = []
     """The first few stretches that were lost, for whoever has to find out why."""
@@ -106,6 +107,8 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
         broken.append(f"{account.book_holes} book updates do not follow the one before")
     if account.book_repeated:
         broken.append(f"{account.book_repeated} book updates came twice, unmarked")
+    if promises.complete and account.book_gaps:
+        broken.append(f"{account.book_gaps} times a book had to be taken up again")
     if promises.complete and account.announced:
         broken.append(f"{account.announced} trades are missing, though announced")
     if promises.whole and account.torn:
@@ -195,6 +198,7 @@ class _Handled:
         if flags & FILLED:
             return
         if stream == BOOK_STREAM:
+            account.book_gaps += 1
             self._book_announced = True
         elif stream == TRADE_STREAM and min(first, last) >= 0:
             self._announced.append((first, last))

@@ -34,8 +34,10 @@ class Recorder:
     """Registers itself; `close` is called by the engine at its end."""
 
     def __init__(self, engine: EventEngine, path: str, nap: Nap = Nap()) -> None:  # noqa: B008 - frozen
-        """Appends to the file at `path`."""
+        """Appends to the file at `path`, and what gaps say to one beside it."""
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # for people who have to find out why
+        self._causes = os.open(f"{path}-gaps", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
         self._nap, self._until_nap, self._naps_left = nap, nap.every, nap.times
         engine.register(EVENT_MARKET_TRADE, self.on_trade)
@@ -68,10 +70,12 @@ class Recorder:
         stream = _STREAMS.get(gap.stream, chaos_judge.OTHER_STREAM)
         first, last = _number(gap.first_id), _number(gap.last_id)
         os.write(self._file, pack_row(GAP, stream, self._pid, gap.symbol, first, last, 0, FILLED * gap.filled))
+        os.write(self._causes, f"{gap}\n".encode())
 
     def close(self) -> None:
         """The engine ends."""
         os.close(self._file)
+        os.close(self._causes)
 
 
 def handlers_module(path: str, nap: Nap = Nap()) -> str:  # noqa: B008 - frozen
