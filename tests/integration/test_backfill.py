@@ -9,7 +9,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -29,12 +29,12 @@ LIMIT_S = 30.0
 Body = Callable[[DeliveryRun, SimulatedExchange], None]
 
 
-async def run_healing(folder: Path, body: Body) -> None:
+async def run_healing(folder: Path, body: Body, redundancy: Literal[1, 2] = 1) -> None:
     """`body` does the damage; then everything must be healed, and everything said of it be true."""
     async with SimulatedExchange([SYMBOL], rate_per_s=RATE_PER_S) as sim:
 
         def whole() -> None:
-            with DeliveryRun(folder, sim, [SYMBOL], backfill=True) as run:
+            with DeliveryRun(folder, sim, [SYMBOL], backfill=True, redundancy=redundancy) as run:
                 run.more(SYMBOL, 100)
                 body(run, sim)
                 run.more(SYMBOL, 100)
@@ -55,7 +55,8 @@ def healed(run: DeliveryRun) -> dict[str, Any]:
 
     def look() -> dict[str, Any]:
         found = figures(run)
-        return found if found["holes_total"] and not found["waiting"] and not found["in_hand"] else {}
+        told = found["holes_total"] >= max(1, len(run.gaps()))
+        return found if told and not found["waiting"] and not found["in_hand"] else {}
 
     found: dict[str, Any] = wait_until(look, LIMIT_S, "every hole to be filled")
     return found
@@ -63,8 +64,10 @@ def healed(run: DeliveryRun) -> dict[str, Any]:
 
 def finish(run: DeliveryRun) -> None:
     """Nothing new from here on, and all that is there is handled."""
-    run.kill(NAME, signal.SIGSTOP)
-    run.settled(NAME)
+    for name in run.workers:
+        run.kill(name, signal.SIGSTOP)
+    for name in run.workers:
+        run.settled(name)
 
 
 def numbers(gaps: Sequence[Sequence[str]]) -> list[int]:
@@ -100,8 +103,7 @@ def check(run: DeliveryRun, sim: SimulatedExchange) -> None:
     assert missed <= fetched
     ended = figures(run)
     assert (ended["filled_total"], ended["given_up_total"]) == (ended["holes_total"], 0)
-    worker = run.supervisor.child(NAME)
-    assert worker["lost_total"] == 0
+    assert all(run.supervisor.child(name)["lost_total"] == 0 for name in run.workers)
     for event in ("account_violated", "batches_lost", "message_rejected", "hole_stays"):
         assert run.supervisor.events(event) == []
 
@@ -114,6 +116,17 @@ async def test_after_many_deaths_nothing_is_missing(tmp_path: Path) -> None:
             run.more(SYMBOL, 20 if number % 2 else 300)  # now and then before the hole is filled
 
     await run_healing(tmp_path, kill_again_and_again)
+
+
+async def test_twins_that_die_together_leave_nothing_missing(tmp_path: Path) -> None:
+    def kill_both(run: DeliveryRun, sim: SimulatedExchange) -> None:
+        for _ in range(3):
+            pids = {name: run.kill(name) for name in run.workers}
+            for name, pid in pids.items():
+                run.replaced(name, pid)
+            run.more(SYMBOL, 200)
+
+    await run_healing(tmp_path, kill_both, redundancy=2)
 
 
 async def test_an_exchange_that_refuses_for_a_while_only_delays_it(tmp_path: Path) -> None:
