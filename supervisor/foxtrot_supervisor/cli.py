@@ -422,6 +422,8 @@ _RUNGS = {
 def restart(worker: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
     """Stop WORKER and start it again; revives one that is FATAL. Returns when it is running.
 
+    The name of a connection stands for its workers, one after the other.
+
     \b
     foxtrot-supervisor restart binance-spot.a
     """

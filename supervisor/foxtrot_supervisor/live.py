@@ -38,6 +38,9 @@ _STATE_STYLES = {
 }
 
 _COLUMNS = ("worker", "state", "pid", "up", "restarts", "events", "events/s", "p50", "p99", "data age", "gaps", "RSS")
+_CHANGING_SIDES = ("going", "coming")
+"""Rotations that are worth a look."""
+
 _LEFT = frozenset(("worker", "state"))
 _ONLY_WIDE = frozenset(("pid", "p50", "gaps", "RSS"))
 
@@ -133,9 +136,10 @@ def _table(status: Status, wide: bool) -> Table:
 def _row(worker: Mapping[str, Any]) -> dict[str, RenderableType]:
     """A cell for each of `_COLUMNS`."""
     state = str(worker.get("state", "-"))
+    shown = f"{state} ({worker['rotation']})" if worker.get("rotation") in _CHANGING_SIDES else state
     return {
         "worker": Text(worker["name"]),
-        "state": Text(state, style=_STATE_STYLES.get(state, "")),
+        "state": Text(shown, style=_STATE_STYLES.get(state, "")),
         "pid": str(worker.get("pid") or "-"),
         "up": duration(worker.get("uptime_s")),
         "restarts": quantity(worker.get("restarts_total")),

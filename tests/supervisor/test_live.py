@@ -84,6 +84,18 @@ def test_the_facts_are_there() -> None:
         assert fact in text, fact
 
 
+def test_a_change_of_sides_is_shown() -> None:
+    sides = [
+        {"name": "one.a", "state": "RUNNING", "rotation": "going"},
+        {"name": "one.b", "state": "STARTING", "rotation": "coming"},
+        {"name": "two.a", "state": "RUNNING", "rotation": "wanted"},
+    ]
+    text = printed({**STATUS, "workers": sides})
+    assert "RUNNING (going)" in text
+    assert "STARTING (coming)" in text
+    assert "wanted" not in text, "it may wait for hours, and serves"
+
+
 def test_the_latest_lines_and_no_more_are_shown() -> None:
     text = printed(STATUS)
     assert "event 19" in text
