@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foxtrot_supervisor.engine_process import HandlerProblem as HandlerProblem
     from foxtrot_supervisor.event_engine import Event as Event
     from foxtrot_supervisor.event_engine import EventEngine as EventEngine
+    from foxtrot_supervisor.main_engine import MainEngine as MainEngine
     from foxtrot_supervisor.run_dir import AlreadyRunning as AlreadyRunning
     from foxtrot_supervisor.run_dir import RunDirRefused as RunDirRefused
     from foxtrot_supervisor.runner import Runner as Runner
@@ -34,6 +35,7 @@ _HOMES = {
     "EventEngine": "foxtrot_supervisor.event_engine",
     "FoxtrotConfig": "foxtrot_supervisor.settings",
     "HandlerProblem": "foxtrot_supervisor.engine_process",
+    "MainEngine": "foxtrot_supervisor.main_engine",
     "NotReady": "foxtrot_supervisor.embedding_errors",
     "RequestFailed": "foxtrot_supervisor.embedding_errors",
     "RunDirRefused": "foxtrot_supervisor.run_dir",
@@ -53,6 +55,7 @@ __all__ = [
     "EventEngine",
     "FoxtrotConfig",
     "HandlerProblem",
+    "MainEngine",
     "NotReady",
     "RequestFailed",
     "RunDirRefused",

@@ -562,6 +562,7 @@ class Embedding:
             self._close_data_plane()
         else:
             # it holds the socket: closed should it ever come back
+            host.receiver.abandon()
             threading.Thread(target=self._close_late, name="foxtrot-close", daemon=True).start()
         host.withdraw()
         if self._own_engine:

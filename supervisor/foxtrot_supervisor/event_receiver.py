@@ -156,6 +156,7 @@ class EventReceiver:
         self._positions: PositionFile | None = None
         self._begun = False
         self._told_unsaved = False
+        self._abandoned = False
         self._look_at = 0.0
         self.events_total = 0
         self.redelivered_total = 0
@@ -183,6 +184,8 @@ class EventReceiver:
         return self._look_at
 
     def pump(self) -> bool:
+        if self._abandoned:
+            return False
         if not self._begun:
             self._begin(time.monotonic())
         more = self._pump_socket()
@@ -205,6 +208,8 @@ class EventReceiver:
 
     def finish(self, deadline: float) -> None:
         """Take what is at hand in the socket and every ring; nothing that comes later. `deadline` in monotonic s."""
+        if self._abandoned:
+            return
         self._look_at = 0.0
         while self.pump() and time.monotonic() < deadline:
             pass
@@ -220,6 +225,10 @@ class EventReceiver:
                         pass
 
     # ---- from other threads
+
+    def abandon(self) -> None:
+        """Take nothing more: the run directory goes, though the dispatch thread has not come back."""
+        self._abandoned = True
 
     def fence(self, worker: str, incarnation: int) -> None:
         """`incarnation` and older ones are dead: what their rings hold is applied, what comes after that is late."""

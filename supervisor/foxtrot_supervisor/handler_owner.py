@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Protocol
@@ -81,6 +82,17 @@ class Owner:
         No call of them begins after that; one that has begun goes on. Twice is allowed.
         """
         return self._engine.close_owner(self.record)
+
+    @contextlib.contextmanager
+    def registering(self) -> Iterator[None]:
+        """As its ``with`` block, which owns what is registered in it, but stays open at the block's end."""
+        if self.closed:
+            raise OwnerClosed(f"owner {self.name!r} is closed")
+        before = _within.set((*_within.get(), weakref.ref(self)))
+        try:
+            yield
+        finally:
+            _within.reset(before)
 
     def belongs_to(self, engine: object) -> bool:
         """Whether it came from `engine`."""

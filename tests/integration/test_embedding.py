@@ -26,6 +26,7 @@ from foxtrot_supervisor import (
     RequestFailed,
     Supervisor,
     SupervisorFailed,
+    procfs,
 )
 from foxtrot_supervisor.audit import open_descriptors
 from foxtrot_supervisor.run_dir import RunDir
@@ -41,6 +42,11 @@ LIMIT_S = 20.0
 def with_test_children(tmp_path: Path, **more: Any) -> Supervisor:
     options: dict[str, Any] = {"targets": TEST_TARGETS, "import_path": str(ROOT), "run_dir": tmp_path / "run", **more}
     return Supervisor(config(), **options)
+
+
+def is_alive(pid: int) -> bool:
+    facts = procfs.read_facts(pid)
+    return facts is not None and not facts.zombie
 
 
 def facts_of_this_process() -> dict[str, Any]:
@@ -257,7 +263,7 @@ def test_a_supervisor_that_dies_is_told_of_and_started_again(tmp_path: Path) -> 
         assert again["supervisor"]["pid"] != status["supervisor"]["pid"]
         assert again["supervisor"]["restarts_total"] == supervisor.restarts_total == 1
         assert again["workers"][0]["incarnation"] == 1001  # none of an earlier supervisor is met twice
-        assert not psutil.pid_exists(status["workers"][0]["pid"])
+        assert not is_alive(status["workers"][0]["pid"])
         supervisor.restart()  # in order this time
         assert supervisor.wait_ready(LIMIT_S)["workers"][0]["incarnation"] == 2001
         report = supervisor.stop()
@@ -304,7 +310,7 @@ status = supervisor.wait_ready(30)
 
 def test_a_killed_applications_processes_are_gone_within_a_second(tmp_path: Path) -> None:
     with Application(tmp_path, _SERVE + "tell(pid=status['workers'][0]['pid'])\ntime.sleep(60)") as application:
-        assert psutil.pid_exists(application.heard()["pid"])
+        assert is_alive(application.heard()["pid"])
         application.process.kill()
         application.wait_gone(1.0)
 
@@ -316,7 +322,7 @@ def test_both_killed_and_the_directory_is_taken_over(tmp_path: Path) -> None:
         application.process.kill()
         application.process.wait(LIMIT_S)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", LIMIT_S)
+        wait_until(lambda: not is_alive(pid), LIMIT_S, "the supervisor's death")
         assert application.run_dir.exists()
         with with_test_children(tmp_path) as supervisor:
             supervisor.wait_ready(LIMIT_S)
