@@ -194,7 +194,7 @@ class Stream:
         self.dense = rule == "sequence"
         self.decide = _DECISIONS[rule]
         self.known = False
-        self.last = -2
+        self.last = -_NUMBER_MAX
         self.exchange_ns = 0
         self.receive_ns = 0
         self.state = StreamState()
@@ -214,6 +214,12 @@ class Stream:
         self.late: tuple[int, int, Any] | None = None
         """Identifiers that a worker brought late, from and to, and the last event of them."""
         self._saved: tuple[bool, int, StreamState] = (False, 0, self.state)
+
+    def times(self) -> tuple[int, int]:
+        """Exchange time, 0 if unknown, and receive time of the last event."""
+        if self.newest is None:
+            return self.exchange_ns, self.receive_ns
+        return self.newest.exchange_ns or self.exchange_ns, self.newest.receive_ns
 
     def save(self) -> None:
         """Remember how it is, for `undo`."""
@@ -513,7 +519,7 @@ class StreamMerge:
         self, stream: Stream, first: str | None, last: str | None, event: Any, cause: str, *, filled: bool = False
     ) -> None:
         """A gap, before `event`."""
-        start_ns = stream.newest.receive_ns if stream.newest is not None else stream.receive_ns
+        start_ns = stream.times()[1]
         key = stream.key
         self._before.append(
             Gap(
@@ -559,15 +565,16 @@ class StreamMerge:
 
     def _reset(self, stream: Stream, event: Any) -> bool:
         """Whether an identifier that was had already is a new one, for the exchange counts anew."""
-        if event.exchange_ns and stream.exchange_ns:
-            newer_ns: int = event.exchange_ns - stream.exchange_ns
+        exchange_ns, receive_ns = stream.times()
+        if event.exchange_ns and exchange_ns:
+            newer_ns: int = event.exchange_ns - exchange_ns
             return newer_ns > RESET_MARGIN_NS
-        quiet_ns: int = event.receive_ns - stream.receive_ns
+        quiet_ns: int = event.receive_ns - receive_ns
         return quiet_ns > RESET_QUIET_NS
 
     def _older(self, stream: Stream, event: Any) -> bool:
         """Whether a higher identifier is of a count that the exchange has given up."""
-        return bool(0 < event.exchange_ns < stream.exchange_ns - RESET_MARGIN_NS)
+        return bool(0 < event.exchange_ns < stream.times()[0] - RESET_MARGIN_NS)
 
     def _count_anew(self, stream: Stream, event: Any, number: int) -> int:
         self._announce(stream, None, None, event, f"identifiers went back from {stream.last} to {number}")
@@ -686,7 +693,7 @@ class StreamMerge:
     def _latest(self, stream: Stream, event: Any) -> int:
         order, own = _order_of(event)
         if not stream.known or order > stream.last:
-            if stream.known and stream.exchange_ns and self._older(stream, event):
+            if stream.known and self._older(stream, event):
                 return _COPY
             self._missed(stream, event)
             stream.last = order

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, Trade
-from foxtrot_supervisor.stream_merge import Admission, FoundHole, StreamMerge
+import pytest
+
+from foxtrot_protocol.events import (
+    EVENT_BAR,
+    EVENT_BBO,
+    EVENT_BOOK,
+    EVENT_LIQUIDATION,
+    EVENT_MARK_PRICE,
+    EVENT_MARKET_TRADE,
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    FeedStatus,
+    Gap,
+    Liquidation,
+    MarkPrice,
+    Quote,
+    Trade,
+)
+from foxtrot_supervisor.stream_merge import (
+    HOLES_MAX,
+    RESET_QUIET_NS,
+    Admission,
+    FoundHole,
+    Stream,
+    StreamKey,
+    StreamMerge,
+    StreamState,
+    fitting_rule,
+)
 
 TRADES = {EVENT_MARKET_TRADE: "sequence"}
 A, B = ("a", 1), ("b", 1)
 
 
 def trade(number: int | str, *, ns: int = 0, symbol: str = "X", backfilled: bool = False) -> Trade[str]:
-    at = ns or (int(number) * 1000 if str(number).isdigit() else 1)
+    at = ns or (int(number) * 1000 if len(str(number)) < 9 and str(number).isdigit() else 1)
     return Trade("SIM", symbol, at, at + 1, "1", "1", "buy", str(number), backfilled=backfilled)
 
 
@@ -47,6 +75,12 @@ def told(event: Any) -> str:
     late = "+" if event.backfilled else ""
     if isinstance(event, Trade):
         return event.trade_id + late
+    if isinstance(event, Quote):
+        return f"quote {event.update_id}"
+    if isinstance(event, BookSnapshot):
+        return f"s{event.last_id}"
+    if isinstance(event, BookDelta):
+        return f"d{event.first_id}-{event.last_id}"
     return type(event).__name__
 
 
@@ -123,3 +157,529 @@ def test_backfill_fills_open_holes_only() -> None:
     alone.take(A, [*late, filled])
     assert alone.seen == ["5", "gap 6..8", "9", "6+", "7+", "8+", "gap 6..8 filled"]
     assert alone.merge.open_holes() == []
+
+
+# ---- trades that are counted
+
+
+def test_batches_are_cut_anyhow_and_symbols_are_told_apart() -> None:
+    both = Merge()
+    both.take(A, [trade(5), trade(90, symbol="Y"), trade(6)])
+    both.take(B, [trade(5), trade(6), trade(90, symbol="Y"), trade(7), trade(91, symbol="Y")])
+    assert both.seen == ["5", "90", "6", "7", "91"]
+
+
+def test_a_waiting_batch_changes_nothing() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    held = [trade(6), trade(9, symbol="Y"), trade(8)]
+    assert both.take(B, held) is None
+    both.take(A, [trade(6), trade(7), trade(9, symbol="Y")])
+    both.take(B, held)
+    assert both.seen == ["5", "6", "7", "9", "8"]
+
+
+def test_a_worker_that_was_waited_for_in_vain_is_not_waited_for_again_until_it_brings_something() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    assert both.take(A, trades(8)) is None
+    both.merge.give_up("a")
+    both.take(A, trades(8), may_wait=False)
+    both.take(A, trades(11))
+    both.take(B, trades(11))
+    assert both.take(A, trades(14)) is None
+    assert both.seen == ["5", "gap 6..7", "8", "gap 9..10", "11"]
+
+
+def test_a_worker_that_is_gone_is_not_waited_for() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    assert both.take(A, trades(8)) is None
+    both.merge.closed(B)
+    assert both.merge.can_go_on("a")
+    both.take(A, trades(8))
+    assert both.seen == ["5", "gap 6..7", "8"]
+    assert both.merge.sides_open == 1
+    assert both.merge.closed(("c", 1)) == []
+
+
+def test_the_next_incarnation_of_a_side_keeps_it_open() -> None:
+    both = Merge(None, A, B, ("b", 2))
+    both.take(A, trades(5))
+    both.merge.closed(B)
+    assert both.take(A, trades(8)) is None
+
+
+def test_an_exchange_that_counts_anew_is_followed_and_announced() -> None:
+    alone = Merge(None, A)
+    alone.take(A, [trade(500, ns=10**12), trade(3, ns=10**12 + 10**8)])
+    alone.take(A, [trade(4, ns=10**12 + 10**9), trade(5, ns=10**12 + 10**9)])
+    assert alone.seen == ["500", "gap None..None", "4", "5"]
+    alone.take(A, [trade(501, ns=10**12)])
+    assert alone.seen[-1] == "5", "what is left of the count before is a copy"
+
+
+def test_without_exchange_times_a_long_silence_tells_of_a_new_count() -> None:
+    alone = Merge({EVENT_BBO: "latest"}, A)
+    alone.take(A, [quote(500, receive_ns=1), quote(3, receive_ns=2), quote(4, receive_ns=RESET_QUIET_NS + 2)])
+    assert alone.seen == ["quote 500", "gap None..None", "quote 4"]
+
+
+def test_identifiers_that_are_no_numbers_are_remembered() -> None:
+    both = Merge()
+    for side in (A, B):
+        both.take(side, [trade("x"), trade("y"), trade(str(1 << 63)), trade("-1")])
+    assert both.seen == ["x", "y", str(1 << 63), "-1"]
+
+
+def test_a_hole_is_filled_from_any_end_and_by_pieces() -> None:
+    alone = Merge(None, A)
+    alone.take(A, trades(5, 10, 14))
+    late = [trade(number, backfilled=True) for number in (7, 6, 9, 12)]
+    alone.take(A, [*late, gap("6", "13", filled=True)])
+    assert alone.seen == ["5", "gap 6..9", "10", "gap 11..13", "14", "7+", "6+", "9+", "12+", "gap 6..13 filled"]
+    assert alone.merge.open_holes() == []
+    alone.take(A, [gap("6", "13", filled=True)])
+    assert alone.seen[-1] == "gap 6..13 filled"
+    assert len(alone.seen) == 10, "told once"
+
+
+def test_what_lies_outside_what_was_filled_stays_open() -> None:
+    alone = Merge(None, A)
+    alone.take(A, trades(5, 20, 30))
+    alone.take(A, [trade(10, backfilled=True), gap("9", "12", filled=True)])
+    assert [(hole.first_id, hole.last_id) for hole in alone.merge.open_holes()] == [
+        ("21", "29"),
+        ("6", "8"),
+        ("13", "19"),
+    ]
+
+
+def test_open_holes_are_bounded() -> None:
+    alone = Merge(None, A)
+    for number in range(0, 2 * HOLES_MAX + 4, 2):
+        alone.take(A, trades(number))
+    assert len(alone.merge.open_holes()) == HOLES_MAX
+    alone.take(A, [trade(1, backfilled=True)])
+    assert "1+" not in alone.seen, "given up"
+
+
+def test_a_late_batch_that_has_to_wait_is_not_marked_for_ever() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    both.take(A, trades(9), may_wait=False)
+    held = trades(6, 12)
+    assert both.take(B, held) is None
+    assert not held[0].backfilled
+    both.take(B, held, may_wait=False)
+    assert both.seen == ["5", "gap 6..8", "9", "6+", "gap 10..11", "12", "gap 6..6 filled"]
+
+
+# ---- what workers announce themselves
+
+
+def test_what_a_worker_dropped_is_announced_if_the_other_did_too() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    dropped = [gap("6", "9"), trade(10)]
+    assert both.take(A, dropped) is None
+    both.take(B, trades(5, 6, 7))
+    both.take(B, [gap("8", "8"), trade(9)])
+    both.take(A, dropped)
+    both.take(B, [trade(10), trade(11)])
+    assert both.seen == ["5", "6", "7", "gap 8..8", "9", "10", "11"], "the other stands at 10: it will not bring 8"
+
+
+def test_what_a_worker_dropped_and_the_other_brought_is_no_gap() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    assert both.take(A, [gap("6", "9"), trade(10)]) is None
+    both.take(B, trades(6, 7, 8, 9, 10))
+    admission = both.take(A, [gap("6", "9"), trade(10), trade(11)])
+    assert admission is not None
+    assert admission.deduplicated == 2
+    assert both.seen == ["5", "6", "7", "8", "9", "10", "11"]
+
+
+def test_other_gaps_pass_unless_the_other_goes_on() -> None:
+    rules: dict[str, Any] = {EVENT_BBO: "latest", EVENT_MARKET_TRADE: "sequence"}
+    both = Merge(rules)
+    both.take(A, [gap(None, None, stream=""), gap("1", "2"), quote(5), gap("6", "6", stream=EVENT_BBO)])
+    both.take(B, [quote(6), gap("6", "6", stream=EVENT_BBO)])
+    assert both.seen == ["gap None..None", "gap 1..2", "quote 5", "gap 6..6", "quote 6"]
+    both.merge.closed(A)
+    both.take(B, [gap("7", "7", stream=EVENT_BBO), gap("7", "7", stream=EVENT_BBO, filled=True)])
+    assert both.seen[-2:] == ["gap 7..7", "gap 7..7 filled"]
+
+
+def test_feed_states_of_both_workers_are_shown() -> None:
+    both = Merge()
+    for side in (A, B):
+        both.take(side, [FeedStatus("SIM", "X", 0, 1, "x@trade", "flowing", 0.0)])
+    assert both.seen == ["FeedStatus", "FeedStatus"]
+
+
+# ---- identifiers that grow or have no order
+
+
+def test_growing_identifiers_leap_and_are_had_once() -> None:
+    both = Merge({EVENT_MARKET_TRADE: "increasing"})
+    both.take(A, trades(5, 9))
+    assert both.take(B, trades(12)) is None, "it has just come: what lies between is on its way by the other"
+    both.take(A, trades(10, 12, 15))
+    both.take(B, trades(12, 15, 20))
+    both.take(A, trades(20))
+    assert both.seen == ["5", "9", "10", "12", "15", "20"]
+
+
+def test_growing_identifiers_after_a_time_without_anybody() -> None:
+    alone = Merge({EVENT_MARKET_TRADE: "increasing"}, A)
+    alone.take(A, trades(5))
+    alone.merge.closed(A)
+    alone.merge.opened(("a", 2))
+    alone.take(("a", 2), trades(9, 30))
+    assert alone.seen == ["5", "gap 6..8", "9", "30"]
+    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("6", "8")]
+    alone.take(("a", 2), [trade(7, backfilled=True), gap("6", "8", filled=True)])
+    assert alone.seen[-2:] == ["7+", "gap 6..8 filled"]
+
+
+def test_growing_identifiers_that_overlap_have_missed_nothing() -> None:
+    alone = Merge({EVENT_MARKET_TRADE: "increasing"}, A)
+    alone.take(A, trades(5))
+    alone.merge.closed(A)
+    alone.merge.opened(("a", 2))
+    alone.take(("a", 2), trades(5, 30))
+    alone.take(("a", 2), [trade("odd"), trade(3, ns=10**12), trade(31, ns=1)])
+    assert alone.seen == ["5", "30", "odd", "gap None..None", "3"]
+
+
+def test_identifiers_without_order_are_remembered() -> None:
+    both = Merge({EVENT_MARKET_TRADE: "unique"})
+    both.take(A, [trade("b"), trade("a")])
+    assert both.take(B, [trade("c")]) is None, "it has just come: the other is about to bring it"
+    assert both.merge.can_go_on("b")
+    both.take(A, [trade("c"), trade("d")])
+    both.take(B, [trade("c"), trade("e"), trade(""), trade("")])
+    both.take(A, [trade("e")])
+    assert both.seen == ["b", "a", "c", "d", "e", ""]
+    both.merge.closed(A)
+    both.merge.closed(B)
+    both.merge.opened(("a", 2))
+    both.take(("a", 2), [trade("f")])
+    assert both.seen[-2:] == ["gap None..None", "f"]
+
+
+def test_the_memory_of_events_without_order_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.stream_merge.REMEMBERED_MAX", 3)
+    alone = Merge({EVENT_MARKET_TRADE: "unique"}, A)
+    alone.take(A, [trade(name) for name in "abcde"])
+    alone.take(A, [trade("a"), trade("e")])
+    assert alone.seen == [*"abcde", "a"]
+
+
+def test_liquidations_are_known_by_all_that_they_say() -> None:
+    both = Merge({EVENT_LIQUIDATION: "content"})
+    one, two = (Liquidation("SIM", "X", 1, at, "buy", "1", "2") for at in (5, 6))
+    other = Liquidation("SIM", "X", 1, 7, "buy", "1", "3")
+    both.take(A, [one])
+    both.take(B, [two])
+    both.take(B, [other], may_wait=False)
+    assert both.seen == ["Liquidation", "Liquidation"]
+
+
+# ---- states
+
+
+def test_the_newest_state_wins() -> None:
+    both = Merge({EVENT_BBO: "latest"})
+    both.take(A, [quote(5), quote(8)])
+    both.take(B, [quote(7), quote(8), quote(9)])
+    both.take(A, [quote(9), quote(10)])
+    assert both.seen == ["quote 5", "quote 8", "quote 9", "quote 10"]
+
+
+def test_states_by_exchange_time_and_content() -> None:
+    both = Merge({EVENT_MARK_PRICE: "latest"})
+    prices = [MarkPrice("SIM", "X", at, 1, price) for at, price in ((5, "1"), (5, "2"), (4, "0"), (6, "2"))]
+    both.take(A, prices)
+    both.take(B, prices)
+    assert both.seen == ["MarkPrice"] * 3
+    both.take(A, [MarkPrice("SIM", "X", 6, 1, "3")])
+    both.take(B, [MarkPrice("SIM", "X", 6, 1, "3"), MarkPrice("SIM", "X", 6, 1, "2")])
+    assert both.seen == ["MarkPrice"] * 4
+
+
+def test_bars_of_different_intervals_are_different_streams() -> None:
+    both = Merge({EVENT_BAR: "latest"})
+    bars = [
+        Bar("SIM", "X", exchange_ns, 1, interval, start_ns, "1", "2", "1", close, "5", closed)
+        for exchange_ns, interval, start_ns, close, closed in (
+            (0, "1m", 60, "1", False),
+            (0, "1m", 60, "2", False),
+            (0, "5m", 0, "2", False),
+            (0, "1m", 60, "2", True),
+            (0, "1m", 120, "2", False),
+            (200, "5m", 0, "3", False),
+        )
+    ]
+    both.take(A, bars)
+    both.take(B, bars)
+    assert both.seen == ["Bar"] * 6
+
+
+def test_a_state_after_a_time_without_anybody() -> None:
+    alone = Merge({EVENT_MARK_PRICE: "latest"}, A)
+    alone.take(A, [MarkPrice("SIM", "X", 5, 1, "1")])
+    for incarnation, price in ((2, "1"), (3, "4")):
+        alone.merge.closed(("a", incarnation - 1))
+        alone.merge.opened(("a", incarnation))
+        alone.take(("a", incarnation), [MarkPrice("SIM", "X", 5, 9, price)])
+    assert alone.seen == ["MarkPrice", "gap None..None", "MarkPrice"], "an equal state has missed nothing"
+
+
+def test_a_state_of_an_older_count_is_no_news() -> None:
+    alone = Merge({EVENT_BBO: "latest"}, A)
+    alone.take(A, [quote(500, ns=10**12), quote(3, ns=2 * 10**12), quote(501, ns=10**12)])
+    alone.take(A, [quote(502, ns=10**12)])
+    assert alone.seen == ["quote 500", "gap None..None", "quote 3"]
+
+
+# ---- books
+
+BOOKS: dict[str, Any] = {EVENT_BOOK: "update_ids"}
+CHAINED: dict[str, Any] = {EVENT_BOOK: "chained"}
+
+
+def test_a_book_goes_on_across_sides_without_its_snapshots() -> None:
+    both = Merge(BOOKS)
+    both.take(A, [snapshot(10), delta(11, 12)])
+    assert both.take(B, [snapshot(14)]) is None, "the other is about to reach it"
+    both.take(A, [delta(13, 14)])
+    both.take(B, [snapshot(14), delta(15, 15)])
+    both.take(A, [delta(15, 15), delta(16, 18)])
+    both.take(B, [delta(16, 18), delta(19, 19)])
+    both.merge.closed(A)
+    both.take(B, [delta(20, 20)])
+    assert both.seen == ["s10", "d11-12", "d13-14", "d15-15", "d16-18", "d19-19", "d20-20"]
+
+
+def test_a_snapshot_that_the_other_does_not_reach_is_taken() -> None:
+    both = Merge(BOOKS)
+    both.take(A, [snapshot(10)])
+    both.take(B, [snapshot(14), delta(15, 15)], may_wait=False)
+    both.take(A, [delta(11, 14), delta(15, 15), delta(16, 16)])
+    assert both.seen == ["s10", "gap 11..14", "s14", "d15-15", "d16-16"]
+
+
+def test_a_book_after_a_time_without_anybody_begins_anew() -> None:
+    alone = Merge(BOOKS, A)
+    alone.take(A, [snapshot(10), delta(11, 11)])
+    for incarnation, number in ((2, 20), (3, 15)):
+        alone.merge.closed(("a", incarnation - 1))
+        alone.merge.opened(("a", incarnation))
+        alone.take(("a", incarnation), [snapshot(number), delta(number + 1, number + 1)])
+    assert alone.seen == ["s10", "d11-11", "gap 12..20", "s20", "d21-21", "s15", "d16-16"]
+
+
+def test_a_hole_in_a_book_waits_for_the_other_and_else_ends_it_until_a_snapshot() -> None:
+    both = Merge(BOOKS)
+    both.take(A, [snapshot(10)])
+    assert both.take(B, [delta(13, 13)]) is None
+    both.take(A, [delta(11, 12)])
+    both.take(B, [delta(13, 13)])
+    both.merge.closed(A)
+    admission = both.take(B, [delta(20, 21), delta(22, 22), delta(9, 9), snapshot(25), delta(26, 26)])
+    assert admission is not None
+    assert (admission.applied, admission.deduplicated, admission.lost) == (2, 1, 2)
+    assert both.seen == ["s10", "d11-12", "d13-13", "gap 14..19", "s25", "d26-26"]
+
+
+def test_updates_that_overlap_are_applied_and_older_ones_are_copies() -> None:
+    alone = Merge(BOOKS, A)
+    alone.take(A, [delta(9, 10), delta(8, 12), delta(9, 12), delta(11, 12), delta(13, 14, first_known=False)])
+    assert alone.seen == ["d9-10", "d8-12", "dNone-14"]
+
+
+def test_an_exchange_that_counts_a_book_anew() -> None:
+    alone = Merge(BOOKS, A)
+    alone.take(A, [snapshot(100), delta(101, 101, ns=10**12)])
+    alone.take(A, [delta(5, 5, ns=2 * 10**12)])
+    alone.take(A, [delta(6, 6, ns=2 * 10**12), snapshot(7), delta(8, 8, ns=2 * 10**12)])
+    alone.take(A, [delta(105, 106, ns=10**12)])
+    assert alone.seen == ["s100", "d101-101", "gap None..None", "s7", "d8-8"]
+
+
+def test_a_chained_book() -> None:
+    both = Merge(CHAINED)
+    both.take(A, [snapshot(10), delta(10, 15), delta(15, 3), delta(3, 8)])
+    both.take(B, [snapshot(2), delta(2, 3), delta(3, 8), delta(8, 9)])
+    both.take(A, [delta(8, 9)])
+    assert both.seen == ["s10", "d10-15", "d15-3", "d3-8", "d8-9"]
+    assert both.take(B, [delta(12, 14)]) is None
+    both.merge.closed(A)
+    both.take(B, [delta(12, 14), delta(14, 16), snapshot(20), snapshot(30), delta(30, 31)])
+    assert both.seen[5:] == ["gap None..12", "s20", "gap None..30", "s30", "d30-31"]
+
+
+def test_a_workers_own_word_that_its_book_is_lost() -> None:
+    both = Merge(BOOKS)
+    both.take(A, [snapshot(10)])
+    both.take(B, [snapshot(10), gap("11", "12", stream=EVENT_BOOK)])
+    both.take(A, [delta(11, 13)])
+    both.take(B, [snapshot(13), delta(14, 14)])
+    both.merge.closed(A)
+    both.take(B, [gap("15", "16", stream=EVENT_BOOK), snapshot(20), delta(21, 21)])
+    assert both.seen == ["s10", "d11-13", "d14-14", "gap 15..16", "s20", "d21-21"]
+
+
+def test_pictures_are_states() -> None:
+    both = Merge({EVENT_BOOK: "latest"})
+    both.take(A, [snapshot(10), snapshot(12)])
+    both.take(B, [snapshot(11), snapshot(12), snapshot(13), snapshot(None)])
+    assert both.seen == ["s10", "s12", "s13"]
+
+
+def test_a_book_without_identifiers_is_taken_from_one_side() -> None:
+    both = Merge({EVENT_BOOK: "one_side"})
+    both.take(A, [snapshot(None), delta(None, None)])
+    both.take(B, [snapshot(None), delta(None, None)])
+    both.take(A, [delta(None, None)])
+    assert both.seen == ["sNone", "dNone-None", "dNone-None"]
+    both.merge.closed(A)
+    both.take(B, [delta(None, None), delta(None, None)])
+    assert both.seen[3:] == ["gap None..None"], "what they build on was not shown"
+    both.take(B, [snapshot(None), delta(None, None)])
+    assert both.seen[4:] == ["sNone", "dNone-None"]
+    both.merge.closed(B)
+    both.merge.opened(("b", 2))
+    both.take(("b", 2), [snapshot(None)])
+    assert both.seen[6:] == ["gap None..None", "sNone"]
+
+
+def test_a_book_whose_identifiers_are_missing_is_taken_from_one_side() -> None:
+    both = Merge(BOOKS)
+    both.take(A, [snapshot(None)])
+    both.take(B, [snapshot(None)])
+    assert both.seen == ["sNone"]
+
+
+# ---- beside
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "fits"),
+    [
+        (EVENT_MARKET_TRADE, "sequence", "sequence"),
+        (EVENT_BBO, "sequence", "latest"),
+        (EVENT_LIQUIDATION, "increasing", "content"),
+        (EVENT_MARKET_TRADE, "chained", "content"),
+        (EVENT_BOOK, "chained", "chained"),
+    ],
+)
+def test_rules_that_an_event_cannot_follow_are_replaced(kind: str, rule: str, fits: str) -> None:
+    assert fitting_rule(kind, rule) == fits
+
+
+def test_events_without_a_rule_pass() -> None:
+    both = Merge({})
+    both.take(A, trades(5))
+    both.take(B, trades(5))
+    assert both.seen == ["5", "5"]
+
+
+def test_more_streams_than_are_told_apart_pass_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.stream_merge.STREAMS_MAX", 1)
+    both = Merge()
+    for side in (A, B):
+        both.take(side, [trade(5), trade(5, symbol="Y")])
+    assert both.seen == ["5", "5", "5"]
+    assert both.merge.unmerged_total == 2
+
+
+def test_positions_of_an_engine_before_are_gone_on_from() -> None:
+    before = Merge()
+    before.take(A, trades(5, 9), may_wait=False)
+    kept: list[Stream] = []
+    assert before.merge.admit(A, trades(10), may_wait=True) is not None
+    before.merge.settle(kept.append)
+    after = Merge()
+    (stream,) = kept
+    after.merge.restore(stream)
+    after.merge.restore(Stream(StreamKey(EVENT_BOOK, "X"), "chained", "SIM"))
+    assert after.merge.open_holes() == [FoundHole("X", EVENT_MARKET_TRADE, "6", "8", 5001, 9001)]
+    assert after.merge.absent() == []
+    after.merge.closed(A)
+    assert after.merge.absent() == []
+    after.take(B, trades(7, 10, 11))
+    assert after.seen == ["7+", "11", "gap 7..7 filled"]
+
+
+def test_sides_that_are_gone_since_are_named() -> None:
+    merge = StreamMerge(TRADES)
+    stream = Stream(StreamKey(EVENT_MARKET_TRADE, "X"), "sequence", "SIM")
+    stream.state = StreamState(sides=(A, ("b", 3)))
+    merge.opened(A)
+    merge.restore(stream)
+    assert merge.absent() == [("b", 3)]
+    assert merge.closed(("b", 3)) == [stream]
+    assert stream.changed
+    assert merge.absent() == []
+
+
+def test_another_rule_begins_a_stream_anew() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    both.merge.follow({EVENT_MARKET_TRADE: "increasing"})
+    both.take(A, trades(2, 4))
+    both.merge.follow({EVENT_MARKET_TRADE: "increasing"})
+    both.take(A, trades(2, 6))
+    assert both.seen == ["5", "2", "4", "6"]
+
+
+def test_a_side_that_does_not_wait_can_go_on() -> None:
+    assert Merge().merge.can_go_on("a")
+
+
+def test_a_hole_that_is_decided_again_is_remembered_once() -> None:
+    """An engine that died between writing the hole and the position: its successor decides the same again."""
+    alone = Merge(None, A)
+    alone.take(A, trades(5))
+    alone.take(A, trades(9))
+    (stream,) = (stream for stream in alone.merge._by_key.values())
+    stream.last = 5
+    alone.take(A, trades(9))
+    assert len(alone.merge.open_holes()) == 1
+
+
+def test_what_waits_behind_backfilled_events_stands_where_its_own_begin() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    assert both.take(A, [trade(3, backfilled=True), trade(8)]) is None
+    assert both.take(B, trades(9)) is None, "8 may come"
+    assert both.take(A, [trade(3, backfilled=True), trade(8)]) is not None, "but nothing before"
+
+
+def test_a_snapshot_takes_a_book_over() -> None:
+    both = Merge({EVENT_BOOK: "one_side"})
+    both.take(A, [snapshot(None)])
+    both.merge.closed(A)
+    both.take(B, [snapshot(None), delta(None, None)])
+    assert both.seen == ["sNone", "gap None..None", "sNone", "dNone-None"]
+
+
+def gap(first: str | None, last: str | None, *, stream: str = EVENT_MARKET_TRADE, filled: bool = False) -> Gap:
+    return Gap("SIM", "X", 0, 1, stream, first, last, 1, 2, "told", filled=filled)
+
+
+def quote(number: int, *, receive_ns: int = 1, ns: int = 0) -> Quote[str]:
+    return Quote("SIM", "X", ns, receive_ns, "1", "1", "2", "1", str(number))
+
+
+def snapshot(number: int | None) -> BookSnapshot[str]:
+    return BookSnapshot("SIM", "X", 0, 1, [], [], None, None if number is None else str(number), None)
+
+
+def delta(first: int | None, last: int | None, *, ns: int = 0, first_known: bool = True) -> BookDelta[str]:
+    first_id = str(first) if first is not None and first_known else None
+    return BookDelta("SIM", "X", ns, 1, [], [], first_id, None if last is None else str(last), None)
