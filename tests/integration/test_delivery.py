@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,90 @@ async def test_an_engine_that_stands_still_loses_nothing_or_it_is_announced_exac
                 assert bool(missing) == exact
 
         await asyncio.to_thread(body)
+
+
+# ---- twins
+
+
+def check_twins(run: DeliveryRun, ended: dict[str, Any], *, holes: bool = False) -> None:
+    """Each trade once and in order; what is missing is what was announced, to the last one."""
+    for symbol in set(run.workers.values()):
+        handled = run.handled(symbol)
+        first: dict[int, Handled] = {}
+        for each in handled:
+            assert each.trade_id not in first or each.redelivered, f"{symbol} {each.trade_id} came twice, unmarked"
+            first.setdefault(each.trade_id, each)
+        order = list(first)
+        assert order == sorted(order), f"{symbol}: in order"
+        missing = set(range(order[0], order[-1] + 1)) - set(order)
+        announced = [
+            number for name, begin, end in run.gaps() if name == symbol for number in range(int(begin), int(end) + 1)
+        ]
+        assert len(announced) == len(set(announced)), "announced once"
+        assert missing == set(announced), f"{symbol}: announced exactly"
+        assert bool(missing) == holes
+    for name, worker in ended.items():
+        accounted = worker["applied_total"] + worker["deduplicated_total"] + worker["lost_total"]
+        assert worker["committed_total"] == accounted, name
+        assert worker["lost_total"] == 0
+        assert worker["deduplicated_total"] > 0
+        assert worker["wins_total"] > 0
+    for event in ("account_violated", "batches_lost", "message_rejected", "ring_unreadable", "positions_damaged"):
+        assert run.supervisor.events(event) == []
+
+
+async def run_twins(folder: Path, body: Callable[[DeliveryRun], None], *, holes: bool = False, **options: Any) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=RATE_PER_S / 2) as sim:
+
+        def live() -> None:
+            with DeliveryRun(folder, sim, ["BTCUSDT"], redundancy=2, **options) as run:
+                body(run)
+                check_twins(run, finish(run), holes=holes)
+
+        await asyncio.to_thread(live)
+
+
+def kill_twins_in_turn(run: DeliveryRun, kills: int = 12) -> None:
+    chance = random.Random(6)
+    for number in range(kills):
+        name = list(run.workers)[number % 2]
+        run.more("BTCUSDT", chance.randrange(1, 200))
+        run.replaced(name, run.kill(name))
+
+
+def kill_engines(run: DeliveryRun) -> None:
+    chance = random.Random(7)
+    before = {name: run.supervisor.child(name)["pid"] for name in run.workers}
+    for _ in range(4):
+        run.more("BTCUSDT", chance.randrange(1, 200))
+        run.replaced("engine", run.kill("engine"))
+    run.more("BTCUSDT", 50)
+    assert before == {name: run.supervisor.child(name)["pid"] for name in run.workers}, "undisturbed"
+
+
+async def test_twins_killed_in_turn_lose_nothing_and_give_nothing_twice(tmp_path: Path) -> None:
+    await run_twins(tmp_path, kill_twins_in_turn)
+
+
+async def test_what_both_killed_twins_missed_is_announced_exactly(tmp_path: Path) -> None:
+    def kill_both(run: DeliveryRun) -> None:
+        for _ in range(3):
+            run.more("BTCUSDT", 100)
+            for name, pid in [(name, run.kill(name)) for name in run.workers]:
+                run.replaced(name, pid)
+
+    await run_twins(tmp_path, kill_both, holes=True)
+
+
+async def test_killed_engines_know_the_copies_of_what_those_before_have_handled(tmp_path: Path) -> None:
+    # a handler that is slow at times: rings hold copies of what was handled
+    await run_twins(tmp_path, kill_engines, nap=(7, 0.001))
+
+
+async def test_without_deduplication_the_same_test_fails(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="came twice"):
+        await run_twins(
+            tmp_path,
+            lambda run: kill_twins_in_turn(run, kills=1),
+            engine="tests.support.broken_delivery:without_deduplication",
+        )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from foxtrot_protocol.child import ChildContext
 from foxtrot_supervisor import engine_process
 from foxtrot_supervisor.event_receiver import EventReceiver
 from foxtrot_supervisor.ring_reader import RingReader
+from foxtrot_supervisor.stream_merge import Admission, StreamMerge
 
-__all__ = ["early_tail", "without_ring"]
+__all__ = ["early_tail", "without_deduplication", "without_ring"]
 
 
 async def without_ring(context: ChildContext) -> int:
@@ -29,4 +31,20 @@ async def early_tail(context: ChildContext) -> int:
         return apply(self, source, ring, batch, made, data, end, may_wait=may_wait)
 
     EventReceiver._apply = acknowledge_first  # type: ignore[method-assign]  # broken on purpose
+    return await engine_process.run(context)
+
+
+async def without_deduplication(context: ChildContext) -> int:
+    """Takes every event for a new one."""
+
+    def everything(
+        self: Any,
+        side: Any,
+        events: Sequence[Any],
+        *,
+        may_wait: bool,
+    ) -> Admission:
+        return Admission(events, None, len(events), 0, 0, [], [])
+
+    StreamMerge.admit = everything  # type: ignore[method-assign]  # broken on purpose
     return await engine_process.run(context)
