@@ -64,9 +64,14 @@ class Merge:
             return None
         assert admission.applied + admission.deduplicated + admission.lost == len(events)
         self.merge.settle(lambda stream: None)
-        self.seen.extend(map(told, admission.events))
+        # that a snapshot fills the hole before it: test_healing
+        self.seen.extend(told(event) for event in admission.events if not mends_a_book(event))
         self.holes.extend(admission.holes)
         return admission
+
+
+def mends_a_book(event: Any) -> bool:
+    return isinstance(event, Gap) and event.filled and event.stream == EVENT_BOOK
 
 
 def told(event: Any) -> str:
