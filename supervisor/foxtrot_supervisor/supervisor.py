@@ -91,8 +91,13 @@ class Supervisor:
     ) -> None:
         """Read and check `config`; raises `ConfigInvalid` with every mistake. Starts nothing.
 
+        Raises `TypeError` for an `event_engine` that is not ours: vn.py's gets its events through the gateway.
         `import_path`: put first on the module search path of processes that load adapters. `targets`: for tests.
         """
+        given: object = event_engine
+        if given is not None and not isinstance(given, EventEngine):
+            kind = f"{type(given).__module__}.{type(given).__qualname__}"
+            raise TypeError(f"event_engine is a {kind}, which cannot be fed directly: forward to its put() instead")
         self.config = read_config(config)
         self._log = ApplicationLog(log_level)
         self._own_engine = event_engine is None

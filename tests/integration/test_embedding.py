@@ -237,6 +237,11 @@ def test_what_does_not_serve_is_named(tmp_path: Path) -> None:
         assert supervisor.phase == "up"
 
 
+def test_an_engine_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(TypeError, match="forward to its put"):
+        Supervisor(config(), event_engine=object())  # type: ignore[arg-type]
+
+
 def test_used_before_it_was_started(tmp_path: Path) -> None:
     supervisor = with_test_children(tmp_path)
     assert supervisor.phase == "new"

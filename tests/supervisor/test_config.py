@@ -425,3 +425,13 @@ def test_no_document_whatever_breaks_the_checker(document: dict[str, Any]) -> No
     """Whatever TOML can hold ends in a configuration or in a list of problems."""
     with contextlib.suppress(ConfigInvalid):
         check_document(document, source="x", folder="/", exchanges=EXCHANGES, is_file=lambda _path: False)
+
+
+def test_an_application_may_leave_symbols_for_later() -> None:
+    text = CONNECTION.replace('["BTCUSDT"]', "[]")
+    with pytest.raises(ConfigInvalid, match="symbols: is empty"):
+        parse(text)
+    config = parse_config(
+        text, source="f", folder="/", exchanges=EXCHANGES, is_file=lambda _: True, without_symbols=True
+    )
+    assert config.connections[0].symbols == []
