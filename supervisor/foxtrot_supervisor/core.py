@@ -113,6 +113,7 @@ REMOVED: Final = "it is no longer configured"
 ROTATED: Final = "rotated"
 """So begins the cause with which a side that served goes for a rotation."""
 
+_COMING_UP: Final = frozenset({State.STARTING, State.CONNECTING, State.RUNNING})
 _ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 
 _SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nursery"})
@@ -616,7 +617,7 @@ class Core:
     def _inherit(self, child: _Child, now: float) -> None:
         """It died as its spare was coming up: that need not be waited for."""
         spare = self._children[child.successor or ""]
-        if spare.leaving or spare.ladder is not None or not spare.record.may_live:
+        if spare.leaving or spare.record.state not in _COMING_UP:
             child.record.rotation = ""  # that one is on its way down itself: a restart as ever
             return
         self._take_over(spare, child)

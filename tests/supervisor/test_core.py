@@ -1342,6 +1342,16 @@ def test_an_old_side_that_dies_while_its_spare_is_on_its_way_down_is_restarted()
     assert rig.core.records["one.a"].rotation == "", "its fresh process wants nothing"
 
 
+def test_a_spare_that_cannot_be_killed_inherits_nothing() -> None:
+    rig = rotating()
+    rig.make("one.b")
+    rig.tell(HelloReceived("one.b", 1))
+    rig.wait(31.0 + 46.0)
+    assert rig.state("one.b") is State.LOST
+    rig.die("one.a", None, 9)
+    assert (rig.state("one.a"), rig.inc("one.a")) == (State.STARTING, 2)
+
+
 def test_a_stop_during_a_rotation_starts_nothing() -> None:
     rig = rotating()
     rig.serve("one.b")

@@ -202,6 +202,7 @@ class Observer:
                 if child.coming_for is not None and self._goes_on(child, configured.get(child.coming_for)):
                     continue
                 child.wanted = False
+                child.not_before = 0.0
                 continue
             child.coming_for = None
             if not child.known:
@@ -284,7 +285,7 @@ class Observer:
         child.alive = False
         child.made = False
         child.lost = False
-        if not child.restart_requested:
+        if not child.restart_requested and child.wanted:
             child.not_before = now + min(child.retry_after_s or 0.0, RETRY_AFTER_CAP_S)
         if self.stop_at is not None:
             return
