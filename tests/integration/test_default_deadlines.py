@@ -8,6 +8,7 @@ The same with short deadlines is tested always (test_supervision); these show th
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -51,6 +52,23 @@ def test_a_hung_worker_is_gone_within_twelve_seconds(tmp_path: Path, hang: str, 
         assert "thread" in child["stacks"]
         assert "_block_here" in child["stacks"] or behaviour == "steady"
         assert "no heartbeat for 10 s" in child["last_exit"]["cause"]
+
+
+def test_a_deaf_worker_is_asked_thirty_seconds_and_killed_after_ten_more(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "deaf", config=config("nursery")) as supervisor:
+        supervisor.wait_running()
+        worker = psutil.Process(supervisor.child("one.a")["pid"])
+        started = time.monotonic()
+        supervisor.process.send_signal(signal.SIGTERM)
+        at = {}
+        for rung, limit_s in (("ask", 5), ("term", 35), ("kill", 15)):
+            wait_until(lambda: supervisor.child("one.a").get("rung") == rung, limit_s, rung)  # noqa: B023
+            at[rung] = time.monotonic() - started
+        worker.wait(5)
+        print(f"rungs after {at}, gone after {time.monotonic() - started:.2f} s")
+        assert 30.0 <= at["term"] < 30.25
+        assert 40.0 <= at["kill"] < 40.25
+        assert supervisor.wait(30) == 4
 
 
 def test_a_minute_of_sleep_kills_nobody(tmp_path: Path) -> None:

@@ -202,9 +202,11 @@ def test_a_stopped_worker_goes_down_at_its_rung(tmp_path: Path) -> None:
         worker = psutil.Process(supervisor.child("one.a")["pid"])
         worker.suspend()
         started = time.monotonic()
-        answer = supervisor.stop()
-        assert 1.0 <= time.monotonic() - started < 2.0
-        assert rungs(answer)["one.a"] == "term"
+        supervisor.process.send_signal(signal.SIGTERM)
+        worker.wait(10)
+        assert 1.0 <= time.monotonic() - started < 1.25
+        assert supervisor.wait() == 0
+        assert supervisor.events("stopped")[0]["rungs"]["one.a"] == "term"
 
 
 def test_stop_request_tells_the_rung_and_the_audit(tmp_path: Path) -> None:
@@ -224,6 +226,17 @@ def test_stop_request_tells_the_rung_and_the_audit(tmp_path: Path) -> None:
         }
         killed = next(child for child in answer["children"] if child["name"] == "one.a")
         assert killed["signal"] == signal.SIGKILL
+
+
+def test_rung_of_a_replacement_stands_in_the_reply_the_log_and_the_status(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path, "deaf") as supervisor:
+        supervisor.wait_running()
+        reply = supervisor.ask(RestartRequest("one.a"))
+        assert (reply.error, reply.data["rung"]) == ("", "kill")
+        last_exit = supervisor.child("one.a")["last_exit"]
+        assert (last_exit["rung"], last_exit["signal"], last_exit["code"]) == ("kill", 9, None)
+        told = supervisor.events("worker_state", worker="one.a", incarnation=1)
+        assert [line["rung"] for line in told if "rung" in line] == ["ask", "term", "kill", "kill"]
 
 
 def test_second_signal_jumps_to_sigkill(tmp_path: Path) -> None:
@@ -276,6 +289,31 @@ def test_crash_loop_ends_fatal_and_others_live_on(tmp_path: Path, behaviour: str
             assert cause in revived.error  # it crashes again, and that is what the operator is told
         assert supervisor.child("one.a")["incarnation"] >= 4
         assert supervisor.stop()["exit_code"] in (0, 5)
+
+
+def test_a_fatal_worker_is_told_others_stream_on_and_a_restart_revives_it(tmp_path: Path) -> None:
+    config = FoxtrotConfig(
+        supervisor=quick(restart_intensity=2), connections=[connection("one"), connection("two"), connection("three")]
+    )
+    with SupervisorProcess(tmp_path, "crashes_three_times", config=config) as supervisor:
+        supervisor.wait_state("one.a", "FATAL", limit_s=20)
+        others = {name: supervisor.wait_state(name, "RUNNING") for name in ("two.a", "three.a", "engine")}
+        assert supervisor.status()["supervisor"]["state"] == "degraded"
+        assert supervisor.ask(RestartRequest("one.a")).data["incarnation"] == 4
+        assert supervisor.wait_state("one.a", "RUNNING")["incarnation"] == 4
+        assert supervisor.wait_running()
+        for name, before in others.items():
+            assert supervisor.child(name)["pid"] == before["pid"]
+        assert supervisor.stop()["exit_code"] == 0
+
+
+def test_a_fatal_worker_stands_in_the_exit_code(tmp_path: Path) -> None:
+    config = FoxtrotConfig(supervisor=quick(restart_intensity=1), connections=[connection("one"), connection("two")])
+    with SupervisorProcess(tmp_path, "crashes_three_times", config=config) as supervisor:
+        supervisor.wait_state("one.a", "FATAL", limit_s=20)
+        supervisor.wait_state("two.a", "RUNNING")
+        assert supervisor.stop()["exit_code"] == 5
+        assert supervisor.wait() == 5
 
 
 def test_clean_exits_are_restarted_without_end(tmp_path: Path) -> None:

@@ -174,6 +174,13 @@ def exits_one(spec: ChildSpec) -> int:
     return ChildExit.CRASH
 
 
+def crashes_three_times(spec: ChildSpec) -> int:
+    """Worker one.a does, then its fault has gone; all others are steady."""
+    if spec.name == "one.a" and spec.incarnation <= 3:
+        return exits_one(spec)
+    return steady(spec)
+
+
 def refused(spec: ChildSpec) -> int:
     """Says why it cannot go on, as a worker does whose exchange refuses it."""
     link = Link(spec)
