@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+import time
+import types
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +14,18 @@ import click
 import msgspec
 import pytest
 
-from foxtrot_protocol.events import EVENT_TYPES, Gap, Quote, Trade
+from foxtrot_protocol.events import EVENT_TYPES, BookSnapshot, Gap, Quote, TickData, Trade
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_supervisor.cli import cli
-from foxtrot_supervisor.event_engine import EventEngine
+from foxtrot_supervisor.event_engine import Event, EventEngine
+from foxtrot_supervisor.gateway_feed import GatewayFeed
+from foxtrot_supervisor.gateway_settings import DEFAULT_SETTING
+from foxtrot_supervisor.market_folds import MarketFolds
 from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, RingConfig, SupervisorConfig
 from foxtrot_workers.conformance import AdapterSample, check_adapter
+from tests.support import vnpy_standin
 from tests.support.sources import ROOT
+from tests.support.waiting import wait_until
 
 
 def document(name: str) -> str:
@@ -125,3 +134,96 @@ def test_links_between_documents_lead_somewhere() -> None:
         if "://" not in target and not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def the_block(name: str, marker: str) -> str:
+    (block,) = (block for block in python_blocks(name) if marker in block)
+    return block
+
+
+def vnpy_of_the_standin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `vnpy` and our gateway over it be the stand-in, which has what the documents use of it."""
+    for name in (
+        "vnpy",
+        "vnpy.event",
+        "vnpy.trader",
+        "vnpy.trader.constant",
+        "vnpy.trader.engine",
+        "vnpy.trader.object",
+    ):
+        module = types.ModuleType(name)
+        vars(module).update({key: value for key, value in vars(vnpy_standin).items() if not key.startswith("_")})
+        monkeypatch.setitem(sys.modules, name, module)
+    gateway = types.ModuleType("foxtrot_supervisor.vnpy_gateway")
+    vars(gateway)["SupervisedGateway"] = vnpy_standin.supervised_gateway()
+    monkeypatch.setitem(sys.modules, gateway.__name__, gateway)
+
+
+def test_the_documented_vnpy_program_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    vnpy_of_the_standin(monkeypatch)
+    names: dict[str, Any] = {}
+    run(the_block("docs/porting.md", "SupervisedGateway"), names)
+    connected: list[Any] = []
+    monkeypatch.setattr(GatewayFeed, "connect", lambda feed, settings: bool(connected.append(settings) or True))
+    main_engine = names["start"]()
+    try:
+        (gateway,) = main_engine.gateways.values()
+        gateway._take_tick(TickData("", "BTCUSDT", "BINANCE", datetime.now(UTC), bid_price_1=1.0, last_price=2.5))
+        wait_until(lambda: main_engine.get_tick("BTCUSDT.GLOBAL"), 5, "the tick")
+    finally:
+        main_engine.close()
+    assert [settings.exchange for settings in connected] == ["binance"]
+    assert "BTCUSDT.GLOBAL" in capsys.readouterr().out
+
+
+def test_the_documented_adapter_attaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {}
+    run(the_block("docs/porting.md", "SupervisedAdapter"), names)
+    connected: list[Any] = []
+    monkeypatch.setattr(GatewayFeed, "connect", lambda feed, settings: bool(connected.append(settings) or True))
+    engine = EventEngine()
+    adapter = names["attach"](engine, types.SimpleNamespace(symbol="BTC-USDT"))
+    adapter.close()
+    assert [(settings.exchange, settings.vt_exchange) for settings in connected] == [("okx", "OKX")]
+
+
+def test_the_ported_strategy_does_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    run(the_block("docs/porting.md", "class Before"), names)
+    run(the_block("docs/porting.md", "class After"), names)
+    engine = EventEngine()
+    before, after = names["Before"](None, engine), names["setup"](engine)
+    folds = MarketFolds(engine)
+    book = BookSnapshot("BINANCE", "BTCUSDT", 1, 2, [(59_000.0, 1.0)], [(59_001.0, 0.25)], None, None, None)
+    engine.dispatch_market(book)
+    tick = TickData("", "BTCUSDT", "GLOBAL", datetime.now(UTC), ask_price_1=59_001.0, ask_volume_1=0.25)
+    engine.dispatch(Event("eTick.BTCUSDT.GLOBAL", tick))
+    folds.close()
+    assert (before.bought, after.bought) == (True, True)
+    assert capsys.readouterr().out == "buy 0.25 at 59001.0\n" * 2
+    assert engine.handler_errors_total == 0
+
+
+def test_the_documented_leak_monitor_names_who_holds_a_closed_strategy(capsys: pytest.CaptureFixture[str]) -> None:
+    class Strategy:
+        pass
+
+    names: dict[str, Any] = {}
+    run(the_block("docs/porting.md", "LeakMonitor"), names)
+    engine, strategy = EventEngine(interval=0.02), Strategy()
+    monitor = names["watch"](engine, strategy)
+    engine.start()
+    try:
+        monitor.look(time.monotonic() + 10)
+        wait_until(lambda: engine.queue_depth() == 0, 5, "the event to be handled")
+    finally:
+        engine.stop(5)
+        monitor.close()
+    assert "held strategy-1: held by " in capsys.readouterr().out
+
+
+def test_every_key_of_a_gateways_setting_is_documented() -> None:
+    text = document("docs/porting.md").split("The setting, each key optional")[1].split("**Foxtrot**")[0]
+    assert set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in text.splitlines() if "|" in line))
+    ) == set(DEFAULT_SETTING)

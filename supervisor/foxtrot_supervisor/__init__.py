@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from foxtrot_supervisor.engine_process import HandlerProblem as HandlerProblem
     from foxtrot_supervisor.event_engine import Event as Event
     from foxtrot_supervisor.event_engine import EventEngine as EventEngine
+    from foxtrot_supervisor.foxtrot_adapter import SupervisedAdapter as SupervisedAdapter
+    from foxtrot_supervisor.leak_monitor import LeakMonitor as LeakMonitor
     from foxtrot_supervisor.main_engine import MainEngine as MainEngine
     from foxtrot_supervisor.run_dir import AlreadyRunning as AlreadyRunning
     from foxtrot_supervisor.run_dir import RunDirRefused as RunDirRefused
@@ -35,12 +37,14 @@ _HOMES = {
     "EventEngine": "foxtrot_supervisor.event_engine",
     "FoxtrotConfig": "foxtrot_supervisor.settings",
     "HandlerProblem": "foxtrot_supervisor.engine_process",
+    "LeakMonitor": "foxtrot_supervisor.leak_monitor",
     "MainEngine": "foxtrot_supervisor.main_engine",
     "NotReady": "foxtrot_supervisor.embedding_errors",
     "RequestFailed": "foxtrot_supervisor.embedding_errors",
     "RunDirRefused": "foxtrot_supervisor.run_dir",
     "Runner": "foxtrot_supervisor.runner",
     "EndReport": "foxtrot_supervisor.end_report",
+    "SupervisedAdapter": "foxtrot_supervisor.foxtrot_adapter",
     "Supervisor": "foxtrot_supervisor.supervisor",
     "SupervisorFailed": "foxtrot_supervisor.embedding_errors",
     "run_supervisor": "foxtrot_supervisor.runner",
@@ -55,11 +59,13 @@ __all__ = [
     "EventEngine",
     "FoxtrotConfig",
     "HandlerProblem",
+    "LeakMonitor",
     "MainEngine",
     "NotReady",
     "RequestFailed",
     "RunDirRefused",
     "Runner",
+    "SupervisedAdapter",
     "Supervisor",
     "SupervisorFailed",
     "run_supervisor",
