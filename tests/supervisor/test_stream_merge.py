@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from foxtrot_protocol.events import (
     EVENT_BAR,
@@ -567,6 +569,136 @@ def test_a_book_whose_identifiers_are_missing_is_taken_from_one_side() -> None:
     both.take(A, [snapshot(None)])
     both.take(B, [snapshot(None)])
     assert both.seen == ["sNone"]
+
+
+def test_other_states_without_anything_are_taken_from_one_side_too() -> None:
+    both = Merge({EVENT_MARK_PRICE: "one_side"})
+    for side in (A, B):
+        both.take(side, [MarkPrice("SIM", "X", 0, 1, "1")])
+    both.merge.closed(A)
+    both.take(B, [MarkPrice("SIM", "X", 0, 1, "1")])
+    assert both.seen == ["MarkPrice", "gap None..None", "MarkPrice"]
+
+
+class BookFeed:
+    """What one worker of a book brings: a snapshot, then every update; cut into batches that arrive at any time."""
+
+    def __init__(self, truth: BookTruth, side: tuple[str, int]) -> None:
+        self.side = side
+        self.ahead: list[Any] = [truth.snapshot()]
+
+    def batch(self, size: int) -> list[Any]:
+        return self.ahead[:size]
+
+
+class BookTruth:
+    """A book of five levels; update n sets one of them to n. Folds what handlers are shown and compares."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        self.last = 100
+        self.levels: dict[int, dict[str, str]] = {100: {}}
+        self.merge = StreamMerge({EVENT_BOOK: rule})
+        self.feeds: dict[str, BookFeed] = {}
+        self.incarnations = {"a": 0, "b": 0}
+        self.shown: dict[str, str] | None = None
+        self.shown_ids: list[int] = []
+
+    def snapshot(self) -> BookSnapshot[str]:
+        bids = list(self.levels[self.last].items())
+        return BookSnapshot("SIM", "X", 0, self.last, bids, [], None, str(self.last), None)
+
+    def emit(self, count: int) -> None:
+        for _ in range(count):
+            before, self.last = self.last, self.last + 1
+            level = (str(self.last % 5), str(self.last))
+            self.levels[self.last] = {**self.levels[before], level[0]: level[1]}
+            first = str(before if self.rule == "chained" else self.last)
+            at = self.last * 1000
+            event = BookDelta("SIM", "X", at, at, [level], [], first, str(self.last), None)
+            for feed in self.feeds.values():
+                feed.ahead.append(event)
+
+    def start(self, side: str) -> None:
+        if side not in self.feeds:
+            self.incarnations[side] += 1
+            self.feeds[side] = BookFeed(self, (side, self.incarnations[side]))
+            self.merge.opened(self.feeds[side].side)
+
+    def lose(self, side: str, count: int) -> None:
+        """The worker misses so many updates: it says so and fetches the book anew."""
+        feed = self.feeds.get(side)
+        if feed is not None and len(feed.ahead) > count and isinstance(feed.ahead[0], BookDelta):
+            first, last = feed.ahead[0], feed.ahead[count]
+            gap = Gap("SIM", "X", 0, 1, EVENT_BOOK, first.last_id, last.last_id, 1, 2, "lost by the worker")
+            feed.ahead[:] = [gap, self.snapshot()]
+
+    def end(self, side: str) -> None:
+        feed = self.feeds.pop(side, None)
+        if feed is not None:
+            self.merge.closed(feed.side)
+
+    def take(self, side: str, size: int, *, may_wait: bool = True) -> bool:
+        feed = self.feeds.get(side)
+        if feed is None or not feed.ahead:
+            return False
+        events = feed.batch(size)
+        admission = self.merge.admit(feed.side, events, may_wait=may_wait)
+        if admission is None:
+            return False
+        self.merge.settle(lambda stream: None)
+        del feed.ahead[: len(events)]
+        for event in admission.events:
+            self.show(event)
+        return True
+
+    def show(self, event: Any) -> None:
+        if isinstance(event, Gap):
+            if not event.filled:
+                self.shown = None
+            return
+        last = int(event.last_id)
+        if isinstance(event, BookSnapshot):
+            self.shown = dict(event.bids)
+        else:
+            assert self.shown is not None, "an update of a book that nobody knows"
+            assert not self.shown_ids or last > self.shown_ids[-1], "forward"
+            self.shown.update(event.bids)
+        assert self.shown == self.levels[last]
+        self.shown_ids.append(last)
+
+    def settle(self) -> None:
+        """Whoever lives brings all it has: then the book is known and up to date."""
+        self.start("a")
+        for _ in range(3):
+            for side in ("a", "b"):
+                while self.take(side, 3) or self.take(side, 3, may_wait=False):
+                    pass
+        if any(self.feeds.values()):
+            assert self.shown == self.levels[self.last]
+
+
+BOOK_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("emit"), st.integers(1, 4)),
+        st.tuples(st.just("take"), st.sampled_from("ab"), st.integers(1, 4)),
+        st.tuples(st.just("take"), st.sampled_from("ab"), st.integers(1, 4)),
+        st.tuples(st.just("start"), st.sampled_from("ab")),
+        st.tuples(st.just("end"), st.sampled_from("ab")),
+        st.tuples(st.just("lose"), st.sampled_from("ab"), st.integers(1, 3)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(["update_ids", "chained"]), BOOK_STEPS)
+def test_a_book_that_is_shown_is_true_whatever_its_workers_suffer(rule: str, steps: list[tuple[Any, ...]]) -> None:
+    truth = BookTruth(rule)
+    truth.start("a")
+    for name, *details in steps:
+        getattr(truth, name)(*details)
+    truth.settle()
 
 
 # ---- beside
