@@ -427,7 +427,8 @@ class StreamMerge:
                 stream.change(sides=(*others, side))
             if stream.heads:
                 stream.heads.pop(side[0], None)
-            save(stream)
+            if stream.known:
+                save(stream)
             if stream.window is not None:
                 stream.window.settle()
 
@@ -720,9 +721,8 @@ class StreamMerge:
         if event.__class__ is BookSnapshot:
             return self._snapshot(stream, event, last_id)
         first_id = _number(event.first_id)
-        if not stream.known:
-            stream.last = last_id
-            return _APPLY
+        if not stream.known and stream.state.valid:
+            return self._lose_book(stream, event, None, event.last_id, "an update came before any snapshot")
         last = stream.last
         chained = stream.rule == "chained"
         if not stream.state.valid:
