@@ -47,6 +47,9 @@ RECENT_COUNT = 5
 """Latest events shown to people, one of each type at a time."""
 
 
+LEAK_SAMPLES_LEAST = 24
+"""Times the pace of looking: how long to look before growth is judged; two minutes by default."""
+
 HANDLERS_SHOWN = 30
 OWNERS_SHOWN = 100
 LEAKS_SHOWN = 20
@@ -105,7 +108,13 @@ class EngineHost:
         )
         self._leaks: LeakMonitor | None = None
         if settings.leak_sample_s:
-            self._leaks = LeakMonitor(engine, sample_s=settings.leak_sample_s, loops=(self._loop,), log=log)
+            self._leaks = LeakMonitor(
+                engine,
+                sample_s=settings.leak_sample_s,
+                least_s=LEAK_SAMPLES_LEAST * settings.leak_sample_s,
+                loops=(self._loop,),
+                log=log,
+            )
 
     def withdraw(self) -> None:
         """Take out of the EventEngine what was registered here; other handlers stay. Twice is allowed."""

@@ -44,6 +44,27 @@ def setup(engine):
 """
 
 
+LEAKING = """
+import threading, time
+from pathlib import Path
+
+files = []
+
+def reconnect():
+    while not Path("enough").exists():
+        time.sleep(0.1)
+
+def leak(event):
+    if Path("enough").exists() or len(files) > 200:
+        return
+    threading.Thread(target=reconnect, name=f"reconnect-{len(files)}").start()
+    files.append(open("never-closed", "a"))
+
+def setup(engine):
+    engine.register("eTimer", leak)
+"""
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     (tmp_path / "mine.py").write_text(HANDLER)
@@ -83,6 +104,24 @@ def test_a_healthy_run_then_a_handler_that_fails_then_a_worker_that_is_given_up(
     assert "BAD one.a: is FATAL" in text.stdout
     assert "mine.Strategy.on_trade for eMarketTrade." in text.stdout
     assert run.stop() == 0
+
+
+@pytest.mark.skipif(os.environ.get("FOXTROT_SLOW") != "yes", reason="slow; FOXTROT_SLOW is not yes")
+def test_a_handler_that_leaks_threads_and_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(LEAKING)
+    run = Run(tmp_path, CONFIG.replace("[engine]", "[engine]\nleak_sample_s = 0.25"))
+    try:
+        run.running()
+        wait_until(lambda: report(run)[0] == 8, 60, "the leaks to be found")
+        wait_until(lambda: len(report(run)[1]["status"]["engine"]["leaks"]) >= 2, 60, "both of them")
+        text = run_program("doctor", "--run-dir", run.run_dir).stdout
+        assert "BAD engine: threads growing" in text
+        assert "more threads that run mine.reconnect, among them reconnect-" in text
+        assert f"more descriptors of {tmp_path / 'never-closed'}" in text
+        (tmp_path / "enough").touch()
+        assert run.stop() == 0
+    finally:
+        run.close()
 
 
 def test_without_a_run_it_says_where_it_looked(tmp_path: Path) -> None:

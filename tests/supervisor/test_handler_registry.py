@@ -238,6 +238,7 @@ def test_names_of_handlers() -> None:
 def test_who_watches_a_class_of_events_is_told_of_each_handler_that_is_there_comes_and_goes() -> None:
     registry, told = HandlerRegistry(), []
     early = add(registry, nothing, type_="eTick.")
+    add(registry, nothing, type_="eBook.")
 
     def watcher(registration: Registration, here: bool) -> None:
         told.append((registration.type, here))
@@ -257,6 +258,17 @@ def test_who_watches_a_class_of_events_is_told_of_each_handler_that_is_there_com
     registry.forget_watcher(watcher)
     registry.clear()
     assert len(told) == 6
+
+
+def test_the_worst_are_suspended_then_failing_then_slow_then_busy() -> None:
+    registry = HandlerRegistry()
+    made = {name: add(registry, nothing, type_=name) for name in ("idle", "busy", "slow", "failing", "suspended")}
+    made["busy"].calls = 1000
+    made["slow"].slow = 1
+    made["failing"].errors = 1
+    made["suspended"].suspend()
+    assert [each.type for each in registry.worst(4)] == ["suspended", "failing", "slow", "busy"]
+    assert len(registry.worst(9)) == 5
 
 
 def test_who_watches_owners_is_told_whose_methods_went_with_one() -> None:
