@@ -13,7 +13,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, Protocol, TextIO, TypeAlias, cast
 
-import structlog
+from foxtrot_protocol.lean_import import without
+
+with without("rich"):
+    import structlog
 
 __all__ = ["KEYS_MAX", "RECENT_LINES_MAX", "REPEATS_MAX", "REPEATS_PERIOD_S", "Log", "LogFormat", "Logs", "RepeatGate"]
 

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import FromChild, LogRecord
+from foxtrot_protocol.lean_import import without
 from foxtrot_protocol.spec import ChildSpec
+
+with without("rich"):
+    import structlog
 
 __all__ = ["FIELD_CHARACTERS_MAX", "REPEATS_MAX", "REPEATS_PERIOD_S", "Repetition", "make_log"]
 
