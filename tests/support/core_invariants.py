@@ -174,7 +174,7 @@ class Observer:
             self._forgive(self.children[message.name])
             return
         if isinstance(message, ChildrenChanged):
-            self._changed(message)
+            self._changed(message, now)
             return
         name = getattr(message, "name", None)
         child_or_none = self.children.get(name) if name is not None else None
@@ -192,7 +192,7 @@ class Observer:
         child.crashed = False
         child.not_before = 0.0
 
-    def _changed(self, message: ChildrenChanged) -> None:
+    def _changed(self, message: ChildrenChanged, now: float) -> None:
         plans = {plan.name: plan for plan in map(self._on_its_side, message.plans)}
         configured = dict(plans)
         self.config = message.config
@@ -218,6 +218,9 @@ class Observer:
             child.wanted = True
         for plan in plans.values():
             self.children[plan.name] = Seen(plan)
+        for child in self.children.values():
+            if child.known and child.state in ("FATAL", "EXITED", "LOST"):
+                self._note_failed_start(child, now)  # it may have become essential
 
     def _on_its_side(self, plan: ChildPlan) -> ChildPlan:
         """A connection that was rotated stays on the side where it is."""
