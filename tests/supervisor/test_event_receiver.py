@@ -14,11 +14,12 @@ import structlog
 import zmq
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.codec import BatchEncoder, Numbers
+from foxtrot_protocol.codec import BatchEncoder, Numbers, batch_decoder
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.position_file import FILE_NAME
 from foxtrot_supervisor.ring_reader import RingReader
 from foxtrot_workers.ring_writer import RingWriter
 from tests.support.waiting import wait_until
@@ -43,7 +44,9 @@ class Bench:
             self.tapped.append,
             run_dir=str(folder),
             on_drained=self.on_drained,
+            on_hole=lambda connection, hole: self.holes.append((connection, hole.first_id, hole.last_id)),
         )
+        self.holes: list[tuple[str, str, str]] = []
         self.drained: list[tuple[str, int, int, int, int, int]] = []
         self.engine.attach(self.receiver)
         self.seen: list[Any] = []
@@ -484,3 +487,226 @@ def test_the_end_takes_what_stands_in_rings(make_bench: Any, make_worker: Any) -
         worker.commit(sequence, str(sequence), sent=False)
     assert bench.engine.stop(LIMIT_S) == 0
     assert bench.trade_ids() == [str(n) for n in range(1, 500)]
+
+
+# ---- twins
+
+
+class Twin:
+    """One side of a connection, with its ring; what is committed is sent as well."""
+
+    def __init__(self, bench: Bench, folder: Path, side: str, incarnation: int = 1, rule: str = "sequence") -> None:
+        self.bench = bench
+        self.name = f"c.{side}"
+        self.ring = RingWriter(
+            str(folder),
+            self.name,
+            incarnation,
+            CAPACITY_MIN * 16,
+            connection="c",
+            side=side,
+            rules={EVENT_MARKET_TRADE: rule},
+        )
+        self.encoder = BatchEncoder(self.name, incarnation)
+        self.sequence = 0
+
+    def commit(self, *trade_ids: int, sent: bool = True, events: list[Any] | None = None, count: int = 0) -> None:
+        """`count`: how many events the ring says there are, if not as many as there are."""
+        batch = events or [Trade("SIM", "BTCUSDT", n * 1000, n * 1000 + 1, "1", "2", "buy", str(n)) for n in trade_ids]
+        self.sequence += 1
+        data = self.encoder.encode(self.sequence, 77, batch)
+        assert self.ring.append(self.sequence, count or len(batch), data)
+        if sent:
+            self.bench.push.send(data)
+
+    @property
+    def account(self) -> Any:
+        return self.bench.receiver.accounts(0.0)[self.name]
+
+
+@pytest.fixture
+def make_twin(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
+    twins: list[Twin] = []
+
+    def make(bench: Bench, side: str, incarnation: int = 1, rule: str = "sequence") -> Twin:
+        twins.append(Twin(bench, tmp_path, side, incarnation, rule))
+        return twins[-1]
+
+    yield make
+    for twin in twins:
+        twin.ring.close()
+
+
+def used_up(*twins: Twin) -> None:
+    wait_until(lambda: all(twin.ring.used_bytes == 0 for twin in twins), LIMIT_S, "all rings to be done with")
+
+
+def test_copies_of_a_twin_are_dropped_counted_and_not_tapped(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    a, b = make_twin(bench, "a"), make_twin(bench, "b")
+    a.commit(1, 2, 3)
+    used_up(a)
+    b.commit(2, 3, 4, sent=False)
+    b.commit(4)
+    used_up(a, b)
+    a.commit(4, 5)
+    used_up(a, b)
+    assert bench.trade_ids() == ["1", "2", "3", "4", "5"]
+    assert (a.account.applied_total, a.account.deduplicated_total, a.account.wins_total) == (4, 1, 4)
+    assert (b.account.applied_total, b.account.deduplicated_total, b.account.wins_total) == (1, 3, 1)
+    tapped = [event.trade_id for data in bench.tapped for event in batch_decoder("text").decode(data).events]
+    assert tapped == ["1", "2", "3", "4", "5"]
+    bench.receiver.fence("c.b", 1)
+    assert drained_of(bench) == [("c.b", 1, 4, 1, 0, 0)]
+    assert bench.receiver.violations_total == 0
+
+
+def test_a_batch_waits_in_its_ring_for_what_the_twin_is_about_to_bring(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    a, b = make_twin(bench, "a"), make_twin(bench, "b")
+    a.commit(1)
+    used_up(a)
+    b.commit(3)
+    b.commit(4, 5)
+    wait_until(lambda: bench.receiver._groups["c"].waiting == {"c.b"}, LIMIT_S, "the batch to wait")
+    assert b.ring.used_bytes > 0
+    a.commit(2)
+    a.commit(3)
+    used_up(a, b)
+    assert bench.trade_ids() == ["1", "2", "3", "4", "5"]
+    assert gaps_of(bench) == []
+
+
+def test_a_twin_that_brings_nothing_is_waited_for_so_long_and_once(
+    make_bench: Any, make_twin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.event_receiver.HOLE_WAIT_S", 0.3)
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    make_twin(bench, "b")
+    a.commit(1)
+    wait_until(
+        lambda: "c" in bench.receiver._groups and bench.receiver._groups["c"].merge.sides_open == 2,
+        LIMIT_S,
+        "both rings to be found",
+    )
+    a.commit(5)
+    a.commit(9)
+    began = time.monotonic()
+    used_up(a)
+    assert time.monotonic() - began > 0.25
+    assert [getattr(event, "trade_id", None) or (event.first_id, event.last_id) for event in bench.seen] == [
+        *("1", ("2", "4"), "5", ("6", "8"), "9")
+    ]
+    assert bench.holes == [("c", "2", "4"), ("c", "6", "8")]
+
+
+def test_the_end_gives_up_what_waits_after_what_can_be_read(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    a, b = make_twin(bench, "a"), make_twin(bench, "b")
+    a.commit(1)
+    used_up(a)
+    bench.receiver._look_at = time.monotonic() + 1000
+    b.commit(4, sent=False)
+    a.commit(3, sent=False)
+    assert bench.engine.stop(LIMIT_S) == 0
+    assert bench.trade_ids() == ["1", "3", "4"]
+    assert bench.holes == [("c", "2", "2")]
+
+
+def test_the_other_side_of_a_rotation_goes_on_where_the_old_one_ended(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    old = make_twin(bench, "a")
+    old.commit(1, 2)
+    new = make_twin(bench, "b")
+    new.commit(2, 3)
+    old.commit(3, 4)
+    used_up(old, new)
+    bench.receiver.fence("c.a", 1)
+    drained_of(bench)
+    new.commit(4, 5, 8)
+    used_up(new)
+    assert bench.trade_ids() == ["1", "2", "3", "4", "5", "8"]
+    assert bench.holes == [("c", "6", "7")]
+
+
+def test_backfill_is_admitted_into_open_holes_also_by_the_next_engine(
+    make_bench: Any, make_twin: Any, tmp_path: Path
+) -> None:
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    a.commit(1, 5)
+    used_up(a)
+    bench.engine.stop(LIMIT_S)
+    bench.receiver.close()
+    successor = make_bench(folder=tmp_path)
+    wait_until(lambda: successor.holes == [("c", "2", "4")], LIMIT_S, "the hole to be told again")
+    late = [Trade("SIM", "BTCUSDT", n, n, "1", "2", "buy", str(n), backfilled=True) for n in (1, 2, 3, 4)]
+    filled = Gap("SIM", "BTCUSDT", 0, 1, EVENT_MARKET_TRADE, "2", "4", 1, 2, "", filled=True)
+    a.commit(events=[*late, filled], sent=False)
+    a.commit(events=[*late, filled], sent=False)
+    used_up(a)
+    assert [(getattr(e, "trade_id", "gap"), e.backfilled or e.filled) for e in successor.seen] == [
+        *(("2", True), ("3", True), ("4", True), ("gap", True))
+    ]
+    assert (a.ring.committed_events, successor.receiver.violations_total) == (12, 0)
+
+
+def test_an_account_is_checked_while_the_worker_lives(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    a.commit(1, 2, count=3)
+    wait_until(lambda: bench.receiver.violations_total == 1, LIMIT_S, "the look")
+    a.commit(3)
+    used_up(a)
+    assert [cause for cause in gaps_of(bench) if "does not add up" in cause]
+    assert bench.receiver.violations_total == 1, "told once"
+
+
+def test_an_account_is_checked_before_each_batch_that_is_read(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    bench.receiver._look_at = time.monotonic() + 1000
+    a = make_twin(bench, "a")
+    a.commit(1, 2, count=3, sent=False)
+    a.commit(3, sent=False)
+    bench.receiver._look_at = 0.0
+    bench.engine.wake()
+    wait_until(lambda: bench.receiver.violations_total == 1, LIMIT_S, "the reading")
+
+
+@pytest.mark.parametrize("damage", ["a folder", "rubbish"])
+def test_positions_that_cannot_be_used_cost_nothing_else(
+    make_bench: Any, make_twin: Any, tmp_path: Path, damage: str
+) -> None:
+    if damage == "rubbish":
+        (tmp_path / FILE_NAME).write_bytes(b"rubbish!" * (32 * 1024))
+    else:
+        (tmp_path / FILE_NAME).mkdir()
+    bench = make_bench()
+    a, b = make_twin(bench, "a"), make_twin(bench, "b")
+    a.commit(1, 2)
+    b.commit(1, 2)
+    used_up(a, b)
+    assert bench.trade_ids() == ["1", "2"]
+
+
+def test_bounds_that_were_met_are_told(make_bench: Any, make_twin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.stream_merge.STREAMS_MAX", 0)
+    bench = make_bench()
+    told: list[str] = []
+    monkeypatch.setattr(bench.receiver, "_log", structlog.wrap_logger(None, processors=[note_into(told)]))
+    a = make_twin(bench, "a")
+    a.commit(1, 2)
+    used_up(a)
+    assert bench.receiver._positions is not None
+    bench.receiver._positions.unsaved_total = 3
+    wait_until(lambda: sorted(told) == ["positions_unsaved", "streams_unmerged"], LIMIT_S, "both to be told, once")
+    assert bench.trade_ids() == ["1", "2"]
+
+
+def note_into(told: list[str]) -> Any:
+    def note(_: Any, __: str, event: dict[str, Any]) -> Any:
+        told.append(event["event"])
+        raise structlog.DropEvent
+
+    return note
