@@ -42,6 +42,9 @@ MEMORY_S: Final = 0.25
 SLACK_MIB: Final = 32.0
 """By how much a process may grow beside the rings that it maps: caches, buffers of sockets, its allocator."""
 
+RINGS_S: Final = 5.0
+"""After the last blow: how long the rings of dead workers may stand."""
+
 QUIET_S: Final = 0.5
 HEALED_S: Final = 20.0
 """After the last blow: how long what is asked for by REST may take."""
@@ -176,12 +179,16 @@ class DeliveryRun:
         """Let what is on its way arrive, stop everything, judge: the account, what was broken, the last status."""
         if healed:
             self.wait(_all_healed, HEALED_S, "what was asked for by REST")
+        broken = []
+        try:
+            self.wait(_dead_rings_are_read, RINGS_S, "the rings of the dead to be read")
+        except Trouble as trouble:
+            broken.append(str(trouble))
         time.sleep(QUIET_S)
         self.wait_for_events()
         last = self.status()
         self._drop_client()
         self.run.signal(signal.SIGTERM)
-        broken = []
         if not self.run.ended(STOP_S * self._patience):
             raise Trouble("the supervisor does not end")
         if self.run.process.returncode != 0:
@@ -190,6 +197,8 @@ class DeliveryRun:
         broken += judge_delivery(account, promises)
         if violated := self.run.log.counts["account_violated"]:
             broken.append(f"the accounts of {violated} incarnations do not add up")
+        if unfenced := self.run.log.counts["fence_missing"]:
+            broken.append(f"{unfenced} times the engine was not told that a worker is dead")
         return account, broken, last
 
     def memory_broken(self, rings: int) -> list[str]:
@@ -224,6 +233,10 @@ def serves(child: dict[str, Any]) -> bool:
 def flows(worker: dict[str, Any]) -> bool:
     """Whether it runs and every topic of its brings data: from then on it can stand in for its twin."""
     return serves(worker) and bool(worker["topics"]) and all(each["state"] == "flowing" for each in worker["topics"])
+
+
+def _dead_rings_are_read(status: dict[str, Any]) -> bool:
+    return all(each["rings"] <= 1 for each in status["workers"])
 
 
 def _all_healed(status: dict[str, Any]) -> bool:
@@ -343,7 +356,11 @@ class _Campaign:
         whole = [strike for each in strikes.values() for strike in each]
         self._row["kills"] = options.kills
         self._row["phases"] = dict(counted(whole))
-        promises = Promises(complete=options.redundancy > 1 or options.backfill, whole=options.redundancy == 1)
+        promises = Promises(
+            complete=options.redundancy > 1 or options.backfill,
+            same_book=options.redundancy > 1,
+            whole=options.redundancy == 1,
+        )
         rings = options.workers * options.redundancy * 4  # those of the dead wait for their turn
         self._run(promises, lambda run: self._strike_all(run, strikes), whole, rings=rings)
 
@@ -399,7 +416,7 @@ class _Campaign:
     def kill_engines(self) -> None:
         """Under load, at random moments; connections are not to notice."""
         self._row["kills"] = self._options.engine_kills
-        promises = Promises(complete=True, engines_killed=self._options.engine_kills)
+        promises = Promises(complete=True, same_book=True, engines_killed=self._options.engine_kills)
         rings = self._options.workers * self._options.redundancy
         # so that one in three dies in the midst of a batch
         self._run(promises, self._kill_engine_again_and_again, rings=rings, nap=Nap(20, 0.002, 1_000_000))

@@ -137,8 +137,10 @@ def delivery_schedule(
 def promises_of(step: DeliveryStep) -> Promises:
     """What is promised about `step`."""
     missing = _MISSES_WITH_TWINS if step.sides == "twins" else frozenset(DELIVERY_FAULTS) - _MISSES_NOTHING
+    complete = step.fault not in missing
     return Promises(
-        complete=step.fault not in missing,
+        complete=complete,
+        same_book=complete,
         whole=step.sides == "one" and step.fault not in _TEARS,
         engines_killed=step.fault in _KILLS_ENGINE,
     )

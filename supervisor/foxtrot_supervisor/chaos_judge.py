@@ -80,12 +80,12 @@ class DeliveryAccount(Struct, kw_only=True):
 
 
 class Promises(Struct, frozen=True, kw_only=True):
-    """What is promised of a run. `complete`: nothing may be missing, announced or not. `whole`: no connection is torn.
-
-    `engines_killed`: each may have had one batch in hand.
+    """What is promised of a run. `complete`: no trade may be missing, announced or not. `same_book`: no book has to be
+    taken up again. `whole`: no connection is torn. `engines_killed`: each may have had one batch in hand.
     """
 
     complete: bool = False
+    same_book: bool = False
     whole: bool = False
     engines_killed: int = 0
 
@@ -107,7 +107,7 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
         broken.append(f"{account.book_holes} book updates do not follow the one before")
     if account.book_repeated:
         broken.append(f"{account.book_repeated} book updates came twice, unmarked")
-    if promises.complete and account.book_gaps:
+    if promises.same_book and account.book_gaps:
         broken.append(f"{account.book_gaps} times a book had to be taken up again")
     if promises.complete and account.announced:
         broken.append(f"{account.announced} trades are missing, though announced")

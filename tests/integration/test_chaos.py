@@ -8,26 +8,30 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.command_line import PROGRAM
+from tests.support.sources import ROOT
 
 PATIENCE = "6"
 LIMIT_S = 110.0
 
 
-def chaos(folder: Path, *words: object) -> tuple[int, dict[str, Any]]:
+def chaos(
+    folder: Path, *words: object, program: Sequence[str] = (str(PROGRAM),), limit_s: float = LIMIT_S
+) -> tuple[int, dict[str, Any]]:
     """Exit code and report; nothing may be left in the temporary folder when all promises held."""
     done = subprocess.run(
-        [str(PROGRAM), "chaos", "--json", "--patience", PATIENCE, *map(str, words)],
+        [*program, "chaos", "--json", "--patience", PATIENCE, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         check=False,
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)

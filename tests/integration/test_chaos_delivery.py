@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foxtrot_supervisor.chaos_delivery_faults import DELIVERY_FAULTS
 from tests.integration.test_chaos import chaos
 
 pytestmark = pytest.mark.timeout(110)
+
+LONG = pytest.mark.skipif(os.environ.get("FOXTROT_CHAOS") != "full", reason="FOXTROT_CHAOS=full plays this one too")
+"""For what shorter tests show as well, of the parts or on a model."""
 
 
 def played(folder: Path, *words: object) -> dict[str, Any]:
@@ -25,13 +32,76 @@ def played(folder: Path, *words: object) -> dict[str, Any]:
 
 
 def test_killed_engines_lose_nothing_and_disturb_no_connection(tmp_path: Path) -> None:
-    row = played(tmp_path, "--engine-kills", 3, "--workers", 1, "--rate", 1500, "--seed", 3)
+    row = played(tmp_path, "--engine-kills", 3, "--redundancy", 2, "--workers", 1, "--rate", 1500, "--seed", 3)
     assert row["connections_untouched"] is True
     assert (row["delivery"]["lost"], row["delivery"]["announced"]) == (0, 0)
     assert row["recovery_ms"]["count"] == 3
 
 
+@LONG
 def test_an_engine_that_stands_still_costs_nothing_while_rings_have_room(tmp_path: Path) -> None:
     row = played(tmp_path, "--engine-stop", 1.5, "--workers", 1, "--rate", 2000)
     assert (row["delivery"]["lost"], row["delivery"]["announced"], row["dropped"]) == (0, 0, 0)
     assert row["memory_mib"]["engine"]["rss_max"] > 10
+
+
+def test_twins_killed_in_every_phase_miss_nothing(tmp_path: Path) -> None:
+    row = played(tmp_path, "--kills", 18, "--redundancy", 2, "--workers", 1, "--rate", 2000)
+    account = row["delivery"]
+    assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
+    assert (account["book_gaps"], account["book_holes"]) == (0, 0)
+    assert min(row["phases"].values()) > 0
+    assert row["workers"]["deduplicated_total"] > 100
+
+
+def test_what_nobody_received_is_announced_and_fetched(tmp_path: Path) -> None:
+    row = played(tmp_path, "--kills", 6, "--backfill", "--workers", 1, "--rate", 1000)
+    account = row["delivery"]
+    assert account["backfilled"] > 0
+    assert account["seen"] > account["sent"] - account["backfilled"]
+    assert (account["lost"], account["announced"]) == (0, 0)
+
+
+def test_both_twins_killed_at_once_announce_the_hole_exactly(tmp_path: Path) -> None:
+    row = played(tmp_path, "--pair-kills", 3, "--workers", 1, "--rate", 1000)
+    account = row["delivery"]
+    assert account["announced"] >= account["unheard"] > 0
+    assert (account["lost"], account["announced_not_lost"], account["torn"]) == (0, 0, account["torn"])
+
+
+def test_delivery_faults(tmp_path: Path) -> None:
+    code, report = chaos(tmp_path, "--faults", "ring_damaged", "--seed", 5)
+    assert [step["broken"] for step in report["delivery_steps"]] == [[]] * 2
+    assert code == 0
+    by_case = {step["sides"]: step["delivery"] for step in report["delivery_steps"]}
+    assert by_case["one"]["announced"] > 0
+    assert by_case["twins"]["announced"] == 0
+    assert by_case["twins"]["seen"] > 100
+
+
+@LONG
+@pytest.mark.timeout(900)
+def test_every_delivery_fault(tmp_path: Path) -> None:
+    code, report = chaos(tmp_path, "--faults", ",".join(DELIVERY_FAULTS), "--seed", 5, limit_s=900.0)
+    assert {step["fault"]: step["broken"] for step in report["delivery_steps"] if step["broken"]} == {}
+    assert code == 0
+
+
+# ---- negative controls: with a layer missing the same campaigns must be broken
+
+
+@pytest.mark.parametrize(
+    ("layer", "words", "broken"),
+    [
+        ("without_ring", "--kills 10 --redundancy 1", "do not add up"),
+        pytest.param("without_deduplication", "--kills 2 --redundancy 2", "came twice, unmarked", marks=LONG),
+        pytest.param("without_fence", "--kills 4 --redundancy 1", "not told that a worker is dead", marks=LONG),
+        pytest.param("early_tail", "--engine-kills 6 --redundancy 1", "lost without a word|are missing", marks=LONG),
+        pytest.param("without_positions", "--engine-kills 12 --redundancy 2", "came twice, unmarked", marks=LONG),
+    ],
+)
+def test_without_a_layer_the_campaign_is_broken(tmp_path: Path, layer: str, words: str, broken: str) -> None:
+    program = [sys.executable, "-m", "tests.support.broken_delivery", layer]
+    code, report = chaos(tmp_path, *words.split(), "--workers", 1, "--rate", 2000, program=program)
+    assert code == 1
+    assert re.search(broken, "\n".join(report["broken"])), report["broken"]

@@ -130,7 +130,7 @@ def test_books_follow(rows: bytes, holes: int, repeated: int) -> None:
     account = judged(trades(10) + rows)
     assert (account.book_holes, account.book_repeated) == (holes, repeated)
     assert bool(judge_delivery(account, Promises())) == bool(holes or repeated)
-    assert bool(judge_delivery(account, Promises(complete=True))) == bool(holes or repeated or account.book_gaps)
+    assert bool(judge_delivery(account, Promises(same_book=True))) == bool(holes or repeated or account.book_gaps)
 
 
 def test_gaps_without_bounds_are_counted_and_excuse_nothing() -> None:

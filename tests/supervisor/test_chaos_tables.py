@@ -55,7 +55,7 @@ def a_report(**more: object) -> dict[str, Any]:
         row(fault="two_faults", recoveries=[row()["recoveries"][0], {**row()["recoveries"][0], "event_ms": None}]),
     ]
     held = {"seed": 4, "start_method": "nursery", "took_s": 12.5, "held": False}
-    return {**held, "steps": steps, "totals": totals, "logs": "/somewhere", **more}
+    return {**held, "steps": steps, "delivery_steps": [], "totals": totals, "logs": "/somewhere", **more}
 
 
 def test_the_matrix() -> None:
@@ -146,3 +146,15 @@ def test_a_campaign_that_came_to_nothing() -> None:
     assert "2 connections, one worker each" in text
     assert line_of(text, "connections", "disturbed")
     assert "broken: why" in text
+
+
+def test_delivery_faults() -> None:
+    told = ("sent", "seen", "lost", "announced", "duplicated", "out_of_order", "redelivered", "backfilled")
+    account = {name: 1000 + number for number, name in enumerate(told)}
+    held = {"fault": "net_drop", "sides": "twins", "delivery": account, "recovery_ms": 1012.4, "broken": []}
+    broken = {"fault": "ring_full", "sides": "one", "delivery": None, "recovery_ms": None, "broken": ["no room"]}
+    report = a_report(delivery_steps=[{**held, "verdict": "held"}, {**broken, "verdict": "broken"}])
+    text = text_of(render_chaos(report))
+    figures = [f"{1000 + number:,}" for number in range(8)]
+    assert line_of(text, "net_drop") == ["net_drop", "twins", *figures, "1,012", "held"]
+    assert line_of(text, "ring_full") == ["ring_full", "one", *["-"] * 9, "no room"]

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from foxtrot_supervisor import chaos as playing
+from foxtrot_supervisor.chaos_delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos_report import TradeAccount
 from foxtrot_supervisor.chaos_run import Trouble
 from foxtrot_supervisor.chaos_schedule import FAULTS, PHASES, ChaosOptions, Progress
@@ -50,7 +51,7 @@ def test_the_exit_code_says_whether_all_promises_held(monkeypatch: pytest.Monkey
     assert (report["seed"], report["held"]) == (9, held)
     assert "step one" in result.stderr
     assert played.wanted is not None
-    assert (played.wanted.faults, played.wanted.phases) == (tuple(FAULTS), PHASES)
+    assert (played.wanted.faults, played.wanted.phases) == ((*FAULTS, *DELIVERY_FAULTS), PHASES)
     assert ("all promises held" in call("--seed", "9").stdout) == held
 
 
@@ -109,7 +110,7 @@ def test_the_plan_is_printed_and_the_same_for_the_same_seed() -> None:
     first, again, other = call("--plan", "--json"), call("--plan", "--json"), call("--plan", "--json", "--seed", "2")
     assert first.exit_code == 0
     assert json.loads(first.stdout) == json.loads(again.stdout) != json.loads(other.stdout)
-    assert {step["fault"] for step in json.loads(first.stdout)["steps"]} == set(FAULTS)
+    assert {step["fault"] for step in json.loads(first.stdout)["steps"]} == {*FAULTS, *DELIVERY_FAULTS}
     assert "two_faults" in call("--plan").stdout
 
 

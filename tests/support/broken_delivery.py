@@ -1,17 +1,28 @@
-"""Engines in which one layer of delivery is missing: tests must notice each."""
+"""Engines in which one layer of delivery is missing: tests must notice each.
+
+    python -m tests.support.broken_delivery LAYER chaos --kills 5 …
+
+is the command line with such an engine, in whatever supervisors it starts.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from foxtrot_protocol.child import ChildContext
-from foxtrot_supervisor import engine_process
+from foxtrot_supervisor import chaos_run, cli, engine_process, runner
+from foxtrot_supervisor.child_specs import ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.position_file import PositionFile
 from foxtrot_supervisor.ring_reader import RingReader
+from foxtrot_supervisor.settings import FoxtrotConfig
 from foxtrot_supervisor.stream_merge import Admission, StreamMerge
 
-__all__ = ["early_tail", "without_deduplication", "without_ring"]
+__all__ = ["early_tail", "without_deduplication", "without_fence", "without_positions", "without_ring"]
 
 
 async def without_ring(context: ChildContext) -> int:
@@ -48,3 +59,31 @@ async def without_deduplication(context: ChildContext) -> int:
 
     StreamMerge.admit = everything  # type: ignore[method-assign]  # broken on purpose
     return await engine_process.run(context)
+
+
+async def without_fence(context: ChildContext) -> int:
+    """Is never told that a worker is dead."""
+    EventReceiver.fence = lambda *_: None  # type: ignore[method-assign]  # broken on purpose
+    return await engine_process.run(context)
+
+
+async def without_positions(context: ChildContext) -> int:
+    """Keeps nothing of what handlers have had beyond its own life."""
+    PositionFile.save = lambda *_: None  # type: ignore[method-assign]  # broken on purpose
+    return await engine_process.run(context)
+
+
+def main(layer: str, *words: str) -> None:
+    """The command line; `words` are its arguments."""
+
+    def broken_specs(config: FoxtrotConfig, around: Surroundings, targets: Targets) -> ChildSpecs:
+        return ChildSpecs(config, around, msgspec.structs.replace(targets, engine=f"{__spec__.name}:{layer}"))
+
+    runner.ChildSpecs = broken_specs  # type: ignore[assignment, misc]  # broken on purpose
+    chaos_run._PROGRAM[:] = [sys.executable, "-m", __spec__.name, layer]
+    sys.argv[1:] = words
+    cli.main()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
