@@ -13,7 +13,6 @@ directly, without a queue between, so a batch costs one wake-up and no hand-over
 from __future__ import annotations
 
 import atexit
-import contextlib
 import inspect
 import os
 import select
@@ -171,6 +170,8 @@ class EventEngine:
         self._wake_lock = threading.RLock()
 
         self._queue = EventQueue(queue_limit, policies, never_drop_limit)
+        self._entries = self._queue.entries
+        self._roomy_below = self._queue.roomy_below
         self._waiting = 0
         self._most = HAND_MAX
 
@@ -293,8 +294,7 @@ class EventEngine:
         # under the lock, or the number could meanwhile be another file's
         with self._wake_lock:
             if self._wake_fd is not None:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_write(self._wake_fd, 1)
+                os.eventfd_write(self._wake_fd, 1)
 
     # ---- handlers
 
@@ -415,12 +415,13 @@ class EventEngine:
         Returns False if it was dropped (and counted): the queue stayed full. Raises `QueueFull` instead for an event
         that must not be dropped.
         """
-        queue = self._queue
-        if len(queue.entries) < queue.roomy_below.get(event.type, 0):
-            queue.entries.append(event)
+        # no lock and no call where there is room for sure: this is what every event costs its putter
+        entries = self._entries
+        if len(entries) < self._roomy_below.get(event.type, 0):
+            entries.append(event)
         else:
             with self._lock:
-                queued = queue.offer(event)
+                queued = self._queue.offer(event)
             if not queued:
                 return self._put_when_roomy(event)
         if self._asleep:
@@ -733,9 +734,13 @@ class EventEngine:
             self._ended.set()
 
     def _turn_until_stopped(self) -> None:
-        poller = select.poll()
-        assert self._wake_fd is not None
-        poller.register(self._wake_fd, select.POLLIN)
+        with select.epoll() as poller:
+            # edge-triggered: nobody reads the counter, each write is an edge, and it takes centuries to fill
+            assert self._wake_fd is not None
+            poller.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
+            self._turn_on(poller)
+
+    def _turn_on(self, poller: select.epoll) -> None:
         sources: tuple[EventSource, ...] = ()
         timer_at = time.monotonic() + self._interval
         more = True
@@ -757,7 +762,7 @@ class EventEngine:
                 timer_at += self._interval * (1 + (now - timer_at) // self._interval)
                 self.dispatch_latency.rotate(now)
 
-    def _sleep(self, poller: select.poll, timer_at: float) -> None:
+    def _sleep(self, poller: select.epoll, timer_at: float) -> None:
         # in this order, since whoever puts first appends and then asks whether to wake: one of the two sees the other
         self._asleep = True
         if self._queue or not self._active:
@@ -766,11 +771,8 @@ class EventEngine:
         until = timer_at
         for source in self._sources:
             until = min(until, source.due())
-        poller.poll(max(0.0, until - time.monotonic()) * 1000)
+        poller.poll(max(0.0, until - time.monotonic()))
         self._asleep = False
-        with contextlib.suppress(BlockingIOError):
-            assert self._wake_fd is not None
-            os.eventfd_read(self._wake_fd)
 
     def _handle_queued(self) -> bool:
         """Handle one hand of queued events; True if there may be more."""
@@ -785,8 +787,9 @@ class EventEngine:
         while (quick := time.monotonic() - started < TURN_S) and self._active and self._handle_some(hand):
             pass
         self._current = None
-        with self._lock:
-            self._queue.put_back()
+        if not quick or not self._active:
+            with self._lock:
+                self._queue.put_back()
         # slow handlers get smaller hands, so that timer and source keep their turns
         self._most = min(HAND_MAX, self._most * 2) if quick else max(1, self._most // 2)
         return True
@@ -902,13 +905,13 @@ class EventEngine:
             self.stop()
 
 
-def _exchange(poller: select.poll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
+def _exchange(poller: select.epoll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
     for source in before:
         if source not in after:
             poller.unregister(source.fileno())
     for source in after:
         if source not in before:
-            poller.register(source.fileno(), select.POLLIN)
+            poller.register(source.fileno(), select.EPOLLIN)
 
 
 def _wait_for_running() -> None:

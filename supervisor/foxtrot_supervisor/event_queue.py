@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable, Iterator, Mapping
 from copy import copy
+from itertools import repeat
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -179,8 +180,7 @@ class EventQueue:
 
     def _take_entries(self, hand: list[Any], count: int) -> None:
         # one by one, not all at once and cleared: others may append meanwhile
-        popleft = self.entries.popleft
-        hand.extend([popleft() for _ in range(count)])
+        hand.extend(map(deque.popleft, repeat(self.entries, count)))
         self._entries_taken += count
 
     def _offer_newest(self, event: QueuedEvent, key: Hashable) -> bool:
