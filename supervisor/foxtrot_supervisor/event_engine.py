@@ -13,36 +13,25 @@ directly, without a queue between, so a batch costs one wake-up and no hand-over
 from __future__ import annotations
 
 import atexit
-import inspect
 import os
 import select
 import sys
 import threading
 import time
 import traceback
-import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from types import MethodType
 from typing import Any, Protocol
 
 import structlog
 from msgspec import Struct
 
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.events import EVENT_TIMER, EVENT_TYPES
+from foxtrot_protocol.events import EVENT_TIMER
 from foxtrot_supervisor.event_queue import HAND_MAX, NEVER_DROP_LIMIT, EventQueue, QueueCounts
-from foxtrot_supervisor.handler_owner import Owner, OwnerClosed, innermost_owner
-from foxtrot_supervisor.handler_registry import (
-    GENERAL,
-    HandlerInfo,
-    HandlerRegistry,
-    HandlerWatcher,
-    OwnerRecord,
-    OwnerWatcher,
-    Registration,
-)
+from foxtrot_supervisor.handler_desk import HandlerDesk
+from foxtrot_supervisor.handler_owner import Owner
+from foxtrot_supervisor.handler_registry import GENERAL, HandlerInfo, HandlerWatcher, OwnerWatcher, Registration
 from foxtrot_supervisor.handler_watch import HandlerWatch
 from foxtrot_supervisor.latency import LatencyHistogram
 from foxtrot_supervisor.queue_policy import POLICIES, Policy
@@ -50,9 +39,6 @@ from foxtrot_supervisor.slow_calls import SlowCallJudge
 from foxtrot_supervisor.stop_report import StopReport
 
 __all__ = ["EVENT_TIMER", "Event", "EventEngine", "EventSource", "Handler", "QueueFull"]
-
-ROUTES_MAX = 100_000
-"""Combinations of type, symbol and exchange, and types, whose handlers are remembered."""
 
 TURN_S = 0.01
 """How long queued events may be handled before the source and the timer are looked at again, about."""
@@ -67,6 +53,10 @@ NEVER_DROP_WAIT_S = 30.0
 """How long `put` waits before it gives back an event that must not be dropped."""
 
 STOP_S = 30.0
+
+DRAIN_ROUNDS = 10
+"""`stop` handles what is queued, then what was put meanwhile, and so on, so many times: handlers' answers to the last
+events are handled, and a flood that goes on does not use up the whole of its time."""
 
 LAST_CALL_S = 0.1
 """`stop` begins no call in the last part of its time: a tenth of it, at most this."""
@@ -166,7 +156,6 @@ class EventEngine:
         self._life_lock = threading.RLock()
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
-        self._registry_lock = threading.RLock()
         self._wake_lock = threading.RLock()
 
         self._queue = EventQueue(queue_limit, policies, never_drop_limit)
@@ -175,11 +164,9 @@ class EventEngine:
         self._waiting = 0
         self._most = HAND_MAX
 
-        self._registry = HandlerRegistry()
-        self._changing = False
-        self._deferred: deque[Callable[[], None]] = deque()
-        self._type_routes: dict[str, tuple[Registration, ...]] = {}
-        self._routes: dict[tuple[type, str, str], tuple[tuple[str, Registration], ...]] = {}
+        self._desk = HandlerDesk(self._log)
+        self._routes = self._desk.routes
+        self._market_routes = self._desk.market_routes
 
         self._sources: tuple[EventSource, ...] = ()
         self._leaving: deque[_Leaving] = deque()
@@ -314,64 +301,39 @@ class EventEngine:
         """
         if not type:
             raise ValueError("an event type cannot be empty")
-        self._register(type, handler, owner, weak)
+        self._desk.register(type, handler, owner=owner, weak=weak)
 
     def unregister(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
         """Undo `register`, for all owners; does nothing if it was not registered."""
-        self._change(lambda: self._remove(type, handler))
+        self._desk.unregister(type, handler)
 
     def register_general(self, handler: Handler, *, owner: object = None, weak: bool = False) -> None:
         """Call `handler` for every event, after the typed handlers; else as `register`."""
-        self._register(GENERAL, handler, owner, weak)
+        self._desk.register(GENERAL, handler, owner=owner, weak=weak)
 
     def unregister_general(self, handler: Handler) -> None:
         """Undo `register_general`."""
-        self._change(lambda: self._remove(GENERAL, handler))
+        self._desk.unregister(GENERAL, handler)
 
     def clear_handlers(self) -> None:
         """Forget every handler; owners stay open."""
-        self._change(self._registry.clear)
+        self._desk.clear()
 
     def handler_count(self) -> int:
         """How many registrations there are, general ones included."""
-        with self._registry_lock:
-            return len(self._registry)
+        return self._desk.count()
 
     def handlers(self) -> list[HandlerInfo]:
         """Every registration: of what, by whom, how often called, how slow, how many errors."""
-        with self._registry_lock:
-            return [registration.info() for registration in self._registry]
+        return self._desk.infos()
 
     def worst_handlers(self, count: int) -> list[HandlerInfo]:
         """Those of `handlers` that most need looking at: suspended, then failing, then slow, then busy."""
-        with self._registry_lock:
-            return [registration.info() for registration in self._registry.worst(count)]
+        return self._desk.worst(count)
 
     def revive(self, type: str, handler: Handler) -> bool:  # noqa: A002 - vn.py's name
         """Call a suspended handler again (`type` "" for a general one); False if it is not suspended."""
-        with self._registry_lock:
-            registration = self._registry.find(type, handler)
-            if registration is None or not registration.suspended:
-                return False
-            self._change(registration.resume)
-            return True
-
-    def watch_handlers(self, event_class: str, watcher: HandlerWatcher) -> None:
-        """Tell `watcher` of each handler for types of `event_class` (``eTick.``): that is there or comes, or goes.
-
-        It is called within the change, on the thread that makes it: it must be quick, and may register handlers.
-        """
-        self._change(lambda: self._registry.watch(event_class, watcher))
-
-    def watch_owners(self, watcher: OwnerWatcher) -> None:
-        """Tell `watcher` of each owner that closes: its name, and the objects whose methods it alone had registered."""
-        self._change(lambda: self._registry.watch_owners(watcher))
-
-    def forget_watcher(self, watcher: Callable[..., None]) -> None:
-        """Undo `watch_handlers` and `watch_owners`."""
-        self._change(lambda: self._registry.forget_watcher(watcher))
-
-    # ---- owners
+        return self._desk.revive(type, handler)
 
     def owner(self, who: object) -> Owner:
         """The owner of that name, or the owner that is the object `who`; opened if need be.
@@ -379,33 +341,26 @@ class EventEngine:
         A named owner closes when it is closed, when its ``with`` block ends, or when what this returns is collected,
         so keep it (unless handlers were also registered with the name itself). An object's closes with the object.
         """
-        opened: list[Owner] = []
-
-        def open_it() -> None:
-            if isinstance(who, Owner):
-                opened.append(who)
-            elif isinstance(who, str):
-                opened.append(self._named_owner(who))
-            else:
-                opened.append(Owner(self, self._object_owner(who)))
-
-        self._change(open_it)
-        return opened[0]
+        return self._desk.owner(who)
 
     def owners(self) -> list[str]:
         """The names of the owners that are open."""
-        with self._registry_lock:
-            return [record.name for record in self._registry.owners()]
+        return self._desk.owners()
 
-    def close_owner(self, record: OwnerRecord) -> int:
-        """For `Owner.close`."""
-        ended: list[int] = [0]
+    def watch_handlers(self, event_class: str, watcher: HandlerWatcher) -> None:
+        """Tell `watcher` of each handler for types of `event_class` (``eTick.``): that is there or comes, or goes.
 
-        def close_it() -> None:
-            ended[0] = self._registry.close(record)
+        It is called within the change, on the thread that makes it: it must be quick, and may register handlers.
+        """
+        self._desk.watch_handlers(event_class, watcher)
 
-        self._change(close_it)
-        return ended[0]
+    def watch_owners(self, watcher: OwnerWatcher) -> None:
+        """Tell `watcher` of each owner that closes: its name, and the objects whose methods it alone had registered."""
+        self._desk.watch_owners(watcher)
+
+    def forget_watcher(self, watcher: Callable[..., None]) -> None:
+        """Undo `watch_handlers` and `watch_owners`."""
+        self._desk.forget_watcher(watcher)
 
     # ---- events in
 
@@ -446,8 +401,7 @@ class EventEngine:
     @property
     def calls_total(self) -> int:
         """Calls of handlers."""
-        with self._registry_lock:
-            return self._registry.calls_total
+        return self._desk.calls_total()
 
     @property
     def current_handler(self) -> Handler | None:
@@ -457,9 +411,9 @@ class EventEngine:
 
     def dispatch(self, event: Event) -> None:
         """Call the handlers of `event` now; only from the dispatch thread (a source's `pump`, a handler)."""
-        route = self._type_routes.get(event.type)
+        route = self._routes.get(event.type)
         if route is None:
-            route = self._route_of(event.type)
+            route = self._desk.route(event.type)
         if self._to_watch:
             self._watch()
         before = self._current
@@ -483,7 +437,7 @@ class EventEngine:
     def dispatch_batch(self, batch: Iterable[Any]) -> None:
         """`dispatch_market` for each of `batch`, in order."""
         # the hot path of the engine process: one loop, since a call for each event costs what a handler does
-        routes = self._routes
+        routes = self._market_routes
         before = self._current
         rest = iter(batch)
         for data in rest:
@@ -491,7 +445,7 @@ class EventEngine:
             key = (data.__class__, data.symbol, data.exchange)
             route = routes.get(key)
             if route is None:
-                route = self._make_route(key)
+                route = self._desk.market_route(key)
             event_name = ""
             for name, registration in route:
                 if name is not event_name:
@@ -503,7 +457,7 @@ class EventEngine:
             key = (data.__class__, data.symbol, data.exchange)
             route = routes.get(key)
             if route is None:
-                route = self._make_route(key)
+                route = self._desk.market_route(key)
             event_name = ""
             for name, registration in route:
                 if name is not event_name:
@@ -536,140 +490,6 @@ class EventEngine:
                 "slow_handler", handler=registration.name, type=registration.type, stack=self._dispatch_stack()
             )
 
-    # ---- registering
-
-    def _change(self, change: Callable[[], None]) -> None:
-        """Change the registry: one change at a time."""
-        with self._registry_lock:
-            self._deferred.append(change)
-            if self._changing:
-                # by a finalizer or the end of a weakly held object, in the middle of another change: right after it
-                return
-            error: Exception | None = None
-            while self._deferred:
-                self._changing = True
-                try:
-                    self._deferred.popleft()()
-                except Exception as reason:
-                    error = error or reason
-                finally:
-                    self._changing = False
-            self._type_routes.clear()
-            self._routes.clear()
-            if error is not None:
-                raise error
-
-    def _register(self, type: str, handler: Handler, owner: object, weak: bool) -> None:  # noqa: A002
-        if not callable(handler):
-            raise TypeError(f"a handler must be callable, not {handler!r}")
-        if inspect.iscoroutinefunction(handler):
-            raise TypeError(f"a handler is called, not awaited: {handler!r} is a coroutine function")
-        weakly = weak or (isinstance(handler, MethodType) and handler.__self__ is owner)
-
-        def add() -> None:
-            record = self._owner_record(owner)
-            self._registry.add(type, handler, record, self._forget_soon if weakly else None)
-
-        self._change(add)
-
-    def _remove(self, type: str, handler: Handler) -> None:  # noqa: A002 - vn.py's name
-        registration = self._registry.find(type, handler)
-        if registration is not None:
-            self._registry.remove(registration)
-
-    @property
-    def _forget_soon(self) -> Callable[[Registration], None]:
-        here = weakref.ref(self)
-
-        def forget(registration: Registration) -> None:
-            engine = here()
-            if engine is not None:
-                engine._change(lambda: engine._registry.remove(registration))
-
-        return forget
-
-    def _owner_record(self, owner: object) -> OwnerRecord | None:
-        if owner is None:
-            owner = innermost_owner(self)
-            if owner is None:
-                return None
-        if isinstance(owner, Owner):
-            if not owner.belongs_to(self):
-                raise ValueError(f"{owner!r} is of another engine")
-            if owner.closed:
-                raise OwnerClosed(f"owner {owner.name!r} is closed")
-            return owner.record
-        if isinstance(owner, str):
-            record = self._registry.named(owner)
-            if record is None:
-                record = self._registry.open(OwnerRecord(owner, owner))
-            # who uses the name does not keep an object: it stays open until it is closed
-            record.life = None
-            return record
-        return self._object_owner(owner)
-
-    def _named_owner(self, name: str) -> Owner:
-        record = self._registry.named(name)
-        if record is None:
-            record = OwnerRecord(name, name)
-            owner = Owner(self, record)
-            record.life = weakref.ref(owner, self._close_soon(record))
-            self._registry.open(record)
-            return owner
-        known = None if record.life is None else record.life()
-        return known if isinstance(known, Owner) else Owner(self, record)
-
-    def _object_owner(self, owner: object) -> OwnerRecord:
-        record = self._registry.object(owner)
-        if record is None:
-            record = OwnerRecord(id(owner), f"{owner.__class__.__qualname__} object")
-            try:
-                record.life = weakref.ref(owner, self._close_soon(record))
-            except TypeError:
-                raise TypeError(f"{owner!r} cannot be an owner: it cannot be referred to weakly") from None
-            self._registry.open(record)
-        return record
-
-    def _close_soon(self, record: OwnerRecord) -> Callable[[object], None]:
-        here = weakref.ref(self)
-
-        def collected(life: object) -> None:
-            engine = here()
-            if engine is not None:
-                engine._change(lambda: engine._close_collected(record, life))
-
-        return collected
-
-    def _close_collected(self, record: OwnerRecord, life: object) -> None:
-        if record.life is not life:
-            return  # it has been made independent of that object
-        ended = self._registry.close(record)
-        if ended:
-            self._log.info("owner_collected", owner=record.name, handlers=ended)
-
-    # ---- routes
-
-    def _route_of(self, type: str) -> tuple[Registration, ...]:  # noqa: A002 - vn.py's name
-        with self._registry_lock:
-            route = self._registry.of(type) + self._registry.of(GENERAL)
-            if len(self._type_routes) >= ROUTES_MAX:
-                self._type_routes.clear()
-            self._type_routes[type] = route
-        return route
-
-    def _make_route(self, key: tuple[type, str, str]) -> tuple[tuple[str, Registration], ...]:
-        kind, symbol, exchange = key
-        name = EVENT_TYPES[kind]
-        full_name = f"{name}{symbol}.{exchange}"
-        with self._registry_lock:
-            of = self._registry.of
-            parts = ((name, of(name)), (full_name, of(full_name)), (name, of(GENERAL)))
-            route = tuple((part_name, registration) for part_name, part in parts for registration in part)
-            if len(self._routes) >= ROUTES_MAX:
-                self._routes.clear()
-            self._routes[key] = route
-        return route
-
     # ---- calls
 
     def _watch(self) -> None:
@@ -690,9 +510,9 @@ class EventEngine:
         registration.took(ended_ns - started_ns, ended_ns / 1e9)
 
     def _dispatch_timed(self, event: Event) -> None:
-        route = self._type_routes.get(event.type)
+        route = self._routes.get(event.type)
         if route is None:
-            route = self._route_of(event.type)
+            route = self._desk.route(event.type)
         for registration in route:
             self._call_timed(registration, event)
         self._current = None
@@ -711,7 +531,7 @@ class EventEngine:
                 trace="".join(traceback.format_exception(error)),
             )
         if self._suspend_after is not None and in_row >= self._suspend_after:
-            self._change(registration.suspend)
+            self._desk.suspend(registration)
             self._log.error("handler_suspended", handler=registration.name, type=registration.type, in_row=in_row)
 
     # ---- the dispatch thread
@@ -796,12 +616,12 @@ class EventEngine:
 
     def _handle_some(self, hand: Iterator[Any]) -> bool:
         """Handle the next `EVENTS_BETWEEN_LOOKS` of `hand`; False if there is none."""
-        routes = self._type_routes
+        routes = self._routes
         event = None
         for event in islice(hand, EVENTS_BETWEEN_LOOKS):
             route = routes.get(event.type)
             if route is None:
-                route = self._route_of(event.type)
+                route = self._desk.route(event.type)
             for registration in route:
                 self._current = registration
                 registration.calls += 1
@@ -823,13 +643,13 @@ class EventEngine:
     def _drain(self) -> None:
         for source in self._sources:
             source.finish(self._drain_until)
-        while time.monotonic() < self._drain_until:
-            # one at a time: nobody knows how long each takes
-            for event in self._take(1):
-                self._dispatch_timed(event)
-                break
-            else:
-                return
+        for _ in range(DRAIN_ROUNDS):
+            for _ in range(len(self._queue)):
+                if time.monotonic() >= self._drain_until:
+                    return
+                # one at a time: nobody knows how long each takes
+                for event in self._take(1):
+                    self._dispatch_timed(event)
 
     # ---- out of room, out of time
 

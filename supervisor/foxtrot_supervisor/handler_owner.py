@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Protocol
 
-from foxtrot_supervisor.handler_registry import HandlerInfo, OwnerRecord
+from foxtrot_supervisor.handler_registry import GENERAL, HandlerInfo, OwnerRecord
 
 __all__ = ["Owner", "OwnerClosed", "innermost_owner"]
 
@@ -21,8 +21,8 @@ class OwnerClosed(Exception):
     """Something was to be registered for an owner that is closed."""
 
 
-class OwnersEngine(Protocol):
-    """What an owner needs of its EventEngine."""
+class OwnersDesk(Protocol):
+    """Where an owner's handlers are registered."""
 
     def register(
         self,
@@ -32,8 +32,6 @@ class OwnersEngine(Protocol):
         owner: object = None,
         weak: bool = False,
     ) -> None: ...
-
-    def register_general(self, handler: Callable[[Any], Any], *, owner: object = None, weak: bool = False) -> None: ...
 
     def close_owner(self, record: OwnerRecord) -> int: ...
 
@@ -45,10 +43,10 @@ class Owner:
     ``owner``), and is closed at the block's end.
     """
 
-    __slots__ = ("__weakref__", "_engine", "record")
+    __slots__ = ("__weakref__", "_desk", "record")
 
-    def __init__(self, engine: OwnersEngine, record: OwnerRecord) -> None:
-        self._engine = engine
+    def __init__(self, desk: OwnersDesk, record: OwnerRecord) -> None:
+        self._desk = desk
         self.record = record
 
     def __repr__(self) -> str:
@@ -66,11 +64,11 @@ class Owner:
 
     def register(self, type: str, handler: Callable[[Any], Any], *, weak: bool = False) -> None:  # noqa: A002
         """As `EventEngine.register`, for this owner."""
-        self._engine.register(type, handler, owner=self, weak=weak)
+        self._desk.register(type, handler, owner=self, weak=weak)
 
     def register_general(self, handler: Callable[[Any], Any], *, weak: bool = False) -> None:
         """As `EventEngine.register_general`, for this owner."""
-        self._engine.register_general(handler, owner=self, weak=weak)
+        self._desk.register(GENERAL, handler, owner=self, weak=weak)
 
     def handlers(self) -> list[HandlerInfo]:
         """What it has registered."""
@@ -81,7 +79,7 @@ class Owner:
 
         No call of them begins after that; one that has begun goes on. Twice is allowed.
         """
-        return self._engine.close_owner(self.record)
+        return self._desk.close_owner(self.record)
 
     @contextlib.contextmanager
     def registering(self) -> Iterator[None]:
@@ -94,9 +92,9 @@ class Owner:
         finally:
             _within.reset(before)
 
-    def belongs_to(self, engine: object) -> bool:
-        """Whether it came from `engine`."""
-        return self._engine is engine
+    def belongs_to(self, desk: object) -> bool:
+        """Whether its handlers are registered at `desk`."""
+        return self._desk is desk
 
     def __enter__(self) -> Owner:
         if self.closed:
@@ -111,10 +109,10 @@ class Owner:
         self.close()
 
 
-def innermost_owner(engine: object) -> Owner | None:
-    """The open owner of `engine` in whose ``with`` block this runs."""
+def innermost_owner(desk: object) -> Owner | None:
+    """The open owner at `desk` in whose ``with`` block this runs."""
     for here in reversed(_within.get()):
         owner = here()
-        if owner is not None and not owner.closed and owner.belongs_to(engine):
+        if owner is not None and not owner.closed and owner.belongs_to(desk):
             return owner
     return None

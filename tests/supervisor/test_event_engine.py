@@ -522,12 +522,12 @@ def test_stop_before_start_and_put_after_stop(engine: EventEngine) -> None:
 
 
 def test_putters_never_write_into_what_is_no_more_the_engines(tmp_path: Path) -> None:
-    engine = EventEngine()
+    engine = EventEngine(queue_limit=1000, put_wait_s=0.0)
     flowing = True
 
     def put() -> None:
         while flowing:
-            engine.put(Event("eTimer"))
+            engine.put(Event("e"))
             engine.wake()
 
     threads = [threading.Thread(target=put) for _ in range(2)]
@@ -611,6 +611,26 @@ def test_an_interrupt_at_the_end_stops_what_runs() -> None:
             assert out.readline() == "tick\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(LIMIT_S) == 0
+
+
+def test_stop_handles_what_handlers_answer_but_no_flood_without_end(engine: EventEngine) -> None:
+    answers: list[int] = []
+
+    def answer(event: Event) -> None:
+        answers.append(event.data)
+        if event.data < 3:
+            engine.put(Event("e", event.data + 1))
+
+    engine.register("e", answer)
+    engine.register("endless", lambda _: engine.put(Event("endless")))
+    engine.put(Event("e", 0))
+    engine.put(Event("endless"))
+    engine.start()
+    started = time.monotonic()
+    report = engine.stop(30.0)
+    assert time.monotonic() - started < LIMIT_S
+    assert answers == [0, 1, 2, 3]
+    assert report.left_by_class == {"endless": 1}
 
 
 # ---- the queue

@@ -227,7 +227,7 @@ def test_a_finalizer_may_register_and_unregister_in_the_middle_of_a_change(engin
     Dying()
     engine.register("e", Nosy())
     assert sorted(info.type for info in engine.handlers()) == ["e", "e", "late"]
-    assert engine._registry.find("e", other) is None
+    assert engine._desk._registry.find("e", other) is None
 
 
 def test_an_owner_may_close_from_any_thread_while_events_flow() -> None:
