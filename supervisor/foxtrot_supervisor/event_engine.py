@@ -13,12 +13,14 @@ directly, without a queue between, so a batch costs one wake-up and no hand-over
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import select
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol
@@ -728,7 +730,9 @@ class EventEngine:
 def _exchange(poller: select.epoll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
     for source in before:
         if source not in after:
-            poller.unregister(source.fileno())
+            # once let go, its owner may have closed it; then it has gone from the poller by itself
+            with contextlib.suppress(OSError, ValueError):
+                poller.unregister(source.fileno())
     for source in after:
         if source not in before:
             poller.register(source.fileno(), select.EPOLLIN)

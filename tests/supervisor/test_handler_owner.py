@@ -201,35 +201,6 @@ def test_what_cannot_be_an_owner_is_refused(engine: EventEngine) -> None:
     assert engine.handler_count() == 0
 
 
-def test_a_finalizer_may_register_and_unregister_in_the_middle_of_a_change(engine: EventEngine) -> None:
-    class Dying:
-        def __init__(self) -> None:
-            self.itself = self  # only the collector ends it
-
-        def __del__(self) -> None:
-            engine.unregister("e", other)
-            engine.register("late", handler)
-
-    class Nosy:
-        """A handler that is compared while the registry changes."""
-
-        def __call__(self, _: Event) -> None:
-            pass
-
-        def __eq__(self, another: object) -> bool:
-            gc.collect()
-            return self is another
-
-        __hash__ = None  # type: ignore[assignment]
-
-    engine.register("e", other)
-    engine.register("e", Nosy())
-    Dying()
-    engine.register("e", Nosy())
-    assert sorted(info.type for info in engine.handlers()) == ["e", "e", "late"]
-    assert engine._desk._registry.find("e", other) is None
-
-
 def test_an_owner_may_close_from_any_thread_while_events_flow() -> None:
     engine = EventEngine()
     flowing = True
