@@ -402,6 +402,8 @@ class Embedding:
         self._note_incarnation(incarnation)
         runtime.hello()
         self._host.serve(runtime)
+        if self._starts > 1:
+            self._host.receiver.tell_holes()
         runtime.ready()
         self._beating = self._loop.create_task(runtime.beat(), name="heartbeat")
 
@@ -518,10 +520,11 @@ class Embedding:
                 gone = msgspec.structs.replace(known, state="EXITED", cause=f"the supervisor has died: {text}")
                 self._workers[name] = gone
                 self._put(msgspec.convert(gone, WorkerStatus, from_attributes=True))
-        kept = {os.path.basename(endpoints.ipc_path(endpoints.data_endpoint(self._run_dir.path)))}
-        kept.add(os.path.basename(endpoints.tap_path(self._run_dir.path)))
+        path = self._run_dir.path
+        its_own = (endpoints.ipc_path(endpoints.child_control_endpoint(path)), endpoints.operator_path(path))
+        names = {os.path.basename(each) for each in (*its_own, endpoints.nursery_path(path))}
         for name in self._run_dir.files():
-            if name not in kept and parse_ring_name(name) is None:
+            if name in names or name.startswith("stacks-"):
                 self._run_dir.remove(name)
 
     def _on_watch_ended(self, task: asyncio.Task[None]) -> None:

@@ -157,6 +157,7 @@ class EventReceiver:
         self._begun = False
         self._told_unsaved = False
         self._abandoned = False
+        self._holes_wanted = False
         self._look_at = 0.0
         self.events_total = 0
         self.redelivered_total = 0
@@ -202,6 +203,10 @@ class EventReceiver:
                     self._reading[worker] = self._sources[worker]
             self._check_accounts()
             self._tell_bounds()
+            if self._holes_wanted:
+                self._holes_wanted = False
+                for group in self._groups.values():
+                    self._tell_holes_of(group)
         if self._reading:
             more = self._read_rings(now) or more
         return more
@@ -225,6 +230,10 @@ class EventReceiver:
                         pass
 
     # ---- from other threads
+
+    def tell_holes(self) -> None:
+        """Tell `on_hole` of every open hole once more, within `LOOK_S`: for a supervisor that knows of none."""
+        self._holes_wanted = True
 
     def abandon(self) -> None:
         """Take nothing more: the run directory goes, though the dispatch thread has not come back."""
@@ -330,12 +339,15 @@ class EventReceiver:
             group = self._groups[key] = _Group(connection or worker, StreamMerge(rules), save)
             for stream in positions.restored(key) if positions is not None else ():
                 group.merge.restore(stream)
-            if self._on_hole is not None:
-                for hole in group.merge.open_holes():
-                    self._on_hole(group.name, hole)
+            self._tell_holes_of(group)
         elif rules:
             group.merge.follow(rules)
         return group
+
+    def _tell_holes_of(self, group: _Group) -> None:
+        if self._on_hole is not None:
+            for hole in group.merge.open_holes():
+                self._on_hole(group.name, hole)
 
     # ---- applying
 

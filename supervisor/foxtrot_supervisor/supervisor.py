@@ -14,6 +14,7 @@ whatever it ends of, everything it started ends too.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -35,7 +36,7 @@ from foxtrot_protocol.control import (
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_supervisor.application_log import ApplicationLog
 from foxtrot_supervisor.child_specs import Targets, engine_settings
-from foxtrot_supervisor.config import check_document, default_config
+from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, check_document, default_config
 from foxtrot_supervisor.config_file import load_config
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.embedding import Embedding, EmbeddingOptions
@@ -312,14 +313,30 @@ def read_config(config: Config) -> FoxtrotConfig:
     """`config`, checked; raises `ConfigInvalid` with every mistake. Connections may be without symbols here."""
     if config is None:
         return default_config()
+    known = _catalog.cache_info().currsize > 0
+    try:
+        return _read_config(config)
+    except ConfigInvalid:
+        if not known:
+            raise
+        _catalog.cache_clear()  # what was not installed then may be now
+        return _read_config(config)
+
+
+@functools.cache
+def _catalog() -> dict[str, ExchangeInfo]:
+    # it takes a process of its own, half a second: once for all supervisors of this one
+    return read_catalog()
+
+
+def _read_config(config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str]) -> FoxtrotConfig:
     if isinstance(config, str | os.PathLike):
-        return load_config(os.fspath(config), without_symbols=True)
-    document = config if isinstance(config, dict) else _document(config)
+        return load_config(os.fspath(config), catalog=_catalog, without_symbols=True)
     return check_document(
-        document,
+        config if isinstance(config, dict) else _document(config),
         source="configuration",
         folder=os.getcwd(),
-        exchanges=read_catalog(),
+        exchanges=_catalog(),
         is_file=os.path.isfile,
         without_symbols=True,
     )

@@ -233,7 +233,7 @@ def test_what_does_not_serve_is_named(tmp_path: Path) -> None:
     document["connections"][0]["url"] = "ws://127.0.0.1:9"  # nobody listens
     with Supervisor(document, run_dir=tmp_path / "run") as supervisor:
         with pytest.raises(NotReady, match=r"one\.a is (STARTING|CONNECTING|BACKOFF)"):
-            supervisor.wait_ready(2.0)
+            supervisor.wait_ready(1.0)
         assert supervisor.phase == "up"
 
 
@@ -334,19 +334,29 @@ def test_both_killed_and_the_directory_is_taken_over(tmp_path: Path) -> None:
         application.wait_gone(1.0)
 
 
+_SLOW = pytest.mark.skipif(os.environ.get("FOXTROT_SLOW") != "yes", reason='slow; FOXTROT_SLOW is not "yes"')
+
+_ENDS = {
+    "the-end-of-the-script": "pass",
+    "exec": "os.execv('/bin/sleep', ['sleep', '30'])",
+    "killed-with-a-forked-copy-that-lives-on": (
+        "os.fork() or (os.close(1), time.sleep(20), os._exit(0)); os.kill(os.getpid(), signal.SIGKILL)"
+    ),
+}
+_MORE_ENDS = {
+    "exit": "sys.exit(3)",
+    "exception": "raise RuntimeError('mine')",
+    "without-cleaning-up": "os._exit(3)",
+    "terminated": "os.kill(os.getpid(), signal.SIGTERM)",
+    "no-reference-left": "del supervisor",
+}
+
+
 @pytest.mark.parametrize(
     "end",
     [
-        "pass",
-        "sys.exit(3)",
-        "raise RuntimeError('mine')",
-        "os._exit(3)",
-        "os.kill(os.getpid(), signal.SIGTERM)",
-        "os.execv('/bin/sleep', ['sleep', '30'])",
-        # a forked copy that lives on, with everything that was open
-        "os.fork() or (os.close(1), time.sleep(20), os._exit(0)); os.kill(os.getpid(), signal.SIGKILL)",
-        # ended by the interpreter, though another thread started it
-        "del supervisor",
+        *(pytest.param(code, id=name) for name, code in _ENDS.items()),
+        *(pytest.param(code, id=name, marks=_SLOW) for name, code in _MORE_ENDS.items()),
     ],
 )
 def test_an_application_that_ends_without_a_word_leaves_nothing(tmp_path: Path, end: str) -> None:

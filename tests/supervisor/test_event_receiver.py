@@ -710,3 +710,38 @@ def note_into(told: list[str]) -> Any:
         raise structlog.DropEvent
 
     return note
+
+
+def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
+    told: list[tuple[str, str, str]] = []
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    engine = EventEngine()
+    receiver = EventReceiver(
+        context,
+        endpoints.data_endpoint(str(tmp_path)),
+        "float",
+        engine,
+        structlog.get_logger(),
+        lambda _: None,
+        run_dir=str(tmp_path),
+        on_drained=lambda *_: None,
+        on_hole=lambda connection, hole: told.append((connection, hole.first_id, hole.last_id)),
+    )
+    engine.attach(receiver)
+    engine.start()
+    ring = RingWriter(
+        str(tmp_path), "c.a", 1, CAPACITY_MIN * 16, connection="c", side="a", rules={EVENT_MARKET_TRADE: "sequence"}
+    )
+    encoder = BatchEncoder("c.a", 1)
+    for sequence, trade_id in ((1, "10"), (2, "15")):
+        trade = Trade("SIM", "BTCUSDT", 1, 2, "1.5", "2", "buy", trade_id)
+        assert ring.append(sequence, 1, encoder.encode(sequence, 77, [trade]))
+    wait_until(lambda: told, LIMIT_S, "the hole")
+    receiver.tell_holes()
+    wait_until(lambda: len(told) == 2, LIMIT_S, "the hole once more")
+    assert told == [("c", "11", "14")] * 2
+    receiver.abandon()
+    assert engine.stop(LIMIT_S).clean
+    receiver.close()
+    ring.close()
+    context.term()
