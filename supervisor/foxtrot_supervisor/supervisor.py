@@ -45,6 +45,7 @@ from foxtrot_supervisor.end_report import EndReport
 from foxtrot_supervisor.engine_process import load_handlers, make_engine
 from foxtrot_supervisor.event_engine import EventEngine
 from foxtrot_supervisor.exchange_catalog import read_catalog
+from foxtrot_supervisor.lifecycle import State
 from foxtrot_supervisor.process import start_ticks_of_this_process
 from foxtrot_supervisor.recovery import recover
 from foxtrot_supervisor.run_dir import RunDir, default_path
@@ -65,6 +66,8 @@ END_MARGIN_S = 15.0
 """How long `stop` waits beyond its time for what it killed, and for what is at hand."""
 
 POLL_S = 0.05
+
+_SETTLED = frozenset({State.RUNNING.value, State.EXITED.value, State.FATAL.value, State.LOST.value})
 
 
 class Supervisor:
@@ -227,8 +230,8 @@ class Supervisor:
     def subscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
         """Add symbols to a connection, without reconnecting; also for every later process of it.
 
-        Waits until the exchange has acknowledged them. A connection that was configured without symbols is started
-        with its first ones. Raises `RequestFailed`.
+        Waits for workers that are on their way, and until the exchange has acknowledged. A connection that was
+        configured without symbols is started with its first ones. Raises `RequestFailed`.
         """
         wanted = list(dict.fromkeys(symbols))
         deadline = time.monotonic() + timeout_s
@@ -236,15 +239,14 @@ class Supervisor:
         with self._lock:
             first = embedding.is_without_symbols(connection)
             if first:
+                # first of all remembered: should the supervisor be replaced just now, the next one starts it
+                embedding.remember(connection, wanted, added=True)
                 embedding.order_again(connection, wanted)
                 self._request(ReloadRequest(), timeout_s)
-            embedding.remember(connection, wanted, added=True)
         if not first:
-            try:
-                self._request(SubscribeRequest(connection, wanted), max(0.1, deadline - time.monotonic()))
-            except RequestFailed:
-                embedding.remember(connection, wanted, added=False)
-                raise
+            self._await_workers(connection, deadline)
+            self._request(SubscribeRequest(connection, wanted), max(0.1, deadline - time.monotonic()))
+        embedding.remember(connection, wanted, added=True)
 
     def unsubscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
         """Remove symbols from a connection, without reconnecting. Raises `RequestFailed`."""
@@ -285,6 +287,15 @@ class Supervisor:
     def _wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         with self._started().changed:
             return self._started().changed.wait_for(condition, timeout_s)
+
+    def _await_workers(self, connection: str, deadline: float) -> None:
+        """Workers of `connection` that are on their way cannot be asked yet: wait for them."""
+        while time.monotonic() < deadline:
+            workers = self.status(max(0.1, deadline - time.monotonic()))["workers"]
+            named = [each for each in workers if connection in (each["name"], each["connection"])]
+            if all(each["state"] in _SETTLED or each["desired"] == "STOPPED" for each in named):
+                return
+            time.sleep(POLL_S)
 
     def _request(self, request: Request, timeout_s: float) -> dict[str, Any]:
         """The supervisor's answer; while it is being started again, it is waited for."""

@@ -105,9 +105,8 @@ def test_a_connection_without_symbols_is_started_by_its_first(tmp_path: Path) ->
     document = config()
     document["connections"].append({**document["connections"][0], "name": "later", "symbols": []})
     with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS, import_path=str(ROOT)) as supervisor:
-        status = supervisor.wait_ready(LIMIT_S)
-        pid = status["workers"][0]["pid"]
-        supervisor.subscribe("one", ["ETHUSDT"])
+        supervisor.subscribe("one", ["ETHUSDT"])  # its worker is still on its way
+        pid = supervisor.wait_ready(LIMIT_S)["workers"][0]["pid"]
         supervisor.subscribe("later", ["SOLUSDT"])
         workers = {worker["name"]: worker for worker in supervisor.wait_ready(LIMIT_S)["workers"]}
         assert {name: worker["state"] for name, worker in workers.items()} == {"one.a": "RUNNING", "later.a": "RUNNING"}
