@@ -15,10 +15,9 @@ from typing import Any
 
 from foxtrot_protocol.events import EVENT_LOG, EVENT_TICK, TickData
 from foxtrot_supervisor import run_dir
-from foxtrot_supervisor.config import ConfigInvalid
-from foxtrot_supervisor.embedding_errors import RequestFailed, SupervisorFailed
+from foxtrot_supervisor.embedding_errors import RequestFailed
 from foxtrot_supervisor.event_engine import Event
-from foxtrot_supervisor.exchange_catalog import CatalogUnavailable, read_catalog
+from foxtrot_supervisor.exchange_catalog import read_catalog
 from foxtrot_supervisor.gateway_settings import GatewaySettings, connection_name
 from foxtrot_supervisor.supervisor import Supervisor, read_config
 
@@ -67,7 +66,7 @@ class GatewayFeed:
         return self._supervisor
 
     def connect(self, settings: GatewaySettings) -> bool:
-        """Begin to start the supervised part; False if that was done before."""
+        """Begin to start the supervised part; False if that was done before, and has not failed."""
         with self._lock:
             if self._settings is not None or self._closed:
                 return False
@@ -119,16 +118,19 @@ class GatewayFeed:
                 if self._closed or (self._supervisor is not None and not self._orders):
                     self._thread = None
                     return
+            if self._supervisor is not None:
+                self._subscribe(self._supervisor)
+                continue
             try:
-                if self._supervisor is None:
-                    self._start()
-                else:
-                    self._subscribe(self._supervisor)
-            except (SupervisorFailed, ConfigInvalid, CatalogUnavailable, RuntimeError, OSError, LookupError) as error:
-                self._on_text(f"market data cannot be had: {error}", _ERROR)
+                self._start()
+            except Exception as error:  # whatever it is has to be said: nobody waits for this thread
                 with self._lock:
-                    self._thread = None
-                    return
+                    # it can be tried again
+                    self._thread, self._supervisor, self._settings = None, None, None
+                    closed = self._closed
+                if not closed:
+                    self._on_text(f"not connected: {type(error).__name__}: {error}", _ERROR)
+                return
 
     def _start(self) -> None:
         settings = self._settings

@@ -52,6 +52,12 @@ def test_ticks_come_and_closing_leaves_nothing(tmp_path: Path) -> None:
         wait_until(lambda: len(ticks) > 10 and ticks[-1].bid_price_5, 40, f"ticks: {logs}")
         adapter.subscribe(SimpleNamespace(symbol="NONSENSE-1", exchange="SIM"))
         wait_until(lambda: any("NONSENSE-1" in text for text in logs), 40, "an answer to what cannot be subscribed")
+        second = SupervisedAdapter(engine, "SECOND")
+        second.connect({"exchange": "sim", "run_dir": str(tmp_path / "run")})
+        wait_until(lambda: any("not connected: AlreadyRunning" in text for text in logs), 20, "a refusal")
+        second.connect({"exchange": "mars"})
+        wait_until(lambda: any("not connected: ConfigInvalid" in text for text in logs), 20, "another")
+        second.close()
     finally:
         adapter.close()
     assert isinstance(ticks[0], TickData)
