@@ -66,8 +66,9 @@ class FoldFigures(Struct, frozen=True):
 class MarketFolds:
     """Ticks by `ticks` (None: none) and bars of `intervals` for `engine`, from now until `close`.
 
-    `origin` tells, on the dispatch thread, whose events are being dispatched. `gateway_name` stands in each tick ("":
-    the exchange's name).
+    `origin` tells, on the dispatch thread, whose events are being dispatched; None as `origin`: events are folded
+    whoever dispatches them, else only those whose worker is known, so that of several supervised parts that share
+    an EventEngine each folds its own. `gateway_name` stands in each tick ("": the exchange's name).
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class MarketFolds:
         ticks: TickRule | None = "change",
         tick_interval_s: float = 0.5,
         intervals: Sequence[str] = (),
-        origin: Callable[[], Origin] = Origin,
+        origin: Callable[[], Origin] | None = None,
         gateway_name: str = "",
     ) -> None:
         self._engine = engine
-        self._origin = origin
+        self._origin = origin or Origin
+        self._known_only = origin is not None
         self._tick_fold = TickFold(ticks or "change", int(tick_interval_s * 1e9), gateway_name)
         self._bar_fold = BarFold(list(intervals))
         self._deaths = _Deaths()
@@ -145,6 +147,8 @@ class MarketFolds:
         if wants.doubled(event):
             return
         origin = self._origin()
+        if self._known_only and not origin.worker:
+            return
         data = event.data
         if self._deaths.is_left_over(origin) and data.__class__ is not Trade:
             return  # what a dead process had parsed: true, but not how things stand
@@ -154,6 +158,8 @@ class MarketFolds:
 
     def _on_bar_event(self, event: Event) -> None:
         data = event.data
+        if self._known_only and not self._origin().worker:
+            return
         if data.__class__ is Bar:
             if not self._making_bars:
                 self._bar_fold.exchange_bar(data)

@@ -214,6 +214,21 @@ def test_by_interval_the_timer_brings_what_is_left() -> None:
     folds.close()
 
 
+def test_of_several_parts_that_share_an_engine_each_folds_its_own() -> None:
+    engine, ticks, bars = EventEngine(), Collected(), Collected()
+    now = [Origin("one", "one.a", 1)]
+    first = MarketFolds(engine, intervals=["1m"], origin=lambda: now[0])
+    second = MarketFolds(engine, intervals=["1m"], origin=Origin)
+    engine.register("eTick.", ticks)
+    engine.register("eBar.", bars)
+    for at_ns in (NOW - 1, NOW, NOW + MINUTE):
+        engine.dispatch_market(trade(at_ns))
+    assert (len(ticks), len(bars)) == (3, 1)
+    assert (first.figures().ticks_total, second.figures().ticks_total) == (3, 0)
+    first.close()
+    second.close()
+
+
 def test_off_means_off() -> None:
     engine, seen = EventEngine(), Collected()
     folds = MarketFolds(engine, ticks=None)
