@@ -10,6 +10,7 @@ emptied.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import select
@@ -25,6 +26,7 @@ from foxtrot_supervisor.audit import audit, take_baseline
 from foxtrot_supervisor.config import ConfigInvalid, Problem
 from foxtrot_supervisor.embedding_wire import (
     ORDER_NAME,
+    Alive,
     Call,
     Ended,
     News,
@@ -95,6 +97,7 @@ def _supervise(run_dir: RunDir, order: StartOrder, pidfd: int) -> tuple[int, dic
             pidfd=pidfd,
             lifeline=LIFELINE,
             call=lambda incarnation: _tell(order.news, Call(incarnation)),
+            alive=lambda: _tell_if_there_is_room(order.news, Alive()),
             incarnations_before=order.incarnations_before,
         ),
         on_serving=lambda: _tell(order.news, Serving(os.getpid())),
@@ -132,6 +135,13 @@ def _hold(pid: int) -> int | None:
         os.close(pidfd)
         return None
     return pidfd
+
+
+def _tell_if_there_is_room(descriptor: int, news: News) -> None:
+    """An application that does not read must not hold up its supervisor; so short a line is written whole or not."""
+    os.set_blocking(descriptor, False)
+    with contextlib.suppress(OSError):
+        os.write(descriptor, encode_news(news))
 
 
 def _tell(descriptor: int, news: News) -> None:

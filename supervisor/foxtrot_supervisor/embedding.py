@@ -37,17 +37,18 @@ from foxtrot_supervisor.bounded_call import call_within
 from foxtrot_supervisor.child_specs import ENGINE, Targets, engine_settings
 from foxtrot_supervisor.embedded_child import SupervisorChild, write_order
 from foxtrot_supervisor.embedding_errors import SupervisorFailed
-from foxtrot_supervisor.embedding_wire import Call, Ended, News, Serving
+from foxtrot_supervisor.embedding_wire import Alive, Call, Ended, News, Serving
 from foxtrot_supervisor.end_report import EndReport, report_of
 from foxtrot_supervisor.engine_host import DispatchEnded, EngineHost
 from foxtrot_supervisor.escalation import Ladder, StopLimits
 from foxtrot_supervisor.event_engine import Event, EventEngine, QueueFull
+from foxtrot_supervisor.health import Health, HealthLimits, Watch, gap_s_max, look_s
 from foxtrot_supervisor.lifecycle import PROCESS_STATES
 from foxtrot_supervisor.process import ExitStatus
 from foxtrot_supervisor.recovery import tell_what_is_left_in_rings
 from foxtrot_supervisor.restart import GiveUp, RestartLimits, RestartPolicy, Retry
 from foxtrot_supervisor.run_dir import RunDir
-from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.settings import FoxtrotConfig, SupervisorConfig
 from foxtrot_supervisor.survivors import end_survivors
 
 __all__ = [
@@ -112,6 +113,8 @@ class _End(Struct):
     told: Ended | None
     served_s: float
     failure: str = "it survives SIGKILL"
+    hung: str = ""
+    """Why it was killed, if it was for that."""
 
     @property
     def died(self) -> bool:
@@ -124,7 +127,8 @@ class _End(Struct):
         if self.status is None:
             return self.failure
         if self.status.signal is not None:
-            return f"it was killed by {signal.Signals(self.status.signal).name}"
+            how = f"it was killed by {signal.Signals(self.status.signal).name}"
+            return f"{how}: {self.hung}" if self.hung else how
         return f"it ended with exit code {self.status.exit_code}"
 
 
@@ -176,6 +180,9 @@ class Embedding:
         self._letting_go: asyncio.Task[None] | None = None
         self._told: Ended | None = None
         self._serving_since: float | None = None
+        self._life: Watch | None = None
+        """Of the living supervisor."""
+        self._hung = ""
         self._ever_served = False
         self._starts = 0
         self._incarnations_seen = 0
@@ -264,12 +271,13 @@ class Embedding:
         watching = asyncio.create_task(host.watch.run(), name="slow-handler-watch")
         watching.add_done_callback(self._on_watch_ended)
         exiting = asyncio.create_task(self._watch_interpreter(), name="interpreter-watch")
+        judging = asyncio.create_task(self._watch_supervisor(), name="supervisor-watch")
         try:
             cause = await self._supervise()
         finally:
-            for task in (watching, exiting):
+            for task in (watching, exiting, judging):
                 task.cancel()
-            await asyncio.gather(watching, exiting, return_exceptions=True)
+            await asyncio.gather(watching, exiting, judging, return_exceptions=True)
             left = await self._close()
         self._finish(cause, left)
 
@@ -319,6 +327,8 @@ class Embedding:
         self._wished.clear()
         self._told = None
         self._serving_since = None
+        self._life = Watch(_life_limits(self._wanted.supervisor), time.monotonic(), alive_before_ready=True)
+        self._hung = ""
         self._starts += 1
         self._in_force = self._wanted
         if self._starts > 1:
@@ -350,7 +360,7 @@ class Embedding:
             self._child.close()
             self._child = None
         served_s = 0.0 if self._serving_since is None else time.monotonic() - self._serving_since
-        end = _End(dead.result() if dead.done() else None, self._told, served_s)
+        end = _End(dead.result() if dead.done() else None, self._told, served_s, hung=self._hung)
         self._announce("EXITED", end.text, end.status)
         return end
 
@@ -368,7 +378,13 @@ class Embedding:
     # ---- what the supervisor says
 
     def _on_news(self, news: News) -> None:
+        if self._life is not None:
+            self._life.heard(time.monotonic())
+        if isinstance(news, Alive):
+            return
         if isinstance(news, Serving):
+            if self._life is not None:
+                self._life.ready(time.monotonic())
             self._serving_since = time.monotonic()
             self._ever_served = True
             self._announce("RUNNING", "", None)
@@ -538,6 +554,23 @@ class Embedding:
             await asyncio.sleep(EXIT_LOOK_S)
         self._take_wish("stop", EXIT_STOP_S, "the application has ended without a stop")
 
+    async def _watch_supervisor(self) -> None:
+        """One that hangs is killed, as it does itself with its children; then what follows from its death follows."""
+        looked_at = time.monotonic()
+        while True:
+            await asyncio.sleep(look_s(self._in_force.supervisor.hung_s))
+            before, looked_at = looked_at, time.monotonic()
+            life, child, hung_s = self._life, self._child, self._in_force.supervisor.hung_s
+            if life is None or child is None or not self._wished_for("run"):
+                continue
+            if looked_at - before > gap_s_max(hung_s):
+                life.discount(looked_at - before, looked_at)  # we did not run ourselves
+            verdict = life.verdict(looked_at)
+            if verdict in (Health.HUNG, Health.MUTE):
+                self._life = None
+                self._hung = f"no sign of life for {hung_s:g} s" if verdict is Health.HUNG else "it never served"
+                child.signal(signal.SIGKILL)
+
     # ---- the end
 
     async def _close(self) -> list[str]:
@@ -582,6 +615,10 @@ class Embedding:
         while not self._engine.detach(self._host.receiver, LATE_LOOK_S):
             pass
         self._close_data_plane()
+
+
+def _life_limits(config: SupervisorConfig) -> HealthLimits:
+    return HealthLimits(config.hello_s, config.ready_s, config.late_s, config.hung_s)
 
 
 _LIVING = frozenset(state.value for state in PROCESS_STATES)

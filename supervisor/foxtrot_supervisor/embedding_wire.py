@@ -19,6 +19,7 @@ from foxtrot_supervisor.settings import FoxtrotConfig
 __all__ = [
     "NEWS_BYTES_MAX",
     "ORDER_NAME",
+    "Alive",
     "Call",
     "Ended",
     "News",
@@ -70,6 +71,10 @@ class Call(Struct, tag="call", frozen=True):
     incarnation: int
 
 
+class Alive(Struct, tag="alive", frozen=True):
+    """The supervisor's control loop turns."""
+
+
 class Ended(Struct, tag="ended", frozen=True):
     """Everything has ended: exit code, and the outcome as an operator's `stop` is told it."""
 
@@ -77,7 +82,7 @@ class Ended(Struct, tag="ended", frozen=True):
     outcome: dict[str, Any] = {}
 
 
-News: TypeAlias = Serving | Call | Ended
+News: TypeAlias = Serving | Call | Alive | Ended
 
 _news_decoder = msgspec.json.Decoder(News)
 

@@ -179,6 +179,8 @@ class Application(Struct, frozen=True):
     """The other end is its alone: at its end it is gone, or has become another program."""
     call: Callable[[int], None]
     """Tells it that it is to be the engine, by this incarnation: it then says HELLO."""
+    alive: Callable[[], None]
+    """Tells it that the supervisor's control loop turns."""
     incarnations_before: int = 0
     """Incarnations that an earlier supervisor of this application may have used."""
 
@@ -484,6 +486,8 @@ class Runner:
             self._later("snapshot", 0.0, self._snapshot)
         if self._systemd.watchdog_s is not None:
             self._later("watchdog", 0.0, self._watchdog)
+        if self._application is not None:
+            self._later("alive", 0.0, self._show_alive)
 
     async def _wind_up(self, code: int, context: zmq.Context[zmq.Socket[bytes]]) -> int:
         await self._end_strays()
@@ -995,13 +999,24 @@ class Runner:
     # ---- systemd
 
     def _watchdog(self) -> None:
-        """Say that the control loop turns, if it does: one input goes all the way through the core and its effects."""
+        """Say that the control loop turns, if it does."""
         assert self._systemd.watchdog_s is not None
-        before = self._turns
-        self._tick()
-        if self._turns > before:
+        if self._turns_still():
             self._systemd.watchdog()
         self._later("watchdog", self._systemd.watchdog_s / 3.0, self._watchdog)
+
+    def _show_alive(self) -> None:
+        """The same to the application, as children do it to us."""
+        assert self._application is not None
+        if self._turns_still():
+            self._application.alive()
+        self._later("alive", self._config.supervisor.heartbeat_s, self._show_alive)
+
+    def _turns_still(self) -> bool:
+        """One input goes all the way through the core and its effects."""
+        before = self._turns
+        self._tick()
+        return self._turns > before
 
     def _tell_systemd(self) -> None:
         if not self._systemd.present:

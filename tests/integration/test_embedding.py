@@ -292,6 +292,29 @@ def test_a_supervisor_that_dies_too_often_is_given_up_until_it_is_wanted_again(t
         assert supervisor.stop().clean
 
 
+def test_a_supervisor_that_hangs_is_replaced(tmp_path: Path) -> None:
+    document = config(hung_s=1.0)
+    causes: list[str] = []
+    with Supervisor(
+        document,
+        run_dir=tmp_path / "run",
+        targets=TEST_TARGETS,
+        import_path=str(ROOT),
+        on_phase=lambda phase, cause: causes.append(cause) if phase == "down" else None,
+    ) as supervisor:
+        pid = supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: causes, LIMIT_S, "its hanging to be told")
+        assert "no sign of life for 1 s" in causes[0]
+        assert supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"] != pid
+        pid = supervisor.status()["supervisor"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        report = supervisor.stop(1.0)  # and at the end nobody waits for it
+    assert (report.exit_code, report.clean, report.audit) == (1, False, {})
+    assert not is_alive(pid)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_stopped_by_an_operator(tmp_path: Path) -> None:
     with with_test_children(tmp_path) as supervisor:
         supervisor.wait_ready(LIMIT_S)

@@ -7,6 +7,7 @@ import pytest
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.embedding_wire import (
     NEWS_BYTES_MAX,
+    Alive,
     Call,
     Ended,
     News,
@@ -30,7 +31,7 @@ ORDER = StartOrder(
     import_path="/a",
     log_level="info",
 )
-NEWS: list[News] = [Serving(9), Call(1001), Ended(4, {"children": [], "exit_code": 4}), Ended(1)]
+NEWS: list[News] = [Serving(9), Call(1001), Alive(), Ended(4, {"children": [], "exit_code": 4}), Ended(1)]
 
 
 def test_an_order_comes_back_as_it_was() -> None:
