@@ -143,6 +143,9 @@ class RestartPolicy:
     def restarted(self, now: float, crashed: bool) -> None:
         """A restart that `died` allowed takes place now."""
         if crashed:
+            # a high intensity must not keep what is past counting
+            while self._crash_restarts and now - self._crash_restarts[0] > self._limits.period_s:
+                self._crash_restarts.popleft()
             self._crash_restarts.append(now)
 
     def forgive(self) -> None:

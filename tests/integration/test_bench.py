@@ -18,6 +18,7 @@ from foxtrot_protocol.spec import SimulatorSettings
 from foxtrot_supervisor import bench, bench_chain, bench_report, procfs
 from foxtrot_supervisor.bench_statistics import LatencyFigures
 
+pytestmark = pytest.mark.alone
 LIMIT_S = 20.0
 
 

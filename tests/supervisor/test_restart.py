@@ -136,6 +136,13 @@ def test_what_is_no_crash_is_never_given_up(verdict: ExitVerdict) -> None:
         policy.restarted(0.0, follows.crashed)
 
 
+def test_what_is_past_counting_is_not_kept() -> None:
+    policy = policy_of(limits=msgspec.structs.replace(LIMITS, intensity=1_000_000))
+    for second in range(1000):
+        policy.restarted(float(second), crashed=True)
+    assert list(policy._crash_restarts) == [float(second) for second in range(939, 1000)]
+
+
 def test_what_is_no_crash_does_not_use_up_the_intensity() -> None:
     policy = policy_of()
     for _ in range(20):
