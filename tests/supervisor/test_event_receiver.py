@@ -541,9 +541,15 @@ def used_up(*twins: Twin) -> None:
     wait_until(lambda: all(twin.ring.used_bytes == 0 for twin in twins), LIMIT_S, "all rings to be done with")
 
 
+def both_found(bench: Bench) -> None:
+    groups = bench.receiver._groups
+    wait_until(lambda: "c" in groups and groups["c"].merge.sides_open == 2, LIMIT_S, "both rings to be found")
+
+
 def test_copies_of_a_twin_are_dropped_counted_and_not_tapped(make_bench: Any, make_twin: Any) -> None:
     bench = make_bench()
     a, b = make_twin(bench, "a"), make_twin(bench, "b")
+    both_found(bench)
     a.commit(1, 2, 3)
     used_up(a)
     b.commit(2, 3, 4, sent=False)
@@ -585,11 +591,7 @@ def test_a_twin_that_brings_nothing_is_waited_for_so_long_and_once(
     a = make_twin(bench, "a")
     make_twin(bench, "b")
     a.commit(1)
-    wait_until(
-        lambda: "c" in bench.receiver._groups and bench.receiver._groups["c"].merge.sides_open == 2,
-        LIMIT_S,
-        "both rings to be found",
-    )
+    both_found(bench)
     a.commit(5)
     a.commit(9)
     began = time.monotonic()
