@@ -389,11 +389,11 @@ class EventReceiver:
             reader.mark(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
         # if this breaks off, the successor makes it up from the record, whose room is given back last of all
         merge.settle(ring.group.save)
+        self._tell_holes(ring.group, admission)
         if reader is not None:
             reader.skip(end)
         self._go_on(ring)
         self._tap(data, admission)
-        self._tell_holes(ring.group, admission)
         if given:
             ended_ns = time.time_ns()
             count = len(given)

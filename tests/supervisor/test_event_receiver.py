@@ -53,6 +53,7 @@ class Bench:
         self.engine.register(EVENT_MARKET_TRADE, lambda event: self.seen.append(event.data))
         self.engine.register(EVENT_GAP, lambda event: self.seen.append(event.data))
         self.engine.start()
+        wait_until(lambda: self.receiver._begun, LIMIT_S, "the first look")
         self.push = self.context.socket(zmq.PUSH)
         self.push.connect(endpoint)
         self.encoders: dict[int, BatchEncoder] = {}
@@ -620,6 +621,7 @@ def test_the_other_side_of_a_rotation_goes_on_where_the_old_one_ended(make_bench
     bench = make_bench()
     old = make_twin(bench, "a")
     old.commit(1, 2)
+    used_up(old)
     new = make_twin(bench, "b")
     new.commit(2, 3)
     old.commit(3, 4)
@@ -686,9 +688,9 @@ def test_positions_that_cannot_be_used_cost_nothing_else(
         (tmp_path / FILE_NAME).mkdir()
     bench = make_bench()
     a, b = make_twin(bench, "a"), make_twin(bench, "b")
-    a.commit(1, 2)
-    b.commit(1, 2)
-    used_up(a, b)
+    for twin in (a, b):
+        twin.commit(1, 2)
+        used_up(twin)
     assert bench.trade_ids() == ["1", "2"]
 
 
