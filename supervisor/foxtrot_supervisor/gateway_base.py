@@ -18,7 +18,10 @@ from foxtrot_protocol.tick_data import TickData
 from foxtrot_supervisor.gateway_feed import GatewayFeed
 from foxtrot_supervisor.gateway_settings import DEFAULT_SETTING, SettingInvalid, parse
 
-__all__ = ["CONTRACTS_MAX", "DECIMALS_MAX", "GatewayMixin", "Platform", "gateway_over", "price_tick"]
+__all__ = ["CONTRACTS_MAX", "DECIMALS_MAX", "QUEUED_MAX", "GatewayMixin", "Platform", "gateway_over", "price_tick"]
+
+QUEUED_MAX = 100_000
+"""Events that wait in the platform's own queue, where it has none of its own bounds: beyond it ticks are left out."""
 
 CONTRACTS_MAX = 100_000
 """Instruments whose contract was told."""
@@ -61,6 +64,11 @@ class GatewayMixin:
         self._feed = GatewayFeed(name, self._take_tick, self._take_event, self._say)
         self._feed_lock = threading.Lock()
         self._close_s = float(DEFAULT_SETTING["close_s"])
+        self.left_out_total = 0
+        """Ticks and events that were not put, since too many waited in the platform's queue; the newest come again."""
+        self._full = False
+        queue = getattr(event_engine, "_queue", None)
+        self._queued: Callable[[], int] = getattr(queue, "qsize", int)
 
     # ---- what the platform calls
 
@@ -108,7 +116,19 @@ class GatewayMixin:
 
     # ---- what the feed brings, on its threads
 
+    def _has_room(self) -> bool:
+        if self._queued() < QUEUED_MAX:
+            self._full = False
+            return True
+        self.left_out_total += 1
+        if not self._full:
+            self._full = True
+            self._say(f"{QUEUED_MAX} events wait for handlers that do not keep up: ticks are left out", 40)
+        return False
+
     def _take_tick(self, tick: TickData) -> None:
+        if not self._has_room():
+            return
         exchange = self._exchanges.get(tick.exchange)
         if exchange is None:
             exchange = self._exchanges[tick.exchange] = self.platform.exchange(self._vt_exchange, tick.exchange)
@@ -137,6 +157,8 @@ class GatewayMixin:
         self.on_contract(contract)  # type: ignore[attr-defined]  # the base's
 
     def _take_event(self, type: str, data: Any) -> None:  # noqa: A002 - vn.py's name
+        if not self._has_room():
+            return
         self.on_event(type, data)  # type: ignore[attr-defined]  # the base's
         symbol = getattr(data, "symbol", "")
         if symbol and type.endswith("."):

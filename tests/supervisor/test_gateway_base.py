@@ -111,3 +111,24 @@ def test_the_price_step_that_prices_show(prices: tuple[float, ...], step: float)
 
 def test_no_more_digits_than_a_price_can_have() -> None:
     assert price_tick((1 / 3,)) == pytest.approx(1e-12)
+
+
+def test_a_platform_whose_handlers_do_not_keep_up_gets_no_more_ticks_until_they_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway_base, "QUEUED_MAX", 5)
+    engine = vnpy_standin.EventEngine()  # not started: nobody takes anything out
+    gateway = vnpy_standin.supervised_gateway()(engine, "FOXTROT")
+    for _ in range(10):
+        gateway._take_tick(tick())
+    gateway._take_event("eGap.", None)
+    assert gateway.left_out_total == 9
+    queued = []
+    while not engine._queue.empty():
+        queued.append(engine._queue.get())
+    assert [event.type for event in queued].count("eTick.") == 2
+    assert [event.data.msg for event in queued if event.type == "eLog"] == [
+        "5 events wait for handlers that do not keep up: ticks are left out"
+    ]
+    gateway._take_tick(tick())
+    assert engine._queue.qsize() == 2

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foxtrot_protocol.event_lines import BookView
 from foxtrot_protocol.events import (
     BookDelta,
     BookSnapshot,
@@ -24,6 +26,7 @@ from foxtrot_protocol.events import (
 from foxtrot_protocol.tick_data import TickData
 from foxtrot_supervisor import tick_fold
 from foxtrot_supervisor.tick_fold import TickFold
+from foxtrot_workers import replay
 
 S = 1_000_000_000
 T0 = 20_000 * 86_400 * S  # a midnight
@@ -328,3 +331,32 @@ def _floats(change: tuple[Any, Any]) -> tuple[list[tuple[float, float]], list[tu
         [(float(price), float(size)) for price, size in below],
         [(float(price + 100), float(size)) for price, size in above],
     )
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the recordings are not on this machine")
+@pytest.mark.parametrize("name", ["binance/2021-08-14-spot", "binance_us/2021-10-11", "okx/2021-07-22-tbt"])
+def test_on_recorded_frames_the_levels_are_those_of_the_whole_book(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fold, view = TickFold("change"), BookView(5)
+    latest: dict[tuple[str, str], TickData] = {}
+    compared = []
+
+    def look(recording: Any, event: Any) -> Any:
+        ticks = fold.lose(event) if isinstance(event, Gap | FeedStatus) else [fold.fold(event)]
+        latest.update({(tick.exchange, tick.symbol): tick for tick in ticks if tick is not None})
+        if isinstance(event, Gap) and event.stream == "eBook.":
+            view.lose(event.exchange, event.symbol)
+        if isinstance(event, BookSnapshot | BookDelta) and (book := view.fold(event)) is not None:
+            tick = latest[event.exchange, event.symbol]
+            for shown, levels in ((bids(tick), book.best_bids(5)), (asks(tick), book.best_asks(5))):
+                assert shown == [float(price) for price, _ in levels] + [0.0] * (5 - len(levels))
+            compared.append(tick)
+        return line(recording, event)
+
+    line = replay._Recording._line
+    monkeypatch.setattr(replay._Recording, "_line", look)
+    assert sum(1 for _ in replay.replay_lines([SHARED / f"{name}.jsonl.gz"])) > 200
+    assert len(compared) > 100
+    assert fold.malformed_total == 0
