@@ -6,6 +6,7 @@ And what the exchange allows one address, shared by all its workers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_protocol.control import RestartRequest
+from foxtrot_protocol.control import ReloadRequest, RestartRequest
 from foxtrot_supervisor.child_specs import Targets
 from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig
 from foxtrot_workers.simulator.faults import Fault
@@ -63,7 +64,7 @@ class Watch:
 
 def start(folder: Path, *connections: ConnectionConfig, **supervisor: Any) -> SupervisorProcess:
     config = FoxtrotConfig(supervisor=quick(**{**PATIENT, **supervisor}), connections=list(connections))
-    return SupervisorProcess(folder, config=config, targets=Targets())
+    return SupervisorProcess(folder, config=config, targets=Targets(), reloads=True)
 
 
 def connection(sim: SimulatedExchange, name: str = "one", **more: Any) -> ConnectionConfig:
@@ -133,6 +134,16 @@ async def test_an_announced_shutdown_rotates_before_the_exchange_closes(tmp_path
             (gone,) = supervisor.events("worker_state", worker="one.a", state="STOPPED")
             assert gone["exit_code"] == 0, "it was stopped in order, the exchange had not closed it"
             assert supervisor.events("rotation_wanted")
+
+            # the configuration knows nothing of sides: it finds the connection where it is
+            data = supervisor.ask(ReloadRequest()).data
+            assert (data["added"], data["removed"], data["restarted"]) == ([], [], [])
+            assert "one.b" in data["kept"]
+            more = connection(sim, symbols=["BTCUSDT", "ETHUSDT"])
+            supervisor.configure(FoxtrotConfig(supervisor=quick(**PATIENT), connections=[more]))
+            assert supervisor.ask(ReloadRequest(), 60.0).data["restarted"] == ["one.b"]
+            again = only(supervisor, "one.b")
+            assert (again["incarnation"], again["pid"] != worker["pid"]) == (2, True)
             supervisor.stop()
 
     await played(RATE_PER_S, play)
@@ -257,5 +268,30 @@ async def test_a_worker_goes_on_to_the_next_address_when_one_does_not_serve(tmp_
             assert workers[0]["restarts_total"] >= 1, "side a began with the one that is not there"
             assert workers[1]["restarts_total"] == 0
             supervisor.stop()
+
+    await played(RATE_PER_S, play)
+
+
+async def test_what_the_old_side_left_in_its_ring_is_read_by_an_engine_that_never_knew_it(tmp_path: Path) -> None:
+    """The engine stands still during a rotation and is killed after it: the next one finds a ring without a worker."""
+    loop = asyncio.get_running_loop()
+
+    def play(sim: SimulatedExchange) -> None:
+        with DeliveryRun(tmp_path, sim, ["BTCUSDT"]) as run:
+            run.more("BTCUSDT", 10)
+            pid = run.kill("engine", signal.SIGSTOP)
+            inject(sim, loop, Fault(kind="shutdown", connection=0, duration_s=60.0))
+            only(run.supervisor, "btcusdt.b")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            run.replaced("engine", pid)
+            run.more("BTCUSDT", 200)
+            wait_until(
+                lambda: not list(run.supervisor.run_dir.glob("ring-btcusdt.a-1")), LIMIT_S, "the ring to be done"
+            )
+            seen = [trade.trade_id for trade in run.handled("BTCUSDT") if not trade.redelivered]
+            assert seen == list(range(seen[0], seen[0] + len(seen)))
+            assert run.gaps() == []
+            run.supervisor.stop()
 
     await played(RATE_PER_S, play)
