@@ -88,6 +88,9 @@ class DeliveryRun:
         """
         self._settle_s = settle_s
         self.path = folder / "handled"
+        self._read_bytes = 0
+        self._handled: dict[str, list[Handled]] = {}
+        self._gaps: list[list[str]] = []
         (folder / "delivery_handler.py").write_text(_HANDLER.format(nap=nap, path=str(self.path)))
         self.workers = {f"{symbol.lower()}.{side}": symbol for symbol in symbols for side in "ab"[:redundancy]}
         config = FoxtrotConfig(
@@ -125,27 +128,37 @@ class DeliveryRun:
 
     def handled(self, symbol: str) -> list[Handled]:
         """What the handlers of all engines were given of this symbol, in order."""
-        if not self.path.exists():
-            return []
-        rows = [line.split() for line in self.path.read_text().splitlines()]
-        return [
-            Handled(row[1], int(row[2]), row[3] == "1", int(row[4]), int(row[5]), row[6] == "1")
-            for row in rows
-            if row[0] == "t" and row[1] == symbol
-        ]
+        self._read_on()
+        return list(self._handled.get(symbol, ()))
 
     def gaps(self, *, filled: bool = False) -> list[list[str]]:
         """Symbol, first and last identifier of each gap that was announced, or of each that was filled.
 
         Without those given again after the death of an engine.
         """
-        rows = [line.split() for line in self.path.read_text().splitlines()]
+        self._read_on()
         found: list[list[str]] = []
-        for _, *bounds, is_filled, redelivered in [row for row in rows if row[0] == "g"]:
+        for *bounds, is_filled, redelivered in self._gaps:
             again = redelivered == "1" and bounds in found
             if (is_filled == "1") is filled and not again:
                 found.append(bounds)
         return found
+
+    def _read_on(self) -> None:
+        """What was written since the last look, up to the end of a line: the whole would take longer each time."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._read_bytes += len(whole) + len(end)
+        for kind, *row in map(str.split, whole.decode().splitlines()):
+            if kind == "t":
+                symbol, number, redelivered, publish_ns, engine, backfilled = row
+                each = Handled(symbol, int(number), redelivered == "1", int(publish_ns), int(engine), backfilled == "1")
+                self._handled.setdefault(symbol, []).append(each)
+            else:
+                self._gaps.append(row)
 
     def more(self, symbol: str, count: int) -> None:
         """Wait until so many more trades have come."""
