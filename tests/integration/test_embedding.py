@@ -92,6 +92,17 @@ def test_market_data_comes_in_and_nothing_is_left(tmp_path: Path) -> None:
         worker = supervisor.status()["workers"][0]
         assert worker["state"] == "RUNNING"
         assert worker["lost_total"] == 0
+
+        os.kill(supervisor.status()["supervisor"]["pid"], signal.SIGKILL)
+        wait_until(lambda: supervisor.restarts_total, LIMIT_S, "its death to be seen")
+        status = supervisor.wait_ready(LIMIT_S)
+        count = len(seen)
+        wait_until(lambda: len(seen) > count + 10, LIMIT_S, "trades of the next supervisor's worker")
+        # what the dead one's worker had committed was read to the end: its ring is done with
+        assert [name for name in os.listdir(supervisor.run_dir) if name.startswith("ring-sim.a")] == ["ring-sim.a-1001"]
+        assert status["workers"][0]["lost_total"] == 0
+        keys = [(event.data.symbol, event.data.trade_id) for event in seen]
+        assert len(set(keys)) == len(keys)
         report = supervisor.stop()
     assert report.clean, report
     assert report.audit["clean"]
