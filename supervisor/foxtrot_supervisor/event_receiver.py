@@ -393,7 +393,7 @@ class EventReceiver:
         if reader is not None:
             reader.skip(end)
         self._go_on(ring)
-        self._tap(data, admission)
+        self._tap(data, batch, admission)
         if given:
             ended_ns = time.time_ns()
             count = len(given)
@@ -443,14 +443,22 @@ class EventReceiver:
             for hole in admission.holes:
                 self._on_hole(group.name, hole)
 
-    def _tap(self, data: bytes, admission: Admission) -> None:
-        """What was applied, to whoever looks on."""
+    def _tap(self, data: bytes, batch: Batch[Any], admission: Admission) -> None:
+        """What handlers were given, to whoever looks on: their numbers as they came, and the gaps that we made."""
         if admission.kept is None:
             self._on_batch(data)
-        elif admission.kept:
-            batch = self._text_decoder.decode(data)
-            events = [batch.events[place] for place in admission.kept]
-            self._on_batch(msgspec.msgpack.encode(msgspec.structs.replace(batch, events=events)))
+        elif admission.events:
+            text_batch = self._text_decoder.decode(data)
+            texts = {id(batch.events[place]): text_batch.events[place] for place in admission.kept}
+            events = []
+            for event in admission.events:
+                text = texts.get(id(event), event)
+                if text is not event and event.__class__ is text.__class__:
+                    _stamp(text, "backfilled", event.backfilled)
+                    events.append(text)
+                else:
+                    events.append(event)
+            self._on_batch(msgspec.msgpack.encode(msgspec.structs.replace(text_batch, events=events)))
 
     def _wait(self, ring: _Ring, batch: Batch[Any], made: Sequence[Gap], now: float) -> None:
         """The next batch of this lane has to wait for another worker."""

@@ -568,6 +568,24 @@ def test_copies_of_a_twin_are_dropped_counted_and_not_tapped(make_bench: Any, ma
     assert bench.receiver.violations_total == 0
 
 
+def test_gaps_and_late_events_are_tapped_as_handlers_get_them(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    a.commit(1)
+    a.commit(4, 5)
+    used_up(a)
+    b = make_twin(bench, "b")
+    b.commit(2, 4, 6)
+    used_up(a, b)
+    wait_until(lambda: len(bench.tapped) == 3, LIMIT_S, "three batches")
+    tapped = [event for data in bench.tapped for event in batch_decoder("text").decode(data).events]
+    assert [getattr(event, "trade_id", None) or (event.first_id, event.last_id, event.filled) for event in tapped] == [
+        *("1", ("2", "3", False), "4", "5", "2", "6", ("2", "2", True))
+    ]
+    assert [event.trade_id for event in tapped if event.backfilled] == ["2"]
+    assert tapped[0].price == "1"
+
+
 def test_a_batch_waits_in_its_ring_for_what_the_twin_is_about_to_bring(make_bench: Any, make_twin: Any) -> None:
     bench = make_bench()
     a, b = make_twin(bench, "a"), make_twin(bench, "b")
