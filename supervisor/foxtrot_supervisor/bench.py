@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.spec import EngineSettings, FeedSettings, SimulatorSettings
+from foxtrot_supervisor import position_file
 from foxtrot_supervisor.bench_chain import (
     BOOT,
     BenchFailed,
@@ -32,21 +33,29 @@ from foxtrot_supervisor.bench_chain import (
     http_get,
 )
 from foxtrot_supervisor.bench_statistics import (
+    LatencyFigures,
     RunResult,
     behind,
     latency_figures,
     process_figures,
     ratio_of,
+    spread_of,
     throughput_figures,
 )
 
 __all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
 
-System: TypeAlias = Literal["foxtrot", "baseline"]
-Part: TypeAlias = Literal["trades", "mixed", "latency", "start"]
+System: TypeAlias = Literal["foxtrot", "baseline", "ringless"]
+Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring"]
 
-PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start")
+PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring")
 """What `only` may name; start also measures stop and memory, which every other run measures as well."""
+
+WITHOUT_BEING_ASKED: tuple[Part, ...] = ("trades", "mixed", "latency", "start")
+"""What is measured if `only` names nothing."""
+
+RING_RATE_PER_S = 10_000
+"""Pace at which the product is compared with itself without rings."""
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"]
 SEED = 1
@@ -80,6 +89,12 @@ TARGETS: dict[System, dict[str, str]] = {
         "engine": "foxtrot_workers.benchmark.baseline:run_engine",
         "handler": "foxtrot_workers.benchmark.counting_handler:setup_for_dicts",
     },
+    "ringless": {
+        "boot": BOOT,
+        "worker": "foxtrot_workers.benchmark.ringless:run_worker",
+        "engine": "foxtrot_supervisor.engine_process:run",
+        "handler": "foxtrot_workers.benchmark.counting_handler:setup",
+    },
 }
 LOAD_SERVER = "foxtrot_workers.benchmark.load_server:run"
 
@@ -89,7 +104,7 @@ LIBRARIES = ("picows", "websockets", "msgspec", "msgpack", "pyzmq", "uvloop")
 class BenchOptions(Struct, frozen=True, kw_only=True):
     """`events`: of one throughput run of the product; None: as many as take about `run_s` seconds.
 
-    `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all.
+    `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all `WITHOUT_BEING_ASKED`.
     """
 
     events: int | None = None
@@ -132,7 +147,7 @@ def run_bench(options: BenchOptions, progress: Progress = lambda text: None) -> 
 
 
 async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) -> dict[str, Any]:
-    parts = options.only or PARTS
+    parts = options.only or WITHOUT_BEING_ASKED
     report: dict[str, Any] = {"machine": machine_facts(), "options": msgspec.to_builtins(options)}
     results: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
     async with Parent(run_dir) as parent:
@@ -141,13 +156,16 @@ async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) 
             bench = _Bench(parent, server.info, server.child.pid, run_dir, results, progress)
             throughput = {kind: await bench.throughput(kind, options) for kind in ("trades", "mixed") if kind in parts}
             latency = await bench.latency(options) if "latency" in parts else {}
+            ring = await bench.ring(options) if "ring" in parts else {}
             if not any(results.values()):
                 await bench.start(options)
     if throughput:
         report["throughput"] = throughput
     if latency:
         report["latency"] = latency
-    report["processes"] = {system: process_figures(runs) for system, runs in results.items()}
+    if ring:
+        report["ring"] = ring
+    report["processes"] = {system: process_figures(runs) for system, runs in results.items() if runs}
     return report
 
 
@@ -200,6 +218,25 @@ class _Bench:
                 figures.setdefault(str(rate), {})[system] = result
         return figures
 
+    async def ring(self, options: BenchOptions) -> dict[str, Any]:
+        """The product with and without rings, in turn, at one pace."""
+        systems: tuple[System, ...] = ("foxtrot", "ringless")
+        load = Load("trades", int(RING_RATE_PER_S * options.run_s), RING_RATE_PER_S)
+        runs: dict[str, list[LatencyFigures]] = {system: [] for system in systems}
+        for repeat in range(options.repeats):
+            for system in systems:
+                self._progress(f"latency with and without ring, {system}, {repeat + 1} of {options.repeats}")
+                result = await (self._counted(system, load) if system == "foxtrot" else self.run(system, load))
+                runs[system].append(latency_figures(result, RING_RATE_PER_S))
+        p99_us = {system: [figures.p99_us or 0.0 for figures in each] for system, each in runs.items()}
+        p50_us = {system: [figures.p50_us or 0.0 for figures in each] for system, each in runs.items()}
+        return {
+            "rate_per_s": RING_RATE_PER_S,
+            "p50_us": {system: spread_of(each, 1) for system, each in p50_us.items()},
+            "p99_us": {system: spread_of(each, 1) for system, each in p99_us.items()},
+            "p99_ratio": ratio_of(*p99_us.values()),
+        }
+
     async def start(self, options: BenchOptions) -> None:
         """Start and stop, with hardly any load."""
         for _ in range(options.repeats):
@@ -239,6 +276,9 @@ class _Bench:
             "samples_path": samples_path,
         }
         targets = TARGETS[system]
+        # each run sends the same identifiers: an engine that knew those of the run before would take them for copies
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self._run_dir, position_file.FILE_NAME))
         with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()):
             child, boot = self._parent.child, targets["boot"]
             async with (

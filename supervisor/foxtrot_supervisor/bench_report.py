@@ -33,6 +33,8 @@ def _parts(report: dict[str, Any]) -> Iterator[RenderableType]:
         yield _throughput(report["throughput"])
     if "latency" in report:
         yield _latency(report["latency"])
+    if "ring" in report:
+        yield _ring(report["ring"])
     yield _processes(report["processes"])
     yield f"median (min - max); took {report['duration_s']:g} s"
 
@@ -62,6 +64,17 @@ def _latency(rates: dict[str, dict[str, LatencyFigures]]) -> Table:
             texts = ("" if value is None else f"{value:,.0f}" for value in values)
             table.add_row(f"{int(rate):,}", name, *texts, f"{figures.samples:,}")
         table.add_section()
+    return table
+
+
+def _ring(ring: dict[str, Any]) -> Table:
+    title = f"Latency with and without rings, {ring['rate_per_s']:,} events/s, us"
+    table = Table(title=title, title_justify="left")
+    for heading in ("system", "p50", "p99"):
+        table.add_column(heading, justify="left" if heading == "system" else "right")
+    for system, figures in ring["p99_us"].items():
+        table.add_row(system, _spread(ring["p50_us"][system], 0), _spread(figures, 0))
+    table.add_row("ratio", "", f"x {_spread(ring['p99_ratio'], 2)}")
     return table
 
 

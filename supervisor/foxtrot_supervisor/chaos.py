@@ -151,7 +151,7 @@ def _run_matrix(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
                     break
             if deadline is None or over():
                 break
-        last = _closing_start(ground, options)
+        last = _closing_start(ground, options) if results else ""
         trades = ground.end_exchange()
         held = not last and not any(result.broken for result in results) and not any(row["broken"] for row in delivery)
         return {

@@ -716,7 +716,10 @@ def simulate(
     "--events", type=click.IntRange(min=1), help="Of each throughput run (default: as many as take about 2.5 s)."
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice(["trades", "mixed", "latency", "start"]), help="Only this; repeatable."
+    "--only",
+    multiple=True,
+    type=click.Choice(["trades", "mixed", "latency", "start", "ring"]),
+    help="Only this; repeatable. ring (the product with and without its rings) is measured only if named.",
 )
 @json_option
 @known_errors

@@ -30,7 +30,7 @@ def as_json(report: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     told: list[str] = []
-    options = bench.BenchOptions(events=20_000, run_s=0.3, repeats=1)
+    options = bench.BenchOptions(events=20_000, run_s=0.3, repeats=1, only=bench.PARTS)
     report = bench.run_bench(options, told.append)
     assert len(told) >= 8
     return report
@@ -52,6 +52,13 @@ def test_latencies_are_measured_at_a_pace_that_is_kept(report: dict[str, Any]) -
     assert figures.p99_us is not None
     assert 0 < figures.p50_us <= figures.p99_us
     assert set(report["latency"]) == {"1000", "10000", "50000"}
+
+
+def test_the_product_is_measured_without_its_rings_too(report: dict[str, Any]) -> None:
+    ring = as_json(report)["ring"]
+    assert set(ring["p99_us"]) == {"foxtrot", "ringless"}
+    assert all(spread["median"] > 10 for spread in ring["p99_us"].values())
+    assert ring["p99_ratio"]["median"] > 0
 
 
 def test_processes_are_measured(report: dict[str, Any]) -> None:

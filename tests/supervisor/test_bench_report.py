@@ -76,3 +76,12 @@ def test_what_was_not_measured_is_not_shown() -> None:
     assert "Throughput" not in text
     assert "Latency" not in text
     assert "Processes" in text
+
+
+def test_with_and_without_rings() -> None:
+    systems = {"foxtrot": Spread(300.0, 312.0, 400.0, 3), "ringless": Spread(290.0, 300.0, 310.0, 3)}
+    ring = {"rate_per_s": 10_000, "p50_us": systems, "p99_us": systems, "p99_ratio": Spread(1.0, 1.04, 1.3, 3)}
+    text = text_of({**a_report(), "ring": ring})
+    assert "10,000" in text
+    assert "312 (300 - 400)" in text
+    assert "x 1.04 (1.00 - 1.30)" in text
