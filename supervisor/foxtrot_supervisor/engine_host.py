@@ -55,6 +55,12 @@ OWNERS_SHOWN = 100
 LEAKS_SHOWN = 20
 """What a heartbeat holds of each at most."""
 
+NAME_CHARACTERS_MAX = 200
+LEAK_CHARACTERS_MAX = 2000
+"""Of each text in it: a handler's name may be the representation of anything, and a heartbeat has to arrive."""
+
+OWNERS_OF_HANDLER_MAX = 10
+
 
 class DispatchEnded(Exception):
     """The dispatch thread has died: an engine that looks alive and delivers nothing must not go on."""
@@ -170,8 +176,8 @@ class EngineHost:
             bars_total=folds.bars_total,
             late_trades_total=folds.late_trades_total,
             leaks_total=0 if self._leaks is None else self._leaks.leaks_total,
-            leaks=[leak_text(leak) for leak in leaks],
-            owners=engine.owners()[:OWNERS_SHOWN],
+            leaks=[leak_text(leak)[:LEAK_CHARACTERS_MAX] for leak in leaks],
+            owners=[name[:NAME_CHARACTERS_MAX] for name in engine.owners()[:OWNERS_SHOWN]],
             handlers=[_figures_of(info) for info in engine.worst_handlers(HANDLERS_SHOWN)],
         )
 
@@ -240,9 +246,9 @@ class DispatchWatch:
 
 def _figures_of(info: HandlerInfo) -> HandlerFigures:
     return HandlerFigures(
-        info.type,
-        info.handler,
-        info.owners[:OWNERS_SHOWN],
+        info.type[:NAME_CHARACTERS_MAX],
+        info.handler[:NAME_CHARACTERS_MAX],
+        [name[:NAME_CHARACTERS_MAX] for name in info.owners[:OWNERS_OF_HANDLER_MAX]],
         info.calls,
         info.p50_us,
         info.p99_us,

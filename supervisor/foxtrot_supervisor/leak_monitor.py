@@ -107,6 +107,8 @@ class LeakMonitor:
         self.found: deque[Leak] = deque(maxlen=FOUND_MAX)
         """The latest findings."""
         self.leaks_total = 0
+        self.failures_total = 0
+        """Looks that failed."""
         self.unwatched_total = 0
         """Objects that were to be gone and were not looked at, since too many were."""
         self.cycles_total = 0
@@ -186,9 +188,15 @@ class LeakMonitor:
 
     def _on_timer(self, _: Any) -> None:
         now = time.monotonic()
-        if now >= self._due:
-            self._due = now + self._sample_s
+        if now < self._due:
+            return
+        self._due = now + self._sample_s
+        try:
             self.look(now)
+        except Exception as error:
+            # no descriptor may be left to look with; and an exception would end vn.py's dispatch thread
+            self.failures_total += 1
+            self._log.error("leak_look_failed", reason=repr(error))
 
     def _leak(self, name: str, growth: Growth) -> Leak:
         return Leak(name, growth.verdict, growth.value, growth.per_hour, "\n".join(self._blame(name)))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+import zmq
 
-from foxtrot_supervisor.engine_host import DispatchEnded, DispatchWatch
+from foxtrot_protocol.codec import encode_control
+from foxtrot_protocol.commands import Heartbeat
+from foxtrot_protocol.spec import EngineSettings
+from foxtrot_supervisor.engine_host import DispatchEnded, DispatchWatch, EngineHost
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from tests.support.waiting import wait_until_async
 
@@ -43,3 +50,25 @@ async def test_a_slow_handler_is_reported_once_with_its_stack_while_it_runs() ->
     await asyncio.to_thread(engine.stop, LIMIT_S)
     with pytest.raises(DispatchEnded):
         await asyncio.wait_for(task, LIMIT_S)
+
+
+async def test_a_heartbeat_arrives_whatever_handlers_and_owners_are_called(tmp_path: Path) -> None:
+    settings = EngineSettings(
+        data_endpoint=f"ipc://{tmp_path}/data", tap_path=str(tmp_path / "tap"), handlers=[], import_path=""
+    )
+    engine, kept = EventEngine(), []
+    for number in range(200):
+        handler = functools.partial(print, "x" * 100_000)
+        owners = [engine.owner(f"{number}-{index}" + "y" * 10_000) for index in range(3)]
+        kept.append(owners)
+        for owner in owners:
+            owner.register(f"e{number}" + "z" * 10_000, handler)
+    with zmq.Context() as context:
+        host = EngineHost(engine, settings, context, str(tmp_path), structlog.get_logger(), lambda _: None)
+        filled = host.fill(Heartbeat("engine", 1, 0.0, 1, 1, 1, 1))
+        assert len(filled.handlers) == 30
+        assert len(encode_control(filled)) < 100_000
+        host.withdraw()
+        host.withdraw()
+        assert "market-folds" not in engine.owners()
+        host.receiver.close()

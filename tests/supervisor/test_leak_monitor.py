@@ -270,6 +270,19 @@ def test_the_registry_lists_everything_alive(engine: PlainEngine) -> None:
     assert "MainThread" in {facts.name for facts in registry["threads"]}
 
 
+def test_a_look_that_fails_is_counted_and_hurts_nobody(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(loops: Any) -> Any:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(leak_monitor, "take_census", fail)
+    with structlog.testing.capture_logs() as logs:
+        monitor = LeakMonitor(engine, log=structlog.get_logger())
+        (tick,) = engine.handlers[EVENT_TIMER]
+        tick(None)
+    assert monitor.failures_total == 1
+    assert [line["event"] for line in logs] == ["leak_look_failed"]
+
+
 def test_closed_it_looks_no_more_and_is_logged_as_told(engine: PlainEngine) -> None:
     with structlog.testing.capture_logs() as logs:
         monitor = LeakMonitor(engine, limits={"threads": Limit(1, 0)}, log=structlog.get_logger())
