@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 from foxtrot_supervisor.handler_registry import GENERAL, HandlerInfo, OwnerRecord
 
-__all__ = ["Owner", "OwnerClosed", "innermost_owner"]
+__all__ = ["Owner", "OwnerClosed", "innermost_owner", "unshared_owner"]
 
 _within: ContextVar[tuple[weakref.ref[Owner], ...]] = ContextVar("foxtrot_owners", default=())
 """Owners whose ``with`` block runs in this context, innermost last."""
@@ -34,6 +35,13 @@ class OwnersDesk(Protocol):
     ) -> None: ...
 
     def close_owner(self, record: OwnerRecord) -> int: ...
+
+
+class NamingEngine(Protocol):
+    """An EventEngine, of which owners can be had."""
+
+    def owner(self, who: object) -> Owner: ...
+    def owners(self) -> list[str]: ...
 
 
 class Owner:
@@ -107,6 +115,13 @@ class Owner:
     ) -> None:
         _within.set(tuple(here for here in _within.get() if here() is not self))
         self.close()
+
+
+def unshared_owner(engine: NamingEngine, name: str) -> Owner:
+    """An owner of that name that nobody else has; with a number behind it, where one is open already."""
+    taken = engine.owners()
+    names = itertools.chain((name,), (f"{name} {number}" for number in itertools.count(2)))
+    return engine.owner(next(each for each in names if each not in taken))
 
 
 def innermost_owner(desk: object) -> Owner | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import logging
 import threading
 import time
@@ -22,7 +21,7 @@ from foxtrot_supervisor.application_log import LOGGER_NAME, LogData
 from foxtrot_supervisor.bounded_call import calls_within
 from foxtrot_supervisor.close_report import CloseReport, describe_close
 from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.handler_owner import Owner
+from foxtrot_supervisor.handler_owner import Owner, unshared_owner
 from foxtrot_supervisor.latest_records import KINDS, LatestRecords
 
 __all__ = ["CLOSE_S", "AlreadyThere", "MainEngine"]
@@ -68,7 +67,7 @@ class MainEngine:
         self._records = LatestRecords()
         self.report: CloseReport | None = None
         """How `close` went; None before."""
-        self._own = self.event_engine.owner("main-engine")
+        self._own = unshared_owner(self.event_engine, "main-engine")
         for kind in KINDS:
             self._own.register(kind, functools.partial(self._take, kind))
         self.event_engine.start()
@@ -88,15 +87,13 @@ class MainEngine:
     def add_engine(self, engine_class: Callable[..., Any]) -> Any:
         """Make an engine and keep it under its ``engine_name``; raises `AlreadyThere`."""
         with self._lock:
-            # its name is known once it is made
-            label = self._unused(f"engine {_name_of(engine_class)}")
-            with self._owning(label):
-                engine = engine_class(self, self.event_engine)
-            name = str(getattr(engine, "engine_name", "") or _name_of(engine_class))
-            owner = self._owners.pop(label)
+            owner = unshared_owner(self.event_engine, f"engine {_name_of(engine_class)}")
             try:
+                with owner.registering():
+                    engine = engine_class(self, self.event_engine)
+                name = str(getattr(engine, "engine_name", "") or _name_of(engine_class))
                 self._refuse(name, self.engines, "engine")
-            except AlreadyThere:
+            except BaseException:
                 owner.close()
                 raise
             self._owners[f"engine {name}"] = owner
@@ -298,7 +295,7 @@ class MainEngine:
         owner = self._owners.get(name)
         new = owner is None
         if owner is None:
-            owner = self._owners[name] = self.event_engine.owner(name)
+            owner = self._owners[name] = unshared_owner(self.event_engine, name)
         try:
             with owner.registering():
                 yield
@@ -306,11 +303,6 @@ class MainEngine:
             if new:
                 self._owners.pop(name).close()
             raise
-
-    def _unused(self, name: str) -> str:
-        """A name that no owner has."""
-        taken = self.event_engine.owners()
-        return next(each for each in _numbered(name) if each not in taken)
 
     @staticmethod
     def _refuse(name: str, known: Iterable[str], kind: str) -> None:
@@ -331,11 +323,6 @@ class MainEngine:
 
 def _name_of(made: Callable[..., Any]) -> str:
     return getattr(made, "__name__", type(made).__name__)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name} {number}" for number in itertools.count(2))
 
 
 def _closes(parts: dict[str, Any]) -> dict[str, Callable[[], Any]]:

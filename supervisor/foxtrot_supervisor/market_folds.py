@@ -36,6 +36,7 @@ from foxtrot_protocol.events import (
 from foxtrot_supervisor.bar_fold import BarFold
 from foxtrot_supervisor.delivery import Origin
 from foxtrot_supervisor.event_engine import Event, EventEngine
+from foxtrot_supervisor.handler_owner import unshared_owner
 from foxtrot_supervisor.handler_registry import Registration
 from foxtrot_supervisor.tick_fold import TickFold, TickRule
 
@@ -87,7 +88,7 @@ class MarketFolds:
         self._tick_fold = TickFold(ticks or "change", int(tick_interval_s * 1e9), gateway_name)
         self._bar_fold = BarFold(list(intervals))
         self._deaths = _Deaths()
-        self._owner = engine.owner(OWNER)
+        self._owner = unshared_owner(engine, OWNER)
         self._making_bars = False
         self._wants: list[_Wants] = []
         self._control: dict[str, Callable[[Event], None]] = {

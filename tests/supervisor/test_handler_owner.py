@@ -12,7 +12,7 @@ import weakref
 import pytest
 
 from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.handler_owner import OwnerClosed
+from foxtrot_supervisor.handler_owner import OwnerClosed, unshared_owner
 from tests.support.waiting import wait_until
 
 SLOW = os.environ.get("FOXTROT_SLOW") == "yes"
@@ -257,3 +257,27 @@ def test_registering_and_owners_leave_nothing_behind(engine: EventEngine) -> Non
     strategy = None
     gc.collect()
     assert gone() is None
+
+
+def test_an_owner_that_is_shared_with_nobody() -> None:
+    engine = EventEngine()
+    first, second, third = (unshared_owner(engine, "folds") for _ in range(3))
+    assert [owner.name for owner in (first, second, third)] == ["folds", "folds 2", "folds 3"]
+    second.close()
+    assert unshared_owner(engine, "folds").name == "folds 2"
+    assert not first.closed
+
+
+def test_registering_for_an_owner_leaves_it_open() -> None:
+    engine = EventEngine()
+    owner = engine.owner("one")
+    with owner.registering():
+        engine.register("e", print)
+        with engine.owner("inner").registering():
+            engine.register("f", print)
+    engine.register("g", print)
+    assert [info.type for info in owner.handlers()] == ["e"]
+    assert not owner.closed
+    assert owner.close() == 1
+    with pytest.raises(OwnerClosed), owner.registering():
+        pass

@@ -230,6 +230,20 @@ def test_a_handler_that_does_not_return_is_told_of() -> None:
     main.event_engine.stop(LIMIT_S)
 
 
+def test_two_on_one_event_engine_do_not_take_each_others_handlers(main: MainEngine) -> None:
+    other = MainEngine(main.event_engine)
+    adapter, others = main.add_adapter(Adapter), other.add_adapter(Adapter)
+    before = main.event_engine.handler_count()
+    main._own.close()
+    main._owners["adapter ACME"].close()
+    assert main.event_engine.handler_count() == before // 2
+    others.seen.clear()
+    main.event_engine.put(Event("eTimer"))
+    wait_until(lambda: others.seen, LIMIT_S, "the other's event")
+    assert adapter is not others
+    other.close()
+
+
 def test_nothing_refers_to_it_when_it_is_closed() -> None:
     with MainEngine() as main:
         main.add_adapter(Adapter)

@@ -247,3 +247,15 @@ def test_all_handlers_cleared_and_registered_anew(engine: EventEngine, folds: Ma
     engine.register("eTick.", seen)
     engine.dispatch_market(trade(NOW))
     assert len(seen) == 1
+
+
+def test_two_on_one_engine_end_each_for_itself() -> None:
+    engine = EventEngine()
+    engine.register("eTick.", print)
+    first, second = MarketFolds(engine), MarketFolds(engine)
+    both = engine.handler_count()
+    first.close()
+    assert engine.owners() == ["market-folds 2"]
+    assert 1 < engine.handler_count() < both
+    second.close()
+    assert engine.handler_count() == 1
