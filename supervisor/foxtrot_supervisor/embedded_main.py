@@ -86,7 +86,7 @@ def _supervise(run_dir: RunDir, order: StartOrder, pidfd: int) -> tuple[int, dic
     runner = Runner(
         order.config,
         run_dir=run_dir,
-        import_path=order.import_path,
+        import_path="",  # of an engine process, which there is none
         log_level=order.log_level,
         log_format="link",
         targets=order.targets,

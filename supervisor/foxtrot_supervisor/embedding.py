@@ -101,7 +101,6 @@ class EmbeddingOptions(Struct, frozen=True, kw_only=True):
     """How it is done, beside the configuration."""
 
     log_level: str = "info"
-    import_path: str = ""
     targets: Targets = Targets()
 
 
@@ -261,7 +260,7 @@ class Embedding:
         self._begun.set()
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context = context
-        settings = engine_settings(self._in_force.engine, self._run_dir.path, self._options.import_path)
+        settings = engine_settings(self._in_force.engine, self._run_dir.path, "")
         host = self._host = EngineHost(
             self._engine, settings, context, self._run_dir.path, self._log, self._on_stop, self._on_command
         )
@@ -340,7 +339,6 @@ class Embedding:
                 self._run_dir,
                 self._in_force,
                 log_level=self._options.log_level,
-                import_path=self._options.import_path,
                 targets=self._options.targets,
                 incarnations_before=step,
                 on_news=self._on_news,

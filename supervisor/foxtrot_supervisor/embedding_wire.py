@@ -52,7 +52,6 @@ class StartOrder(Struct, frozen=True, kw_only=True):
     """and of its lock, held by both."""
     news: int
     """Descriptor to write news to."""
-    import_path: str
     log_level: str
     incarnations_before: int = 0
     """Incarnations that an earlier supervisor of this application may have used."""

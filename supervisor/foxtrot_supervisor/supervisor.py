@@ -90,13 +90,12 @@ class Supervisor:
         run_dir: str | os.PathLike[str] | None = None,
         log_level: str = "info",
         on_phase: Callable[[str, str], None] | None = None,
-        import_path: str = "",
         targets: Targets | None = None,
     ) -> None:
         """Read and check `config`; raises `ConfigInvalid` with every mistake. Starts nothing.
 
         Raises `TypeError` for an `event_engine` that is not ours: vn.py's gets its events through the gateway.
-        `import_path`: put first on the module search path of processes that load adapters. `targets`: for tests.
+        `targets`: what the supervisor's children run (tests).
         """
         given: object = event_engine
         if given is not None and not isinstance(given, EventEngine):
@@ -108,10 +107,10 @@ class Supervisor:
         self._run_dir_path = os.path.abspath(
             run_dir or self.config.supervisor.run_dir or default_path(os.environ, os.geteuid())
         )
-        self.event_engine = event_engine or self._make_engine(import_path)
+        self.event_engine = event_engine or self._make_engine()
         """Where the market's events come out."""
         self._on_phase = on_phase
-        self._options = EmbeddingOptions(log_level=log_level, import_path=import_path, targets=targets or Targets())
+        self._options = EmbeddingOptions(log_level=log_level, targets=targets or Targets())
         self._embedding: Embedding | None = None
         self._lock = threading.Lock()
 
@@ -276,8 +275,8 @@ class Supervisor:
 
     # ---- within
 
-    def _make_engine(self, import_path: str) -> EventEngine:
-        return make_engine(engine_settings(self.config.engine, self._run_dir_path, import_path), self._log)
+    def _make_engine(self) -> EventEngine:
+        return make_engine(engine_settings(self.config.engine, self._run_dir_path, ""), self._log)
 
     def _started(self) -> Embedding:
         if self._embedding is None:

@@ -31,7 +31,6 @@ from foxtrot_supervisor import (
 from foxtrot_supervisor.audit import open_descriptors
 from foxtrot_supervisor.run_dir import RunDir
 from tests.support.application import TEST_TARGETS, Application, config
-from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(90, method="signal")  # the other method is a thread, which the leak check would find
@@ -40,7 +39,7 @@ LIMIT_S = 20.0
 
 
 def with_test_children(tmp_path: Path, **more: Any) -> Supervisor:
-    options: dict[str, Any] = {"targets": TEST_TARGETS, "import_path": str(ROOT), "run_dir": tmp_path / "run", **more}
+    options: dict[str, Any] = {"targets": TEST_TARGETS, "run_dir": tmp_path / "run", **more}
     return Supervisor(config(), **options)
 
 
@@ -115,7 +114,7 @@ def test_market_data_comes_in_and_nothing_is_left(tmp_path: Path) -> None:
 def test_a_connection_without_symbols_is_started_by_its_first(tmp_path: Path) -> None:
     document = config()
     document["connections"].append({**document["connections"][0], "name": "later", "symbols": []})
-    with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS, import_path=str(ROOT)) as supervisor:
+    with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS) as supervisor:
         supervisor.subscribe("one", ["ETHUSDT"])  # its worker is still on its way
         pid = supervisor.wait_ready(LIMIT_S)["workers"][0]["pid"]
         supervisor.subscribe("later", ["SOLUSDT"])
@@ -238,6 +237,24 @@ def test_a_handler_that_cannot_be_used_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("program", "expected"), [("/nonexistent", "cannot be started: No such file"), ("/bin/false", "exit code 1")]
+)
+def test_a_supervisor_that_cannot_be_started_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, expected: str
+) -> None:
+    supervisor = with_test_children(tmp_path)
+    before = facts_of_this_process()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", program)
+        with pytest.raises(SupervisorFailed, match=expected):
+            supervisor.start()
+    assert supervisor.phase == "stopped"
+    assert supervisor.stop().exit_code == 1
+    assert facts_of_this_process() == before
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_does_not_serve_is_named(tmp_path: Path) -> None:
     document = config(ready_s=60.0)
     document["connections"][0]["url"] = "ws://127.0.0.1:9"  # nobody listens
@@ -290,7 +307,7 @@ def test_a_supervisor_that_dies_is_told_of_and_started_again(tmp_path: Path) -> 
 
 def test_a_supervisor_that_dies_too_often_is_given_up_until_it_is_wanted_again(tmp_path: Path) -> None:
     document = config(restart_intensity=0)
-    with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS, import_path=str(ROOT)) as supervisor:
+    with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS) as supervisor:
         pid = supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"]
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: supervisor.phase == "failed", LIMIT_S, "it to be given up")
@@ -310,7 +327,6 @@ def test_a_supervisor_that_hangs_is_replaced(tmp_path: Path) -> None:
         document,
         run_dir=tmp_path / "run",
         targets=TEST_TARGETS,
-        import_path=str(ROOT),
         on_phase=lambda phase, cause: causes.append(cause) if phase == "down" else None,
     ) as supervisor:
         pid = supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"]
@@ -340,7 +356,7 @@ def test_stopped_by_an_operator(tmp_path: Path) -> None:
 # ---- the application dies
 
 _SERVE = """
-supervisor = Supervisor(config(), run_dir=RUN, targets=TEST_TARGETS, import_path=".")
+supervisor = Supervisor(config(), run_dir=RUN, targets=TEST_TARGETS)
 supervisor.start()
 status = supervisor.wait_ready(30)
 """
@@ -440,7 +456,6 @@ main(sys.argv[1])
         directory=run_dir.directory,
         lock=run_dir.lock,
         news=news_end,
-        import_path="",
         log_level="info",
     )
     write_order(run_dir.path, order)

@@ -28,7 +28,6 @@ ORDER = StartOrder(
     directory=3,
     lock=4,
     news=5,
-    import_path="/a",
     log_level="info",
 )
 NEWS: list[News] = [Serving(9), Call(1001), Alive(), Ended(4, {"children": [], "exit_code": 4}), Ended(1)]
