@@ -85,6 +85,7 @@ class DeliveryRun:
     ) -> None:
         self._ground = ground
         self._patience = options.patience
+        self._twins = options.redundancy > 1
         self._rows = ground.folder / "handled"
         (ground.folder / "chaos_handlers.py").write_text(handlers_module(str(self._rows), nap), encoding="utf-8")
         self.workers = [f"{name}.{side}" for name in connections for side in "ab"[: options.redundancy]]
@@ -193,7 +194,7 @@ class DeliveryRun:
             raise Trouble("the supervisor does not end")
         if self.run.process.returncode != 0:
             broken.append(f"the stop gave exit code {self.run.process.returncode}")
-        account = account_for(self._rows.read_bytes(), self._ground.ended_ledger())
+        account = account_for(self._rows.read_bytes(), self._ground.ended_ledger(), twins=self._twins)
         broken += judge_delivery(account, promises)
         if violated := self.run.log.counts["account_violated"]:
             broken.append(f"the accounts of {violated} incarnations do not add up")

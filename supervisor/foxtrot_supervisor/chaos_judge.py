@@ -120,8 +120,12 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
     return broken
 
 
-def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]]) -> DeliveryAccount:
-    """The account of one run: what its handlers wrote down, and the rows of the ledger's file."""
+def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]], *, twins: bool = False) -> DeliveryAccount:
+    """The account of one run: what its handlers wrote down, and the rows of the ledger's file.
+
+    With `twins` it begins with the first that was handled, which the quicker one of two has brought; else with the
+    first that was sent.
+    """
     account = DeliveryAccount()
     symbols: dict[bytes, _Handled] = {}
     whole = rows[: len(rows) - len(rows) % ROW.size]  # the last one may be cut off
@@ -138,7 +142,7 @@ def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]]) -> DeliveryAcc
     sent, unheard = _read_ledger(ledger)
     for symbol, handled in symbols.items():
         name = symbol.rstrip(b"\0").decode(errors="replace").upper()
-        handled.settle(name, sent.get(name, {}), unheard.get(name, []))
+        handled.settle(name, sent.get(name, {}), unheard.get(name, []), twins=twins)
     return account
 
 
@@ -219,7 +223,9 @@ class _Handled:
             account.book_holes += 1
         self._book = last
 
-    def settle(self, symbol: str, sent: Mapping[int, list[int]], unheard: Iterable[tuple[int, int]]) -> None:
+    def settle(
+        self, symbol: str, sent: Mapping[int, list[int]], unheard: Iterable[tuple[int, int]], *, twins: bool
+    ) -> None:
         account, seen = self._account, self._seen
         account.seen += len(seen)
         account.redelivered_batches += len(self._batches)
@@ -227,8 +233,8 @@ class _Handled:
             account.lost += len(seen)  # of a market that never was: the judge itself is broken
             return
         heard = set().union(*sent.values())
-        first, last = min(heard), max(seen)
-        account.sent += len({each for each in heard if each <= last})
+        first, last = min(seen) if twins else min(heard), max(seen)
+        account.sent += len({each for each in heard if first <= each <= last})
         account.unheard += sum(max(0, min(end, last) - max(start, first) + 1) for start, end in unheard)
         announced = {each for start, end in self._announced for each in range(start, min(end, last) + 1)}
         missing = set(range(first, last + 1)) - seen
@@ -240,7 +246,8 @@ class _Handled:
         for ids in sent.values():
             brought = [place for place, each in enumerate(ids) if each in seen and each not in self._healed]
             if brought:
-                account.torn += sum(each not in seen or each in self._healed for each in ids[: brought[-1]])
+                whole = [each for each in ids[: brought[-1]] if each >= first]
+                account.torn += sum(each not in seen or each in self._healed for each in whole)
 
 
 def _runs(ids: list[int]) -> Iterator[str]:

@@ -109,6 +109,13 @@ def test_nothing_at_all_is_no_success() -> None:
     assert judge_delivery(unknown, Promises())
 
 
+def test_a_stream_of_twins_begins_with_what_the_quicker_one_brings() -> None:
+    rows = trades(12, 13) + gap(14, 15) + trades(16)
+    late, twins = account_for(rows, LEDGER), account_for(rows, LEDGER, twins=True)
+    assert (late.lost, late.torn, late.sent) == (2, 2, 5)
+    assert (twins.lost, twins.torn, twins.sent, twins.announced) == (0, 0, 3, 2)
+
+
 def test_a_row_that_was_cut_off_is_left_out() -> None:
     assert judged(trades(10, 11) + trade(12)[:7]).seen == 2
     assert ROW.size == 48
