@@ -31,7 +31,7 @@ from foxtrot_protocol.events import EVENT_LEAK, EVENT_TIMER, Leak
 from foxtrot_supervisor import resource_census
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.leak_slopes import LIMITS, SAMPLES_MAX, Growth, GrowthWatch, Limit
-from foxtrot_supervisor.reference_paths import find_holding
+from foxtrot_supervisor.reference_paths import SEARCH_S, find_holding
 from foxtrot_supervisor.resource_census import Census, more_of, take_census
 
 __all__ = ["EXPECTED_MAX", "FOUND_MAX", "LeakMonitor", "TimerEngine", "leak_text"]
@@ -76,7 +76,7 @@ class LeakMonitor:
 
     `sample_s`: seconds between looks; `least_s`: how long to look before growth is judged; `loops`: whose tasks are
     counted; `limits`: as `leak_slopes.LIMITS`; `event`: how an event of that engine is made from type and data, ours
-    by default; `find_paths`: whether what lives on is looked up (that stops the process for up to a quarter second).
+    by default; `find_paths`: whether what lives on is looked up, which stops the process for up to `search_s`.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class LeakMonitor:
         loops: Sequence[asyncio.AbstractEventLoop] = (),
         event: Callable[[str, Any], Any] | None = None,
         find_paths: bool = True,
+        search_s: float = SEARCH_S,
         log: ChildLog | None = None,
     ) -> None:
         self._engine = engine
@@ -98,6 +99,7 @@ class LeakMonitor:
         self._loops = loops
         self._event = event or Event
         self._find_paths = find_paths
+        self._search_s = search_s
         self._log: ChildLog = log if log is not None else structlog.get_logger("foxtrot.leaks")
         self._lock = threading.Lock()
         self._watch = GrowthWatch(limits, least_s=least_s)
@@ -253,7 +255,7 @@ class LeakMonitor:
         thing = expected.reference()
         if thing is None:
             return None
-        holding = find_holding(thing, ignore=(expected,))
+        holding = find_holding(thing, search_s=self._search_s, ignore=(expected,))
         del thing
         if holding.kind == "cycle":
             self.cycles_total += 1

@@ -111,7 +111,8 @@ class _Search:
     def _holders(self, level: list[Any], above: list[Any]) -> Iterator[tuple[Any, Any]]:
         """Each holder of one of `level`, with that one."""
         for start in range(0, len(level), _AT_ONCE):
-            part = level[start : start + _AT_ONCE]
+            # a tuple, which is handed over as it is: of a list a copy would be made, and found as a holder
+            part = tuple(level[start : start + _AT_ONCE])
             found = gc.get_referrers(*part)
             ours = self._ours | {id(level), id(above), id(part), id(found)}
             by_id = {id(each): each for each in part}

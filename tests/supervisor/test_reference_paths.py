@@ -19,6 +19,9 @@ from foxtrot_supervisor.reference_paths import Holding, find_holding
 
 REGISTRY: dict[str, Any] = {}
 
+PATIENCE_S = 20.0
+"""For searches on a machine that has other things to do; one takes a few hundredths of a second."""
+
 
 class Strategy:
     """Something that should be gone."""
@@ -51,7 +54,7 @@ def held(make: Any) -> Holding:
 
 def _look(there: weakref.ref[Strategy]) -> Holding:
     # as the monitor does: the reference is taken within the call
-    return find_holding(there())
+    return find_holding(there(), search_s=PATIENCE_S)
 
 
 def test_a_module_that_holds_it_is_named_with_the_key() -> None:
@@ -166,7 +169,7 @@ def _in_task(wait: Any, task: list[Any]) -> weakref.ref[Strategy]:
 
 
 def test_what_nobody_holds_is_said_to_be_gone() -> None:
-    holding = find_holding(Strategy())
+    holding = find_holding(Strategy(), search_s=PATIENCE_S)
     assert holding.kind == "gone"
 
 
@@ -192,7 +195,7 @@ def test_a_search_leaves_nothing_behind() -> None:
     gc.disable()
     try:
         before = sys.getrefcount(strategy)
-        kinds = {find_holding(strategy).kind for _ in range(3)}
+        kinds = {find_holding(strategy, search_s=PATIENCE_S).kind for _ in range(3)}
         after = sys.getrefcount(strategy)
     finally:
         gc.enable()
