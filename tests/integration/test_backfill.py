@@ -84,11 +84,12 @@ def check(run: DeliveryRun, sim: SimulatedExchange) -> None:
             seen.add(each.trade_id)
             handled.append(each)
     got = [each.trade_id for each in handled]
-    assert set(got) == set(range(min(got), max(got) + 1)), "nothing is missing"
+    first, last = min(got), max(got)
+    assert set(got) == set(range(first, last + 1)), "nothing is missing"
     made = sim.ledger.made_range(STREAM)
     assert made is not None
-    assert made[0] <= min(got)
-    assert max(got) <= made[1]
+    assert made[0] <= first
+    assert last <= made[1]
     live = [each.trade_id for each in handled if not each.backfilled]
     assert live == sorted(live), "the live stream in order"
     assert set(live) <= sim.ledger.sent_to_any(STREAM), "what nobody was sent is marked"
@@ -98,7 +99,7 @@ def check(run: DeliveryRun, sim: SimulatedExchange) -> None:
     assert set(announced) == fetched, "no more and no less was announced than was missing"
     assert sorted(filled) == sorted(announced), "and all of it was called filled, once"
     unheard = sim.ledger.unheard(STREAM)
-    missed = {n for each in unheard for n in range(each.first_id, each.last_id + 1) if min(got) <= n <= max(got)}
+    missed = {n for each in unheard for n in range(max(each.first_id, first), min(each.last_id, last) + 1)}
     assert missed, "nothing was missed: nothing was shown"
     assert missed <= fetched
     ended = figures(run)
