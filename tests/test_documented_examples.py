@@ -58,6 +58,29 @@ def test_the_readmes_handler_handles(capsys: pytest.CaptureFixture[str]) -> None
     assert "trades seen: 1" in out
 
 
+def test_the_documented_strategy_of_the_event_engine_sees_a_rise_and_goes_with_its_owner() -> None:
+    strategy, alone, owners, *_ = python_blocks("docs/event-engine.md")
+    names: dict[str, Any] = {"__name__": "my_strategy"}
+    run(strategy, names)
+    engine = EventEngine()
+    logged: list[str] = []
+    engine.register("eLog", lambda event: logged.append(event.data))
+    mine = names["Strategy"](engine)
+    for price in (100.0, 100.5, 102.0):
+        engine.dispatch(Event("eTick.", types.SimpleNamespace(vt_symbol="BTCUSDT.SIM", last_price=price)))
+    engine.start()
+    assert engine.stop() == 0
+    assert logged == ["BTCUSDT.SIM is up"]
+    assert mine is not None
+    del mine
+    assert engine.handler_count() == 1, "the strategy's handler has gone with it"
+    run(alone, names | {"tick": types.SimpleNamespace(vt_symbol="BTCUSDT.SIM", last_price=1.0)})
+    another = EventEngine()
+    owned = {"engine": another, "on_tick": print, "run": lambda: None, "self": names["Strategy"](EventEngine())}
+    run(owners, owned)
+    assert [info.owners for info in another.handlers()] == [["Strategy object"], ["strategy-3"], []]
+
+
 def test_the_documented_adapter_conforms() -> None:
     adapter, proof = (
         block for block in python_blocks("docs/writing-an-adapter.md") if "class Acme" in block or "FRAME" in block

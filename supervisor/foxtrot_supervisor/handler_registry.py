@@ -31,6 +31,9 @@ __all__ = [
     "handler_name",
 ]
 
+NOTED_MAX = 64
+"""Durations that are noted before they are worked up."""
+
 GENERAL = ""
 """Stands for the type of general handlers; no event has it."""
 
@@ -38,9 +41,9 @@ GENERAL = ""
 class HandlerInfo(Struct, frozen=True):
     """What is known of one registration.
 
-    `type`: "" for a general handler. `calls`: all of them. `timed`: those whose duration was taken (one event of each
-    turn, and every call that was seen to be slow); `p50_us`, `p99_us` (of the last half to whole minute) and `max_us`
-    are of these. `slow`: calls that took longer than ``slow_handler_ms``. `errors`: exceptions.
+    `type`: "" for a general handler. `calls`: all of them. `timed`: those whose duration was taken, which are samples;
+    `p50_us` and `p99_us` are of these, of the last half to whole minute. `max_us`: of these and of all that were seen
+    running for long. `slow`: calls that took longer than ``slow_handler_ms``. `errors`: exceptions.
     """
 
     type: str
@@ -78,7 +81,9 @@ class Registration:
 
     __slots__ = (
         "__weakref__",
+        "_noted",
         "_reference",
+        "_timed",
         "_times",
         "call",
         "calls",
@@ -90,7 +95,6 @@ class Registration:
         "owners",
         "slow",
         "suspended",
-        "timed",
         "type",
     )
 
@@ -105,7 +109,8 @@ class Registration:
         self.name = handler_name(handler)
         self.owners: list[OwnerRecord] = []
         self.calls = self.errors = self.errors_in_row = self.failed_call = 0
-        self.max_ns = self.slow = self.timed = 0
+        self.max_ns = self.slow = self._timed = 0
+        self._noted: list[int] = []
         self.suspended = False
         self._times: LatencyHistogram | None = None
         self._reference: Callable[[], Callable[[Any], Any] | None]
@@ -161,14 +166,27 @@ class Registration:
         self.failed_call = self.calls
         return self.errors_in_row
 
-    def took(self, ns: int, now_s: float) -> None:
-        """Note that a call took `ns`; `now_s`: monotonic seconds."""
-        self.timed += 1
-        self.max_ns = max(self.max_ns, ns)
+    def took(self, ns: int, now_ns: int) -> None:
+        """Note that a call took `ns`; `now_ns`: monotonic."""
+        # on the hot path: only noted here, and worked up a few at a time
+        self._noted.append(ns)
+        if len(self._noted) >= NOTED_MAX:
+            self._work_up(now_ns / 1e9)
+
+    def _work_up(self, now_s: float | None = None) -> None:
+        # by the dispatch thread or by who asks for the figures: one note may get lost between the two, which
+        # nobody misses among samples
+        noted, self._noted = self._noted, []
+        if not noted:
+            return
         if self._times is None:
             self._times = LatencyHistogram()
-        self._times.rotate(now_s)
-        self._times.record(ns)
+        if now_s is not None:
+            self._times.rotate(now_s)
+        for ns in noted:
+            self._times.record(ns)
+        self._timed += len(noted)
+        self.max_ns = max(self.max_ns, *noted)
 
     def running_for(self, ns: int) -> None:
         """Note that the present call has run for `ns`, and may go on."""
@@ -176,13 +194,14 @@ class Registration:
 
     def info(self) -> HandlerInfo:
         """Its figures."""
+        self._work_up()
         times = self._times
         return HandlerInfo(
             type=self.type,
             handler=self.name,
             owners=[owner.name for owner in self.owners],
             calls=self.calls,
-            timed=self.timed,
+            timed=self._timed,
             p50_us=0.0 if times is None else times.percentile_us(0.5),
             p99_us=0.0 if times is None else times.percentile_us(0.99),
             max_us=self.max_ns / 1000.0,

@@ -211,8 +211,8 @@ def test_figures() -> None:
     assert (empty.p50_us, empty.p99_us, empty.max_us, empty.timed) == (0.0, 0.0, 0.0, 0)
     registration.calls = 1000
     for _ in range(199):
-        registration.took(1000, 1.0)
-    registration.took(1_000_000, 2.0)
+        registration.took(1000, 1_000_000_000)
+    registration.took(1_000_000, 2_000_000_000)
     registration.running_for(5_000_000)
     registration.running_for(1)
     info = registration.info()
