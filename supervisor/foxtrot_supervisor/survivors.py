@@ -67,19 +67,30 @@ def mark_of(run_id: str) -> int:
 def marked(run_id: str) -> Iterator[None]:
     """What is started inside belongs to that run; this process does not."""
     before = os.environ.get(RUN_ID_VARIABLE)
-    soft, hard = resource.getrlimit(_RLIMIT_LOCKS)
     os.environ[RUN_ID_VARIABLE] = run_id
-    # somebody has set a hard limit below the mark: then the environment has to do
-    with contextlib.suppress(ValueError):
-        resource.setrlimit(_RLIMIT_LOCKS, (mark_of(run_id), hard))
     try:
-        yield
+        with _limit_marked(mark_of(run_id)):
+            yield
     finally:
-        resource.setrlimit(_RLIMIT_LOCKS, (soft, hard))
         if before is None:
             del os.environ[RUN_ID_VARIABLE]
         else:
             os.environ[RUN_ID_VARIABLE] = before
+
+
+@contextlib.contextmanager
+def _limit_marked(mark: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(_RLIMIT_LOCKS)
+    try:
+        resource.setrlimit(_RLIMIT_LOCKS, (mark, hard))
+    except ValueError:
+        # somebody has set a hard limit below the mark, or forbids limits: then the environment has to do
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(_RLIMIT_LOCKS, (soft, hard))
 
 
 def belongs_to_run(pid: int, run_id: str) -> bool:
