@@ -2,6 +2,7 @@
 
 Each on a thread of its own, which cannot be ended if the call never returns; so it is a daemon thread: left behind,
 told of, and no reason for the interpreter not to exit. Not `concurrent.futures`, whose threads are waited for at exit.
+While the interpreter exits, some versions of Python start no thread any more: then the call is made here, unbounded.
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ class _Call:
         # in the caller's context, or what is registered within had no owner
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run,), name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # the interpreter is exiting: Python 3.12 starts no thread any more. Called without a bound then
+            self._run()
 
     def _run(self) -> None:
         try:
@@ -58,7 +63,8 @@ class _Call:
             self._ended = time.monotonic()
 
     def outcome(self, begun: float, timeout_s: float) -> CallOutcome:
-        self._thread.join(max(0.0, begun + timeout_s - time.monotonic()))
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, begun + timeout_s - time.monotonic()))
         if self._thread.is_alive():
             return CallOutcome(False, None, time.monotonic() - begun)
         return CallOutcome(True, self._error, self._ended - begun)

@@ -597,7 +597,8 @@ class Embedding:
         else:
             # it holds the socket: closed should it ever come back
             host.receiver.abandon()
-            threading.Thread(target=self._close_late, name="foxtrot-close", daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # the interpreter is exiting: nothing can, or need, come after
+                threading.Thread(target=self._close_late, name="foxtrot-close", daemon=True).start()
         host.withdraw()
         if self._own_engine:
             self._engine.clear_handlers()

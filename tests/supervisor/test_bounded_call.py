@@ -6,6 +6,8 @@ import contextvars
 import threading
 import time
 
+import pytest
+
 from foxtrot_supervisor.bounded_call import call_within
 
 LIMIT_S = 5.0
@@ -38,6 +40,18 @@ def test_a_call_that_hangs_is_left_behind() -> None:
     assert thread.daemon
     release.set()
     thread.join(LIMIT_S)
+
+
+def test_where_no_thread_can_be_started_it_is_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Python 3.12 does while the interpreter exits."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    seen: list[str] = []
+    assert call_within(lambda: seen.append(threading.current_thread().name), LIMIT_S, "mine").finished
+    assert seen == [threading.current_thread().name]
 
 
 def test_it_sees_the_callers_context() -> None:
