@@ -81,6 +81,9 @@ CLOSE_S = 10.0
 LET_GO_MARGIN_S = 1.0
 """So long before its time is over the engine says that it has let go, whatever is left in rings."""
 
+HURRY_LOOK_S = 0.2
+"""How often it is looked, while the supervisor stops, whether it has been given less time."""
+
 POLL_S = 0.02
 """How often it is looked whether the rings are done with, at a stop."""
 
@@ -258,13 +261,7 @@ class Embedding:
         self._loop = asyncio.get_running_loop()
         self._wished = asyncio.Event()
         self._begun.set()
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._context = context
-        settings = engine_settings(self._in_force.engine, self._run_dir.path, "")
-        host = self._host = EngineHost(
-            self._engine, settings, context, self._run_dir.path, self._log, self._on_stop, self._on_command
-        )
-        await host.tap.start()
+        host = self._host = await self._make_host()
         self._engine.attach(host.receiver)
         self._engine.start()
         watching = asyncio.create_task(host.watch.run(), name="slow-handler-watch")
@@ -279,6 +276,25 @@ class Embedding:
             await asyncio.gather(watching, exiting, judging, return_exceptions=True)
             left = await self._close()
         self._finish(cause, left)
+
+    async def _make_host(self) -> EngineHost:
+        """The engine's part, or an exception and nothing left."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = context
+        settings = engine_settings(self._in_force.engine, self._run_dir.path, "")
+        path = self._run_dir.path
+        host: EngineHost | None = None
+        try:
+            host = EngineHost(self._engine, settings, context, path, self._log, self._on_stop, self._on_command)
+            await host.tap.start()
+        except BaseException:
+            if host is not None:
+                host.withdraw()
+                host.receiver.close()
+            context.destroy(linger=0)
+            self._run_dir.release()
+            raise
+        return host
 
     async def _supervise(self) -> str:
         """One supervisor after the other, until it is to end; why."""
@@ -364,14 +380,19 @@ class Embedding:
 
     async def _stop_supervisor(self, child: SupervisorChild, dead: asyncio.Future[ExitStatus]) -> None:
         """Its own way down: SIGTERM, SIGTERM again (it SIGKILLs everything), SIGKILL."""
-        ladder = Ladder(self._limits, time.monotonic())
+        limits = self._limits
+        ladder = Ladder(limits, time.monotonic())
         while not dead.done() and ladder.rung != "lost":
+            if self._limits is not limits:  # somebody is in more of a hurry
+                limits = self._limits
+                ladder.limit(time.monotonic() + limits.ask_s + limits.term_s, time.monotonic())
             for step in ladder.due(time.monotonic()):
                 if step in ("ask", "term"):
                     child.signal(signal.SIGTERM)
                 elif step == "kill":
                     child.signal(signal.SIGKILL)
-            await asyncio.wait({dead}, timeout=max(0.0, ladder.next_deadline - time.monotonic()))
+            left_s = max(0.0, ladder.next_deadline - time.monotonic())
+            await asyncio.wait({dead}, timeout=min(left_s, HURRY_LOOK_S))
 
     # ---- what the supervisor says
 

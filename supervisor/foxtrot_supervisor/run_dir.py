@@ -158,20 +158,23 @@ class RunDir:
         return names
 
     def leave(self) -> None:
-        """Let go of it and leave everything to the other holder."""
-        os.close(self.directory)
-        os.close(self.lock)
+        """Let go of it and leave everything to the other holder. Nothing if that, or `release`, was done before."""
+        for descriptor in (self.directory, self.lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.directory = self.lock = -1
 
     def release(self) -> None:
-        """Remove what was made, the directory itself if this or a killed earlier run made it; then unlock."""
+        """Remove what was made, the directory itself if this or a killed earlier run made it; then unlock. Once."""
+        if self.directory < 0:
+            return
         self.remove_files()
         self.remove(_LOCK)
         if self._holder.made_directory:
             # not empty: it holds files of others, or a successor's new lock
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
-        os.close(self.directory)
-        os.close(self.lock)  # whoever waited for this lock sees that its file is gone, and begins again
+        self.leave()  # whoever waited for this lock sees that its file is gone, and begins again
 
 
 def default_path(environ: Mapping[str, str], uid: int) -> str:

@@ -29,6 +29,7 @@ from foxtrot_supervisor import (
     procfs,
 )
 from foxtrot_supervisor.audit import open_descriptors
+from foxtrot_supervisor.event_tap import EventTap
 from foxtrot_supervisor.run_dir import RunDir
 from tests.support.application import TEST_TARGETS, Application, config
 from tests.support.waiting import wait_until
@@ -251,6 +252,21 @@ def test_a_supervisor_that_cannot_be_started_leaves_nothing(
             supervisor.start()
     assert supervisor.phase == "stopped"
     assert supervisor.stop().exit_code == 1
+    assert facts_of_this_process() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engines_part_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = with_test_children(tmp_path)
+    before = facts_of_this_process()
+
+    async def refuse(_: EventTap) -> None:
+        raise OSError("planted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EventTap, "start", refuse)
+        with pytest.raises(SupervisorFailed, match="planted"):
+            supervisor.start()
     assert facts_of_this_process() == before
     assert list(tmp_path.iterdir()) == []
 
