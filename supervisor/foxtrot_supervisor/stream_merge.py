@@ -816,16 +816,22 @@ class StreamMerge:
                 return _COPY
             if self._may_come(stream, last + 1):
                 return _WAIT
-            first = stream.last + 1
-            _stamp(gap, "first_id", str(first))
-            self._open_hole(stream, first, last, gap.start_ns, gap.end_ns)
-            stream.last = last
-            return _APPLY
+            return self._take_hole(stream, gap, last)
         if self._others(stream):
             return _COPY  # the other goes on; if it does not, what comes next shows it
+        if stream.rule == "increasing" and last is not None and last > stream.last:
+            return self._take_hole(stream, gap, last)
         if gap.stream == EVENT_BOOK and stream.rule in ("update_ids", "chained", "one_side"):
             began = gap.first_id if stream.state.lost is None else stream.state.lost[0]
             stream.change(valid=False, lost=(began or "", gap.last_id or ""))
+        return _APPLY
+
+    def _take_hole(self, stream: Stream, gap: Gap, last: int) -> int:
+        """What a worker had to drop, up to `last`, is missing from where handlers are."""
+        first = stream.last + 1
+        _stamp(gap, "first_id", str(first))
+        self._open_hole(stream, first, last, gap.start_ns, gap.end_ns)
+        stream.last = last
         return _APPLY
 
     def _worker_filled(self, stream: Stream, gap: Gap) -> int:

@@ -1,11 +1,15 @@
 """A single connection whose worker is killed under load: afterwards the handler has had every trade there was.
 
 The judge is the simulated exchange: its identifiers count without a hole, and its ledger knows what nobody was sent.
+
+The long form, some minutes: ``FOXTROT_SLOW=yes .venv/bin/python -m pytest tests/integration/test_backfill.py -k long``
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -154,3 +158,25 @@ async def test_whoever_dies_with_a_hole_in_hand_leaves_it_to_the_next(tmp_path: 
         run.replaced(NAME, run.kill(NAME))
 
     await run_healing(tmp_path, kill_both)
+
+
+@pytest.mark.skipif(os.environ.get("FOXTROT_SLOW") != "yes", reason='slow; FOXTROT_SLOW is not "yes"')
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("redundancy", "kills"), [(1, 200), (2, 100)])
+async def test_a_long_campaign_leaves_nothing_missing(tmp_path: Path, redundancy: Literal[1, 2], kills: int) -> None:
+    """Kills at random moments, the exchange refusing now and then, the engine dying now and then."""
+    chance = random.Random(7)
+
+    def kill_and_refuse(run: DeliveryRun, sim: SimulatedExchange) -> None:
+        for _ in range(kills):
+            pids = {name: run.kill(name) for name in run.workers}
+            for name, pid in pids.items():
+                run.replaced(name, pid)
+            run.more(SYMBOL, chance.choice([1, 20, 100, 300]))
+            if chance.random() < 0.2:
+                status = chance.choice([503, 429])
+                sim.inject(Fault(kind="rest_refuse", topic="historicalTrades", status=status, retry_after_s=1.0))
+            if chance.random() < 0.1:
+                run.replaced("engine", run.kill("engine"))
+
+    await run_healing(tmp_path, kill_and_refuse, redundancy=redundancy)

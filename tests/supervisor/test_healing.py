@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.commands import Backfill
-from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, Trade
+from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Trade
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_supervisor.stream_merge import FoundHole, StreamMerge
 from foxtrot_workers.backfill import Backfiller, CommitPart, Fetch
@@ -120,6 +120,19 @@ def test_where_identifiers_leap_many_trades_in_one_hole_leave_the_others_open() 
     engine.holes = [first]
     engine.heal(history, incarnation=3)
     assert sorted(number for number, _ in engine.trades) == history
+    assert engine.merge.open_holes() == []
+
+
+@pytest.mark.parametrize("kind", [History, LeapingBackward], ids=lambda kind: kind.__name__)
+def test_what_a_worker_had_to_drop_is_fetched_as_well(kind: type[History]) -> None:
+    engine = Engine(kind)
+    engine.live(10)
+    engine.take(Gap("HISTORY", "S", 0, 5, EVENT_MARKET_TRADE, "12", "19", 1, 2, "engine too slow: events were dropped"))
+    engine.live(20)
+    assert engine.gaps == [(11, 19, False)]
+    engine.heal(list(range(1, 30)))
+    assert engine.gaps[-1][1:] == (19, True)
+    assert sorted(number for number, _ in engine.trades) == list(range(10, 21))
     assert engine.merge.open_holes() == []
 
 
