@@ -67,8 +67,9 @@ class GatewayMixin:
         self.left_out_total = 0
         """Ticks and events that were not put, since too many waited in the platform's queue; the newest come again."""
         self._full = False
+        # vn.py's and Foxtrot's engines have a queue without bound; one that has its own rules has no such attribute
         queue = getattr(event_engine, "_queue", None)
-        self._queued: Callable[[], int] = getattr(queue, "qsize", int)
+        self._queued: Callable[[], int] = getattr(queue, "qsize", lambda: 0)
 
     # ---- what the platform calls
 

@@ -29,6 +29,9 @@ ORDERS_MAX = 10_000
 TOGETHER_MAX = 200
 """Symbols subscribed in one request."""
 
+_INFO, _WARNING, _ERROR = 20, 30, 40
+"""Levels as in `logging`."""
+
 JOIN_S = 5.0
 """How long the thread of a closed feed may take to notice, beyond what the supervised part takes."""
 
@@ -187,7 +190,3 @@ class GatewayFeed:
 
     def _on_phase(self, phase: str, cause: str) -> None:
         self._on_text(f"supervised part: {phase}{f', {cause}' if cause else ''}", _INFO if phase == "up" else _WARNING)
-
-
-_INFO, _WARNING, _ERROR = 20, 30, 40
-"""As in `logging`."""

@@ -170,6 +170,8 @@ class TickFold:
         if rule == "trade":
             return self._emit(instrument, event.receive_ns) if event.__class__ is Trade else None
         if rule == "interval":
+            if not instrument.may_differ:
+                return None
             if event.receive_ns - instrument.emitted_ns < self._interval_ns:
                 instrument.pending = True
                 return None
@@ -286,27 +288,31 @@ class _Instrument:
         return True
 
     def ticker(self, event: Ticker[Any]) -> bool:
-        day = (event.volume, event.turnover, event.open, event.high, event.low)
-        figures = tuple(
-            known if new is None else float(new)
-            for new, known in zip(day, (self._volume, self._turnover, self._open, self._high, self._low), strict=True)
-        )
+        told = (event.volume, event.turnover, event.open, event.high, event.low)
+        known = (self._volume, self._turnover, self._open, self._high, self._low)
+        figures = tuple(old if new is None else float(new) for new, old in zip(told, known, strict=True))
         last = self._last if event.last is None else float(event.last)
         sides = (*_best(event.bid, event.bid_size), *_best(event.ask, event.ask_size))
         at_ns = self._seen(event)
-        self._has_ticker = True
+        # one that tells no volume leaves the day to what is traded
+        self._has_ticker = self._has_ticker or event.volume is not None
         self._volume, self._turnover, self._open, self._high, self._low = figures
-        if at_ns >= self._last_ns:
+        if at_ns < self._last_ns:
+            last = self._last
+        if (*figures, last) != (*known, self._last):
             self._last = last
+            self.pending = True
         if self._book is None and not self._has_quotes and any(sides):
             self._quote, self._quote_ns, self._quote_source = sides, event.receive_ns, self.source
             self._levels = None
-        self.pending = True
         return True
 
     def interest(self, event: OpenInterest[Any]) -> bool:
-        self._open_interest = float(event.size)
+        size = float(event.size)
         self._seen(event)
+        if size == self._open_interest:
+            return False
+        self._open_interest = size
         self.pending = True
         return True
 
@@ -343,6 +349,11 @@ class _Instrument:
         return shown
 
     # ---- showing
+
+    @property
+    def may_differ(self) -> bool:
+        """Whether a tick could show anything else than the one before."""
+        return self.pending or self._levels is None
 
     def levels_changed(self) -> bool:
         """Whether a tick would show other levels than the one before."""

@@ -109,16 +109,26 @@ def test_the_tickers_day_is_the_exchanges_own_and_goes_before() -> None:
     assert (tick.bid_price_1, tick.bid_volume_1, tick.ask_price_1, tick.ask_volume_1) == (98.0, 1.0, 100.0, 0.0)
     tick = last(fold, trade(1, 300.0))
     assert (tick.last_price, tick.high_price, tick.volume) == (300.0, 120.0, 1000.0)
-    older = Ticker("SIM", "BTC", T0 + 3, T0 + 4, 5.0, None, None, None, None, None)
+    older = Ticker("SIM", "BTC", T0 + 3, T0 + 4, 5.0, None, 121.0, None, None, None)
     tick = last(fold, older)
-    assert (tick.last_price, tick.high_price, tick.volume) == (300.0, 120.0, 1000.0)
+    assert (tick.last_price, tick.high_price, tick.volume) == (300.0, 121.0, 1000.0)
+    assert fold.fold(older) is None, "nothing is new"
+    assert fold.fold(ticker) is not None
     # with quotes of its own the ticker's are not needed
     tick = last(fold, quote(2, 50.0, 60.0), ticker)
     assert (tick.bid_price_1, tick.ask_price_1) == (50.0, 60.0)
 
 
+def test_a_ticker_without_figures_leaves_the_day_to_the_trades() -> None:
+    fold = TickFold("change")
+    fold.fold(Ticker("SIM", "BTC", T0, T0, 5.0, None, None, None, None, None))
+    assert last(fold, trade(1, 7.0, 2.0)).volume == 2.0
+
+
 def test_open_interest() -> None:
-    assert last(TickFold("change"), OpenInterest("SIM", "BTC", T0, T0, 77.0)).open_interest == 77.0
+    fold = TickFold("change")
+    assert last(fold, OpenInterest("SIM", "BTC", T0, T0, 77.0)).open_interest == 77.0
+    assert fold.fold(OpenInterest("SIM", "BTC", T0, T0 + 1, 77.0)) is None
 
 
 def test_five_levels_of_the_book_follow_its_changes() -> None:
@@ -184,6 +194,8 @@ def test_by_interval_the_newest_state_comes_at_its_pace_and_none_is_forgotten() 
     assert fold.due(T0 + S // 4) == []
     (tick,) = fold.due(T0 + S)
     assert (tick.last_price, tick.volume) == (3.0, 3.0)
+    same = Ticker("SIM", "BTC", T0 + 2 * S, T0 + 2 * S, 3.0, None, None, None, None, None)
+    assert fold.fold(same) is None
     assert fold.due(T0 + 9 * S) == []
     assert fold.fold(trade(10, 4.0)) is not None
     assert TickFold("change").due(T0) == []
