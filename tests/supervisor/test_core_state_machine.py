@@ -115,13 +115,23 @@ class Shell(RuleBasedStateMachine):
     def rotation_wanted(self, name: str, age: int) -> None:
         self.tell(RotationWanted(name, self.inc(name, age), "planned age"))
 
-    @rule(side=st.sampled_from(["e.a", "e.b"]))
-    def rotates(self, side: str) -> None:
-        """The usual way to another side in one step, as far as it goes."""
+    @rule(
+        side=st.sampled_from(["e.a", "e.b"]), up=st.integers(0, 2), beat=st.sampled_from([None, (1, 1), (0, 0), (0, 2)])
+    )
+    def rotates(self, side: str, up: int, beat: tuple[int, int] | None) -> None:
+        """The usual way to another side in one step, as far as it goes; or runs would hardly get so far."""
+        for name in ("simulator", "engine", side):
+            self.serves(name)
+        self.tell(HeartbeatReceived(side, self.inc(side, 0), None, 0, 2))
         self.tell(RotationWanted(side, self.inc(side, 0), "planned age"))
         other = "e.b" if side == "e.a" else "e.a"
-        self.serves(other)
-        self.tell(HeartbeatReceived(other, self.inc(other, 0), None, 0, 2))
+        if up:
+            self.tell(Spawned(other, self.inc(other, 0), 4711))
+            self.tell(HelloReceived(other, self.inc(other, 0)))
+        if up > 1:
+            self.tell(ReadyReceived(other, self.inc(other, 0)))
+        if beat is not None:
+            self.tell(HeartbeatReceived(other, self.inc(other, 0), None, *beat))
 
     @rule(name=names, age=ages, wish_s=st.sampled_from([None, -1.0, 0.0, 2.0, float("inf"), float("nan")]))
     def failure(self, name: str, age: int, wish_s: float | None) -> None:
