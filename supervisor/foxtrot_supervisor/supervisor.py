@@ -48,7 +48,7 @@ from foxtrot_supervisor.exchange_catalog import read_catalog
 from foxtrot_supervisor.lifecycle import State
 from foxtrot_supervisor.process import start_ticks_of_this_process
 from foxtrot_supervisor.recovery import recover
-from foxtrot_supervisor.run_dir import RunDir, default_path
+from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.settings import FoxtrotConfig
 
 __all__ = ["READY_S", "REQUEST_S", "START_S", "Config", "Supervisor", "read_config"]
@@ -130,7 +130,11 @@ class Supervisor:
         with self._lock:
             if self._embedding is not None:
                 raise SupervisorFailed("it was started already: make another Supervisor to start again")
-            run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process())
+            try:
+                run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process())
+            except (AlreadyRunning, RunDirRefused) as error:
+                error.add_note("another directory is given by Supervisor(..., run_dir=...) or [supervisor] run_dir")
+                raise
             closers: list[Callable[[], Any]] = []
             try:
                 recover(run_dir, self._log)

@@ -149,8 +149,9 @@ def test_the_applications_own_engine_is_left_running(tmp_path: Path, request: py
 def test_one_run_for_each_directory(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with with_test_children(tmp_path) as first, with_test_children(tmp_path / "other") as second:
-        with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}"):
+        with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}") as caught:
             with_test_children(tmp_path).start()
+        assert "run_dir=" in caught.value.__notes__[0]
         assert first.wait_ready(LIMIT_S)["supervisor"]["pid"] != second.wait_ready(LIMIT_S)["supervisor"]["pid"]
         with pytest.raises(SupervisorFailed, match="started already"):
             first.start()
