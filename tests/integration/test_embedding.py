@@ -322,36 +322,16 @@ def test_a_supervisor_that_dies_is_told_of_and_started_again(tmp_path: Path) -> 
     assert (report.clean, report.restarts_total) == (True, 2)
 
 
-def test_a_supervisor_that_dies_too_often_is_given_up_until_it_is_wanted_again(tmp_path: Path) -> None:
-    document = config(restart_intensity=0)
+def test_a_supervisor_that_hangs_is_killed_and_one_that_dies_too_often_given_up(tmp_path: Path) -> None:
+    document = config(restart_intensity=0, hung_s=1.0)
     with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS) as supervisor:
-        pid = supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"], signal.SIGSTOP)
         wait_until(lambda: supervisor.phase == "failed", LIMIT_S, "it to be given up")
-        with pytest.raises(NotReady, match="SIGKILL"):
-            supervisor.wait_ready(LIMIT_S)
-        with pytest.raises(RequestFailed, match="SIGKILL"):
-            supervisor.status()
-        supervisor.restart()
-        supervisor.wait_ready(LIMIT_S)
-        assert supervisor.stop().clean
-
-
-def test_a_supervisor_that_hangs_is_replaced(tmp_path: Path) -> None:
-    document = config(hung_s=1.0)
-    causes: list[str] = []
-    with Supervisor(
-        document,
-        run_dir=tmp_path / "run",
-        targets=TEST_TARGETS,
-        on_phase=lambda phase, cause: causes.append(cause) if phase == "down" else None,
-    ) as supervisor:
+        for ask in (supervisor.wait_ready, supervisor.status):
+            with pytest.raises((NotReady, RequestFailed), match="SIGKILL: no sign of life for 1 s"):
+                ask()
+        supervisor.restart()  # until it is wanted again
         pid = supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"]
-        os.kill(pid, signal.SIGSTOP)
-        wait_until(lambda: causes, LIMIT_S, "its hanging to be told")
-        assert "no sign of life for 1 s" in causes[0]
-        assert supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"] != pid
-        pid = supervisor.status()["supervisor"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         report = supervisor.stop(1.0)  # and at the end nobody waits for it
     assert (report.exit_code, report.clean, report.audit) == (1, False, {})
