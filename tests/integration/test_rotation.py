@@ -100,7 +100,7 @@ async def test_a_single_connection_is_rotated_without_a_break(tmp_path: Path) ->
     """There and back; a handler misses nothing and gets nothing twice."""
 
     def play(sim: SimulatedExchange) -> None:
-        run = DeliveryRun(tmp_path, sim, ["BTCUSDT"], rotate_after_s=3.0)
+        run = DeliveryRun(tmp_path, sim, ["BTCUSDT"], rotate_after_s=2.0)
         with run, Watch(run.supervisor) as watch:
             first = run.supervisor.child("btcusdt.a")
             second = only(run.supervisor, "btcusdt.b")
@@ -154,7 +154,7 @@ async def test_a_spare_that_cannot_connect_leaves_the_old_side_where_it_is(tmp_p
     loop = asyncio.get_running_loop()
 
     def play(sim: SimulatedExchange) -> None:
-        with start(tmp_path, connection(sim, rotate_after_s=2.0)) as supervisor:
+        with start(tmp_path, connection(sim, rotate_after_s=1.0)) as supervisor:
             first = supervisor.wait_state("one.a", "RUNNING")
             inject(sim, loop, Fault(kind="refuse", count=1000, status=503))
             with Watch(supervisor) as watch:
@@ -176,7 +176,7 @@ async def test_a_spare_that_cannot_connect_leaves_the_old_side_where_it_is(tmp_p
 
 async def test_twins_start_apart_and_are_rotated_one_at_a_time(tmp_path: Path) -> None:
     def play(sim: SimulatedExchange) -> None:
-        with start(tmp_path, connection(sim, redundancy=2, rotate_after_s=3.0)) as supervisor:
+        with start(tmp_path, connection(sim, redundancy=2, rotate_after_s=2.0)) as supervisor:
             supervisor.wait_running()
             with Watch(supervisor) as watch:
                 wait_until(
