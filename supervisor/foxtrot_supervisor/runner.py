@@ -166,6 +166,9 @@ RELOAD_STEPS_MAX = 4
 CRASH_WAIT_S = 5.0
 """How long SIGKILLed children may take after a mistake of this program."""
 
+TIMER_S_MIN = 0.001
+"""What uvloop rounds to no delay at all is no timer for it, and cannot tell when it is due."""
+
 _STRAYS_POLL_S = 0.01
 
 
@@ -918,6 +921,7 @@ class Runner:
 
     def _later(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
         """Call once after `delay_s`; a call of that name that waits longer is brought forward, never put off."""
+        delay_s = max(delay_s, TIMER_S_MIN)
         due, waiting = self._loop.time() + delay_s, self._timers.get(name)
         if waiting is not None:
             if waiting.when() <= due:

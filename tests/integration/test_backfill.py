@@ -18,6 +18,7 @@ from typing import Any, Literal
 import pytest
 
 from foxtrot_workers.simulator.faults import Fault
+from foxtrot_workers.simulator.market import MarketOptions
 from foxtrot_workers.simulator.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun
 from tests.support.waiting import wait_until
@@ -35,7 +36,8 @@ Body = Callable[[DeliveryRun, SimulatedExchange], None]
 
 async def run_healing(folder: Path, body: Body, redundancy: Literal[1, 2] = 1) -> None:
     """`body` does the damage; then everything must be healed, and everything said of it be true."""
-    async with SimulatedExchange([SYMBOL], rate_per_s=RATE_PER_S) as sim:
+    history = MarketOptions(history_max=200_000)  # on a busy machine a hole may have to wait for a while
+    async with SimulatedExchange([SYMBOL], rate_per_s=RATE_PER_S, market_options=history) as sim:
 
         def whole() -> None:
             with DeliveryRun(folder, sim, [SYMBOL], backfill=True, redundancy=redundancy) as run:

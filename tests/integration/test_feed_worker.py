@@ -360,7 +360,14 @@ async def test_settings_that_can_never_work_are_a_configuration_error(
     assert "Traceback" not in await rig.log()
 
 
-# ---- past trades
+# ---- past trades: what the worker commits, whatever an engine would take of it
+
+
+@pytest.fixture
+async def raw_rig(tmp_path: Path) -> AsyncIterator[WorkerRig]:
+    rig = WorkerRig(tmp_path, raw=True)
+    yield rig
+    await rig.close()
 
 
 def past(first: int, last: int, request_id: int = 1) -> Backfill:
@@ -368,69 +375,69 @@ def past(first: int, last: int, request_id: int = 1) -> Backfill:
 
 
 @pytest.mark.parametrize(("channel", "stream"), [("trade", "trade"), ("agg_trade", "aggTrade")])
-async def test_past_trades_are_fetched_beside_the_live_ones(rig: WorkerRig, channel: str, stream: str) -> None:
+async def test_past_trades_are_fetched_beside_the_live_ones(raw_rig: WorkerRig, channel: str, stream: str) -> None:
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=2000.0) as sim:
         assert sim.market is not None
         state = sim.market.states["BTCUSDT"]
         await wait_until_async(lambda: len(state.aggs) > 1500, LIMIT_S, "a past")
-        await rig.start(sim.url, sim.rest_url, channels=[channel])
-        await rig.ready()
-        await rig.wait_for_events(Trade, 10)
+        await raw_rig.start(sim.url, sim.rest_url, channels=[channel])
+        await raw_rig.ready()
+        await raw_rig.wait_for_events(Trade, 10)
         ids = [each.trade_id for each in state.trades] if channel == "trade" else [each.agg_id for each in state.aggs]
         first, last = ids[10], ids[1300]
-        rig.send(past(first, last))
-        (answer,) = await rig.wait_for(Backfilled)
+        raw_rig.send(past(first, last))
+        (answer,) = await raw_rig.wait_for(Backfilled)
         assert (answer.request_id, answer.events, answer.left) == (1, 1291, "")
-        await rig.wait_for_events(Trade, len(rig.events(Trade)) + 100)
-        assert await rig.stop() == ChildExit.CLEAN
-    fetched = [trade for trade in rig.events(Trade) if trade.backfilled]
+        await raw_rig.wait_for_events(Trade, len(raw_rig.events(Trade)) + 100)
+        assert await raw_rig.stop() == ChildExit.CLEAN
+    fetched = [trade for trade in raw_rig.events(Trade) if trade.backfilled]
     assert [int(trade.trade_id) for trade in fetched] == list(range(first, last + 1))
-    live = [int(trade.trade_id) for trade in rig.events(Trade) if not trade.backfilled]
+    live = [int(trade.trade_id) for trade in raw_rig.events(Trade) if not trade.backfilled]
     assert live == sim.ledger.sent(0, f"btcusdt@{stream}")[: len(live)]
-    gaps = rig.events(Gap)
+    gaps = raw_rig.events(Gap)
     assert all(gap.filled and (gap.stream, gap.symbol) == (EVENT_MARKET_TRADE, "BTCUSDT") for gap in gaps)
     assert int(gaps[0].first_id or 0) == first
     assert int(gaps[-1].last_id or 0) == last
     for before, after in itertools.pairwise(gaps):
         assert int(before.last_id or 0) + 1 == int(after.first_id or 0)
-    for batch in rig.batches:
+    for batch in raw_rig.batches:
         marked = [event for event in batch.events if isinstance(event, Gap) or event.backfilled]
         assert not marked or (len(marked) == len(batch.events) and isinstance(marked[-1], Gap))
-    parts = [number for number, batch in enumerate(rig.batches) if batch.events[0].backfilled]
+    parts = [number for number, batch in enumerate(raw_rig.batches) if batch.events[0].backfilled]
     assert parts[-1] - parts[0] > len(parts) - 1, "live batches come between"
-    assert sequences_are_whole(rig)
+    assert sequences_are_whole(raw_rig)
 
 
-async def test_past_trades_look_like_the_live_ones(rig: WorkerRig) -> None:
+async def test_past_trades_look_like_the_live_ones(raw_rig: WorkerRig) -> None:
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=500.0) as sim:
-        await rig.start(sim.url, sim.rest_url, channels=["trade"])
-        await rig.ready()
-        trades = {trade.trade_id: trade for trade in await rig.wait_for_events(Trade, 100)}
+        await raw_rig.start(sim.url, sim.rest_url, channels=["trade"])
+        await raw_rig.ready()
+        trades = {trade.trade_id: trade for trade in await raw_rig.wait_for_events(Trade, 100)}
         ids = [int(number) for number in trades]
-        rig.send(past(ids[0], ids[-1]))
-        await rig.wait_for(Backfilled)
-        await wait_until_async(lambda: any(gap.filled for gap in rig.events(Gap)), LIMIT_S, "the past")
-        assert await rig.stop() == ChildExit.CLEAN
-    for trade in [trade for trade in rig.events(Trade) if trade.backfilled]:
+        raw_rig.send(past(ids[0], ids[-1]))
+        await raw_rig.wait_for(Backfilled)
+        await wait_until_async(lambda: any(gap.filled for gap in raw_rig.events(Gap)), LIMIT_S, "the past")
+        assert await raw_rig.stop() == ChildExit.CLEAN
+    for trade in [trade for trade in raw_rig.events(Trade) if trade.backfilled]:
         live = trades[trade.trade_id]
         same = ("exchange", "symbol", "exchange_ns", "price", "size", "side")
         assert [getattr(trade, name) for name in same] == [getattr(live, name) for name in same]
 
 
-async def test_an_exchange_that_does_not_answer_is_asked_again(rig: WorkerRig) -> None:
+async def test_an_exchange_that_does_not_answer_is_asked_again(raw_rig: WorkerRig) -> None:
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=500.0) as sim:
         assert sim.market is not None
-        await rig.start(sim.url, sim.rest_url, channels=["trade"])
-        await rig.ready()
-        await rig.wait_for_events(Trade, 50)
+        await raw_rig.start(sim.url, sim.rest_url, channels=["trade"])
+        await raw_rig.ready()
+        await raw_rig.wait_for_events(Trade, 50)
         ids = [each.trade_id for each in sim.market.states["BTCUSDT"].trades]
         sim.inject(
             Fault(kind="rest_refuse", topic="historicalTrades", status=503),
             Fault(kind="rest_refuse", topic="historicalTrades", status=429, retry_after_s=1.0, after_s=0.0),
         )
         for request_id, status in ((1, 503), (2, 429)):
-            rig.send(past(ids[0], ids[9], request_id))
-            answer = (await rig.wait_for(Backfilled, request_id))[-1]
+            raw_rig.send(past(ids[0], ids[9], request_id))
+            answer = (await raw_rig.wait_for(Backfilled, request_id))[-1]
             expected = (request_id, 0, f"status {status}", str(ids[0]), str(ids[9]), True)
             assert (
                 answer.request_id,
@@ -440,12 +447,12 @@ async def test_an_exchange_that_does_not_answer_is_asked_again(rig: WorkerRig) -
                 answer.last_id,
                 answer.retry,
             ) == expected
-        rig.send(past(ids[0], ids[9], 3))
-        assert (await rig.wait_for(Backfilled, 3))[-1].left == ""
-        await wait_until_async(lambda: rig.events(Gap), LIMIT_S, "the past")
-        assert await rig.stop() == ChildExit.CLEAN
-    assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == ids[:10]
-    assert "Traceback" not in await rig.log()
+        raw_rig.send(past(ids[0], ids[9], 3))
+        assert (await raw_rig.wait_for(Backfilled, 3))[-1].left == ""
+        await wait_until_async(lambda: raw_rig.events(Gap), LIMIT_S, "the past")
+        assert await raw_rig.stop() == ChildExit.CLEAN
+    assert [int(trade.trade_id) for trade in raw_rig.events(Trade) if trade.backfilled] == ids[:10]
+    assert "Traceback" not in await raw_rig.log()
 
 
 @pytest.mark.parametrize(
@@ -453,7 +460,7 @@ async def test_an_exchange_that_does_not_answer_is_asked_again(rig: WorkerRig) -
     [b"", b"[" * 100_000, b'[{"id":' + b"9" * 3_000_000 + b"}]", b'[{"id":1,"price":"x"}]'],
     ids=["empty", "nested", "huge", "incomplete"],
 )
-async def test_a_past_that_cannot_be_harms_nobody(rig: WorkerRig, body: bytes) -> None:
+async def test_a_past_that_cannot_be_harms_nobody(raw_rig: WorkerRig, body: bytes) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=body if "Trades" in request.path else b"{}")
 
@@ -465,49 +472,49 @@ async def test_a_past_that_cannot_be_harms_nobody(rig: WorkerRig, body: bytes) -
     await listener.start()
     try:
         async with SimulatedExchange(["BTCUSDT"], rate_per_s=500.0) as sim:
-            await rig.start(sim.url, f"http://127.0.0.1:{runner.addresses[0][1]}", channels=["trade"])
-            await rig.ready()
-            rig.send(past(1, 3))
-            (end,) = await rig.wait_for(Backfilled)
+            await raw_rig.start(sim.url, f"http://127.0.0.1:{runner.addresses[0][1]}", channels=["trade"])
+            await raw_rig.ready()
+            raw_rig.send(past(1, 3))
+            (end,) = await raw_rig.wait_for(Backfilled)
             assert (end.events, end.first_id, end.last_id, end.retry) == (0, "1", "3", True)
-            await rig.wait_for_events(Trade, len(rig.events(Trade)) + 100)
-            assert await rig.stop() == ChildExit.CLEAN
+            await raw_rig.wait_for_events(Trade, len(raw_rig.events(Trade)) + 100)
+            assert await raw_rig.stop() == ChildExit.CLEAN
     finally:
         await runner.cleanup()
-    assert not rig.events(Gap)
-    assert not [trade for trade in rig.events(Trade) if trade.backfilled]
+    assert not raw_rig.events(Gap)
+    assert not [trade for trade in raw_rig.events(Trade) if trade.backfilled]
 
 
 async def test_what_was_fetched_waits_while_the_ring_is_needed_for_what_is_live(tmp_path: Path) -> None:
-    rig = WorkerRig(tmp_path, read_data=False)
+    raw_rig = WorkerRig(tmp_path, read_data=False, raw=True)
     try:
         async with SimulatedExchange(["BTCUSDT"], rate_per_s=2000.0) as sim:
             assert sim.market is not None
             state = sim.market.states["BTCUSDT"]
-            await rig.start(sim.url, sim.rest_url, channels=["trade"], ring_bytes=256 * 1024)
-            await rig.ready()
+            await raw_rig.start(sim.url, sim.rest_url, channels=["trade"], ring_bytes=256 * 1024)
+            await raw_rig.ready()
             half = 128 * 1024
             await wait_until_async(
                 lambda: read_figures(str(tmp_path))[0].used_bytes > half, LIMIT_S, "half of the ring"
             )
             ids = [each.trade_id for each in state.trades]
-            rig.send(past(ids[0], ids[99]))
-            rig.send(past(ids[0], ids[99], 2))
-            (busy,) = await rig.wait_for(Backfilled)
+            raw_rig.send(past(ids[0], ids[99]))
+            raw_rig.send(past(ids[0], ids[99], 2))
+            (busy,) = await raw_rig.wait_for(Backfilled)
             assert (busy.request_id, busy.retry) == (2, True)
-            await rig.wait_for_next_heartbeat()
-            assert len(rig.said(Backfilled)) == 1, "it waits for room"
+            await raw_rig.wait_for_next_heartbeat()
+            assert len(raw_rig.said(Backfilled)) == 1, "it waits for room"
             sim.inject(Fault(kind="silence"))  # the engine of this test is a slow one
-            rig.read_data = True
-            end = (await rig.wait_for(Backfilled, 2))[-1]
+            raw_rig.read_data = True
+            end = (await raw_rig.wait_for(Backfilled, 2))[-1]
             assert (end.request_id, end.events, end.left) == (1, 100, "")
-            assert await rig.stop() == ChildExit.CLEAN
+            assert await raw_rig.stop() == ChildExit.CLEAN
     finally:
-        await rig.close()
-    assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == ids[:100]
+        await raw_rig.close()
+    assert [int(trade.trade_id) for trade in raw_rig.events(Trade) if trade.backfilled] == ids[:100]
 
 
-async def test_past_trades_that_are_given_from_the_end(rig: WorkerRig, tmp_path: Path) -> None:
+async def test_past_trades_that_are_given_from_the_end(raw_rig: WorkerRig, tmp_path: Path) -> None:
     """OKX: pages go back, and identifiers leap."""
     numbers = range(1_000, 1_000 + 7 * 260, 7)
     frames = [okx_frame("trades", "BTC-USDT", [okx_trade(tradeId=str(number))]) for number in numbers]
@@ -519,15 +526,15 @@ async def test_past_trades_that_are_given_from_the_end(rig: WorkerRig, tmp_path:
     path.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
     playback = load_playback(path, "okx")
     async with SimulatedExchange(exchange="okx", playback=playback) as sim:
-        await rig.start(sim.url, sim.rest_url, exchange="okx", channels=["trade"], symbols=["BTC-USDT"])
-        await rig.ready()
-        await rig.wait_for_events(Trade, 260)
+        await raw_rig.start(sim.url, sim.rest_url, exchange="okx", channels=["trade"], symbols=["BTC-USDT"])
+        await raw_rig.ready()
+        await raw_rig.wait_for_events(Trade, 260)
         first, last = 1_010, 2_800
-        rig.send(Backfill(1, "BTC-USDT", EVENT_MARKET_TRADE, str(first), str(last), 5, 6))
-        (answer,) = await rig.wait_for(Backfilled)
+        raw_rig.send(Backfill(1, "BTC-USDT", EVENT_MARKET_TRADE, str(first), str(last), 5, 6))
+        (answer,) = await raw_rig.wait_for(Backfilled)
         wanted = [number for number in numbers if first <= number <= last]
         assert (answer.events, answer.left) == (len(wanted), "")
-        await wait_until_async(lambda: rig.events(Gap), LIMIT_S, "the past")
-        assert await rig.stop() == ChildExit.CLEAN
-    assert [int(trade.trade_id) for trade in rig.events(Trade) if trade.backfilled] == wanted
-    assert (rig.events(Gap)[0].first_id, rig.events(Gap)[-1].last_id) == (str(first), str(last))
+        await wait_until_async(lambda: raw_rig.events(Gap), LIMIT_S, "the past")
+        assert await raw_rig.stop() == ChildExit.CLEAN
+    assert [int(trade.trade_id) for trade in raw_rig.events(Trade) if trade.backfilled] == wanted
+    assert (raw_rig.events(Gap)[0].first_id, raw_rig.events(Gap)[-1].last_id) == (str(first), str(last))

@@ -21,6 +21,7 @@ from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import ChildSpec, FeedSettings, encode_spec
 from foxtrot_supervisor.event_engine import EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.ring_reader import RingReader
 from tests.support.waiting import wait_until_async
 
 __all__ = ["WorkerRig"]
@@ -35,14 +36,21 @@ M = TypeVar("M")
 class WorkerRig:
     """Starts one worker; collects what it says (`heard`) and the batches it sends (`batches`)."""
 
-    def __init__(self, folder: Path, *, name: str = "test.a", read_data: bool = True, boot: str = "boot") -> None:
-        """`boot`: the module in foxtrot_workers that the worker begins with."""
+    def __init__(
+        self, folder: Path, *, name: str = "test.a", read_data: bool = True, boot: str = "boot", raw: bool = False
+    ) -> None:
+        """`boot`: the module in foxtrot_workers that the worker begins with.
+
+        `raw`: `batches` are those that the worker committed; else those of which an engine applied something.
+        """
         self._code = _CODE.format(boot=boot)
         self.folder = folder
         self.name = name
         self.heard: list[FromChild] = []
         self.batches: list[Batch[str]] = []
         self.read_data = read_data
+        self.raw = raw
+        self._ring: RingReader | None = None
         self.grant: Callable[[BudgetAsk], BudgetGrant | None] = lambda ask: BudgetGrant(ask.request_id, 0.0)
         """What the worker is answered when it asks for its share of a budget; None: nothing."""
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -172,6 +180,8 @@ class WorkerRig:
         await asyncio.gather(self._listening, return_exceptions=True)
         self._router.close(linger=0)
         self.receiver.close()
+        if self._ring is not None:
+            self._ring.close()
         self._context.term()
 
     async def _listen(self) -> None:
@@ -182,5 +192,16 @@ class WorkerRig:
                 answer = self.grant(message) if isinstance(message, BudgetAsk) else None
                 if answer is not None:
                     self.send(answer)
-            more = self.read_data and self.receiver.pump()
+            more = self.read_data and (self._read_ring() if self.raw else self.receiver.pump())
             await asyncio.sleep(0 if more else 0.002)
+
+    def _read_ring(self) -> bool:
+        """The next batch as the worker committed it; False if there is none."""
+        if self._ring is None:
+            self._ring = RingReader.open(str(self.folder), self.name, 1)
+        record = None if self._ring is None else self._ring.next()
+        if self._ring is None or record is None:
+            return False
+        self.batches.append(self._decoder.decode(record.data))
+        self._ring.skip(record.end)
+        return True
