@@ -71,6 +71,8 @@ def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
         found.append(("kills", ", ".join(f"{phase} {count}" for phase, count in row["phases"].items())))
     for kind, most in row.get("memory_mib", {}).items():
         found.append((f"{kind}, MiB: RSS, PSS, growth", ", ".join(f"{value:,.1f}" for value in most.values())))
+    if "dropped" in row:
+        found.append(("dropped", row["dropped"]))
     if "connections_untouched" in row:
         found.append(("connections", "untouched" if row["connections_untouched"] else "disturbed"))
     return found

@@ -158,3 +158,10 @@ def test_delivery_faults() -> None:
     figures = [f"{1000 + number:,}" for number in range(8)]
     assert line_of(text, "net_drop") == ["net_drop", "twins", *figures, "1,012", "held"]
     assert line_of(text, "ring_full") == ["ring_full", "one", *["-"] * 9, "no room"]
+
+
+def test_a_stopped_engine_tells_what_was_dropped() -> None:
+    report = {"seed": 1, "start_method": "spawn", "took_s": 9.0, "held": True, "campaigns": [campaign(dropped=1234)]}
+    text = text_of(render_chaos(report))
+    assert line_of(text, "dropped") == ["dropped", "1,234"]
+    assert "untouched" not in text
