@@ -51,6 +51,9 @@ LOOK_AT_ZOMBIES_S = 0.05
 SIMULATOR_S = 20.0
 """How long the simulated exchange may take to listen, or to end."""
 
+HISTORY_TRADES = 200_000
+"""Past trades of each symbol that the simulated exchange still gives: some minutes, as real ones do at the least."""
+
 EXCHANGE_S = 10.0
 """How long the simulated exchange may take to answer."""
 
@@ -106,6 +109,7 @@ class Ground:
         self._kept = False
         symbols_text = ",".join(symbols)
         options = ["--json", "--symbols", symbols_text, "--rate", f"{rate}", "--seed", f"{seed}"]
+        options += ["--history", f"{HISTORY_TRADES}"]
         with (self.folder / "simulate.log").open("wb") as log:
             self._simulator = subprocess.Popen(
                 [*_PROGRAM, "simulate", *options, "--ledger", str(self._ledger)],

@@ -650,6 +650,13 @@ def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _
     help="Events a second; 0: as fast as they are taken.",
 )
 @click.option("--symbols", default="BTCUSDT,ETHUSDT", show_default=True, help="Of the market, separated by commas.")
+@click.option(
+    "--history",
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    help="Past trades that REST still gives, of each symbol of a market.",
+)
 @click.option("--ledger", metavar="FILE", help="Write down everything that is sent to whom.")
 @click.option("--tls-cert", metavar="FILE", help="Serve wss:// and https:// with this certificate,")
 @click.option("--tls-key", metavar="FILE", help="and this key.")
@@ -663,6 +670,7 @@ def simulate(
     seed: int,
     rate: float,
     symbols: str,
+    history: int,
     ledger: str | None,
     tls_cert: str | None,
     tls_key: str | None,
@@ -690,6 +698,7 @@ def simulate(
         seed=seed,
         rate=rate,
         symbols=[symbol for symbol in symbols.split(",") if symbol],
+        history=history,
         ledger=ledger,
         tls_cert=tls_cert,
         tls_key=tls_key,

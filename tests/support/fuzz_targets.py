@@ -185,7 +185,9 @@ class _Receiver:
     """An engine's end with its rings, without a thread of its own: whoever calls `pump` waits for it."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="foxtrot-fuzz-")
+        # in memory, as run directories are: a disk that has other things to do would take most of the time
+        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.folder = tempfile.mkdtemp(prefix="foxtrot-fuzz-", dir=memory)
         self.log = _Log()
         self.events: list[Any] = []
         self.drained: list[RingFigures] = []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -124,6 +125,24 @@ _SCRIPT = textwrap.dedent(
         sys.exit(runner.run(simulate(report=report, **json.loads(sys.argv[1]))))
     """
 )
+
+
+def test_it_remembers_as_many_trades_as_wanted() -> None:
+    options = {"rate": 2000, "symbols": ["BTCUSDT"], "history": 7}
+    with subprocess.Popen([sys.executable, "-c", _SCRIPT, json.dumps(options)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            address = json.loads(process.stdout.readline())["rest_url"]
+
+            def remembered() -> bool:
+                with urllib.request.urlopen(f"{address}/api/v3/trades?symbol=BTCUSDT&limit=1000") as answer:
+                    return len(json.load(answer)) == 7
+
+            wait_until(remembered, 10.0, "seven trades")
+            time.sleep(0.1)
+            assert remembered(), "and no more"
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,6 +18,7 @@ from foxtrot_protocol.commands import Stop, ToChild
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import SimulatorSettings, decode_settings
 from foxtrot_workers.recording import RecordedFrame, read_recording
+from foxtrot_workers.simulator.market import MarketOptions
 from foxtrot_workers.simulator.options import ExchangeName, PlaybackOptions
 from foxtrot_workers.simulator.playback import Playback, make_playback
 from foxtrot_workers.simulator.server import SimulatedExchange
@@ -67,6 +68,7 @@ async def simulate(
     seed: int = 1,
     rate: float = 50.0,
     symbols: Sequence[str] = DEFAULT_SYMBOLS,
+    history: int = MarketOptions().history_max,
     ledger: str | None = None,
     tls_cert: str | None = None,
     tls_key: str | None = None,
@@ -95,6 +97,7 @@ async def simulate(
         exchange=name,
         playback=playback,
         playback_options=PlaybackOptions(speed=speed),
+        market_options=MarketOptions(history_max=history),
         ledger_file=None if ledger is None else Path(ledger),
         ssl_context=_server_tls(tls_cert, tls_key),
     )
