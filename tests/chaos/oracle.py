@@ -36,9 +36,10 @@ GONE_S = 1.0
 ZOMBIE_S = 1.0
 """How old a zombie may become anywhere below us."""
 
-START_S = 30.0
-STAGE_S = 10.0
-RECOVER_S = 15.0
+# Only reached where something is wrong, or the machine is very busy.
+START_S = 60.0
+STAGE_S = 20.0
+RECOVER_S = 30.0
 STOP_S = 15.0
 
 LOOK_S = 0.02

@@ -18,6 +18,8 @@ READERS = {
     "foxtrot_supervisor/runner.py": "status: when a death was, for people",
     "foxtrot_supervisor/cli.py": "events --live: what was published before is left out",
     "foxtrot_supervisor/event_receiver.py": "latency of batches, stamps of gaps",
+    "foxtrot_supervisor/application_log.py": "when a line was logged, for people",
+    "foxtrot_supervisor/market_folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
     # tests of others, with two clocks to compare
     "foxtrot_supervisor/chaos.py": "beside the times in the supervisor's log",
     "foxtrot_supervisor/chaos_kills.py": "beside the times in the supervisor's log",
