@@ -41,6 +41,12 @@ BATCHES_PER_TURN = 64
 WORKERS_MAX = 10_000
 """Different worker names that are accounted for; more cannot come from one supervisor."""
 
+UNSAVED_BATCHES_MAX = 16
+"""Batches of one worker applied between two writings of positions; their room in the ring is given back only then."""
+
+UNSAVED_NS = 5_000_000
+"""The same by time: for handlers that take long."""
+
 LOOK_S = 0.05
 """How often new rings are looked for, and rings that hold something nobody brought."""
 
@@ -69,6 +75,11 @@ class _Group:
         self.merge = merge
         self.save = save
         self.told_unmerged = False
+        self.pending: _Ring | None = None
+        """Whose batches were applied since positions were last written."""
+        self.pending_since_ns = 0
+        self.unsaved: set[Stream] = set()
+        self.unsaved_batches = 0
         self.waiting: set[str] = set()
         """Workers whose next batch waits for what another one may bring."""
 
@@ -154,6 +165,7 @@ class EventReceiver:
         self._unreadable: set[str] = set()
         self._groups: dict[str, _Group] = {}
         self._positions: PositionFile | None = None
+        self._unsaved: set[_Group] = set()
         self._begun = False
         self._told_unsaved = False
         self._abandoned = False
@@ -209,6 +221,7 @@ class EventReceiver:
                     self._tell_holes_of(group)
         if self._reading:
             more = self._read_rings(now) or more
+        self._write_all_down()
         return more
 
     def finish(self, deadline: float) -> None:
@@ -228,6 +241,7 @@ class EventReceiver:
                         worker, source, time.monotonic(), all_of_it=True, may_wait=may_wait
                     ):
                         pass
+        self._write_all_down()
 
     # ---- from other threads
 
@@ -388,10 +402,8 @@ class EventReceiver:
         if reader is not None:
             reader.mark(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
         # if this breaks off, the successor makes it up from the record, whose room is given back last of all
-        merge.settle(ring.group.save)
+        self._keep(ring, merge.settle(), end, started_ns)
         self._tell_holes(ring.group, admission)
-        if reader is not None:
-            reader.skip(end)
         self._go_on(ring)
         self._tap(data, batch, admission)
         if given:
@@ -437,6 +449,41 @@ class EventReceiver:
         for event in admission.events:
             if event.__class__ is Gap and not event.filled:
                 source.gaps_total += 1
+
+    def _keep(self, ring: _Ring, streams: list[Stream], end: int, now_ns: int) -> None:
+        """Positions are to be written before the record's room is given back; not after each batch, which would cost.
+
+        Batches whose positions are not written yet are all in one ring of the group: a successor makes them up from
+        there, in their order.
+        """
+        group = ring.group
+        if group.pending is not ring:
+            self._write_down(group)
+            group.pending = ring
+            group.pending_since_ns = now_ns
+        group.unsaved.update(streams)
+        if ring.reader is not None:
+            ring.reader.advance(end)
+        group.unsaved_batches += 1
+        if group.unsaved_batches >= UNSAVED_BATCHES_MAX or now_ns - group.pending_since_ns >= UNSAVED_NS:
+            self._write_down(group)
+        else:
+            self._unsaved.add(group)
+
+    def _write_down(self, group: _Group) -> None:
+        """Positions of what was applied, then the room of it."""
+        for stream in group.unsaved:
+            group.save(stream)
+        group.unsaved.clear()
+        group.unsaved_batches = 0
+        if group.pending is not None and group.pending.reader is not None:
+            group.pending.reader.release()
+        group.pending = None
+        self._unsaved.discard(group)
+
+    def _write_all_down(self) -> None:
+        for group in list(self._unsaved):
+            self._write_down(group)
 
     def _tell_holes(self, group: _Group, admission: Admission | None) -> None:
         if admission is not None and self._on_hole is not None:
@@ -551,7 +598,8 @@ class EventReceiver:
         if decoded is not None:
             merge = ring.group.merge
             admission = merge.admit(ring.side, decoded[0].events, may_wait=False)
-            merge.settle(ring.group.save)
+            for stream in merge.settle():
+                ring.group.save(stream)
             self._tell_holes(ring.group, admission)
         ring.reader.skip(record.end)
 
@@ -750,6 +798,7 @@ class EventReceiver:
         ring = source.rings.pop(incarnation)
         source.delivery.retire(incarnation)
         group = ring.group
+        self._write_down(group)
         for stream in group.merge.closed(ring.side):
             group.save(stream)
         self._wake_waiting(group)
@@ -826,6 +875,7 @@ class EventReceiver:
         self, worker: str, source: _Source, ring: _Ring, last: int, events: int, what: str, end: int | None = None
     ) -> None:
         """Batches up to `last` will never come: say so. `events` in them, 0 if unknown; `end`: position behind them."""
+        self._write_down(ring.group)
         first = ring.lane.next_sequence
         incarnation = next(number for number, each in source.rings.items() if each is ring)
         ring.lost += events

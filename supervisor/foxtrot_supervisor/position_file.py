@@ -59,11 +59,13 @@ _decode_named = msgspec.msgpack.Decoder(tuple[str, str, str, str, str, str]).dec
 class _Slot:
     """Where a stream stands in the file; counters of its marks."""
 
-    __slots__ = ("light", "offset", "state", "window")
+    __slots__ = ("light", "offset", "state", "window", "written")
 
     def __init__(self, offset: int) -> None:
         self.offset = offset
         self.light = self.state = self.window = 0
+        self.written: StreamState | None = None
+        """What the valid mark of state holds."""
 
 
 _NOWHERE = _Slot(-1)
@@ -111,15 +113,15 @@ class PositionFile:
         if slot is _NOWHERE:
             return
         offset = slot.offset
-        if stream.changed or not slot.state:
+        if stream.state is not slot.written:
             self._write_state(slot, stream)
-        if stream.window is not None and stream.window.fresh and stream.rule in ("unique", "content"):
-            for value in stream.window.fresh:
-                at = offset + _SLOT_BYTES + 8 * (slot.window % REMEMBERED_MAX)
-                self._map[at : at + 8] = _U64.pack(value)
-                slot.window += 1
+        if stream.window is not None and stream.window.unsaved:
+            self._write_hashes(slot, stream, stream.window)
         slot.light = counter = slot.light + 1
-        data = _LIGHT.pack(counter, stream.last, stream.exchange_ns, stream.receive_ns, slot.window)
+        try:
+            data = _LIGHT.pack(counter, stream.last, stream.exchange_ns, stream.receive_ns, slot.window)
+        except struct.error:  # a time that no clock shows
+            data = _LIGHT.pack(counter, stream.last, 0, 0, slot.window)
         at = offset + _LIGHT_AT + (counter & 1) * _LIGHT_BYTES
         self._map[at : at + _LIGHT.size + 4] = data + _U32.pack(_crc32(data))
 
@@ -161,12 +163,21 @@ class PositionFile:
         self._map = mmap.mmap(self._fd, size)
         return True
 
+    def _write_hashes(self, slot: _Slot, stream: Stream, window: Window) -> None:
+        if stream.rule in ("unique", "content"):
+            for value in window.unsaved:
+                at = slot.offset + _SLOT_BYTES + 8 * (slot.window % REMEMBERED_MAX)
+                self._map[at : at + 8] = _U64.pack(value)
+                slot.window += 1
+        window.unsaved.clear()
+
     def _write_state(self, slot: _Slot, stream: Stream) -> None:
         state = stream.state
         payload = _encode(state)
         while len(payload) > _PAYLOAD_BYTES_MAX and state.holes:
             state = msgspec.structs.replace(state, holes=state.holes[1:])
             payload = _encode(state)
+        slot.written = stream.state
         if len(payload) > _PAYLOAD_BYTES_MAX:
             return
         slot.state = counter = slot.state + 1
@@ -224,7 +235,7 @@ class PositionFile:
             payload = self._map[at + _STATE.size : at + _STATE.size + min(length, _PAYLOAD_BYTES_MAX)]
             if counter > slot.state and _crc32(payload, counter & 0xFFFFFFFF) == checksum:
                 with contextlib.suppress(msgspec.MsgspecError):
-                    stream.state = _decode_state(payload)
+                    stream.state = slot.written = _decode_state(payload)
                     slot.state = counter
         if stream.window is not None:
             at = slot.offset + _SLOT_BYTES

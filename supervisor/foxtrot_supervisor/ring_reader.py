@@ -123,6 +123,14 @@ class RingReader:
         words[mark] = sequence
         words[_APPLIED] = sequence  # one aligned store: from here on a crash gives nothing of it again
 
+    def advance(self, end: int) -> None:
+        """What is before `end` is done with, but the room of it is not given back yet."""
+        self.tail = end
+
+    def release(self) -> None:
+        """Give the room of all that is done with back."""
+        self._words[_TAIL] = self.tail
+
     def skip(self, end: int) -> None:
         """Give the room before `end` back, of batches that are done with."""
         self._words[_TAIL] = self.tail = end

@@ -138,6 +138,8 @@ class Window:
         self._hashes = dict.fromkeys(hashes)
         self.fresh: list[int] = []
         """Added since the last `settle`."""
+        self.unsaved: list[int] = []
+        """Settled and not taken by whoever keeps it; emptied there."""
 
     def add(self, value: int) -> bool:
         """Remember it; False if it was known."""
@@ -155,6 +157,8 @@ class Window:
 
     def settle(self) -> None:
         """What was added stays; the oldest go."""
+        self.unsaved.extend(self.fresh)
+        del self.unsaved[:-REMEMBERED_MAX]
         self.fresh.clear()
         while len(self._hashes) > REMEMBERED_MAX:
             del self._hashes[next(iter(self._hashes))]
@@ -164,8 +168,8 @@ class Stream:
     """One stream's position; `known` is False until something of it was applied."""
 
     __slots__ = (
-        "_saved",
         "batch",
+        "before",
         "brings",
         "decide",
         "dense",
@@ -213,7 +217,8 @@ class Stream:
         self.newest: Any = None
         self.late: tuple[int, int, Any] | None = None
         """Identifiers that a worker brought late, from and to, and the last event of them."""
-        self._saved: tuple[bool, int, StreamState] = (False, 0, self.state)
+        self.before: tuple[bool, int, StreamState] = (False, 0, self.state)
+        """Known, last identifier and state before this batch."""
 
     def times(self) -> tuple[int, int]:
         """Exchange time, 0 if unknown, and receive time of the last event."""
@@ -221,23 +226,12 @@ class Stream:
             return self.exchange_ns, self.receive_ns
         return self.newest.exchange_ns or self.exchange_ns, self.newest.receive_ns
 
-    def save(self) -> None:
-        """Remember how it is, for `undo`."""
-        self._saved = (self.known, self.last, self.state)
-        self.newest = self.late = None
-        self.brings = False
-
     def undo(self) -> None:
         """As it was."""
-        self.known, self.last, self.state = self._saved
+        self.known, self.last, self.state = self.before
         self.newest = self.late = None
         if self.window is not None:
             self.window.undo()
-
-    @property
-    def changed(self) -> bool:
-        """Whether `state` is another than at `save`."""
-        return self.state is not self._saved[2]
 
     def change(self, **fields: Any) -> None:
         """Replace some of `state`."""
@@ -411,26 +405,28 @@ class StreamMerge:
             return Admission(events, None, len(events), 0, 0, self._holes, touched)
         return Admission(out, kept, len(kept), copies, lost, self._holes, touched)
 
-    def settle(self, save: Callable[[Stream], None]) -> None:
-        """The handlers have had what `admit` gave last: it stays; `save` gets each stream that it has touched."""
+    def settle(self) -> list[Stream]:
+        """The handlers have had what `admit` gave last: it stays. The streams whose position has changed."""
         side = self._side
         self._waiting.pop(side[0], None)
         self._slow.discard(side[0])
+        changed = []
         for stream in self._touched:
             newest = stream.newest
             if newest is not None:
-                stream.receive_ns = min(newest.receive_ns, _NUMBER_MAX)
-                stream.exchange_ns = min(newest.exchange_ns, _NUMBER_MAX) or stream.exchange_ns
+                stream.receive_ns = newest.receive_ns
+                stream.exchange_ns = newest.exchange_ns or stream.exchange_ns
                 stream.brings = True
             if stream.fresh and stream.brings:
                 others = tuple(each for each in stream.state.sides if each[0] != side[0])
                 stream.change(sides=(*others, side))
             if stream.heads:
                 stream.heads.pop(side[0], None)
-            if stream.known:
-                save(stream)
             if stream.window is not None:
                 stream.window.settle()
+            if stream.known:
+                changed.append(stream)
+        return changed
 
     def give_up(self, side: str) -> None:
         """`side` has waited for long enough: the others are not waited for again until they have brought something."""
@@ -470,9 +466,11 @@ class StreamMerge:
         return stream
 
     def _touch(self, stream: Stream) -> None:
-        """The first event of a stream in this batch."""
+        """Something of a stream, for the first time in this batch: remember how it is, for `Stream.undo`."""
         stream.batch = self._batch
-        stream.save()
+        stream.before = (stream.known, stream.last, stream.state)
+        stream.newest = stream.late = None
+        stream.brings = False
         stream.fresh = stream.first = self._side not in stream.state.sides
         self._touched.append(stream)
 

@@ -34,7 +34,7 @@ class Engine:
     def take(self, *events: Any, incarnation: int = 1) -> None:
         admission = self.merge.admit(("a", incarnation), events, may_wait=True)
         assert admission is not None
-        self.merge.settle(lambda stream: None)
+        self.merge.settle()
         self.holes.extend(admission.holes)
         for event in admission.events:
             if isinstance(event, Gap):
@@ -150,7 +150,7 @@ class Books:
     def take(self, *events: Any, side: tuple[str, int] = A) -> None:
         admission = self.merge.admit(side, events, may_wait=True)
         assert admission is not None
-        self.merge.settle(lambda stream: None)
+        self.merge.settle()
         for event in admission.events:
             name = type(event).__name__
             if isinstance(event, Gap):

@@ -15,7 +15,6 @@ from foxtrot_supervisor.stream_merge import HOLES_MAX, REMEMBERED_MAX, Hole, Str
 def stream(symbol: str, last: int = 0, rule: str = "sequence", kind: str = EVENT_MARKET_TRADE) -> Stream:
     made = Stream(StreamKey(kind, symbol), rule, "SIM")
     made.last, made.exchange_ns, made.receive_ns = last, last * 10, last * 100
-    made.save()
     return made
 
 
@@ -34,7 +33,6 @@ def test_what_was_saved_last_is_restored(tmp_path: Path) -> None:
     file.save("c", one)
     file.save("c", two)
     file.save("d", stream("ONE", 9))
-    one.save()
     one.last = 6
     one.change(holes=(Hole(1, 2, 3, 4),), sides=(("a", 2),), fill=(1, 2), valid=False, equal=(8,), leader="a")
     file.save("c", one)
@@ -55,7 +53,6 @@ def test_a_restored_stream_is_saved_in_its_place(tmp_path: Path) -> None:
     for last in range(6, 10):
         file = PositionFile.open(str(tmp_path))
         (one,) = file.restored("c")
-        one.save()
         one.last = last
         file.save("c", one)
         file.close()
@@ -81,7 +78,6 @@ def test_a_state_that_is_damaged_leaves_the_one_before(tmp_path: Path) -> None:
     file = PositionFile.open(str(tmp_path))
     one = stream("ONE", 5)
     file.save("c", one)
-    one.save()
     one.change(leader="b")
     file.save("c", one)
     at = one.slot.offset + position_file._STATE_AT + (one.slot.state & 1) * position_file._STATE_BYTES
@@ -96,8 +92,8 @@ def test_remembered_events_come_back_the_oldest_first(tmp_path: Path) -> None:
     assert one.window is not None
     for value in range(1, REMEMBERED_MAX + 11):
         one.window.add(value)
-        file.save("c", one)
         one.window.settle()
+        file.save("c", one)
     file.close()
     (back,) = reopened(tmp_path)
     assert back.window is not None
@@ -192,7 +188,6 @@ def test_more_holes_than_fit_lose_the_oldest(tmp_path: Path) -> None:
         holes=(*holes, *holes, Hole(1, 1, 1, 1)), sides=(("a", 1 << 60), ("b", 1 << 60)), fill=(1 << 60, 1 << 60)
     )
     file.save("c", one)
-    one.save()
     one.change(equal=(1 << 60,) * 500, holes=())
     file.save("c", one)  # far over any bound of ours: the one before stays
     file.close()

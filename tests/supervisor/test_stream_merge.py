@@ -65,7 +65,7 @@ class Merge:
         if admission is None:
             return None
         assert admission.applied + admission.deduplicated + admission.lost == len(events)
-        self.merge.settle(lambda stream: None)
+        self.merge.settle()
         # that a snapshot fills the hole before it: test_healing
         self.seen.extend(told(event) for event in admission.events if not mends_a_book(event))
         self.holes.extend(admission.holes)
@@ -648,7 +648,7 @@ class BookTruth:
         admission = self.merge.admit(feed.side, events, may_wait=may_wait)
         if admission is None:
             return False
-        self.merge.settle(lambda stream: None)
+        self.merge.settle()
         del feed.ahead[: len(events)]
         flowing = any(other.flows for other in self.feeds.values() if other is not feed)
         feed.flows = True
@@ -750,9 +750,8 @@ def test_more_streams_than_are_told_apart_pass_and_are_counted(monkeypatch: pyte
 def test_positions_of_an_engine_before_are_gone_on_from() -> None:
     before = Merge()
     before.take(A, trades(5, 9), may_wait=False)
-    kept: list[Stream] = []
     assert before.merge.admit(A, trades(10), may_wait=True) is not None
-    before.merge.settle(kept.append)
+    kept = before.merge.settle()
     after = Merge()
     (stream,) = kept
     after.merge.restore(stream)
@@ -770,10 +769,10 @@ def test_a_stream_of_which_nothing_was_applied_has_no_position_to_keep() -> None
     merge.opened(A)
     kept: list[Stream] = []
     assert merge.admit(A, [trade(5, backfilled=True)], may_wait=True) is not None
-    merge.settle(kept.append)
+    kept.extend(merge.settle())
     assert kept == []
     assert merge.admit(A, trades(6), may_wait=True) is not None
-    merge.settle(kept.append)
+    kept.extend(merge.settle())
     assert [stream.last for stream in kept] == [6]
 
 
@@ -785,7 +784,7 @@ def test_sides_that_are_gone_since_are_named() -> None:
     merge.restore(stream)
     assert merge.absent() == [("b", 3)]
     assert merge.closed(("b", 3)) == [stream]
-    assert stream.changed
+    assert stream.state.sides == (A,)
     assert merge.absent() == []
 
 
