@@ -54,6 +54,7 @@ def live(steps: list[tuple[Any, ...]]) -> None:
             world.close()
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=3000 if os.environ.get("FOXTROT_SLOW") else 150)
 @given(st.lists(STEPS, max_size=60))
 def test_each_trade_once_in_order_and_every_hole_named(steps: list[tuple[Any, ...]]) -> None:
