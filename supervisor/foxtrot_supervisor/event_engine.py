@@ -716,7 +716,7 @@ class EventEngine:
 
     def _current_name(self) -> str:
         registration = self._current
-        return "the source of events" if registration is None else registration.name
+        return "the dispatch thread, in no handler," if registration is None else registration.name
 
     def _dispatch_stack(self) -> str:
         thread = self._thread

@@ -202,7 +202,7 @@ def test_what_cannot_be_an_owner_is_refused(engine: EventEngine) -> None:
 
 
 def test_an_owner_may_close_from_any_thread_while_events_flow() -> None:
-    engine = EventEngine()
+    engine = EventEngine(queue_limit=2000)
     flowing = True
     answered: list[object] = []
     engine.register("answer", lambda event: answered.append(event.data))
@@ -215,7 +215,7 @@ def test_an_owner_may_close_from_any_thread_while_events_flow() -> None:
     thread = threading.Thread(target=flood)
     thread.start()
     try:
-        for cycle in range(100):
+        for cycle in range(25):
             seen: list[object] = []
             with engine.owner("turnstile") as owner:
                 owner.register("e", lambda event, seen=seen: seen.append(event.data))  # type: ignore[misc]
