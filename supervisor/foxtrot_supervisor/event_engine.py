@@ -501,7 +501,8 @@ class EventEngine:
 
     def _watch(self) -> None:
         self._to_watch = False
-        _process_watch.add(self)
+        if not _process_watch.add(self):
+            self._log.warning("handlers_unwatched", reason="no thread can be started to look for slow ones")
 
     def _call_timed(self, registration: Registration, event: Event) -> None:
         if self._to_watch:

@@ -36,8 +36,8 @@ class HandlerWatch:
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
 
-    def add(self, watched: Watched) -> None:
-        """Watch `watched`, too."""
+    def add(self, watched: Watched) -> bool:
+        """Watch `watched`, too; False where no thread can be had, as when the interpreter is ending."""
         with self._lock:
             if watched not in self._watched:
                 self._watched = (*self._watched, watched)
@@ -46,7 +46,11 @@ class HandlerWatch:
                 self._thread = threading.Thread(
                     target=self._run, args=(self._ending,), name="event-engine-watch", daemon=True
                 )
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._thread = None
+            return self._thread is not None
 
     def remove(self, watched: Watched) -> None:
         """Watch it no more; the thread ends with the last."""

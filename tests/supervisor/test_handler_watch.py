@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from foxtrot_supervisor.handler_watch import HandlerWatch
 from tests.support.waiting import wait_until
 
@@ -31,6 +33,19 @@ def test_all_are_looked_at_by_one_thread_that_ends_with_the_last() -> None:
     watch.remove(second)
     watch.remove(second)
     assert threading.active_count() == before
+
+
+def test_without_a_thread_nothing_is_watched_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    watch, watched = HandlerWatch(), Watched()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert not watch.add(watched)
+    watch.remove(watched)
+    assert watch.add(watched)
+    watch.remove(watched)
 
 
 def test_it_can_begin_again() -> None:
