@@ -36,3 +36,9 @@ def test_what_is_loaded_already_stays() -> None:
 def test_no_process_of_a_run_loads_what_only_colours_tracebacks(module: str) -> None:
     code = f"import sys, {module}; loaded = 'rich' in sys.modules; import rich; sys.exit(loaded)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_table_of_modules_is_as_before_also_after_a_failure() -> None:
+    with pytest.raises(ImportError), without("colorsys_of_another_kind"):
+        __import__("colorsys_of_another_kind")
+    assert "colorsys_of_another_kind" not in sys.modules
