@@ -42,6 +42,9 @@ MEMORY_S: Final = 0.25
 SLACK_MIB: Final = 32.0
 """By how much a process may grow beside the rings that it maps: caches, buffers of sockets, its allocator."""
 
+CAUGHT_UP_BYTES: Final = 256 * 1024
+"""An engine has caught up when no ring holds more."""
+
 RINGS_S: Final = 5.0
 """After the last blow: how long the rings of dead workers may stand."""
 
@@ -236,6 +239,10 @@ def flows(worker: dict[str, Any]) -> bool:
     return serves(worker) and bool(worker["topics"]) and all(each["state"] == "flowing" for each in worker["topics"])
 
 
+def _rings_have_room(status: dict[str, Any]) -> bool:
+    return all(each["ring_used_bytes"] < CAUGHT_UP_BYTES for each in status["workers"])
+
+
 def _dead_rings_are_read(status: dict[str, Any]) -> bool:
     return all(each["rings"] <= 1 for each in status["workers"])
 
@@ -419,7 +426,7 @@ class _Campaign:
         self._row["kills"] = self._options.engine_kills
         promises = Promises(complete=True, same_book=True, engines_killed=self._options.engine_kills)
         rings = self._options.workers * self._options.redundancy
-        # so that one in three dies in the midst of a batch
+        # so that many die in the midst of a batch
         self._run(promises, self._kill_engine_again_and_again, rings=rings, nap=Nap(20, 0.002, 1_000_000))
 
     def _kill_engine_again_and_again(self, run: DeliveryRun) -> None:
@@ -438,6 +445,8 @@ class _Campaign:
             )
             run.wait_for_events()
             self._recoveries_ms.append((time.monotonic() - killed_at) * 1000.0)
+            # an engine that is killed before it has caught up would sooner or later find the rings full
+            run.wait(_rings_have_room, 4 * RECOVERY_S, "the rings to be taken")
             if number % 10 == 0:
                 self._progress(f"  {number} of {self._options.engine_kills}")
         after = {each["name"]: (each["pid"], each["incarnation"]) for each in run.status()["workers"]}
@@ -459,7 +468,7 @@ class _Campaign:
             os.kill(engine, signal.SIGCONT)
         continued_at = time.monotonic()
         run.wait(
-            lambda status: all(each["ring_used_bytes"] < 2**20 for each in status["workers"]) and run.handled(),
+            _rings_have_room,
             4 * RECOVERY_S,
             "the rings to be taken",
         )
