@@ -7,7 +7,9 @@ and when its connection grows old it says `RotateWanted`. The supervisor says `S
 `Fenced`, `BudgetGrant`.
 
 A hole that nobody received goes round: the engine says `HoleFound`, the supervisor gives it as `Backfill` to a
-worker of that connection, which fetches what it can, and answers `Backfilled`.
+worker of that connection, which fetches what it can, and answers `Backfilled`. So do books: the engine says
+`BooksWanted` for those that its handlers cannot know, the supervisor gives it as `Resync` to one worker of the
+connection; the answer is the `BookSnapshot` in that worker's stream of events.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from msgspec import Struct
 __all__ = [
     "Backfill",
     "Backfilled",
+    "BooksWanted",
     "BudgetAsk",
     "BudgetGrant",
     "BudgetKind",
@@ -36,6 +39,7 @@ __all__ = [
     "LogRecord",
     "Logged",
     "Ready",
+    "Resync",
     "RotateWanted",
     "SourceCounters",
     "Stop",
@@ -234,6 +238,19 @@ class Backfilled(Struct, array_like=True, tag="backfilled", frozen=True):
     retry: bool = False
 
 
+class BooksWanted(Struct, array_like=True, tag="books_wanted", frozen=True):
+    """From the engine: handlers know nothing of these books until a snapshot of each comes.
+
+    `attempt`: from 1, how often it was asked in vain; each few of them go to the other side, if there is one.
+    """
+
+    worker: str
+    incarnation: int
+    connection: str
+    symbols: list[str]
+    attempt: int
+
+
 class RotateWanted(Struct, array_like=True, tag="rotate_wanted", frozen=True):
     """This connection should be replaced while it still streams: its planned age is reached, or its end announced.
 
@@ -314,6 +331,12 @@ class Backfill(Struct, array_like=True, tag="backfill", frozen=True):
     end_ns: int
 
 
+class Resync(Struct, array_like=True, tag="resync", frozen=True):
+    """To a worker: show the books of these symbols whole once more, on the running connection."""
+
+    symbols: list[str]
+
+
 class BudgetGrant(Struct, array_like=True, tag="budget_grant", frozen=True):
     """Answer to a `BudgetAsk`: `wait_s` 0 means go, it is spent now; else ask again after so many seconds.
 
@@ -362,6 +385,7 @@ FromChild: TypeAlias = (
     | Done
     | Drained
     | HoleFound
+    | BooksWanted
     | Backfilled
     | RotateWanted
     | Left
@@ -369,4 +393,4 @@ FromChild: TypeAlias = (
     | BudgetSpent
     | LogRecord
 )
-ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | BudgetGrant | Fenced | WorkerChanged | Logged
+ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | Resync | BudgetGrant | Fenced | WorkerChanged | Logged

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ import zmq
 
 from foxtrot_protocol.child import ChildContext, ChildLog
 from foxtrot_protocol.commands import (
+    BooksWanted,
     Drained,
     Fenced,
     HandlerFigures,
@@ -60,6 +61,9 @@ LEAK_CHARACTERS_MAX = 2000
 """Of each text in it: a handler's name may be the representation of anything, and a heartbeat has to arrive."""
 
 OWNERS_OF_HANDLER_MAX = 10
+
+BOOKS_PER_MESSAGE = 500
+"""Symbols that are asked for in one message."""
 
 
 class DispatchEnded(Exception):
@@ -103,6 +107,7 @@ class EngineHost:
             run_dir=run_dir,
             on_drained=self._drained_soon,
             on_hole=self._hole_soon,
+            on_books=self._books_soon,
         )
         self.watch = DispatchWatch(engine)
         self._folds = MarketFolds(
@@ -207,6 +212,17 @@ class EngineHost:
                     end_ns=hole.end_ns,
                 )
             )
+
+    def _books_soon(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell_books, connection, symbols, attempt)
+
+    def _tell_books(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
+        context = self._context
+        if context is not None:
+            for start in range(0, len(symbols), BOOKS_PER_MESSAGE):
+                part = list(symbols[start : start + BOOKS_PER_MESSAGE])
+                context.send(BooksWanted(context.spec.name, context.spec.incarnation, connection, part, attempt))
 
     def _tell_drained(self, ring: RingFigures, path: str) -> None:
         # told first: were it removed first and the engine killed, nobody would ever know what was in it

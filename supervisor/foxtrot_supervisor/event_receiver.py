@@ -26,6 +26,7 @@ from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import Record, RingFigures
+from foxtrot_supervisor.book_wants import BookWants
 from foxtrot_supervisor.delivery import Arrival, Delivery, Lane, Origin
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
@@ -67,6 +68,10 @@ OnHole = Callable[[str, FoundHole], None]
 """Told of each hole that was announced, with the connection's name, for whoever can fill it."""
 
 
+OnBooks = Callable[[str, Sequence[str], int], None]
+"""Told of books that handlers cannot know: connection, symbols, and which attempt this is, from 1."""
+
+
 class _Group:
     """The workers of one connection: their events are merged into one stream of events."""
 
@@ -80,6 +85,7 @@ class _Group:
         self.pending_since_ns = 0
         self.unsaved: set[Stream] = set()
         self.unsaved_batches = 0
+        self.books = BookWants()
         self.waiting: set[str] = set()
         """Workers whose next batch waits for what another one may bring."""
 
@@ -143,11 +149,13 @@ class EventReceiver:
         run_dir: str,
         on_drained: Callable[[RingFigures, str], None],
         on_hole: OnHole | None = None,
+        on_books: OnBooks | None = None,
     ) -> None:
         """`on_batch` gets the bytes of each batch that is applied (the tap of live events).
 
         `on_drained` gets the account of a dead incarnation and its ring's path: whoever it is has to remove that
-        (`remove_ring`). `on_hole` is told of each hole that is announced, and of those that an engine before has left.
+        (`remove_ring`). `on_hole` is told of each hole that is announced, and of those that an engine before has left;
+        `on_books` of books that need a snapshot before handlers can follow them, again until that has come.
         All are called on the dispatch thread.
         """
         self._engine = engine
@@ -159,6 +167,7 @@ class EventReceiver:
         self._on_batch = on_batch
         self._on_drained = on_drained
         self._on_hole = on_hole
+        self._on_books = on_books
         self._run_dir = run_dir
         self._fences: deque[tuple[str, int]] = deque()
         self._reading: dict[str, _Source] = {}
@@ -215,6 +224,7 @@ class EventReceiver:
                     self._reading[worker] = self._sources[worker]
             self._check_accounts()
             self._tell_bounds()
+            self._tell_books(now)
             if self._holes_wanted:
                 self._holes_wanted = False
                 for group in self._groups.values():
@@ -596,9 +606,8 @@ class EventReceiver:
         assert ring.reader is not None
         decoded = self._decode(record.data)
         if decoded is not None:
-            merge = ring.group.merge
-            admission = merge.admit(ring.side, decoded[0].events, may_wait=False)
-            for stream in merge.settle():
+            admission, streams = ring.group.merge.note(ring.side, decoded[0].events)
+            for stream in streams:
                 ring.group.save(stream)
             self._tell_holes(ring.group, admission)
         ring.reader.skip(record.end)
@@ -834,6 +843,17 @@ class EventReceiver:
         if unsaved and not self._told_unsaved:
             self._told_unsaved = True
             self._log.error("positions_unsaved", streams=unsaved)
+
+    def _tell_books(self, now: float) -> None:
+        """Ask for the books that handlers cannot know."""
+        if self._on_books is None:
+            return
+        for group in self._groups.values():
+            if group.books.due(now):
+                symbols = group.merge.unknown_books()
+                attempt = group.books.look(symbols, now)
+                if attempt:
+                    self._on_books(group.name, symbols, attempt)
 
     # ---- accounts
 

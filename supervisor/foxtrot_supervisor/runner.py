@@ -31,6 +31,7 @@ from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import (
     Backfilled,
+    BooksWanted,
     BudgetAsk,
     BudgetGrant,
     BudgetSpent,
@@ -46,6 +47,7 @@ from foxtrot_protocol.commands import (
     Logged,
     LogRecord,
     Ready,
+    Resync,
     RotateWanted,
     Stop,
     ToChild,
@@ -59,6 +61,7 @@ from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.backfills import Backfills, Worker
+from foxtrot_supervisor.book_wants import turn_of
 from foxtrot_supervisor.budgets import ADDRESS_CHARS_MAX, Budgets
 from foxtrot_supervisor.child_link import ChildLink
 from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
@@ -798,6 +801,9 @@ class Runner:
                 if name == ENGINE:
                     self._backfills.found(message, time.monotonic())
                     self._give_backfills()
+            case BooksWanted():
+                if name == ENGINE:
+                    self._ask_for_books(message)
             case Backfilled():
                 self._backfills.answered(Worker(name, incarnation), message, time.monotonic())
                 self._give_backfills()
@@ -833,6 +839,13 @@ class Runner:
         deadline = self._backfills.next_deadline(now)
         if deadline is not None:
             self._later("backfills", max(0.0, deadline - now), self._give_backfills)
+
+    def _ask_for_books(self, wanted: BooksWanted) -> None:
+        """The engine asks again until it has them: what cannot be sent now needs not be kept."""
+        serving = self._serving(wanted.connection)
+        if serving:
+            worker = serving[turn_of(wanted.attempt, len(serving))]
+            self._link.send(worker.name, worker.incarnation, Resync(wanted.symbols))
 
     def _serving(self, connection: str) -> list[Worker]:
         """Workers of a connection that are, and are to stay."""

@@ -9,6 +9,9 @@ it, the batch has to wait (`admit` gives None): it stays in its ring and is aske
 it, or it has waited for long enough, the hole is announced and the event applied. What comes of an announced hole
 later, of a slow worker or by backfill, is applied all the same, marked `backfilled`.
 
+Handlers of an engine that has taken over know no book: what its workers bring of it is not shown until a snapshot is
+there, which holds it all. `unknown_books` tells for which one has to be asked.
+
 `admit` decides and remembers; `settled` makes it last: between the two the caller hands the events to the handlers.
 """
 
@@ -187,6 +190,7 @@ class Stream:
         "rule",
         "slot",
         "state",
+        "unseen",
         "window",
     )
 
@@ -217,8 +221,10 @@ class Stream:
         self.newest: Any = None
         self.late: tuple[int, int, Any] | None = None
         """Identifiers that a worker brought late, from and to, and the last event of them."""
-        self.before: tuple[bool, int, StreamState] = (False, 0, self.state)
-        """Known, last identifier and state before this batch."""
+        self.unseen = False
+        """Books: an engine before has shown it, its successor has had no snapshot of it yet."""
+        self.before: tuple[bool, int, StreamState, bool] = (False, 0, self.state, False)
+        """Known, last identifier, state and unseen before this batch."""
 
     def times(self) -> tuple[int, int]:
         """Exchange time, 0 if unknown, and receive time of the last event."""
@@ -228,7 +234,7 @@ class Stream:
 
     def undo(self) -> None:
         """As it was."""
-        self.known, self.last, self.state = self.before
+        self.known, self.last, self.state, self.unseen = self.before
         self.newest = self.late = None
         if self.window is not None:
             self.window.undo()
@@ -261,6 +267,8 @@ class StreamMerge:
         self._rules = {kind: fitting_rule(kind, rule) for kind, rule in rules.items()}
         self._streams: dict[tuple[type, str], Stream] = {}
         self._by_key: dict[StreamKey, Stream] = {}
+        self._books: dict[str, Stream] = {}
+        """Those whose updates build on a snapshot, by symbol."""
         self._open: dict[str, set[int]] = {}
         self._batch = 0
         self.unmerged_total = 0
@@ -284,6 +292,8 @@ class StreamMerge:
         for stream in list(self._by_key.values()):
             if self._rules.get(stream.key.kind) != stream.rule:
                 del self._by_key[stream.key]
+                if self._books.get(stream.key.symbol) is stream:
+                    del self._books[stream.key.symbol]
                 self._streams = {pair: each for pair, each in self._streams.items() if each is not stream}
 
     # ---- which workers there are
@@ -326,6 +336,7 @@ class StreamMerge:
         if self._rules.get(stream.key.kind) == stream.rule:
             stream.known = True
             self._enter(stream)
+            stream.unseen = self._books.get(stream.key.symbol) is stream
 
     def open_holes(self) -> list[FoundHole]:
         """Holes that are still to be filled."""
@@ -334,6 +345,24 @@ class StreamMerge:
             for stream in self._by_key.values()
             for hole in stream.state.holes
         ]
+
+    def unknown_books(self) -> list[str]:
+        """Symbols of books that handlers cannot know before a snapshot comes."""
+        return [symbol for symbol, stream in self._books.items() if stream.unseen or not stream.state.valid]
+
+    def note(self, side: Side, events: Sequence[Any]) -> tuple[Admission | None, list[Stream]]:
+        """A batch that handlers of an engine before have had: the same decisions again, settled; with the streams whose
+        position has changed."""
+        unseen = [stream for stream in self._books.values() if stream.unseen]
+        for stream in unseen:
+            stream.unseen = False
+        known = set(self._books)
+        admission = self.admit(side, events, may_wait=False)
+        changed = self.settle()
+        unseen += [stream for symbol, stream in self._books.items() if symbol not in known]
+        for stream in unseen:
+            stream.unseen = stream.known
+        return admission, changed
 
     # ---- the decision
 
@@ -445,6 +474,8 @@ class StreamMerge:
     def _enter(self, stream: Stream) -> None:
         key = stream.key
         self._by_key[key] = stream
+        if key.kind == EVENT_BOOK and stream.rule in ("update_ids", "chained", "one_side"):
+            self._books[key.symbol] = stream
         for kind, name in EVENT_TYPES.items():
             if name == key.kind and kind is not Bar:
                 self._streams[kind, key.symbol] = stream
@@ -468,7 +499,7 @@ class StreamMerge:
     def _touch(self, stream: Stream) -> None:
         """Something of a stream, for the first time in this batch: remember how it is, for `Stream.undo`."""
         stream.batch = self._batch
-        stream.before = (stream.known, stream.last, stream.state)
+        stream.before = (stream.known, stream.last, stream.state, stream.unseen)
         stream.newest = stream.late = None
         stream.brings = False
         stream.fresh = stream.first = self._side not in stream.state.sides
@@ -722,6 +753,9 @@ class StreamMerge:
         if not stream.known and stream.state.valid:
             return self._lose_book(stream, event, None, event.last_id, "an update came before any snapshot")
         last = stream.last
+        if stream.unseen and stream.state.valid:
+            stream.last = max(last, last_id)
+            return _COPY  # of what the snapshot will hold
         chained = stream.rule == "chained"
         if not stream.state.valid:
             return _COPY if last_id <= last and not self._reset(stream, event) else _DROP
@@ -763,20 +797,28 @@ class StreamMerge:
 
     def _snapshot(self, stream: Stream, event: Any, number: int) -> int:
         last = stream.last
-        if stream.known and stream.state.valid:
+        if stream.unseen:
+            # an older one too: what this worker brings next continues it, though the other has brought that already
+            stream.unseen = False
+            if number > last and self._alone_again(stream):
+                self._take_up_again(stream, event, number)
+        elif stream.known and stream.state.valid:
             if self._others(stream):
                 if number <= last:
                     return _COPY
                 if self._may_come(stream, number, flowing=True):
                     return _WAIT  # the other is about to reach it
             if number > last:
-                first = "" if stream.rule == "chained" else str(last + 1)
-                cause = "the book was taken up again by a snapshot"
-                self._announce(stream, first or None, str(number), event, cause)
-                stream.change(lost=(first, str(number)))
+                self._take_up_again(stream, event, number)
         self._mend(stream, event)
         stream.last = number
         return _APPLY
+
+    def _take_up_again(self, stream: Stream, event: Any, number: int) -> None:
+        """What lies before the snapshot `event` was not shown."""
+        first = "" if stream.rule == "chained" else str(stream.last + 1)
+        self._announce(stream, first or None, str(number), event, "the book was taken up again by a snapshot")
+        stream.change(lost=(first, str(number)))
 
     # ---- from one side only
 
@@ -795,6 +837,9 @@ class StreamMerge:
             self._missed(stream, event)
         if event.__class__ is BookSnapshot:
             self._mend(stream, event)
+            stream.unseen = False
+        elif stream.unseen and stream.state.valid:
+            return _COPY
         return _APPLY if stream.state.valid else _DROP
 
     # ---- gaps that a worker itself announces

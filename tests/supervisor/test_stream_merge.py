@@ -580,6 +580,14 @@ def test_other_states_without_anything_are_taken_from_one_side_too() -> None:
     assert both.seen == ["MarkPrice", "gap None..None", "MarkPrice"]
 
 
+def as_kept(stream: Stream) -> Stream:
+    """What the next engine finds of it in the file of positions."""
+    kept = Stream(stream.key, stream.rule, stream.exchange)
+    kept.last, kept.exchange_ns, kept.receive_ns = stream.last, stream.exchange_ns, stream.receive_ns
+    kept.state = stream.state
+    return kept
+
+
 class BookFeed:
     """What one worker of a book brings: a snapshot, then every update; cut into batches that arrive at any time."""
 
@@ -605,6 +613,9 @@ class BookTruth:
         self.incarnations = {"a": 0, "b": 0}
         self.shown: dict[str, str] | None = None
         self.shown_ids: list[int] = []
+        self.kept: Stream | None = None
+        """As the file of positions keeps it."""
+        self.gaps = 0
 
     def snapshot(self) -> BookSnapshot[str]:
         bids = list(self.levels[self.last].items())
@@ -648,7 +659,8 @@ class BookTruth:
         admission = self.merge.admit(feed.side, events, may_wait=may_wait)
         if admission is None:
             return False
-        self.merge.settle()
+        for stream in self.merge.settle():
+            self.keep(stream)
         del feed.ahead[: len(events)]
         flowing = any(other.flows for other in self.feeds.values() if other is not feed)
         feed.flows = True
@@ -664,9 +676,30 @@ class BookTruth:
         if feed is not None:
             del feed.ahead[:2]
 
+    def keep(self, stream: Stream) -> None:
+        self.kept = as_kept(stream)
+
+    def engine(self) -> None:
+        """The engine is replaced: handlers know nothing, workers go on."""
+        self.merge = StreamMerge({EVENT_BOOK: self.rule})
+        if self.kept is not None:
+            self.merge.restore(self.kept)
+        for feed in self.feeds.values():
+            self.merge.opened(feed.side)
+        for side in self.merge.absent():
+            self.merge.closed(side)
+        self.shown = None
+        self.shown_ids.clear()
+
+    def resync(self, side: str) -> None:
+        """The worker shows its book whole once more, in the order of its stream."""
+        if side in self.feeds and self.merge.unknown_books():
+            self.feeds[side].ahead.append(self.snapshot())
+
     def show(self, event: Any) -> None:
         if isinstance(event, Gap):
             if not event.filled:
+                self.gaps += 1
                 self.shown = None
             return
         last = int(event.last_id)
@@ -699,6 +732,19 @@ BOOK_STEPS = st.lists(
         st.tuples(st.just("end"), st.sampled_from("ab")),
         st.tuples(st.just("lose"), st.sampled_from("ab"), st.integers(1, 3)),
         st.tuples(st.just("damage"), st.sampled_from("ab")),
+        st.tuples(st.just("engine")),
+        st.tuples(st.just("resync"), st.sampled_from("ab")),
+    ),
+    max_size=60,
+)
+
+ENGINE_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("emit"), st.integers(1, 4)),
+        st.tuples(st.just("take"), st.sampled_from("ab"), st.integers(1, 4)),
+        st.tuples(st.just("take"), st.sampled_from("ab"), st.integers(1, 4)),
+        st.tuples(st.just("engine")),
+        st.tuples(st.just("resync"), st.sampled_from("ab")),
     ),
     max_size=60,
 )
@@ -712,6 +758,131 @@ def test_a_book_that_is_shown_is_true_whatever_its_workers_suffer(rule: str, ste
     for name, *details in steps:
         getattr(truth, name)(*details)
     truth.settle()
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(["update_ids", "chained"]), st.sampled_from(["a", "ab"]), ENGINE_STEPS)
+def test_a_book_is_known_again_after_engines_were_replaced_and_nothing_is_announced(
+    rule: str, sides: str, steps: list[tuple[Any, ...]]
+) -> None:
+    truth = BookTruth(rule)
+    for side in sides:
+        truth.start(side)
+    truth.take("a", 1)
+    for name, *details in steps:
+        getattr(truth, name)(*details)
+    truth.engine()
+    truth.resync("a")
+    truth.emit(1)
+    while sum(truth.take(side, 3) for side in sides):
+        pass
+    assert truth.shown == truth.levels[truth.last]
+    assert truth.gaps == 0
+    assert truth.merge.unknown_books() == []
+    assert all(not feed.ahead for feed in truth.feeds.values()), "all is taken"
+
+
+def successor(*streams: Stream, rules: dict[str, Any] = BOOKS, sides: tuple[tuple[str, int], ...] = (A, B)) -> Merge:
+    """The merge of the next engine."""
+    after = Merge(rules, *sides)
+    for stream in streams:
+        after.merge.restore(stream)
+    return after
+
+
+def position(*events: Any, rules: dict[str, Any] = BOOKS, sides: tuple[tuple[str, int], ...] = (A, B)) -> Stream:
+    """Where a book stands after `events`, brought by each of the sides."""
+    before = StreamMerge(rules)
+    kept: dict[StreamKey, Stream] = {}
+    for side in sides:
+        before.opened(side)
+    for side in sides:
+        assert before.admit(side, list(events), may_wait=True) is not None
+        kept.update({stream.key: stream for stream in before.settle()})
+    (stream,) = kept.values()
+    return as_kept(stream)
+
+
+def test_a_new_engine_shows_a_book_from_its_first_snapshot_on() -> None:
+    after = successor(position(snapshot(10), delta(11, 12)))
+    assert after.merge.unknown_books() == ["X"]
+    admission = after.take(A, [delta(13, 14)])
+    assert admission is not None
+    assert admission.deduplicated == 1
+    after.take(B, [delta(13, 14), delta(15, 15), delta(16, 16)])
+    # older than what the other has brought: what lies between comes of this one
+    after.take(A, [snapshot(14)])
+    assert after.take(B, [delta(17, 17)]) is None
+    after.take(A, [delta(15, 15), delta(16, 16)])
+    after.take(B, [delta(17, 17)])
+    assert after.seen == ["s14", "d15-15", "d16-16", "d17-17"]
+    assert after.merge.unknown_books() == []
+
+
+def test_a_snapshot_that_has_to_wait_has_not_been_seen() -> None:
+    after = successor(position(snapshot(10), delta(11, 12)))
+    assert after.take(A, [snapshot(12), delta(15, 15)]) is None
+    assert after.merge.unknown_books() == ["X"]
+    after.take(B, [delta(13, 14)])
+    after.take(A, [snapshot(12), delta(13, 14), delta(15, 15)])
+    assert after.seen == ["s12", "d13-14", "d15-15"]
+
+
+def test_a_worker_that_came_with_the_new_engine_has_missed_something() -> None:
+    after = successor(position(snapshot(10), sides=(A,)), sides=(("a", 2),))
+    after.merge.closed(A)
+    after.take(("a", 2), [snapshot(15), delta(16, 16)])
+    assert after.seen == ["gap 11..15", "s15", "d16-16"]
+
+
+def test_a_lost_book_is_unknown_too() -> None:
+    alone = Merge(BOOKS, A)
+    alone.take(A, [snapshot(10), delta(13, 13)])
+    assert alone.merge.unknown_books() == ["X"]
+    after = successor(position(snapshot(10), delta(13, 13), sides=(A,)), sides=(A,))
+    after.take(A, [delta(14, 14), snapshot(14), delta(15, 15)])
+    assert after.seen == ["s14", "d15-15"]
+    assert after.merge.unknown_books() == []
+
+
+def test_a_new_engine_shows_a_book_without_identifiers_from_its_first_snapshot_on() -> None:
+    rules: dict[str, Any] = {EVENT_BOOK: "one_side"}
+    after = successor(position(snapshot(None), rules=rules), rules=rules)
+    after.take(A, [delta(None, None)])
+    after.take(B, [snapshot(None)])
+    assert after.seen == []
+    after.take(A, [snapshot(None), delta(None, None)])
+    assert after.seen == ["sNone", "dNone-None"]
+
+
+def test_pictures_are_never_unknown() -> None:
+    rules: dict[str, Any] = {EVENT_BOOK: "latest"}
+    after = successor(position(snapshot(10), rules=rules), rules=rules)
+    assert after.merge.unknown_books() == []
+
+
+def test_what_handlers_before_have_had_is_noted_and_their_books_are_unknown() -> None:
+    after = successor(position(snapshot(10)))
+    admission, kept = after.merge.note(A, [delta(11, 12), snapshot(12), trade(1)])
+    assert admission is not None
+    assert (admission.applied, admission.deduplicated, kept[0].last) == (2, 1, 12)
+    assert after.merge.unknown_books() == ["X"]
+    # one that stands in no file of positions
+    fresh = Merge(BOOKS)
+    fresh.merge.note(A, [snapshot(10)])
+    assert fresh.merge.unknown_books() == ["X"]
+    fresh.take(A, [delta(11, 11), snapshot(11), delta(12, 12)])
+    fresh.merge.note(B, [delta(11, 11)])
+    assert fresh.seen == ["s11", "d12-12"]
+    assert fresh.merge.unknown_books() == []
+
+
+def test_a_book_of_another_rule_begins_anew() -> None:
+    after = successor(position(snapshot(10)))
+    after.merge.follow({EVENT_BOOK: "latest"})
+    assert after.merge.unknown_books() == []
+    after.take(A, [snapshot(10)])
+    assert after.seen == ["s10"]
 
 
 # ---- beside

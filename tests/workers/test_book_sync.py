@@ -184,6 +184,93 @@ def test_another_snapshot_while_live_replaces_unless_it_is_older() -> None:
     assert rest.delta(11, 11) == [(11, 11)]
 
 
+def test_a_live_book_is_shown_whole_among_its_deltas_which_go_on() -> None:
+    rest = Rest()
+    rest.book.resync(rest.notices)
+    assert rest.asked() == [], "it waits for its snapshot anyway"
+    rest.snapshot(10)
+    rest.book.resync(rest.notices)
+    rest.book.resync(rest.notices)
+    assert rest.asked() == [0.0], "once"
+    assert rest.delta(11, 12) == [(11, 12)]
+    assert rest.delta(13, 14) == [(13, 14)]
+    assert rest.snapshot(12) == ["S14"]
+    assert rest.delta(15, 16) == [(15, 16)]
+    assert rest.asked() == []
+
+
+@pytest.mark.parametrize("chain", list(Chain))
+def test_a_book_shown_whole_holds_what_came_since_its_snapshot(chain: Chain) -> None:
+    rest = Rest(chain)
+
+    def change(first: int, last: int, previous: int, bids: list[tuple[str, str]]) -> None:
+        event = BookDelta("EX", "X", last, last, bids, [], str(first), str(last), None)
+        rest.book.delta(event, first, last, previous, rest.out, rest.notices)
+
+    rest.snapshot(10)
+    change(11, 12, 10, [("1", "5")])
+    rest.book.resync(rest.notices)
+    change(13, 15, 12, [("0.9", "7"), ("0.8", "8")])
+    change(16, 17, 15, [("1", "0"), ("0.9", "9")])
+    rest.out.clear()
+    rest.book.snapshot(
+        BookSnapshot("EX", "X", 0, 99, [("1", "5"), ("0.9", "7")], [("2", "1")], None, "14", None),
+        14,
+        rest.out,
+        rest.notices,
+    )
+    (whole,) = rest.out
+    assert isinstance(whole, BookSnapshot)
+    assert (whole.bids, whole.asks) == ([("0.9", "9"), ("0.8", "8")], [("2", "1")])
+    assert (whole.last_id, whole.exchange_ns, whole.receive_ns) == ("17", 17, 99)
+
+
+def test_a_snapshot_that_is_ahead_of_its_deltas_waits_for_them() -> None:
+    rest = Rest()
+    rest.snapshot(10)
+    rest.book.resync(rest.notices)
+    assert rest.snapshot(13) == []
+    assert rest.delta(11, 12) == [(11, 12)]
+    assert rest.delta(12, 14) == [(12, 14), "S14"], "one that overlaps, too"
+    rest.book.resync(rest.notices)
+    assert rest.snapshot(14) == ["S14"], "nothing has come since"
+
+
+def test_a_snapshot_from_before_it_was_asked_for_is_asked_for_again() -> None:
+    rest = Rest()
+    rest.snapshot(10)
+    rest.delta(11, 12)
+    rest.book.resync(rest.notices)
+    assert rest.asked() == [0.0]
+    assert rest.snapshot(11) == []
+    rest.delta(13, 14)
+    assert rest.snapshot(11) == []
+    assert rest.asked() == [FETCH_DELAY_FIRST_S, 2 * FETCH_DELAY_FIRST_S]
+    assert rest.snapshot(14) == ["S14"]
+
+
+def test_numbers_that_are_none_are_not_shown_as_a_book() -> None:
+    rest = Rest()
+    rest.snapshot(10)
+    rest.book.resync(rest.notices)
+    bad = BookSnapshot("EX", "X", 0, 0, [("one", "1")], [], None, "10", None)
+    rest.book.snapshot(bad, 10, rest.out, rest.notices)
+    assert rest.taken() == []
+    assert rest.asked() == [0.0, FETCH_DELAY_FIRST_S]
+    assert rest.delta(11, 12) == [(11, 12)]
+    assert rest.snapshot(12) == ["S12"]
+
+
+def test_a_book_that_breaks_while_it_is_to_be_shown_is_mended_instead() -> None:
+    rest = Rest()
+    rest.snapshot(10)
+    rest.book.resync(rest.notices)
+    (gap,) = rest.delta(13, 14)
+    assert isinstance(gap, Gap)
+    assert rest.snapshot(13) == ["S13", (13, 14)]
+    assert rest.delta(15, 15) == [(15, 15)]
+
+
 def test_held_deltas_are_bounded_and_an_overflow_makes_older_snapshots_useless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book_sync, "BUFFER_DELTAS_MAX", 3)
     rest = Rest()

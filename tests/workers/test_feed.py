@@ -227,6 +227,40 @@ def test_resubscribing_is_bounded() -> None:
     assert [leave.code for leave in leaves] == [ChildExit.STALE]
 
 
+class Bookish(Plain):
+    channels = frozenset({"trade", "book"})
+
+
+def test_books_that_flow_are_subscribed_anew_to_be_shown_whole() -> None:
+    adapter = Bookish()
+    channels = ["trade", "book"]
+    feed = Feed(adapter, adapter.topics(channels, ["A", "B"]))
+    feed.opened(0.0)
+    assert feed.resync(["A", "B", "C"], channels, 0.5) == [], "what does not flow is being taken up anyway"
+    for wire in ("A@book", "A@trade", "B@trade"):
+        data(adapter, wire, 5)
+    feed.tick(1.0, 1.0)
+    for number in range(2 * feed_module.RESUBSCRIBES_MAX):
+        effects = feed.resync(["A", "B", "C"], channels, 2.0 + number)
+        assert texts(effects) == ["-A@book", "+A@book"]
+        assert of(Leave, effects) == [], "nothing is wrong with it"
+    assert ("A@book", "flowing") in [(topic.topic, topic.state) for topic in feed.topics(2.0, 6)]
+
+
+def test_what_an_adapter_does_by_itself_needs_no_subscription() -> None:
+    class Silent(Bookish):
+        def resync(self, topics: Sequence[Topic]) -> list[Topic]:
+            assert [topic.wire for topic in topics] == ["A@book"]
+            return []
+
+    adapter = Silent()
+    feed = Feed(adapter, adapter.topics(["book"], ["A"]))
+    feed.opened(0.0)
+    data(adapter, "A@book", 5)
+    feed.tick(1.0, 1.0)
+    assert feed.resync(["A"], ["book"], 2.0) == []
+
+
 def test_we_ping_when_idle_and_a_pong_rearms() -> None:
     feed, _ = make(Paced, "A")
     feed.opened(0.0)

@@ -224,6 +224,14 @@ class Adapter(abc.ABC):
     ) -> None:
         """The answer to a `RestRequest`: `path` (in replay: the recorded URL), HTTP `status`, `body`."""
 
+    def resync(self, topics: Sequence[Topic]) -> list[Topic]:
+        """Show the books among `topics`, which flow, whole once more: the engine that knew them has been replaced.
+
+        Ask for what that takes by `notices`; returned are those that have to be subscribed anew for it, as where the
+        snapshot comes on the stream. Unless overridden: those whose channel's name begins with ``book``.
+        """
+        return [topic for topic in topics if topic.channel.startswith("book")]
+
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         """How to fetch the events `first_id` to `last_id` of a stream (an event type), or a first page of them.
 

@@ -66,6 +66,16 @@ class _Held:
         self.previous = previous
 
 
+class _Renewal:
+    """A live book that is to be shown whole: what came since that was asked for, and the snapshot when it is there."""
+
+    __slots__ = ("copies", "picture")
+
+    def __init__(self) -> None:
+        self.copies: deque[_Held] = deque(maxlen=BUFFER_DELTAS_MAX)
+        self.picture: tuple[BookSnapshot[str], int] | None = None
+
+
 class RestBook:
     """One book whose snapshot comes by REST.
 
@@ -88,6 +98,7 @@ class RestBook:
         self._last = 0
         self._last_ns = 0
         self._first_after_snapshot = False
+        self._renewal: _Renewal | None = None
         self.live = False
 
     def delta(
@@ -102,6 +113,9 @@ class RestBook:
         """A delta with ids `first` to `last`; `previous` only where the chain names it."""
         if self.live and (previous == self._last if self._by_previous else first == self._last + 1):
             self._take(event, last, out)
+            if self._renewal is not None:
+                self._renewal.copies.append(_Held(event, first, last, previous))
+                self._renew(self._renewal, out, notices)
             return
         held = _Held(event, first, last, previous)
         if self.live:
@@ -113,6 +127,10 @@ class RestBook:
 
     def snapshot(self, event: BookSnapshot[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """The REST answer, current to id `last`, asked for or not."""
+        if self.live and self._renewal is not None:
+            self._renewal.picture = (event, last)
+            self._renew(self._renewal, out, notices)
+            return
         if self.live and last < self._last:
             return  # an old picture must not undo what was applied since
         oldest = next((held for held in self._held if not self._stale(held, last)), None)
@@ -129,6 +147,52 @@ class RestBook:
             # a hole among the held ones puts the rest back to waiting
             self.delta(held.event, held.first, held.last, held.previous, out, notices)
 
+    def resync(self, notices: list[Notice]) -> None:
+        """Show the book whole once more: a snapshot, as of the last delta published, comes among the deltas.
+
+        Those go on meanwhile. Nothing to do for a book that waits for its snapshot anyway.
+        """
+        if self.live and self._renewal is None:
+            self._renewal = _Renewal()
+            self._ask(notices)
+
+    def _renew(self, renewal: _Renewal, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        """Publish the whole book, if the snapshot and the deltas since then make one."""
+        if renewal.picture is None or renewal.picture[1] > self._last:
+            return  # the stream has not come as far yet
+        picture, last = renewal.picture
+        following = [held for held in renewal.copies if held.last > last]
+        if not self._fits(following[0], last, after_snapshot=True) if following else last != self._last:
+            renewal.picture = None
+            self.failed(notices)
+            return
+        book: OrderBook[str] = OrderBook(self._symbol)
+        try:
+            book.snapshot(picture.bids, picture.asks)
+            for held in following:
+                book.apply(held.event.bids, held.event.asks)
+        except BookInvalid:
+            renewal.picture = None
+            renewal.copies.clear()
+            self.failed(notices)
+            return
+        newest = following[-1].event if following else picture
+        out.append(
+            BookSnapshot(
+                exchange=self._exchange,
+                symbol=self._symbol,
+                exchange_ns=newest.exchange_ns,
+                receive_ns=max(picture.receive_ns, newest.receive_ns),
+                bids=book.best_bids(book.bid_count),
+                asks=book.best_asks(book.ask_count),
+                first_id=None,
+                last_id=str(self._last),
+                checksum=None,
+            )
+        )
+        self._renewal = None
+        self._failures = 0
+
     def failed(self, notices: list[Notice]) -> None:
         """The snapshot could not be had, or was too old: ask again, later each time."""
         self._failures += 1
@@ -141,6 +205,9 @@ class RestBook:
             self._lose(held, out, notices)
             return
         self._take(held.event, held.last, out)
+        if self._renewal is not None:
+            self._renewal.copies.append(held)
+            self._renew(self._renewal, out, notices)
 
     def _take(self, event: BookDelta[str], last: int, out: list[MarketEvent[str]]) -> None:
         out.append(event)
@@ -181,6 +248,7 @@ class RestBook:
         )
         notices.append(BookLost(self.wire, self._symbol, reason))
         self.live = False
+        self._renewal = None  # the snapshot that is asked for now shows it
         self._held.append(held)
         if self._steady < STEADY_DELTAS:
             self._failures += 1

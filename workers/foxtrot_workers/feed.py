@@ -246,6 +246,23 @@ class Feed:
         effects.extend(self._send_due(now))
         return effects
 
+    def resync(self, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
+        """Show the books of these symbols whole once more; those that do not flow are being taken up anyway."""
+        topics = [t for t in self._adapter.topics(channels, symbols) if self._flows(t.wire)]
+        again = self._adapter.resync(topics)
+        if again:
+            self._queue(self._adapter.unsubscribe(again))
+            self._queue(self._adapter.subscribe(again))
+        for topic in again:
+            record = self._records[topic.wire]
+            record.asked_at = now
+            record.acknowledged = False
+        return self._send_due(now)
+
+    def _flows(self, wire: str) -> bool:
+        record = self._records.get(wire)
+        return record is not None and record.state == "flowing"
+
     # ---- outputs
 
     def next_deadline(self) -> float:

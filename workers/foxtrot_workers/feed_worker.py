@@ -23,6 +23,7 @@ from foxtrot_protocol.commands import (
     BudgetGrant,
     Done,
     Heartbeat,
+    Resync,
     RotateWanted,
     Stop,
     Subscribe,
@@ -513,6 +514,8 @@ class FeedWorker:
             self._gate.granted(command)
         elif isinstance(command, Backfill):
             self._on_backfill(command)
+        elif isinstance(command, Resync):
+            self._resync(command)
         elif isinstance(command, Subscribe | Unsubscribe):
             self._change_subscription(command)
 
@@ -525,6 +528,14 @@ class FeedWorker:
             self._context.send(Done(spec.name, spec.incarnation, command.request_id, str(error)))
             return
         self._perform(effects)
+
+    def _resync(self, command: Resync) -> None:
+        try:
+            self._perform(self._feed.resync(command.symbols, self._settings.channels, time.monotonic()))
+        except (ValueError, OverflowError) as error:  # asked again later
+            self._context.log.warning("resync_refused", reason=str(error))
+        if self._adapter.notices:
+            self._take_notices()
 
     def _finish(self, code: int, cause: str) -> None:
         if not self._end.done():

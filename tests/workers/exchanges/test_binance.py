@@ -167,6 +167,23 @@ def test_a_book_is_held_back_until_its_snapshot_fits() -> None:
     assert wire.adapter.last_data_ns == {stream: 9}
 
 
+def test_a_book_is_shown_whole_once_more_by_rest() -> None:
+    wire = Wire("book", "trade")
+    stream = "bnbbtc@depth@100ms"
+    assert wire.adapter.resync(wire.topics) == []
+    assert wire.noticed() == [], "it waits for its snapshot anyway"
+    wire.parse(binance_frame(stream, binance_delta(157, 165)), 2)
+    wire.rest(binance_picture(160))
+    wire.noticed()
+    assert wire.adapter.resync(wire.topics) == []
+    assert wire.noticed() == [RestRequest("depth BNBBTC", "/api/v3/depth?symbol=BNBBTC&limit=1000", 50, 0.0)]
+    (whole,) = wire.rest(binance_picture(165))
+    assert isinstance(whole, BookSnapshot)
+    assert whole.last_id == "165"
+    assert wire.adapter.resync(Binance().topics(["book"], ["ETHBTC"])) == []
+    assert wire.noticed() == []
+
+
 def test_a_hole_in_the_book_is_a_gap_and_asks_again() -> None:
     wire = Wire("book")
     stream = "bnbbtc@depth@100ms"

@@ -195,6 +195,12 @@ def test_a_book_follows_its_chain() -> None:
     assert wire.noticed() == []
 
 
+def test_books_whose_snapshot_comes_on_the_stream_are_subscribed_anew_to_be_shown_whole() -> None:
+    wire = Wire("book", "trade")
+    assert [topic.channel for topic in wire.adapter.resync(wire.topics)] == ["book"]
+    assert Okx().resync(Okx().topics(["book5"], ["BTC-USDT"])) == [], "each picture stands for itself"
+
+
 def test_a_book_that_stands_still_says_so() -> None:
     wire = Wire("book")
     wire.book("snapshot", 1, seqId=10)

@@ -537,6 +537,13 @@ class Binance(Adapter):
         if book.live:
             self.last_data_ns[book.wire] = receive_ns
 
+    def resync(self, topics: Sequence[Topic]) -> list[Topic]:
+        for topic in topics:
+            book = self._books.get(topic.symbol.upper())
+            if book is not None and book.wire == topic.wire:
+                book.resync(self.notices)
+        return []  # pictures stand for themselves
+
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         if stream != EVENT_MARKET_TRADE:
             return None

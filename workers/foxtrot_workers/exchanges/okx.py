@@ -496,6 +496,9 @@ class Okx(Adapter):
 
     # -- REST
 
+    def resync(self, topics: Sequence[Topic]) -> list[Topic]:
+        return [topic for topic in topics if topic.channel in BOOK_CHANNELS and topic.channel != "book5"]
+
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         if stream != EVENT_MARKET_TRADE or _Arg(CHANNELS["trade"], symbol) not in self._parsers:
             return None
