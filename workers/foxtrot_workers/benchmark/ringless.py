@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildContext
 from foxtrot_workers import event_sender, feed_worker
 
@@ -36,4 +37,6 @@ class NoRing:
 async def run_worker(context: ChildContext) -> int:
     """Start target."""
     event_sender.RingWriter = NoRing  # type: ignore[assignment, attr-defined]  # what this module is for
+    # what the socket refused would stand in no ring: it has to take everything
+    endpoints.DATA_SEND_HWM = 0
     return await feed_worker.run(context)
