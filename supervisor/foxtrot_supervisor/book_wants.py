@@ -18,8 +18,9 @@ AGAIN_S_FIRST = 5.0
 
 AGAIN_S_MAX = 60.0
 
-TRIES_EACH = 2
-"""So often one worker is asked in vain before the other one is: what it has begun takes its time."""
+TRIES_EACH = 4
+"""So often one worker is asked in vain, over a good minute, before the other one is: it may have to wait until the
+exchange's budget has room, and two that fetch the same spend it twice."""
 
 
 class BookWants:

@@ -72,7 +72,7 @@ class DeliveryAccount(Struct, kw_only=True):
     book_updates: int = 0
     book_snapshots: int = 0
     book_holes: int = 0
-    """Deltas that do not follow what was known, without an eGap. before."""
+    """Deltas that do not follow what was known, without an eGap. before. Each engine begins with a snapshot."""
     book_gaps: int = 0
     book_repeated: int = 0
     lost_runs: list[str] = []
@@ -138,7 +138,7 @@ def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]], *, twins: bool
         elif kind == GAP:
             handled.gap(stream, first, last, flags)
         else:
-            handled.book(kind, first, last, flags)
+            handled.book(kind, first, last, flags, engine)
     sent, unheard = _read_ledger(ledger)
     for symbol, handled in symbols.items():
         name = symbol.rstrip(b"\0").decode(errors="replace").upper()
@@ -175,6 +175,7 @@ class _Handled:
         self._batches: set[tuple[int, int]] = set()
         self._book: int | None = None
         self._book_announced = False
+        self._book_engine: int | None = None
 
     def trade(self, trade_id: int, flags: int, engine: int, publish_ns: int) -> None:
         account = self._account
@@ -209,8 +210,10 @@ class _Handled:
         else:
             account.gaps_without_bounds += 1
 
-    def book(self, kind: int, first: int, last: int, flags: int) -> None:
+    def book(self, kind: int, first: int, last: int, flags: int, engine: int) -> None:
         account = self._account
+        if engine != self._book_engine:
+            self._book, self._book_engine = None, engine  # what the engine before knew is gone with it
         if kind == SNAPSHOT:
             account.book_snapshots += 1
             self._book, self._book_announced = last, False

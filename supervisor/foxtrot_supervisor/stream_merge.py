@@ -825,11 +825,12 @@ class StreamMerge:
     def _one_side(self, stream: Stream, event: Any) -> int:
         side = self._side[0]
         leader = stream.state.leader
+        begins = stream.unseen and event.__class__ is BookSnapshot
         if leader != side:
-            if leader in self._open and leader:
+            if leader in self._open and leader and not begins:
                 return _COPY
             stream.change(leader=side)
-            if stream.known:
+            if stream.known and not begins:
                 self._announce(stream, None, None, event, "taken over from another worker")
                 if stream.key.kind == EVENT_BOOK:
                     stream.change(valid=False, lost=("", ""))  # what a delta builds on was not shown

@@ -39,5 +39,5 @@ def test_it_is_looked_at_a_pace() -> None:
 
 
 def test_workers_take_turns_when_one_brings_nothing() -> None:
-    assert [turn_of(attempt, 2) for attempt in range(1, 2 * TRIES_EACH + 2)] == [0, 0, 1, 1, 0]
+    assert [turn_of(attempt, 2) for attempt in range(1, 10)] == [0] * TRIES_EACH + [1] * TRIES_EACH + [0]
     assert turn_of(7, 1) == 0

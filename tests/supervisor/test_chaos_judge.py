@@ -48,8 +48,8 @@ def gap(first: int, last: int, flags: int = 0, stream: int = TRADE_STREAM) -> by
     return pack_row(GAP, stream, 1, "BTCUSDT", first, last, 0, flags)
 
 
-def book(kind: int, first: int, last: int, flags: int = 0) -> bytes:
-    return pack_row(kind, BOOK_STREAM, 1, "BTCUSDT", first, last, 0, flags)
+def book(kind: int, first: int, last: int, flags: int = 0, engine: int = 1) -> bytes:
+    return pack_row(kind, BOOK_STREAM, engine, "BTCUSDT", first, last, 0, flags)
 
 
 def judged(rows: bytes) -> DeliveryAccount:
@@ -126,6 +126,8 @@ def test_a_row_that_was_cut_off_is_left_out() -> None:
     [
         (book(SNAPSHOT, -1, 100) + book(DELTA, 99, 101) + book(DELTA, 102, 105), 0, 0),
         (book(DELTA, 102, 105), 1, 0),
+        (book(SNAPSHOT, -1, 100) + book(DELTA, 101, 105, engine=2), 1, 0),
+        (book(SNAPSHOT, -1, 100) + book(SNAPSHOT, -1, 99, engine=2) + book(DELTA, 100, 101, engine=2), 0, 0),
         (book(SNAPSHOT, -1, 100) + book(DELTA, 103, 105), 1, 0),
         (book(SNAPSHOT, -1, 100) + gap(-1, -1, 0, BOOK_STREAM) + book(DELTA, 103, 105), 0, 0),
         (book(SNAPSHOT, -1, 100) + gap(-1, -1, 0, BOOK_STREAM) + book(SNAPSHOT, -1, 110) + book(DELTA, 113, 114), 1, 0),

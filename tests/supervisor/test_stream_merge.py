@@ -848,11 +848,13 @@ def test_a_lost_book_is_unknown_too() -> None:
 def test_a_new_engine_shows_a_book_without_identifiers_from_its_first_snapshot_on() -> None:
     rules: dict[str, Any] = {EVENT_BOOK: "one_side"}
     after = successor(position(snapshot(None), rules=rules), rules=rules)
-    after.take(A, [delta(None, None)])
-    after.take(B, [snapshot(None)])
+    for side in (A, B):
+        after.take(side, [delta(None, None)])
     assert after.seen == []
-    after.take(A, [snapshot(None), delta(None, None)])
-    assert after.seen == ["sNone", "dNone-None"]
+    after.take(B, [snapshot(None), delta(None, None)])
+    after.take(A, [delta(None, None), snapshot(None)])
+    assert after.seen == ["sNone", "dNone-None"], "from the side that has shown it"
+    assert after.merge.unknown_books() == []
 
 
 def test_pictures_are_never_unknown() -> None:
