@@ -21,6 +21,7 @@ from foxtrot_protocol.commands import (
     BudgetSpent,
     Done,
     Failed,
+    Resync,
     RotateWanted,
     Subscribe,
     Unsubscribe,
@@ -257,6 +258,30 @@ async def test_a_gap_in_the_book_is_announced_and_healed_by_a_new_snapshot(rig: 
     states = [status.state for status in rig.events(FeedStatus) if "depth" in status.topic]
     assert "invalid" in states
     assert states[-1] == "flowing"
+
+
+async def test_a_book_is_shown_whole_once_more_while_it_goes_on(raw_rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=200.0) as sim:
+        await raw_rig.start(sim.url, sim.rest_url, channels=["book"])
+        await raw_rig.ready()
+        await raw_rig.wait_for_events(BookDelta, 15)  # it flows
+        for count in (2, 3):
+            raw_rig.send(Resync(["BTCUSDT", "UNKNOWN"]))
+            await raw_rig.wait_for_events(BookSnapshot, count)
+        await raw_rig.wait_for_events(BookDelta, len(raw_rig.events(BookDelta)) + 3)
+        assert len(sim.ledger.connections()) == 1, "no reconnection"
+        assert await raw_rig.stop() == ChildExit.CLEAN
+    last = None
+    for event in [event for batch in raw_rig.batches for event in batch.events]:
+        if isinstance(event, BookSnapshot):
+            assert last in (None, event.last_id), "as it was then"
+            last = event.last_id
+        elif isinstance(event, BookDelta):
+            assert last is not None
+            assert int(event.first_id or 0) <= int(last) + 1, "no update is left out"
+            last = event.last_id
+    assert raw_rig.events(Gap) == []
+    assert {status.state for status in raw_rig.events(FeedStatus)} <= {"asked", "acknowledged", "flowing"}
 
 
 async def test_a_silent_topic_is_resubscribed_and_then_the_worker_leaves(rig: WorkerRig) -> None:

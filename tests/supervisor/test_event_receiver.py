@@ -15,7 +15,7 @@ import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder, Numbers, batch_decoder
-from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, Gap, Trade
+from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
@@ -45,13 +45,16 @@ class Bench:
             run_dir=str(folder),
             on_drained=self.on_drained,
             on_hole=lambda connection, hole: self.holes.append((connection, hole.first_id, hole.last_id)),
+            on_books=lambda connection, symbols, attempt: self.asked.append((connection, list(symbols), attempt)),
         )
+        self.asked: list[tuple[str, list[str], int]] = []
         self.holes: list[tuple[str, str, str]] = []
         self.drained: list[tuple[str, int, int, int, int, int]] = []
         self.engine.attach(self.receiver)
         self.seen: list[Any] = []
         self.engine.register(EVENT_MARKET_TRADE, lambda event: self.seen.append(event.data))
         self.engine.register(EVENT_GAP, lambda event: self.seen.append(event.data))
+        self.engine.register(EVENT_BOOK, lambda event: self.seen.append(event.data))
         self.engine.start()
         wait_until(lambda: self.receiver._begun, LIMIT_S, "the first look")
         self.push = self.context.socket(zmq.PUSH)
@@ -506,7 +509,7 @@ class Twin:
             CAPACITY_MIN * 16,
             connection="c",
             side=side,
-            rules={EVENT_MARKET_TRADE: rule},
+            rules={EVENT_MARKET_TRADE: rule, EVENT_BOOK: "update_ids"},
         )
         self.encoder = BatchEncoder(self.name, incarnation)
         self.sequence = 0
@@ -672,6 +675,36 @@ def test_backfill_is_admitted_into_open_holes_also_by_the_next_engine(
         *(("2", True), ("3", True), ("4", True), ("gap", True))
     ]
     assert (a.ring.committed_events, successor.receiver.violations_total) == (12, 0)
+
+
+def book_whole(number: int) -> BookSnapshot[str]:
+    return BookSnapshot("SIM", "BTCUSDT", 1, number, [("1", "1")], [], None, str(number), None)
+
+
+def book_change(number: int) -> BookDelta[str]:
+    return BookDelta("SIM", "BTCUSDT", 1, number, [("1", "2")], [], str(number), str(number), None)
+
+
+def test_the_next_engine_asks_for_books_and_shows_none_before_it_has_it_whole(
+    make_bench: Any, make_twin: Any, tmp_path: Path
+) -> None:
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    a.commit(events=[book_whole(10), book_change(11)])
+    used_up(a)
+    assert bench.asked == []
+    bench.engine.stop(LIMIT_S)
+    bench.receiver.close()
+    a.commit(events=[book_change(12)], sent=False)
+    successor = make_bench(folder=tmp_path)
+    wait_until(lambda: successor.asked == [("c", ["BTCUSDT"], 1)], LIMIT_S, "it to be asked for")
+    a.commit(events=[book_change(13), book_whole(13), book_change(14)], sent=False)
+    used_up(a)
+    shown = [(type(event), event.last_id) for event in successor.seen]
+    assert shown == [(BookSnapshot, "13"), (BookDelta, "14")]
+    account = successor.receiver.accounts(0.0)["c.a"]
+    assert (account.applied_total, account.deduplicated_total, account.lost_total) == (2, 2, 0)
+    assert successor.receiver.violations_total == 0
 
 
 def test_an_account_is_checked_while_the_worker_lives(make_bench: Any, make_twin: Any) -> None:
