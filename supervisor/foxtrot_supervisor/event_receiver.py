@@ -26,7 +26,7 @@ from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import Record, RingFigures
-from foxtrot_supervisor.book_wants import BookWants
+from foxtrot_supervisor.book_wants import TRIES_EACH, BookWants
 from foxtrot_supervisor.delivery import Arrival, Delivery, Lane, Origin
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
@@ -53,6 +53,9 @@ LOOK_S = 0.05
 
 DAMAGE_S = 0.05
 """A record of a living worker that cannot be read is looked at again after so long before it is given up."""
+
+BOOKS_SHOWN = 20
+"""Symbols named in the log when their books cannot be had."""
 
 SETTLE_MS = 20
 """At the end, how long an empty socket is given to show that it was not, for a worker without a ring."""
@@ -852,6 +855,9 @@ class EventReceiver:
             if group.books.due(now):
                 symbols = group.merge.unknown_books()
                 attempt = group.books.look(symbols, now)
+                if attempt > TRIES_EACH:
+                    shown = ", ".join(symbols[:BOOKS_SHOWN])
+                    self._log.warning("books_unknown", connection=group.name, count=len(symbols), symbols=shown)
                 if attempt:
                     self._on_books(group.name, symbols, attempt)
 

@@ -845,7 +845,8 @@ class Runner:
         serving = self._serving(wanted.connection)
         if serving:
             worker = serving[turn_of(wanted.attempt, len(serving))]
-            self._link.send(worker.name, worker.incarnation, Resync(wanted.symbols))
+            if self._link.send(worker.name, worker.incarnation, Resync(wanted.symbols)):
+                self._log.info("books_asked", worker=worker.name, count=len(wanted.symbols), attempt=wanted.attempt)
 
     def _serving(self, connection: str) -> list[Worker]:
         """Workers of a connection that are, and are to stay."""
