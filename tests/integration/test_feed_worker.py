@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiohttp import web
+from websockets.asyncio.server import ServerConnection, serve
 
 from foxtrot_protocol.commands import (
     Backfill,
@@ -279,6 +280,76 @@ async def test_a_book_is_shown_whole_once_more_while_it_goes_on(raw_rig: WorkerR
         elif isinstance(event, BookDelta):
             assert last is not None
             assert int(event.first_id or 0) <= int(last) + 1, "no update is left out"
+            last = event.last_id
+    assert raw_rig.events(Gap) == []
+    assert {status.state for status in raw_rig.events(FeedStatus)} <= {"asked", "acknowledged", "flowing"}
+
+
+class BooksOnTheStream:
+    """Speaks OKX: each subscription of a book begins with a snapshot; then an update each 20 ms."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.last = 100
+        self.asked: list[str] = []
+
+    async def serve(self, stream: ServerConnection) -> None:
+        """One connection, until it ends."""
+        self.connections += 1
+        flowing: set[str] = set()
+        updates = asyncio.create_task(self._update(stream, flowing))
+        try:
+            async for text in stream:
+                if text == "ping":
+                    await stream.send("pong")
+                    continue
+                request = msgspec.json.decode(text)
+                for arg in request["args"]:
+                    self.asked.append(f"{request['op']} {arg['channel']}")
+                    await stream.send(msgspec.json.encode({"event": request["op"], "arg": arg, "connId": "1"}).decode())
+                    flowing.discard(arg["instId"])
+                    if request["op"] == "subscribe":
+                        await self._push(stream, arg["instId"], "snapshot", -1)
+                        flowing.add(arg["instId"])
+        finally:
+            updates.cancel()
+
+    async def _update(self, stream: ServerConnection, flowing: set[str]) -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            before, self.last = self.last, self.last + 3
+            for symbol in list(flowing):
+                await self._push(stream, symbol, "update", before)
+
+    async def _push(self, stream: ServerConnection, symbol: str, action: str, before: int) -> None:
+        row = {"asks": [["2", str(self.last), "0", "1"]], "bids": [["1", "1", "0", "1"]], "ts": "1700000000000"}
+        row |= {"prevSeqId": before, "seqId": self.last}
+        frame = {"arg": {"channel": "books", "instId": symbol}, "action": action, "data": [row]}
+        await stream.send(msgspec.json.encode(frame).decode())
+
+
+async def test_a_book_whose_snapshot_comes_on_the_stream_is_subscribed_anew_and_nothing_else(
+    raw_rig: WorkerRig,
+) -> None:
+    exchange = BooksOnTheStream()
+    async with serve(exchange.serve, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        await raw_rig.start(f"ws://127.0.0.1:{port}", exchange="okx", channels=["book"], symbols=["BTC-USDT"])
+        await raw_rig.ready()
+        await raw_rig.wait_for_events(BookDelta, 60)  # it flows
+        for count in range(2, 8):
+            raw_rig.send(Resync(["BTC-USDT"]))
+            await raw_rig.wait_for_events(BookSnapshot, count)
+        await raw_rig.wait_for_events(BookDelta, len(raw_rig.events(BookDelta)) + 10)
+        assert await raw_rig.stop() == ChildExit.CLEAN
+    assert exchange.connections == 1
+    assert exchange.asked == ["subscribe books", *["unsubscribe books", "subscribe books"] * 6]
+    last = None
+    for event in [event for batch in raw_rig.batches for event in batch.events]:
+        if isinstance(event, BookSnapshot):
+            last = event.last_id
+        elif isinstance(event, BookDelta):
+            assert event.first_id == last, "each continues the one before"
             last = event.last_id
     assert raw_rig.events(Gap) == []
     assert {status.state for status in raw_rig.events(FeedStatus)} <= {"asked", "acknowledged", "flowing"}
