@@ -23,14 +23,18 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
+from foxtrot_supervisor import procfs
 
 __all__ = ["AlreadyRunning", "Holder", "RunDir", "RunDirRefused", "default_path"]
 
 ACQUIRE_ATTEMPTS_MAX = 10
 """How often to begin again when the previous holder takes directory or lock away while leaving."""
 
-HOLDER_READ_S = 0.2
-"""A holder that has just locked writes who it is within this time."""
+HELD_BY_NOBODY_S = 1.0
+"""A lock whose holder is not alive is waited for this long: it is still dying, or has just locked and not yet written
+who it is. A killed process's threads, and a child that it was just starting, may outlive it by some milliseconds."""
+
+_LOOK_S = 0.005
 
 LOCK_BYTES_MAX = 4096
 
@@ -238,13 +242,16 @@ def _lock_in(directory: int, path: str) -> int | None:
     except OSError as error:
         os.close(directory)
         raise RunDirRefused(path, f"its lock cannot be opened: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = _holder_pid(lock)
-        os.close(lock)
-        os.close(directory)
-        raise AlreadyRunning(path, pid) from None
+    deadline = time.monotonic() + HELD_BY_NOBODY_S
+    while not _locked(lock):
+        # until the new holder has written its own, a dead predecessor's may still stand there
+        holder = _read_holder(lock)
+        alive = holder is not None and _is_alive(holder.pid)
+        if alive or time.monotonic() >= deadline:
+            os.close(lock)
+            os.close(directory)
+            raise AlreadyRunning(path, holder.pid if holder is not None and alive else 0)
+        time.sleep(_LOOK_S)
     try:
         current = os.stat(_LOCK, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -255,16 +262,17 @@ def _lock_in(directory: int, path: str) -> int | None:
     return lock
 
 
-def _holder_pid(lock: int) -> int:
-    deadline = time.monotonic() + HOLDER_READ_S
-    while True:
-        holder = _read_holder(lock)
-        # until the new holder has written its own, a dead predecessor's may still stand there
-        if holder is not None and os.path.exists(f"/proc/{holder.pid}"):
-            return holder.pid
-        if time.monotonic() >= deadline:
-            return 0
-        time.sleep(0.005)
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    facts = procfs.read_facts(pid)
+    return facts is not None and not facts.zombie
 
 
 def _read_holder(lock: int) -> Holder | None:

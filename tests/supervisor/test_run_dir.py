@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -222,6 +224,28 @@ def test_pid_of_a_holder_that_does_not_say_is_unknown(tmp_path: Path) -> None:
     finally:
         end(holder)
     wait_until(lambda: holder.poll() is not None, what="its end")
+
+
+def test_what_outlives_its_holder_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    holder, _ = hold_elsewhere(path)
+    # what a killed holder leaves for some milliseconds: a descriptor in a child that was just being started
+    lingering = subprocess.Popen(
+        [sys.executable, "-c", "import os, sys; print(flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[lock := os.open(path / "lock", os.O_RDWR)],
+    )
+    assert lingering.stdout is not None
+    lingering.stdout.readline()
+    end(holder)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.close(lock)
+    with ThreadPoolExecutor(1) as other:
+        acquired = other.submit(RunDir.acquire, str(path))
+        assert not wait([acquired], timeout=0.1).done
+        lingering.communicate()
+        acquired.result(timeout=5).release()
 
 
 def test_default_path() -> None:
