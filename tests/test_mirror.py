@@ -14,27 +14,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_supervisor.settings": "types and defaults; test_config reads each key",
 }
 
-TESTED_WITH_OTHERS = {
-    # shells of real processes and sockets are tested where those are, together with what they talk to
-    "foxtrot_supervisor.cli_top": "integration/test_top.py",
-    "foxtrot_supervisor.nursery_link": "integration/test_nursery.py",
-    "foxtrot_supervisor.process": "integration/test_process.py",
-    "foxtrot_supervisor.runner": "integration/test_supervision.py",
-    "foxtrot_supervisor.stack_dumps": "integration/test_stack_dumps.py",
-    "foxtrot_supervisor.operator_requests": "integration/test_supervision.py",
-    "foxtrot_workers.boot": "integration/test_child_boot.py",
-    "foxtrot_workers.child_main": "integration/test_child_boot.py",
-    "foxtrot_workers.command_link": "integration/test_child_boot.py",
-    "foxtrot_workers.client_picows": "integration/test_clients.py",
-    "foxtrot_workers.client_websockets": "integration/test_clients.py",
-    "foxtrot_workers.event_sender": "integration/test_feed_worker.py",
-    "foxtrot_workers.feed_worker": "integration/test_feed_worker.py",
-    "foxtrot_workers.kill_points": "integration/test_kill_points.py",
-    "foxtrot_workers.limits": "integration/test_limits.py",
-    "foxtrot_workers.nursery": "integration/test_nursery.py",
-}
-
-
 TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.bench": "test_bench.py",
     "foxtrot_supervisor.bench_chain": "test_bench.py",
@@ -43,15 +22,16 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos_delivery_steps": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos_kills": "test_chaos.py",
     "foxtrot_supervisor.chaos_run": "test_chaos.py",
+    "foxtrot_supervisor.cli_common": "test_commands.py",
     "foxtrot_supervisor.cli_doctor": "test_doctor.py",
     "foxtrot_supervisor.cli_top": "test_top.py",
+    "foxtrot_supervisor.embedded_child": "test_embedding.py",
+    "foxtrot_supervisor.embedded_main": "test_embedding.py",
+    "foxtrot_supervisor.embedding": "test_embedding.py",
     "foxtrot_supervisor.foxtrot_adapter": "test_foxtrot_adapter.py",
     "foxtrot_supervisor.gateway_feed": "test_vnpy_gateway.py",
     "foxtrot_supervisor.nursery_link": "test_nursery.py",
     "foxtrot_supervisor.process": "test_process.py",
-    "foxtrot_supervisor.embedded_child": "test_embedding.py",
-    "foxtrot_supervisor.embedded_main": "test_embedding.py",
-    "foxtrot_supervisor.embedding": "test_embedding.py",
     "foxtrot_supervisor.recovery": "test_supervision.py",
     "foxtrot_supervisor.runner": "test_supervision.py",
     "foxtrot_supervisor.stack_dumps": "test_stack_dumps.py",
@@ -95,7 +75,7 @@ def test_every_module_has_its_test() -> None:
 
 
 def test_the_exceptions_are_still_there() -> None:
-    assert set(WITHOUT_A_TEST_OF_ITS_OWN) | set(TESTED_WITH_OTHERS) <= set(modules())
+    assert set(WITHOUT_A_TEST_OF_ITS_OWN) | set(TESTED_BY_REAL_PROCESSES) <= set(modules())
 
 
 def test_every_test_folder_is_a_package() -> None:

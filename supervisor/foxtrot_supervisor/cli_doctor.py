@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,7 @@ import msgspec
 
 from foxtrot_protocol.control import Reply, StatusRequest
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.cli_common import config_option, emit, find_run, json_option, known_errors, run_dir_option
 from foxtrot_supervisor.control_client import ControlClient
 from foxtrot_supervisor.diagnosis import Surroundings, diagnose, report_lines
 
@@ -22,11 +22,9 @@ ANSWER_S = 10.0
 
 
 @click.command()
-@click.option(
-    "-c", "--config", "config_path", metavar="FILE", help="Configuration file (default: the first foxtrot.toml found)."
-)
-@click.option("--run-dir", "run_dir_path", metavar="DIR", help="Run directory of the supervisor.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@config_option
+@run_dir_option
+@json_option
 def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
     """What is wrong with a running supervisor: leaks, losses, failing handlers, room.
 
@@ -36,11 +34,9 @@ def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
     foxtrot-supervisor doctor
     foxtrot-supervisor doctor --json | jq '.findings[]'
     """
-    # what all commands share imports this module
-    common = importlib.import_module("foxtrot_supervisor.cli")
 
     def look() -> int:
-        place = common.find_run(run_dir_path, config_path)
+        place = find_run(run_dir_path, config_path)
         with ControlClient(place) as client:
             reply: Reply = client.request(StatusRequest(), ANSWER_S)
         status = reply.data
@@ -48,7 +44,7 @@ def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
         findings = diagnose(status, around)
         healthy = all(finding.severity != "bad" for finding in findings)
         if as_json:
-            common.emit(
+            emit(
                 {
                     "healthy": healthy,
                     "findings": [msgspec.structs.asdict(finding) for finding in findings],
@@ -63,7 +59,7 @@ def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
                 click.echo(line)
         return SupervisorExit.CLEAN if healthy else SupervisorExit.UNHEALTHY
 
-    raise click.exceptions.Exit(int(common.known_errors(look)()))
+    raise click.exceptions.Exit(int(known_errors(look)()))
 
 
 def surroundings_of(status: dict[str, Any]) -> Surroundings:

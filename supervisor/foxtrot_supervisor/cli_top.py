@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from foxtrot_protocol.control import Reply, StatusRequest
+from foxtrot_supervisor.cli_common import config_option, emit, find_run, known_errors, run_dir_option, say
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
 
 __all__ = ["ANSWER_S", "top"]
@@ -26,10 +27,8 @@ PIPE_COLUMNS = 140
 @click.command()
 @click.option("--interval", "interval_s", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="S")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N looks (default: Ctrl-C).")
-@click.option(
-    "-c", "--config", "config_path", metavar="FILE", help="Configuration file (default: the first foxtrot.toml found)."
-)
-@click.option("--run-dir", "run_dir_path", metavar="DIR", help="Run directory of the supervisor.")
+@config_option
+@run_dir_option
 @click.option("--json", "as_json", is_flag=True, help="One status object a line, on stdout.")
 def top(interval_s: float, count: int | None, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
     """Live view of everything that runs; ends with the run, or by Ctrl-C.
@@ -38,20 +37,18 @@ def top(interval_s: float, count: int | None, config_path: str | None, run_dir_p
     foxtrot-supervisor top
     foxtrot-supervisor top --json --interval 5 | jq -c '[.supervisor.state, .engine.events_per_s]'
     """
-    # what all commands share imports this module
-    common = importlib.import_module("foxtrot_supervisor.cli")
 
     def watch() -> None:
-        place = common.find_run(run_dir_path, config_path)
-        with _shown(as_json, common.emit) as show:
+        place = find_run(run_dir_path, config_path)
+        with _shown(as_json, emit) as show:
             for look, status in enumerate(_looks(place, interval_s), start=1):
                 show(status)
                 if look == count:
                     return
-        common.say("the run has ended")
+        say("the run has ended")
 
     with contextlib.suppress(KeyboardInterrupt):
-        common.known_errors(watch)()
+        known_errors(watch)()
 
 
 def _looks(place: str, interval_s: float) -> Iterator[dict[str, Any]]:
