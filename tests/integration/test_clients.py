@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +19,15 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from foxtrot_workers.connection import BURST_FRAMES_MAX, CLIENTS, Client, ClientOptions, ConnectFailed, make_client
+from foxtrot_workers.connection import (
+    BURST_FRAMES_MAX,
+    CLIENTS,
+    RECEIVE_BUFFER_BYTES,
+    Client,
+    ClientOptions,
+    ConnectFailed,
+    make_client,
+)
 from tests.support.mute_server import mute_server
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
@@ -292,6 +302,28 @@ async def test_pausing_holds_the_exchange_back_and_loses_nothing(name: str, seen
         assert held < total
         assert seen.frames == [f"{n:01000}".encode() for n in range(total)]
         await client.close(1.0)
+
+
+async def test_the_kernel_holds_no_more_than_we_have_room_for(name: str, seen: Seen) -> None:
+    """What it holds can be read at once, and is then beyond being held back: left to itself it grows to many MiB."""
+
+    async def behave(connection: ServerConnection) -> None:
+        await connection.send("x")
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        assert receive_buffers_towards(int(url.rpartition(":")[2])) == [2 * RECEIVE_BUFFER_BYTES]
+        await client.close(1.0)
+
+
+def receive_buffers_towards(port: int) -> list[int]:
+    """The kernel's bound for each of our sockets whose peer is there; it counts twice what was asked for."""
+    bounds = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as ours:
+            if ours.family in (socket.AF_INET, socket.AF_INET6) and ours.getpeername()[1] == port:
+                bounds.append(ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+    return bounds
 
 
 async def settled(value: Callable[[], int]) -> int:

@@ -20,6 +20,7 @@ from foxtrot_workers.connection import (
     ClientOptions,
     ConnectFailed,
     FramesCallback,
+    limit_receive_buffer,
     refusal,
     tls_context,
 )
@@ -87,6 +88,7 @@ class PicowsClient:
             raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
         except (OSError, picows.WSError, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+        limit_receive_buffer(self._transport.underlying_transport)
         self._watcher = asyncio.create_task(self._watch(self._transport), name="websocket-end")
 
     def send(self, text: str) -> None:

@@ -16,7 +16,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.frames import CTRL_OPCODES, Frame
 
-from foxtrot_workers.connection import ClientOptions, ConnectFailed, FramesCallback, refusal, tls_context
+from foxtrot_workers.connection import (
+    ClientOptions,
+    ConnectFailed,
+    FramesCallback,
+    limit_receive_buffer,
+    refusal,
+    tls_context,
+)
 
 __all__ = ["WebsocketsClient"]
 
@@ -73,6 +80,7 @@ class WebsocketsClient:
             raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
         except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+        limit_receive_buffer(self._connection.transport)
         self._reader = asyncio.create_task(self._read(self._connection), name="websocket-reader")
 
     def send(self, text: str) -> None:

@@ -7,8 +7,10 @@ from the environment, always verifies TLS, and bounds the size of a message.
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import importlib
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol
@@ -77,6 +79,10 @@ FramesCallback = Callable[[list[bytes], bool], None]
 
 BURST_FRAMES_MAX = 256
 
+RECEIVE_BUFFER_BYTES = 1024 * 1024
+"""Of the kernel, for one connection; it takes twice as much. All that stands there can be read at once, and is then
+beyond being held back; it is also what a killed worker loses. Left to itself it grows to many MiB (``tcp_rmem``)."""
+
 
 class Client(Protocol):
     """One WebSocket connection; made with three callbacks (see `make_client`)."""
@@ -119,6 +125,13 @@ def make_client(
     module, _, attribute = CLIENTS[name].partition(":")
     client: Client = getattr(importlib.import_module(module), attribute)(options, on_frames, on_control, on_closed)
     return client
+
+
+def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
+    """Hold the kernel's receive buffer of this connection to `RECEIVE_BUFFER_BYTES`."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -24,8 +24,8 @@ from foxtrot_workers.ring_writer import RingWriter
 
 __all__ = ["DRAIN_POLL_S", "WAITING_BYTES_MAX", "EventSender"]
 
-WAITING_BYTES_MAX = 1024 * 1024
-"""What a paused socket had read already has room here; more is refused."""
+WAITING_BYTES_MAX = 4 * 1024 * 1024
+"""What a paused socket had read already has room here (`connection.RECEIVE_BUFFER_BYTES`); more is refused."""
 
 DRAIN_POLL_S = 0.002
 """How often it is looked whether the engine has taken everything."""
