@@ -8,6 +8,7 @@ from the environment, always verifies TLS, and bounds the size of a message.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import importlib
 import socket
@@ -130,7 +131,7 @@ def make_client(
 def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
     """Hold the kernel's receive buffer of this connection to `RECEIVE_BUFFER_BYTES`."""
     connection = transport.get_extra_info("socket")
-    if connection is not None:
+    with contextlib.suppress(OSError):  # it may have ended already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
