@@ -186,6 +186,7 @@ class Stream:
         "last",
         "late",
         "newest",
+        "quotes",
         "receive_ns",
         "rule",
         "slot",
@@ -200,6 +201,7 @@ class Stream:
         self.rule = rule
         self.exchange = exchange
         self.dense = rule == "sequence"
+        self.quotes = rule == "latest" and key.kind == EVENT_BBO
         self.decide = _DECISIONS[rule]
         self.known = False
         self.last = -_NUMBER_MAX
@@ -395,6 +397,16 @@ class StreamMerge:
                         following = False
                     if following:
                         stream.last += 1
+                        stream.newest = event
+                        if out is not None:
+                            out.append(event)
+                            kept.append(index)
+                        continue
+                elif stream.quotes:
+                    # and nearly all quotes this
+                    number = _next_quote(stream, event)
+                    if number > stream.last:
+                        stream.last = number
                         stream.newest = event
                         if out is not None:
                             out.append(event)
@@ -897,6 +909,13 @@ class StreamMerge:
                 left.append(msgspec.structs.replace(hole, first=last + 1))
         stream.change(fill=None, holes=tuple(left[-HOLES_MAX:]))
         return _APPLY
+
+
+def _next_quote(stream: Stream, event: Any) -> int:
+    """Its identifier, if that is all there is to decide; else the last one: it has to be looked at."""
+    if stream.first or event.exchange_ns or stream.state.equal:
+        return stream.last
+    return _number(event.update_id) or stream.last
 
 
 _DECISIONS: Final[Mapping[str, Callable[[StreamMerge, Stream, Any], int]]] = {

@@ -1010,6 +1010,32 @@ def quote(number: int, *, receive_ns: int = 1, ns: int = 0) -> Quote[str]:
     return Quote("SIM", "X", ns, receive_ns, "1", "1", "2", "1", str(number))
 
 
+QUOTES = st.builds(
+    quote,
+    st.one_of(st.integers(0, 12), st.sampled_from(["", "x"])),
+    receive_ns=st.sampled_from([1, 2, 20 * 10**9]),
+    ns=st.sampled_from([0, 0, 0, 10**12, 2 * 10**12]),
+)
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 2), st.lists(QUOTES, max_size=4)), max_size=12),
+)
+@settings(deadline=None)
+def test_quotes_that_are_told_at_a_glance_are_decided_as_all_others(
+    steps: list[tuple[int, int, list[Quote[str]]]],
+) -> None:
+    quick, slow = Merge({EVENT_BBO: "latest"}), Merge({EVENT_BBO: "latest"})
+    for which, incarnation, quotes in steps:
+        for each in (quick, slow):
+            for stream in each.merge._by_key.values() if each is slow else ():
+                stream.quotes = False
+            for gone in "ab":
+                each.merge.closed((gone, 3 - incarnation))
+            each.take(("ab"[which], incarnation), quotes)
+    assert quick.seen == slow.seen
+
+
 def snapshot(number: int | None) -> BookSnapshot[str]:
     return BookSnapshot("SIM", "X", 0, 1, [], [], None, None if number is None else str(number), None)
 
