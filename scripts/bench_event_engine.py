@@ -9,6 +9,8 @@ the machine disturbs both; ratios are of such pairs, with their spread. One thre
 * flood: as fast as it can be put; events a second of wall time, and CPU time of the process for each
 * paced: one event each millisecond: mostly the time it takes to wake a thread
 * bursts: 100 events each 10 ms, as a busy market sends them
+* steady: 50 events each millisecond, 50,000 a second
+* surges: 50,000 events at once each second, more than can be handled meanwhile: how long they wait
 """
 
 from __future__ import annotations
@@ -159,6 +161,8 @@ LOADS: dict[str, Callable[[System], dict[str, float]]] = {
     "flood": flood,
     "paced": lambda system: latencies(system, 1, 0.001),
     "bursts": lambda system: latencies(system, 100, 0.01),
+    "steady": lambda system: latencies(system, 50, 0.001),
+    "surges": lambda system: latencies(system, 50_000, 1.0),
 }
 
 
