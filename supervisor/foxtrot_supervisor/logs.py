@@ -91,7 +91,7 @@ class Logs:
         else:
             processors.append(_drop)
         self.log: Log = structlog.wrap_logger(
-            structlog.PrintLogger(cast(TextIO, _Unbreakable())),
+            structlog.WriteLogger(cast(TextIO, _Unbreakable())),
             processors=processors,
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level, 20)),
         )

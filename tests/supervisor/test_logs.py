@@ -7,7 +7,15 @@ import sys
 
 import pytest
 
-from foxtrot_supervisor.logs import KEYS_MAX, RECENT_LINES_MAX, REPEATS_MAX, REPEATS_PERIOD_S, Logs, RepeatGate
+from foxtrot_supervisor.logs import (
+    KEYS_MAX,
+    RECENT_LINES_MAX,
+    REPEATS_MAX,
+    REPEATS_PERIOD_S,
+    LogFormat,
+    Logs,
+    RepeatGate,
+)
 
 
 def test_gate_lets_so_many_through_and_tells_how_many_it_held_back() -> None:
@@ -39,6 +47,19 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert (line["event"], line["worker"], line["number"], line["odd"]) == ("seen", "a", 1, "{1}")
     assert line["level"] == "info"
     assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_line_goes_out_in_one_piece_for_children_write_there_too(
+    log_format: LogFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    log = Logs("info", log_format).log
+    monkeypatch.setattr(sys.stderr, "write", written.append)  # as without a buffer: PYTHONUNBUFFERED
+    log.info("one", key="value")
+    log.info("two")
+    assert [text.count("\n") for text in written] == [1, 1]
+    assert all(text.endswith("\n") for text in written)
 
 
 def test_console_lines(capsys: pytest.CaptureFixture[str]) -> None:

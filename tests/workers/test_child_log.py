@@ -38,6 +38,36 @@ def test_repetition_is_held_back_and_counted() -> None:
     assert repetition.admit("e", REPEATS_PERIOD_S + 1) == 0
 
 
+class Pieces:
+    """A stderr without a buffer, as with PYTHONUNBUFFERED: whatever is written goes out by itself."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.written.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_line_goes_out_in_one_piece_for_other_processes_write_there_too(
+    log_format: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stderr = Pieces()
+    monkeypatch.setattr("sys.stderr", stderr)
+    log = make_log(msgspec.structs.replace(SPEC, log_format=log_format), lambda message: None)
+    log.info("one", key="value")
+    log.info("two")
+    assert [text.count("\n") for text in stderr.written] == [1, 1]
+    assert all(text.endswith("\n") for text in stderr.written)
+
+
 def test_once_means_once() -> None:
     repetition = Repetition(repeats_max=1)
     assert [repetition.admit("e", 0.0), repetition.admit("e", 1.0), repetition.admit("e", 2.0)] == [0, None, None]

@@ -76,7 +76,7 @@ def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:
         return event
 
     log: ChildLog = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        structlog.WriteLogger(sys.stderr),
         processors=[
             bound,
             structlog.processors.add_log_level,
