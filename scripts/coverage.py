@@ -18,7 +18,7 @@ def pure_files() -> list[str]:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     names = config["importlinter:contract:pure"]["source_modules"].split()
-    return [f"*/{name.replace('.', '/')}{suffix}" for name in names for suffix in (".py", "/*.py")]
+    return [f"*/{name.replace('.', '/')}{suffix}" for name in names for suffix in (".py", "/*.py", "/**/*.py")]
 
 
 def main() -> int:

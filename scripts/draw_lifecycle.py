@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from foxtrot_supervisor.lifecycle import ILLEGAL, PROCESS_STATES, TABLE, Event, State
+from foxtrot_supervisor.core.lifecycle import ILLEGAL, PROCESS_STATES, TABLE, Event, State
 
 TARGET = Path(__file__).parents[1] / "docs" / "lifecycle.md"
 
@@ -24,7 +24,7 @@ HEAD = """\
 
 What was observed of a child's current incarnation. What is *wanted* of it is kept beside it. An event that is
 illegal in a state raises and changes nothing. What the states and events mean stands in the docstring of
-`foxtrot_supervisor.lifecycle`; when events come is decided by `health`, `escalation`, `restart` and `shutdown`.
+`foxtrot_supervisor.core.lifecycle`; when events come is decided by `health`, `stop_ladder`, `restart` and `shutdown`.
 
 ## Moves
 

@@ -14,11 +14,12 @@ connection; the answer is the `BookSnapshot` in that worker's stream of events.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 __all__ = [
+    "BOOK_ATTEMPTS_EACH",
     "Backfill",
     "Backfilled",
     "BooksWanted",
@@ -53,6 +54,10 @@ __all__ = [
 
 BudgetKind: TypeAlias = Literal["connect", "rest"]
 """What an exchange counts of one address: WebSocket handshakes, and the weights of REST requests."""
+
+BOOK_ATTEMPTS_EACH: Final = 4
+"""Consecutive attempts of `BooksWanted` that go to the same worker, over a good minute. A worker may have to wait for
+the exchange's rate limit, and two workers that fetch the same snapshots spend it twice."""
 
 
 class Hello(Struct, array_like=True, tag="hello", frozen=True):
@@ -241,7 +246,7 @@ class Backfilled(Struct, array_like=True, tag="backfilled", frozen=True):
 class BooksWanted(Struct, array_like=True, tag="books_wanted", frozen=True):
     """From the engine: handlers know nothing of these books until a snapshot of each comes.
 
-    `attempt`: from 1, how often it was asked in vain; each few of them go to the other side, if there is one.
+    `attempt`: counts from 1; the workers of the connection take turns, each for `BOOK_ATTEMPTS_EACH` attempts.
     """
 
     worker: str

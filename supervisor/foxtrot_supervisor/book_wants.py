@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["AGAIN_S_FIRST", "AGAIN_S_MAX", "LOOK_S", "TRIES_EACH", "BookWants", "turn_of"]
+__all__ = ["AGAIN_S_FIRST", "AGAIN_S_MAX", "LOOK_S", "BookWants"]
 
 LOOK_S = 0.5
 """How often it is looked which books are unknown."""
@@ -17,10 +17,6 @@ AGAIN_S_FIRST = 5.0
 """After so long it is asked again; doubled for each further time in vain, to `AGAIN_S_MAX`."""
 
 AGAIN_S_MAX = 60.0
-
-TRIES_EACH = 4
-"""So often one worker is asked in vain, over a good minute, before the other one is: it may have to wait until the
-exchange's budget has room, and two that fetch the same spend it twice."""
 
 
 class BookWants:
@@ -50,8 +46,3 @@ class BookWants:
         # 2 ** 10 is over any bound: the exponent itself must not grow for ever
         self._ask_at = now + min(AGAIN_S_FIRST * 2.0 ** min(self._attempts - 1, 10), AGAIN_S_MAX)
         return self._attempts
-
-
-def turn_of(attempt: int, workers: int) -> int:
-    """Which one of so many workers this attempt is for."""
-    return (attempt - 1) // TRIES_EACH % workers

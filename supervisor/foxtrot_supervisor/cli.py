@@ -56,11 +56,11 @@ from foxtrot_supervisor.cli_doctor import doctor
 from foxtrot_supervisor.cli_top import top
 from foxtrot_supervisor.cli_unit import unit
 from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, Problem, default_config
+from foxtrot_supervisor.core.reload import describe
 from foxtrot_supervisor.event_selection import EventSelection, event_type
 from foxtrot_supervisor.event_stream import follow, is_running
 from foxtrot_supervisor.example_config import EXAMPLE
 from foxtrot_supervisor.exchange_catalog import read_catalog
-from foxtrot_supervisor.reload import describe
 from foxtrot_supervisor.settings import FoxtrotConfig
 
 __all__ = ["cli", "main"]
@@ -182,7 +182,7 @@ def start(
             duration_s=duration_s,
             on_snapshot=on_snapshot,
             read_config=path and functools.partial(config_file.load_config, os.path.abspath(path), catalog=catalog),
-            targets=None if boot is None else resolve("foxtrot_supervisor.child_specs:Targets")(boot=boot),
+            targets=None if boot is None else resolve("foxtrot_supervisor.core.child_specs:Targets")(boot=boot),
         )
     raise click.exceptions.Exit(int(code))
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.embedding_errors import SupervisorFailed
 from foxtrot_supervisor.embedding_wire import ORDER_NAME, News, NewsReader, StartOrder, encode_order
 from foxtrot_supervisor.process import ExitStatus

@@ -34,19 +34,19 @@ from foxtrot_protocol.ring_layout import parse_ring_name
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_supervisor.application_log import ApplicationLog
 from foxtrot_supervisor.bounded_call import call_within
-from foxtrot_supervisor.child_specs import ENGINE, Targets, engine_settings
+from foxtrot_supervisor.core.child_specs import ENGINE, Targets, engine_settings
+from foxtrot_supervisor.core.health import Health, HealthLimits, Watch, gap_s_max, look_s
+from foxtrot_supervisor.core.lifecycle import PROCESS_STATES
+from foxtrot_supervisor.core.restart import GiveUp, RestartLimits, RestartPolicy, Retry
+from foxtrot_supervisor.core.stop_ladder import Ladder, StopLimits
 from foxtrot_supervisor.embedded_child import SupervisorChild, write_order
 from foxtrot_supervisor.embedding_errors import SupervisorFailed
 from foxtrot_supervisor.embedding_wire import Alive, Call, Ended, News, Serving
 from foxtrot_supervisor.end_report import EndReport, report_of
 from foxtrot_supervisor.engine_host import DispatchEnded, EngineHost
-from foxtrot_supervisor.escalation import Ladder, StopLimits
 from foxtrot_supervisor.event_engine import Event, EventEngine, QueueFull
-from foxtrot_supervisor.health import Health, HealthLimits, Watch, gap_s_max, look_s
-from foxtrot_supervisor.lifecycle import PROCESS_STATES
 from foxtrot_supervisor.process import ExitStatus
 from foxtrot_supervisor.recovery import tell_what_is_left_in_rings
-from foxtrot_supervisor.restart import GiveUp, RestartLimits, RestartPolicy, Retry
 from foxtrot_supervisor.run_dir import RunDir
 from foxtrot_supervisor.settings import FoxtrotConfig, SupervisorConfig
 from foxtrot_supervisor.survivors import end_survivors

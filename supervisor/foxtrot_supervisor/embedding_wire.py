@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.settings import FoxtrotConfig
 
 __all__ = [

@@ -21,12 +21,12 @@ import zmq
 from foxtrot_protocol import endpoints, ring_layout
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.codec import BATCH_BYTES_MAX, Numbers, batch_decoder, read_header
-from foxtrot_protocol.commands import SourceCounters
+from foxtrot_protocol.commands import BOOK_ATTEMPTS_EACH, SourceCounters
 from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import Record, RingFigures
-from foxtrot_supervisor.book_wants import TRIES_EACH, BookWants
+from foxtrot_supervisor.book_wants import BookWants
 from foxtrot_supervisor.delivery import Arrival, Delivery, Lane, Origin
 from foxtrot_supervisor.event_engine import Event, EventEngine
 from foxtrot_supervisor.latency import LatencyHistogram
@@ -855,7 +855,7 @@ class EventReceiver:
             if group.books.due(now):
                 symbols = group.merge.unknown_books()
                 attempt = group.books.look(symbols, now)
-                if attempt > TRIES_EACH:
+                if attempt > BOOK_ATTEMPTS_EACH:
                     shown = ", ".join(symbols[:BOOKS_SHOWN])
                     self._log.warning("books_unknown", connection=group.name, count=len(symbols), symbols=shown)
                 if attempt:

@@ -11,19 +11,17 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Literal, Protocol, TextIO, TypeAlias, cast
+from typing import Any, Protocol, TextIO, TypeAlias, cast
 
 from foxtrot_protocol.lean_import import without
+from foxtrot_supervisor.settings import LogFormat
 
 with without("rich"):
     import structlog
 
-__all__ = ["KEYS_MAX", "RECENT_LINES_MAX", "REPEATS_MAX", "REPEATS_PERIOD_S", "Log", "LogFormat", "Logs", "RepeatGate"]
+__all__ = ["KEYS_MAX", "RECENT_LINES_MAX", "REPEATS_MAX", "REPEATS_PERIOD_S", "Log", "Logs", "RepeatGate"]
 
 Tell: TypeAlias = Callable[[str, str, dict[str, str]], None]
-
-LogFormat: TypeAlias = Literal["console", "json", "link"]
-"""`link`: nothing is printed, the last lines are kept for a live view (and the children's come here too)."""
 
 REPEATS_MAX = 20
 REPEATS_PERIOD_S = 60.0

@@ -25,9 +25,9 @@ from foxtrot_protocol.control import (
     SubscribeRequest,
     UnsubscribeRequest,
 )
-from foxtrot_supervisor.lifecycle import State
-from foxtrot_supervisor.registry import ChildRecord
-from foxtrot_supervisor.reload import Reload
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.reload import Reload
 
 __all__ = ["PENDING_MAX", "REQUEST_S", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 

@@ -60,16 +60,16 @@ from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor import procfs
 from foxtrot_supervisor.audit import Audit, audit, take_baseline
-from foxtrot_supervisor.backfills import Backfills, Worker
-from foxtrot_supervisor.book_wants import turn_of
-from foxtrot_supervisor.budgets import ADDRESS_CHARS_MAX, Budgets
 from foxtrot_supervisor.child_link import ChildLink
-from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.config import ConfigInvalid
 from foxtrot_supervisor.control_server import ControlServer
-from foxtrot_supervisor.core import Core, RequestRefused
-from foxtrot_supervisor.death_causes import cause_beside_status
-from foxtrot_supervisor.effects import (
+from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker
+from foxtrot_supervisor.core.coordination.books import turn_of
+from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, Budgets
+from foxtrot_supervisor.core.core import Core, RequestRefused
+from foxtrot_supervisor.core.death_causes import cause_beside_status
+from foxtrot_supervisor.core.effects import (
     Ask,
     CapturedStacks,
     ChildrenChanged,
@@ -94,9 +94,12 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
+from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
+from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX
 from foxtrot_supervisor.leak_slopes import Growth, GrowthWatch
-from foxtrot_supervisor.lifecycle import Desired, State
-from foxtrot_supervisor.logs import LogFormat, Logs
+from foxtrot_supervisor.logs import Logs
 from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink, nursery_possible
 from foxtrot_supervisor.operator_requests import OperatorRequests
 from foxtrot_supervisor.process import (
@@ -107,14 +110,11 @@ from foxtrot_supervisor.process import (
     start_ticks_of_this_process,
 )
 from foxtrot_supervisor.recovery import recover, tell_what_is_left_in_rings
-from foxtrot_supervisor.registry import ChildRecord
-from foxtrot_supervisor.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.ring_accounts import RingAccounts
 from foxtrot_supervisor.ring_reader import read_figures
 from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.service_state import ServiceState
-from foxtrot_supervisor.settings import FoxtrotConfig
-from foxtrot_supervisor.shutdown import REQUESTS_PATIENT_MAX
+from foxtrot_supervisor.settings import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.stack_dumps import StackDumps
 from foxtrot_supervisor.status import Moment, SupervisorFacts, assemble_status

@@ -13,6 +13,7 @@ __all__ = [
     "ConnectionConfig",
     "EngineConfig",
     "FoxtrotConfig",
+    "LogFormat",
     "Restart",
     "RingConfig",
     "StartMethod",
@@ -21,6 +22,8 @@ __all__ = [
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 StartMethod: TypeAlias = Literal["auto", "spawn", "nursery"]
+LogFormat: TypeAlias = Literal["console", "json", "link"]
+"""Format of log lines; ``link``: print nothing, keep the latest lines for a live view, children's lines included."""
 
 
 class SupervisorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from foxtrot_supervisor import procfs
+from foxtrot_supervisor.core.records import STACKS_CHARS_MAX
 from foxtrot_supervisor.process import Child, Processes
-from foxtrot_supervisor.registry import STACKS_CHARS_MAX
 
 __all__ = ["LOOKS_MAX", "LOOK_S", "StackDumps", "stacks_name"]
 

@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias
 from rich.console import Console
 
 from foxtrot_supervisor.live import LiveView
-from foxtrot_supervisor.logs import LogFormat, Logs
+from foxtrot_supervisor.logs import Logs
+from foxtrot_supervisor.settings import LogFormat
 from foxtrot_supervisor.summary import Summary
 
 __all__ = ["OnSnapshot", "display"]

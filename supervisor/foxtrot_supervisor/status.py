@@ -12,10 +12,10 @@ from typing import Any
 from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
-from foxtrot_supervisor.backfills import BackfillFigures
-from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
+from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.leak_slopes import Growth
-from foxtrot_supervisor.registry import ChildRecord, Death
 from foxtrot_supervisor.ring_accounts import RingAccount
 from foxtrot_supervisor.vitals import Vitals
 

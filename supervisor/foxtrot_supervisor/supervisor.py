@@ -35,17 +35,17 @@ from foxtrot_protocol.control import (
 )
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_supervisor.application_log import ApplicationLog
-from foxtrot_supervisor.child_specs import Targets, engine_settings
 from foxtrot_supervisor.config import ConfigInvalid, ExchangeInfo, check_document, default_config
 from foxtrot_supervisor.config_file import load_config
 from foxtrot_supervisor.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.core.child_specs import Targets, engine_settings
+from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.embedding import Embedding, EmbeddingOptions
 from foxtrot_supervisor.embedding_errors import NotReady, RequestFailed, SupervisorFailed
 from foxtrot_supervisor.end_report import EndReport
 from foxtrot_supervisor.engine_process import load_handlers, make_engine
 from foxtrot_supervisor.event_engine import EventEngine
 from foxtrot_supervisor.exchange_catalog import read_catalog
-from foxtrot_supervisor.lifecycle import State
 from foxtrot_supervisor.process import start_ticks_of_this_process
 from foxtrot_supervisor.recovery import recover
 from foxtrot_supervisor.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path

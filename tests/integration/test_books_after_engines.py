@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pytest
 from websockets.asyncio.client import connect
 
-from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig
 from foxtrot_workers.simulator.server import SimulatedExchange
 from tests.support.sim_client import FoldedBook, fetch_json

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest
-from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig
 from foxtrot_workers.simulator.faults import Fault
 from foxtrot_workers.simulator.server import SimulatedExchange

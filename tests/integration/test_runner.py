@@ -14,11 +14,10 @@ import uvloop
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.audit import open_descriptors
-from foxtrot_supervisor.child_specs import Targets
-from foxtrot_supervisor.logs import LogFormat
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.run_dir import RunDir
 from foxtrot_supervisor.runner import Runner, run_supervisor
-from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.settings import FoxtrotConfig, LogFormat
 from tests.support.children import BOOT, target
 from tests.support.supervisor_process import connection, quick
 

@@ -507,8 +507,8 @@ def test_suspended_tree_loses_nobody_on_resume(tmp_path: Path) -> None:
 def test_mistake_of_the_supervisor_itself_leaves_no_process(tmp_path: Path) -> None:
     """Whatever the core fails at: children are not left to themselves, and the exit code tells."""
     sabotage = """
-from foxtrot_supervisor.core import Core
-from foxtrot_supervisor.effects import HeartbeatReceived
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.effects import HeartbeatReceived
 handle = Core.handle
 def broken(self, input, now):
     if isinstance(input, HeartbeatReceived) and self.state == "running":

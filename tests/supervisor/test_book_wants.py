@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from foxtrot_supervisor.book_wants import AGAIN_S_FIRST, AGAIN_S_MAX, LOOK_S, TRIES_EACH, BookWants, turn_of
+from foxtrot_supervisor.book_wants import AGAIN_S_FIRST, AGAIN_S_MAX, LOOK_S, BookWants
 
 
 def asked_at(wants: BookWants, unknown: list[str], start: float, stop: float) -> list[float]:
@@ -36,8 +36,3 @@ def test_it_is_looked_at_a_pace() -> None:
     wants.look([], 100.0)
     assert not wants.due(100.0 + LOOK_S / 2)
     assert wants.due(100.0 + LOOK_S)
-
-
-def test_workers_take_turns_when_one_brings_nothing() -> None:
-    assert [turn_of(attempt, 2) for attempt in range(1, 10)] == [0] * TRIES_EACH + [1] * TRIES_EACH + [0]
-    assert turn_of(7, 1) == 0

@@ -12,10 +12,10 @@ from foxtrot_supervisor.logs import (
     RECENT_LINES_MAX,
     REPEATS_MAX,
     REPEATS_PERIOD_S,
-    LogFormat,
     Logs,
     RepeatGate,
 )
+from foxtrot_supervisor.settings import LogFormat
 
 
 def test_gate_lets_so_many_through_and_tells_how_many_it_held_back() -> None:

@@ -20,10 +20,10 @@ from foxtrot_protocol.control import (
     UnsubscribeRequest,
 )
 from foxtrot_supervisor import operator_requests
-from foxtrot_supervisor.lifecycle import State
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.core.reload import Changes, Reload
 from foxtrot_supervisor.operator_requests import PENDING_MAX, SYMBOLS_MAX, OperatorRequests
-from foxtrot_supervisor.registry import ChildPlan, ChildRecord, Death
-from foxtrot_supervisor.reload import Changes, Reload
 from tests.support.waiting import wait_until_async
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, TopicStatus
-from foxtrot_supervisor.backfills import BackfillFigures
-from foxtrot_supervisor.child_specs import ENGINE, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.child_specs import ENGINE, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
+from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.leak_slopes import Growth
-from foxtrot_supervisor.lifecycle import Desired, State
-from foxtrot_supervisor.registry import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.ring_accounts import RingAccount
 from foxtrot_supervisor.settings import ConnectionConfig
 from foxtrot_supervisor.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, assemble_status

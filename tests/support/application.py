@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_supervisor import procfs
-from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.survivors import RUN_ID_VARIABLE
 from tests.support.children import BOOT, target
 from tests.support.sources import ROOT

@@ -15,7 +15,7 @@ import msgspec
 
 from foxtrot_protocol.child import ChildContext
 from foxtrot_supervisor import chaos_run, cli, engine_process, runner
-from foxtrot_supervisor.child_specs import ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.event_receiver import EventReceiver
 from foxtrot_supervisor.position_file import PositionFile
 from foxtrot_supervisor.ring_reader import RingReader

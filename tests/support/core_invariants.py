@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
-from foxtrot_supervisor.core import CHANGED, ROTATED, STOP_GAP_S_MAX
-from foxtrot_supervisor.effects import (
+from foxtrot_supervisor.core.core import CHANGED, ROTATED, STOP_GAP_S_MAX
+from foxtrot_supervisor.core.effects import (
     Ask,
     ChildrenChanged,
     DumpStacks,
@@ -33,10 +33,10 @@ from foxtrot_supervisor.effects import (
     SpawnFailed,
     StopRequested,
 )
-from foxtrot_supervisor.lifecycle import Desired
-from foxtrot_supervisor.registry import ChildPlan, ChildRecord
+from foxtrot_supervisor.core.lifecycle import Desired
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
+from foxtrot_supervisor.core.sides import other_side
 from foxtrot_supervisor.settings import SupervisorConfig
-from foxtrot_supervisor.sides import other_side
 
 EPSILON_S = 1e-6
 """Rounding of sums of binary fractions; far below any deadline."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from foxtrot_supervisor.child_specs import Targets
+from foxtrot_supervisor.core.child_specs import Targets
 from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
 from foxtrot_workers.simulator.server import SimulatedExchange
 from tests.support.supervisor_process import SupervisorProcess, quick

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.core import ROTATED, Core, RequestRefused
-from foxtrot_supervisor.effects import (
+from foxtrot_supervisor.core.core import ROTATED, Core, RequestRefused
+from foxtrot_supervisor.core.effects import (
     Ask,
     CapturedStacks,
     ChildrenChanged,
@@ -40,7 +40,7 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.registry import ChildPlan
+from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.settings import Restart, SupervisorConfig
 from tests.support.core_invariants import Observer, Violation
 

@@ -26,9 +26,8 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
-from foxtrot_supervisor.logs import LogFormat
-from foxtrot_supervisor.registry import ChildPlan
-from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig
+from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, LogFormat
 
 __all__ = ["ENGINE", "NURSERY", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace", "engine_settings"]
 

@@ -12,9 +12,9 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from foxtrot_protocol.spec import ChildKind
-from foxtrot_supervisor.effects import Rung
-from foxtrot_supervisor.health import Health
-from foxtrot_supervisor.lifecycle import PROCESS_STATES, Desired, State
+from foxtrot_supervisor.core.effects import Rung
+from foxtrot_supervisor.core.health import Health
+from foxtrot_supervisor.core.lifecycle import PROCESS_STATES, Desired, State
 from foxtrot_supervisor.settings import Restart
 
 __all__ = [

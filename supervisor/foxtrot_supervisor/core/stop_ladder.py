@@ -23,7 +23,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_supervisor.effects import Rung
+from foxtrot_supervisor.core.effects import Rung
 
 __all__ = ["DUMP_LEAD_S", "Ladder", "Step", "StopLimits"]
 

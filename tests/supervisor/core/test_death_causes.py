@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.death_causes import cause_beside_status
+from foxtrot_supervisor.core.death_causes import cause_beside_status
 
 OOM = "the kernel ran out of memory and killed processes"
 

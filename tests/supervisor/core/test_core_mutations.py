@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.exit_codes import ExitVerdict
-from foxtrot_supervisor import core as core_module
-from foxtrot_supervisor import escalation
-from foxtrot_supervisor.core import ROTATED, Core
-from foxtrot_supervisor.effects import DumpStacks, Effect, Fence, Input, Publish, Signal
-from foxtrot_supervisor.escalation import Ladder, Step
-from foxtrot_supervisor.lifecycle import Desired, State
-from foxtrot_supervisor.restart import RestartPolicy
+from foxtrot_supervisor.core import core as core_module
+from foxtrot_supervisor.core import stop_ladder
+from foxtrot_supervisor.core.core import ROTATED, Core
+from foxtrot_supervisor.core.effects import DumpStacks, Effect, Fence, Input, Publish, Signal
+from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.restart import RestartPolicy
+from foxtrot_supervisor.core.shutdown import Shutdown
+from foxtrot_supervisor.core.sides import Pace
+from foxtrot_supervisor.core.stop_ladder import Ladder, Step
 from foxtrot_supervisor.settings import SupervisorConfig
-from foxtrot_supervisor.shutdown import Shutdown
-from foxtrot_supervisor.sides import Pace
 from tests.support.core_invariants import Violation
 from tests.support.process_world import World
 
@@ -40,7 +40,7 @@ def caught(make_core: Callable[..., Core] = Core) -> str:
 
 
 def test_skipping_sigterm_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(escalation._NEXT, "ask", "kill")
+    monkeypatch.setitem(stop_ladder._NEXT, "ask", "kill")
     assert caught() == "SIGKILL never precedes an expired SIGTERM deadline"
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.exit_codes import ExitVerdict
-from foxtrot_supervisor.restart import (
+from foxtrot_supervisor.core.restart import (
     DOUBLINGS_MAX,
     RETRY_AFTER_S_MAX,
     ROTATE_SERVED_S_MIN,

@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 
 from foxtrot_protocol.errors import LocalError
-from foxtrot_supervisor.lifecycle import ILLEGAL, PROCESS_STATES, TABLE, Desired, Event, IllegalTransition, State, step
+from foxtrot_supervisor.core.lifecycle import (
+    ILLEGAL,
+    PROCESS_STATES,
+    TABLE,
+    Desired,
+    Event,
+    IllegalTransition,
+    State,
+    step,
+)
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "scripts" / "draw_lifecycle.py"
 
 # One row a state, one column an event; "-" is illegal. Written from the design, not from the table.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from foxtrot_protocol.commands import Backfill, Backfilled, HoleFound
-from foxtrot_supervisor.backfills import (
+from foxtrot_supervisor.core.coordination.backfills import (
     AGE_S_MAX,
     ANSWER_S_MAX,
     ATTEMPTS_MAX,

@@ -7,10 +7,10 @@ import typing
 import msgspec
 import pytest
 
-from foxtrot_supervisor import effects
-from foxtrot_supervisor.core import Core
-from foxtrot_supervisor.effects import Effect, Exited, Input, StartRequested, StopRequested
-from foxtrot_supervisor.registry import ChildPlan
+from foxtrot_supervisor.core import effects
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.effects import Effect, Exited, Input, StartRequested, StopRequested
+from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.settings import SupervisorConfig
 
 INPUTS = typing.get_args(Input)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foxtrot_protocol.commands import BudgetAsk
-from foxtrot_supervisor import budgets as module
-from foxtrot_supervisor.budgets import (
+from foxtrot_supervisor.core.coordination import rate_limits as module
+from foxtrot_supervisor.core.coordination.rate_limits import (
     ACCOUNTS_MAX,
     CLOSED_S_MAX,
     GRACE_S,

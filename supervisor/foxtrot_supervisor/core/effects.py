@@ -15,7 +15,7 @@ from foxtrot_protocol.events import WorkerStatus
 from foxtrot_supervisor.settings import SupervisorConfig
 
 if TYPE_CHECKING:
-    from foxtrot_supervisor.registry import ChildPlan  # which itself speaks of rungs
+    from foxtrot_supervisor.core.records import ChildPlan  # which itself speaks of rungs
 
 __all__ = [
     "Ask",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.lifecycle import Desired, State
-from foxtrot_supervisor.registry import DEATHS_REMEMBERED, ChildPlan, ChildRecord, Death, tiers_of
+from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.records import DEATHS_REMEMBERED, ChildPlan, ChildRecord, Death, tiers_of
 
 
 def plan(name: str, tier: int) -> ChildPlan:

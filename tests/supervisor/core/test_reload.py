@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.lifecycle import State
-from foxtrot_supervisor.registry import ChildPlan, ChildRecord
-from foxtrot_supervisor.reload import Changes, Reload, changes_between, describe, fixed_problems
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
+from foxtrot_supervisor.core.reload import Changes, Reload, changes_between, describe, fixed_problems
 from foxtrot_supervisor.settings import SupervisorConfig
 
 

@@ -10,7 +10,7 @@ Call protocol, for the shell:
 4. After `Finish` nothing more is asked for, except SIGKILL for a process that was made after all when it had been given
    up. Whatever else still comes in is recorded (the death of a LOST child, say).
 
-How the parts are joined: `lifecycle` says which moves there are, `health` when a child must be replaced, `escalation`
+How the parts are joined: `lifecycle` says which moves there are, `health` when a child must be replaced, `stop_ladder`
 how it goes down, `restart` what follows from its death, `shutdown` in which order all go down.
 
 Decisions that belong to no part alone:
@@ -55,7 +55,7 @@ from foxtrot_protocol.errors import LocalError
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, verdict
 from foxtrot_protocol.spec import ChildKind
-from foxtrot_supervisor.effects import (
+from foxtrot_supervisor.core.effects import (
     Ask,
     CapturedStacks,
     ChildrenChanged,
@@ -80,10 +80,9 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.escalation import Ladder, Step, StopLimits
-from foxtrot_supervisor.health import Health, HealthLimits, Watch, gap_s_max, look_s
-from foxtrot_supervisor.lifecycle import Desired, Event, State, step
-from foxtrot_supervisor.registry import (
+from foxtrot_supervisor.core.health import Health, HealthLimits, Watch, gap_s_max, look_s
+from foxtrot_supervisor.core.lifecycle import Desired, Event, State, step
+from foxtrot_supervisor.core.records import (
     CAUSE_CHARS_MAX,
     STACKS_CHARS_MAX,
     ChildPlan,
@@ -91,10 +90,11 @@ from foxtrot_supervisor.registry import (
     Death,
     tiers_of,
 )
-from foxtrot_supervisor.restart import GiveUp, Leave, RestartLimits, RestartPolicy, Retry
+from foxtrot_supervisor.core.restart import GiveUp, Leave, RestartLimits, RestartPolicy, Retry
+from foxtrot_supervisor.core.shutdown import Shutdown, exit_code
+from foxtrot_supervisor.core.sides import CARRY_S_MAX, TWIN_APART_S, Flow, Pace, carries, other_side
+from foxtrot_supervisor.core.stop_ladder import Ladder, Step, StopLimits
 from foxtrot_supervisor.settings import SupervisorConfig
-from foxtrot_supervisor.shutdown import Shutdown, exit_code
-from foxtrot_supervisor.sides import CARRY_S_MAX, TWIN_APART_S, Flow, Pace, carries, other_side
 
 __all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "ROTATED", "STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from foxtrot_supervisor.registry import ChildPlan
-from foxtrot_supervisor.restart import RETRY_AFTER_S_MAX, ROTATE_SERVED_S_MIN, RestartLimits, backoff_s
+from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.restart import RETRY_AFTER_S_MAX, ROTATE_SERVED_S_MIN, RestartLimits, backoff_s
 
 __all__ = ["CARRY_S_MAX", "SETTLE_S", "TWIN_APART_S", "Flow", "Pace", "carries", "other_side"]
 

@@ -9,8 +9,8 @@ import pytest
 
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_protocol.spec import ChildKind
-from foxtrot_supervisor.core import CHANGED, REMOVED, ROTATED, Core, RequestRefused
-from foxtrot_supervisor.effects import (
+from foxtrot_supervisor.core.core import CHANGED, REMOVED, ROTATED, Core, RequestRefused
+from foxtrot_supervisor.core.effects import (
     Ask,
     CapturedStacks,
     ChildrenChanged,
@@ -35,11 +35,11 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.health import LOOK_S_MAX, Health
-from foxtrot_supervisor.lifecycle import Desired, State
-from foxtrot_supervisor.registry import CAUSE_CHARS_MAX, DEATHS_REMEMBERED, STACKS_CHARS_MAX, ChildPlan
+from foxtrot_supervisor.core.health import LOOK_S_MAX, Health
+from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX, DEATHS_REMEMBERED, STACKS_CHARS_MAX, ChildPlan
+from foxtrot_supervisor.core.sides import CARRY_S_MAX, TWIN_APART_S, other_side
 from foxtrot_supervisor.settings import SupervisorConfig
-from foxtrot_supervisor.sides import CARRY_S_MAX, TWIN_APART_S, other_side
 
 ENGINE = ChildPlan(name="engine", tier=1, kind="engine")
 SIMULATOR = ChildPlan(name="simulator", tier=0, kind="simulator")
@@ -998,7 +998,7 @@ def test_a_name_that_comes_back_counts_on() -> None:
 
 
 def test_more_names_than_are_remembered_count_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.core.RETIRED_MAX", 1)
+    monkeypatch.setattr("foxtrot_supervisor.core.core.RETIRED_MAX", 1)
     rig = Rig().start()
     rig.tell(changed(ENGINE))
     rig.die("feed.b", 0)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from foxtrot_supervisor.escalation import DUMP_LEAD_S, Ladder, Step, StopLimits
+from foxtrot_supervisor.core.stop_ladder import DUMP_LEAD_S, Ladder, Step, StopLimits
 
 LIMITS = StopLimits(ask_s=30.0, term_s=10.0, kill_s=5.0)
 

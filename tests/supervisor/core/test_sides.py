@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.registry import ChildPlan
-from foxtrot_supervisor.restart import RETRY_AFTER_S_MAX, ROTATE_SERVED_S_MIN, RestartLimits
-from foxtrot_supervisor.sides import SETTLE_S, Flow, Pace, carries, other_side
+from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.restart import RETRY_AFTER_S_MAX, ROTATE_SERVED_S_MIN, RestartLimits
+from foxtrot_supervisor.core.sides import SETTLE_S, Flow, Pace, carries, other_side
 
 LIMITS = RestartLimits(
     intensity=5, period_s=60.0, first_s=0.0, base_s=0.5, max_s=60.0, jitter=0.0, healthy_after_s=60.0

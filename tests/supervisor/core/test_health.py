@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from foxtrot_supervisor.health import RESUME_GRACE_S, Health, HealthLimits, Watch, gap_s_max, look_s
+from foxtrot_supervisor.core.health import RESUME_GRACE_S, Health, HealthLimits, Watch, gap_s_max, look_s
 
 LIMITS = HealthLimits(hello_s=30.0, ready_s=30.0, late_s=5.0, hung_s=10.0)
 

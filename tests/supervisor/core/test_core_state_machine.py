@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.core import Core, RequestRefused
-from foxtrot_supervisor.effects import (
+from foxtrot_supervisor.core.core import Core, RequestRefused
+from foxtrot_supervisor.core.effects import (
     CapturedStacks,
     ChildrenChanged,
     Exited,
@@ -30,7 +30,7 @@ from foxtrot_supervisor.effects import (
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.registry import ChildPlan
+from foxtrot_supervisor.core.records import ChildPlan
 from tests.support.core_invariants import Observer, Violation
 from tests.support.process_world import CONFIG
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.shutdown import REQUESTS_PATIENT_MAX, Shutdown, exit_code
+from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX, Shutdown, exit_code
 
 TIERS = [["sim"], ["engine"], ["a", "b"]]
 

@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from foxtrot_supervisor.config import Problem
-from foxtrot_supervisor.lifecycle import State
-from foxtrot_supervisor.registry import ChildPlan, ChildRecord
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.settings import SupervisorConfig
 
 __all__ = ["FIXED", "Changes", "Reload", "changes_between", "describe", "fixed_problems"]

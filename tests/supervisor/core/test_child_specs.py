@@ -17,7 +17,7 @@ from foxtrot_protocol.spec import (
     decode_spec,
     encode_spec,
 )
-from foxtrot_supervisor.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
 from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
 
 AROUND = Surroundings(

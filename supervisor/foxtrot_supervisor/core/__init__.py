@@ -1,0 +1,1 @@
+"""The supervision state machine and its parts: pure decisions, without clock, socket, file or logger."""

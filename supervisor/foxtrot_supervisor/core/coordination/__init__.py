@@ -1,0 +1,1 @@
+"""Pure decisions about what several workers share: backfills, rate limits, book snapshots."""
