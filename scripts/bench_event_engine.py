@@ -29,8 +29,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from foxtrot_supervisor import event_engine
-from foxtrot_supervisor.bench_statistics import percentile
+from foxtrot_supervisor.bench.statistics import percentile
+from foxtrot_supervisor.engine.bus import event_engine
 
 FLOOD_EVENTS = 200_000
 LATENCY_S = 2.0

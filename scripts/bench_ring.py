@@ -15,8 +15,8 @@ import time
 
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.events import Trade
-from foxtrot_supervisor.ring_reader import RingReader
-from foxtrot_workers.ring_writer import RingWriter
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_workers.feed.ring_writer import RingWriter
 
 CAPACITY = 4 * 1024 * 1024
 EVENTS = 200_000

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from foxtrot_supervisor.live import render_status
+from foxtrot_supervisor.cli.live import render_status
 
 WIDTH_COLUMNS = 132
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "live-view.svg"

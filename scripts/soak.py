@@ -31,7 +31,7 @@ from typing import Any
 import psutil
 
 from foxtrot_protocol.control import RestartRequest, StatusRequest, StopRequest
-from foxtrot_supervisor.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 
 CONFIGURATION = """
 [supervisor]

@@ -16,13 +16,13 @@ import pytest
 
 from foxtrot_protocol.events import EVENT_TYPES, BookSnapshot, Gap, Quote, TickData, Trade
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
-from foxtrot_supervisor.cli import cli
-from foxtrot_supervisor.event_engine import Event, EventEngine
-from foxtrot_supervisor.gateway_feed import GatewayFeed
-from foxtrot_supervisor.gateway_settings import DEFAULT_SETTING
-from foxtrot_supervisor.market_folds import MarketFolds
-from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, RingConfig, SupervisorConfig
-from foxtrot_workers.conformance import AdapterSample, check_adapter
+from foxtrot_supervisor.cli.main import cli
+from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, RingConfig, SupervisorConfig
+from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
+from foxtrot_supervisor.engine.folds.folds import MarketFolds
+from foxtrot_supervisor.gateways.feed import GatewayFeed
+from foxtrot_supervisor.gateways.settings import DEFAULT_SETTING
+from foxtrot_workers.testing.conformance import AdapterSample, check_adapter
 from tests.support import vnpy_standin
 from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
@@ -139,7 +139,7 @@ def test_every_event_is_documented_with_its_fields() -> None:
 
 
 def test_every_field_of_the_status_is_documented() -> None:
-    from foxtrot_supervisor import status
+    from foxtrot_supervisor.report import status
 
     text = document("docs/operating.md")
     source = Path(status.__file__).read_text(encoding="utf-8")
@@ -177,7 +177,7 @@ def vnpy_of_the_standin(monkeypatch: pytest.MonkeyPatch) -> None:
         module = types.ModuleType(name)
         vars(module).update({key: value for key, value in vars(vnpy_standin).items() if not key.startswith("_")})
         monkeypatch.setitem(sys.modules, name, module)
-    gateway = types.ModuleType("foxtrot_supervisor.vnpy_gateway")
+    gateway = types.ModuleType("foxtrot_supervisor.gateways.vnpy_gateway")
     vars(gateway)["SupervisedGateway"] = vnpy_standin.supervised_gateway()
     monkeypatch.setitem(sys.modules, gateway.__name__, gateway)
 

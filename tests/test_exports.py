@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.sources import modules
 
-NEEDS = {"foxtrot_supervisor.vnpy_gateway": "vnpy"}
+NEEDS = {"foxtrot_supervisor.gateways.vnpy_gateway": "vnpy"}
 """Modules that can only be imported where an extra is installed, and which."""
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol import control, ring_layout
 from foxtrot_protocol.ring_layout import RECORD_BYTES, Record
-from foxtrot_supervisor.event_receiver import EventReceiver
+from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
 from tests.support import fuzz_targets, fuzzing
 from tests.support.fuzz_targets import TARGETS, LiveRing, Requests, RingRecords
 from tests.support.fuzzing import fuzz, mutate

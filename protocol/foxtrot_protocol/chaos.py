@@ -1,4 +1,4 @@
-"""What a fault test tells the hook inside a child (`foxtrot_workers.chaos_boot`), and what the hook tells back.
+"""What a fault test tells the hook inside a child (`foxtrot_workers.chaos.boot`), and what the hook tells back.
 
 Both sides share one private folder beside the run directory, ``<run_dir>.chaos``: not in it, for the run directory has
 to be empty at the end. The test writes ``plan.json``; the hook answers by notes, small files whose names say what

@@ -1,6 +1,6 @@
 """What a child's code may ask of the process it runs in.
 
-`foxtrot_workers.boot` provides it; feeds, the engine and the simulated exchange are written against this
+`foxtrot_workers.child.boot` provides it; feeds, the engine and the simulated exchange are written against this
 protocol, so that neither package imports the other.
 """
 

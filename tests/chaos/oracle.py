@@ -203,7 +203,7 @@ class Supervised:
         command = [self.program, "start", "-c", str(self.config), "--log-format", "json"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--boot", "foxtrot_workers.chaos_boot:run"],
+                [*command, "--boot", "foxtrot_workers.chaos.boot:run"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -15,22 +15,22 @@ WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.no
 
 READERS = {
     # the supervisor
-    "foxtrot_supervisor/runner.py": "status: when a death was, for people",
-    "foxtrot_supervisor/cli.py": "events --live: what was published before is left out",
-    "foxtrot_supervisor/event_receiver.py": "latency of batches, stamps of gaps",
-    "foxtrot_supervisor/application_log.py": "when a line was logged, for people",
-    "foxtrot_supervisor/market_folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
+    "foxtrot_supervisor/runtime/runner.py": "status: when a death was, for people",
+    "foxtrot_supervisor/cli/main.py": "events --live: what was published before is left out",
+    "foxtrot_supervisor/engine/delivery/receiver.py": "latency of batches, stamps of gaps",
+    "foxtrot_supervisor/embedding/application_log.py": "when a line was logged, for people",
+    "foxtrot_supervisor/engine/folds/folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
     # tests of others, with two clocks to compare
-    "foxtrot_supervisor/chaos.py": "beside the times in the supervisor's log",
-    "foxtrot_supervisor/chaos_kills.py": "beside the times in the supervisor's log",
-    "foxtrot_supervisor/chaos_run.py": "beside the times in the supervisor's log",
-    "foxtrot_workers/chaos_boot.py": "replaces it",
+    "foxtrot_supervisor/chaos/campaigns/matrix.py": "beside the times in the supervisor's log",
+    "foxtrot_supervisor/chaos/campaigns/kills.py": "beside the times in the supervisor's log",
+    "foxtrot_supervisor/chaos/harness/ground.py": "beside the times in the supervisor's log",
+    "foxtrot_workers/chaos/boot.py": "replaces it",
     # workers
-    "foxtrot_workers/feed_worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
-    "foxtrot_workers/event_sender.py": "publish_ns of batches",
-    "foxtrot_workers/client_picows.py": "Retry-After may be a date",
-    "foxtrot_workers/client_websockets.py": "Retry-After may be a date",
-    "foxtrot_workers/rest.py": "Retry-After may be a date",
+    "foxtrot_workers/feed/worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
+    "foxtrot_workers/feed/event_sender.py": "publish_ns of batches",
+    "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",
+    "foxtrot_workers/websocket/websockets_client.py": "Retry-After may be a date",
+    "foxtrot_workers/feed/rest.py": "Retry-After may be a date",
 }
 
 WHOLE_FOLDERS = ("foxtrot_workers/simulator/", "foxtrot_workers/benchmark/")

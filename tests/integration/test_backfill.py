@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import pytest
 
-from foxtrot_workers.simulator.faults import Fault
-from foxtrot_workers.simulator.market import MarketOptions
-from foxtrot_workers.simulator.server import SimulatedExchange
+from foxtrot_workers.simulator.market.market import MarketOptions
+from foxtrot_workers.simulator.server.faults import Fault
+from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun
 from tests.support.waiting import wait_until
 

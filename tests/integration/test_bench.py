@@ -15,8 +15,11 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.spec import SimulatorSettings
-from foxtrot_supervisor import bench, bench_chain, bench_report, procfs
-from foxtrot_supervisor.bench_statistics import LatencyFigures
+from foxtrot_supervisor.bench import bench
+from foxtrot_supervisor.bench import chain as bench_chain
+from foxtrot_supervisor.bench import report as bench_report
+from foxtrot_supervisor.bench.statistics import LatencyFigures
+from foxtrot_supervisor.system import procfs
 
 pytestmark = pytest.mark.alone
 LIMIT_S = 20.0
@@ -105,7 +108,7 @@ async def test_a_child_that_cannot_start_ends_the_measurement_with_its_reason(tm
 
 
 def test_the_command_prints_one_json_object_and_nothing_else_on_stdout(tmp_path: Path) -> None:
-    code = "from foxtrot_supervisor.cli import main; main()"
+    code = "from foxtrot_supervisor.cli.main import main; main()"
     command = [sys.executable, "-c", code, "bench", "--quick", "--only", "start", "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

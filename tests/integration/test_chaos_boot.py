@@ -35,7 +35,7 @@ async def tells_the_time(context):
 def parent(tmp_path: Path) -> Iterator[Parent]:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
-    parent = Parent(run_dir, boot="foxtrot_workers.chaos_boot")
+    parent = Parent(run_dir, boot="foxtrot_workers.chaos.boot")
     yield parent
     parent.close()
 

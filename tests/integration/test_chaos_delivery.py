@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.chaos_delivery_faults import DELIVERY_FAULTS
+from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from tests.integration.test_chaos import chaos
 
 pytestmark = pytest.mark.timeout(110)

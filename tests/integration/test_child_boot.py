@@ -52,7 +52,7 @@ async def quits(context):
 class Parent:
     """Plays the supervisor: starts one child, reads what it says."""
 
-    def __init__(self, folder: Path, boot: str = "foxtrot_workers.boot") -> None:
+    def __init__(self, folder: Path, boot: str = "foxtrot_workers.child.boot") -> None:
         self.folder = folder
         self.boot = boot
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -193,7 +193,7 @@ def test_a_child_dies_with_its_parent(parent: Parent, tmp_path: Path) -> None:
         "import os, subprocess, sys, time, msgspec\n"
         "from foxtrot_protocol.spec import decode_spec, encode_spec\n"
         "spec = msgspec.structs.replace(decode_spec(bytes.fromhex(sys.argv[1])), parent_pid=os.getpid())\n"
-        "code = 'import sys; from foxtrot_workers.boot import run; run(bytes.fromhex(sys.argv[1]))'\n"
+        "code = 'import sys; from foxtrot_workers.child.boot import run; run(bytes.fromhex(sys.argv[1]))'\n"
         "subprocess.Popen([sys.executable, '-c', code, encode_spec(spec).hex()])\n"
         "time.sleep(60)\n"
     )

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
-from foxtrot_workers.connection import (
+from foxtrot_workers.websocket.client import (
     BURST_FRAMES_MAX,
     CLIENTS,
     RECEIVE_BUFFER_BYTES,

@@ -23,7 +23,7 @@ import pytest
 from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
 
-COMMAND = [sys.executable, "-c", "from foxtrot_supervisor.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from foxtrot_supervisor.cli.main import main; main()"]
 START_S = 30.0
 INSTALLED = ROOT / ".venv" / "foxtrot-start.stamp"
 

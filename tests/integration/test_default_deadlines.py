@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foxtrot_supervisor.settings import FoxtrotConfig, StartMethod, SupervisorConfig
+from foxtrot_supervisor.config.schema import FoxtrotConfig, StartMethod, SupervisorConfig
 from tests.support.supervisor_process import SupervisorProcess, connection
 from tests.support.waiting import wait_until
 

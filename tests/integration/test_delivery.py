@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.settings import RingConfig
-from foxtrot_workers.simulator.server import SimulatedExchange
+from foxtrot_supervisor.config.schema import RingConfig
+from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun, Handled
 from tests.support.waiting import wait_until
 

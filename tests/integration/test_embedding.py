@@ -26,11 +26,11 @@ from foxtrot_supervisor import (
     RequestFailed,
     Supervisor,
     SupervisorFailed,
-    procfs,
 )
-from foxtrot_supervisor.audit import open_descriptors
-from foxtrot_supervisor.event_tap import EventTap
-from foxtrot_supervisor.run_dir import RunDir
+from foxtrot_supervisor.engine.tap import EventTap
+from foxtrot_supervisor.runtime.audit import open_descriptors
+from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.system import procfs
 from tests.support.application import TEST_TARGETS, Application, config
 from tests.support.waiting import wait_until
 
@@ -340,7 +340,7 @@ def test_a_supervisor_that_hangs_is_killed_and_one_that_dies_too_often_given_up(
 def test_stopped_by_an_operator(tmp_path: Path) -> None:
     with with_test_children(tmp_path) as supervisor:
         supervisor.wait_ready(LIMIT_S)
-        code = "import sys; from foxtrot_supervisor.cli import main; sys.argv[0] = 'f'; main()"
+        code = "import sys; from foxtrot_supervisor.cli.main import main; sys.argv[0] = 'f'; main()"
         command = [sys.executable, "-c", code, "stop", "--run-dir", supervisor.run_dir]
         assert subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False).returncode == 0
         wait_until(lambda: supervisor.phase == "stopped", LIMIT_S, "the end")
@@ -434,13 +434,13 @@ def test_a_supervisor_whose_parent_is_another_ends_at_once(tmp_path: Path) -> No
     run_dir = RunDir.acquire(str(tmp_path / "run"))
     code = """
 import os, sys
-from foxtrot_supervisor.embedded_main import main
+from foxtrot_supervisor.embedding.child_main import main
 sys.path.insert(0, ".")
 main(sys.argv[1])
 """
-    from foxtrot_supervisor.embedded_child import write_order
-    from foxtrot_supervisor.embedding_wire import StartOrder
-    from foxtrot_supervisor.supervisor import read_config
+    from foxtrot_supervisor.embedding.child import write_order
+    from foxtrot_supervisor.embedding.supervisor import read_config
+    from foxtrot_supervisor.embedding.wire import StartOrder
 
     news, news_end = os.pipe()
     order = StartOrder(

@@ -29,12 +29,12 @@ from foxtrot_protocol.commands import (
 )
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.ring_reader import read_figures
-from foxtrot_workers.connection import CLIENTS
-from foxtrot_workers.simulator.entry import load_playback
-from foxtrot_workers.simulator.faults import Fault
-from foxtrot_workers.simulator.options import ExchangeLimits
-from foxtrot_workers.simulator.server import SimulatedExchange
+from foxtrot_supervisor.engine.delivery.ring_reader import read_figures
+from foxtrot_workers.simulator.server.entry import load_playback
+from foxtrot_workers.simulator.server.faults import Fault
+from foxtrot_workers.simulator.server.server import SimulatedExchange
+from foxtrot_workers.simulator.venues.options import ExchangeLimits
+from foxtrot_workers.websocket.client import CLIENTS
 from tests.support.mute_server import mute_server
 from tests.support.rig import LIMIT_S, WorkerRig
 from tests.support.tls import make_tls

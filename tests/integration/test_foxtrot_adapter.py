@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from foxtrot_protocol.tick_data import TickData
-from foxtrot_supervisor import procfs
-from foxtrot_supervisor.foxtrot_adapter import BareAdapter, ContractData, SupervisedAdapter, adapter_over
+from foxtrot_supervisor.gateways.foxtrot_adapter import BareAdapter, ContractData, SupervisedAdapter, adapter_over
+from foxtrot_supervisor.system import procfs
 from tests.support.waiting import wait_until
 
 

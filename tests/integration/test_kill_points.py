@@ -15,7 +15,7 @@ from foxtrot_protocol.commands import Hello, Ready, Stop
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import Trade
 from foxtrot_protocol.ring_layout import HEADER_BYTES, Word
-from foxtrot_workers.simulator.server import SimulatedExchange
+from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.rig import WorkerRig
 from tests.support.waiting import wait_until_async
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.config.schema import FoxtrotConfig
 from tests.support import supervisor_process
 from tests.support.supervisor_process import SupervisorProcess, connection, quick
 
 MIB = 1024 * 1024
-BOOT = "foxtrot_workers.boot:run"
+BOOT = "foxtrot_workers.child.boot:run"
 START_METHODS = ["spawn", "nursery"]
 
 
@@ -115,7 +115,7 @@ def test_last_words_have_a_little_more() -> None:
     """After the limit is reached `relax_memory` allows some MiB, and no more."""
     script = """
 from foxtrot_protocol.spec import ResourceLimits
-from foxtrot_workers.limits import apply_limits, relax_memory
+from foxtrot_workers.child.limits import apply_limits, relax_memory
 apply_limits(ResourceLimits(memory_mib=64))
 apply_limits(ResourceLimits(memory_mib=64))
 kept = []

@@ -21,7 +21,7 @@ from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import Hello
 from foxtrot_protocol.nursery_wire import HELLO, PONG, READY
 from foxtrot_protocol.spec import ChildKind, ChildSpec, NurserySettings, encode_spec
-from foxtrot_supervisor.nursery_link import NurseryFailed, NurseryLink
+from foxtrot_supervisor.runtime.processes.nursery_link import NurseryFailed, NurseryLink
 from tests.support.waiting import wait_until_async
 
 LIMIT_S = 20.0
@@ -73,9 +73,9 @@ class Ward:
 
     async def start(self) -> subprocess.Popen[bytes]:
         settings = NurserySettings(
-            socket_path=self.path, boot="foxtrot_workers.boot:run", exchanges=["binance", "unheard-of"]
+            socket_path=self.path, boot="foxtrot_workers.child.boot:run", exchanges=["binance", "unheard-of"]
         )
-        code = "import sys; from foxtrot_workers.nursery import run; run(bytes.fromhex(sys.argv[1]))"
+        code = "import sys; from foxtrot_workers.child.nursery import run; run(bytes.fromhex(sys.argv[1]))"
         process = subprocess.Popen(  # noqa: ASYNC220 - the test needs a plain child of this process
             [sys.executable, "-c", code, self.spec("nursery", "nursery", "", settings).hex()],
             env={**os.environ, "PYTHONPATH": str(self.folder)},
@@ -159,7 +159,7 @@ async def test_pings_are_answered_and_quit_ends_it(ward: Ward) -> None:
 
 
 async def test_a_stopped_nursery_is_given_up_in_time(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.nursery_link.BEAR_LIMIT_S", 0.2)
+    monkeypatch.setattr("foxtrot_supervisor.runtime.processes.nursery_link.BEAR_LIMIT_S", 0.2)
     process = await ward.start()
     process.send_signal(signal.SIGSTOP)
     started = time.monotonic()
@@ -179,7 +179,7 @@ async def test_strangers_are_turned_away(ward: Ward) -> None:
 
 
 async def test_a_machine_without_a_known_system_call_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from foxtrot_workers import nursery
+    from foxtrot_workers.child import nursery
 
     monkeypatch.setattr("platform.machine", lambda: "pdp11")
     with pytest.raises(OSError, match="pdp11"):

@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foxtrot_supervisor import procfs
-from foxtrot_supervisor.audit import open_descriptors
-from foxtrot_supervisor.process import Child, ExitStatus, Processes, StartFailed
-from foxtrot_supervisor.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.runtime.audit import open_descriptors
+from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes, StartFailed
+from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.system import procfs
 from tests.support.children import target
 from tests.support.waiting import wait_until, wait_until_async
 
@@ -105,7 +105,14 @@ async def test_what_a_child_finds_of_itself(processes: Processes, exits: Exits, 
     assert facts["sigint_ignored"]
     assert facts["blocked"] == []
     assert facts["main"] is None  # the parent's command line is not run again in the child
-    heavy = {"asyncio", "zmq", "structlog", "foxtrot_supervisor.process", "foxtrot_supervisor.runner", "click"}
+    heavy = {
+        "asyncio",
+        "zmq",
+        "structlog",
+        "foxtrot_supervisor.runtime.processes.processes",
+        "foxtrot_supervisor.runtime.runner",
+        "click",
+    }
     # `tests.support.children` itself needs zmq
     assert heavy.intersection(facts["modules"]) <= {"zmq", "asyncio"}
 
@@ -183,7 +190,7 @@ def test_the_parents_program_is_not_run_again_in_the_child(tmp_path: Path) -> No
 import asyncio, os, sys
 with open({str(tmp_path / "runs")!r}, "a") as runs:
     runs.write("x")
-from foxtrot_supervisor.process import Processes
+from foxtrot_supervisor.runtime.processes.processes import Processes
 
 async def main():
     ended = asyncio.get_running_loop().create_future()

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from foxtrot_protocol.control import ReloadRequest, Reply
-from foxtrot_supervisor.settings import EngineConfig, FoxtrotConfig
+from foxtrot_supervisor.config.schema import EngineConfig, FoxtrotConfig
 from tests.support import supervisor_process
 from tests.support.command_line import PROGRAM, Run, run_program
 from tests.support.service_manager import ServiceManager

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest
+from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig
 from foxtrot_supervisor.core.child_specs import Targets
-from foxtrot_supervisor.settings import ConnectionConfig, FoxtrotConfig
-from foxtrot_workers.simulator.faults import Fault
-from foxtrot_workers.simulator.server import SimulatedExchange
+from foxtrot_workers.simulator.server.faults import Fault
+from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun
 from tests.support.supervisor_process import SupervisorProcess, quick
 from tests.support.waiting import wait_until

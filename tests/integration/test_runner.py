@@ -13,11 +13,11 @@ import pytest
 import uvloop
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.audit import open_descriptors
+from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.child_specs import Targets
-from foxtrot_supervisor.run_dir import RunDir
-from foxtrot_supervisor.runner import Runner, run_supervisor
-from foxtrot_supervisor.settings import FoxtrotConfig, LogFormat
+from foxtrot_supervisor.runtime.audit import open_descriptors
+from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.runtime.runner import Runner, run_supervisor
 from tests.support.children import BOOT, target
 from tests.support.supervisor_process import connection, quick
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from foxtrot_protocol.control import RestartRequest
-from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.config.schema import FoxtrotConfig
 from tests.support.service_manager import ServiceManager
 from tests.support.supervisor_process import SupervisorProcess, connection, quick
 
@@ -87,7 +87,7 @@ Core.handle = wedged
 
 TURNS_IN_VAIN = """
 import time
-from foxtrot_supervisor.runner import Runner
+from foxtrot_supervisor.runtime.runner import Runner
 drain = Runner._drain
 def wedged(self, effects=()):
     if self._core.state != "running" or time.monotonic() < started + 1.0:

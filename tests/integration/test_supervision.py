@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest, SubscribeRequest, UnsubscribeRequest
-from foxtrot_supervisor.settings import FoxtrotConfig
+from foxtrot_supervisor.config.schema import FoxtrotConfig
 from tests.support import supervisor_process
 from tests.support.supervisor_process import SupervisorProcess, connection, quick
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.systemd_unit import UnitOptions, render_unit
+from foxtrot_supervisor.cli.systemd_unit import UnitOptions, render_unit
 from tests.support.sources import ROOT
 
 EXPOSURE_MAX = 2.0

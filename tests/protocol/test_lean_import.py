@@ -32,7 +32,7 @@ def test_what_is_loaded_already_stays() -> None:
     assert again is before
 
 
-@pytest.mark.parametrize("module", ["foxtrot_workers.child_main", "foxtrot_supervisor.runner"])
+@pytest.mark.parametrize("module", ["foxtrot_workers.child.main", "foxtrot_supervisor.runtime.runner"])
 def test_no_process_of_a_run_loads_what_only_colours_tracebacks(module: str) -> None:
     code = f"import sys, {module}; loaded = 'rich' in sys.modules; import rich; sys.exit(loaded)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

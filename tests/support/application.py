@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_supervisor import procfs
 from foxtrot_supervisor.core.child_specs import Targets
-from foxtrot_supervisor.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.system import procfs
 from tests.support.children import BOOT, target
 from tests.support.sources import ROOT
 

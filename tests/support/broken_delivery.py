@@ -14,13 +14,16 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.child import ChildContext
-from foxtrot_supervisor import chaos_run, cli, engine_process, runner
+from foxtrot_supervisor.chaos.harness import ground as chaos_run
+from foxtrot_supervisor.cli import main as cli
+from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, Targets
-from foxtrot_supervisor.event_receiver import EventReceiver
-from foxtrot_supervisor.position_file import PositionFile
-from foxtrot_supervisor.ring_reader import RingReader
-from foxtrot_supervisor.settings import FoxtrotConfig
-from foxtrot_supervisor.stream_merge import Admission, StreamMerge
+from foxtrot_supervisor.engine import process as engine_process
+from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
+from foxtrot_supervisor.engine.delivery.positions import PositionFile
+from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.runtime import runner
 
 __all__ = ["early_tail", "without_deduplication", "without_fence", "without_positions", "without_ring"]
 

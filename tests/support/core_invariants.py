@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.core import CHANGED, ROTATED, STOP_GAP_S_MAX
 from foxtrot_supervisor.core.effects import (
     Ask,
@@ -36,7 +37,6 @@ from foxtrot_supervisor.core.effects import (
 from foxtrot_supervisor.core.lifecycle import Desired
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.core.sides import other_side
-from foxtrot_supervisor.settings import SupervisorConfig
 
 EPSILON_S = 1e-6
 """Rounding of sums of binary fractions; far below any deadline."""

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
 from foxtrot_supervisor.core.child_specs import Targets
-from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
-from foxtrot_workers.simulator.server import SimulatedExchange
+from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.supervisor_process import SupervisorProcess, quick
 from tests.support.waiting import wait_until
 
@@ -74,7 +74,7 @@ class DeliveryRun:
         sim: SimulatedExchange,
         symbols: list[str],
         *,
-        engine: str = "foxtrot_supervisor.engine_process:run",
+        engine: str = "foxtrot_supervisor.engine.process:run",
         nap: tuple[int, float] = (0, 0.0),
         ring: RingConfig | None = None,
         settle_s: float = LIMIT_S,

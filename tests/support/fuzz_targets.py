@@ -40,14 +40,14 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RingFigures, RingIdentity, Word
-from foxtrot_supervisor.event_engine import EventEngine
-from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
-from foxtrot_supervisor.tap_decoder import BatchBytes, TapDecoder
-from foxtrot_workers.adapter import Adapter
-from foxtrot_workers.conformance import AdapterSample, NotConforming, feed_anything
-from foxtrot_workers.exchanges.binance import Binance
-from foxtrot_workers.exchanges.okx import Okx
-from foxtrot_workers.ring_writer import RingWriter
+from foxtrot_supervisor.client.tap_decoder import BatchBytes, TapDecoder
+from foxtrot_supervisor.engine.bus.event_engine import EventEngine
+from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.exchanges.binance.adapter import Binance
+from foxtrot_workers.exchanges.okx.adapter import Okx
+from foxtrot_workers.feed.ring_writer import RingWriter
+from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
 from tests.support.fuzzing import Broken, Target
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_supervisor.config.schema import Restart, SupervisorConfig
 from foxtrot_supervisor.core.core import ROTATED, Core, RequestRefused
 from foxtrot_supervisor.core.effects import (
     Ask,
@@ -41,7 +42,6 @@ from foxtrot_supervisor.core.effects import (
     Tick,
 )
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.settings import Restart, SupervisorConfig
 from tests.support.core_invariants import Observer, Violation
 
 CONFIG = SupervisorConfig(

@@ -19,9 +19,9 @@ from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, Failed, FromChild,
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import ChildSpec, FeedSettings, encode_spec
-from foxtrot_supervisor.event_engine import EventEngine
-from foxtrot_supervisor.event_receiver import EventReceiver
-from foxtrot_supervisor.ring_reader import RingReader
+from foxtrot_supervisor.engine.bus.event_engine import EventEngine
+from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from tests.support.waiting import wait_until_async
 
 __all__ = ["WorkerRig"]
@@ -90,7 +90,7 @@ class WorkerRig:
         spec = ChildSpec(
             name=self.name,
             kind="connection",
-            target="foxtrot_workers.feed_worker:run",
+            target="foxtrot_workers.feed.worker:run",
             incarnation=1,
             run_id="test",
             run_dir=str(self.folder),

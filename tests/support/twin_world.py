@@ -17,12 +17,12 @@ import zmq
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.events import EVENT_GAP, EVENT_MARKET_TRADE, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, RingFigures
-from foxtrot_supervisor import event_receiver
-from foxtrot_supervisor.event_engine import EventEngine
-from foxtrot_supervisor.event_receiver import EventReceiver, remove_ring
-from foxtrot_supervisor.position_file import PositionFile
-from foxtrot_supervisor.ring_reader import RingReader
-from foxtrot_workers.ring_writer import RingWriter
+from foxtrot_supervisor.engine.bus.event_engine import EventEngine
+from foxtrot_supervisor.engine.delivery import receiver as event_receiver
+from foxtrot_supervisor.engine.delivery.positions import PositionFile
+from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_workers.feed.ring_writer import RingWriter
 
 __all__ = ["SYMBOLS", "Handled", "TwinWorld"]
 

@@ -23,7 +23,7 @@ def load(platform: str) -> dict[str, Any]:
         from vnpy.trader.engine import MainEngine
         from vnpy.trader.object import SubscribeRequest, TickData
 
-        from foxtrot_supervisor.vnpy_gateway import SupervisedGateway
+        from foxtrot_supervisor.gateways.vnpy_gateway import SupervisedGateway
 
         theirs = (EventEngine, MainEngine, Exchange, SubscribeRequest, TickData)
         return {"SupervisedGateway": SupervisedGateway, **{each.__name__: each for each in theirs}}

@@ -233,8 +233,8 @@ class MainEngine:
 
 
 def supervised_gateway() -> Any:
-    """Our gateway over this stand-in, as `foxtrot_supervisor.vnpy_gateway` makes it over vn.py."""
-    from foxtrot_supervisor.gateway_base import Platform, gateway_over
+    """Our gateway over this stand-in, as `foxtrot_supervisor.gateways.vnpy_gateway` makes it over vn.py."""
+    from foxtrot_supervisor.gateways.base import Platform, gateway_over
 
     def exchange(name: str, _: str) -> Exchange:
         try:

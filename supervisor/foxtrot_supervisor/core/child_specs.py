@@ -26,8 +26,8 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
+from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, LogFormat
 
 __all__ = ["ENGINE", "NURSERY", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace", "engine_settings"]
 
@@ -51,11 +51,11 @@ TWIN_FIRST_LIFE_SHARE = 0.5
 class Targets(Struct, frozen=True, kw_only=True):
     """Start targets as text; `boot` is called first, with the specification that names the inner one."""
 
-    boot: str = "foxtrot_workers.boot:run"
-    simulator: str = "foxtrot_workers.simulator.entry:run"
-    engine: str = "foxtrot_supervisor.engine_process:run"
-    connection: str = "foxtrot_workers.feed_worker:run"
-    nursery: str = "foxtrot_workers.nursery:run"
+    boot: str = "foxtrot_workers.child.boot:run"
+    simulator: str = "foxtrot_workers.simulator.server.entry:run"
+    engine: str = "foxtrot_supervisor.engine.process:run"
+    connection: str = "foxtrot_workers.feed.worker:run"
+    nursery: str = "foxtrot_workers.child.nursery:run"
     """Boots itself: it has no event loop that `boot` could give it."""
 
 

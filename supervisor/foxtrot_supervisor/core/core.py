@@ -55,6 +55,7 @@ from foxtrot_protocol.errors import LocalError
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, verdict
 from foxtrot_protocol.spec import ChildKind
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.effects import (
     Ask,
     CapturedStacks,
@@ -94,7 +95,6 @@ from foxtrot_supervisor.core.restart import GiveUp, Leave, RestartLimits, Restar
 from foxtrot_supervisor.core.shutdown import Shutdown, exit_code
 from foxtrot_supervisor.core.sides import CARRY_S_MAX, TWIN_APART_S, Flow, Pace, carries, other_side
 from foxtrot_supervisor.core.stop_ladder import Ladder, Step, StopLimits
-from foxtrot_supervisor.settings import SupervisorConfig
 
 __all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "ROTATED", "STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
 

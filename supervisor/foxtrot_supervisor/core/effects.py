@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_protocol.events import WorkerStatus
-from foxtrot_supervisor.settings import SupervisorConfig
+from foxtrot_supervisor.config.schema import SupervisorConfig
 
 if TYPE_CHECKING:
     from foxtrot_supervisor.core.records import ChildPlan  # which itself speaks of rungs

@@ -12,10 +12,10 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from foxtrot_protocol.spec import ChildKind
+from foxtrot_supervisor.config.schema import Restart
 from foxtrot_supervisor.core.effects import Rung
 from foxtrot_supervisor.core.health import Health
 from foxtrot_supervisor.core.lifecycle import PROCESS_STATES, Desired, State
-from foxtrot_supervisor.settings import Restart
 
 __all__ = [
     "CAUSE_CHARS_MAX",

@@ -12,10 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from foxtrot_supervisor.config import Problem
+from foxtrot_supervisor.config.check import Problem
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
-from foxtrot_supervisor.settings import SupervisorConfig
 
 __all__ = ["FIXED", "Changes", "Reload", "changes_between", "describe", "fixed_problems"]
 

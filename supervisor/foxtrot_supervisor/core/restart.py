@@ -32,7 +32,7 @@ from typing import Final
 from msgspec import Struct
 
 from foxtrot_protocol.exit_codes import ExitVerdict
-from foxtrot_supervisor.settings import Restart
+from foxtrot_supervisor.config.schema import Restart
 
 __all__ = [
     "DOUBLINGS_MAX",

@@ -17,8 +17,8 @@ from foxtrot_protocol.spec import (
     decode_spec,
     encode_spec,
 )
+from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
 from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
-from foxtrot_supervisor.settings import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
 
 AROUND = Surroundings(
     run_id="r", run_dir="/run/x", parent_pid=42, import_path="/home", log_level="info", log_format="json"

@@ -9,6 +9,7 @@ import pytest
 
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_protocol.spec import ChildKind
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.core import CHANGED, REMOVED, ROTATED, Core, RequestRefused
 from foxtrot_supervisor.core.effects import (
     Ask,
@@ -39,7 +40,6 @@ from foxtrot_supervisor.core.health import LOOK_S_MAX, Health
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX, DEATHS_REMEMBERED, STACKS_CHARS_MAX, ChildPlan
 from foxtrot_supervisor.core.sides import CARRY_S_MAX, TWIN_APART_S, other_side
-from foxtrot_supervisor.settings import SupervisorConfig
 
 ENGINE = ChildPlan(name="engine", tier=1, kind="engine")
 SIMULATOR = ChildPlan(name="simulator", tier=0, kind="simulator")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.exit_codes import ExitVerdict
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core import core as core_module
 from foxtrot_supervisor.core import stop_ladder
 from foxtrot_supervisor.core.core import ROTATED, Core
@@ -18,7 +19,6 @@ from foxtrot_supervisor.core.restart import RestartPolicy
 from foxtrot_supervisor.core.shutdown import Shutdown
 from foxtrot_supervisor.core.sides import Pace
 from foxtrot_supervisor.core.stop_ladder import Ladder, Step
-from foxtrot_supervisor.settings import SupervisorConfig
 from tests.support.core_invariants import Violation
 from tests.support.process_world import World
 

@@ -7,11 +7,11 @@ import typing
 import msgspec
 import pytest
 
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core import effects
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Effect, Exited, Input, StartRequested, StopRequested
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.settings import SupervisorConfig
 
 INPUTS = typing.get_args(Input)
 EFFECTS = typing.get_args(Effect)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.core.reload import Changes, Reload, changes_between, describe, fixed_problems
-from foxtrot_supervisor.settings import SupervisorConfig
 
 
 def plan(name: str, fingerprint: str = "") -> ChildPlan:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.exit_codes import ExitVerdict
+from foxtrot_supervisor.config.schema import Restart
 from foxtrot_supervisor.core.restart import (
     DOUBLINGS_MAX,
     RETRY_AFTER_S_MAX,
@@ -20,7 +21,6 @@ from foxtrot_supervisor.core.restart import (
     Retry,
     backoff_s,
 )
-from foxtrot_supervisor.settings import Restart
 
 LIMITS = RestartLimits(
     intensity=5, period_s=60.0, first_s=0.0, base_s=0.5, max_s=60.0, jitter=0.2, healthy_after_s=60.0

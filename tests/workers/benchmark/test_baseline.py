@@ -12,7 +12,7 @@ import pytest
 from foxtrot_protocol.events import EVENT_TYPES, MarketEvent
 from foxtrot_workers.benchmark.baseline import HandlerTable, to_event
 from foxtrot_workers.benchmark.load_frames import LoadBlock, primer
-from foxtrot_workers.exchanges.binance import Binance
+from foxtrot_workers.exchanges.binance.adapter import Binance
 
 FRAMES = bytes(LoadBlock("mixed", ["BTCUSDT"], 1).repetition(0)).split(b'{"stream"')[1:200]
 

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 
 from foxtrot_protocol.events import BookDelta, BookSnapshot, MarketEvent, Quote, Trade
-from foxtrot_workers.adapter import RestRequest
+from foxtrot_workers.adapter.adapter import RestRequest
 from foxtrot_workers.benchmark.load_frames import Kind, LoadBlock, PacedTrades, depth_snapshot, primer
-from foxtrot_workers.exchanges.binance import Binance
+from foxtrot_workers.exchanges.binance.adapter import Binance
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 CHANNELS = ["agg_trade", "quote", "book"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foxtrot_workers.benchmark.ringless import NoRing
-from foxtrot_workers.ring_writer import RingWriter
+from foxtrot_workers.feed.ring_writer import RingWriter
 
 
 def test_it_takes_everything_and_keeps_nothing() -> None:

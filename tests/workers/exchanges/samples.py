@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_workers.conformance import AdapterSample, BackfillSample
-from foxtrot_workers.exchanges import binance, okx
+from foxtrot_workers.exchanges.binance import adapter as binance
+from foxtrot_workers.exchanges.okx import adapter as okx
+from foxtrot_workers.testing.conformance import AdapterSample, BackfillSample
 
 MS = 1_672_515_782_136
 

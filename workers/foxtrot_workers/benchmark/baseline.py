@@ -27,7 +27,7 @@ from foxtrot_protocol.commands import Stop, ToChild
 from foxtrot_protocol.events import EVENT_BBO, EVENT_BOOK, EVENT_MARKET_TRADE
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import EngineSettings, FeedSettings, decode_settings
-from foxtrot_workers import boot
+from foxtrot_workers.child import boot
 
 __all__ = ["HandlerTable", "boot_without_uvloop", "run_engine", "run_worker", "to_event"]
 

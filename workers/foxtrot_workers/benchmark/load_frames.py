@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
-from foxtrot_workers.simulator.frames import frame, header
+from foxtrot_workers.simulator.wire.frames import frame, header
 
 __all__ = [
     "EPOCH_FIRST",

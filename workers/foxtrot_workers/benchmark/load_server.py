@@ -31,8 +31,8 @@ from foxtrot_protocol.commands import Stop, ToChild
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import SimulatorSettings, decode_settings
 from foxtrot_workers.benchmark.load_frames import Kind, LoadBlock, PacedTrades, depth_snapshot, primer
-from foxtrot_workers.simulator.frames import frame
-from foxtrot_workers.simulator.http_wire import HttpRequest, RequestParser, response
+from foxtrot_workers.simulator.wire.frames import frame
+from foxtrot_workers.simulator.wire.http_wire import HttpRequest, RequestParser, response
 
 __all__ = ["LoadServer", "run"]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildContext
-from foxtrot_workers import event_sender, feed_worker
+from foxtrot_workers.feed import event_sender
+from foxtrot_workers.feed import worker as feed_worker
 
 __all__ = ["NoRing", "run_worker"]
 

@@ -1,0 +1,391 @@
+"""`foxtrot-supervisor bench`: what this machine does with the product, and with the obvious build beside it.
+
+Every measurement runs whole processes: a load server, a worker that receives over a real socket, an engine
+that runs a handler. Product and baseline take turns, so that noise of the machine hits both. What is measured
+and how to read it: docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.spec import EngineSettings, FeedSettings, SimulatorSettings
+from foxtrot_supervisor.bench.chain import (
+    BOOT,
+    BenchFailed,
+    Parent,
+    cpu_seconds,
+    footprint,
+    http_get,
+)
+from foxtrot_supervisor.bench.statistics import (
+    LatencyFigures,
+    RunResult,
+    behind,
+    latency_figures,
+    process_figures,
+    ratio_of,
+    spread_of,
+    throughput_figures,
+)
+from foxtrot_supervisor.engine.delivery import positions as position_file
+
+__all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
+
+System: TypeAlias = Literal["foxtrot", "baseline", "ringless"]
+Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring"]
+
+PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring")
+"""What `only` may name; start also measures stop and memory, which every other run measures as well."""
+
+WITHOUT_BEING_ASKED: tuple[Part, ...] = ("trades", "mixed", "latency", "start")
+"""What is measured if `only` names nothing."""
+
+RING_RATE_PER_S = 10_000
+"""Pace at which the product is compared with itself without rings."""
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"]
+SEED = 1
+CHANNELS: dict[str, list[str]] = {"trades": ["agg_trade"], "mixed": ["agg_trade", "quote", "book"]}
+
+RATES_PER_S = (1_000, 10_000, 50_000)
+BASELINE_SHARE = 10
+"""The baseline gets this part of a given number of events: it then takes about as long as the product with all."""
+
+FIRST_EVENTS = 50_000
+"""Of a first run, which is thrown away and tells how many events the others take in the time they have."""
+
+EVENTS_MAX = 10_000_000
+
+SETTLE_S = 0.15
+"""Processes that used no CPU (10 ms at least) for so long have nothing left to do from their start."""
+SETTLE_LIMIT_S = 5.0
+
+JOB_VARIABLE = "FOXTROT_BENCH_JOB"
+
+TARGETS: dict[System, dict[str, str]] = {
+    "foxtrot": {
+        "boot": BOOT,
+        "worker": "foxtrot_workers.feed.worker:run",
+        "engine": "foxtrot_supervisor.engine.process:run",
+        "handler": "foxtrot_workers.benchmark.counting_handler:setup",
+    },
+    "baseline": {
+        "boot": "foxtrot_workers.benchmark.baseline:boot_without_uvloop",
+        "worker": "foxtrot_workers.benchmark.baseline:run_worker",
+        "engine": "foxtrot_workers.benchmark.baseline:run_engine",
+        "handler": "foxtrot_workers.benchmark.counting_handler:setup_for_dicts",
+    },
+    "ringless": {
+        "boot": BOOT,
+        "worker": "foxtrot_workers.benchmark.ringless:run_worker",
+        "engine": "foxtrot_supervisor.engine.process:run",
+        "handler": "foxtrot_workers.benchmark.counting_handler:setup",
+    },
+}
+LOAD_SERVER = "foxtrot_workers.benchmark.load_server:run"
+
+LIBRARIES = ("picows", "websockets", "msgspec", "msgpack", "pyzmq", "uvloop")
+
+
+class BenchOptions(Struct, frozen=True, kw_only=True):
+    """`events`: of one throughput run of the product; None: as many as take about `run_s` seconds.
+
+    `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all `WITHOUT_BEING_ASKED`.
+    """
+
+    events: int | None = None
+    run_s: float = 2.5
+    repeats: int = 3
+    only: tuple[str, ...] = ()
+
+
+QUICK = BenchOptions(run_s=1.0, repeats=1)
+"""For a first look."""
+
+
+class Load(Struct, frozen=True):
+    """What is sent in one run; `rate_per_s` 0: as fast as it is taken."""
+
+    kind: str
+    events: int
+    rate_per_s: int = 0
+
+    @property
+    def path(self) -> str:
+        """The order to the load server."""
+        return f"/bench/send?kind={self.kind}&events={self.events}&rate={self.rate_per_s}"
+
+
+Progress: TypeAlias = Callable[[str], None]
+
+
+def run_bench(options: BenchOptions, progress: Progress = lambda text: None) -> dict[str, Any]:
+    """Measure; returns the report (structs and plain data, to be encoded as one JSON object).
+
+    `progress` is told what is being measured.
+    Call from the main thread. Raises `BenchFailed`, or OSError if the machine cannot start the processes.
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="foxtrot-bench-") as run_dir:
+        report = asyncio.run(_measure_all(options, run_dir, progress))
+    report["duration_s"] = round(time.monotonic() - started, 1)
+    return report
+
+
+async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) -> dict[str, Any]:
+    parts = options.only or WITHOUT_BEING_ASKED
+    report: dict[str, Any] = {"machine": machine_facts(), "options": msgspec.to_builtins(options)}
+    results: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+    async with Parent(run_dir) as parent:
+        settings = SimulatorSettings(symbols=SYMBOLS, seed=SEED)
+        async with parent.child("load", "simulator", LOAD_SERVER, settings) as server:
+            bench = _Bench(parent, server.info, server.child.pid, run_dir, results, progress)
+            throughput = {kind: await bench.throughput(kind, options) for kind in ("trades", "mixed") if kind in parts}
+            latency = await bench.latency(options) if "latency" in parts else {}
+            ring = await bench.ring(options) if "ring" in parts else {}
+            if not any(results.values()):
+                await bench.start(options)
+    if throughput:
+        report["throughput"] = throughput
+    if latency:
+        report["latency"] = latency
+    if ring:
+        report["ring"] = ring
+    report["processes"] = {system: process_figures(runs) for system, runs in results.items() if runs}
+    return report
+
+
+class _Bench:
+    def __init__(
+        self,
+        parent: Parent,
+        server: dict[str, str],
+        server_pid: int,
+        run_dir: str,
+        results: dict[System, list[RunResult]],
+        progress: Progress,
+    ) -> None:
+        self._parent = parent
+        self._server = server
+        self._server_pid = server_pid
+        self._run_dir = run_dir
+        self._results = results
+        self._progress = progress
+        self._speeds: dict[tuple[System, str], float] = {}
+
+    async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
+        """Both systems in turn, as fast as they take it."""
+        runs: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+        loads = {system: Load(kind, await self._events(system, kind, options)) for system in runs}
+        for repeat in range(options.repeats):
+            for system in runs:
+                self._progress(f"throughput, {kind}, {system}, {repeat + 1} of {options.repeats}")
+                runs[system].append(await self._counted(system, loads[system]))
+        for system, results in runs.items():
+            self._speeds[system, kind] = max(run.events_per_s for run in results)
+        return {
+            **{system: throughput_figures(results) for system, results in runs.items()},
+            "ratio": ratio_of(*([run.events_per_s for run in results] for results in runs.values())),
+        }
+
+    async def latency(self, options: BenchOptions) -> dict[str, Any]:
+        """Both systems at each pace, as far as they can take it."""
+        figures: dict[str, Any] = {}
+        for system in self._results:
+            able_per_s = await self._speed(system, "trades")
+            for rate in RATES_PER_S:
+                self._progress(f"latency, {rate:,} events/s, {system}")
+                if able_per_s < rate:
+                    result = behind(able_per_s)
+                else:
+                    result = latency_figures(
+                        await self._counted(system, Load("trades", int(rate * options.run_s), rate)), rate
+                    )
+                figures.setdefault(str(rate), {})[system] = result
+        return figures
+
+    async def ring(self, options: BenchOptions) -> dict[str, Any]:
+        """The product with and without rings, in turn, at one pace."""
+        systems: tuple[System, ...] = ("foxtrot", "ringless")
+        load = Load("trades", int(RING_RATE_PER_S * options.run_s), RING_RATE_PER_S)
+        runs: dict[str, list[LatencyFigures]] = {system: [] for system in systems}
+        for repeat in range(options.repeats):
+            for system in systems:
+                self._progress(f"latency with and without ring, {system}, {repeat + 1} of {options.repeats}")
+                result = await (self._counted(system, load) if system == "foxtrot" else self.run(system, load))
+                runs[system].append(latency_figures(result, RING_RATE_PER_S))
+        p99_us = {system: [figures.p99_us or 0.0 for figures in each] for system, each in runs.items()}
+        p50_us = {system: [figures.p50_us or 0.0 for figures in each] for system, each in runs.items()}
+        return {
+            "rate_per_s": RING_RATE_PER_S,
+            "p50_us": {system: spread_of(each, 1) for system, each in p50_us.items()},
+            "p99_us": {system: spread_of(each, 1) for system, each in p99_us.items()},
+            "p99_ratio": ratio_of(*p99_us.values()),
+        }
+
+    async def start(self, options: BenchOptions) -> None:
+        """Start and stop, with hardly any load."""
+        for _ in range(options.repeats):
+            for system in self._results:
+                self._progress(f"start and stop, {system}")
+                await self._counted(system, Load("trades", 1000))
+
+    async def _events(self, system: System, kind: str, options: BenchOptions) -> int:
+        share = BASELINE_SHARE if system == "baseline" else 1
+        if options.events is not None:
+            return max(1, options.events // share)
+        return max(FIRST_EVENTS // share, min(EVENTS_MAX, int(await self._speed(system, kind) * options.run_s)))
+
+    async def _speed(self, system: System, kind: str) -> float:
+        """Events a second that this system has taken at best, by a short run if there was none."""
+        speed = self._speeds.get((system, kind))
+        if speed is None:
+            self._progress(f"first look, {kind}, {system}")
+            share = BASELINE_SHARE if system == "baseline" else 1
+            speed = (await self.run(system, Load(kind, FIRST_EVENTS // share))).events_per_s
+            self._speeds[system, kind] = speed
+        return speed
+
+    async def _counted(self, system: System, load: Load) -> RunResult:
+        result = await self.run(system, load)
+        self._results[system].append(result)
+        return result
+
+    async def run(self, system: System, load: Load) -> RunResult:
+        """Start a chain, send `load` through it, stop it."""
+        primers = len(SYMBOLS) if load.kind == "mixed" else 0
+        samples_path = f"{self._run_dir}/samples" if load.rate_per_s else ""
+        job = {
+            "report_path": self._parent.report_path,
+            "events": load.events,
+            "primers": primers,
+            "samples_path": samples_path,
+        }
+        targets = TARGETS[system]
+        # each run sends the same identifiers: an engine that knew those of the run before would take them for copies
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self._run_dir, position_file.FILE_NAME))
+        with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()):
+            child, boot = self._parent.child, targets["boot"]
+            async with (
+                child("engine", "engine", targets["engine"], self._engine(targets["handler"]), boot) as engine,
+                child("worker", "connection", targets["worker"], self._feed(load), boot) as worker,
+            ):
+                if primers:
+                    await self._parent.report("primed")
+                await _settled([worker.child.pid, engine.child.pid])
+                pids = {"worker": worker.child.pid, "engine": engine.child.pid, "server": self._server_pid}
+                before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+                sending = asyncio.create_task(http_get(self._server["rest_url"], load.path))
+                try:
+                    await self._parent.report("first")
+                    done = await self._parent.report("done")
+                    used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+                    await self._parent.guarded(sending, "the load server")
+                finally:
+                    sending.cancel()
+                memory = {name: footprint(pids[name]) for name in ("worker", "engine")}
+        per_million = {name: seconds * 1e6 / load.events for name, seconds in used.items()}
+        return RunResult(
+            events_per_s=(load.events - 1) * 1e9 / done.elapsed_ns,
+            server_cpu_s_per_million=per_million.pop("server"),
+            cpu_s_per_million=per_million,
+            times={"worker": worker.times, "engine": engine.times},
+            memory=memory,
+            latencies_ns=_read_samples(samples_path) if samples_path else [],
+        )
+
+    def _engine(self, handler: str) -> EngineSettings:
+        return EngineSettings(
+            data_endpoint=endpoints.data_endpoint(self._run_dir),
+            tap_path=endpoints.tap_path(self._run_dir),
+            handlers=[handler],
+            import_path=self._run_dir,
+        )
+
+    def _feed(self, load: Load) -> FeedSettings:
+        paced = "/stream?timeUnit=MICROSECOND" if load.rate_per_s else ""
+        return FeedSettings(
+            connection="bench",
+            side="a",
+            exchange="binance",
+            channels=CHANNELS[load.kind],
+            symbols=SYMBOLS,
+            data_endpoint=endpoints.data_endpoint(self._run_dir),
+            url=self._server["url"] + paced,
+            rest_url=self._server["rest_url"],
+        )
+
+
+async def _settled(pids: list[int]) -> None:
+    """Wait until the processes have nothing left to do from their start, such as looking up instruments."""
+    deadline = time.monotonic() + SETTLE_LIMIT_S
+    before = -1.0
+    while time.monotonic() < deadline:
+        used = sum(map(cpu_seconds, pids))
+        if used == before:
+            return
+        before = used
+        await asyncio.sleep(SETTLE_S)
+
+
+# ---- facts
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a reader needs to compare the figures with others."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": _cpu_name(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "load_average_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as facts:
+        for line in facts:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _read_samples(path: str) -> list[int]:
+    samples = array.array("q")
+    with open(path, "rb") as data:
+        samples.frombytes(data.read())
+    os.unlink(path)
+    return samples.tolist()
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Children started in the block inherit the variable."""
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]

@@ -1,0 +1,98 @@
+"""A measurement as tables for people; pure. Programs take the JSON object that `bench.run_bench` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from foxtrot_supervisor.bench.statistics import LatencyFigures, ProcessFigures, Spread, ThroughputFigures
+
+__all__ = ["render_bench"]
+
+_LOADS = {
+    "trades": "trades",
+    "mixed": "40 % trades, 40 % quotes, 20 % book deltas",
+}
+
+
+def render_bench(report: dict[str, Any]) -> RenderableType:
+    """The report of `bench.run_bench` as tables."""
+    return Group(*_parts(report))
+
+
+def _parts(report: dict[str, Any]) -> Iterator[RenderableType]:
+    machine = report["machine"]
+    yield (
+        f"{machine['cpu']}, {machine['cores']} cores shared by load server, worker and engine; Linux "
+        f"{machine['kernel']}, Python {machine['python']}, load average before: {machine['load_average_before']}"
+    )
+    if "throughput" in report:
+        yield _throughput(report["throughput"])
+    if "latency" in report:
+        yield _latency(report["latency"])
+    if "ring" in report:
+        yield _ring(report["ring"])
+    yield _processes(report["processes"])
+    yield f"median (min - max); took {report['duration_s']:g} s"
+
+
+def _throughput(loads: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title="Throughput: exchange socket to handler, as fast as it is taken", title_justify="left")
+    for heading in ("load", "system", "events/s", "worker CPU s/M", "engine CPU s/M"):
+        table.add_column(heading, justify="left" if heading in ("load", "system") else "right")
+    for kind, systems in loads.items():
+        for system, figures in systems.items():
+            if isinstance(figures, ThroughputFigures):
+                cpu = figures.cpu_s_per_million
+                events = _spread(figures.events_per_s, 0)
+                table.add_row(_LOADS[kind], system, events, _spread(cpu["worker"], 2), _spread(cpu["engine"], 2))
+        table.add_row("", "ratio", f"x {_spread(systems['ratio'], 1)}", end_section=True)
+    return table
+
+
+def _latency(rates: dict[str, dict[str, LatencyFigures]]) -> Table:
+    table = Table(title="Latency: exchange socket to handler, paced trades, microseconds", title_justify="left")
+    for heading in ("events/s", "system", "p50", "p99", "p99.9", "max", "samples"):
+        table.add_column(heading, justify="left" if heading == "system" else "right")
+    for rate, systems in rates.items():
+        for system, figures in systems.items():
+            name = system if figures.keeps_up else f"{system} (falls behind: {figures.events_per_s:,}/s)"
+            values = (figures.p50_us, figures.p99_us, figures.p999_us, figures.max_us)
+            texts = ("" if value is None else f"{value:,.0f}" for value in values)
+            table.add_row(f"{int(rate):,}", name, *texts, f"{figures.samples:,}")
+        table.add_section()
+    return table
+
+
+def _ring(ring: dict[str, Any]) -> Table:
+    title = f"Latency with and without rings, {ring['rate_per_s']:,} events/s, us"
+    table = Table(title=title, title_justify="left")
+    for heading in ("system", "p50", "p99"):
+        table.add_column(heading, justify="left" if heading == "system" else "right")
+    for system, figures in ring["p99_us"].items():
+        table.add_row(system, _spread(ring["p50_us"][system], 0), _spread(figures, 0))
+    table.add_row("ratio", "", f"x {_spread(ring['p99_ratio'], 2)}")
+    return table
+
+
+def _processes(systems: dict[str, dict[str, ProcessFigures]]) -> Table:
+    table = Table(title="Processes: start, stop (ms), memory (MiB)", title_justify="left")
+    for heading in ("system", "process", "to HELLO", "to READY", "stop", "RSS", "PSS"):
+        table.add_column(heading, justify="left" if heading in ("system", "process") else "right")
+    for system, processes in systems.items():
+        for process, figures in processes.items():
+            times = (figures.start_to_hello_ms, figures.start_to_ready_ms, figures.stop_ms)
+            memory = (figures.rss_mib, figures.pss_mib)
+            table.add_row(system, process, *(_spread(time, 0) for time in times), *(_spread(m, 1) for m in memory))
+        table.add_section()
+    return table
+
+
+def _spread(spread: Spread, digits: int) -> str:
+    middle = f"{spread.median:,.{digits}f}"
+    if spread.runs == 1:
+        return middle
+    return f"{middle} ({spread.min:,.{digits}f} - {spread.max:,.{digits}f})"

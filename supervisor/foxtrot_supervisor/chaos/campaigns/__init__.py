@@ -1,0 +1,1 @@
+"""Chaos campaigns: the fault matrix, kills, and faults of delivery."""

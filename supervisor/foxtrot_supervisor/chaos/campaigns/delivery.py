@@ -1,0 +1,512 @@
+"""Campaigns against delivery: many kills under load, or an engine that stands still, judged by the exchange's ledger.
+
+Each has a supervisor and a simulated exchange of its own. A handler in the engine writes down what it is given
+(`chaos_recorder`); at the end `chaos_judge` lays that beside what the exchange has sent. Who is killed where is
+`chaos_kill_plan`'s decision.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from foxtrot_protocol.control import StatusRequest
+from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.chaos.harness.ground import Ground, SupervisedRun, Trouble
+from foxtrot_supervisor.chaos.harness.recorder import Nap, handlers_module
+from foxtrot_supervisor.chaos.rules.delivery_judge import DeliveryAccount, Promises, account_for, judge_delivery
+from foxtrot_supervisor.chaos.rules.kill_plan import Strike, counted, plan_for_kills, strikes_for
+from foxtrot_supervisor.chaos.rules.report import figures
+from foxtrot_supervisor.chaos.rules.schedule import ChaosOptions, Progress
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.client.event_stream import is_running
+
+__all__ = ["RECOVERY_S", "SETTINGS", "DeliveryRun", "flows", "run_campaigns", "serves"]
+
+START_S: Final = 30.0
+RECOVERY_S: Final = 15.0
+STOP_S: Final = 30.0
+
+LOOK_S: Final = 0.01
+"""Time between two looks at the status."""
+
+MEMORY_S: Final = 0.25
+"""Time between two looks at the memory of every process."""
+
+SLACK_MIB: Final = 32.0
+"""By how much a process may grow beside the rings that it maps: caches, buffers of sockets, its allocator."""
+
+CAUGHT_UP_BYTES: Final = 256 * 1024
+"""An engine has caught up when no ring holds more."""
+
+RINGS_S: Final = 5.0
+"""After the last blow: how long the rings of dead workers may stand."""
+
+QUIET_S: Final = 0.5
+HEALED_S: Final = 20.0
+"""After the last blow: how long what is asked for by REST may take."""
+
+ENGINE_PAUSE_S_MAX: Final = 0.3
+"""Longest time that an engine serves before it is killed again."""
+
+SETTINGS: Final[dict[str, object]] = {
+    "heartbeat_s": 0.1,
+    "late_s": 10.0,
+    "hung_s": 30.0,
+    "stop_ask_s": 10.0,
+    "shutdown_s": 30.0,
+    # every death is to be followed at once by the next incarnation
+    "restart_intensity": 1_000_000,
+    "backoff_s": 0.0,
+    "backoff_max_s": 0.0,
+    "backoff_jitter": 0.0,
+}
+"""Of the supervisors under test. An engine that is stopped on purpose is not to be taken for a hung one."""
+
+CHANNELS: Final = ["trade", "quote", "book"]
+
+
+class DeliveryRun:
+    """One supervisor whose handler writes everything down; close it in any case."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        connections: dict[str, str],
+        options: ChaosOptions,
+        strikes: Sequence[Strike] = (),
+        *,
+        nap: Nap = Nap(),  # noqa: B008 - frozen
+        ring: dict[str, object] | None = None,
+        stale_after_s: float | None = None,
+    ) -> None:
+        self._ground = ground
+        self._patience = options.patience
+        self._twins = options.redundancy > 1
+        self._rows = ground.folder / "handled"
+        (ground.folder / "chaos_handlers.py").write_text(handlers_module(str(self._rows), nap), encoding="utf-8")
+        self.workers = [f"{name}.{side}" for name in connections for side in "ab"[: options.redundancy]]
+        self.ring_mib = float(str((ring or {}).get("size_mib", 4)))
+        self.run: SupervisedRun = ground.start(
+            plan_for_kills(strikes),
+            connections,
+            {**SETTINGS, "start_method": options.start_method},
+            of_each={
+                "channels": CHANNELS,
+                "redundancy": options.redundancy,
+                "backfill": options.backfill,
+                "stale_after_s": stale_after_s or 10.0,
+            },
+            tables={"engine": {"handlers": ["chaos_handlers:setup"]}, "ring": ring or {"size_mib": 4}},
+            follow_events=False,
+        )
+        self._client: ControlClient | None = None
+        self._memory_at = 0.0
+        self.memory: dict[str, dict[str, float]] = {}
+        """By kind of process: RSS at the start, the most of any, and PSS the same, MiB."""
+        self._first_rss: dict[int, float] = {}
+
+    # ---- looking
+
+    def status(self) -> dict[str, Any]:
+        """What the supervisor tells; raises `Trouble`."""
+        try:
+            if self._client is None:
+                self._client = ControlClient(str(self.run.run_dir))
+            reply = self._client.request(StatusRequest(), 10.0)
+        except (NotRunning, MalformedMessage, OSError) as error:
+            self._client = None
+            raise Trouble(f"the supervisor does not answer: {error}") from None
+        return reply.data
+
+    def wait(self, condition: Callable[[dict[str, Any]], object], limit_s: float, what: str) -> dict[str, Any]:
+        """The first status for which `condition` holds; raises `Trouble`."""
+        deadline = time.monotonic() + limit_s * self._patience
+        while True:
+            status = self.status()
+            self._look_at_memory(status)
+            self.run.log.read()
+            if condition(status):
+                return status
+            if time.monotonic() >= deadline:
+                states = {each["name"]: each["state"] for each in [status["engine"], *status["workers"]]}
+                raise Trouble(f"waited {limit_s:.1f} s in vain for {what}: {states}")
+            time.sleep(LOOK_S)
+
+    def all_serve(self) -> dict[str, Any]:
+        """Wait until every worker and the engine serve."""
+        deadline = time.monotonic() + START_S
+        while not is_running(str(self.run.run_dir)) and time.monotonic() < deadline:
+            if self.run.process.poll() is not None:
+                raise Trouble(f"the supervisor ended, exit code {self.run.process.returncode}")
+            time.sleep(LOOK_S)
+        return self.wait(
+            lambda status: serves(status["engine"]) and all(map(flows, status["workers"])), START_S, "all to serve"
+        )
+
+    def handled(self) -> int:
+        """Rows written down so far."""
+        return self._rows.stat().st_size if self._rows.exists() else 0
+
+    def wait_for_events(self, limit_s: float = RECOVERY_S) -> None:
+        """Until handlers are given something that they were not given before."""
+        before = self.handled()
+        self.wait(lambda _: self.handled() > before, limit_s, "events at the handlers")
+
+    def _look_at_memory(self, status: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if now - self._memory_at < MEMORY_S:
+            return
+        self._memory_at = now
+        told = [("engine", status["engine"]), *(("worker", each) for each in status["workers"])]
+        pids = [(kind, each["pid"]) for kind, each in told if each["pid"] is not None and serves(each)]
+        for kind, pid in [("supervisor", self.run.process.pid), *pids]:
+            found = _memory_mib(pid)
+            if found is None:
+                continue
+            rss, pss = found
+            first = self._first_rss.setdefault(pid, rss)
+            most = self.memory.setdefault(kind, {"rss_max": 0.0, "pss_max": 0.0, "growth_max": 0.0})
+            most["rss_max"] = max(most["rss_max"], round(rss, 1))
+            most["pss_max"] = max(most["pss_max"], round(pss, 1))
+            most["growth_max"] = max(most["growth_max"], round(rss - first, 1))
+
+    # ---- the end
+
+    def finish(self, promises: Promises, *, healed: bool) -> tuple[DeliveryAccount, list[str], dict[str, Any]]:
+        """Let what is on its way arrive, stop everything, judge: the account, what was broken, the last status."""
+        if healed:
+            self.wait(_all_healed, HEALED_S, "what was asked for by REST")
+        broken = []
+        try:
+            self.wait(_dead_rings_are_read, RINGS_S, "the rings of the dead to be read")
+        except Trouble as trouble:
+            broken.append(str(trouble))
+        time.sleep(QUIET_S)
+        self.wait_for_events()
+        last = self.status()
+        self._drop_client()
+        self.run.signal(signal.SIGTERM)
+        if not self.run.ended(STOP_S * self._patience):
+            raise Trouble("the supervisor does not end")
+        if self.run.process.returncode != 0:
+            broken.append(f"the stop gave exit code {self.run.process.returncode}")
+        account = account_for(self._rows.read_bytes(), self._ground.ended_ledger(), twins=self._twins)
+        broken += judge_delivery(account, promises)
+        if violated := self.run.log.counts["account_violated"]:
+            broken.append(f"the accounts of {violated} incarnations do not add up")
+        if unfenced := self.run.log.counts["fence_missing"]:
+            broken.append(f"{unfenced} times the engine was not told that a worker is dead")
+        return account, broken, last
+
+    def memory_broken(self, rings: int) -> list[str]:
+        """Processes that grew by more than the rings explain; `rings`: so many may be mapped at once."""
+        limits = {
+            "supervisor": SLACK_MIB,
+            "worker": self.ring_mib + SLACK_MIB,
+            "engine": self.ring_mib * rings + SLACK_MIB,
+        }
+        return [
+            f"memory: {kind} grew by {most['growth_max']:.0f} MiB, the rings explain {limits[kind]:.0f}"
+            for kind, most in self.memory.items()
+            if most["growth_max"] > limits[kind]
+        ]
+
+    def close(self) -> list[str]:
+        """End what is left; processes that had to be killed."""
+        self._drop_client()
+        return [f"left running: {orphan}" for orphan in self.run.close().found]
+
+    def _drop_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def serves(child: dict[str, Any]) -> bool:
+    """Whether this child, as `status` tells of it, runs."""
+    return child["state"] == "RUNNING" and child["pid"] is not None
+
+
+def flows(worker: dict[str, Any]) -> bool:
+    """Whether it runs and every topic of its brings data: from then on it can stand in for its twin."""
+    return serves(worker) and bool(worker["topics"]) and all(each["state"] == "flowing" for each in worker["topics"])
+
+
+def _rings_have_room(status: dict[str, Any]) -> bool:
+    return all(each["ring_used_bytes"] < CAUGHT_UP_BYTES for each in status["workers"])
+
+
+def _dead_rings_are_read(status: dict[str, Any]) -> bool:
+    return all(each["rings"] <= 1 for each in status["workers"])
+
+
+def _all_healed(status: dict[str, Any]) -> bool:
+    return not any(each["waiting"] or each["in_hand"] for each in status["backfills"])
+
+
+def _memory_mib(pid: int) -> tuple[float, float] | None:
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+            found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in rollup) if rest}
+    except (OSError, ValueError):
+        return None  # it has ended meanwhile
+    return None if "Pss" not in found else (found["Rss"] / 1024.0, found["Pss"] / 1024.0)
+
+
+# ---- campaigns
+
+
+def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
+    """Every campaign that is asked for, one after the other; the report."""
+    wanted: list[tuple[str, Callable[[_Campaign], None]]] = []
+    if options.kills:
+        wanted.append((f"{options.kills} SIGKILLs of workers", _Campaign.kill_workers))
+    if options.engine_kills:
+        wanted.append((f"{options.engine_kills} SIGKILLs of the engine", _Campaign.kill_engines))
+    if options.pair_kills:
+        wanted.append((f"{options.pair_kills} SIGKILLs of both twins", _Campaign.kill_pairs))
+    if options.engine_stop_s:
+        wanted.append((f"engine stopped for {options.engine_stop_s:g} s", _Campaign.stop_engine))
+    rows: list[dict[str, Any]] = []
+    logs: list[str] = []
+    for title, perform in wanted:
+        progress(title)
+        names = {f"load{number}": f"LOAD{number}USDT" for number in range(options.workers)}
+        with Ground(names.values(), rate=options.rate_per_s, seed=options.seed) as ground:
+            campaign = _Campaign(ground, names, options, progress)
+            row = campaign.play(title, perform)
+            if row["broken"]:
+                logs.append(str(ground.keep()))
+        rows.append(row)
+        progress(f"{title}: {'; '.join(row['broken']) or 'held'}")
+    broken = [f"{row['campaign']}: {each}" for row in rows for each in row["broken"]]
+    return {"held": not broken, "broken": broken, "campaigns": rows, "logs": ", ".join(logs) or None}
+
+
+class _Campaign:
+    """One of them."""
+
+    def __init__(self, ground: Ground, names: dict[str, str], options: ChaosOptions, progress: Progress) -> None:
+        self._ground = ground
+        self._names = names
+        self._options = options
+        self._progress = progress
+        self._random = random.Random(options.seed)
+        self._broken: list[str] = []
+        self._row: dict[str, Any] = {}
+        self._recoveries_ms: list[float] = []
+
+    def play(self, title: str, perform: Callable[[_Campaign], None]) -> dict[str, Any]:
+        """The row of the report."""
+        try:
+            perform(self)
+        except Trouble as trouble:
+            self._broken.append(str(trouble))
+        options = self._options
+        return {
+            "campaign": title,
+            "connections": options.workers,
+            "redundancy": options.redundancy,
+            "backfill": options.backfill,
+            "broken": self._broken,
+            "recovery_ms": figures(self._recoveries_ms),
+            **self._row,
+        }
+
+    def _run(
+        self,
+        promises: Promises,
+        work: Callable[[DeliveryRun], None],
+        strikes: Sequence[Strike] = (),
+        *,
+        rings: int,
+        **more: Any,
+    ) -> None:
+        """A run from start to end: `work` does what is to be done to it."""
+        run = DeliveryRun(self._ground, self._names, self._options, strikes, **more)
+        try:
+            run.all_serve()
+            run.wait_for_events()
+            began = time.monotonic()
+            events = run.status()["engine"]["events_total"]
+            work(run)
+            took_s = time.monotonic() - began
+            account, broken, last = run.finish(promises, healed=self._options.backfill)
+            self._broken += broken + run.memory_broken(rings)
+            self._row |= {
+                "took_s": round(took_s, 1),
+                "events_per_s": round((last["engine"]["events_total"] - events) / max(took_s, 0.001)),
+                "delivery": msgspec.to_builtins(account),
+                "workers": {key: sum(each[key] for each in last["workers"]) for key in _SUMMED},
+                "memory_mib": run.memory,
+            }
+        finally:
+            self._broken += run.close()
+
+    # ---- workers
+
+    def kill_workers(self) -> None:
+        """Each connection by itself: while one recovers another is struck."""
+        options = self._options
+        shares = [options.kills // options.workers] * options.workers
+        shares[0] += options.kills - sum(shares)
+        strikes = {
+            name: strikes_for(self._random.random, share, [f"{name}.{side}" for side in "ab"[: options.redundancy]])
+            for name, share in zip(self._names, shares, strict=True)
+        }
+        whole = [strike for each in strikes.values() for strike in each]
+        self._row["kills"] = options.kills
+        self._row["phases"] = dict(counted(whole))
+        promises = Promises(
+            complete=options.redundancy > 1 or options.backfill,
+            same_book=options.redundancy > 1,
+            whole=options.redundancy == 1,
+        )
+        rings = options.workers * options.redundancy * 4  # those of the dead wait for their turn
+        self._run(promises, lambda run: self._strike_all(run, strikes), whole, rings=rings)
+
+    def _strike_all(self, run: DeliveryRun, strikes: dict[str, list[Strike]]) -> None:
+        """Strike each connection whenever all its sides serve, until everything is done."""
+        waiting = {name: list(reversed(each)) for name, each in strikes.items() if each}
+        expected = dict.fromkeys(run.workers, 1)
+        not_before = dict.fromkeys(self._names, 0.0)
+        struck_at: dict[str, float] = {}
+        done, total = 0, sum(1 + len(strike.early) for each in strikes.values() for strike in each)
+        while waiting or struck_at:
+            status = run.wait(
+                lambda status: any(self._ready(status, name, expected, not_before) for name in {*waiting, *struck_at}),
+                RECOVERY_S,
+                "a connection all sides of which serve",
+            )
+            now = time.monotonic()
+            for name in {*waiting, *struck_at}:
+                if not self._ready(status, name, expected, not_before):
+                    continue
+                if name in struck_at:
+                    self._recoveries_ms.append((now - struck_at.pop(name)) * 1000.0)
+                    if name in waiting:
+                        not_before[name] = now + waiting[name][-1].pause_s
+                    continue
+                strike = waiting[name].pop()
+                if not waiting[name]:
+                    del waiting[name]
+                self._deal(status, strike)
+                struck_at[name] = now
+                expected[strike.worker] = strike.next_incarnation
+                before, done = done, done + 1 + len(strike.early)
+                if before // 100 != done // 100 or done == total:
+                    self._progress(f"  {done} of {total}")
+
+    def _ready(self, status: dict[str, Any], name: str, expected: dict[str, int], not_before: dict[str, float]) -> bool:
+        mine = [each for each in status["workers"] if each["connection"] == name]
+        return time.monotonic() >= not_before[name] and all(
+            flows(each) and each["incarnation"] >= expected[each["name"]] for each in mine
+        )
+
+    def _deal(self, status: dict[str, Any], strike: Strike) -> None:
+        (worker,) = (each for each in status["workers"] if each["name"] == strike.worker)
+        if worker["incarnation"] != strike.incarnation:
+            raise Trouble(
+                f"{strike.worker} is incarnation {worker['incarnation']}, not {strike.incarnation}: it ended by itself"
+            )
+        how = {"anywhere": signal.SIGKILL, "drain": signal.SIGTERM}.get(strike.phase, signal.SIGUSR1)
+        os.kill(worker["pid"], how)
+
+    # ---- the engine
+
+    def kill_engines(self) -> None:
+        """Under load, at random moments; connections are not to notice."""
+        self._row["kills"] = self._options.engine_kills
+        promises = Promises(complete=True, same_book=True, engines_killed=self._options.engine_kills)
+        rings = self._options.workers * self._options.redundancy
+        # so that many die in the midst of a batch
+        self._run(promises, self._kill_engine_again_and_again, rings=rings, nap=Nap(20, 0.002, 1_000_000))
+
+    def _kill_engine_again_and_again(self, run: DeliveryRun) -> None:
+        before = {each["name"]: (each["pid"], each["incarnation"]) for each in run.status()["workers"]}
+        for number in range(1, self._options.engine_kills + 1):
+            time.sleep(self._random.random() * ENGINE_PAUSE_S_MAX)
+            engine = run.status()["engine"]
+            killed_at = time.monotonic()
+            os.kill(engine["pid"], signal.SIGKILL)
+            run.wait(
+                lambda status, old=engine: (
+                    status["engine"]["incarnation"] > old["incarnation"] and serves(status["engine"])
+                ),  # type: ignore[misc]  # the engine of this turn
+                RECOVERY_S,
+                "the next engine",
+            )
+            run.wait_for_events()
+            self._recoveries_ms.append((time.monotonic() - killed_at) * 1000.0)
+            # an engine that is killed before it has caught up would sooner or later find the rings full
+            run.wait(_rings_have_room, 4 * RECOVERY_S, "the rings to be taken")
+            if number % 10 == 0:
+                self._progress(f"  {number} of {self._options.engine_kills}")
+        after = {each["name"]: (each["pid"], each["incarnation"]) for each in run.status()["workers"]}
+        self._row["connections_untouched"] = before == after
+        if before != after:
+            self._broken.append(f"connections were disturbed: {before} became {after}")
+
+    def stop_engine(self) -> None:
+        """SIGSTOP, so long, SIGCONT; everything is to come then, or to be announced."""
+        self._run(Promises(), self._stop_and_continue, rings=self._options.workers * self._options.redundancy)
+
+    def _stop_and_continue(self, run: DeliveryRun) -> None:
+        engine = run.status()["engine"]["pid"]
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            until = time.monotonic() + self._options.engine_stop_s
+            run.wait(lambda _: time.monotonic() >= until, self._options.engine_stop_s + 5.0, "the end of the stop")
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        continued_at = time.monotonic()
+        run.wait(
+            _rings_have_room,
+            4 * RECOVERY_S,
+            "the rings to be taken",
+        )
+        self._recoveries_ms.append((time.monotonic() - continued_at) * 1000.0)
+        self._row["dropped"] = sum(each["dropped_total"] for each in run.status()["workers"])
+
+    # ---- twins
+
+    def kill_pairs(self) -> None:
+        """Both twins of a connection at once: what was made until one of them is back is announced, exactly."""
+        if self._options.redundancy < 2:
+            raise Trouble("pairs are killed where there are twins: redundancy 2")
+        self._row["kills"] = self._options.pair_kills
+        rings = self._options.workers * self._options.redundancy * 4
+        self._run(Promises(complete=self._options.backfill), self._kill_pairs, rings=rings)
+
+    def _kill_pairs(self, run: DeliveryRun) -> None:
+        names = list(self._names)
+        for number in range(1, self._options.pair_kills + 1):
+            time.sleep(self._random.random() * ENGINE_PAUSE_S_MAX)
+            name = names[number % len(names)]
+            pair = [each for each in run.status()["workers"] if each["connection"] == name]
+            killed_at = time.monotonic()
+            for each in pair:
+                os.kill(each["pid"], signal.SIGKILL)
+            old = {each["name"]: each["incarnation"] for each in pair}
+            run.wait(
+                lambda status, old=old: all(  # type: ignore[misc]  # the pair of this turn
+                    flows(each) and each["incarnation"] > old[each["name"]]
+                    for each in status["workers"]
+                    if each["name"] in old
+                ),
+                RECOVERY_S,
+                f"both sides of {name}",
+            )
+            self._recoveries_ms.append((time.monotonic() - killed_at) * 1000.0)
+            if number % 10 == 0:
+                self._progress(f"  {number} of {self._options.pair_kills}")
+
+
+_SUMMED: Final = ("committed_total", "applied_total", "deduplicated_total", "lost_total", "gaps_total", "late_total")

@@ -1,0 +1,1 @@
+"""Supervised runs that chaos campaigns observe and break."""

@@ -1,0 +1,1 @@
+"""Plans and verdicts of chaos runs (pure)."""

@@ -1,0 +1,178 @@
+"""The command `chaos`: reads its options, runs it, prints for people and for programs. Decides nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
+from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Phase
+
+__all__ = ["chaos"]
+
+PIPE_COLUMNS = 160
+"""Width of tables that go into a file or a pipe."""
+
+EPILOG = (
+    f"Faults: {', '.join(FAULTS)}; each in these phases: {', '.join(PHASES)}. Faults against delivery, each with one "
+    f"worker and with twins: {', '.join(DELIVERY_FAULTS)}. What each does: docs/chaos.md."
+)
+
+
+def _names(_context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    known: Sequence[str] = (*FAULTS, *DELIVERY_FAULTS) if parameter.name == "faults" else PHASES
+    if text is None:
+        return tuple(known)
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise click.BadParameter(f"{', '.join(unknown) or 'nothing'}: not one of {', '.join(known)}")
+    return names
+
+
+@click.command(epilog=EPILOG)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same schedule.")
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Go on, pass after pass, for S seconds (default: every fault in every phase once).",
+)
+@click.option("--faults", callback=_names, metavar="A,B", help="Only these faults.")
+@click.option("--phases", callback=_names, metavar="A,B", help="Only in these phases.")
+@click.option(
+    "--kills", type=click.IntRange(min=0), default=0, metavar="N", help="Instead: N SIGKILLs of workers under load."
+)
+@click.option(
+    "--supervisor-kills",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Instead: N SIGKILLs of the supervisor under load.",
+)
+@click.option(
+    "--redundancy",
+    type=click.IntRange(1, 2),
+    metavar="N",
+    help="With --kills: judge by the exchange's ledger what handlers were given, each connection of N workers.",
+)
+@click.option("--backfill", is_flag=True, help="The same, and holes are to be filled over REST.")
+@click.option("--engine-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of the engine.")
+@click.option("--pair-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of both twins.")
+@click.option(
+    "--engine-stop",
+    "engine_stop_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="S",
+    help="SIGSTOP of the engine for S seconds.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    help="Workers to be killed (default: 8), or connections where delivery is judged (default: 2).",
+)
+@click.option(
+    "--rate",
+    "rate_per_s",
+    type=click.FloatRange(min=1),
+    default=500.0,
+    show_default=True,
+    help="Orders a second while workers or supervisors are killed.",
+)
+@click.option("--start-method", type=click.Choice(["auto", "nursery", "spawn"]), default="auto", show_default=True)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Multiply the limits of all promises, on a machine that has other things to do.",
+)
+@click.option("--plan", "only_plan", is_flag=True, help="Print the schedule; do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def chaos(
+    seed: int,
+    duration_s: float | None,
+    faults: tuple[str, ...],
+    phases: tuple[Phase, ...],
+    kills: int,
+    supervisor_kills: int,
+    redundancy: int | None,
+    backfill: bool,
+    engine_kills: int,
+    pair_kills: int,
+    engine_stop_s: float,
+    workers: int | None,
+    rate_per_s: float,
+    start_method: str,
+    patience: float,
+    only_plan: bool,
+    as_json: bool,
+) -> None:
+    """Do every fault to real supervisors on a simulated exchange, in every phase; exit 0 only if all promises held.
+
+    \b
+    foxtrot-supervisor chaos --seed 7
+    foxtrot-supervisor chaos --faults sigkill,gil_held --phases streaming
+    foxtrot-supervisor chaos --kills 500 --supervisor-kills 200
+    foxtrot-supervisor chaos --kills 1000 --redundancy 2 --rate 4000
+    foxtrot-supervisor chaos --kills 200 --redundancy 1 --backfill
+    foxtrot-supervisor chaos --engine-kills 100 --engine-stop 10 --rate 14000
+    """
+    possible = importlib.import_module("foxtrot_supervisor.runtime.processes.nursery_link").nursery_possible
+    if pair_kills and redundancy == 1:
+        raise click.UsageError("--pair-kills needs twins: --redundancy 2")
+    if supervisor_kills and (redundancy or backfill or engine_kills or pair_kills or engine_stop_s):
+        raise click.UsageError("--supervisor-kills judges no delivery: run it by itself")
+    judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s
+    sides = 0 if not judged else redundancy or (2 if pair_kills else 1)
+    options = ChaosOptions(
+        seed=seed,
+        duration_s=duration_s,
+        faults=faults,
+        phases=phases,
+        kills=kills,
+        supervisor_kills=supervisor_kills,
+        redundancy=sides,
+        backfill=backfill,
+        engine_kills=engine_kills,
+        pair_kills=pair_kills,
+        engine_stop_s=engine_stop_s,
+        workers=workers or (2 if sides else 8),
+        rate_per_s=rate_per_s,
+        start_method=start_method,
+        nursery=start_method != "spawn" and possible(),
+        patience=patience,
+    )
+    playing = importlib.import_module("foxtrot_supervisor.chaos.campaigns.matrix")
+    if only_plan:
+        steps = playing.plan_of(options)
+        _print_json({"steps": steps}) if as_json else _print_table("render_plan", steps)
+        return
+    try:
+        report = playing.run_chaos(options, lambda line: click.echo(line, err=True))
+    except playing.Trouble as trouble:
+        click.echo(f"not tested: {trouble}", err=True)
+        raise click.exceptions.Exit(SupervisorExit.START_FAILED) from None
+    _print_json(report) if as_json else _print_table("render_chaos", report)
+    raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _print_table(render: str, value: object) -> None:
+    tables = importlib.import_module("foxtrot_supervisor.chaos.rules.tables")
+    # what is not a terminal has no width of its own
+    console = importlib.import_module("rich.console").Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    console.print(getattr(tables, render)(value))

@@ -1,0 +1,153 @@
+"""What all commands share: messages, exit codes of what can go wrong outside, finding a run and asking it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import msgspec
+
+from foxtrot_protocol.control import Reply, Request
+from foxtrot_protocol.errors import RemoteError
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.client.event_stream import EngineAway, is_running
+from foxtrot_supervisor.config import discovery
+from foxtrot_supervisor.config import load as config_file
+from foxtrot_supervisor.config.check import ConfigInvalid
+from foxtrot_supervisor.config.exchanges import CatalogUnavailable
+from foxtrot_supervisor.runtime import run_dir
+
+__all__ = [
+    "WAIT_POLL_S",
+    "Failure",
+    "ask",
+    "emit",
+    "find_run",
+    "known_errors",
+    "places",
+    "resolve",
+    "say",
+    "surroundings",
+]
+
+WAIT_POLL_S = 0.05
+"""How often it is looked whether a run is there, or gone."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Failure(Exception):
+    """A message for the person at the command line, each of its lines complete, and the exit code with it."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def say(message: str) -> None:
+    """A line for people, on stderr."""
+    click.echo(message, err=True)
+
+
+def emit(value: object) -> None:
+    """One JSON object, on stdout."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def known_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what can go wrong outside this program into its message and exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except BrokenPipeError:
+            # the reader (`head`) has what it wanted; keep the interpreter from flushing into the broken pipe
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(SupervisorExit.CLEAN) from None
+        except ConfigInvalid as error:
+            raise Failure(str(error), SupervisorExit.CONFIGURATION) from None
+        except CatalogUnavailable as error:
+            raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
+        except (NotRunning, EngineAway) as error:
+            raise Failure(str(error), SupervisorExit.START_FAILED) from None
+        except TimeoutError:
+            raise Failure("the supervisor does not answer", SupervisorExit.INTERNAL_ERROR) from None
+        except RemoteError as error:
+            raise Failure(f"the supervisor's answer cannot be read: {error}", SupervisorExit.INTERNAL_ERROR) from None
+
+    return run
+
+
+def resolve(target: str) -> Any:
+    """The object that ``package.module:name`` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def surroundings() -> discovery.Surroundings:
+    """The environment of this process."""
+    return discovery.Surroundings(
+        environment=dict(os.environ), working_directory=os.getcwd(), home=os.path.expanduser("~")
+    )
+
+
+config_option = click.option(
+    "-c", "--config", "config_path", metavar="FILE", help="Configuration file (default: the first foxtrot.toml found)."
+)
+run_dir_option = click.option("--run-dir", "run_dir_path", metavar="DIR", help="Run directory of the supervisor.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+def places(run_dir_path: str | None, config_path: str | None) -> list[str]:
+    """Where the run may be, most likely first."""
+    if run_dir_path is not None:
+        return [os.path.abspath(run_dir_path)]
+    default = run_dir.default_path(os.environ, os.getuid())
+    if config_path is not None:
+        return [config_file.configured_run_dir(config_path) or default]
+    found = discovery.find_config(surroundings(), os.path.isfile)
+    with contextlib.suppress(ConfigInvalid):  # a file that nobody named must not keep a run from being found
+        configured = config_file.configured_run_dir(found) if found is not None else None
+        if configured is not None and configured != default:
+            return [configured, default]
+    return [default]
+
+
+def find_run(run_dir_path: str | None, config_path: str | None, wait_s: float = 0.0) -> str:
+    """The run directory in which a supervisor listens; ends the command with exit code 3 without any."""
+    looked = places(run_dir_path, config_path)
+    deadline = time.monotonic() + wait_s
+    while True:
+        for place in looked:
+            try:
+                if is_running(place):
+                    return place
+            except ValueError as error:  # too long for a socket's path
+                raise Failure(str(error), SupervisorExit.START_FAILED) from None
+        if time.monotonic() >= deadline:
+            raise Failure(
+                f"no supervisor is running (looked in {', '.join(looked)}); --run-dir or -c names another place",
+                SupervisorExit.START_FAILED,
+            )
+        time.sleep(WAIT_POLL_S)
+
+
+def ask(place: str, request: Request, timeout_s: float | None) -> dict[str, Any]:
+    """The supervisor's answer; its refusal ends the command with exit code 1."""
+    with ControlClient(place) as client:
+        reply: Reply = client.request(request, timeout_s)
+    if reply.error:
+        raise Failure(reply.error, SupervisorExit.INTERNAL_ERROR)
+    return reply.data

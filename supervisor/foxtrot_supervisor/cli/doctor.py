@@ -1,0 +1,88 @@
+"""The command `doctor`: asks a running supervisor, looks at its surroundings, prints what is wrong. Decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import msgspec
+
+from foxtrot_protocol.control import Reply, StatusRequest
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.cli.common import config_option, emit, find_run, json_option, known_errors, run_dir_option
+from foxtrot_supervisor.client.control_client import ControlClient
+from foxtrot_supervisor.report.diagnosis import Surroundings, diagnose, report_lines
+
+__all__ = ["ANSWER_S", "doctor", "surroundings_of"]
+
+ANSWER_S = 10.0
+
+
+@click.command()
+@config_option
+@run_dir_option
+@json_option
+def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """What is wrong with a running supervisor: leaks, losses, failing handlers, room.
+
+    Exit code 0: nothing that needs anybody; 8: something does.
+
+    \b
+    foxtrot-supervisor doctor
+    foxtrot-supervisor doctor --json | jq '.findings[]'
+    """
+
+    def look() -> int:
+        place = find_run(run_dir_path, config_path)
+        with ControlClient(place) as client:
+            reply: Reply = client.request(StatusRequest(), ANSWER_S)
+        status = reply.data
+        around = surroundings_of(status)
+        findings = diagnose(status, around)
+        healthy = all(finding.severity != "bad" for finding in findings)
+        if as_json:
+            emit(
+                {
+                    "healthy": healthy,
+                    "findings": [msgspec.structs.asdict(finding) for finding in findings],
+                    "disk_free_bytes": around.disk_free_bytes,
+                    "disk_total_bytes": around.disk_total_bytes,
+                    "open_files_max": {str(pid): most for pid, most in around.open_files_max.items()},
+                    "status": status,
+                }
+            )
+        else:
+            for line in report_lines(status, around, findings):
+                click.echo(line)
+        return SupervisorExit.CLEAN if healthy else SupervisorExit.UNHEALTHY
+
+    raise click.exceptions.Exit(int(known_errors(look)()))
+
+
+def surroundings_of(status: dict[str, Any]) -> Surroundings:
+    """The room in the run directory, the limits of each process."""
+    free = total = None
+    with contextlib.suppress(OSError):
+        room = os.statvfs(status["supervisor"]["run_dir"])
+        free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    return Surroundings(free, total, {pid: most for pid in _pids(status) if (most := _open_files_max(pid)) is not None})
+
+
+def _pids(status: dict[str, Any]) -> Iterable[int]:
+    children = [status["engine"], status["nursery"], *status["simulators"], *status["workers"]]
+    yield status["supervisor"]["pid"]
+    for child in children:
+        if child and child["pid"] is not None:
+            yield child["pid"]
+
+
+def _open_files_max(pid: int) -> int | None:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+        for line in limits:
+            if line.startswith("Max open files"):
+                soft = line.split()[3]
+                return int(soft) if soft.isdigit() else None
+    return None

@@ -1,0 +1,41 @@
+"""How `start` shows itself: a live table on a terminal, log lines and a summary at a steady pace elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+from rich.console import Console
+
+from foxtrot_supervisor.cli.live import LiveView
+from foxtrot_supervisor.cli.summary import Summary
+from foxtrot_supervisor.config.schema import LogFormat
+from foxtrot_supervisor.runtime.logs import Logs
+
+__all__ = ["OnSnapshot", "display"]
+
+OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], None]
+
+
+@contextlib.contextmanager
+def display(wanted: Literal["auto", "console", "json"], log_level: str) -> Iterator[tuple[LogFormat, OnSnapshot]]:
+    """(log format to run with, what to call with each status); the live table ends with the context."""
+    if wanted == "auto" and sys.stderr.isatty() and sys.stdout.isatty():
+        with LiveView(Console(stderr=True)) as view:
+            yield "link", view.show
+    else:
+        log_format: LogFormat = "console" if wanted == "auto" else wanted
+        yield log_format, _summary_log(log_format, log_level)
+
+
+def _summary_log(log_format: LogFormat, log_level: str) -> OnSnapshot:
+    summary = Summary()
+    log = Logs(log_level, log_format).log
+
+    def show(status: Mapping[str, Any]) -> None:
+        for event, fields in summary.records(status):
+            log.info(event, **fields)
+
+    return show

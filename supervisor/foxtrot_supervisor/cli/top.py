@@ -1,0 +1,82 @@
+"""The command `top`: looks at a running supervisor again and again. Decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from foxtrot_protocol.control import Reply, StatusRequest
+from foxtrot_supervisor.cli.common import config_option, emit, find_run, known_errors, run_dir_option, say
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+
+__all__ = ["ANSWER_S", "top"]
+
+ANSWER_S = 10.0
+"""How long one look may take: a supervisor that is busy for longer than that has to be shown as silent."""
+
+PIPE_COLUMNS = 140
+"""Width of tables that go into a file or a pipe."""
+
+
+@click.command()
+@click.option("--interval", "interval_s", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="S")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N looks (default: Ctrl-C).")
+@config_option
+@run_dir_option
+@click.option("--json", "as_json", is_flag=True, help="One status object a line, on stdout.")
+def top(interval_s: float, count: int | None, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Live view of everything that runs; ends with the run, or by Ctrl-C.
+
+    \b
+    foxtrot-supervisor top
+    foxtrot-supervisor top --json --interval 5 | jq -c '[.supervisor.state, .engine.events_per_s]'
+    """
+
+    def watch() -> None:
+        place = find_run(run_dir_path, config_path)
+        with _shown(as_json, emit) as show:
+            for look, status in enumerate(_looks(place, interval_s), start=1):
+                show(status)
+                if look == count:
+                    return
+        say("the run has ended")
+
+    with contextlib.suppress(KeyboardInterrupt):
+        known_errors(watch)()
+
+
+def _looks(place: str, interval_s: float) -> Iterator[dict[str, Any]]:
+    """Each status, one every `interval_s` seconds, until the run has ended."""
+    with ControlClient(place) as client:
+        due = time.monotonic()
+        while True:
+            try:
+                reply: Reply = client.request(StatusRequest(), ANSWER_S)
+            except (NotRunning, ConnectionError):
+                return
+            yield reply.data
+            now = time.monotonic()
+            due = max(due + interval_s, now)
+            time.sleep(due - now)
+
+
+@contextlib.contextmanager
+def _shown(as_json: bool, emit: Callable[[object], None]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """What to call with each status."""
+    if as_json:
+        yield emit
+        return
+    live = importlib.import_module("foxtrot_supervisor.cli.live")
+    console_of = importlib.import_module("rich.console").Console
+    if sys.stdout.isatty():
+        with live.LiveView(console_of()) as view:
+            yield view.show
+        return
+    console = console_of(width=PIPE_COLUMNS)
+    yield lambda status: console.print(live.render_status(status, console.width))

@@ -1,0 +1,1 @@
+"""Clients of a running supervisor: operator requests and the stream of events."""

@@ -1,0 +1,57 @@
+"""Which exchanges can be configured, asked of a process of its own.
+
+The supervisor never imports exchange code: a broken adapter must not be able to harm it, not even while
+a configuration is checked. So the catalog is printed by ``python -m foxtrot_workers.adapter.catalog``, and read here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import msgspec
+
+from foxtrot_supervisor.config.check import ExchangeInfo
+
+__all__ = ["CATALOG_BYTES_MAX", "CATALOG_S", "CatalogUnavailable", "decode_catalog", "read_catalog"]
+
+CATALOG_S = 30.0
+"""Longest wait for the catalog: it imports every adapter, third parties' included."""
+
+CATALOG_BYTES_MAX = 4 * 1024 * 1024
+
+_MODULE = "foxtrot_workers.adapter.catalog"
+
+
+class CatalogUnavailable(Exception):
+    """The exchanges could not be listed; the text says why."""
+
+
+def decode_catalog(output: bytes) -> dict[str, ExchangeInfo]:
+    """The catalog as printed; raises `CatalogUnavailable` for anything else."""
+    if len(output) > CATALOG_BYTES_MAX:
+        raise CatalogUnavailable(f"the list of exchanges has more than {CATALOG_BYTES_MAX} bytes")
+    try:
+        return msgspec.json.decode(output, type=dict[str, ExchangeInfo])
+    except (ValueError, RecursionError) as error:
+        raise CatalogUnavailable(f"the list of exchanges cannot be read: {error}") from None
+
+
+def read_catalog(module: str = _MODULE, *, timeout_s: float = CATALOG_S) -> dict[str, ExchangeInfo]:
+    """The exchanges that are installed, by configuration name; raises `CatalogUnavailable`."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise CatalogUnavailable(f"listing the exchanges took more than {timeout_s:g} s") from None
+    except OSError as error:
+        raise CatalogUnavailable(f"listing the exchanges: {error}") from None
+    if done.returncode != 0:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise CatalogUnavailable(f"listing the exchanges ended with {done.returncode}: {last[0]}")
+    return decode_catalog(done.stdout)

@@ -1,0 +1,88 @@
+"""The log of a library: to Python's `logging`, where the application decides what is shown, and as `eLog` events.
+
+Repetition is bounded as in the supervisor's own log. Nothing is configured here: without any logging configuration
+Python shows warnings and errors on stderr, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from foxtrot_protocol.events import EVENT_LOG
+from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine, QueueFull
+from foxtrot_supervisor.runtime.logs import RepeatGate
+
+__all__ = ["LOGGER_NAME", "ApplicationLog", "LogData"]
+
+LOGGER_NAME = "foxtrot"
+
+_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_FIELD_CHARACTERS_MAX = 8000
+"""Traces are among the fields; their ends are what tells."""
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class LogData(Struct, kw_only=True):
+    """Data of an `eLog` event, with the fields of vn.py's."""
+
+    msg: str
+    level: int = logging.INFO
+    """As in `logging`."""
+    gateway_name: str = ""
+    time: datetime.datetime = field(default_factory=_now)
+
+
+class ApplicationLog:
+    """A `foxtrot_protocol.child.ChildLog`. Joined to an engine by `to`, it puts events as well."""
+
+    def __init__(self, level: str) -> None:
+        """Lines below `level` (debug, info, warning, error) are dropped."""
+        self._threshold = _NUMBERS[level]
+        self._logger = logging.getLogger(LOGGER_NAME)
+        self._gate = RepeatGate()
+        self._engine: EventEngine | None = None
+
+    def to(self, engine: EventEngine | None) -> None:
+        """Put an event into `engine` for each line from now on; None: into none."""
+        self._engine = engine
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        self.emit("debug", "", event, fields)
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        self.emit("info", "", event, fields)
+
+    def warning(self, event: str, /, **fields: Any) -> None:
+        self.emit("warning", "", event, fields)
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        self.emit("error", "", event, fields)
+
+    def emit(self, level: str, worker: str, event: str, fields: Mapping[str, Any]) -> None:
+        """A line of `worker`, "" for the application's own part."""
+        number = _NUMBERS.get(level, logging.INFO)
+        if number < self._threshold:
+            return
+        held_back = self._gate.admit(event, worker, time.monotonic())
+        if held_back is None:
+            return
+        words = [event, *([f"worker={worker}"] if worker else [])]
+        words += [f"{key}={str(value)[-_FIELD_CHARACTERS_MAX:]}" for key, value in fields.items()]
+        if held_back:
+            words.append(f"held_back={held_back}")
+        text = " ".join(words)
+        self._logger.log(number, "%s", text)
+        engine = self._engine
+        if engine is not None:
+            with contextlib.suppress(QueueFull):  # a log of what goes wrong must not go wrong itself; it was logged
+                engine.put(Event(EVENT_LOG, LogData(msg=text, level=number, gateway_name=worker)))

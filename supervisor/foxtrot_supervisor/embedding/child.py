@@ -1,0 +1,163 @@
+"""The supervisor as a child of an application: started, heard, signalled, reaped. Lives on an event loop.
+
+Started by `subprocess`, which is safe from any thread of any program, and without the parent-death signal, which
+follows the starting thread; how the child knows that its parent is gone: `embedded_main`. The application's own child
+watching is respected: the child is waited for by its pidfd, and whoever takes its status first may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.embedding.errors import SupervisorFailed
+from foxtrot_supervisor.embedding.wire import ORDER_NAME, News, NewsReader, StartOrder, encode_order
+from foxtrot_supervisor.runtime.processes.processes import ExitStatus
+from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.runtime.run_dir import RunDir
+
+__all__ = ["SupervisorChild", "write_order"]
+
+_CODE = """
+import json, sys
+with open(sys.argv[1] + "/application.json", "rb") as file:
+    sys.path[:] = json.load(file)["sys_path"]
+from foxtrot_supervisor.embedding.child_main import main
+main(sys.argv[1])
+"""
+
+_CHUNK_BYTES = 64 * 1024
+
+
+def write_order(path: str, order: StartOrder) -> None:
+    """Put `order` into the run directory `path`, in the place of an earlier one at once."""
+    name = os.path.join(path, ORDER_NAME)
+    # of a name that is removed with the run, should we be killed before the renaming
+    beside = os.path.join(path, "order.ipc")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(encode_order(order))
+    os.replace(beside, name)
+
+
+class SupervisorChild:
+    """One supervisor process, from its start until it was reaped.
+
+    `on_news` gets what it tells; `on_death` its exit status, once, after all its news.
+    """
+
+    def __init__(
+        self,
+        run_dir: RunDir,
+        config: FoxtrotConfig,
+        *,
+        log_level: str,
+        targets: Targets,
+        incarnations_before: int,
+        on_news: Callable[[News], None],
+        on_death: Callable[[ExitStatus], None],
+    ) -> None:
+        """Start it; raises `SupervisorFailed`."""
+        self._loop = asyncio.get_running_loop()
+        self._on_news = on_news
+        self._on_death = on_death
+        self._reader = NewsReader()
+        self._news, news_end = os.pipe()
+        lifeline_end, self._lifeline = os.pipe()
+        self.order = StartOrder(
+            sys_path=[entry or os.getcwd() for entry in sys.path],
+            config=config,
+            run_id=run_dir.run_id,
+            application_pid=os.getpid(),
+            directory=run_dir.directory,
+            lock=run_dir.lock,
+            news=news_end,
+            log_level=log_level,
+            incarnations_before=incarnations_before,
+            targets=targets,
+        )
+        try:
+            write_order(run_dir.path, self.order)
+            self._process = subprocess.Popen(
+                # -P: nothing of the working directory may take the place of a module
+                [sys.executable, "-P", "-c", _CODE, run_dir.path],
+                stdin=lifeline_end,
+                pass_fds=(run_dir.directory, run_dir.lock, news_end),
+                env={**os.environ, RUN_ID_VARIABLE: run_dir.run_id},
+                start_new_session=True,
+            )
+            self.pid = self._process.pid
+            self._pidfd = os.pidfd_open(self.pid)
+        except OSError as error:
+            os.close(self._news)
+            os.close(self._lifeline)
+            raise SupervisorFailed(f"the supervisor cannot be started: {error.strerror or error}") from None
+        finally:
+            os.close(news_end)
+            os.close(lifeline_end)
+        os.set_blocking(self._news, False)
+        self._loop.add_reader(self._news, self._hear)
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal; nothing once it is dead."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def close(self) -> None:
+        """Let go of it, dead or not. Ends a supervisor that lives: its application is gone, for all it knows."""
+        for descriptor in (self._news, self._pidfd):
+            if descriptor >= 0:
+                self._loop.remove_reader(descriptor)
+        self.forget()
+
+    def forget(self) -> None:
+        """Close what is open: all that a forked copy of this process may do."""
+        for descriptor in (self._news, self._pidfd, self._lifeline):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._news = self._pidfd = self._lifeline = -1
+
+    def _hear(self) -> bool:
+        """Take the news that is at hand; False at the end of it."""
+        with contextlib.suppress(BlockingIOError):
+            while self._news >= 0:
+                data = os.read(self._news, _CHUNK_BYTES)
+                try:
+                    heard = self._reader.feed(data)
+                except MalformedMessage:
+                    data = b""  # whatever that is, it is no supervisor of ours
+                    heard = []
+                for news in heard:
+                    self._on_news(news)
+                if not data:
+                    self._loop.remove_reader(self._news)
+                    os.close(self._news)
+                    self._news = -1
+        return self._news >= 0
+
+    def _ended(self) -> None:
+        try:
+            result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:  # somebody else in this process has taken its status
+            status = ExitStatus(None, None)
+        else:
+            if result is None:
+                return
+            exited = result.si_code == os.CLD_EXITED
+            status = ExitStatus(result.si_status, None) if exited else ExitStatus(None, result.si_status)
+        self._process.returncode = status.exit_code or 0  # so that subprocess does not look for it
+        self._hear()
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self._on_death(status)

@@ -1,0 +1,389 @@
+"""The library: supervised feeds inside an application, whose process is the engine.
+
+::
+
+    with Supervisor("foxtrot.toml") as supervisor:
+        supervisor.event_engine.register("eMarketTrade.", print)
+        supervisor.wait_ready(30)
+        ...
+
+Everything that has to wait or to turn lives on threads and in processes of its own: signal handlers, event loop,
+logging, working directory and module search path of the application are left as they are. When the application ends,
+whatever it ends of, everything it started ends too.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    Request,
+    RestartRequest,
+    StatusRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+from foxtrot_protocol.errors import RemoteError
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.config.check import ConfigInvalid, ExchangeInfo, check_document, default_config
+from foxtrot_supervisor.config.exchanges import read_catalog
+from foxtrot_supervisor.config.load import load_config
+from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.core.child_specs import Targets, engine_settings
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.embedding.application_log import ApplicationLog
+from foxtrot_supervisor.embedding.embedding import Embedding, EmbeddingOptions
+from foxtrot_supervisor.embedding.end_report import EndReport
+from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
+from foxtrot_supervisor.engine.bus.event_engine import EventEngine
+from foxtrot_supervisor.engine.process import load_handlers, make_engine
+from foxtrot_supervisor.runtime.processes.processes import start_ticks_of_this_process
+from foxtrot_supervisor.runtime.recovery import recover
+from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+
+__all__ = ["READY_S", "REQUEST_S", "START_S", "Config", "Supervisor", "read_config"]
+
+Config = FoxtrotConfig | dict[str, Any] | str | os.PathLike[str] | None
+"""A configuration, the same as a dictionary (as TOML has it), a file's path, or None: a simulated exchange."""
+
+START_S = 60.0
+"""How long `start` waits for the supervisor's first word: it is a Python process that has to import its parts."""
+
+READY_S = 60.0
+REQUEST_S = 30.0
+
+END_MARGIN_S = 15.0
+"""How long `stop` waits beyond its time for what it killed, and for what is at hand."""
+
+POLL_S = 0.05
+
+_SETTLED = frozenset({State.RUNNING.value, State.EXITED.value, State.FATAL.value, State.LOST.value})
+
+
+class Supervisor:
+    """Supervised feeds for this application; a context manager, or `start` and `stop`. Used for one start and one stop.
+
+    `event_engine`: the application's own, left running at the end; without one the supervisor has its own. `run_dir`:
+    where this run lives, each its own (default: the configuration's, else as the command line's). `log_level` of what
+    goes to the logger "foxtrot" and into `eLog` events. `on_phase(phase, cause)` is called when the supervisor has
+    died ("down"), serves again ("up"), is given up ("failed") or everything has ended ("stopped").
+
+    Methods may be called from any thread; those that wait say how long at most. In handlers do not wait: what is
+    waited for needs their thread.
+    """
+
+    def __init__(
+        self,
+        config: Config = None,
+        *,
+        event_engine: EventEngine | None = None,
+        run_dir: str | os.PathLike[str] | None = None,
+        log_level: str = "info",
+        on_phase: Callable[[str, str], None] | None = None,
+        targets: Targets | None = None,
+    ) -> None:
+        """Read and check `config`; raises `ConfigInvalid` with every mistake. Starts nothing.
+
+        Raises `TypeError` for an `event_engine` that is not ours: vn.py's gets its events through the gateway.
+        `targets`: what the supervisor's children run (tests).
+        """
+        given: object = event_engine
+        if given is not None and not isinstance(given, EventEngine):
+            kind = f"{type(given).__module__}.{type(given).__qualname__}"
+            raise TypeError(f"event_engine is a {kind}, which cannot be fed directly: forward to its put() instead")
+        self.config = read_config(config)
+        self._log = ApplicationLog(log_level)
+        self._own_engine = event_engine is None
+        self._run_dir_path = os.path.abspath(
+            run_dir or self.config.supervisor.run_dir or default_path(os.environ, os.geteuid())
+        )
+        self.event_engine = event_engine or self._make_engine()
+        """Where the market's events come out."""
+        self._on_phase = on_phase
+        self._options = EmbeddingOptions(log_level=log_level, targets=targets or Targets())
+        self._embedding: Embedding | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def run_dir(self) -> str:
+        """Where `foxtrot-supervisor status --run-dir` finds this run."""
+        return self._run_dir_path
+
+    # ---- life
+
+    def start(self) -> Supervisor:
+        """Start the supervisor; returns once it serves, feeds being on their way (`wait_ready` waits for them).
+
+        Raises `AlreadyRunning` or `RunDirRefused` (give another `run_dir`), `HandlerProblem` (a configured handler
+        cannot be used), `SupervisorFailed`. Nothing is left then.
+        """
+        with self._lock:
+            if self._embedding is not None:
+                raise SupervisorFailed("it was started already: make another Supervisor to start again")
+            try:
+                run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process())
+            except (AlreadyRunning, RunDirRefused) as error:
+                error.add_note("another directory is given by Supervisor(..., run_dir=...) or [supervisor] run_dir")
+                raise
+            closers: list[Callable[[], Any]] = []
+            try:
+                recover(run_dir, self._log)
+                for handler in self.config.engine.handlers:
+                    closers += load_handlers(handler, self.event_engine)
+            except BaseException:
+                run_dir.release()
+                raise
+            self._log.to(self.event_engine)
+            embedding = self._embedding = Embedding(
+                self.config,
+                run_dir,
+                self.event_engine,
+                self._log,
+                self._options,
+                own_engine=self._own_engine,
+                closers=closers,
+                on_phase=self._on_phase,
+            )
+            _living.add(embedding)
+            embedding.start()
+        self._wait_for(lambda: embedding.phase != "starting", START_S)
+        if embedding.phase == "starting":
+            embedding.ask_stop(0.0, f"the supervisor said nothing for {START_S:g} s")
+        if embedding.phase != "up":
+            embedding.join(END_MARGIN_S)
+            raise SupervisorFailed(embedding.cause)
+        return self
+
+    def stop(self, timeout_s: float | None = None, *, cause: str = "stop requested") -> EndReport:
+        """Stop everything that was started, and tell how it ended; asked again, the same answer.
+
+        What has not ended after `timeout_s` seconds (default: `shutdown_s` of the configuration) is killed; what
+        cannot be killed is told. From a handler, or a callback, it only asks: the report then is not `finished`.
+        """
+        embedding = self._started()
+        limit_s = self.config.supervisor.shutdown_s if timeout_s is None else timeout_s
+        embedding.ask_stop(limit_s, cause)
+        if not embedding.runs_in(threading.current_thread()):
+            embedding.join(limit_s + END_MARGIN_S)
+        report = embedding.report
+        if report is None:
+            return EndReport(exit_code=0, cause=cause, finished=False)
+        _living.discard(embedding)
+        return report
+
+    def __enter__(self) -> Supervisor:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # ---- looking
+
+    @property
+    def phase(self) -> str:
+        """``new``, ``starting``, ``up``, ``down`` (to be started again), ``failed``, ``stopping`` or ``stopped``."""
+        return "new" if self._embedding is None else self._embedding.phase
+
+    @property
+    def restarts_total(self) -> int:
+        """How often the supervisor was started again."""
+        return 0 if self._embedding is None else self._embedding.restarts_total
+
+    def status(self, timeout_s: float = REQUEST_S) -> dict[str, Any]:
+        """The same as ``foxtrot-supervisor status --json``; raises `RequestFailed` while nobody answers."""
+        data = self._request(StatusRequest(), timeout_s)
+        data["supervisor"]["restarts_total"] = self.restarts_total
+        return data
+
+    def wait_ready(self, timeout_s: float = READY_S) -> dict[str, Any]:
+        """Wait until every feed serves; the status then. Raises `NotReady`, saying what does not serve and why."""
+        embedding = self._started()
+        deadline = time.monotonic() + timeout_s
+        lacking = "the supervisor does not answer"
+        while True:
+            if embedding.phase in ("failed", "stopped"):
+                raise NotReady(embedding.cause)
+            if embedding.phase == "up":
+                try:
+                    status = self.status(max(0.1, deadline - time.monotonic()))
+                except RequestFailed as failure:
+                    lacking = str(failure)
+                else:
+                    if status["supervisor"]["state"] == "running":
+                        return status
+                    lacking = _lacking(status)
+            if time.monotonic() >= deadline:
+                raise NotReady(f"not ready after {timeout_s:g} s: {lacking}")
+            time.sleep(POLL_S)
+
+    # ---- asking
+
+    def subscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
+        """Add symbols to a connection, without reconnecting; also for every later process of it.
+
+        Waits for workers that are on their way, and until the exchange has acknowledged. A connection that was
+        configured without symbols is started with its first ones. Raises `RequestFailed`.
+        """
+        wanted = list(dict.fromkeys(symbols))
+        deadline = time.monotonic() + timeout_s
+        embedding = self._started()
+        with self._lock:
+            first = embedding.is_without_symbols(connection)
+            if first:
+                # first of all remembered: should the supervisor be replaced just now, the next one starts it
+                embedding.remember(connection, wanted, added=True)
+                embedding.order_again(connection, wanted)
+                self._request(ReloadRequest(), timeout_s)
+        if not first:
+            self._await_workers(connection, deadline)
+            self._request(SubscribeRequest(connection, wanted), max(0.1, deadline - time.monotonic()))
+        embedding.remember(connection, wanted, added=True)
+
+    def unsubscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
+        """Remove symbols from a connection, without reconnecting. Raises `RequestFailed`."""
+        self._request(UnsubscribeRequest(connection, list(dict.fromkeys(symbols))), timeout_s)
+        self._started().remember(connection, list(symbols), added=False)
+
+    def restart(self, name: str | None = None, timeout_s: float | None = None) -> None:
+        """Stop and start again: a worker by its name, or the whole supervised part, also after it was given up.
+
+        Waits until that serves; raises `RequestFailed`, or `SupervisorFailed` for the whole.
+        """
+        embedding = self._started()
+        limit_s = self.config.supervisor.shutdown_s if timeout_s is None else timeout_s
+        if name is not None:
+            self._request(RestartRequest(name), limit_s)
+            return
+        if embedding.phase == "stopped":
+            raise SupervisorFailed("it has been stopped: make another Supervisor to start again")
+        before = embedding.restarts_total
+        embedding.ask_restart(limit_s)
+        done = self._wait_for(
+            lambda: embedding.phase in ("up", "failed", "stopped") and embedding.restarts_total > before,
+            limit_s + START_S,
+        )
+        if not done or embedding.phase != "up":
+            raise SupervisorFailed(embedding.cause or "it does not come back")
+
+    # ---- within
+
+    def _make_engine(self) -> EventEngine:
+        return make_engine(engine_settings(self.config.engine, self._run_dir_path, ""), self._log)
+
+    def _started(self) -> Embedding:
+        if self._embedding is None:
+            raise SupervisorFailed("it has not been started: use it in a with statement, or call start()")
+        return self._embedding
+
+    def _wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        with self._started().changed:
+            return self._started().changed.wait_for(condition, timeout_s)
+
+    def _await_workers(self, connection: str, deadline: float) -> None:
+        """Workers of `connection` that are on their way cannot be asked yet: wait for them."""
+        while time.monotonic() < deadline:
+            workers = self.status(max(0.1, deadline - time.monotonic()))["workers"]
+            named = [each for each in workers if connection in (each["name"], each["connection"])]
+            if all(each["state"] in _SETTLED or each["desired"] == "STOPPED" for each in named):
+                return
+            time.sleep(POLL_S)
+
+    def _request(self, request: Request, timeout_s: float) -> dict[str, Any]:
+        """The supervisor's answer; while it is being started again, it is waited for."""
+        embedding = self._started()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = max(0.1, deadline - time.monotonic())
+            try:
+                with ControlClient(self._run_dir_path) as client:
+                    reply = client.request(request, left_s)
+            except NotRunning:
+                if embedding.phase in ("failed", "stopped") or time.monotonic() >= deadline:
+                    raise RequestFailed(embedding.cause or "the supervisor does not answer") from None
+                time.sleep(POLL_S)
+                continue
+            except TimeoutError:
+                raise RequestFailed(f"no answer within {timeout_s:g} s") from None
+            except RemoteError as error:
+                raise RequestFailed(f"the answer cannot be read: {error}") from None
+            if reply.error:
+                raise RequestFailed(reply.error)
+            return reply.data
+
+
+def read_config(config: Config) -> FoxtrotConfig:
+    """`config`, checked; raises `ConfigInvalid` with every mistake. Connections may be without symbols here."""
+    if config is None:
+        return default_config()
+    known = _catalog.cache_info().currsize > 0
+    try:
+        return _read_config(config)
+    except ConfigInvalid:
+        if not known:
+            raise
+        _catalog.cache_clear()  # what was not installed then may be now
+        return _read_config(config)
+
+
+@functools.cache
+def _catalog() -> dict[str, ExchangeInfo]:
+    # it takes a process of its own, half a second: once for all supervisors of this one
+    return read_catalog()
+
+
+def _read_config(config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str]) -> FoxtrotConfig:
+    if isinstance(config, str | os.PathLike):
+        return load_config(os.fspath(config), catalog=_catalog, without_symbols=True)
+    return check_document(
+        config if isinstance(config, dict) else _document(config),
+        source="configuration",
+        folder=os.getcwd(),
+        exchanges=_catalog(),
+        is_file=os.path.isfile,
+        without_symbols=True,
+    )
+
+
+def _document(value: FoxtrotConfig) -> dict[str, Any]:
+    """As TOML would have it: what is None is absent."""
+
+    def pruned(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: pruned(each) for key, each in node.items() if each is not None}
+        return [pruned(each) for each in node] if isinstance(node, list) else node
+
+    document: dict[str, Any] = pruned(msgspec.to_builtins(value))
+    return document
+
+
+def _lacking(status: dict[str, Any]) -> str:
+    """What does not serve, and why."""
+    children = [status["engine"], *status["simulators"], *status["workers"]]
+    lacking = [f"{child['name']} is {child['state']}: {child['cause']}" for child in children]
+    return "; ".join(text for text, child in zip(lacking, children, strict=True) if child["state"] != "RUNNING")
+
+
+# ---- the application's end, and its forked copies
+
+_living: weakref.WeakSet[Embedding] = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    for embedding in list(_living):
+        embedding.forget()
+    _living.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,1 @@
+"""The engine process: receives events, merges them, and calls handlers."""

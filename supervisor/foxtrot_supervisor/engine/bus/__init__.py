@@ -1,0 +1,1 @@
+"""The EventEngine: queue, dispatch, handlers and their owners."""

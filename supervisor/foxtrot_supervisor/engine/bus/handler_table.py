@@ -1,0 +1,289 @@
+"""Where handlers are registered, from any thread, and where the dispatch finds whom to call.
+
+One change of the registry at a time, under a lock. A finalizer, a signal handler or the end of a weakly held object may
+come in where this very thread is in the middle of a change; what they ask for is done right after it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.events import EVENT_TYPES
+from foxtrot_supervisor.engine.bus.handler_registry import (
+    GENERAL,
+    HandlerInfo,
+    HandlerRegistry,
+    HandlerWatcher,
+    OwnerRecord,
+    OwnerWatcher,
+    Registration,
+)
+from foxtrot_supervisor.engine.bus.owner import Owner, OwnerClosed, innermost_owner
+
+__all__ = ["ROUTES_MAX", "HandlerDesk"]
+
+ROUTES_MAX = 100_000
+"""Types, and combinations of type, symbol and exchange, whose handlers are remembered."""
+
+AnyHandler = Callable[[Any], Any]
+
+
+class HandlerDesk:
+    """The handlers and owners of one EventEngine.
+
+    `routes`: whom to call for an event type. `market_routes`: whom to call, and under which name, for market data of a
+    kind, symbol and exchange. Both hold what has been asked for since the last change; look there first, then
+    call `route` and `market_route`.
+    """
+
+    def __init__(self, log: ChildLog) -> None:
+        self._log = log
+        self._lock = threading.RLock()
+        self._registry = HandlerRegistry()
+        self._changes: deque[Callable[[], None]] = deque()
+        self._changing = False
+        self.routes: dict[str, tuple[Registration, ...]] = {}
+        self.market_routes: dict[tuple[type, str, str], tuple[tuple[str, Registration], ...]] = {}
+
+    # ---- handlers; `type` may be GENERAL
+
+    def register(
+        self,
+        type: str,  # noqa: A002 - vn.py's name
+        handler: AnyHandler,
+        *,
+        owner: object = None,
+        weak: bool = False,
+    ) -> None:
+        """`EventEngine.register`."""
+        if not callable(handler):
+            raise TypeError(f"a handler must be callable, not {handler!r}")
+        if inspect.iscoroutinefunction(handler):
+            raise TypeError(f"a handler is called, not awaited: {handler!r} is a coroutine function")
+        weakly = weak or (isinstance(handler, MethodType) and handler.__self__ is owner)
+
+        def add() -> None:
+            record = self._record_of(owner)
+            self._registry.add(type, handler, record, self._when_collected if weakly else None)
+
+        self._change(add)
+
+    def unregister(self, type: str, handler: AnyHandler) -> None:  # noqa: A002 - vn.py's name
+        """`EventEngine.unregister`."""
+
+        def remove() -> None:
+            registration = self._registry.find(type, handler)
+            if registration is not None:
+                self._registry.remove(registration)
+
+        self._change(remove)
+
+    def clear(self) -> None:
+        """Forget every handler."""
+        self._change(self._registry.clear)
+
+    def suspend(self, registration: Registration) -> None:
+        """Call it no more until it is revived."""
+        self._change(registration.suspend)
+
+    def revive(self, type: str, handler: AnyHandler) -> bool:  # noqa: A002 - vn.py's name
+        """Undo `suspend`; False if there is nothing to undo."""
+        with self._lock:
+            registration = self._registry.find(type, handler)
+            if registration is None or not registration.suspended:
+                return False
+            self._change(registration.resume)
+            return True
+
+    def count(self) -> int:
+        """How many registrations there are."""
+        with self._lock:
+            return len(self._registry)
+
+    def calls_total(self) -> int:
+        """Calls of all handlers, of those that are gone, too."""
+        with self._lock:
+            return self._registry.calls_total
+
+    def infos(self) -> list[HandlerInfo]:
+        """Every registration."""
+        with self._lock:
+            return [registration.info() for registration in self._registry]
+
+    def worst(self, count: int) -> list[HandlerInfo]:
+        """The `count` registrations that most need looking at."""
+        with self._lock:
+            return [registration.info() for registration in self._registry.worst(count)]
+
+    # ---- watchers
+
+    def watch_handlers(self, event_class: str, watcher: HandlerWatcher) -> None:
+        """`EventEngine.watch_handlers`."""
+        self._change(lambda: self._registry.watch(event_class, watcher))
+
+    def watch_owners(self, watcher: OwnerWatcher) -> None:
+        """`EventEngine.watch_owners`."""
+        self._change(lambda: self._registry.watch_owners(watcher))
+
+    def forget_watcher(self, watcher: Callable[..., None]) -> None:
+        """`EventEngine.forget_watcher`."""
+        self._change(lambda: self._registry.forget_watcher(watcher))
+
+    # ---- owners
+
+    def owner(self, who: object) -> Owner:
+        """`EventEngine.owner`."""
+        if isinstance(who, Owner):
+            return who
+        opened: list[Owner] = []
+
+        def open_it() -> None:
+            if isinstance(who, str):
+                opened.append(self._named(who))
+            else:
+                opened.append(Owner(self, self._of_object(who)))
+
+        self._change(open_it)
+        if not opened:
+            raise RuntimeError("an owner cannot be opened by a finalizer in the middle of another change")
+        return opened[0]
+
+    def owners(self) -> list[str]:
+        """The names of those that are open."""
+        with self._lock:
+            return [record.name for record in self._registry.owners()]
+
+    def close_owner(self, record: OwnerRecord) -> int:
+        """Close it; returns how many registrations ended."""
+        ended: list[int] = [0]
+
+        def close_it() -> None:
+            ended[0] = self._registry.close(record)
+
+        self._change(close_it)
+        return ended[0]
+
+    # ---- routes
+
+    def route(self, type: str) -> tuple[Registration, ...]:  # noqa: A002 - vn.py's name
+        """Whom to call for an event of `type`, in this order."""
+        with self._lock:
+            route = self._registry.of(type) + self._registry.of(GENERAL)
+            if len(self.routes) >= ROUTES_MAX:
+                self.routes.clear()
+            self.routes[type] = route
+        return route
+
+    def market_route(self, key: tuple[type, str, str]) -> tuple[tuple[str, Registration], ...]:
+        """Whom to call, under which name, for market data of this kind, symbol and exchange, in this order."""
+        kind, symbol, exchange = key
+        name = EVENT_TYPES[kind]
+        full_name = f"{name}{symbol}.{exchange}"
+        with self._lock:
+            of = self._registry.of
+            parts = ((name, of(name)), (full_name, of(full_name)), (name, of(GENERAL)))
+            route = tuple((part_name, registration) for part_name, part in parts for registration in part)
+            if len(self.market_routes) >= ROUTES_MAX:
+                self.market_routes.clear()
+            self.market_routes[key] = route
+        return route
+
+    # ---- changes
+
+    def _change(self, change: Callable[[], None]) -> None:
+        with self._lock:
+            self._changes.append(change)
+            if self._changing:
+                return  # it is this thread, in the middle of another change
+            error: Exception | None = None
+            while self._changes:
+                self._changing = True
+                try:
+                    self._changes.popleft()()
+                except Exception as reason:
+                    error = error or reason
+                finally:
+                    self._changing = False
+            self.routes.clear()
+            self.market_routes.clear()
+            if error is not None:
+                raise error
+
+    def _record_of(self, owner: object) -> OwnerRecord | None:
+        if owner is None:
+            owner = innermost_owner(self)
+            if owner is None:
+                return None
+        if isinstance(owner, Owner):
+            if not owner.belongs_to(self):
+                raise ValueError(f"{owner!r} is of another engine")
+            if owner.closed:
+                raise OwnerClosed(f"owner {owner.name!r} is closed")
+            return owner.record
+        if isinstance(owner, str):
+            record = self._registry.named(owner)
+            if record is None:
+                record = self._registry.open(OwnerRecord(owner, owner))
+            # who uses the name does not keep an object: it stays open until it is closed
+            record.life = None
+            return record
+        return self._of_object(owner)
+
+    def _named(self, name: str) -> Owner:
+        record = self._registry.named(name)
+        if record is None:
+            record = OwnerRecord(name, name)
+            owner = Owner(self, record)
+            record.life = weakref.ref(owner, self._closer(record))
+            self._registry.open(record)
+            return owner
+        known = None if record.life is None else record.life()
+        return known if isinstance(known, Owner) else Owner(self, record)
+
+    def _of_object(self, owner: object) -> OwnerRecord:
+        record = self._registry.object(owner)
+        if record is None:
+            record = OwnerRecord(id(owner), f"{owner.__class__.__qualname__} object")
+            try:
+                record.life = weakref.ref(owner, self._closer(record))
+            except TypeError:
+                raise TypeError(f"{owner!r} cannot be an owner: it cannot be referred to weakly") from None
+            self._registry.open(record)
+        return record
+
+    # ---- what goes by itself; nothing of it may keep the desk
+
+    @property
+    def _when_collected(self) -> Callable[[Registration], None]:
+        here = weakref.ref(self)
+
+        def collected(registration: Registration) -> None:
+            desk = here()
+            if desk is not None:
+                desk._change(lambda: desk._registry.remove(registration))
+
+        return collected
+
+    def _closer(self, record: OwnerRecord) -> Callable[[object], None]:
+        here = weakref.ref(self)
+
+        def collected(life: object) -> None:
+            desk = here()
+            if desk is not None:
+                desk._change(lambda: desk._close_collected(record, life))
+
+        return collected
+
+    def _close_collected(self, record: OwnerRecord, life: object) -> None:
+        if record.life is not life:
+            return  # it has been made independent of that object
+        ended = self._registry.close(record)
+        if ended:
+            self._log.info("owner_collected", owner=record.name, handlers=ended)

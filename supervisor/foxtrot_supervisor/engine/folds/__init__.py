@@ -1,0 +1,1 @@
+"""Ticks and bars, folded from other events."""

@@ -1,0 +1,287 @@
+"""What makes a process the engine of a run: its EventEngine fed with the workers' batches, its word to the supervisor.
+
+The same for the engine process (`engine_process`) and for an application that is its own engine (`embedded`).
+Lives on an event loop: answers the supervisor, serves live events, watches for slow handlers. The dispatch thread of
+the EventEngine reads the data plane and calls handlers. So a handler that blocks delays events and nothing else: the
+heartbeat goes on and the supervisor knows what is going on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import zmq
+
+from foxtrot_protocol.child import ChildContext, ChildLog
+from foxtrot_protocol.commands import (
+    BooksWanted,
+    Drained,
+    Fenced,
+    HandlerFigures,
+    Heartbeat,
+    HoleFound,
+    Stop,
+    ToChild,
+    WorkerChanged,
+)
+from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
+from foxtrot_protocol.ring_layout import RingFigures
+from foxtrot_protocol.spec import EngineSettings
+from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
+from foxtrot_supervisor.engine.bus.handler_registry import HandlerInfo
+from foxtrot_supervisor.engine.bus.watch import LOOK_S
+from foxtrot_supervisor.engine.delivery.merge import FoundHole
+from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.engine.folds.folds import MarketFolds
+from foxtrot_supervisor.engine.leaks.monitor import LeakMonitor, leak_text
+from foxtrot_supervisor.engine.tap import EventTap
+
+__all__ = ["DispatchEnded", "DispatchWatch", "EngineHost"]
+
+RECENT_COUNT = 5
+"""Latest events shown to people, one of each type at a time."""
+
+
+LEAK_SAMPLES_LEAST = 24
+"""Times the pace of looking: how long to look before growth is judged; two minutes by default."""
+
+HANDLERS_SHOWN = 30
+OWNERS_SHOWN = 100
+LEAKS_SHOWN = 20
+"""What a heartbeat holds of each at most."""
+
+NAME_CHARACTERS_MAX = 200
+LEAK_CHARACTERS_MAX = 2000
+"""Of each text in it: a handler's name may be the representation of anything, and a heartbeat has to arrive."""
+
+OWNERS_OF_HANDLER_MAX = 10
+
+BOOKS_PER_MESSAGE = 500
+"""Symbols that are asked for in one message."""
+
+
+class DispatchEnded(Exception):
+    """The dispatch thread has died: an engine that looks alive and delivers nothing must not go on."""
+
+
+class EngineHost:
+    """Receiver, tap of live events and watch of one EventEngine, and the engine's part of the control plane.
+
+    Made on the event loop it lives on. `serve` joins it to a supervisor, and to the next one if that dies;
+    `on_stop` gets the grace in seconds when the supervisor asks the engine to end. `close` after the
+    dispatch thread has let go of `receiver`.
+    """
+
+    def __init__(
+        self,
+        engine: EventEngine,
+        settings: EngineSettings,
+        zmq_context: zmq.Context[zmq.Socket[bytes]],
+        run_dir: str,
+        log: ChildLog,
+        on_stop: Callable[[float], None],
+        on_command: Callable[[ToChild], None] | None = None,
+    ) -> None:
+        """`on_command` gets every command before it is obeyed."""
+        self._listener = on_command
+        self._engine = engine
+        self._on_stop = on_stop
+        self._loop = asyncio.get_running_loop()
+        self._context: ChildContext | None = None
+        self._stopping = False
+        self._recent: deque[str] = deque(maxlen=RECENT_COUNT)
+        self.tap = EventTap(settings.tap_path)
+        self.receiver = EventReceiver(
+            zmq_context,
+            settings.data_endpoint,
+            settings.numbers,
+            engine,
+            log,
+            self.tap.offer,
+            run_dir=run_dir,
+            on_drained=self._drained_soon,
+            on_hole=self._hole_soon,
+            on_books=self._books_soon,
+        )
+        self.watch = DispatchWatch(engine)
+        self._folds = MarketFolds(
+            engine,
+            ticks=None if settings.ticks == "off" else settings.ticks,
+            tick_interval_s=settings.tick_interval_s,
+            intervals=settings.bars_from_trades,
+            origin=lambda: self.receiver.origin,
+        )
+        self._leaks: LeakMonitor | None = None
+        if settings.leak_sample_s:
+            self._leaks = LeakMonitor(
+                engine,
+                sample_s=settings.leak_sample_s,
+                least_s=LEAK_SAMPLES_LEAST * settings.leak_sample_s,
+                loops=(self._loop,),
+                log=log,
+            )
+
+    def withdraw(self) -> None:
+        """Take out of the EventEngine what was registered here; other handlers stay. Twice is allowed."""
+        self._folds.close()
+        if self._leaks is not None:
+            self._leaks.close()
+
+    # ---- the control plane
+
+    def serve(self, context: ChildContext) -> None:
+        """Answer the supervisor behind `context` from now on; commands that came before are handled now."""
+        self._context = context
+        self._stopping = False
+        context.heartbeat_from(self.fill)
+        context.on_command(self.on_command)
+
+    def part(self) -> None:
+        """That supervisor is gone; the receiver works on."""
+        self._context = None
+
+    def on_command(self, command: ToChild) -> None:
+        """What the supervisor says."""
+        if self._listener is not None:
+            self._listener(command)
+        if isinstance(command, Stop):
+            self._stopping = True
+            self._on_stop(command.grace_s)
+        elif isinstance(command, Fenced):
+            self.receiver.fence(command.worker, command.incarnation)
+        elif isinstance(command, WorkerChanged) and not self._stopping:
+            self._engine.put(Event(EVENT_WORKER, msgspec.convert(command, WorkerStatus, from_attributes=True)))
+
+    def fill(self, heartbeat: Heartbeat) -> Heartbeat:
+        """The engine's figures, in the heartbeat."""
+        engine, receiver, folds = self._engine, self.receiver, self._folds.figures()
+        leaks = [] if self._leaks is None else list(self._leaks.found)[-LEAKS_SHOWN:]
+        _note_recent(receiver.last_event, self._recent)
+        return msgspec.structs.replace(
+            heartbeat,
+            events_total=receiver.events_total,
+            rejected_total=receiver.malformed_total,
+            dropped_total=engine.dropped_total,
+            queue_depth=engine.queue_depth(),
+            dispatch_p50_us=engine.dispatch_latency.percentile_us(0.5),
+            dispatch_p99_us=engine.dispatch_latency.percentile_us(0.99),
+            slow_handlers=engine.slow_calls_total,
+            handler_errors_total=engine.handler_errors_total,
+            redelivered_total=receiver.redelivered_total,
+            account_violations_total=receiver.violations_total,
+            sources=receiver.accounts(time.monotonic()),
+            recent=list(self._recent),
+            ticks_total=folds.ticks_total,
+            bars_total=folds.bars_total,
+            late_trades_total=folds.late_trades_total,
+            leaks_total=0 if self._leaks is None else self._leaks.leaks_total,
+            leaks=[leak_text(leak)[:LEAK_CHARACTERS_MAX] for leak in leaks],
+            owners=[name[:NAME_CHARACTERS_MAX] for name in engine.owners()[:OWNERS_SHOWN]],
+            handlers=[_figures_of(info) for info in engine.worst_handlers(HANDLERS_SHOWN)],
+        )
+
+    # ---- what the receiver tells, on the dispatch thread
+
+    def _drained_soon(self, ring: RingFigures, path: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended before the dispatch thread
+            self._loop.call_soon_threadsafe(self._tell_drained, ring, path)
+
+    def _hole_soon(self, connection: str, hole: FoundHole) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell_hole, connection, hole)
+
+    def _tell_hole(self, connection: str, hole: FoundHole) -> None:
+        context = self._context
+        if context is not None:
+            context.send(
+                HoleFound(
+                    worker=context.spec.name,
+                    incarnation=context.spec.incarnation,
+                    connection=connection,
+                    symbol=hole.symbol,
+                    stream=hole.stream,
+                    first_id=hole.first_id,
+                    last_id=hole.last_id,
+                    start_ns=hole.start_ns,
+                    end_ns=hole.end_ns,
+                )
+            )
+
+    def _books_soon(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._tell_books, connection, symbols, attempt)
+
+    def _tell_books(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
+        context = self._context
+        if context is not None:
+            for start in range(0, len(symbols), BOOKS_PER_MESSAGE):
+                part = list(symbols[start : start + BOOKS_PER_MESSAGE])
+                context.send(BooksWanted(context.spec.name, context.spec.incarnation, connection, part, attempt))
+
+    def _tell_drained(self, ring: RingFigures, path: str) -> None:
+        # told first: were it removed first and the engine killed, nobody would ever know what was in it
+        context = self._context
+        if context is not None:
+            context.send(
+                Drained(
+                    worker=context.spec.name,
+                    incarnation=context.spec.incarnation,
+                    source=ring.worker,
+                    source_incarnation=ring.incarnation,
+                    committed=ring.committed_events,
+                    applied=ring.applied_events,
+                    lost=ring.lost_events,
+                    redelivered=ring.redelivered_events,
+                    deduplicated=ring.deduplicated_events,
+                )
+            )
+        remove_ring(path)
+
+
+class DispatchWatch:
+    """Sees from outside, at a fixed pace, that the dispatch thread lives, and what is slow in it."""
+
+    def __init__(self, engine: EventEngine) -> None:
+        self._engine = engine
+
+    async def run(self) -> None:
+        """Look until cancelled; raises `DispatchEnded` if there is nothing left to look at."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._engine.is_dispatching():
+                raise DispatchEnded
+            if not self._engine.own_watch:
+                self._engine.look(time.monotonic())
+
+
+def _figures_of(info: HandlerInfo) -> HandlerFigures:
+    return HandlerFigures(
+        info.type[:NAME_CHARACTERS_MAX],
+        info.handler[:NAME_CHARACTERS_MAX],
+        [name[:NAME_CHARACTERS_MAX] for name in info.owners[:OWNERS_OF_HANDLER_MAX]],
+        info.calls,
+        info.p50_us,
+        info.p99_us,
+        info.max_us,
+        info.slow,
+        info.errors,
+        info.suspended,
+    )
+
+
+def _note_recent(event: Any, recent: deque[str]) -> None:
+    if event is None:
+        return
+    name = EVENT_TYPES[type(event)]
+    fields = [
+        f"{field}={getattr(event, field)}"
+        for field in ("price", "size", "side", "bid", "ask", "last", "close", "state")
+        if getattr(event, field, None) is not None
+    ]
+    recent.append(f"{name}{event.symbol}.{event.exchange} {' '.join(fields)}".rstrip())

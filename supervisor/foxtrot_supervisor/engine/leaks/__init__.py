@@ -1,0 +1,1 @@
+"""The leak monitor of the engine process."""

@@ -1,0 +1,145 @@
+"""The engine process: an EventEngine with the user's handlers, made the engine of the run by `engine_host`.
+
+The main thread's event loop answers the supervisor; the dispatch thread reads the data plane and calls handlers.
+What is the process's own is here: setting handlers up, the orderly end, and the end that a handler prevents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from foxtrot_protocol.child import ChildContext, ChildLog
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.spec import EngineSettings, decode_settings
+from foxtrot_supervisor.engine.bus.event_engine import EventEngine
+from foxtrot_supervisor.engine.bus.queue_policy import policies_with
+from foxtrot_supervisor.engine.host import EngineHost
+
+__all__ = ["CLOSE_S", "HandlerProblem", "close_all", "load_handlers", "make_engine", "run"]
+
+CLOSE_S = 5.0
+"""How long the objects that handlers returned may take to close, together."""
+
+
+class HandlerProblem(Exception):
+    """A configured handler cannot be used; says which and why."""
+
+
+async def run(context: ChildContext) -> int:
+    """Start target of the engine process."""
+    settings = decode_settings(context.spec.settings, EngineSettings)
+    engine = make_engine(settings, context.log)
+    stopping: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    def on_stop(grace_s: float) -> None:
+        if not stopping.done():
+            stopping.set_result(time.monotonic() + grace_s)
+
+    host = EngineHost(engine, settings, context.zmq_context, context.spec.run_dir, context.log, on_stop)
+    engine.attach(host.receiver)
+    context.heartbeat_from(host.fill)  # a set-up that takes long must not look like silence
+    closers: list[Callable[[], Any]] = []
+    try:
+        sys.path.insert(0, settings.import_path)
+        for handler in settings.handlers:
+            closers.extend(load_handlers(handler, engine))
+    except HandlerProblem as problem:
+        context.log.error("handler_unusable", reason=str(problem))
+        context.failed(str(problem))
+        host.receiver.close()
+        return ChildExit.CONFIGURATION
+    await host.tap.start()
+    engine.start()
+    host.serve(context)
+    context.ready()
+    watching = asyncio.create_task(host.watch.run(), name="slow-handler-watch")
+    first: set[asyncio.Future[Any]] = {stopping, watching}
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        host.receiver.close()
+        await watching  # raises why: the process ends as a crash and is replaced
+    deadline = stopping.result()
+    watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+    report = await asyncio.to_thread(engine.stop, max(0.1, deadline - time.monotonic() - CLOSE_S))
+    await close_all(closers, context.log, min(deadline, time.monotonic() + CLOSE_S))
+    await host.tap.close(grace_s=1.0)
+    stuck = engine.is_dispatching()
+    if not report.clean:
+        context.log.error(
+            "engine_left_events",
+            queued=int(report),
+            by_class=report.left_by_class,
+            handler=report.stuck_handler,
+            stack=report.stack,
+        )
+    if not stuck:
+        host.receiver.close()
+    host.withdraw()
+    engine.clear_handlers()
+    if stuck:
+        # a handler that never returns: its thread cannot be ended, the process can
+        context.failed("a handler did not return")
+        await asyncio.sleep(0.05)
+        os._exit(ChildExit.CRASH)
+    return ChildExit.CLEAN
+
+
+def make_engine(settings: EngineSettings, log: ChildLog) -> EventEngine:
+    """An EventEngine as it is configured."""
+    return EventEngine(
+        queue_limit=settings.queue_limit,
+        never_drop_limit=settings.never_drop_limit,
+        put_wait_s=settings.put_wait_s,
+        policies=policies_with(block=settings.block, conflate=settings.conflate, never_drop=settings.never_drop),
+        slow_handler_ms=settings.slow_handler_ms,
+        own_watch=False,  # the host looks
+        suspend_after=settings.suspend_after,
+        log=log,
+    )
+
+
+def load_handlers(text: str, engine: EventEngine) -> list[Callable[[], Any]]:
+    """Call the user's ``module:function`` with `engine`; returns the ``close`` of what it returned, if any.
+
+    Raises `HandlerProblem` with a reason that a user understands.
+    """
+    module_name, _, function_name = text.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except Exception as error:
+        raise HandlerProblem(f"handler {text!r} cannot be imported: {_user_error(error)}") from None
+    try:
+        result = function(engine)
+    except Exception as error:
+        raise HandlerProblem(f"handler {text!r} failed when it was set up: {_user_error(error)}") from None
+    close = getattr(result, "close", None)
+    return [close] if callable(close) else []
+
+
+def _user_error(error: Exception) -> str:
+    """Type, text and the innermost place in the user's code."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+async def close_all(closers: list[Callable[[], Any]], log: ChildLog, deadline: float) -> None:
+    """Call each on a thread of its own until `deadline` (monotonic seconds); what fails is logged."""
+    for close in closers:
+        try:
+            async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                await asyncio.to_thread(close)
+        except TimeoutError:
+            log.error("handler_close_timeout", close=repr(close))
+        except Exception as error:
+            log.error("handler_close_failed", close=repr(close), reason=_user_error(error))

@@ -1,0 +1,1 @@
+"""Gateways for vn.py and Foxtrot applications, and a MainEngine."""

@@ -1,0 +1,246 @@
+"""The answer to `status`: one JSON object, put together from records and vital signs. Pure.
+
+Shape: docs/operating.md. Times are seconds; ``at`` is UTC in ISO 8601, worked out from the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, structs
+
+from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
+from foxtrot_supervisor.core.records import ChildRecord, Death
+from foxtrot_supervisor.report.ring_accounts import RingAccount
+from foxtrot_supervisor.telemetry.growth import Growth
+from foxtrot_supervisor.telemetry.vitals import Vitals
+
+__all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "assemble_status"]
+
+STACKS_CHARS_SHOWN = 16 * 1024
+"""Of the latest stacks of each child; all of it went to the log."""
+
+_NO_SOURCE = SourceCounters(0, 0, 0, 0, 0.0, 0.0)
+_NO_VITALS = Vitals()
+
+
+class Moment(Struct, frozen=True):
+    """The same instant on both clocks, in seconds."""
+
+    monotonic: float
+    wall: float
+
+
+class SupervisorFacts(Struct, frozen=True, kw_only=True):
+    """What the supervisor tells of itself."""
+
+    pid: int
+    version: str
+    run_dir: str
+    run_id: str
+    state: str
+    started_at: float
+    strays_killed_total: int
+    rejected_messages_total: int
+    rss_bytes: int
+    open_fds: int
+    tasks: int
+    threads: int
+    growth: Mapping[str, Growth] = {}
+
+
+def assemble_status(
+    facts: SupervisorFacts,
+    records: Mapping[str, ChildRecord],
+    vitals: Mapping[str, Vitals],
+    places: Mapping[str, WorkerPlace],
+    moment: Moment,
+    accounts: Mapping[str, RingAccount] | None = None,
+    backfills: Mapping[str, BackfillFigures] | None = None,
+) -> dict[str, Any]:
+    """The whole status; `records`, `vitals`, `places` and the `accounts` of rings are by child name.
+
+    `backfills` are by the name of the connection.
+    """
+    rings = accounts or {}
+    engine_vitals = vitals.get(ENGINE, _NO_VITALS)
+    sources = engine_vitals.sources()
+    return {
+        "supervisor": {
+            "pid": facts.pid,
+            "version": facts.version,
+            "uptime_s": round(moment.monotonic - facts.started_at, 3),
+            "state": facts.state,
+            "run_dir": facts.run_dir,
+            "run_id": facts.run_id,
+            "strays_killed_total": facts.strays_killed_total,
+            "rejected_messages_total": facts.rejected_messages_total,
+            "rss_bytes": facts.rss_bytes,
+            "open_fds": facts.open_fds,
+            "tasks": facts.tasks,
+            "threads": facts.threads,
+            "growth": _growth(facts.growth),
+        },
+        "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},
+        "simulators": [
+            _child(record, vitals.get(name, _NO_VITALS), moment)
+            for name, record in records.items()
+            if name == SIMULATOR and name not in places
+        ],
+        "nursery": _child(records[NURSERY], vitals.get(NURSERY, _NO_VITALS), moment)
+        if NURSERY in records and NURSERY not in places
+        else {},
+        "workers": [
+            _worker(
+                records[name],
+                vitals.get(name, _NO_VITALS),
+                place,
+                sources.get(name, _NO_SOURCE),
+                rings.get(name),
+                moment,
+            )
+            for name, place in places.items()
+            if name in records
+        ],
+        "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
+    }
+
+
+def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:
+    beat, totals = vitals.latest, vitals.totals()
+    return {
+        **_child(record, vitals, moment),
+        "events_total": totals["events_total"],
+        "events_per_s": round(vitals.events_per_s, 1),
+        "queue_depth": beat.queue_depth if beat else 0,
+        "dispatch_p50_us": beat.dispatch_p50_us if beat else 0.0,
+        "dispatch_p99_us": beat.dispatch_p99_us if beat else 0.0,
+        "slow_handlers": totals["slow_handlers"],
+        "handler_errors_total": totals["handler_errors_total"],
+        "redelivered_total": totals["redelivered_total"],
+        "account_violations_total": totals["account_violations_total"],
+        "rejected_total": totals["rejected_total"],
+        "dropped_total": totals["dropped_total"],
+        "recent": list(beat.recent) if beat else [],
+        "ticks_total": totals["ticks_total"],
+        "bars_total": totals["bars_total"],
+        "late_trades_total": totals["late_trades_total"],
+        "leaks_total": totals["leaks_total"],
+        "leaks": list(beat.leaks) if beat else [],
+        "owners": list(beat.owners) if beat else [],
+        "handlers": [structs.asdict(each) for each in beat.handlers] if beat else [],
+    }
+
+
+def _worker(
+    record: ChildRecord,
+    vitals: Vitals,
+    place: WorkerPlace,
+    source: SourceCounters,
+    ring: RingAccount | None,
+    moment: Moment,
+) -> dict[str, Any]:
+    beat, totals = vitals.latest, vitals.totals()
+    age_s = _data_age_s(beat, vitals, moment)
+    return {
+        **_child(record, vitals, moment),
+        "connection": place.connection.name,
+        "side": place.side,
+        "exchange": place.connection.exchange,
+        "frames_total": totals["frames_total"],
+        "events_total": totals["events_total"],
+        "events_per_s": round(vitals.events_per_s, 1),
+        "rejected_total": totals["rejected_total"],
+        # a ring is exact; without one the latest heartbeats are all that is known
+        "committed_total": ring.committed if ring else totals["committed_total"],
+        "dropped_total": totals["dropped_total"],
+        "applied_total": ring.applied if ring else source.applied_total,
+        "deduplicated_total": ring.deduplicated if ring else source.deduplicated_total,
+        "wins_total": source.wins_total,
+        "gaps_total": source.gaps_total,
+        "lost_total": ring.lost if ring else source.lost_total,
+        "redelivered_total": ring.redelivered if ring else 0,
+        "late_total": source.late_total,
+        "ring_used_bytes": ring.used_bytes if ring else 0,
+        "rings": ring.rings if ring else 0,
+        "latency_p50_us": source.latency_p50_us,
+        "latency_p99_us": source.latency_p99_us,
+        "last_data_age_s": age_s,
+        "budget_waits_total": totals["budget_waits_total"],
+        "budget_refused_total": totals["budget_refused_total"],
+        "budget_unanswered_total": totals["budget_unanswered_total"],
+        "topics": [
+            {"topic": topic.topic, "state": topic.state, "age_s": topic.age_s}
+            for topic in (beat.topics if beat else ())
+        ],
+    }
+
+
+def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:
+    """What every child has."""
+    beat = vitals.latest
+    death = record.last_exit
+    return {
+        "name": record.name,
+        "kind": record.plan.kind,
+        "pid": record.pid,
+        "incarnation": record.incarnation,
+        "state": record.state.value,
+        "desired": record.desired.value,
+        "health": record.health.value if record.health is not None else None,
+        "cause": record.cause,
+        "essential": record.plan.essential,
+        "uptime_s": _since(record.started_at, moment),
+        "ready_s": _since(record.ready_at, moment) if record.pid is not None else None,
+        "retry_in_s": None if record.retry_at is None else round(max(0.0, record.retry_at - moment.monotonic), 3),
+        "restarts_total": record.restarts_total,
+        "rotations_total": record.rotations_total,
+        "rotation": record.rotation,
+        "rotation_reason": record.rotation_reason,
+        "kills_total": record.kills_total,
+        "rung": record.rung,
+        "last_exit": _exit(death, moment) if death is not None else None,
+        "exits": [_exit(each, moment) for each in record.deaths],
+        "stacks": record.stacks[:STACKS_CHARS_SHOWN],
+        "loop_lag_ms": beat.loop_lag_ms if beat else None,
+        "heartbeat_age_s": _since(vitals.heard_at, moment),
+        "rss_bytes": beat.rss_bytes if beat else None,
+        "open_fds": beat.open_fds if beat else None,
+        "tasks": beat.tasks if beat else None,
+        "threads": beat.threads if beat else None,
+        "growth": _growth(vitals.growth.growths),
+    }
+
+
+def _growth(growths: Mapping[str, Growth]) -> dict[str, Any]:
+    return {
+        name: {"verdict": each.verdict, "per_hour": round(each.per_hour, 3), "span_s": round(each.span_s, 1)}
+        for name, each in growths.items()
+    }
+
+
+def _exit(death: Death, moment: Moment) -> dict[str, Any]:
+    at = moment.wall - (moment.monotonic - death.at)
+    return {
+        "incarnation": death.incarnation,
+        "code": death.code,
+        "signal": death.signal,
+        "rung": death.rung,
+        "cause": death.cause,
+        "at": datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def _data_age_s(beat: Heartbeat | None, vitals: Vitals, moment: Moment) -> float | None:
+    """As old as it was when it was told, and as much older as that is ago."""
+    if beat is None or beat.last_data_age_s is None or vitals.heard_at is None:
+        return None
+    return round(beat.last_data_age_s + moment.monotonic - vitals.heard_at, 3)
+
+
+def _since(then: float | None, moment: Moment) -> float | None:
+    return None if then is None else round(max(0.0, moment.monotonic - then), 3)

@@ -1,0 +1,1 @@
+"""The supervisor's shell: event loop, timers, links, signals, run directory, audit."""

@@ -1,0 +1,169 @@
+"""The supervisor's end of the nursery: a unix socket, one request at a time, answered within a limit.
+
+Asking for a child blocks the supervisor for the few milliseconds it takes, on purpose: in between, a child
+that exists but is not yet known could be taken for a stray and killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable
+
+from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_protocol.nursery_wire import (
+    BEAR,
+    BORN,
+    CLONE_SYSCALL,
+    FAILED,
+    HELLO,
+    PING,
+    PONG,
+    QUIT,
+    READY,
+    pack,
+    read_message,
+)
+from foxtrot_supervisor.system.peer_credentials import credentials_of
+
+__all__ = ["BEAR_LIMIT_S", "NurseryFailed", "NurseryLink", "nursery_possible"]
+
+BEAR_LIMIT_S = 0.5
+"""How long the nursery may take to make a child: a hundred times what it needs."""
+
+
+def nursery_possible() -> bool:
+    """Whether this system's clone call is known."""
+    return sys.platform == "linux" and platform.machine() in CLONE_SYSCALL
+
+
+class NurseryFailed(Exception):
+    """The nursery did not make the child; `reason` says why. `alive`: it answered, and may be asked again."""
+
+    def __init__(self, reason: str, *, alive: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.alive = alive
+
+
+class NurseryLink:
+    """Listens for the nursery at `path`. `on_message(kind, payload)`: each HELLO, READY and PONG of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: str, on_message: Callable[[bytes, bytes], None]) -> None:
+        self._loop = loop
+        self._path = path
+        self._on_message = on_message
+        self._expected_pid = 0
+        self._peer: socket.socket | None = None
+        self._ready = False
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self._listener.bind(path)
+        os.chmod(path, 0o600)
+        self._listener.listen(1)
+        self._listener.setblocking(False)
+        loop.add_reader(self._listener, self._accept)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a child can be asked for."""
+        return self._ready
+
+    def expect(self, pid: int) -> None:
+        """From now on only the process `pid` is the nursery."""
+        self.drop()
+        self._expected_pid = pid
+
+    def bear(self, spec: bytes) -> int:
+        """Have a child made that boots with `spec`; its process id. Raises `NurseryFailed`."""
+        peer = self._peer
+        if peer is None or not self._ready:
+            raise NurseryFailed("the nursery is not ready", alive=False)
+        peer.settimeout(BEAR_LIMIT_S)
+        try:
+            peer.sendall(pack(BEAR, spec))
+            while True:
+                kind, payload = read_message(peer.recv)
+                if kind == BORN:
+                    return int(payload)
+                if kind == FAILED:
+                    raise NurseryFailed(payload.decode(errors="replace"), alive=True)
+                if not kind:
+                    raise NurseryFailed("the nursery has gone", alive=False)
+                self._on_message(kind, payload)
+        except (OSError, MalformedMessage, ValueError) as error:
+            self.drop()
+            raise NurseryFailed(f"the nursery did not answer: {error or type(error).__name__}", alive=False) from None
+        finally:
+            if self._peer is peer:
+                peer.setblocking(False)
+
+    def ping(self) -> None:
+        """Ask for a sign of life; it comes as PONG."""
+        self._tell(PING)
+
+    def quit(self) -> None:
+        """Ask the nursery to end."""
+        self._tell(QUIT)
+
+    def drop(self) -> None:
+        """Forget the nursery that is connected."""
+        self._ready = False
+        self._expected_pid = 0
+        if self._peer is not None:
+            self._loop.remove_reader(self._peer)
+            self._peer.close()
+            self._peer = None
+
+    def close(self) -> None:
+        """Stop listening and remove the socket file."""
+        self.drop()
+        if self._listener.fileno() < 0:
+            return
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+    def _tell(self, kind: bytes) -> None:
+        if self._peer is not None:
+            # a full buffer means that it does not read: the missing answer will tell
+            with contextlib.suppress(OSError):
+                self._peer.send(pack(kind))
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:
+            return
+        who = credentials_of(peer)
+        if self._peer is not None or who.pid != self._expected_pid or who.uid != os.getuid():
+            peer.close()
+            return
+        peer.setblocking(False)
+        self._peer = peer
+        self._loop.add_reader(peer, self._readable)
+
+    def _readable(self) -> None:
+        peer = self._peer
+        if peer is None:
+            return
+        # short messages: what has begun to arrive is there within this limit
+        peer.settimeout(BEAR_LIMIT_S)
+        try:
+            kind, payload = read_message(peer.recv)
+        except (OSError, MalformedMessage):
+            kind, payload = b"", b""
+        if not kind:
+            self.drop()
+            return
+        peer.setblocking(False)
+        if kind == READY:
+            self._ready = True
+        if kind in (HELLO, READY, PONG):
+            self._on_message(kind, payload)

@@ -1,0 +1,291 @@
+"""The run directory: private, locked by the one supervisor that uses it, left as it was found.
+
+Who runs here is told by a lock that the kernel releases with its holder (flock), never by a process id in a
+file; what is written into the lock file is only for messages and for the successor of a supervisor that was
+killed: its run id, by which `survivors.end_survivors` recognizes what it left behind.
+
+Only files that a supervisor makes are ever removed (`_OURS`): the directory may be one of the user's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import fnmatch
+import os
+import secrets
+import stat
+import tempfile
+import time
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol import endpoints
+from foxtrot_supervisor.system import procfs
+
+__all__ = ["AlreadyRunning", "Holder", "RunDir", "RunDirRefused", "default_path"]
+
+ACQUIRE_ATTEMPTS_MAX = 10
+"""How often to begin again when the previous holder takes directory or lock away while leaving."""
+
+HELD_BY_NOBODY_S = 1.0
+"""A lock whose holder is not alive is waited for this long: it is still dying, or has just locked and not yet written
+who it is. A killed process's threads, and a child that it was just starting, may outlive it by some milliseconds."""
+
+_LOOK_S = 0.005
+
+LOCK_BYTES_MAX = 4096
+
+_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "application.json", "positions.map", "lock")
+_LOCK = "lock"
+
+
+class AlreadyRunning(Exception):
+    """A supervisor is alive in this directory; `pid` is its process id, 0 if it could not be told."""
+
+    def __init__(self, path: str, pid: int) -> None:
+        super().__init__(f"a supervisor is already running in {path} (pid {pid or 'unknown'})")
+        self.path = path
+        self.pid = pid
+
+
+class RunDirRefused(Exception):
+    """This directory is not safe to use, or cannot be made; `reason` says why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"run directory {path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class Holder(Struct, frozen=True):
+    """Who holds, or held, the lock; `start_ticks`: when it started, in clock ticks after boot."""
+
+    pid: int
+    run_id: str
+    start_ticks: int
+    made_directory: bool
+
+
+class RunDir:
+    """The directory of this run, locked. Make it with `RunDir.acquire`, give it up with `release`."""
+
+    def __init__(self, path: str, directory: int, lock: int, holder: Holder, predecessor: Holder | None) -> None:
+        self.path = path
+        self.predecessor = predecessor
+        """A supervisor that held the lock and died without leaving in order, None if there was none."""
+        self.directory = directory
+        self.lock = lock
+        """Descriptors of both, open until `release` or `leave`."""
+        self._holder = holder
+
+    @classmethod
+    def acquire(cls, path: str, start_ticks: int = 0) -> RunDir:
+        """Make `path` if need be and lock it; raises `AlreadyRunning` or `RunDirRefused`.
+
+        `start_ticks`: when this process started (no survivor of this run can be older).
+        """
+        path = os.path.abspath(path)
+        _check_length(path)
+        for _ in range(ACQUIRE_ATTEMPTS_MAX):
+            made = _make(path)
+            directory = _open_private(path)
+            if directory is None:
+                continue
+            lock = _lock_in(directory, path)
+            if lock is None:
+                os.close(directory)
+                continue
+            predecessor = _read_holder(lock)
+            made = made or (predecessor is not None and predecessor.made_directory)
+            holder = Holder(os.getpid(), secrets.token_hex(16), start_ticks, made)
+            _write_holder(lock, holder)
+            return cls(path, directory, lock, holder, predecessor)
+        raise RunDirRefused(path, "it keeps vanishing while it is being locked")
+
+    @classmethod
+    def inherit(cls, path: str, directory: int, lock: int, run_id: str) -> RunDir:
+        """The directory that the process which started this one has locked, by the descriptors it handed on.
+
+        Both hold the lock then, and it is free when both are gone. Raises `RunDirRefused` if they are not these.
+        """
+        holder = _read_holder(lock)
+        if holder is None or holder.run_id != run_id:
+            raise RunDirRefused(path, "it is not locked by the process that started this one")
+        for descriptor in (directory, lock):
+            os.set_inheritable(descriptor, False)
+        return cls(path, directory, lock, holder, None)
+
+    @property
+    def run_id(self) -> str:
+        """Names this run, unlike any other; no secret."""
+        return self._holder.run_id
+
+    def rename_run(self) -> None:
+        """From now on another run of the same process lives here: another `run_id`."""
+        old = self._holder
+        self._holder = Holder(old.pid, secrets.token_hex(16), old.start_ticks, old.made_directory)
+        _write_holder(self.lock, self._holder)
+
+    @property
+    def start_ticks(self) -> int:
+        """When the process that locked it started."""
+        return self._holder.start_ticks
+
+    @property
+    def descriptors(self) -> frozenset[int]:
+        """Open until `release`."""
+        return frozenset((self.directory, self.lock))
+
+    def files(self) -> list[str]:
+        """Names of files of a supervisor in the directory, the lock left out, sorted."""
+        with os.scandir(self.directory) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if entry.name != _LOCK and _is_ours(entry.name) and not entry.is_dir(follow_symlinks=False)
+            )
+
+    def remove(self, name: str) -> None:
+        """Remove one file of ours, if it is there."""
+        assert _is_ours(name), f"not a file of ours: {name}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.directory)
+
+    def remove_files(self) -> list[str]:
+        """Remove all files of a supervisor but the lock; returns their names."""
+        names = self.files()
+        for name in names:
+            self.remove(name)
+        return names
+
+    def leave(self) -> None:
+        """Let go of it and leave everything to the other holder. Nothing if that, or `release`, was done before."""
+        for descriptor in (self.directory, self.lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.directory = self.lock = -1
+
+    def release(self) -> None:
+        """Remove what was made, the directory itself if this or a killed earlier run made it; then unlock. Once."""
+        if self.directory < 0:
+            return
+        self.remove_files()
+        self.remove(_LOCK)
+        if self._holder.made_directory:
+            # not empty: it holds files of others, or a successor's new lock
+            with contextlib.suppress(OSError):
+                os.rmdir(self.path)
+        self.leave()  # whoever waited for this lock sees that its file is gone, and begins again
+
+
+def default_path(environ: Mapping[str, str], uid: int) -> str:
+    """Where a run lives unless told otherwise: ``$XDG_RUNTIME_DIR/foxtrot``, else private under the temporary one."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime):
+        return os.path.join(runtime, "foxtrot")
+    return os.path.join(tempfile.gettempdir(), f"foxtrot-{uid}")
+
+
+def _check_length(path: str) -> None:
+    try:
+        for endpoint in (
+            endpoints.data_endpoint,
+            endpoints.child_control_endpoint,
+            endpoints.operator_path,
+            endpoints.tap_path,
+        ):
+            endpoint(path)
+    except ValueError as error:
+        raise RunDirRefused(path, str(error)) from None
+
+
+def _make(path: str) -> bool:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RunDirRefused(path, f"cannot be made: {error.strerror}") from None
+    return True
+
+
+def _open_private(path: str) -> int | None:
+    """A descriptor of the directory, None if it has vanished meanwhile."""
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = "it is a symbolic link" if os.path.islink(path) else f"cannot be opened: {error.strerror}"
+        raise RunDirRefused(path, reason) from None
+    facts = os.fstat(directory)
+    reason = ""
+    if facts.st_uid != os.geteuid():
+        reason = f"it belongs to uid {facts.st_uid}, not to {os.geteuid()}"
+    elif stat.S_IMODE(facts.st_mode) & 0o077:
+        reason = f"others can enter it (mode {stat.S_IMODE(facts.st_mode):04o}); it must be private: chmod 700"
+    if reason:
+        os.close(directory)
+        raise RunDirRefused(path, reason)
+    return directory
+
+
+def _lock_in(directory: int, path: str) -> int | None:
+    """A descriptor that holds the lock, None if the file was taken away by its holder leaving."""
+    try:
+        lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    except FileNotFoundError:
+        return None  # the directory itself has been removed
+    except OSError as error:
+        os.close(directory)
+        raise RunDirRefused(path, f"its lock cannot be opened: {error.strerror}") from None
+    deadline = time.monotonic() + HELD_BY_NOBODY_S
+    while not _locked(lock):
+        # until the new holder has written its own, a dead predecessor's may still stand there
+        holder = _read_holder(lock)
+        alive = holder is not None and _is_alive(holder.pid)
+        if alive or time.monotonic() >= deadline:
+            os.close(lock)
+            os.close(directory)
+            raise AlreadyRunning(path, holder.pid if holder is not None and alive else 0)
+        time.sleep(_LOOK_S)
+    try:
+        current = os.stat(_LOCK, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        current = None
+    if current is None or not os.path.samestat(current, os.fstat(lock)):
+        os.close(lock)
+        return None
+    return lock
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    facts = procfs.read_facts(pid)
+    return facts is not None and not facts.zombie
+
+
+def _read_holder(lock: int) -> Holder | None:
+    try:
+        return msgspec.json.decode(os.pread(lock, LOCK_BYTES_MAX, 0), type=Holder)
+    except (ValueError, RecursionError):
+        return None  # empty, or not written by us
+
+
+def _write_holder(lock: int, holder: Holder) -> None:
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, msgspec.json.encode(holder) + b"\n", 0)
+
+
+def _is_ours(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _OURS)

@@ -1,0 +1,1197 @@
+"""The loop: gathers inputs, asks the core, performs its effects. Decides nothing, keeps the clock.
+
+`Runner` is the supervisor inside a running event loop; `run_supervisor` is the whole of it: lock, signals,
+loop, audit, everything taken away again.
+
+Everything happens in the main thread's loop: children are started there (the kernel's parent-death signal
+follows the thread), deaths and messages come in there, and a Tick comes no later than the core wants one.
+An exception that nobody expected is a mistake of this program: then every child is SIGKILLed, for a
+supervisor that cannot decide any more must not leave processes to themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+from msgspec import Struct
+
+from foxtrot_protocol import __version__, endpoints
+from foxtrot_protocol.codec import decode_from_child
+from foxtrot_protocol.commands import (
+    Backfilled,
+    BooksWanted,
+    BudgetAsk,
+    BudgetGrant,
+    BudgetSpent,
+    Done,
+    Drained,
+    Failed,
+    Fenced,
+    FromChild,
+    Heartbeat,
+    Hello,
+    HoleFound,
+    Left,
+    Logged,
+    LogRecord,
+    Ready,
+    Resync,
+    RotateWanted,
+    Stop,
+    ToChild,
+    WorkerChanged,
+)
+from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
+from foxtrot_protocol.events import WorkerStatus
+from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
+from foxtrot_protocol.nursery_wire import HELLO, READY
+from foxtrot_protocol.spec import encode_spec
+from foxtrot_supervisor.config.check import ConfigInvalid
+from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
+from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker
+from foxtrot_supervisor.core.coordination.books import turn_of
+from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, Budgets
+from foxtrot_supervisor.core.core import Core, RequestRefused
+from foxtrot_supervisor.core.death_causes import cause_beside_status
+from foxtrot_supervisor.core.effects import (
+    Ask,
+    CapturedStacks,
+    ChildrenChanged,
+    DumpStacks,
+    Effect,
+    Exited,
+    FailureReported,
+    Fence,
+    Finish,
+    HeartbeatReceived,
+    HelloReceived,
+    Input,
+    Publish,
+    ReadyReceived,
+    RestartRequested,
+    RotationWanted,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    StartRequested,
+    StopRequested,
+    Tick,
+)
+from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
+from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX
+from foxtrot_supervisor.engine.delivery.ring_reader import read_figures
+from foxtrot_supervisor.report.ring_accounts import RingAccounts
+from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
+from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
+from foxtrot_supervisor.runtime.child_link import ChildLink
+from foxtrot_supervisor.runtime.control_server import ControlServer
+from foxtrot_supervisor.runtime.logs import Logs
+from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
+from foxtrot_supervisor.runtime.processes.nursery_link import NurseryFailed, NurseryLink, nursery_possible
+from foxtrot_supervisor.runtime.processes.processes import (
+    Child,
+    ExitStatus,
+    Processes,
+    StartFailed,
+    start_ticks_of_this_process,
+)
+from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
+from foxtrot_supervisor.runtime.recovery import recover, tell_what_is_left_in_rings
+from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+from foxtrot_supervisor.runtime.service_state import ServiceState
+from foxtrot_supervisor.runtime.signals import STOP_SIGNALS, SignalInputs
+from foxtrot_supervisor.runtime.systemd import Systemd
+from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
+from foxtrot_supervisor.telemetry.vitals import Vitals
+
+__all__ = [
+    "CRASH_WAIT_S",
+    "FIRST_WORDS_S",
+    "GROWTH_S",
+    "LAST_WORDS_S",
+    "RELOAD_STEPS_MAX",
+    "STRAYS_S",
+    "SWEEP_S",
+    "ZOMBIE_S",
+    "Application",
+    "Runner",
+    "loop_factory",
+    "run_supervisor",
+    "supervise",
+]
+
+SWEEP_S = 2.0
+"""How often strays are looked for without any sign of one."""
+
+GROWTH_S = 5.0
+"""How often the growth of memory, descriptors, threads and tasks is looked at."""
+
+GROWTH_CHILDREN = 64
+"""Children looked at each time, in turn: a slope may cost half a millisecond, and the loop must not be held up."""
+
+ZOMBIE_S = 0.5
+"""How often it is asked whether an orphan that came to us has died."""
+
+SWEEP_SOON_S = 0.1
+"""How soon after a death: orphans arrive together."""
+
+STRAYS_S = 3.0
+"""How long killed strays may take at the end until the audit tells of them."""
+
+LAST_WORDS_S = 0.1
+"""How long after an abnormal exit its connection may take to be read to its end, reason and all."""
+
+FIRST_WORDS_S = 0.02
+"""How long, instead, a child that has not been heard yet may take to be heard after its abnormal exit."""
+
+_LISTEN_S = 0.001
+
+RELOAD_STEPS_MAX = 4
+"""A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
+
+CRASH_WAIT_S = 5.0
+"""How long SIGKILLed children may take after a mistake of this program."""
+
+TIMER_S_MIN = 0.001
+"""What uvloop rounds to no delay at all is no timer for it, and cannot tell when it is due."""
+
+_STRAYS_POLL_S = 0.01
+
+
+class Application(Struct, frozen=True):
+    """The process that started this supervisor and is the engine of the run itself."""
+
+    pid: int
+    pidfd: int
+    """Readable once it is dead. Opened while it was certainly our parent."""
+    lifeline: int
+    """The other end is its alone: at its end it is gone, or has become another program."""
+    call: Callable[[int], None]
+    """Tells it that it is to be the engine, by this incarnation: it then says HELLO."""
+    alive: Callable[[], None]
+    """Tells it that the supervisor's control loop turns."""
+    incarnations_before: int = 0
+    """Incarnations that an earlier supervisor of this application may have used."""
+
+
+class Runner:
+    """One run of the supervisor: `run` once, in the main thread's event loop.
+
+    `run_dir` is held by the caller, who releases it. `on_snapshot` gets `status` (with the last log lines as
+    ``log``) every `snapshot_s` seconds. `targets` replaces what children run (tests). `read_config` reads the
+    configuration again, or raises `ConfigInvalid`; without it nothing can be reloaded. `application`: the engine is
+    this process and no child; it holds the run directory as well, and its files in it are its own. `on_serving` is
+    called once operators are answered.
+    """
+
+    def __init__(
+        self,
+        config: FoxtrotConfig,
+        *,
+        run_dir: RunDir,
+        import_path: str,
+        log_level: str,
+        log_format: LogFormat,
+        duration_s: float | None = None,
+        on_snapshot: Callable[[dict[str, Any]], None] | None = None,
+        snapshot_s: float = 0.5,
+        targets: Targets | None = None,
+        logs: Logs | None = None,
+        systemd: Systemd | None = None,
+        read_config: Callable[[], FoxtrotConfig] | None = None,
+        application: Application | None = None,
+        on_serving: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_serving = on_serving
+        self._config = config
+        self._application = application
+        self._application_gone = False
+        self._read_config = read_config
+        self._run_dir = run_dir
+        self._duration_s = duration_s
+        self._on_snapshot = on_snapshot
+        self._snapshot_s = snapshot_s
+        self._logs = logs or Logs(log_level, log_format)
+        self._log = self._logs.log
+        self._systemd = systemd or Systemd({})
+        around = Surroundings(
+            run_id=run_dir.run_id,
+            run_dir=run_dir.path,
+            parent_pid=os.getpid(),
+            import_path=import_path,
+            log_level=log_level,
+            log_format=log_format,
+            nursery_possible=nursery_possible(),
+            embedded=application is not None,
+        )
+        self._specs = ChildSpecs(config, around, targets or Targets())
+        before = application.incarnations_before if application is not None else 0
+        self._core = Core(self._specs.plans(), config.supervisor, random.random, incarnations_before=before)
+        self._vitals = {name: Vitals() for name in self._core.records}
+        self._growth = GrowthWatch()
+        self._grown_to = 0
+        self._rings = RingAccounts()
+        self._backfills = Backfills(_with_backfill(config))
+        self._budgets = Budgets()
+        self._children: dict[tuple[str, int], Child] = {}
+        self._explained: set[tuple[str, int]] = set()
+        self._dying: dict[tuple[str, int], asyncio.TimerHandle] = {}
+        self._requests = OperatorRequests(self)
+        self._inputs: deque[Input] = deque()
+        self._draining = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._started_at = time.monotonic()
+        self._strays_killed_total = 0
+        self._oom_kills = procfs.oom_kills()
+        self._service = ServiceState(self._start_limit_s(), self._stop_limit_s())
+        self._ended_total = 0
+        self._turns = 0
+        self._broken = False
+        self._nursery: NurseryLink | None = None
+        self._outcome: dict[str, Any] | None = None
+        self._reload: Reload | None = None
+        self.audit: Audit | None = None
+        """What was left behind; None before the end."""
+
+    # ---- outside
+
+    async def run(self) -> int:
+        """Start everything, supervise it until a stop was asked for and everything has ended; the exit code."""
+        loop = self._loop = asyncio.get_running_loop()
+        self._finished: asyncio.Future[int] = loop.create_future()
+        if self._application is None:
+            recover(self._run_dir, self._log)
+        async with contextlib.AsyncExitStack() as stack:
+            self._server = ControlServer(endpoints.operator_path(self._run_dir.path), self._requests.answer)
+            stack.push_async_callback(self._server.close)
+            await self._server.start()
+            self._baseline = take_baseline()  # by now libuv has the spare descriptor that it keeps for full tables
+            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+            stack.callback(context.term)
+            self._processes = Processes(loop, self._run_dir.run_id, self._on_exit)
+            stack.callback(self._processes.close)
+            self._processes.start_guard(self._on_guard_trouble)
+            self._stacks = StackDumps(loop, self._run_dir.path, self._processes, self._on_stacks)
+            stack.callback(self._stacks.close)
+            endpoint = endpoints.child_control_endpoint(self._run_dir.path)
+            self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
+            stack.callback(self._link.close)
+            if self._specs.with_nursery:
+                path = endpoints.nursery_path(self._run_dir.path)
+                self._nursery = NurseryLink(loop, path, self._on_nursery_message)
+                stack.callback(self._nursery.close)
+            if self._application is not None:
+                for descriptor in (self._application.pidfd, self._application.lifeline):
+                    loop.add_reader(descriptor, self._on_application_gone)
+                    stack.callback(loop.remove_reader, descriptor)
+            loop.set_exception_handler(self._on_unexpected)
+            stack.callback(loop.set_exception_handler, None)
+            stack.callback(self._cancel_timers)
+            if self._on_serving is not None:
+                self._on_serving()
+            self._begin()
+            code = await self._finished
+            return await self._wind_up(code, context)
+
+    def request_stop(self, reason: str) -> None:
+        """Stop everything; asked again, SIGKILL everything."""
+        self._put(StopRequested(reason))
+
+    def on_signal(self, name: str) -> None:
+        """A stop signal has come."""
+        self._log.info("signal_received", signal=name)
+        self.request_stop(f"{name} received")
+
+    def on_reload_signal(self, name: str) -> None:
+        """A signal asks for the configuration to be read again."""
+        self._log.info("signal_received", signal=name)
+        self.ask_reload()
+
+    def tell_application(self, level: str, event: str, fields: dict[str, str]) -> None:
+        """A log line, for the application that is the engine; lost while that does not listen."""
+        if hasattr(self, "_link"):
+            rest = {key: value for key, value in fields.items() if key != "worker"}
+            self._to_engine(Logged(fields.get("worker", "supervisor"), level, event, rest))
+
+    @property
+    def application_gone(self) -> bool:
+        """Whether the application that started this supervisor has been seen to be gone."""
+        return self._application_gone
+
+    def status(self) -> dict[str, Any]:
+        """The answer to ``status --json``."""
+        link, loop = getattr(self, "_link", None), getattr(self, "_loop", None)
+        facts = SupervisorFacts(
+            pid=os.getpid(),
+            version=__version__,
+            run_dir=self._run_dir.path,
+            run_id=self._run_dir.run_id,
+            state=self._core.state,
+            started_at=self._started_at,
+            strays_killed_total=self._strays_killed_total,
+            rejected_messages_total=link.rejected_total if link is not None else 0,
+            rss_bytes=procfs.rss_bytes(),
+            open_fds=procfs.open_fds(),
+            tasks=len(asyncio.all_tasks(loop)) if loop is not None else 0,
+            threads=threading.active_count(),
+            growth=self._growth.growths,
+        )
+        moment = Moment(time.monotonic(), time.time())
+        accounts = self._rings.with_open(read_figures(self._run_dir.path))
+        backfills = self._backfills.figures()
+        places = self._specs.places
+        return {
+            **assemble_status(facts, self._core.records, self._vitals, places, moment, accounts, backfills),
+            "budgets": self._budgets.as_list(moment.monotonic),
+        }
+
+    # ---- what operators' requests need (`operator_requests.Run`)
+
+    def record(self, name: str) -> ChildRecord | None:
+        """What is known of a child."""
+        return self._core.records.get(name)
+
+    def workers_named(self, name: str) -> list[str]:
+        """The worker of that name, or all workers of the connection of that name."""
+        return [
+            worker
+            for worker, place in self._specs.places.items()
+            if name in (worker, place.connection.name) and worker in self._core.records
+        ]
+
+    def send(self, name: str, incarnation: int, command: ToChild) -> bool:
+        """A command to a child."""
+        return self._link.send(name, incarnation, command)
+
+    def ask_stop(self, reason: str) -> None:
+        """Begin the final stop, unless it has begun: a second operator does not mean SIGKILL."""
+        if self._core.state not in ("stopping", "stopped"):
+            self.request_stop(reason)
+
+    def ask_restart(self, name: str) -> str:
+        """Begin to replace a child; the reason if that is refused."""
+        try:
+            effects = self._core.handle(RestartRequested(name), time.monotonic())
+        except RequestRefused as refusal:
+            return str(refusal)
+        self._drain(effects)
+        return ""
+
+    def ask_reload(self) -> Reload | str:
+        """Read the configuration again and begin to follow it; every reason why not, one a line, if that cannot be."""
+        refused = self._refuse_reload()
+        if not refused:
+            self._systemd.tell(self._service.reloading())
+            refused = self._begin_reload()
+            if refused:
+                self._systemd.tell(self._service.reloaded())
+        if refused:
+            self._log.error("reload_refused", reason=refused)
+            return refused
+        assert self._reload is not None
+        return self._reload
+
+    def outcome(self) -> dict[str, Any] | None:
+        """How the run ended; None while it lasts."""
+        return self._outcome
+
+    def symbols_changed(self, name: str, symbols: list[str], *, added: bool) -> None:
+        """A worker has changed its subscriptions."""
+        (self._specs.subscribed if added else self._specs.unsubscribed)(name, symbols)
+
+    def restart_limit_s(self) -> float:
+        """How long a replacement may take at most until it serves or has failed."""
+        limits = self._config.supervisor
+        return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s + limits.hello_s + limits.ready_s
+
+    # ---- another configuration
+
+    def _refuse_reload(self) -> str:
+        if self._read_config is None:
+            return "this supervisor was started without a configuration file: there is nothing to read again"
+        if self._reload is not None and self._reload.outcome is None:
+            return "a reload is under way"
+        return ""
+
+    def _begin_reload(self) -> str:
+        """Everything is checked before anything is changed."""
+        assert self._read_config is not None
+        try:
+            config = self._read_config()
+            problems = fixed_problems(self._config.supervisor, config.supervisor)
+            if problems:
+                raise ConfigInvalid("", problems)
+            specs = self._specs.succeeded_by(config)
+            plans = self._core.sided(specs.plans())
+            before = {name: record.incarnation for name, record in self._core.records.items()}
+            old_plans = [record.plan for record in self._core.records.values() if record.desired is Desired.RUNNING]
+            effects = self._core.handle(ChildrenChanged(plans, config.supervisor), time.monotonic())
+        except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
+            return str(refusal)
+        self._config, self._specs = config, specs
+        self._backfills.configure(_with_backfill(config))
+        self._service.adopt(self._start_limit_s(), self._stop_limit_s())
+        changes = changes_between(old_plans, plans)
+        twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
+        limit_s = RELOAD_STEPS_MAX * self.restart_limit_s()
+        self._reload = Reload(changes, twins, before, time.monotonic(), limit_s)
+        for plan in plans:
+            self._vitals.setdefault(plan.name, Vitals())
+        self._log.info("reload", added=changes.added, removed=changes.removed, restarted=changes.restarted)
+        self._later("reload", limit_s, self._look_at_reload)
+        self._drain(effects)
+        return ""
+
+    def _look_at_reload(self) -> None:
+        reload = self._reload
+        stopping = self._core.state in ("stopping", "stopped")
+        if reload is not None and reload.look(self._core.records, time.monotonic(), stopping=stopping):
+            self._drop_timer("reload")
+            self._log.info("reloaded", **reload.outcome or {})
+            self._systemd.tell(self._service.reloaded())
+            self._requests.look()
+
+    def _forget_the_gone(self) -> None:
+        """Children that the core has forgotten."""
+        for name in [name for name in self._vitals if name not in self._core.records]:
+            del self._vitals[name]
+        self._specs.forget(self._core.records)
+
+    # ---- beginning and end
+
+    def _begin(self) -> None:
+        self._log.info(
+            "started", pid=os.getpid(), version=__version__, run_dir=self._run_dir.path, children=list(self._vitals)
+        )
+        if not self._finished.done():  # a signal may have come before anything was started
+            self._put(StartRequested())
+        self._later("sweep", SWEEP_S, self._sweep)
+        self._later("zombies", ZOMBIE_S, self._look_for_zombies)
+        self._later("growth", GROWTH_S, self._look_at_growth)
+        if self._duration_s is not None:
+            self._later("duration", self._duration_s, self._duration_over)
+        if self._on_snapshot is not None:
+            self._later("snapshot", 0.0, self._snapshot)
+        if self._systemd.watchdog_s is not None:
+            self._later("watchdog", 0.0, self._watchdog)
+        if self._application is not None:
+            self._later("alive", 0.0, self._show_alive)
+
+    async def _wind_up(self, code: int, context: zmq.Context[zmq.Socket[bytes]]) -> int:
+        await self._end_strays()
+        self._processes.end_guard()
+        self._stacks.close()
+        self._link.close()
+        if self._nursery is not None:
+            self._nursery.close()
+        context.term()
+        self._cancel_timers()
+        if not self._application_lives:
+            tell_what_is_left_in_rings(self._run_dir.path, "at the end, by no engine", self._log)
+        for name in self._own_files():
+            self._run_dir.remove(name)
+        self.audit = audit(
+            self._baseline,
+            children=self._children_left(),
+            files=self._own_files(),
+            descriptors_allowed=self._server.descriptors | {child.pidfd for child in self._processes.living()},
+            tasks_allowed=self._server.tasks,
+        )
+        if not self.audit.clean and code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED):
+            code = SupervisorExit.LEFTOVER
+        self._outcome = self._describe_end(code, self.audit)
+        rungs = {record.name: record.rung for record in self._core.records.values()}
+        self._log.info("stopped", exit_code=int(code), rungs=rungs, audit=self.audit.as_dict())
+        self._requests.look()
+        await self._server.settle()
+        return int(code)
+
+    def _own_files(self) -> list[str]:
+        """Files of the run that may go now, the operators' socket left out: the last of them is answered over it."""
+        kept = {os.path.basename(endpoints.operator_path(self._run_dir.path))}
+        if self._application_lives:
+            return [name for name in self._run_dir.files() if name not in kept and name.startswith("stacks-")]
+        return [name for name in self._run_dir.files() if name not in kept]
+
+    def _describe_end(self, code: int, result: Audit) -> dict[str, Any]:
+        return {
+            "exit_code": int(code),
+            "children": [
+                {
+                    "name": record.name,
+                    "incarnation": record.incarnation,
+                    "state": record.state.value,
+                    "rung": record.rung,
+                    "exit_code": record.last_exit.code if record.last_exit else None,
+                    "signal": record.last_exit.signal if record.last_exit else None,
+                    "cause": record.cause,
+                }
+                for record in self._core.records.values()
+            ],
+            "audit": result.as_dict(),
+        }
+
+    async def _end_strays(self) -> None:
+        """A killed stray's own children become ours only then: look until there are none."""
+        deadline = time.monotonic() + STRAYS_S
+        self._sweep()
+        while self._processes.strays_left() and time.monotonic() < deadline:
+            await asyncio.sleep(_STRAYS_POLL_S)
+            self._sweep()
+
+    def _children_left(self) -> list[str]:
+        left = [f"{child.pid} {child.name}" for child in self._processes.living()]
+        left += [f"{pid} stray" for pid in self._processes.strays_left()]
+        return left or ([] if self._processes.childless() else ["a child that cannot be named"])
+
+    # ---- inputs to the core, its effects
+
+    def _put(self, message: Input) -> None:
+        self._inputs.append(message)
+        if not self._draining:
+            self._drain()
+
+    def _drain(self, effects: Sequence[Effect] = ()) -> None:
+        """Perform `effects`, then take all inputs. Those that effects bring about (`Spawned`) come last."""
+        self._draining = True
+        try:
+            self._perform_all(effects)
+            while self._inputs and not self._broken:
+                self._perform_all(self._core.handle(self._inputs.popleft(), time.monotonic()))
+                self._turns += 1
+        except Exception as error:
+            self._break_off(error)
+        finally:
+            self._draining = False
+        if self._broken:
+            self._inputs.clear()
+        else:
+            self._forget_the_gone()
+            self._rearm()
+            self._tell_systemd()
+            self._look_at_reload()
+            self._give_backfills()
+        self._requests.look()
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._core.next_deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._link.drain()  # heartbeats that wait already count, however late this timer is
+        self._put(Tick())
+
+    def _perform_all(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Spawn():
+                self._spawn(effect.name, effect.incarnation)
+            case Ask():
+                self._ask(effect)
+            case Signal() | DumpStacks() if effect.name == ENGINE and self._application is not None:
+                if isinstance(effect, Signal) and effect.signal == "SIGKILL":
+                    self._application_ended("it did not let go in time")
+            case Signal():
+                child = self._children.get((effect.name, effect.incarnation))
+                if child is not None:
+                    number = signal.Signals[effect.signal]
+                    self._processes.signal(child, number, whole_session=effect.whole_session)
+            case DumpStacks():
+                child = self._children.get((effect.name, effect.incarnation))
+                if child is not None:
+                    self._stacks.ask(child)
+            case Fence():
+                if effect.name in self._specs.places:
+                    self._to_engine(Fenced(effect.name, effect.incarnation))
+            case Publish():
+                self._publish(effect.status)
+            case Finish():
+                if not self._finished.done():
+                    self._finished.set_result(effect.exit_code)
+
+    def _ask(self, ask: Ask) -> None:
+        if ask.name == NURSERY and self._nursery is not None:
+            self._nursery.quit()
+        elif ask.name == ENGINE and self._application_gone:
+            self._application_ended("")
+        else:
+            self._link.send(ask.name, ask.incarnation, Stop(ask.grace_s))
+
+    def _spawn(self, name: str, incarnation: int) -> None:
+        if name == ENGINE and self._application is not None:
+            self._call_application(self._application, incarnation)
+            return
+        try:
+            spec = encode_spec(self._specs.spec(name, incarnation))
+            child = self._born(name, incarnation, spec) or self._processes.start(
+                name, incarnation, self._specs.first_target(name), spec
+            )
+        except (StartFailed, MessageTooLarge) as error:
+            self._inputs.append(SpawnFailed(name, incarnation, str(error)))
+            return
+        if name == NURSERY and self._nursery is not None:
+            self._nursery.expect(child.pid)
+            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
+        self._children[name, incarnation] = child
+        self._vitals.setdefault(name, Vitals())  # the spare of a connection comes and goes
+        self._inputs.append(Spawned(name, incarnation, child.pid))
+
+    # ---- the application that is the engine
+
+    @property
+    def _application_lives(self) -> bool:
+        return self._application is not None and not self._application_gone
+
+    def _call_application(self, application: Application, incarnation: int) -> None:
+        self._children[ENGINE, incarnation] = Child(ENGINE, incarnation, application.pid, application.pidfd)
+        self._inputs.append(Spawned(ENGINE, incarnation, application.pid))
+        application.call(incarnation)
+
+    def _on_application_gone(self) -> None:
+        """Nobody is left to work for: everything goes at once."""
+        assert self._application is not None
+        for descriptor in (self._application.pidfd, self._application.lifeline):
+            self._loop.remove_reader(descriptor)
+        self._application_gone = True
+        self._log.warning("application_gone", pid=self._application.pid)
+        for _ in range(REQUESTS_PATIENT_MAX + 1):
+            self.request_stop("the application is gone")
+
+    def _application_left(self) -> None:
+        """It is no engine any more. If nobody asked for that, there is nobody to work for."""
+        self.ask_stop("the application let go")
+        self._application_ended("")
+
+    def _application_ended(self, cause: str) -> None:
+        """What is for a child its death; an input that comes after the effects that are being performed."""
+        for name, incarnation in [key for key in self._children if key[0] == ENGINE]:
+            del self._children[name, incarnation]
+            self._vitals[name].ended()
+            ended = Exited(name, incarnation, None if cause else ChildExit.CLEAN, None, cause)
+            if self._draining:
+                self._inputs.append(ended)
+            else:
+                self._put(ended)
+
+    # ---- the nursery
+
+    def _born(self, name: str, incarnation: int, spec: bytes) -> Child | None:
+        """A worker made by the nursery; None if it is not of its kind or it cannot now: then it is spawned."""
+        if self._nursery is None or name not in self._specs.places or not self._nursery.ready:
+            return None
+        try:
+            return self._processes.adopt(name, incarnation, self._nursery.bear(spec))
+        except (NurseryFailed, StartFailed) as failure:
+            self._log.warning("nursery_failed", worker=name, reason=failure.reason)
+            if not isinstance(failure, NurseryFailed) or not failure.alive:
+                self._end_nursery()
+            return None
+
+    def _end_nursery(self) -> None:
+        """It does not answer: what it may have made unseen must not live beside the one that is spawned instead."""
+        for child in self._processes.living():
+            if child.name == NURSERY:
+                self._processes.signal(child, signal.SIGKILL)
+        self._sweep()
+
+    def _ping_nursery(self) -> None:
+        if self._nursery is not None:
+            self._nursery.ping()
+            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
+
+    def _on_nursery_message(self, kind: bytes, payload: bytes) -> None:
+        record = self._core.records[NURSERY]
+        if kind == HELLO:
+            self._put(HelloReceived(NURSERY, record.incarnation))
+        elif kind == READY:
+            self._put(ReadyReceived(NURSERY, record.incarnation))
+        else:
+            try:
+                heartbeat = decode_from_child(payload)
+            except MalformedMessage as error:
+                self._on_rejected(f"{NURSERY}: {error.reason}")
+                return
+            if isinstance(heartbeat, Heartbeat):
+                self._vitals[NURSERY].heartbeat(heartbeat, time.monotonic())
+                self._put(HeartbeatReceived(NURSERY, heartbeat.incarnation))
+
+    def _publish(self, status: WorkerStatus) -> None:
+        fields = {
+            "worker": status.worker,
+            "incarnation": status.incarnation,
+            "state": status.state,
+            "cause": status.cause,
+            "rung": status.rung,
+            "exit_code": status.exit_code,
+            "signal": status.signal,
+        }
+        emit = self._log.error if status.state in ("FATAL", "LOST") else self._log.info
+        emit("worker_state", **{key: value for key, value in fields.items() if value not in (None, "")})
+        self._to_engine(_changed(status))
+
+    def _to_engine(self, command: ToChild) -> None:
+        engine = self._core.records.get(ENGINE)
+        # unreachable now: whatever the engine has to know it is told when it says HELLO
+        if engine is not None and engine.may_live:
+            self._link.send(ENGINE, engine.incarnation, command)
+
+    def _brief_engine(self) -> None:
+        """A new engine knows nothing: which incarnations are dead, how each worker is."""
+        for name in self._specs.places:
+            record = self._core.records.get(name)
+            if record is None:
+                gone = self._core.last_incarnation(name)
+                if gone > 0:
+                    self._to_engine(Fenced(name, gone))
+                continue
+            dead = record.incarnation - 1 if record.may_live else record.incarnation
+            if dead > 0:
+                self._to_engine(Fenced(name, dead))
+            self._to_engine(_changed(_status_of(record)))
+
+    # ---- what children say and how they end
+
+    def _on_message(self, name: str, incarnation: int, message: FromChild) -> None:
+        match message:
+            case Heartbeat():
+                self._vitals[name].heartbeat(message, time.monotonic())
+                self._put(_heard(message))
+            case Hello():
+                self._put(HelloReceived(name, incarnation))
+                if name == ENGINE:
+                    self._brief_engine()
+            case Ready():
+                if name == SIMULATOR and name not in self._specs.places:
+                    self._specs.simulator_serves(message.info)
+                self._put(ReadyReceived(name, incarnation))
+            case Failed():
+                self._put(FailureReported(name, incarnation, message.cause, message.retry_after_s))
+                self._explained.add((name, incarnation))
+            case Done():
+                self._requests.done(name, message)
+            case Drained():
+                if name == ENGINE:
+                    self._rings.drained(message)
+            case HoleFound():
+                if name == ENGINE:
+                    self._backfills.found(message, time.monotonic())
+                    self._give_backfills()
+            case BooksWanted():
+                if name == ENGINE:
+                    self._ask_for_books(message)
+            case Backfilled():
+                self._backfills.answered(Worker(name, incarnation), message, time.monotonic())
+                self._give_backfills()
+            case RotateWanted():
+                self._put(RotationWanted(name, incarnation, message.reason))
+            case BudgetAsk():
+                grant = self._budgets.ask(message, time.monotonic())
+                self._link.send(name, incarnation, BudgetGrant(message.request_id, grant.wait_s, grant.refused))
+            case BudgetSpent():
+                self._close_budget(message)
+            case Left():
+                if name == ENGINE and self._application is not None:
+                    self._application_left()
+            case LogRecord():
+                self._logs.relay(name, message.level, message.event, message.fields)
+
+    def _give_backfills(self) -> None:
+        """Holes to workers that serve; called whenever any of both may have changed."""
+        now = time.monotonic()
+        for given in self._backfills.due(self._serving, now):
+            if not self._link.send(given.worker.name, given.worker.incarnation, given.command):
+                self._backfills.refused(given.worker, given.command.request_id, now)
+        for hole in self._backfills.take_given_up():
+            self._log.warning(
+                "hole_stays",
+                connection=hole.connection,
+                symbol=hole.symbol,
+                stream=hole.stream,
+                first_id=hole.first_id,
+                last_id=hole.last_id,
+                reason=hole.reason,
+            )
+        deadline = self._backfills.next_deadline(now)
+        if deadline is not None:
+            self._later("backfills", max(0.0, deadline - now), self._give_backfills)
+
+    def _ask_for_books(self, wanted: BooksWanted) -> None:
+        """The engine asks again until it has them: what cannot be sent now needs not be kept."""
+        serving = self._serving(wanted.connection)
+        if serving:
+            worker = serving[turn_of(wanted.attempt, len(serving))]
+            if self._link.send(worker.name, worker.incarnation, Resync(wanted.symbols)):
+                self._log.info("books_asked", worker=worker.name, count=len(wanted.symbols), attempt=wanted.attempt)
+
+    def _serving(self, connection: str) -> list[Worker]:
+        """Workers of a connection that are, and are to stay."""
+        records = [self._core.records.get(name) for name in self.workers_named(connection)]
+        return [
+            Worker(record.name, record.incarnation)
+            for record in records
+            if record is not None and record.state is State.RUNNING and record.desired is Desired.RUNNING
+        ]
+
+    def _close_budget(self, spent: BudgetSpent) -> None:
+        self._budgets.close(spent.kind, spent.address, spent.retry_after_s, time.monotonic())
+        self._log.warning(
+            "budget_spent",
+            worker=spent.worker,
+            kind=spent.kind,
+            address=spent.address[:ADDRESS_CHARS_MAX],
+            retry_after_s=spent.retry_after_s,
+        )
+
+    def _expected_pid(self, name: str, incarnation: int) -> int | None:
+        child = self._children.get((name, incarnation))
+        return child.pid if child is not None else None
+
+    def _on_rejected(self, reason: str) -> None:
+        self._log.warning("message_rejected", reason=reason)
+
+    def _on_exit(self, child: Child, status: ExitStatus) -> None:
+        """It is dead. Its last words may still be on their way, and the restart policy wants to know them."""
+        self._listen(child, status, time.monotonic())
+
+    def _listen(self, child: Child, status: ExitStatus, died_at: float) -> None:
+        key = child.name, child.incarnation
+        self._dying.pop(key, None)
+        silent = status.exit_code in (0, None)
+        # asked before it is listened to: what is connected no more says nothing after
+        limit_s = 0.0 if silent else self._last_words_s(child)
+        self._link.drain()
+        if silent or key in self._explained or time.monotonic() >= died_at + limit_s:
+            self._bury(child, status)
+        else:
+            self._dying[key] = self._loop.call_later(_LISTEN_S, self._listen, child, status, died_at)
+
+    def _last_words_s(self, child: Child) -> float:
+        """How long after its death to listen to a child."""
+        if self._link.connected(child.name, child.incarnation):
+            return LAST_WORDS_S
+        was_heard = self._core.records[child.name].state in (State.CONNECTING, State.RUNNING)
+        return 0.0 if was_heard else FIRST_WORDS_S
+
+    def _bury(self, child: Child, status: ExitStatus) -> None:
+        key = (child.name, child.incarnation)
+        self._explained.discard(key)
+        self._stacks.ended(child)
+        del self._children[key]
+        self._vitals[child.name].ended()
+        if self._core.records[child.name].ready_at is None:
+            self._specs.try_another_address(child.name)
+        self._requests.ended(child.name, child.incarnation)
+        self._backfills.ended(child.name, child.incarnation, time.monotonic())
+        self._budgets.forget(child.name, child.incarnation)
+        self._ended_total += 1
+        self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
+        self._later("sweep", SWEEP_SOON_S, self._sweep)
+        if self._broken and not self._children:
+            self._finish_broken()
+
+    def _cause_of(self, child: Child, status: ExitStatus) -> str:
+        before, self._oom_kills = self._oom_kills, procfs.oom_kills()
+        return cause_beside_status(
+            status.exit_code,
+            status.signal,
+            memory_mib=self._specs.limits(child.name).memory_mib,
+            killed_by_us=self._core.records[child.name].rung in ("kill", "lost"),
+            oom_kills=self._oom_kills - before,
+        )
+
+    def _on_guard_trouble(self, reason: str) -> None:
+        self._log.warning("guard_lost", reason=reason)
+
+    def _on_stacks(self, name: str, incarnation: int, text: str) -> None:
+        self._log.warning("stacks", worker=name, incarnation=incarnation, stacks=text)
+        self._put(CapturedStacks(name, incarnation, text))
+
+    # ---- timers
+
+    def _later(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
+        """Call once after `delay_s`; a call of that name that waits longer is brought forward, never put off."""
+        delay_s = max(delay_s, TIMER_S_MIN)
+        due, waiting = self._loop.time() + delay_s, self._timers.get(name)
+        if waiting is not None:
+            if waiting.when() <= due:
+                return
+            waiting.cancel()
+        self._timers[name] = self._loop.call_later(delay_s, self._due, name, call)
+
+    def _due(self, name: str, call: Callable[[], None]) -> None:
+        del self._timers[name]
+        call()
+
+    def _drop_timer(self, name: str) -> None:
+        waiting = self._timers.pop(name, None)
+        if waiting is not None:
+            waiting.cancel()
+
+    def _cancel_timers(self) -> None:
+        for timer in (*self._timers.values(), *([self._timer] if self._timer is not None else [])):
+            timer.cancel()
+        for timer in self._dying.values():
+            timer.cancel()
+        self._timers.clear()
+        self._timer = None
+
+    def _sweep(self) -> None:
+        for stray in self._processes.sweep():
+            if not stray.was_zombie:
+                self._strays_killed_total += 1
+                self._log.warning("stray_killed", pid=stray.pid, name=stray.name, command=stray.command)
+        self._later("sweep", SWEEP_S, self._sweep)
+
+    def _look_for_zombies(self) -> None:
+        if self._processes.dead_stray():
+            self._sweep()
+        self._later("zombies", ZOMBIE_S, self._look_for_zombies)
+
+    def _look_at_growth(self) -> None:
+        now = time.monotonic()
+        loop = asyncio.get_running_loop()
+        own = {
+            "rss_bytes": procfs.rss_bytes(),
+            "open_fds": procfs.open_fds(),
+            "threads": threading.active_count(),
+            "tasks": len(asyncio.all_tasks(loop)),
+        }
+        for figure in self._growth.sample(now, own):
+            self._tell_growth("supervisor", figure, self._growth.growths[figure])
+        names = list(self._vitals)
+        turn = names[self._grown_to : self._grown_to + GROWTH_CHILDREN]
+        self._grown_to = self._grown_to + GROWTH_CHILDREN if self._grown_to + GROWTH_CHILDREN < len(names) else 0
+        for name in turn:
+            for figure in self._vitals[name].look(now):
+                self._tell_growth(name, figure, self._vitals[name].growth.growths[figure])
+        self._later("growth", GROWTH_S, self._look_at_growth)
+
+    def _tell_growth(self, name: str, figure: str, growth: Growth) -> None:
+        self._log.warning(
+            "growth",
+            process=name,
+            what=figure,
+            verdict=growth.verdict,
+            value=growth.value,
+            per_hour=round(growth.per_hour, 1),
+            span_s=round(growth.span_s),
+        )
+
+    def _duration_over(self) -> None:
+        self.ask_stop(f"duration of {self._duration_s:g} s is over")
+
+    def _snapshot(self) -> None:
+        assert self._on_snapshot is not None
+        try:
+            self._on_snapshot({**self.status(), "log": self._logs.recent()})
+        except Exception as error:  # drawing is no part of supervising
+            self._log.error("snapshot_failed", reason=repr(error))
+            return
+        self._later("snapshot", self._snapshot_s, self._snapshot)
+
+    # ---- systemd
+
+    def _watchdog(self) -> None:
+        """Say that the control loop turns, if it does."""
+        assert self._systemd.watchdog_s is not None
+        if self._turns_still():
+            self._systemd.watchdog()
+        self._later("watchdog", self._systemd.watchdog_s / 3.0, self._watchdog)
+
+    def _show_alive(self) -> None:
+        """The same to the application, as children do it to us."""
+        assert self._application is not None
+        if self._turns_still():
+            self._application.alive()
+        self._later("alive", self._config.supervisor.heartbeat_s, self._show_alive)
+
+    def _turns_still(self) -> bool:
+        """One input goes all the way through the core and its effects."""
+        before = self._turns
+        self._tick()
+        return self._turns > before
+
+    def _tell_systemd(self) -> None:
+        if not self._systemd.present:
+            return
+        records = self._core.records
+        serving = [name for name, record in records.items() if record.ready_at is not None and record.may_live]
+        self._systemd.tell(self._service.look(self._core.state, serving, len(records), self._ended_total))
+
+    def _start_limit_s(self) -> float:
+        return self._config.supervisor.hello_s + self._config.supervisor.ready_s
+
+    def _stop_limit_s(self) -> float:
+        limits = self._config.supervisor
+        return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s + STRAYS_S
+
+    # ---- mistakes of this program
+
+    def _on_unexpected(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._break_off(error)
+        else:
+            self._log.error("internal_error", reason=str(context.get("message")))
+
+    def _break_off(self, error: Exception) -> None:
+        self._log.error("internal_error", reason=repr(error), trace="".join(traceback.format_exception(error)))
+        if self._broken:
+            return
+        self._broken = True
+        self._systemd.tell(self._service.broken())
+        for child in self._processes.living():
+            self._processes.signal(child, signal.SIGKILL, whole_session=True)
+        if self._application is not None:  # it is not waited for
+            self._children = {key: child for key, child in self._children.items() if key[0] != ENGINE}
+        if self._children:
+            self._later("broken", CRASH_WAIT_S, self._finish_broken)
+        else:
+            self._finish_broken()
+
+    def _finish_broken(self) -> None:
+        if not self._finished.done():
+            self._finished.set_result(SupervisorExit.INTERNAL_ERROR)
+
+
+def run_supervisor(
+    config: FoxtrotConfig,
+    *,
+    run_dir_path: str | None,
+    import_path: str,
+    log_level: str = "info",
+    log_format: LogFormat = "console",
+    duration_s: float | None = None,
+    on_snapshot: Callable[[dict[str, Any]], None] | None = None,
+    snapshot_s: float = 0.5,
+    targets: Targets | None = None,
+    read_config: Callable[[], FoxtrotConfig] | None = None,
+) -> int:
+    """Supervise `config` until SIGINT, SIGTERM, a `stop` request or `duration_s`; the exit code.
+
+    In the main thread. `read_config` reads the configuration again. `run_dir_path` None: what the configuration says,
+    else the default place. A run directory that is taken or refused is told on stderr.
+    """
+    loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
+    baseline = take_baseline()
+    path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
+    try:
+        run_dir = RunDir.acquire(path, start_ticks_of_this_process())
+    except AlreadyRunning as error:
+        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
+        return SupervisorExit.ALREADY_RUNNING
+    except RunDirRefused as error:
+        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
+        return SupervisorExit.CONFIGURATION
+    logs = Logs(log_level, log_format)
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
+            code = loop_runner.run(
+                supervise(
+                    Runner(
+                        config,
+                        run_dir=run_dir,
+                        import_path=import_path,
+                        log_level=log_level,
+                        log_format=log_format,
+                        duration_s=duration_s,
+                        on_snapshot=on_snapshot,
+                        snapshot_s=snapshot_s,
+                        targets=targets,
+                        logs=logs,
+                        systemd=Systemd(os.environ),
+                        read_config=read_config,
+                    )
+                )
+            )
+    finally:
+        run_dir.release()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    last = audit(baseline, children=(), files=())
+    if not last.clean:
+        logs.log.error("left_behind", **last.as_dict())
+        code = SupervisorExit.LEFTOVER if code == SupervisorExit.CLEAN else code
+    return int(code)
+
+
+async def supervise(runner: Runner) -> int:
+    """Run it with the operating system's signals as its inputs."""
+    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal, runner.on_reload_signal)
+    try:
+        return await runner.run()
+    finally:
+        signals.close()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Makes the event loop of a supervisor."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _with_backfill(config: FoxtrotConfig) -> list[str]:
+    return [connection.name for connection in config.connections if connection.backfill]
+
+
+def _heard(beat: Heartbeat) -> HeartbeatReceived:
+    states = [topic.state for topic in beat.topics]
+    return HeartbeatReceived(
+        beat.worker, beat.incarnation, beat.last_data_age_s, states.count("asked"), states.count("flowing")
+    )
+
+
+def _changed(status: WorkerStatus) -> WorkerChanged:
+    return WorkerChanged(
+        status.worker,
+        status.incarnation,
+        status.state,
+        status.cause,
+        status.exit_code,
+        status.signal,
+        status.rung,
+        status.restarts,
+    )
+
+
+def _status_of(record: ChildRecord) -> WorkerStatus:
+    death = record.last_exit if not record.may_live else None
+    return WorkerStatus(
+        worker=record.name,
+        incarnation=record.incarnation,
+        state=record.state.value,
+        cause=record.cause,
+        exit_code=death.code if death is not None else None,
+        signal=death.signal if death is not None else None,
+        rung=record.rung,
+        restarts=record.restarts_total,
+    )

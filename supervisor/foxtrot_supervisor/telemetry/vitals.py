@@ -1,0 +1,109 @@
+"""What children tell of themselves, kept beyond each incarnation: latest heartbeat, rate, running totals. Pure.
+
+A heartbeat counts from the start of its incarnation; operators want totals that do not fall back to zero
+with every restart. What an incarnation counted between its last heartbeat and its death is not in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_supervisor.telemetry.growth import GrowthWatch
+
+__all__ = ["FRESH_S", "GROWING", "TOTALS", "Vitals"]
+
+TOTALS: Final = (
+    "frames_total",
+    "events_total",
+    "rejected_total",
+    "committed_total",
+    "dropped_total",
+    "slow_handlers",
+    "handler_errors_total",
+    "redelivered_total",
+    "account_violations_total",
+    "budget_waits_total",
+    "budget_refused_total",
+    "budget_unanswered_total",
+    "ticks_total",
+    "bars_total",
+    "late_trades_total",
+    "leaks_total",
+)
+"""Fields of a heartbeat that only grow within an incarnation."""
+
+GROWING: Final = ("rss_bytes", "open_fds", "threads", "tasks", "queue_depth")
+"""Fields of a heartbeat whose growth within an incarnation is judged."""
+
+FRESH_S: Final = 15.0
+"""A heartbeat older than this says nothing of now."""
+
+_SOURCE_TOTALS: Final = (
+    "applied_total",
+    "deduplicated_total",
+    "gaps_total",
+    "lost_total",
+    "late_total",
+    "wins_total",
+)
+
+
+class Vitals:
+    """The vital signs of one child. `now` is monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.latest: Heartbeat | None = None
+        """Of the current incarnation; None before its first."""
+        self.heard_at: float | None = None
+        """When the latest came."""
+        self.events_per_s = 0.0
+        """Between the last two heartbeats."""
+        self.growth = GrowthWatch()
+        """Of the current incarnation."""
+        self._before = dict.fromkeys(TOTALS, 0)
+        self._sources_before: dict[str, SourceCounters] = {}
+
+    def heartbeat(self, heartbeat: Heartbeat, now: float) -> None:
+        """Take a heartbeat of the current incarnation."""
+        if self.latest is not None and self.heard_at is not None and now > self.heard_at:
+            grown = heartbeat.events_total - self.latest.events_total
+            self.events_per_s = max(0, grown) / (now - self.heard_at)
+        self.latest, self.heard_at = heartbeat, now
+
+    def ended(self) -> None:
+        """The current incarnation is dead: its counts are kept."""
+        if self.latest is not None:
+            self._before = self.totals()
+            self._sources_before = self.sources()
+        self.latest, self.heard_at, self.events_per_s = None, None, 0.0
+        self.growth.restart()
+
+    def look(self, now: float) -> list[str]:
+        """Judge the growth of the figures in `GROWING`, at a steady pace; returns those that newly are worth a word."""
+        if self.latest is None or self.heard_at is None or now - self.heard_at > FRESH_S:
+            return []
+        return self.growth.sample(now, {name: float(getattr(self.latest, name)) for name in GROWING})
+
+    def totals(self) -> dict[str, int]:
+        """Counts over all incarnations, by the names in `TOTALS`."""
+        if self.latest is None:
+            return dict(self._before)
+        return {name: count + getattr(self.latest, name) for name, count in self._before.items()}
+
+    def sources(self) -> dict[str, SourceCounters]:
+        """The engine's accounts of each worker over all incarnations of the engine; latencies are the latest."""
+        now: Mapping[str, SourceCounters] = self.latest.sources if self.latest is not None else {}
+        return {
+            name: _sum(self._sources_before.get(name), now.get(name)) for name in sorted({*self._sources_before, *now})
+        }
+
+
+def _sum(before: SourceCounters | None, now: SourceCounters | None) -> SourceCounters:
+    if before is None or now is None:
+        return now or before or SourceCounters(0, 0, 0, 0, 0.0, 0.0)
+    totals = {name: getattr(before, name) + getattr(now, name) for name in _SOURCE_TOTALS}
+    return msgspec.structs.replace(now, **totals)

@@ -1,0 +1,87 @@
+"""The tables of a measurement: every figure stands where its heading says."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from foxtrot_supervisor.bench.report import render_bench
+from foxtrot_supervisor.bench.statistics import (
+    LatencyFigures,
+    ProcessFigures,
+    Spread,
+    ThroughputFigures,
+    behind,
+)
+
+
+def one(value: float) -> Spread:
+    return Spread(value, value, value, 1)
+
+
+def text_of(report: dict[str, Any]) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(render_bench(report))
+    return out.getvalue()
+
+
+def a_report() -> dict[str, Any]:
+    process = ProcessFigures(one(200.0), one(300.0), one(12.0), one(40.5), one(30.5))
+    return {
+        "machine": {"cpu": "a cpu", "cores": 2, "kernel": "6", "python": "3.11", "load_average_before": 0.5},
+        "throughput": {
+            "trades": {
+                "foxtrot": ThroughputFigures(
+                    Spread(400_000, 450_000, 500_000, 3), {"worker": one(2.3), "engine": one(0.9)}, one(0.2)
+                ),
+                "baseline": ThroughputFigures(one(38_000), {"worker": one(27.0), "engine": one(23.0)}, one(0.2)),
+                "ratio": Spread(10.1, 11.7, 12.2, 3),
+            }
+        },
+        "latency": {
+            "50000": {
+                "foxtrot": LatencyFigures(50_000, True, 161.4, 314.0, 900.0, 1200.0, 1234),
+                "baseline": behind(38_000),
+            }
+        },
+        "processes": {"foxtrot": {"worker": process, "engine": process}},
+        "duration_s": 61.5,
+    }
+
+
+def test_every_part_is_shown() -> None:
+    text = text_of(a_report())
+    assert "450,000 (400,000 - 500,000)" in text
+    assert "x 11.7 (10.1 - 12.2)" in text
+    row = next(line for line in text.splitlines() if "1,234" in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "50,000",
+        "foxtrot",
+        "161",
+        "314",
+        "900",
+        "1,200",
+        "1,234",
+    ]
+    assert "baseline (falls behind: 38,000/s)" in text
+    assert "took 61.5 s" in text
+
+
+def test_what_was_not_measured_is_not_shown() -> None:
+    report = a_report()
+    del report["throughput"], report["latency"]
+    text = text_of(report)
+    assert "Throughput" not in text
+    assert "Latency" not in text
+    assert "Processes" in text
+
+
+def test_with_and_without_rings() -> None:
+    systems = {"foxtrot": Spread(300.0, 312.0, 400.0, 3), "ringless": Spread(290.0, 300.0, 310.0, 3)}
+    ring = {"rate_per_s": 10_000, "p50_us": systems, "p99_us": systems, "p99_ratio": Spread(1.0, 1.04, 1.3, 3)}
+    text = text_of({**a_report(), "ring": ring})
+    assert "10,000" in text
+    assert "312 (300 - 400)" in text
+    assert "x 1.04 (1.00 - 1.30)" in text

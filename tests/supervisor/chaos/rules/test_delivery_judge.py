@@ -1,0 +1,152 @@
+"""The judge of delivery: what it holds to be lost, announced, doubled, and what it makes of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from foxtrot_supervisor.chaos.rules import delivery_judge as chaos_judge
+from foxtrot_supervisor.chaos.rules.delivery_judge import (
+    BACKFILLED,
+    BOOK_STREAM,
+    DELTA,
+    FILLED,
+    GAP,
+    OTHER_STREAM,
+    REDELIVERED,
+    ROW,
+    SNAPSHOT,
+    TRADE,
+    TRADE_STREAM,
+    DeliveryAccount,
+    Promises,
+    account_for,
+    judge_delivery,
+    pack_row,
+)
+
+LEDGER: list[dict[str, Any]] = [
+    {"what": "open", "connection": 0},
+    {"what": "sent", "connection": 0, "stream": "btcusdt@trade", "ids": [10, 11, 12, 13]},
+    {"what": "sent", "connection": 0, "stream": "btcusdt@bookTicker", "ids": [1, 2]},
+    {"what": "unheard", "stream": "btcusdt@trade", "first_id": 14, "last_id": 15, "count": 2},
+    {"what": "made", "stream": "btcusdt@trade", "first_id": 1, "last_id": 20, "total": 20},
+    {"what": "sent", "connection": 1, "stream": "btcusdt@trade", "ids": [16, 17, 18]},
+]
+
+
+def trade(number: int, flags: int = 0, engine: int = 1, publish_ns: int = 5) -> bytes:
+    return pack_row(TRADE, TRADE_STREAM, engine, "BTCUSDT", number, number, publish_ns, flags)
+
+
+def trades(*numbers: int) -> bytes:
+    return b"".join(trade(number) for number in numbers)
+
+
+def gap(first: int, last: int, flags: int = 0, stream: int = TRADE_STREAM) -> bytes:
+    return pack_row(GAP, stream, 1, "BTCUSDT", first, last, 0, flags)
+
+
+def book(kind: int, first: int, last: int, flags: int = 0, engine: int = 1) -> bytes:
+    return pack_row(kind, BOOK_STREAM, engine, "BTCUSDT", first, last, 0, flags)
+
+
+def judged(rows: bytes) -> DeliveryAccount:
+    return account_for(rows, LEDGER)
+
+
+def test_what_all_of_is_there_or_announced() -> None:
+    account = judged(trades(10, 11, 12, 13) + gap(14, 15) + trades(16, 17))
+    assert (account.sent, account.unheard, account.seen) == (6, 2, 6)
+    assert (account.lost, account.announced, account.gaps) == (0, 2, 1)
+    assert judge_delivery(account, Promises(whole=True)) == []
+    assert judge_delivery(account, Promises(complete=True)) == ["2 trades are missing, though announced"]
+
+
+def test_what_is_missing_without_a_word_is_lost() -> None:
+    account = judged(trades(10, 11, 13, 16, 18))
+    assert (account.lost, account.lost_runs) == (4, ["BTCUSDT 12", "BTCUSDT 14 to 15", "BTCUSDT 17"])
+    assert account.torn == 2, "12 and 17: the connection brought later ones"
+    assert judge_delivery(account, Promises(whole=True)) == [
+        "4 trades are lost without a word: BTCUSDT 12, BTCUSDT 14 to 15, BTCUSDT 17",
+        "2 trades are missing of what a connection has brought",
+    ]
+
+
+def test_what_was_announced_and_came_nevertheless() -> None:
+    account = judged(trades(10, 11, 12) + gap(12, 12) + trades(13))
+    assert account.announced_not_lost == 1
+    assert judge_delivery(account, Promises()) == ["1 trades were announced as lost, and were not"]
+
+
+def test_what_is_fetched_afterwards_heals_a_hole() -> None:
+    rows = trades(10, 11, 12, 13) + gap(14, 15) + trades(16, 17)
+    account = judged(rows + trade(14, BACKFILLED) + trade(15, BACKFILLED) + gap(14, 15, FILLED) + trades(18))
+    assert (account.backfilled, account.gaps, account.announced, account.out_of_order) == (2, 1, 0, 0)
+    assert judge_delivery(account, Promises(complete=True, whole=True)) == []
+    torn = judged(trades(10, 11, 13) + trade(12, BACKFILLED))
+    assert torn.torn == 1, "the connection did not bring what was fetched"
+
+
+def test_what_comes_twice_or_too_late() -> None:
+    account = judged(trades(10, 12, 11, 12))
+    assert (account.duplicated, account.out_of_order) == (1, 1)
+    assert judge_delivery(account, Promises()) == ["1 trades came twice, unmarked", "1 trades came out of order"]
+
+
+def test_what_comes_again_is_marked_and_not_more_than_a_batch_for_each_death() -> None:
+    rows = trades(10, 11) + trade(10, REDELIVERED, 2) + trade(11, REDELIVERED, 2) + trade(12, REDELIVERED, 2)
+    account = judged(rows)
+    assert (account.redelivered, account.redelivered_batches, account.duplicated) == (3, 1, 0)
+    assert judge_delivery(account, Promises(engines_killed=1)) == []
+    assert judge_delivery(account, Promises()) == ["1 batches came again after 0 deaths of engines"]
+
+
+def test_nothing_at_all_is_no_success() -> None:
+    assert judge_delivery(judged(b""), Promises()) == ["handlers were given nothing"]
+    unknown = account_for(trades(1), [])
+    assert judge_delivery(unknown, Promises())
+
+
+def test_a_stream_of_twins_begins_with_what_the_quicker_one_brings() -> None:
+    rows = trades(12, 13) + gap(14, 15) + trades(16)
+    late, twins = account_for(rows, LEDGER), account_for(rows, LEDGER, twins=True)
+    assert (late.lost, late.torn, late.sent) == (2, 2, 5)
+    assert (twins.lost, twins.torn, twins.sent, twins.announced) == (0, 0, 3, 2)
+
+
+def test_a_row_that_was_cut_off_is_left_out() -> None:
+    assert judged(trades(10, 11) + trade(12)[:7]).seen == 2
+    assert ROW.size == 48
+
+
+@pytest.mark.parametrize(
+    ("rows", "holes", "repeated"),
+    [
+        (book(SNAPSHOT, -1, 100) + book(DELTA, 99, 101) + book(DELTA, 102, 105), 0, 0),
+        (book(DELTA, 102, 105), 1, 0),
+        (book(SNAPSHOT, -1, 100) + book(DELTA, 101, 105, engine=2), 1, 0),
+        (book(SNAPSHOT, -1, 100) + book(SNAPSHOT, -1, 99, engine=2) + book(DELTA, 100, 101, engine=2), 0, 0),
+        (book(SNAPSHOT, -1, 100) + book(DELTA, 103, 105), 1, 0),
+        (book(SNAPSHOT, -1, 100) + gap(-1, -1, 0, BOOK_STREAM) + book(DELTA, 103, 105), 0, 0),
+        (book(SNAPSHOT, -1, 100) + gap(-1, -1, 0, BOOK_STREAM) + book(SNAPSHOT, -1, 110) + book(DELTA, 113, 114), 1, 0),
+        (book(SNAPSHOT, -1, 100) + book(DELTA, 101, 105) + book(DELTA, 101, 105), 0, 1),
+        (book(SNAPSHOT, -1, 100) + book(DELTA, 101, 105) + book(DELTA, 101, 105, REDELIVERED), 0, 0),
+    ],
+)
+def test_books_follow(rows: bytes, holes: int, repeated: int) -> None:
+    account = judged(trades(10) + rows)
+    assert (account.book_holes, account.book_repeated) == (holes, repeated)
+    assert bool(judge_delivery(account, Promises())) == bool(holes or repeated)
+    assert bool(judge_delivery(account, Promises(same_book=True))) == bool(holes or repeated or account.book_gaps)
+
+
+def test_gaps_without_bounds_are_counted_and_excuse_nothing() -> None:
+    account = judged(trades(10) + gap(-1, -1) + gap(1, 2, 0, OTHER_STREAM) + trades(12))
+    assert (account.gaps_without_bounds, account.lost) == (2, 1)
+
+
+def test_a_symbol_that_was_never_sent_fails_the_judge_itself() -> None:
+    rows = pack_row(TRADE, TRADE_STREAM, 1, "OTHER", 1, 1, 0, 0)
+    assert chaos_judge.account_for(rows, LEDGER).lost == 1

@@ -1,0 +1,132 @@
+"""What a person sees has the facts in it, whatever a status lacks."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from foxtrot_supervisor.cli.live import EVENT_LINES, LOG_LINES, LiveView, duration, quantity, render_status
+
+STATUS: dict[str, Any] = {
+    "supervisor": {"pid": 4711, "version": "0.1.0", "uptime_s": 61.0, "state": "running", "run_dir": "/run/foxtrot"},
+    "engine": {
+        "state": "RUNNING",
+        "events_total": 123_456,
+        "events_per_s": 951.4,
+        "queue_depth": 3,
+        "dispatch_p50_us": 12.0,
+        "dispatch_p99_us": 34_000.0,
+        "slow_handlers": 0,
+        "recent": [f"event {i}" for i in range(20)],
+    },
+    "simulators": [{"name": "simulator", "state": "RUNNING"}],
+    "nursery": {"name": "nursery", "state": "BACKOFF"},
+    "workers": [
+        {
+            "name": "binance-spot.a",
+            "state": "RUNNING",
+            "pid": 99,
+            "uptime_s": 12.0,
+            "restarts_total": 2,
+            "events_total": 1000,
+            "events_per_s": 250.0,
+            "latency_p50_us": 130.0,
+            "latency_p99_us": None,
+            "last_data_age_s": 0.25,
+            "gaps_total": 1,
+            "rss_bytes": 20 * 2**20,
+        },
+        {"name": "okx.a", "state": "FATAL"},
+    ],
+    "log": ["first", *(f"log {i}" for i in range(LOG_LINES))],
+}
+
+
+def printed(status: dict[str, Any]) -> str:
+    out = io.StringIO()
+    Console(file=out, width=140).print(render_status(status))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0.0, "0.0s"),
+        (9.94, "9.9s"),
+        (59.9, "59s"),
+        (185, "3m05s"),
+        (2 * 3600 + 425, "2h07m"),
+        (3 * 86400 + 4 * 3600, "3d04h"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(None, "-"), (0, "0"), (9_999, "9999"), (12_345, "12.3k"), (4_100_000, "4.1M"), (2e9, "2.0G")],
+)
+def test_quantities(number: float | None, text: str) -> None:
+    assert quantity(number) == text
+
+
+def test_the_facts_are_there() -> None:
+    text = printed(STATUS)
+    for fact in ("pid 4711", "1m01s", "/run/foxtrot", "123.5k", "951/s", "34ms", "binance-spot.a", "99", "130us"):
+        assert fact in text, fact
+    for fact in ("simulator", "nursery", "BACKOFF", "250", "20M", "okx.a", "FATAL", "0.2s"):
+        assert fact in text, fact
+
+
+def test_a_change_of_sides_is_shown() -> None:
+    sides = [
+        {"name": "one.a", "state": "RUNNING", "rotation": "going"},
+        {"name": "one.b", "state": "STARTING", "rotation": "coming"},
+        {"name": "two.a", "state": "RUNNING", "rotation": "wanted"},
+    ]
+    text = printed({**STATUS, "workers": sides})
+    assert "RUNNING (going)" in text
+    assert "STARTING (coming)" in text
+    assert "wanted" not in text, "it may wait for hours, and serves"
+
+
+def test_the_latest_lines_and_no_more_are_shown() -> None:
+    text = printed(STATUS)
+    assert "event 19" in text
+    assert f"event {20 - EVENT_LINES}\n" in text.replace(" \n", "\n")
+    assert f"event {19 - EVENT_LINES}\n" not in text
+    assert "first" not in text
+    assert f"log {LOG_LINES - 1}" in text
+
+
+def test_a_narrow_terminal_cuts_columns_not_values() -> None:
+    out = io.StringIO()
+    Console(file=out, width=80).print(render_status(STATUS, 80))
+    text = out.getvalue()
+    assert "binance-spot.a" in text
+    assert "RUNNING" in text
+    assert "…" not in text
+    assert "RSS" not in text
+
+
+def test_a_status_that_lacks_everything_is_shown() -> None:
+    assert "foxtrot-supervisor" in printed({})
+
+
+def test_markup_in_data_is_text() -> None:
+    assert "[bold]x[/nope]" in printed({"log": ["[bold]x[/nope]"]})
+
+
+def test_the_live_view_draws_without_a_thread() -> None:
+    out = io.StringIO()
+    before = threading.active_count()
+    with LiveView(Console(file=out, force_terminal=True, width=140)) as view:
+        view.show(STATUS)
+        assert threading.active_count() == before
+    assert "binance-spot.a" in out.getvalue()

@@ -1,0 +1,72 @@
+"""A summary comes at its pace; the first as soon as there is something to see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foxtrot_supervisor.cli.summary import EVENTS_SHOWN, SUMMARY_S, Summary
+
+
+def status(uptime_s: float, *recent: str) -> dict[str, Any]:
+    return {
+        "supervisor": {"uptime_s": uptime_s},
+        "engine": {"recent": list(recent), "events_total": 7, "events_per_s": 3.14159},
+        "workers": [
+            {"name": "sim.a", "state": "RUNNING", "restarts_total": 2, "gaps_total": 1, "lost_total": 0},
+            {"name": "sim.b", "state": "BACKOFF", "restarts_total": None},
+        ],
+    }
+
+
+def test_the_first_events_are_told_at_once() -> None:
+    summary = Summary()
+    assert summary.records(status(0.2)) == []
+    assert summary.records(status(1.1, "too early")) == []
+    records = summary.records(status(1.3, "a", "b"))
+    assert records == [
+        (
+            "summary",
+            {
+                "events_total": 7,
+                "events_per_s": 3.1,
+                "workers_running": 1,
+                "workers": 2,
+                "restarts_total": 2,
+                "gaps_total": 1,
+                "lost_total": 0,
+            },
+        ),
+        ("market_event", {"line": "a"}),
+        ("market_event", {"line": "b"}),
+    ]
+
+
+def test_from_then_on_at_a_steady_pace_and_only_what_is_new() -> None:
+    summary = Summary()
+    assert len(summary.records(status(1.0, "a", "b", "c"))) == 4
+    assert summary.records(status(1.0 + SUMMARY_S - 0.1, "d")) == []
+    assert [event for event, _ in summary.records(status(1.0 + SUMMARY_S, "c", "d"))] == ["summary", "market_event"]
+    assert [event for event, _ in summary.records(status(1.0 + 2 * SUMMARY_S, "d"))] == ["summary"]
+
+
+def test_the_first_few_come_faster() -> None:
+    summary = Summary()
+    told = [len(summary.records(status(float(second), f"event {second}"))) for second in range(6)]
+    assert told == [2, 2, 2, 0, 0, 0]
+
+
+def test_silence_is_told_too() -> None:
+    summary = Summary()
+    told = [summary.records(status(float(second))) for second in range(int(SUMMARY_S) + 1)]
+    assert [bool(records) for records in told] == [False] * int(SUMMARY_S) + [True]
+
+
+def test_no_more_than_a_few_events() -> None:
+    records = Summary().records(status(1.0, *map(str, range(20))))
+    assert [fields["line"] for event, fields in records if event == "market_event"] == ["17", "18", "19"]
+    assert EVENTS_SHOWN == 3
+
+
+def test_a_status_that_lacks_everything() -> None:
+    assert Summary().records({}) == []
+    assert Summary().records({"supervisor": {"uptime_s": 60}})[0][0] == "summary"

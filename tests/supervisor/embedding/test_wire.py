@@ -1,0 +1,58 @@
+"""Orders and news, there and back, however they are cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig
+from foxtrot_supervisor.embedding.wire import (
+    NEWS_BYTES_MAX,
+    Alive,
+    Call,
+    Ended,
+    News,
+    NewsReader,
+    Serving,
+    StartOrder,
+    decode_order,
+    encode_news,
+    encode_order,
+)
+
+ORDER = StartOrder(
+    sys_path=["/a"],
+    config=FoxtrotConfig(connections=[ConnectionConfig(name="a", exchange="okx", channels=["trade"], symbols=[])]),
+    run_id="r",
+    application_pid=7,
+    directory=3,
+    lock=4,
+    news=5,
+    log_level="info",
+)
+NEWS: list[News] = [Serving(9), Call(1001), Alive(), Ended(4, {"children": [], "exit_code": 4}), Ended(1)]
+
+
+def test_an_order_comes_back_as_it_was() -> None:
+    assert decode_order(encode_order(ORDER)) == ORDER
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", encode_order(ORDER)[:-1], encode_order(ORDER).replace(b"okx", b"\xff")])
+def test_what_is_no_order_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedMessage, match="start order"):
+        decode_order(data)
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_news_is_put_together(step: int) -> None:
+    data = b"".join(map(encode_news, NEWS))
+    reader = NewsReader()
+    heard = [news for at in range(0, len(data), step) for news in reader.feed(data[at : at + step])]
+    assert heard == NEWS
+
+
+def test_what_is_no_news_is_refused() -> None:
+    with pytest.raises(MalformedMessage, match="news:"):
+        NewsReader().feed(b'{"type":"rumour"}\n')
+    with pytest.raises(MalformedMessage, match="longer than"):
+        NewsReader().feed(b"x" * (NEWS_BYTES_MAX + 1))

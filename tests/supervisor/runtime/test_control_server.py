@@ -1,0 +1,189 @@
+"""The operator's interface over a real socket, blocking client and raw bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from foxtrot_protocol.control import Reply, Request, RestartRequest, StatusRequest, StopRequest
+from foxtrot_protocol.endpoints import operator_path
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.runtime import control_server
+from foxtrot_supervisor.runtime.control_server import CLIENTS_MAX, REQUEST_BYTES_MAX, ControlServer
+from foxtrot_supervisor.system.peer_credentials import PeerCredentials, peer_of
+from tests.support.waiting import wait_until_async
+
+
+class Answers:
+    """Answers with what was asked; `StopRequest` only after `released`."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+        self.seen: list[Request] = []
+
+    async def __call__(self, request: Request) -> Reply:
+        self.seen.append(request)
+        if isinstance(request, StopRequest):
+            await self.released.wait()
+        if isinstance(request, RestartRequest):
+            return Reply(error=f"no worker {request.worker}")
+        return Reply(data={"asked": type(request).__name__})
+
+
+@pytest.fixture
+async def answers() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, answers: Answers) -> AsyncIterator[ControlServer]:
+    served = ControlServer(operator_path(str(tmp_path)), answers)
+    await served.start()
+    yield served
+    await served.close()
+    assert os.listdir(tmp_path) == []
+    assert served.tasks == served.descriptors == frozenset()
+
+
+async def test_request_and_reply(server: ControlServer, tmp_path: Path) -> None:
+    def ask() -> list[Reply]:
+        with ControlClient(str(tmp_path)) as client:
+            return [client.request(StatusRequest(), 5), client.request(RestartRequest("x"), 5)]
+
+    status, restart = await asyncio.to_thread(ask)
+    assert status == Reply(data={"asked": "StatusRequest"})
+    assert restart == Reply(error="no worker x")
+    await wait_until_async(lambda: not server.tasks, what="the end of the connection")
+
+
+async def test_socket_is_for_its_owner_only(server: ControlServer, tmp_path: Path) -> None:
+    assert os.stat(operator_path(str(tmp_path))).st_mode & 0o777 == 0o600
+
+
+async def raw(tmp_path: Path, *lines: bytes) -> list[dict[str, object]]:
+    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+    writer.write(b"".join(lines))
+    replies = [json.loads(await asyncio.wait_for(reader.readline(), 5)) for _ in lines]
+    writer.close()
+    with contextlib.suppress(ConnectionError):  # it may have gone with something of ours unread
+        await writer.wait_closed()
+    return replies
+
+
+async def test_bad_requests_are_answered_and_the_next_is_served(server: ControlServer, tmp_path: Path) -> None:
+    bad_json, unknown, old, good = await raw(
+        tmp_path,
+        b"nonsense\n",
+        b'{"type":"explode"}\n',
+        b'{"type":"status","version":99}\n',
+        b'{"type":"status"}\n',
+    )
+    assert "request" in str(bad_json["error"])
+    assert "explode" in str(unknown["error"])
+    assert "version 99" in str(old["error"])
+    assert good["data"] == {"asked": "StatusRequest"}
+
+
+async def test_endless_line_is_refused(server: ControlServer, tmp_path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+    writer.write(b"x" * (REQUEST_BYTES_MAX * 3))
+    reply = json.loads(await asyncio.wait_for(reader.readline(), 5))
+    assert str(REQUEST_BYTES_MAX) in reply["error"]
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_too_many_operators(server: ControlServer, tmp_path: Path) -> None:
+    path = operator_path(str(tmp_path))
+    held = [await asyncio.open_unix_connection(path) for _ in range(CLIENTS_MAX)]
+    await wait_until_async(lambda: len(server.tasks) == CLIENTS_MAX, what="all connections")
+    reader, writer = await asyncio.open_unix_connection(path)
+    assert "operators" in json.loads(await asyncio.wait_for(reader.readline(), 5))["error"]
+    for _, each in [*held, (reader, writer)]:
+        each.close()
+    await wait_until_async(lambda: not server.tasks, what="the end of all connections")
+
+
+async def test_other_users_are_refused(server: ControlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_server, "peer_of", lambda _: PeerCredentials(1, 12345, 1))
+    (reply,) = await raw(tmp_path, b'{"type":"status"}\n')
+    assert "another user" in str(reply["error"])
+
+
+async def test_reply_given_just_before_the_end_arrives(server: ControlServer, answers: Answers, tmp_path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+    writer.write(b'{"type":"stop"}\n')
+    await wait_until_async(lambda: answers.seen, what="the request")
+    assert server.descriptors
+    answers.released.set()
+    closing = asyncio.create_task(server.settle())
+    assert json.loads(await asyncio.wait_for(reader.readline(), 5))["data"] == {"asked": "StopRequest"}
+    await closing
+    await server.close()
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_client_that_leaves_while_it_waits(server: ControlServer, answers: Answers, tmp_path: Path) -> None:
+    _, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+    writer.write(b'{"type":"stop"}\n')
+    await wait_until_async(lambda: answers.seen, what="the request")
+    writer.close()
+    answers.released.set()
+    await wait_until_async(lambda: not server.tasks, what="the end of the connection")
+
+
+async def test_peer_is_this_process(server: ControlServer, tmp_path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+    assert peer_of(writer) == PeerCredentials(os.getpid(), os.geteuid(), os.getegid())
+    writer.close()
+    del reader
+
+
+async def test_a_socket_that_cannot_be_made(tmp_path: Path, answers: Answers) -> None:
+    served = ControlServer(str(tmp_path / "no" / "operator.sock"), answers)
+    with pytest.raises(OSError, match="No such file"):
+        await served.start()
+    await served.close()
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning, match="No such file"):
+        ControlClient(str(tmp_path))
+    # a socket that nobody listens to any more
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(operator_path(str(tmp_path)))
+    with pytest.raises(NotRunning, match="refused"):
+        ControlClient(str(tmp_path))
+
+
+def test_the_same_on_uvloop(tmp_path: Path) -> None:
+    """Its transports show stand-ins for sockets."""
+
+    async def serve_one() -> None:
+        served = ControlServer(operator_path(str(tmp_path)), Answers())
+        await served.start()
+        assert await raw(tmp_path, b'{"type":"status"}\n') == [{"data": {"asked": "StatusRequest"}}]
+        reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+        assert peer_of(writer) == PeerCredentials(os.getpid(), os.geteuid(), os.getegid())
+        await wait_until_async(lambda: len(served.descriptors) == 2, what="the connection")
+        await served.settle()
+        await served.close()
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_one())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,293 @@
+"""What operators are answered, over records that change as they would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from foxtrot_protocol.commands import Done, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    Reply,
+    Request,
+    RestartRequest,
+    StatusRequest,
+    StopRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.core.reload import Changes, Reload
+from foxtrot_supervisor.runtime import operator_requests
+from foxtrot_supervisor.runtime.operator_requests import PENDING_MAX, SYMBOLS_MAX, OperatorRequests
+from tests.support.waiting import wait_until_async
+
+
+class Run:
+    """A supervisor's outside, played."""
+
+    def __init__(self) -> None:
+        self.records = {name: self._running(name) for name in ("engine", "one.a", "one.b", "two.a")}
+        self.sent: list[tuple[str, int, ToChild]] = []
+        self.reachable = True
+        self.stops: list[str] = []
+        self.restarts: list[str] = []
+        self.refusal = ""
+        self.reload: Reload | str = ""
+        self.reloads = 0
+        self.ended: dict[str, Any] | None = None
+        self.changes: list[tuple[str, list[str], bool]] = []
+        self.limit_s = 5.0
+
+    @staticmethod
+    def _running(name: str) -> ChildRecord:
+        return ChildRecord(plan=ChildPlan(name=name, tier=1), state=State.RUNNING, incarnation=1, pid=10)
+
+    def status(self) -> dict[str, Any]:
+        return {"a": 1}
+
+    def record(self, name: str) -> ChildRecord | None:
+        return self.records.get(name)
+
+    def workers_named(self, name: str) -> list[str]:
+        return [worker for worker in self.records if "." in worker and name in (worker, worker.split(".")[0])]
+
+    def send(self, name: str, incarnation: int, command: ToChild) -> bool:
+        self.sent.append((name, incarnation, command))
+        return self.reachable
+
+    def ask_stop(self, reason: str) -> None:
+        self.stops.append(reason)
+
+    def ask_restart(self, name: str) -> str:
+        self.restarts.append(name)
+        return self.refusal
+
+    def ask_reload(self) -> Reload | str:
+        self.reloads += 1
+        return self.reload
+
+    def outcome(self) -> dict[str, Any] | None:
+        return self.ended
+
+    def symbols_changed(self, name: str, symbols: list[str], *, added: bool) -> None:
+        self.changes.append((name, symbols, added))
+
+    def restart_limit_s(self) -> float:
+        return self.limit_s
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run()
+
+
+@pytest.fixture
+def requests(run: Run) -> OperatorRequests:
+    return OperatorRequests(run)
+
+
+Ask = Callable[[Request], "asyncio.Task[Reply]"]
+
+
+@pytest.fixture
+async def ask(requests: OperatorRequests) -> Ask:
+    return lambda request: asyncio.create_task(requests.answer(request))
+
+
+async def soon(reply: Awaitable[Reply]) -> Reply:
+    return await asyncio.wait_for(reply, 5)
+
+
+async def test_status(ask: Ask) -> None:
+    assert await soon(ask(StatusRequest())) == Reply(data={"a": 1})
+
+
+async def test_stop_is_answered_when_all_has_ended(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    first, second = ask(StopRequest()), ask(StopRequest())
+    await wait_until_async(lambda: len(run.stops) == 2, what="both requests")
+    requests.look()  # something has changed, but not the outcome
+    await asyncio.sleep(0)
+    assert not first.done()
+    run.ended = {"exit_code": 0}
+    requests.look()
+    assert await soon(first) == await soon(second) == Reply(data={"exit_code": 0})
+
+
+async def test_restart_is_answered_when_it_serves_again(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    reply = ask(RestartRequest("one.a"))
+    await wait_until_async(lambda: run.restarts == ["one.a"], what="the request")
+    record = run.records["one.a"]
+    record.state = State.STOPPING
+    requests.look()
+    record.deaths.append(Death(1, 0, None, "term", "", 1.0))
+    record.state = State.BACKOFF  # of the incarnation that was to go: it is on its way back
+    requests.look()
+    record.incarnation, record.state, record.pid = 2, State.STARTING, 11
+    requests.look()
+    await asyncio.sleep(0.01)
+    assert not reply.done()
+    record.state = State.RUNNING
+    requests.look()
+    assert await soon(reply) == Reply(data={"worker": "one.a", "incarnation": 2, "pid": 11, "rung": "term"})
+
+
+@pytest.mark.parametrize("state", [State.FATAL, State.EXITED, State.STOPPED, State.LOST, State.BACKOFF])
+async def test_restart_that_failed(run: Run, requests: OperatorRequests, ask: Ask, state: State) -> None:
+    reply = ask(RestartRequest("two"))  # a connection with one worker
+    await wait_until_async(lambda: run.restarts == ["two.a"], what="the request")
+    record = run.records["two.a"]
+    record.incarnation, record.state, record.cause = 2, state, "it broke"
+    requests.look()
+    answer = await soon(reply)
+    assert "it broke" in answer.error
+    assert "two.a" in answer.error
+
+
+async def test_restart_that_takes_too_long(run: Run, ask: Ask) -> None:
+    run.limit_s = 0.05
+    run.records["one.a"].state = State.STOPPING
+    assert (await soon(ask(RestartRequest("one.a")))).error == "not done within 0.05 s"
+
+
+async def test_restart_refused(run: Run, ask: Ask) -> None:
+    run.refusal = "everything is being stopped"
+    assert (await soon(ask(RestartRequest("engine")))).error == "everything is being stopped"
+    assert (await soon(ask(RestartRequest("one")))).error == "everything is being stopped"
+    assert run.restarts == ["engine", "one.a"], "one that cannot be restarted is the last that is tried"
+    assert "no worker or connection" in (await soon(ask(RestartRequest("nobody")))).error
+
+
+async def test_the_workers_of_a_connection_are_restarted_one_after_the_other(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    reply = ask(RestartRequest("one"))
+    await wait_until_async(lambda: run.restarts == ["one.a"], what="the first")
+    run.refusal = "one.a does not yet have all its data"
+    run.records["one.a"].incarnation = 2
+    requests.look()
+    await wait_until_async(lambda: "one.b" in run.restarts, what="the second, which is refused as yet")
+    assert not reply.done()
+    run.refusal = ""
+    requests.look()
+    await asyncio.sleep(0.01)
+    run.records["one.b"].incarnation = 2
+    requests.look()
+    answer = await soon(reply)
+    assert answer.error == ""
+    assert [worker["worker"] for worker in answer.data["workers"]] == ["one.a", "one.b"]
+
+
+async def test_the_second_is_not_waited_for_without_end(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    run.limit_s = 0.1
+    reply = ask(RestartRequest("one"))
+    await wait_until_async(lambda: run.restarts == ["one.a"], what="the first")
+    run.refusal = "one.a does not yet have all its data"
+    run.records["one.a"].incarnation = 2
+    requests.look()
+    assert (await soon(reply)).error == "one.a does not yet have all its data"
+
+
+@pytest.mark.parametrize("rotation", ["going", "coming"])
+async def test_symbols_are_not_changed_while_a_connection_changes_sides(run: Run, ask: Ask, rotation: Any) -> None:
+    run.records["two.a"].rotation = rotation
+    assert "two.a: being rotated" in (await soon(ask(SubscribeRequest("two", ["X"])))).error
+    assert run.sent == []
+
+
+async def test_reload_is_answered_when_it_is_done(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    reload = Reload(Changes(["two.a"], [], [], ["engine"]), {}, {}, 0.0, 60.0)
+    run.reload = reload
+    reply = ask(ReloadRequest())
+    await wait_until_async(lambda: run.reloads == 1, what="the request")
+    requests.look()
+    await asyncio.sleep(0.01)
+    assert not reply.done()
+    assert reload.look(run.records, 1.0, stopping=False)
+    requests.look()
+    assert await soon(reply) == Reply(data=reload.outcome or {})
+
+
+async def test_reload_that_failed_in_part(run: Run, ask: Ask) -> None:
+    run.reload = Reload(Changes(["two.a"], [], [], []), {}, {}, 0.0, 60.0)
+    run.records["two.a"].state, run.records["two.a"].cause = State.FATAL, "no such symbol"
+    run.reload.look(run.records, 1.0, stopping=False)
+    answer = await soon(ask(ReloadRequest()))
+    assert answer.error == "the new configuration is in force, but two.a is FATAL: no such symbol"
+    assert answer.data["added"] == ["two.a"]
+
+
+async def test_reload_refused(run: Run, ask: Ask) -> None:
+    run.reload = "foxtrot.toml: zzz: is not a known key"
+    assert await soon(ask(ReloadRequest())) == Reply(error="foxtrot.toml: zzz: is not a known key")
+
+
+async def test_subscribe_waits_for_every_worker_of_the_connection(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    reply = ask(SubscribeRequest("one", ["X", "Y", "X"]))
+    await wait_until_async(lambda: len(run.sent) == 2, what="both commands")
+    assert run.sent == [("one.a", 1, Subscribe(1, ["X", "Y"])), ("one.b", 1, Subscribe(2, ["X", "Y"]))]
+    requests.done("one.b", Done("one.b", 1, 1, "not mine to answer"))
+    requests.done("one.a", Done("one.a", 1, 99, "never asked"))
+    requests.done("one.a", Done("one.a", 1, 1, ""))
+    requests.done("one.a", Done("one.a", 1, 1, "again"))
+    requests.done("one.b", Done("one.b", 1, 2, "too many symbols"))
+    answer = await soon(reply)
+    assert answer.error == "one.b: too many symbols"
+    assert answer.data["workers"] == ["one.a", "one.b"]
+    assert run.changes == [("one.a", ["X", "Y"], True)]
+
+
+async def test_unsubscribe(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    reply = ask(UnsubscribeRequest("two.a", ["X"]))
+    await wait_until_async(lambda: run.sent, what="the command")
+    assert run.sent == [("two.a", 1, Unsubscribe(1, ["X"]))]
+    requests.done("two.a", Done("two.a", 1, 1, ""))
+    assert (await soon(reply)).error == ""
+    assert run.changes == [("two.a", ["X"], False)]
+
+
+async def test_worker_that_dies_instead_of_answering(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    reply = ask(SubscribeRequest("two.a", ["X"]))
+    await wait_until_async(lambda: run.sent, what="the command")
+    requests.ended("one.a", 1)
+    requests.ended("two.a", 1)
+    assert (await soon(reply)).error == "two.a: two.a ended before it answered"
+    assert run.changes == []
+
+
+async def test_worker_that_never_answers(run: Run, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator_requests, "REQUEST_S", 0.05)
+    assert "no answer within 0.05 s" in (await soon(ask(SubscribeRequest("two.a", ["X"])))).error
+
+
+async def test_subscriptions_that_cannot_be(run: Run, ask: Ask) -> None:
+    assert "no worker or connection" in (await soon(ask(SubscribeRequest("nobody", ["X"])))).error
+    for symbols in ([], [""], [str(number) for number in range(SYMBOLS_MAX + 1)]):
+        assert "symbols are expected" in (await soon(ask(SubscribeRequest("one.a", symbols)))).error
+    run.records["one.a"].state = State.BACKOFF
+    assert "it is BACKOFF" in (await soon(ask(SubscribeRequest("one.a", ["X"])))).error
+    run.reachable = False
+    assert "cannot be reached" in (await soon(ask(SubscribeRequest("two.a", ["X"])))).error
+
+
+async def test_waiting_requests_are_bounded(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    waiting = [ask(SubscribeRequest("two.a", ["X"])) for _ in range(PENDING_MAX)]
+    await wait_until_async(lambda: len(run.sent) == PENDING_MAX, what="all commands")
+    assert "are waiting already" in (await soon(ask(SubscribeRequest("two.a", ["X"])))).error
+    requests.ended("two.a", 1)
+    await soon(asyncio.gather(*waiting))  # type: ignore[arg-type] - only waited for
+    assert (await soon(_answered(requests, run, ask))).error == ""
+
+
+async def _answered(requests: OperatorRequests, run: Run, ask: Ask) -> Reply:
+    count = len(run.sent)
+    reply = ask(SubscribeRequest("two.a", ["X"]))
+    await wait_until_async(lambda: len(run.sent) > count, what="the command")
+    requests.done("two.a", Done("two.a", 1, count + 1, ""))
+    return await reply

@@ -1,0 +1,65 @@
+"""Totals that survive restarts, rates between heartbeats."""
+
+from __future__ import annotations
+
+from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_supervisor.telemetry.vitals import FRESH_S, TOTALS, Vitals
+
+
+def beat(**more: object) -> Heartbeat:
+    facts = {"worker": "a", "incarnation": 1, "loop_lag_ms": 0.0, "rss_bytes": 1, "open_fds": 1, "tasks": 1}
+    return Heartbeat(**{**facts, "threads": 1, **more})  # type: ignore[arg-type] - a test's shorthand
+
+
+def test_totals_go_on_over_incarnations() -> None:
+    vitals = Vitals()
+    assert vitals.totals() == dict.fromkeys(TOTALS, 0)
+    vitals.heartbeat(beat(frames_total=5, events_total=3), 1.0)
+    vitals.heartbeat(beat(frames_total=10, events_total=7), 2.0)
+    assert (vitals.totals()["frames_total"], vitals.totals()["events_total"]) == (10, 7)
+    vitals.ended()
+    assert (vitals.totals()["frames_total"], vitals.latest, vitals.heard_at) == (10, None, None)
+    vitals.ended()  # died before its first heartbeat
+    vitals.heartbeat(beat(frames_total=1), 9.0)
+    assert vitals.totals()["frames_total"] == 11
+
+
+def test_growth_within_an_incarnation_is_judged_and_not_beyond_it() -> None:
+    vitals = Vitals()
+    assert vitals.look(0.0) == []  # nothing heard yet
+    for second in range(0, 300, 5):
+        vitals.heartbeat(beat(open_fds=10 + second), float(second))
+        if vitals.look(float(second)) == ["open_fds"]:
+            break
+    assert vitals.growth.bad() == ["open_fds"]
+    assert vitals.look(second + FRESH_S + 1) == []  # silent: what was said then is not so now
+    assert vitals.growth.growths["threads"].verdict == "steady"
+    vitals.ended()
+    assert vitals.growth.bad() == []
+
+
+def test_rate() -> None:
+    vitals = Vitals()
+    vitals.heartbeat(beat(events_total=100), 1.0)
+    assert vitals.events_per_s == 0.0
+    vitals.heartbeat(beat(events_total=200), 3.0)
+    assert vitals.events_per_s == 50.0
+    vitals.heartbeat(beat(events_total=300), 3.0)  # no time has passed: no new rate
+    assert vitals.events_per_s == 50.0
+    vitals.ended()
+    assert vitals.events_per_s == 0.0
+
+
+def test_accounts_of_workers_go_on_over_incarnations_of_the_engine() -> None:
+    vitals = Vitals()
+    assert vitals.sources() == {}
+    vitals.heartbeat(
+        beat(sources={"a": SourceCounters(1, 2, 3, 4, 5.0, 6.0), "b": SourceCounters(1, 0, 0, 0, 0, 0)}), 1
+    )
+    vitals.ended()
+    assert vitals.sources()["a"].applied_total == 1
+    vitals.heartbeat(beat(sources={"a": SourceCounters(10, 20, 30, 40, 50.0, 60.0)}), 2)
+    assert vitals.sources() == {
+        "a": SourceCounters(11, 22, 33, 44, 50.0, 60.0),
+        "b": SourceCounters(1, 0, 0, 0, 0, 0),
+    }

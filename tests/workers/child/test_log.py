@@ -1,0 +1,139 @@
+"""Logs of children: bounded repetition, bounded fields, two ways out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from foxtrot_protocol.commands import FromChild, LogRecord
+from foxtrot_protocol.spec import ChildSpec
+from foxtrot_workers.child import log as child_log
+from foxtrot_workers.child.log import FIELD_CHARACTERS_MAX, REPEATS_MAX, REPEATS_PERIOD_S, Repetition, make_log
+
+SPEC = ChildSpec(
+    name="sim.a",
+    kind="connection",
+    target="x:y",
+    incarnation=3,
+    run_id="r",
+    run_dir="d",
+    parent_pid=1,
+    control_endpoint="ipc://c",
+    heartbeat_s=1.0,
+    log_level="info",
+    log_format="json",
+    settings=b"",
+)
+
+
+def test_repetition_is_held_back_and_counted() -> None:
+    repetition = Repetition()
+    assert [repetition.admit("e", 0.0) for _ in range(REPEATS_MAX)] == [0] * REPEATS_MAX
+    assert [repetition.admit("e", 1.0) for _ in range(7)] == [None] * 7
+    assert repetition.admit("other", 1.0) == 0
+    assert repetition.admit("e", REPEATS_PERIOD_S) == 7
+    assert repetition.admit("e", REPEATS_PERIOD_S + 1) == 0
+
+
+class Pieces:
+    """A stderr without a buffer, as with PYTHONUNBUFFERED: whatever is written goes out by itself."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.written.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_line_goes_out_in_one_piece_for_other_processes_write_there_too(
+    log_format: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stderr = Pieces()
+    monkeypatch.setattr("sys.stderr", stderr)
+    log = make_log(msgspec.structs.replace(SPEC, log_format=log_format), lambda message: None)
+    log.info("one", key="value")
+    log.info("two")
+    assert [text.count("\n") for text in stderr.written] == [1, 1]
+    assert all(text.endswith("\n") for text in stderr.written)
+
+
+def test_once_means_once() -> None:
+    repetition = Repetition(repeats_max=1)
+    assert [repetition.admit("e", 0.0), repetition.admit("e", 1.0), repetition.admit("e", 2.0)] == [0, None, None]
+    assert repetition.admit("e", REPEATS_PERIOD_S) == 2
+
+
+def test_the_memory_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_log, "EVENTS_MAX", 3)
+    repetition = Repetition()
+    for number in range(1000):
+        assert repetition.admit(f"e{number}", 0.0) == 0
+    assert len(repetition._seen) <= 3
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_json_lines_name_the_worker_and_cut_long_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    log = make_log(SPEC, lambda _: None)
+    log.warning("frame_rejected", sample="x" * 10_000)
+    log.debug("below_the_level")
+    (line,) = lines(capsys)
+    assert (line["event"], line["worker"], line["incarnation"], line["level"]) == (
+        "frame_rejected",
+        "sim.a",
+        3,
+        "warning",
+    )
+    assert len(line["sample"]) == FIELD_CHARACTERS_MAX + 1
+    for _ in range(100):
+        log.info("again")
+    assert len(lines(capsys)) == REPEATS_MAX
+
+
+def test_of_a_long_trace_the_end_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    make_log(SPEC, lambda _: None).error("handler_failed", trace="first line\n" + "x" * 20_000 + "\nlast line")
+    (line,) = lines(capsys)
+    assert line["trace"].endswith("last line")
+    assert "first line" not in line["trace"]
+    assert len(line["trace"]) == child_log.TRACE_CHARACTERS_MAX + 1
+
+
+def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    make_log(msgspec.structs.replace(SPEC, log_format="console"), lambda _: None).error("broken", why="test")
+    text = capsys.readouterr().err
+    assert "broken" in text
+    assert "why=test" in text
+
+
+def test_the_link_carries_records_instead(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[FromChild] = []
+    log = make_log(msgspec.structs.replace(SPEC, log_format="link", log_level="warning"), sent.append)
+    log.debug("no")
+    log.info("no")
+    log.warning("w", number=1)
+    log.error("e", long="x" * 10_000)
+    assert sent[0] == LogRecord("sim.a", "warning", "w", {"number": "1"})
+    assert isinstance(sent[1], LogRecord)
+    assert len(sent[1].fields["long"]) == FIELD_CHARACTERS_MAX + 1
+    sent.clear()
+    for _ in range(100):
+        log.warning("again")
+    assert len(sent) == REPEATS_MAX
+    monkeypatch.setattr("foxtrot_workers.child.log.REPEATS_PERIOD_S", 0.0)
+    log.warning("again")
+    assert isinstance(sent[-1], LogRecord)
+    assert sent[-1].fields["held_back"] == str(100 - REPEATS_MAX)
+    assert capsys.readouterr().err == ""

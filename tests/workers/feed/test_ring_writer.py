@@ -1,0 +1,109 @@
+"""A ring on a real file: made privately, appended to, full, left for the engine or taken away."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from foxtrot_protocol import ring_layout
+from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader, read_figures
+from foxtrot_workers.feed import ring_writer
+from foxtrot_workers.feed.ring_writer import RingRefused, RingWriter
+
+
+def test_the_file_is_private_and_whole_at_once(tmp_path: Path) -> None:
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    facts = os.stat(tmp_path / "ring-w.a-1")
+    assert stat.S_IMODE(facts.st_mode) == 0o600
+    assert facts.st_size == HEADER_BYTES + CAPACITY_MIN
+    assert facts.st_blocks * 512 >= facts.st_size, "its room cannot be missing later"
+    writer.close()
+
+
+def test_a_ring_in_which_nothing_was_committed_is_taken_away(tmp_path: Path) -> None:
+    for append in (False, True):
+        writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+        if append:
+            assert writer.append(1, 3, b"batch")
+        writer.close()
+        writer.close()
+        assert os.listdir(tmp_path) == (["ring-w.a-1"] if append else [])
+
+
+def test_what_is_appended_stays_when_the_writer_is_gone(tmp_path: Path) -> None:
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    writer.append(1, 3, b"first")
+    writer.append(2, 4, b"second")
+    writer.tell_dropped(5)
+    assert (writer.committed_events, writer.used_bytes) == (7, 80)
+    writer.close()
+    (shown,) = read_figures(str(tmp_path))
+    assert (shown.committed_events, shown.applied_events, shown.used_bytes, shown.dropped_events) == (7, 0, 80, 5)
+    reader = RingReader.open(str(tmp_path), "w.a", 1)
+    assert reader is not None
+    record = reader.next()
+    assert record is not None
+    assert (record.sequence, record.events, record.data) == (1, 3, b"first")
+    reader.close()
+
+
+def test_a_full_ring_refuses_until_the_engine_has_moved_on(tmp_path: Path) -> None:
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    reader = RingReader.open(str(tmp_path), "w.a", 1)
+    assert reader is not None
+    batch = b"x" * 1000
+    laps = 0
+    for sequence in range(1, 20):
+        if not writer.append(sequence, 1, batch):
+            laps += 1
+            record = reader.next()
+            assert record is not None
+            reader.took(record.sequence, record.end, record.sequence, 0, 0)
+            while not writer.append(sequence, 1, batch):
+                record = reader.next()
+                assert record is not None
+                reader.took(record.sequence, record.end, record.sequence, 0, 0)
+    assert laps > 3
+    assert 0 < writer.used_bytes <= CAPACITY_MIN
+    reader.close()
+    writer.close()
+
+
+def test_a_tail_that_cannot_be_true_is_a_full_ring(tmp_path: Path) -> None:
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    reader = RingReader.open(str(tmp_path), "w.a", 1)
+    assert reader is not None
+    reader.skip(1 << 60)
+    assert not writer.append(1, 1, b"x")
+    reader.skip(0)
+    assert writer.append(1, 1, b"x")
+    reader.close()
+    writer.close()
+
+
+def test_rings_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ring-w.a-1").write_bytes(b"somebody's")
+    with pytest.raises(RingRefused, match="File exists"):
+        RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    assert (tmp_path / "ring-w.a-1").read_bytes() == b"somebody's"
+
+    def full(fd: int, offset: int, length: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(RingRefused, match="No space left"):
+        RingWriter(str(tmp_path), "w.a", 2, CAPACITY_MIN)
+    assert not (tmp_path / "ring-w.a-2").exists()
+
+
+def test_the_rings_of_one_worker_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_writer, "RINGS_KEPT_MAX", 2)
+    for number in (1, 2):
+        (tmp_path / ring_layout.ring_name("w.a", number)).touch()
+    with pytest.raises(RingRefused, match="2 earlier rings"):
+        RingWriter(str(tmp_path), "w.a", 3, CAPACITY_MIN)
+    RingWriter(str(tmp_path), "v.a", 3, CAPACITY_MIN).close()

@@ -1,0 +1,82 @@
+"""Which exchanges are installed: the adapters named by entry points in the group ``foxtrot.exchanges``.
+
+``python -m foxtrot_workers.adapter.catalog`` prints them as one JSON object, so that a configuration can be checked
+by a process that never imports exchange code.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from foxtrot_workers.adapter.adapter import Adapter
+
+__all__ = ["GROUP", "UnknownExchange", "adapter_class", "describe", "main", "names"]
+
+GROUP = "foxtrot.exchanges"
+
+
+class UnknownExchange(ValueError):
+    """No adapter of that name is installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown exchange {name!r}; installed are: {', '.join(names()) or 'none'}")
+        self.name = name
+
+
+def names() -> list[str]:
+    """Names of all exchanges that are installed, whether they can be loaded or not, sorted."""
+    return sorted(_entry_points())
+
+
+def adapter_class(name: str) -> type[Adapter]:
+    """The adapter of that name; raises `UnknownExchange`, or ImportError when it cannot be loaded."""
+    entry_point = _entry_points().get(name)
+    if entry_point is None:
+        raise UnknownExchange(name)
+    try:
+        loaded = entry_point.load()
+    except (Exception, SystemExit) as error:  # a third party's module may do anything while it is imported
+        raise ImportError(f"exchange {name!r} ({entry_point.value}): {type(error).__name__}: {error}") from error
+    if not (inspect.isclass(loaded) and issubclass(loaded, Adapter)) or inspect.isabstract(loaded):
+        raise ImportError(f"exchange {name!r}: {entry_point.value} is not an Adapter class")
+    return loaded
+
+
+def describe() -> dict[str, dict[str, Any]]:
+    """What a configuration check has to know of each exchange; ``error`` is "" where it can be used."""
+    return {name: _describe(name) for name in names()}
+
+
+def main() -> None:
+    """Print the catalog on stdout as one line of JSON."""
+    sys.stdout.write(json.dumps(describe()) + "\n")
+
+
+@functools.cache  # looking through all installed packages takes a worker's start tens of milliseconds and memory
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry_point.name: entry_point for entry_point in entry_points(group=GROUP)}
+
+
+def _describe(name: str) -> dict[str, Any]:
+    try:
+        adapter = adapter_class(name)
+        return {
+            "exchange": str(adapter.exchange),
+            "channels": sorted(map(str, adapter.channels)),
+            "topics_max": int(adapter.limits.topics_max),
+            "url": str(adapter.url),
+            "rest_url": str(adapter.rest_url),
+            "lifetime_s": adapter.limits.lifetime_s,
+            "error": "",
+        }
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # also what a class declares may be wrong
+        return {"exchange": "", "channels": [], "topics_max": 0, "error": str(error)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,390 @@
+"""Keeps one book in step with its exchange, or says that it is not.
+
+Two families cover what exchanges do (a third, checksum only, is the second without identifiers):
+
+* `RestBook`: deltas are held back until a REST snapshot fits among them, then each must continue the one
+  before. A hole means: fetch again.
+* `ChainedBook`: the snapshot comes on the stream, each update names its predecessor, carries a checksum,
+  or both. A break means: subscribe again.
+
+Pure: told of snapshots and deltas already parsed into events, they append to `out` what may be published
+and to `notices` what must be asked for. What is not published between a break and the next snapshot was
+announced by a `Gap`; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+
+from foxtrot_protocol.errors import BookInvalid
+from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
+from foxtrot_protocol.order_book import OrderBook
+from foxtrot_workers.adapter.adapter import BookLost, Notice, RestRequest, Resubscribe
+
+__all__ = [
+    "BUFFER_DELTAS_MAX",
+    "FETCH_DELAY_FIRST_S",
+    "FETCH_DELAY_MAX_S",
+    "STEADY_DELTAS",
+    "Chain",
+    "ChainedBook",
+    "RestBook",
+]
+
+BUFFER_DELTAS_MAX = 2_000
+"""Deltas held back while a snapshot is fetched: over three minutes at one each 100 ms."""
+
+FETCH_DELAY_FIRST_S = 1.0
+"""Wait before a second fetch; doubled for each further one, to `FETCH_DELAY_MAX_S`."""
+
+FETCH_DELAY_MAX_S = 60.0
+
+STEADY_DELTAS = 100
+"""After so many deltas in order a book is healthy, and its next failure is fetched for at once."""
+
+
+class Chain(enum.Enum):
+    """How a delta says what it follows, in exchanges of the REST family."""
+
+    NEXT = "next"
+    """It carries its first and last id: first = previous last + 1 (Binance spot, Gate.io, KuCoin)."""
+    PREVIOUS = "previous"
+    """It also names the last id of its predecessor, ids themselves leap (Binance futures)."""
+
+
+class _Held:
+    """A delta with its identifiers as numbers."""
+
+    __slots__ = ("event", "first", "last", "previous")
+
+    def __init__(self, event: BookDelta[str], first: int, last: int, previous: int | None) -> None:
+        self.event = event
+        self.first = first
+        self.last = last
+        self.previous = previous
+
+
+class _Renewal:
+    """A live book that is to be shown whole: what came since that was asked for, and the snapshot when it is there."""
+
+    __slots__ = ("copies", "picture")
+
+    def __init__(self) -> None:
+        self.copies: deque[_Held] = deque(maxlen=BUFFER_DELTAS_MAX)
+        self.picture: tuple[BookSnapshot[str], int] | None = None
+
+
+class RestBook:
+    """One book whose snapshot comes by REST.
+
+    Waiting: deltas are held back (the oldest fall out beyond `BUFFER_DELTAS_MAX`, which makes any older
+    snapshot useless) and a snapshot has been asked for. Live: each delta is published as it comes.
+
+    `request` is the snapshot request; its delay is set here, growing with each failure.
+    """
+
+    def __init__(self, exchange: str, symbol: str, wire: str, request: RestRequest, chain: Chain = Chain.NEXT) -> None:
+        self._exchange = exchange
+        self._symbol = symbol
+        self.wire = wire
+        self._request = request
+        self._by_previous = chain is Chain.PREVIOUS
+        self._held: deque[_Held] = deque(maxlen=BUFFER_DELTAS_MAX)
+        self._asked = False
+        self._failures = 0
+        self._steady = 0
+        self._last = 0
+        self._last_ns = 0
+        self._first_after_snapshot = False
+        self._renewal: _Renewal | None = None
+        self.live = False
+
+    def delta(
+        self,
+        event: BookDelta[str],
+        first: int,
+        last: int,
+        previous: int | None,
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+    ) -> None:
+        """A delta with ids `first` to `last`; `previous` only where the chain names it."""
+        if self.live and (previous == self._last if self._by_previous else first == self._last + 1):
+            self._take(event, last, out)
+            if self._renewal is not None:
+                self._renewal.copies.append(_Held(event, first, last, previous))
+                self._renew(self._renewal, out, notices)
+            return
+        held = _Held(event, first, last, previous)
+        if self.live:
+            self._follow(held, out, notices)
+        else:
+            self._held.append(held)
+            if not self._asked:
+                self._ask(notices)
+
+    def snapshot(self, event: BookSnapshot[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        """The REST answer, current to id `last`, asked for or not."""
+        if self.live and self._renewal is not None:
+            self._renewal.picture = (event, last)
+            self._renew(self._renewal, out, notices)
+            return
+        if self.live and last < self._last:
+            return  # an old picture must not undo what was applied since
+        oldest = next((held for held in self._held if not self._stale(held, last)), None)
+        if oldest is not None and not self._fits(oldest, last, after_snapshot=True):
+            self.failed(notices)
+            return
+        out.append(event)
+        self._last = last
+        self._last_ns = event.receive_ns
+        self._first_after_snapshot = True
+        self.live = True
+        waiting, self._held = self._held, deque(maxlen=BUFFER_DELTAS_MAX)
+        for held in waiting:
+            # a hole among the held ones puts the rest back to waiting
+            self.delta(held.event, held.first, held.last, held.previous, out, notices)
+
+    def resync(self, notices: list[Notice]) -> None:
+        """Show the book whole once more: a snapshot, as of the last delta published, comes among the deltas.
+
+        Those go on meanwhile. Nothing to do for a book that waits for its snapshot anyway.
+        """
+        if self.live and self._renewal is None:
+            self._renewal = _Renewal()
+            self._ask(notices)
+
+    def _renew(self, renewal: _Renewal, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        """Publish the whole book, if the snapshot and the deltas since then make one."""
+        if renewal.picture is None or renewal.picture[1] > self._last:
+            return  # the stream has not come as far yet
+        picture, last = renewal.picture
+        following = [held for held in renewal.copies if held.last > last]
+        if not self._fits(following[0], last, after_snapshot=True) if following else last != self._last:
+            renewal.picture = None
+            self.failed(notices)
+            return
+        book: OrderBook[str] = OrderBook(self._symbol)
+        try:
+            book.snapshot(picture.bids, picture.asks)
+            for held in following:
+                book.apply(held.event.bids, held.event.asks)
+        except BookInvalid:
+            renewal.picture = None
+            renewal.copies.clear()
+            self.failed(notices)
+            return
+        newest = following[-1].event if following else picture
+        out.append(
+            BookSnapshot(
+                exchange=self._exchange,
+                symbol=self._symbol,
+                exchange_ns=newest.exchange_ns,
+                receive_ns=max(picture.receive_ns, newest.receive_ns),
+                bids=book.best_bids(book.bid_count),
+                asks=book.best_asks(book.ask_count),
+                first_id=None,
+                last_id=str(self._last),
+                checksum=None,
+            )
+        )
+        self._renewal = None
+        self._failures = 0
+
+    def failed(self, notices: list[Notice]) -> None:
+        """The snapshot could not be had, or was too old: ask again, later each time."""
+        self._failures += 1
+        self._ask(notices)
+
+    def _follow(self, held: _Held, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        if self._stale(held, self._last):
+            return
+        if not self._fits(held, self._last, after_snapshot=self._first_after_snapshot):
+            self._lose(held, out, notices)
+            return
+        self._take(held.event, held.last, out)
+        if self._renewal is not None:
+            self._renewal.copies.append(held)
+            self._renew(self._renewal, out, notices)
+
+    def _take(self, event: BookDelta[str], last: int, out: list[MarketEvent[str]]) -> None:
+        out.append(event)
+        self._last = last
+        self._last_ns = event.receive_ns
+        self._first_after_snapshot = False
+        self._steady += 1
+        if self._steady == STEADY_DELTAS:
+            self._failures = 0
+
+    def _stale(self, held: _Held, last: int) -> bool:
+        if not self._by_previous:
+            return held.last <= last
+        # the delta that contains the snapshot's own id is still wanted, a repetition of the last one is not
+        return held.last < last or (held.last == last and self.live and not self._first_after_snapshot)
+
+    def _fits(self, held: _Held, last: int, *, after_snapshot: bool) -> bool:
+        if not self._by_previous:
+            return held.first <= last + 1
+        return held.previous == last or (after_snapshot and held.first <= last <= held.last)
+
+    def _lose(self, held: _Held, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        first_id, last_id = self._missing(held)
+        reason = f"updates after {self._last} are missing"
+        out.append(
+            Gap(
+                exchange=self._exchange,
+                symbol=self._symbol,
+                exchange_ns=held.event.exchange_ns,
+                receive_ns=held.event.receive_ns,
+                stream=EVENT_BOOK,
+                first_id=first_id,
+                last_id=last_id,
+                start_ns=self._last_ns,
+                end_ns=held.event.receive_ns,
+                cause=reason,
+            )
+        )
+        notices.append(BookLost(self.wire, self._symbol, reason))
+        self.live = False
+        self._renewal = None  # the snapshot that is asked for now shows it
+        self._held.append(held)
+        if self._steady < STEADY_DELTAS:
+            self._failures += 1
+        self._steady = 0
+        self._ask(notices)
+
+    def _missing(self, held: _Held) -> tuple[str | None, str | None]:
+        if not self._by_previous:
+            return str(self._last + 1), str(held.first - 1)
+        return None, None if held.previous is None else str(held.previous)
+
+    def _ask(self, notices: list[Notice]) -> None:
+        self._asked = True
+        delay_s = 0.0
+        if self._failures:
+            # 2 ** 10 is over any bound: the exponent itself must not grow for ever
+            delay_s = min(FETCH_DELAY_FIRST_S * 2.0 ** min(self._failures - 1, 10), FETCH_DELAY_MAX_S)
+        notices.append(
+            RestRequest(self._request.key, self._request.path, self._request.weight, self._request.delay_s + delay_s)
+        )
+
+
+class ChainedBook:
+    """One book whose snapshot comes on the stream.
+
+    `checksum` computes the exchange's checksum (unsigned, 32 bit) of a book. It is compared wherever an
+    event carries one; the book it needs is kept only while snapshots carry one, so a feed without
+    checksums pays nothing.
+    """
+
+    def __init__(
+        self,
+        exchange: str,
+        symbol: str,
+        wire: str,
+        checksum: Callable[[OrderBook[str]], int] | None = None,
+    ) -> None:
+        self._exchange = exchange
+        self._symbol = symbol
+        self._wire = wire
+        self._checksum = checksum
+        self._book: OrderBook[str] | None = None
+        self._last: int | None = None
+        self._last_ns = 0
+        self._lost = False
+        self.live = False
+
+    def snapshot(
+        self, event: BookSnapshot[str], last: int | None, out: list[MarketEvent[str]], notices: list[Notice]
+    ) -> None:
+        """A whole book, current to id `last` (None where there are no ids)."""
+        self._lost = False
+        self._book = OrderBook(self._symbol) if self._checksum is not None and event.checksum is not None else None
+        broken = self._verify(event)
+        if broken:
+            self._lose(broken, None, event, out, notices)
+            return
+        self._last = last
+        self._last_ns = event.receive_ns
+        self.live = True
+        out.append(event)
+
+    def update(
+        self,
+        event: BookDelta[str],
+        follows: int | None,
+        last: int | None,
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+    ) -> None:
+        """A change that builds on id `follows` and leads to id `last` (None where there are no ids)."""
+        if not self.live:
+            if not self._lost:
+                self._lose("an update came before any snapshot", None, event, out, notices)
+            return
+        if follows is not None and self._last is not None and follows != self._last:
+            reason = f"an update follows {follows}, not {self._last}"
+            self._lose(reason, str(follows), event, out, notices)
+            return
+        broken = self._verify(event)
+        if broken:
+            self._lose(broken, None, event, out, notices)
+            return
+        self._last = last
+        self._last_ns = event.receive_ns
+        out.append(event)
+
+    def quiet(self, event: BookDelta[str], follows: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        """The exchange says that nothing has changed since id `follows`: checked, not published."""
+        if self.live and follows == self._last:
+            self._last_ns = event.receive_ns
+            return
+        self.update(event, follows, follows, out, notices)
+
+    def _verify(self, event: BookSnapshot[str] | BookDelta[str]) -> str:
+        """Fold `event` into the kept book; what is wrong with it, or ""."""
+        book = self._book
+        if book is None or self._checksum is None:
+            return ""
+        try:
+            if isinstance(event, BookSnapshot):
+                book.snapshot(event.bids, event.asks)
+            else:
+                book.apply(event.bids, event.asks)
+        except BookInvalid as error:
+            return error.reason
+        if event.checksum is not None:
+            ours = self._checksum(book)
+            if ours != event.checksum:
+                return f"checksum {event.checksum} was sent, {ours} computed"
+        return ""
+
+    def _lose(
+        self,
+        reason: str,
+        last_missing: str | None,
+        event: BookSnapshot[str] | BookDelta[str],
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+    ) -> None:
+        out.append(
+            Gap(
+                exchange=self._exchange,
+                symbol=self._symbol,
+                exchange_ns=event.exchange_ns,
+                receive_ns=event.receive_ns,
+                stream=EVENT_BOOK,
+                first_id=None,
+                last_id=last_missing,
+                start_ns=self._last_ns or event.receive_ns,
+                end_ns=event.receive_ns,
+                cause=reason,
+            )
+        )
+        notices.append(BookLost(self._wire, self._symbol, reason))
+        notices.append(Resubscribe(self._wire, reason))
+        self._book = None
+        self.live = False
+        self._lost = True

@@ -1,0 +1,1 @@
+"""Faults inside child processes."""

@@ -1,0 +1,128 @@
+"""Kills this worker between two given steps of its work: for fault tests, called by `chaos_boot` alone.
+
+A signal from outside falls anywhere; the places where something could be lost are a few instructions wide. So the
+worker does it itself, by a real SIGKILL, in the midst of the real code, one step of which is wrapped. Nothing is
+wrapped in a worker that no plan names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from foxtrot_protocol.chaos import ARMED_POINTS, KillPoint
+
+__all__ = ["HANDSHAKE_S", "HELLO_S", "Trap", "die", "set_up"]
+
+HELLO_S = 0.02
+"""HELLO leaves by a thread of ZeroMQ's: so long after it was said it is heard."""
+
+HANDSHAKE_S = 0.002
+"""From the beginning of the connect to the kill: the exchange has the request, or just not yet."""
+
+
+def die() -> NoReturn:
+    """SIGKILL, which cannot be caught: nothing of this process runs any more."""
+    while True:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Trap:
+    """Counts how often a place is passed, once it is armed."""
+
+    def __init__(self, passes: int, *, armed: bool = False) -> None:
+        self._left = passes
+        self._armed = armed
+
+    def arm(self) -> None:
+        """From now on passing counts."""
+        self._armed = True
+
+    def passed(self) -> None:
+        """The place is passed; does not return if it is the last time."""
+        if not self._armed:
+            return
+        if self._left <= 0:
+            die()
+        self._left -= 1
+
+
+def set_up(point: KillPoint, passes: int) -> Trap:
+    """Wrap the step at `point`, in this process, before its worker is made."""
+    trap = Trap(passes) if point in ARMED_POINTS else Trap(0, armed=True)
+    if point == "handshake":
+        _in_the_handshake(trap)
+    elif point == "parse":
+        _after_a_frame(trap)
+    elif point in ("record", "mark"):
+        _around_the_mark(trap, before=point == "record")
+    elif point in ("send", "drain"):
+        _before_sending(trap, "_send" if point == "send" else "drain")
+    return trap
+
+
+def _in_the_handshake(trap: Trap) -> None:
+    from foxtrot_workers.feed import worker as feed_worker
+    from foxtrot_workers.websocket import client as connection
+
+    make_client = connection.make_client
+
+    def make(*arguments: Any) -> connection.Client:
+        client = make_client(*arguments)
+        connect = client.connect
+
+        async def connect_and_die() -> None:
+            connecting = asyncio.ensure_future(connect())
+            await asyncio.wait({connecting}, timeout=HANDSHAKE_S)
+            trap.passed()
+
+        client.connect = connect_and_die  # type: ignore[method-assign]  # of this one client
+        return client
+
+    feed_worker.make_client = make  # type: ignore[assignment, attr-defined]  # the name by which it calls it
+
+
+def _after_a_frame(trap: Trap) -> None:
+    from foxtrot_workers.adapter import catalog
+
+    adapter_class = catalog.adapter_class
+
+    def wrapped_class(name: str) -> Any:
+        class Trapped(adapter_class(name)):  # type: ignore[misc]  # whichever it is
+            def parse(self, *arguments: Any) -> None:
+                super().parse(*arguments)
+                trap.passed()
+
+        return Trapped
+
+    catalog.adapter_class = wrapped_class
+
+
+def _around_the_mark(trap: Trap, *, before: bool) -> None:
+    from foxtrot_workers.feed import ring_writer
+
+    pack_mark: Callable[..., None] = ring_writer._pack_mark
+
+    def pack(*arguments: Any) -> None:
+        if before:
+            trap.passed()
+        pack_mark(*arguments)
+        if not before:
+            trap.passed()
+
+    ring_writer._pack_mark = pack
+
+
+def _before_sending(trap: Trap, name: str) -> None:
+    from foxtrot_workers.feed.event_sender import EventSender
+
+    step = getattr(EventSender, name)
+
+    def wrapped(self: EventSender, *arguments: Any) -> Any:
+        trap.passed()
+        return step(self, *arguments)
+
+    setattr(EventSender, name, wrapped)

@@ -1,0 +1,1 @@
+"""What every child process has: boot, control link, heartbeat, log, limits."""

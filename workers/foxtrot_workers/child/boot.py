@@ -1,0 +1,111 @@
+"""The first lines of every child, before anything heavy is imported.
+
+Order matters (design, section 2): own session, so that a terminal's Ctrl-C reaches only the supervisor
+and the whole session can be killed; SIGKILL from the kernel when the parent dies; a check that it has not
+died already, since the kernel only tells of deaths after the request; the fault handler, so that a hang
+can be shown; the limits of what it may have; only then imports, HELLO, and the start target named in the
+specification.
+
+`run` never returns: it leaves the process with one of `ChildExit`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+from typing import IO
+
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.spec import ChildSpec, decode_spec
+from foxtrot_workers.child.limits import LimitRefused, apply_limits, relax_memory
+
+__all__ = ["run", "settle", "stacks_path"]
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+
+
+def run(spec_bytes: bytes) -> None:
+    """Become the child that `spec_bytes` describes; exits the process, never returns."""
+    spec = decode_spec(spec_bytes)
+    stacks = settle(spec)
+    code: int = ChildExit.CRASH
+    try:
+        apply_limits(spec.limits)
+        from foxtrot_workers.child.main import main  # imports asyncio and zmq
+
+        code = main(spec)
+    except LimitRefused as refusal:
+        code = _refuse(spec, refusal.reason)
+    except MemoryError as error:
+        relax_memory()
+        code = ChildExit.OUT_OF_MEMORY  # tells the supervisor even where nothing could be sent
+        _last_words(spec, error)
+    except SystemExit as exit_request:
+        code = exit_request.code if isinstance(exit_request.code, int) else int(ChildExit.CRASH)
+    except BaseException as error:
+        _last_words(spec, error)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        stacks.close()
+        os._exit(code)  # no atexit, no waiting for threads: what had to be flushed was flushed in order
+
+
+def settle(spec: ChildSpec) -> IO[str]:
+    """The safe beginning of any child; returns the file for stacks, to be kept open."""
+    _detach_from_terminal()
+    _die_with(spec.parent_pid)
+    _name_process(spec.name)
+    return _watch_for_hangs(spec)
+
+
+def stacks_path(spec: ChildSpec) -> str:
+    """Where this child writes the stacks of its threads when told to (SIGUSR2)."""
+    return f"{spec.run_dir}/stacks-{spec.name}-{spec.incarnation}.txt"
+
+
+def _detach_from_terminal() -> None:
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _die_with(parent_pid: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent_pid:
+        os._exit(ChildExit.ORPHANED)
+
+
+def _name_process(name: str) -> None:
+    """What ps and top show; the kernel keeps 15 bytes of it."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fx:{name}".encode(), 0, 0, 0)
+
+
+def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
+    stacks = open(stacks_path(spec), "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
+    faulthandler.enable(file=sys.stderr)
+    faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
+    return stacks
+
+
+def _refuse(spec: ChildSpec, reason: str) -> int:
+    """What was configured cannot be: no restart helps, and the operator has to read why."""
+    from foxtrot_workers.child.main import report_failure
+
+    sys.stderr.write(f"{spec.name}#{spec.incarnation}: {reason}\n")
+    report_failure(spec, reason)
+    return ChildExit.CONFIGURATION
+
+
+def _last_words(spec: ChildSpec, error: BaseException) -> None:
+    """The one place where a child's traceback is shown: a fault of this program, for its developers."""
+    import traceback
+
+    sys.stderr.write(f"{spec.name}#{spec.incarnation} crashed: {error!r}\n")
+    traceback.print_exception(error)

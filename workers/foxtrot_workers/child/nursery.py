@@ -1,0 +1,162 @@
+"""The nursery: a process with every import done, from which workers are made in milliseconds.
+
+It is spawned once and keeps a single thread and no ZeroMQ context, so that a copy of it is a sound
+process. For each worker it calls ``clone(CLONE_PARENT)``: the copy shares the nursery's memory pages, yet
+its parent is the supervisor, exactly as if the supervisor had spawned it. So exit status, parent-death
+signal and pidfd work unchanged, and the nursery's own death harms no worker.
+
+How: between CPython's own before- and after-fork hooks (public C API), called by ctypes with the
+interpreter lock held, the raw system call with a null stack, which behaves as fork does. Rejected:
+``os.fork`` (the child's parent would be the nursery), forkserver (the same), a fork of the supervisor
+(inherited ZeroMQ contexts and event loop).
+
+The supervisor speaks to it over one unix stream socket (`foxtrot_protocol.nursery_wire`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import gc
+import importlib
+import os
+import platform
+import signal
+import socket
+import sys
+
+from foxtrot_protocol.codec import encode_control
+from foxtrot_protocol.commands import Heartbeat
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.nursery_wire import (
+    BEAR,
+    BORN,
+    CLONE_SYSCALL,
+    FAILED,
+    HELLO,
+    PING,
+    PONG,
+    QUIT,
+    READY,
+    pack,
+    read_message,
+)
+from foxtrot_protocol.spec import ChildSpec, NurserySettings, decode_settings, decode_spec
+from foxtrot_workers.child import boot, vital_signs
+from foxtrot_workers.child.limits import apply_limits
+
+__all__ = ["PRELOADED", "clone_sibling", "run"]
+
+PRELOADED = (
+    "foxtrot_workers.child.main",
+    "foxtrot_workers.feed.worker",
+    "foxtrot_workers.websocket.picows_client",
+    "foxtrot_workers.websocket.websockets_client",
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "uvloop",
+)
+"""What workers import, done once here. What cannot be imported is left for the worker to report."""
+
+_CLONE_PARENT = 0x8000
+
+_M_ARENA_MAX = -8
+"""mallopt: how many heaps the C library keeps for threads."""
+
+
+def run(spec_bytes: bytes) -> None:
+    """Be the nursery that `spec_bytes` describes; exits the process, never returns."""
+    spec = decode_spec(spec_bytes)
+    boot.settle(spec)
+    apply_limits(spec.limits)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing here needs an orderly end
+    settings = decode_settings(spec.settings, NurserySettings)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as supervisor:
+        supervisor.connect(settings.socket_path)
+        supervisor.sendall(pack(HELLO))
+        # What a collection frees leaves holes in pages that are to be shared: workers would fill, and so copy, them.
+        gc.disable()
+        # Workers have few threads besides their own (ZeroMQ's, name look-ups): a heap each would cost megabytes.
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        _preload(settings.exchanges)
+        gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages either
+        supervisor.sendall(pack(READY))
+        newborn = _serve(supervisor, spec)
+    if newborn is None:
+        os._exit(ChildExit.CLEAN)
+    module, _, function = settings.boot.partition(":")
+    getattr(importlib.import_module(module), function)(newborn)
+
+
+def _preload(exchanges: list[str]) -> None:
+    for module in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    from foxtrot_workers.adapter import catalog
+
+    for exchange in exchanges:
+        with contextlib.suppress(Exception):  # a broken adapter must cost its own worker, not the nursery
+            catalog.adapter_class(exchange)
+
+
+def _serve(supervisor: socket.socket, spec: ChildSpec) -> bytes | None:
+    """Answer the supervisor. Returns twice: None in the nursery at its end, a specification in each newborn."""
+    while True:
+        kind, payload = read_message(supervisor.recv)
+        if kind == PING:
+            supervisor.sendall(pack(PONG, encode_control(_heartbeat(spec))))
+        elif kind == BEAR:
+            try:
+                pid = clone_sibling()
+            except OSError as error:
+                supervisor.sendall(pack(FAILED, str(error).encode()))
+                continue
+            if pid == 0:
+                return payload
+            supervisor.sendall(pack(BORN, str(pid).encode()))
+        elif kind == QUIT or not kind:
+            return None
+
+
+def _heartbeat(spec: ChildSpec) -> Heartbeat:
+    return Heartbeat(
+        worker=spec.name,
+        incarnation=spec.incarnation,
+        loop_lag_ms=0.0,
+        rss_bytes=vital_signs.rss_bytes(),
+        open_fds=vital_signs.open_fds(),
+        tasks=0,
+        threads=1,
+    )
+
+
+@functools.cache  # each loading makes classes that only the collector can free: one for every worker
+def _libc() -> ctypes.PyDLL:
+    # PyDLL keeps the interpreter lock while it calls; errno is read before anything can change it
+    libc = ctypes.PyDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    return libc
+
+
+def clone_sibling() -> int:
+    """Fork this process so that the copy is a child of our parent: 0 in the copy, its process id here.
+
+    Raises OSError if the kernel refuses or this machine's system call is not known.
+    """
+    number = CLONE_SYSCALL.get(platform.machine())
+    if number is None or not sys.platform.startswith("linux"):
+        raise OSError(0, f"no clone system call known for {platform.machine()}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    python, libc = ctypes.pythonapi, _libc()
+    python.PyOS_BeforeFork()
+    pid: int = libc.syscall(ctypes.c_long(number), ctypes.c_long(_CLONE_PARENT | signal.SIGCHLD), 0, 0, 0, 0)
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+        return 0
+    error = ctypes.get_errno()
+    python.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(error, f"clone: {os.strerror(error)}")
+    return pid

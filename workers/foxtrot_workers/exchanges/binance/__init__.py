@@ -1,0 +1,1 @@
+"""Binance spot, Binance US and the simulated exchange."""

@@ -1,0 +1,1 @@
+"""The worker process: one connection, from frames to the ring."""

@@ -1,0 +1,350 @@
+"""Fetches one hole of a trade stream over REST, page by page. Pure: it says what to fetch and what to commit.
+
+The adapter knows paths and shapes; here it is decided what of an answer may be believed. A page may be unordered, may
+hold trades twice or beyond what was asked, or be garbage: what gets through is in order, once, within the hole, and a
+part of the hole is called filled only if the exchange has shown all of it. What it has not shown stays announced.
+
+Each part goes out as trades and a `Gap` that says ``filled`` behind them, in one batch: nobody can have the one
+without the other, wherever this process is killed.
+
+One hole at a time. Nothing is tried twice here: the supervisor asks again, later, and others in between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct, structs
+
+from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
+from foxtrot_workers.adapter.adapter import Adapter, RestRequest
+
+__all__ = [
+    "ANSWER_S_MAX",
+    "CAUSE",
+    "HOLE_TRADES_MAX",
+    "PAGES_MAX",
+    "PAGE_BYTES_MAX",
+    "PART_TRADES",
+    "BackfillEffect",
+    "Backfiller",
+    "CommitPart",
+    "Fetch",
+    "Finished",
+]
+
+HOLE_TRADES_MAX = 50_000
+"""Trades of one hole that are fetched, the latest ones: what is before stays announced."""
+
+PAGES_MAX = 1_000
+"""Requests for one hole."""
+
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+"""A thousand trades have about 200 KB; decoding this much holds up the stream for a few milliseconds."""
+
+PART_TRADES = 250
+"""Committed at a time, so that the live stream waits for so many at most."""
+
+ANSWER_S_MAX = 60.0
+"""From the wish to fetch a page until its answer, waiting for its turn included."""
+
+CAUSE = "fetched over REST"
+
+_TEXT_CHARS_MAX = 64
+"""Of a price, a size or an identifier."""
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
+"""Stricter than for the stream: a number that is none would be announced as another hole, and be fetched again."""
+
+_TEMPORARY = frozenset({0, 408, 418, 425, 429})
+"""Statuses beside 5xx after which asking again may help."""
+
+
+class Fetch(Struct, frozen=True):
+    """Fetch this, and bring the answer to `Backfiller.answered`."""
+
+    request: RestRequest
+
+
+class CommitPart(Struct, frozen=True):
+    """Commit these in one batch: trades in order, and the `Gap` that says that they were all."""
+
+    events: list[MarketEvent[str]]
+
+
+class Finished(Struct, frozen=True):
+    """Answer the supervisor, after all parts before have been committed; fields as in `commands.Backfilled`."""
+
+    request_id: int
+    events: int
+    left: str = ""
+    first_id: str = ""
+    last_id: str = ""
+    retry: bool = False
+
+
+BackfillEffect: TypeAlias = Fetch | CommitPart | Finished
+
+_Interval: TypeAlias = tuple[int, int]
+
+
+class _Page(Struct):
+    """What one answer shows: `covered` are stretches of the hole of which the exchange has shown everything."""
+
+    covered: list[_Interval]
+    trades: dict[int, Trade[str]]
+    lowest: int | None
+    """Of all identifiers in the answer, those beyond the hole included; None: there are none."""
+    highest: int | None
+
+
+class _Job:
+    """The hole in hand: `first` to `last` is what has still to be fetched."""
+
+    def __init__(self, command: Backfill, first: int, last: int) -> None:
+        self.command = command
+        self.first = first
+        self.last = last
+        self.pages = 0
+        self.events = 0
+        self.missing: list[_Interval] = []
+        """Given up: not to be had, or too much."""
+        self.reason = ""
+        self.held: list[tuple[_Interval, list[Trade[str]]]] = []
+        """Backward: parts that wait for those before them."""
+        self.held_trades = 0
+        self.path = ""
+        self.deadline = 0.0
+        self.receive_ns = command.end_ns
+
+
+class Backfiller:
+    """Fetches for one connection, by what its `adapter` knows of the exchange."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._job: _Job | None = None
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has to be called (monotonic seconds); None: nothing is in hand."""
+        return None if self._job is None else self._job.deadline
+
+    # ---- inputs
+
+    def ask(self, command: Backfill, now: float) -> list[BackfillEffect]:
+        """The supervisor asks for a hole to be filled."""
+        if self._job is not None:
+            return [_refusal(command, "another hole is being filled", retry=True)]
+        try:
+            first, last = int(command.first_id), int(command.last_id)
+        except ValueError:
+            return [_refusal(command, "its bounds are no numbers", retry=False)]
+        if not 0 <= first <= last:
+            return [_refusal(command, "its bounds are in no order", retry=False)]
+        job = self._job = _Job(command, first, last)
+        if not self._leaps and last - first >= HOLE_TRADES_MAX:
+            job.first = last - HOLE_TRADES_MAX + 1
+            self._give_up(job, first, job.first - 1, f"only the last {HOLE_TRADES_MAX} trades of a hole are fetched")
+        return self._go_on(job, now)
+
+    def answered(self, path: str, status: int, body: bytes, receive_ns: int, now: float) -> list[BackfillEffect]:
+        """The answer to a `Fetch`; status 0: there was none. One that nobody waits for is ignored."""
+        job = self._job
+        if job is None or path != job.path:
+            return []
+        job.receive_ns = receive_ns
+        if status != 200:
+            reason = f"status {status}" if status else "no answer: " + body[:200].decode(errors="replace")
+            return self._fail(job, reason, retry=status in _TEMPORARY or status >= 500)
+        try:
+            page = self._read(job, path, body, receive_ns)
+        except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
+            return self._fail(job, f"the answer is unusable: {error}"[:300], retry=True)
+        return self._take_backward(job, page, now) if self._backward else self._take_forward(job, page, now)
+
+    def tick(self, now: float) -> list[BackfillEffect]:
+        """Time has passed."""
+        job = self._job
+        if job is None or now < job.deadline:
+            return []
+        return self._fail(job, f"no answer within {ANSWER_S_MAX:g} s", retry=True)
+
+    # ---- pages
+
+    @property
+    def _leaps(self) -> bool:
+        """Whether not every identifier is a trade's."""
+        return self._adapter.identities.get(EVENT_MARKET_TRADE) != "sequence"
+
+    @property
+    def _backward(self) -> bool:
+        return self._adapter.backfill_order == "backward"
+
+    def _go_on(self, job: _Job, now: float) -> list[BackfillEffect]:
+        """The next page, or the end."""
+        if job.first > job.last:
+            return self._finish(job)
+        if job.pages >= PAGES_MAX or job.held_trades >= HOLE_TRADES_MAX or job.events >= HOLE_TRADES_MAX:
+            self._give_up(job, job.first, job.last, f"more than {HOLE_TRADES_MAX} trades or {PAGES_MAX} pages")
+            return self._finish(job)
+        command = job.command
+        request = self._adapter.backfill_request(command.symbol, command.stream, job.first, job.last)
+        if request is None:
+            self._give_up(job, job.first, job.last, "the exchange offers no way to fetch it")
+            return self._finish(job)
+        job.pages += 1
+        job.path = request.path
+        job.deadline = now + ANSWER_S_MAX
+        return [Fetch(request)]
+
+    def _read(self, job: _Job, path: str, body: bytes, receive_ns: int) -> _Page:
+        """What `body` shows of the hole; raises what `Adapter.on_backfill` raises, ValueError for what cannot be."""
+        if len(body) > PAGE_BYTES_MAX:
+            raise ValueError(f"{len(body)} bytes")
+        inside: dict[int, Trade[str]] = {}
+        lowest: int | None = None
+        highest: int | None = None
+        for trade in self._adapter.on_backfill(path, body, receive_ns):
+            number = self._check(job, trade)
+            lowest = number if lowest is None else min(lowest, number)
+            highest = number if highest is None else max(highest, number)
+            if job.first <= number <= job.last and inside.setdefault(number, trade) != trade:
+                raise ValueError(f"two different trades {number}")
+        trades = {number: inside[number] for number in sorted(inside)}
+        return _Page(self._covered(job, trades, lowest, highest), trades, lowest, highest)
+
+    def _check(self, job: _Job, trade: Trade[str]) -> int:
+        """The identifier of a trade that may be passed on."""
+        if trade.symbol != job.command.symbol or trade.exchange != self._adapter.exchange:
+            raise ValueError(f"a trade of {trade.symbol[:_TEXT_CHARS_MAX]}")
+        if not (trade.trade_id.isascii() and trade.trade_id.isdigit()) or len(trade.trade_id) > _TEXT_CHARS_MAX:
+            raise ValueError("an identifier that is no number")
+        for text in (trade.price, trade.size):
+            if len(text) > _TEXT_CHARS_MAX or not _NUMBER.fullmatch(text):
+                raise ValueError("a number that is none")
+        return int(trade.trade_id)
+
+    def _covered(
+        self, job: _Job, trades: dict[int, Trade[str]], lowest: int | None, highest: int | None
+    ) -> list[_Interval]:
+        if not self._leaps:
+            return _runs(list(trades))
+        if lowest is None or highest is None:
+            return []
+        # between two trades of a page there are no others
+        first, last = (lowest, job.last) if self._backward else (job.first, highest)
+        first, last = max(first, job.first), min(last, job.last)
+        return [(first, last)] if first <= last else []
+
+    def _take_forward(self, job: _Job, page: _Page, now: float) -> list[BackfillEffect]:
+        """A page that begins at the hole's beginning, or at the first trade after it."""
+        if not page.covered:
+            if page.highest is not None and page.highest > job.last:
+                self._give_up(job, job.first, job.last, "the exchange has nothing there")
+                return self._finish(job)
+            return self._fail(job, "the exchange has nothing there yet", retry=True)
+        effects: list[BackfillEffect] = []
+        for first, last in page.covered:
+            self._give_up(job, job.first, first - 1, "the exchange has nothing there")
+            effects.extend(self._parts(job, (first, last), _between(page.trades, first, last)))
+            job.first = last + 1
+        if page.highest is not None and page.highest > job.last:
+            self._give_up(job, job.first, job.last, "the exchange has nothing there")
+            job.first = job.last + 1
+        return effects + self._go_on(job, now)
+
+    def _take_backward(self, job: _Job, page: _Page, now: float) -> list[BackfillEffect]:
+        """A page that ends at the hole's end, or at the last trade before it: held until those before it are there."""
+        below = page.lowest is None or page.lowest < job.first
+        for first, last in reversed(page.covered):
+            self._give_up(job, last + 1, job.last, "the exchange has nothing there")
+            trades = _between(page.trades, first, last)
+            job.held.append(((first, last), trades))
+            job.held_trades += len(trades)
+            job.last = first - 1
+        if below:
+            self._give_up(job, job.first, job.last, "the exchange has nothing there")
+            job.last = job.first - 1
+        elif not page.covered:
+            return self._fail(job, "the exchange answers other than asked", retry=True)
+        return self._go_on(job, now)
+
+    # ---- results
+
+    def _parts(self, job: _Job, interval: _Interval, trades: Sequence[Trade[str]]) -> list[BackfillEffect]:
+        """`interval` is filled by `trades`: in parts that follow each other without a hole."""
+        first, last = interval
+        job.events += len(trades)
+        parts: list[BackfillEffect] = []
+        for start in range(0, max(1, len(trades)), PART_TRADES):
+            some = trades[start : start + PART_TRADES]
+            until = last if start + PART_TRADES >= len(trades) else int(some[-1].trade_id)
+            parts.append(
+                CommitPart([*(structs.replace(t, backfilled=True) for t in some), self._gap(job, first, until)])
+            )
+            first = until + 1
+        return parts
+
+    def _gap(self, job: _Job, first: int, last: int) -> Gap:
+        command = job.command
+        return Gap(
+            exchange=self._adapter.exchange,
+            symbol=command.symbol,
+            exchange_ns=0,
+            receive_ns=job.receive_ns,
+            stream=command.stream,
+            first_id=str(first),
+            last_id=str(last),
+            start_ns=command.start_ns,
+            end_ns=command.end_ns,
+            cause=CAUSE,
+            filled=True,
+        )
+
+    def _give_up(self, job: _Job, first: int, last: int, reason: str) -> None:
+        """Nobody will fetch these, if there are any."""
+        if first <= last:
+            job.missing.append((first, last))
+            job.reason = job.reason or reason
+
+    def _fail(self, job: _Job, reason: str, *, retry: bool) -> list[BackfillEffect]:
+        """The exchange does not give what is left, now or ever."""
+        job.reason = reason
+        self._give_up(job, job.first, job.last, reason)
+        return self._finish(job, retry=retry)
+
+    def _finish(self, job: _Job, *, retry: bool = False) -> list[BackfillEffect]:
+        self._job = None
+        effects: list[BackfillEffect] = []
+        for interval, trades in reversed(job.held):
+            effects.extend(self._parts(job, interval, trades))
+        if not job.missing:
+            return [*effects, Finished(job.command.request_id, job.events)]
+        first, last = min(first for first, _ in job.missing), max(last for _, last in job.missing)
+        return [
+            *effects,
+            Finished(job.command.request_id, job.events, job.reason, str(first), str(last), retry),
+        ]
+
+
+def _refusal(command: Backfill, reason: str, *, retry: bool) -> Finished:
+    return Finished(command.request_id, 0, reason, command.first_id, command.last_id, retry)
+
+
+def _runs(numbers: Sequence[int]) -> list[_Interval]:
+    """Stretches of ascending `numbers` without a hole."""
+    runs: list[_Interval] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = runs[-1][0], number
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def _between(trades: dict[int, Trade[str]], first: int, last: int) -> list[Trade[str]]:
+    return [trade for number, trade in trades.items() if first <= number <= last]

@@ -1,0 +1,480 @@
+"""A connection's life, decided: subscribing, pacing, acknowledgement, silence, staleness, age.
+
+Pure: told the time (monotonic seconds), asked for the next deadline, answers with effects that the shell
+performs. It never reconnects: a connection's life is one incarnation of a worker, so what ends the
+connection ends the process, with a cause, and the supervisor's restart policy decides what follows.
+Nor does it end for its age, or because its end is announced: it says that it wants to be replaced (`Rotate`) and
+streams on until it is stopped, or the exchange closes it.
+
+Topic states: asked → acknowledged → flowing → stale (silent for too long) → flowing …; invalid: refused
+by the exchange, or its book is broken until the next snapshot. An acknowledgement is not data, and a
+connection that carries only pongs can be dead for data, hence three separate facts: the last frame of any
+kind, the last data of each topic, the state of each topic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from foxtrot_protocol.commands import TopicStatus
+from foxtrot_protocol.events import FeedState
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_workers.adapter.adapter import (
+    Acknowledged,
+    Adapter,
+    BookLost,
+    CloseAnnounced,
+    Limits,
+    Notice,
+    Pong,
+    Refused,
+    Resubscribe,
+    SendText,
+    Topic,
+)
+
+__all__ = [
+    "OUTBOX_COUNT",
+    "RESUBSCRIBES_MAX",
+    "ROTATE_AGAIN_S",
+    "ROTATE_EARLIER_SHARE",
+    "ROTATE_SHARE",
+    "Answer",
+    "Feed",
+    "FeedEffect",
+    "Leave",
+    "Online",
+    "Rotate",
+    "Send",
+    "TopicChanged",
+]
+
+OUTBOX_COUNT = 10_000
+"""Texts waiting for their turn under the exchange's pace; more means that we are out of control."""
+
+REQUESTS_MAX = 100
+"""Subscribe and unsubscribe requests of operators that wait for the exchange's answer."""
+
+RESUBSCRIBES_MAX = 3
+"""Attempts to mend one topic by subscribing again before the connection is replaced."""
+
+ROTATE_SHARE = 23 / 24
+"""Of the age at which the exchange closes a connection: then it wants to be replaced."""
+
+ROTATE_EARLIER_SHARE = 0.1
+"""By up to this share of its age a connection is replaced earlier, by chance: not all that began together at once."""
+
+ROTATE_AGAIN_S = 5.0
+"""How often it says again that it wants to be replaced: words can get lost."""
+
+LOOK_S = 0.25
+"""How often states are derived from what has arrived; the hot path only stamps times."""
+
+
+class Send(Struct, frozen=True):
+    """Send this text now."""
+
+    text: str
+
+
+class Leave(Struct, frozen=True):
+    """End this connection and the worker with it."""
+
+    code: ChildExit
+    cause: str
+
+
+class Rotate(Struct, frozen=True):
+    """Ask to be replaced; the connection goes on."""
+
+    reason: str
+
+
+class Online(Struct, frozen=True):
+    """Ready: data flows or every subscription is acknowledged."""
+
+
+class TopicChanged(Struct, frozen=True):
+    """Publish this topic's new state."""
+
+    topic: Topic
+    state: FeedState
+    age_s: float
+    reason: str = ""
+
+
+class Answer(Struct, frozen=True):
+    """Answer an operator's request; `error` is "" on success."""
+
+    request_id: int
+    error: str
+
+
+FeedEffect: TypeAlias = Send | Leave | Rotate | Online | TopicChanged | Answer
+
+
+class _TopicRecord:
+    __slots__ = ("acknowledged", "asked_at", "data_at", "flowing_at", "repeats", "seen_ns", "state", "topic")
+
+    def __init__(self, topic: Topic, now: float) -> None:
+        self.topic = topic
+        self.state: FeedState = "asked"
+        self.asked_at = now
+        self.acknowledged = False
+        self.data_at: float | None = None
+        """When data was last found to have come."""
+        self.flowing_at: float | None = None
+        self.seen_ns = 0
+        self.repeats = 0
+
+
+class _Pending:
+    __slots__ = ("deadline", "errors", "request_id", "wires")
+
+    def __init__(self, request_id: int, wires: set[str], deadline: float) -> None:
+        self.request_id = request_id
+        self.wires = wires
+        self.deadline = deadline
+        self.errors: list[str] = []
+
+
+class Feed:
+    """Decides for one connection of `adapter`; `topics` are subscribed once it is open."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        topics: Sequence[Topic],
+        *,
+        stale_after_s: float | None = None,
+        rotate_after_s: float | None = None,
+        rotate_share: float = 1.0,
+        chance: float = 0.0,
+    ) -> None:
+        """`rotate_share`: of its planned age; `chance`: from 0 to 1, spreads the ages of many connections."""
+        self._adapter = adapter
+        self._limits: Limits = adapter.limits
+        self._initial = list(topics)
+        self._records: dict[str, _TopicRecord] = {}
+        self._outbox: deque[str] = deque()
+        self._next_send_at = 0.0
+        self._stale_after_s = stale_after_s if stale_after_s is not None else adapter.limits.stale_topic_s
+        self._life_s = _planned_age_s(rotate_after_s, adapter.limits.lifetime_s, rotate_share, chance)
+        self._rotate_at: float | None = None
+        """When it says next that it wants to be replaced."""
+        self.rotate_reason = ""
+        """Why it wants that; "" until then."""
+        self._last_frame_at = 0.0
+        self._pinged_at: float | None = None
+        self._next_look_at = 0.0
+        self._online = False
+        self._left = False
+        self._pending: dict[int, _Pending] = {}
+
+    # ---- inputs
+
+    def opened(self, now: float) -> list[FeedEffect]:
+        """The connection is open: subscribe."""
+        self._last_frame_at = now
+        self._next_look_at = now + LOOK_S
+        if self._life_s is not None:
+            self._rotate_at = now + self._life_s
+        self._queue(self._adapter.opening())
+        effects = self._ask(self._initial, now)
+        effects.extend(self._send_due(now))
+        return effects
+
+    def noticed(self, notices: Iterable[Notice], now: float) -> list[FeedEffect]:
+        """What the adapter said beside events (REST requests are the shell's, not ours)."""
+        effects: list[FeedEffect] = []
+        for notice in notices:
+            if isinstance(notice, Acknowledged):
+                self._acknowledged(notice, now, effects)
+            elif isinstance(notice, Refused):
+                self._refused(notice, now, effects)
+            elif isinstance(notice, SendText):
+                self._outbox.appendleft(notice.text)  # answers to pings go before our own requests
+            elif isinstance(notice, Pong):
+                self._pinged_at = None
+            elif isinstance(notice, BookLost):
+                self._book_lost(notice, now, effects)
+            elif isinstance(notice, Resubscribe):
+                self._resubscribe(notice.wire, notice.reason, now, effects)
+            elif isinstance(notice, CloseAnnounced):
+                self._want_rotation(notice.reason, now, effects)
+        effects.extend(self._send_due(now))
+        return effects
+
+    def tick(self, now: float, last_frame_at: float) -> list[FeedEffect]:
+        """Time has passed; `last_frame_at`: when the last frame of any kind had arrived."""
+        effects: list[FeedEffect] = []
+        if last_frame_at > self._last_frame_at:
+            self._last_frame_at = last_frame_at
+            self._pinged_at = None
+        if now >= self._next_look_at:
+            self._next_look_at = now + LOOK_S
+            self._look(now, effects)
+        self._judge_connection(now, effects)
+        effects.extend(self._send_due(now))
+        return effects
+
+    def add(self, request_id: int, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
+        """An operator's SUBSCRIBE: more symbols on the running connection."""
+        topics = [t for t in self._adapter.topics(channels, symbols) if t.wire not in self._records]
+        if len(self._records) + len(topics) > self._limits.topics_max:
+            return [Answer(request_id, f"the exchange allows {self._limits.topics_max} topics a connection")]
+        if not self._admit(request_id, {t.wire for t in topics}, now):
+            return [Answer(request_id, f"more than {REQUESTS_MAX} requests are waiting")]
+        effects = self._ask(topics, now)
+        self._settle(effects)
+        effects.extend(self._send_due(now))
+        return effects
+
+    def remove(self, request_id: int, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
+        """An operator's UNSUBSCRIBE."""
+        topics = [t for t in self._adapter.topics(channels, symbols) if t.wire in self._records]
+        if not self._admit(request_id, {t.wire for t in topics}, now):
+            return [Answer(request_id, f"more than {REQUESTS_MAX} requests are waiting")]
+        if topics:
+            self._queue(self._adapter.unsubscribe(topics))
+        effects: list[FeedEffect] = []
+        self._settle(effects)
+        effects.extend(self._send_due(now))
+        return effects
+
+    def resync(self, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
+        """Show the books of these symbols whole once more; those that do not flow are being taken up anyway."""
+        topics = [t for t in self._adapter.topics(channels, symbols) if self._flows(t.wire)]
+        again = self._adapter.resync(topics)
+        if again:
+            self._queue(self._adapter.unsubscribe(again))
+            self._queue(self._adapter.subscribe(again))
+        for topic in again:
+            record = self._records[topic.wire]
+            record.asked_at = now
+            record.acknowledged = False
+        return self._send_due(now)
+
+    def _flows(self, wire: str) -> bool:
+        record = self._records.get(wire)
+        return record is not None and record.state == "flowing"
+
+    # ---- outputs
+
+    def next_deadline(self) -> float:
+        """When `tick` must be called at the latest."""
+        deadline = self._next_look_at
+        if self._outbox:
+            deadline = min(deadline, self._next_send_at)
+        return deadline
+
+    def topics(self, now: float, wall_ns: int) -> list[TopicStatus]:
+        """Every topic with its state and the age of its last data, for the heartbeat."""
+        return [
+            TopicStatus(wire, record.state, self._age_s(record, now, wall_ns)) for wire, record in self._records.items()
+        ]
+
+    def data_age_s(self, now: float, wall_ns: int) -> float | None:
+        """Age of the latest data of any topic; None before the first."""
+        ages = (self._age_s(record, now, wall_ns) for record in self._records.values())
+        return min((age_s for age_s in ages if age_s is not None), default=None)
+
+    def _age_s(self, record: _TopicRecord, now: float, wall_ns: int) -> float | None:
+        """Exact by the wall clock, which may jump: so no further from what was looked at than a look may be."""
+        seen_ns = self._adapter.last_data_ns.get(record.topic.wire)
+        if seen_ns is None or record.data_at is None:
+            return None
+        looked_s = now - record.data_at
+        return max(0.0, looked_s - LOOK_S, min((wall_ns - seen_ns) / 1e9, looked_s + LOOK_S))
+
+    # ---- subscriptions
+
+    def _ask(self, topics: Sequence[Topic], now: float) -> list[FeedEffect]:
+        effects: list[FeedEffect] = []
+        for topic in topics:
+            self._records[topic.wire] = _TopicRecord(topic, now)
+            effects.append(TopicChanged(topic, "asked", 0.0))
+        if topics:
+            self._queue(self._adapter.subscribe(topics))
+        return effects
+
+    def _queue(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if len(self._outbox) >= OUTBOX_COUNT:
+                raise OverflowError(f"more than {OUTBOX_COUNT} texts wait to be sent")
+            self._outbox.append(text)
+
+    def _send_due(self, now: float) -> list[FeedEffect]:
+        effects: list[FeedEffect] = []
+        while self._outbox and now >= self._next_send_at:
+            effects.append(Send(self._outbox.popleft()))
+            self._next_send_at = now + self._limits.send_interval_s
+            if self._outbox and self._limits.send_interval_s > 0:
+                break
+        return effects
+
+    def _acknowledged(self, notice: Acknowledged, now: float, effects: list[FeedEffect]) -> None:
+        for wire in notice.wires:
+            if not notice.subscribed:
+                self._records.pop(wire, None)
+                self._adapter.last_data_ns.pop(wire, None)
+            else:
+                record = self._records.get(wire)
+                if record is not None:
+                    record.acknowledged = True
+                    if record.state == "asked":
+                        self._change(record, "acknowledged", now, effects)
+            self._answered(wire, "")
+        self._settle(effects)
+        self._judge_online(effects)
+
+    def _refused(self, notice: Refused, now: float, effects: list[FeedEffect]) -> None:
+        wires = notice.wires or tuple(w for w, r in self._records.items() if r.state == "asked")
+        for wire in wires:
+            record = self._records.get(wire)
+            if record is not None and record.state != "invalid":
+                self._change(record, "invalid", now, effects, notice.reason)
+            self._answered(wire, notice.reason)
+        self._settle(effects)
+        if self._records and all(record.state == "invalid" for record in self._records.values()):
+            self._leave(ChildExit.REFUSED, f"every subscription was refused: {notice.reason}", effects)
+        self._judge_online(effects)
+
+    def _book_lost(self, notice: BookLost, now: float, effects: list[FeedEffect]) -> None:
+        record = self._records.get(notice.wire)
+        if record is not None:
+            record.seen_ns = self._adapter.last_data_ns.get(notice.wire, 0)
+            self._change(record, "invalid", now, effects, notice.reason)
+            record.flowing_at = None
+
+    def _resubscribe(self, wire: str, reason: str, now: float, effects: list[FeedEffect]) -> None:
+        record = self._records.get(wire)
+        if record is None:
+            return
+        record.repeats += 1
+        if record.repeats > RESUBSCRIBES_MAX:
+            self._leave(ChildExit.STALE, f"{wire}: {reason}; {RESUBSCRIBES_MAX} resubscriptions did not help", effects)
+            return
+        self._queue(self._adapter.unsubscribe([record.topic]))
+        self._queue(self._adapter.subscribe([record.topic]))
+        record.asked_at = now
+        record.acknowledged = False
+
+    # ---- requests of operators
+
+    def _admit(self, request_id: int, wires: set[str], now: float) -> bool:
+        if len(self._pending) >= REQUESTS_MAX:
+            return False
+        self._pending[request_id] = _Pending(request_id, wires, now + self._limits.acknowledge_s)
+        return True
+
+    def _answered(self, wire: str, error: str) -> None:
+        for pending in self._pending.values():
+            if wire in pending.wires:
+                pending.wires.discard(wire)
+                if error:
+                    pending.errors.append(f"{wire}: {error}")
+
+    def _settle(self, effects: list[FeedEffect]) -> None:
+        for pending in [p for p in self._pending.values() if not p.wires]:
+            del self._pending[pending.request_id]
+            effects.append(Answer(pending.request_id, "; ".join(pending.errors)))
+
+    # ---- judging
+
+    def _look(self, now: float, effects: list[FeedEffect]) -> None:
+        for wire, record in self._records.items():
+            seen_ns = self._adapter.last_data_ns.get(wire, 0)
+            if seen_ns != record.seen_ns:  # smaller, if the wall clock was set back
+                record.seen_ns = seen_ns
+                record.data_at = record.flowing_at = now
+                if record.state != "flowing":
+                    self._change(record, "flowing", now, effects)
+                    self._answered(wire, "")
+            elif record.state == "flowing":
+                self._judge_stale(record, now, effects)
+            elif record.state == "stale":
+                self._judge_dead(record, now, effects)
+            elif record.state == "asked" and not record.acknowledged:
+                self._judge_unanswered(record, now, effects)
+        for pending in self._pending.values():
+            if now >= pending.deadline and pending.wires:
+                pending.errors.append(f"no answer from the exchange for {', '.join(sorted(pending.wires))}")
+                pending.wires.clear()
+        self._settle(effects)
+        self._judge_online(effects)
+
+    def _judge_stale(self, record: _TopicRecord, now: float, effects: list[FeedEffect]) -> None:
+        if self._stale_after_s is None or record.flowing_at is None:
+            return
+        if now - record.flowing_at >= self._stale_after_s:
+            self._change(record, "stale", now, effects)
+            record.asked_at = now
+            self._resubscribe(record.topic.wire, "stale", now, effects)
+
+    def _judge_dead(self, record: _TopicRecord, now: float, effects: list[FeedEffect]) -> None:
+        if self._stale_after_s is not None and now - record.asked_at >= self._stale_after_s:
+            self._leave(ChildExit.STALE, f"{record.topic.wire}: no data, also after subscribing again", effects)
+
+    def _judge_unanswered(self, record: _TopicRecord, now: float, effects: list[FeedEffect]) -> None:
+        waited = now - record.asked_at
+        # the exchange cannot answer what still waits for its turn under the pace
+        if waited < self._limits.acknowledge_s or self._outbox:
+            return
+        if record.repeats:
+            self._leave(ChildExit.CONNECTION_LOST, f"{record.topic.wire}: subscription not acknowledged", effects)
+            return
+        record.repeats += 1
+        record.asked_at = now
+        self._queue(self._adapter.subscribe([record.topic]))
+
+    def _judge_connection(self, now: float, effects: list[FeedEffect]) -> None:
+        silent_s = now - self._last_frame_at
+        if silent_s >= self._limits.silence_s:
+            self._leave(ChildExit.STALE, f"no frame for {silent_s:.1f} s", effects)
+        elif self._limits.ping_text is not None and self._pinged_at is None and silent_s >= self._limits.ping_idle_s:
+            self._pinged_at = now
+            self._outbox.appendleft(self._limits.ping_text)
+        if self._rotate_at is not None and now >= self._rotate_at:
+            self._want_rotation(self.rotate_reason or "the connection has reached its planned age", now, effects)
+
+    def _want_rotation(self, reason: str, now: float, effects: list[FeedEffect]) -> None:
+        self.rotate_reason = reason
+        self._rotate_at = now + ROTATE_AGAIN_S
+        effects.append(Rotate(reason))
+
+    def _judge_online(self, effects: list[FeedEffect]) -> None:
+        if self._online or not self._records:
+            return
+        records = self._records.values()
+        flowing = any(record.state == "flowing" for record in records)
+        settled = all(record.acknowledged or record.state == "invalid" for record in records)
+        if flowing or (settled and any(record.state != "invalid" for record in records)):
+            self._online = True
+            effects.append(Online())
+
+    def _change(
+        self, record: _TopicRecord, state: FeedState, now: float, effects: list[FeedEffect], reason: str = ""
+    ) -> None:
+        since = record.flowing_at if record.flowing_at is not None else record.asked_at
+        record.state = state
+        if state == "flowing":
+            record.repeats = 0
+        effects.append(TopicChanged(record.topic, state, max(0.0, now - since), reason))
+
+    def _leave(self, code: ChildExit, cause: str, effects: list[FeedEffect]) -> None:
+        if not self._left:
+            self._left = True
+            effects.append(Leave(code, cause))
+
+
+def _planned_age_s(wanted_s: float | None, limit_s: float | None, share: float, chance: float) -> float | None:
+    """At which age a connection wants to be replaced; None: never."""
+    if wanted_s is None and limit_s is None:
+        return None
+    age_s = wanted_s if wanted_s is not None else (limit_s or 0.0) * ROTATE_SHARE
+    return age_s * share * (1.0 - ROTATE_EARLIER_SHARE * chance)

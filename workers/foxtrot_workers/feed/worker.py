@@ -1,0 +1,597 @@
+"""The worker: one exchange connection in one process. Joins client, adapter, feed and sender.
+
+The hot path is `_on_frames`: parse, append, flush when the frame was the last at hand. Everything else
+happens at the pace of a timer. What ends the connection ends the process, with an exit code that tells
+the supervisor whose doing it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import time
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from foxtrot_protocol.child import ChildContext
+from foxtrot_protocol.commands import (
+    Backfill,
+    Backfilled,
+    BudgetGrant,
+    Done,
+    Heartbeat,
+    Resync,
+    RotateWanted,
+    Stop,
+    Subscribe,
+    ToChild,
+    Unsubscribe,
+)
+from foxtrot_protocol.events import FeedStatus, MarketEvent
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.spec import FeedSettings, decode_settings
+from foxtrot_workers.adapter import catalog
+from foxtrot_workers.adapter.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.child.log import Repetition
+from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
+from foxtrot_workers.feed.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
+from foxtrot_workers.feed.connection_life import Answer, Feed, FeedEffect, Leave, Online, Rotate, Send
+from foxtrot_workers.feed.event_sender import EventSender
+from foxtrot_workers.feed.rest import RestFetcher
+from foxtrot_workers.feed.ring_writer import RingRefused
+from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
+
+__all__ = ["BACKFILL_ROOM", "BACKFILL_WAIT_S", "BATCH_EVENTS_MAX", "DRAIN_S", "RETRY_S", "FeedWorker", "run"]
+
+BATCH_EVENTS_MAX = 256
+"""A batch is sent at this many events at the latest; else when nothing more is at hand."""
+
+SAMPLE_BYTES = 300
+"""How much of a rejected frame is shown in the log."""
+
+CONNECT_WAIT_S_MAX = 5.0
+"""How long a connect may wait for its share of the exchange's budget here; a longer wait is spent in BACKOFF, for which
+the supervisor needs no process."""
+
+REST_WAIT_S_MAX = 900.0
+"""How long a REST request may wait for its share: as the snapshots of all the books of a large connection take."""
+
+RETRY_S = 0.005
+"""How often it is looked whether a full ring has room again."""
+
+BACKFILL_ROOM = 0.5
+"""Part of the ring that has to be free for what was fetched: the live stream needs the room more."""
+
+BACKFILL_WAIT_S = 0.05
+"""How often it is looked whether there is that room."""
+
+DRAIN_S = 5.0
+"""How long, within the grace of a stop, the engine may take to do with everything: what it has not by then it reads
+from the ring when we are gone."""
+
+CLOSE_GRACE_S = 1.0
+"""How long a polite WebSocket close may take, within the grace of a stop."""
+
+
+async def run(context: ChildContext) -> int:
+    """Start target of a connection's worker."""
+    settings = decode_settings(context.spec.settings, FeedSettings)
+    try:
+        adapter = catalog.adapter_class(settings.exchange)()
+        topics = adapter.topics(settings.channels, settings.symbols)
+    except (LookupError, ImportError, ValueError) as error:
+        context.log.error("feed_misconfigured", reason=str(error))
+        context.failed(str(error))
+        return ChildExit.CONFIGURATION
+    try:
+        worker = FeedWorker(context, settings, adapter, topics)
+    except RingRefused as refusal:
+        context.log.error("ring_refused", reason=refusal.reason)
+        context.failed(refusal.reason)
+        return ChildExit.CONNECTION_LOST  # waited for with backoff, as for an exchange: an engine may free the room
+    return await worker.run()
+
+
+class FeedWorker:
+    """One connection of one exchange, from connect to exit code."""
+
+    def __init__(self, context: ChildContext, settings: FeedSettings, adapter: Adapter, topics: list[Topic]) -> None:
+        """Raises `RingRefused`."""
+        self._context = context
+        self._settings = settings
+        self._adapter = adapter
+        self._parse = adapter.parse
+        self._notices = adapter.notices
+        self._loop = asyncio.get_running_loop()
+        self._feed = Feed(
+            adapter,
+            topics,
+            stale_after_s=settings.stale_after_s,
+            rotate_after_s=settings.rotate_after_s,
+            rotate_share=settings.rotate_share,
+            chance=random.random(),
+        )
+        self._topics = topics
+        self._events: list[MarketEvent[str]] = []
+        self._sender = EventSender(
+            context.zmq_context,
+            settings.data_endpoint,
+            context.spec.run_dir,
+            context.spec.name,
+            context.spec.incarnation,
+            settings.ring_bytes,
+            connection=settings.connection,
+            side=settings.side,
+            rules=adapter.identity_rules(settings.channels),
+        )
+        self._pressure = Backpressure(settings.ring_bytes, settings.full_wait_s)
+        self._dropped = DroppedEvents()
+        self._gate = BudgetGate(context)
+        limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
+        rest_gate = AddressGate(
+            self._gate,
+            "rest",
+            address_of(rest_base, settings.proxy),
+            budget_at(rest_base, limits.rest_weight),
+            REST_WAIT_S_MAX,
+        )
+        self._connect_gate = AddressGate(
+            self._gate,
+            "connect",
+            address_of(base, settings.proxy),
+            budget_at(base, limits.connects),
+            CONNECT_WAIT_S_MAX,
+        )
+        self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_gate)
+        self._client = make_client(
+            settings.client,
+            ClientOptions(
+                url=adapter.address(base),
+                connect_s=settings.connect_s,
+                frame_bytes_max=limits.frame_bytes_max,
+                compression=limits.compression,
+                ca_file=settings.ca_file,
+                proxy=settings.proxy,
+            ),
+            self._on_frames,
+            self._on_control,
+            self._on_closed,
+        )
+        self._backfiller = Backfiller(adapter)
+        self._backfill: deque[BackfillEffect] = deque()
+        """What is to be done for the hole in hand, in order."""
+        self._backfill_timer: asyncio.TimerHandle | None = None
+        self._frames_total = 0
+        self._events_total = 0
+        self._rejected_total = 0
+        self._rejections = Repetition(repeats_max=1)
+        self._frames_looked_at = 0
+        self._last_frame_at = 0.0
+        self._last_control_at = 0.0
+        self._flush_scheduled = False
+        self._opened = False
+        self._rotation_told = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._pressure_timer: asyncio.TimerHandle | None = None
+        self._end: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+        self._stop_deadline: float | None = None
+
+    async def run(self) -> int:
+        """Connect, serve until something ends it, leave in order; returns a `ChildExit`."""
+        context = self._context
+        context.on_command(self._on_command)
+        context.heartbeat_from(self._fill_heartbeat)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # the hot path makes no cycles; the heartbeat collects what little there is
+        connecting = asyncio.create_task(self._connect(), name="connect")
+        first: set[asyncio.Future[Any]] = {connecting, self._end}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            connecting.cancel()
+            await asyncio.wait({connecting})
+        elif (failure := connecting.exception()) is not None:
+            return await self._give_up(failure)
+        if not self._end.done():
+            self._on_open()
+        code, cause = await self._end
+        await self._leave(code, cause)
+        return code
+
+    async def _connect(self) -> None:
+        """Raises `ConnectFailed`."""
+        try:
+            await self._connect_gate.enter()
+        except BudgetRefused as refusal:
+            raise ConnectFailed(refusal.cause, refused=True, retry_after_s=refusal.retry_after_s) from None
+        try:
+            await self._client.connect()
+        except ConnectFailed as failure:
+            if failure.repelled:
+                wish_s = failure.retry_after_s
+                self._connect_gate.spent(RETRY_AFTER_DEFAULT_S if wish_s is None else wish_s)
+            raise
+
+    # ---- hot path
+
+    def _on_frames(self, frames: list[bytes], last: bool) -> None:
+        receive_ns = time.time_ns()  # they were read together
+        self._frames_total += len(frames)
+        try:
+            self._parse_all(frames, receive_ns)
+            if last:
+                if self._events:
+                    self._flush()
+            elif not self._flush_scheduled:
+                self._flush_scheduled = True
+                self._loop.call_soon(self._flush_soon)
+        except Exception as error:
+            # a fault of ours inside a library's callback must end the worker, not vanish in the library
+            self._crash(error)
+
+    def _parse_all(self, frames: list[bytes], receive_ns: int) -> None:
+        parse, notices, events = self._parse, self._notices, self._events
+        for frame in frames:
+            try:
+                parse(frame, receive_ns, events)
+            except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
+                self._reject(frame, error)
+            if notices:
+                self._take_notices()
+                events = self._events
+            if len(events) >= BATCH_EVENTS_MAX:
+                self._flush()
+                events = self._events
+
+    def _flush_soon(self) -> None:
+        self._flush_scheduled = False
+        if self._events:
+            self._flush()
+
+    def _flush(self) -> None:
+        events, self._events = self._events, []
+        self._events_total += len(events)
+        if self._pressure.state is Pressure.DROPPING:
+            self._drop(events, TOO_SLOW)
+            return
+        left = self._sender.commit(events)
+        if left:
+            self._drop(left, TOO_SLOW if self._sender.waiting_bytes else TOO_LARGE)
+        if self._sender.waiting_bytes and self._pressure.state is Pressure.FLOWING:
+            self._judge_pressure()
+
+    # ---- everything else
+
+    def _on_control(self) -> None:
+        self._last_control_at = time.monotonic()
+
+    def _on_open(self) -> None:
+        self._opened = True
+        self._context.log.info("connected", exchange=self._adapter.exchange, topics=len(self._topics))
+        self._last_control_at = now = time.monotonic()
+        self._check_symbols()
+        self._perform(self._feed.opened(now))
+        self._take_notices()
+        self._arm_timer()
+
+    def _on_closed(self, cause: str) -> None:
+        # an end that was announced, or planned for, is no failure
+        announced = self._feed.rotate_reason
+        self._finish(ChildExit.ROTATE if announced else ChildExit.CONNECTION_LOST, cause)
+
+    def _take_notices(self) -> None:
+        notices: list[Notice] = []
+        # performing an effect may make the adapter say more; the list itself stays the adapter's
+        while self._adapter.notices:
+            notices.extend(self._adapter.notices)
+            self._adapter.notices.clear()
+        for notice in notices:
+            if isinstance(notice, RestRequest) and not self._rest.fetch(
+                notice.key, notice.path, notice.delay_s, self._on_rest, notice.weight
+            ):
+                self._context.log.warning("rest_request_refused", path=notice.path)
+        if self._opened:
+            self._perform(self._feed.noticed(notices, time.monotonic()))
+
+    def _on_rest(self, path: str, status: int, body: bytes) -> None:
+        if status != 200:
+            self._context.log.warning(
+                "rest_failed", path=path, status=status, answer=body[:SAMPLE_BYTES].decode(errors="replace")
+            )
+        try:
+            self._adapter.on_rest(path, status, body, time.time_ns(), self._events)
+        except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
+            self._context.log.warning("rest_answer_rejected", path=path, reason=str(error))
+            self._adapter.on_rest(path, 0, b"", time.time_ns(), self._events)
+        if self._adapter.notices:
+            self._take_notices()
+        if self._events:
+            self._flush()
+
+    def _reject(self, frame: bytes, error: Exception) -> None:
+        self._rejected_total += 1
+        held_back = self._rejections.admit(type(error).__name__, time.monotonic())
+        if held_back is None:
+            return
+        self._context.log.warning(
+            "frame_rejected",
+            rejected_total=self._rejected_total,
+            reason=f"{type(error).__name__}: {error}"[:SAMPLE_BYTES],
+            size_bytes=len(frame),
+            sample=frame[:SAMPLE_BYTES].decode(errors="replace"),
+        )
+
+    def _perform(self, effects: list[FeedEffect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                self._client.send(effect.text)
+            elif isinstance(effect, Online):
+                self._context.ready()
+            elif isinstance(effect, Answer):
+                spec = self._context.spec
+                self._context.send(Done(spec.name, spec.incarnation, effect.request_id, effect.error))
+            elif isinstance(effect, Rotate):
+                self._want_rotation(effect.reason)
+            elif isinstance(effect, Leave):
+                self._finish(effect.code, effect.cause)
+            else:
+                if effect.reason:
+                    self._context.log.warning(
+                        "topic", topic=effect.topic.wire, state=effect.state, reason=effect.reason
+                    )
+                self._events.append(
+                    FeedStatus(
+                        exchange=self._adapter.exchange,
+                        symbol=effect.topic.symbol,
+                        exchange_ns=0,
+                        receive_ns=time.time_ns(),
+                        topic=effect.topic.wire,
+                        state=effect.state,
+                        age_s=effect.age_s,
+                    )
+                )
+        if self._events and not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _want_rotation(self, reason: str) -> None:
+        spec = self._context.spec
+        if not self._rotation_told:
+            self._rotation_told = True
+            self._context.log.info("rotation_wanted", reason=reason)
+        self._context.send(RotateWanted(spec.name, spec.incarnation, reason))
+
+    def _arm_timer(self) -> None:
+        delay_s = max(0.0, self._feed.next_deadline() - time.monotonic())
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        if self._end.done():
+            return
+        now = time.monotonic()
+        if self._frames_total != self._frames_looked_at:
+            # when exactly does not matter, the wall clock, which the frames' own times are of, may jump
+            self._frames_looked_at, self._last_frame_at = self._frames_total, now
+        last_frame_at = max(self._last_control_at, self._last_frame_at)
+        if self._pressure.state is Pressure.HOLDING:
+            last_frame_at = now  # silence of our own making
+        self._perform(self._feed.tick(now, last_frame_at))
+        self._take_backfill(self._backfiller.tick(now))
+        if self._adapter.notices:
+            self._take_notices()
+        self._arm_timer()
+
+    def _drop(self, events: list[MarketEvent[str]], cause: str) -> None:
+        self._dropped.add(events, cause)
+        self._sender.tell_dropped(self._dropped.total)
+        if self._pressure.state is Pressure.FLOWING:
+            self._announce_dropped()
+
+    def _announce_dropped(self) -> None:
+        gaps = self._dropped.take_gaps(time.time_ns())
+        if gaps and self._sender.commit(gaps):
+            self._context.log.error("gaps_not_announced", count=len(gaps))
+
+    def _judge_pressure(self) -> None:
+        """The ring was full: look every `RETRY_S` until it is no more."""
+        sender = self._sender
+        before = self._pressure.state
+        sender.retry()
+        state = self._pressure.judge(sender.used_bytes, sender.waiting_bytes, time.monotonic())
+        if state is not Pressure.FLOWING:
+            self._pressure_timer = self._loop.call_later(RETRY_S, self._judge_pressure)
+        if state is before:
+            return
+        self._context.log.warning("backpressure", state=state.value, ring_used_bytes=sender.used_bytes)
+        if state is Pressure.HOLDING:
+            self._client.pause()
+        elif before is Pressure.HOLDING:
+            self._client.resume()
+        if state is Pressure.FLOWING:
+            self._announce_dropped()
+
+    def _check_symbols(self) -> None:
+        """Some exchanges acknowledge unknown symbols and then stay silent: look them up, beside the stream."""
+        path = self._adapter.instruments_path(self._settings.symbols)
+        if path is not None:
+            self._rest.fetch("instruments", path, 0.0, self._on_instruments, self._adapter.limits.instruments_weight)
+
+    def _on_instruments(self, path: str, status: int, body: bytes) -> None:
+        try:
+            known = self._adapter.instruments(body) if status == 200 else {}
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self._context.log.warning("instruments_unreadable", path=path, reason=str(error))
+            return
+        unknown = [symbol for symbol in self._settings.symbols if known and symbol not in known]
+        if status != 200:
+            self._context.log.warning("instruments_unavailable", path=path, status=status)
+        if unknown:
+            self._context.log.error("unknown_symbols", exchange=self._adapter.exchange, symbols=", ".join(unknown))
+
+    # ---- past trades
+
+    def _on_backfill(self, command: Backfill) -> None:
+        if self._backfill:  # the parts of the last hole wait for room
+            busy = Finished(
+                command.request_id, 0, "another hole is being filled", command.first_id, command.last_id, True
+            )
+            self._answer_backfill(busy)
+            return
+        self._take_backfill(self._backfiller.ask(command, time.monotonic()))
+
+    def _on_past(self, path: str, status: int, body: bytes) -> None:
+        self._take_backfill(self._backfiller.answered(path, status, body, time.time_ns(), time.monotonic()))
+
+    def _take_backfill(self, effects: list[BackfillEffect]) -> None:
+        self._backfill.extend(effects)
+        if self._backfill and self._backfill_timer is None:
+            self._go_on_with_backfill()
+
+    def _go_on_with_backfill(self) -> None:
+        """One part at a time: between two of them the live stream has its turn."""
+        self._backfill_timer = None
+        while self._backfill and not self._end.done():
+            effect = self._backfill[0]
+            if isinstance(effect, CommitPart):
+                delay_s = 0.0 if self._commit_past(effect) else BACKFILL_WAIT_S
+                self._backfill_timer = self._loop.call_later(delay_s, self._go_on_with_backfill)
+                return
+            self._backfill.popleft()
+            if isinstance(effect, Fetch):
+                request = effect.request
+                if not self._rest.fetch("backfill", request.path, request.delay_s, self._on_past, request.weight):
+                    self._take_backfill(self._backfiller.answered(request.path, 0, b"too many requests", 0, 0.0))
+            else:
+                if self._backfiller.next_deadline() is None:  # else it was another one's that was refused
+                    self._rest.cancel("backfill")
+                self._answer_backfill(effect)
+
+    def _answer_backfill(self, end: Finished) -> None:
+        spec = self._context.spec
+        self._context.send(
+            Backfilled(
+                worker=spec.name,
+                incarnation=spec.incarnation,
+                request_id=end.request_id,
+                events=end.events,
+                left=end.left,
+                first_id=end.first_id,
+                last_id=end.last_id,
+                retry=end.retry,
+            )
+        )
+        if end.left:
+            self._context.log.warning(
+                "backfill_incomplete", first_id=end.first_id, last_id=end.last_id, reason=end.left, retry=end.retry
+            )
+
+    def _commit_past(self, part: CommitPart) -> bool:
+        """False: not now, the ring is needed for what is live."""
+        room = self._settings.ring_bytes * (1.0 - BACKFILL_ROOM)
+        if self._pressure.state is not Pressure.FLOWING or self._sender.used_bytes > room:
+            return False
+        self._backfill.popleft()
+        if self._events:
+            self._flush()
+        self._events_total += len(part.events)
+        left = self._sender.commit(part.events)
+        if left:
+            self._drop(left, TOO_LARGE)
+        return True
+
+    # ---- commands and the end
+
+    def _on_command(self, command: ToChild) -> None:
+        if isinstance(command, Stop):
+            deadline = time.monotonic() + command.grace_s
+            self._stop_deadline = deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
+            self._finish(ChildExit.CLEAN, "stop requested")
+        elif isinstance(command, BudgetGrant):
+            self._gate.granted(command)
+        elif isinstance(command, Backfill):
+            self._on_backfill(command)
+        elif isinstance(command, Resync):
+            self._resync(command)
+        elif isinstance(command, Subscribe | Unsubscribe):
+            self._change_subscription(command)
+
+    def _change_subscription(self, command: Subscribe | Unsubscribe) -> None:
+        spec = self._context.spec
+        change = self._feed.add if isinstance(command, Subscribe) else self._feed.remove
+        try:
+            effects = change(command.request_id, command.symbols, self._settings.channels, time.monotonic())
+        except (ValueError, OverflowError) as error:
+            self._context.send(Done(spec.name, spec.incarnation, command.request_id, str(error)))
+            return
+        self._perform(effects)
+
+    def _resync(self, command: Resync) -> None:
+        try:
+            self._perform(self._feed.resync(command.symbols, self._settings.channels, time.monotonic()))
+        except (ValueError, OverflowError) as error:  # asked again later
+            self._context.log.warning("resync_refused", reason=str(error))
+        if self._adapter.notices:
+            self._take_notices()
+
+    def _finish(self, code: int, cause: str) -> None:
+        if not self._end.done():
+            self._end.set_result((code, cause))
+
+    def _crash(self, error: Exception) -> None:
+        if not self._end.done():
+            self._end.set_exception(error)
+
+    async def _give_up(self, failure: BaseException) -> int:
+        if not isinstance(failure, ConnectFailed):
+            raise failure
+        self._context.log.warning("connect_failed", cause=failure.cause, retry_after_s=failure.retry_after_s)
+        self._context.failed(failure.cause, failure.retry_after_s)
+        await self._rest.close()
+        self._sender.close()
+        return ChildExit.REFUSED if failure.refused else ChildExit.CONNECTION_LOST
+
+    async def _leave(self, code: int, cause: str) -> None:
+        """Stop reading, flush, close: within the grace of the stop, or a second when we leave by ourselves."""
+        deadline = self._stop_deadline if self._stop_deadline is not None else time.monotonic() + CLOSE_GRACE_S
+        if code != ChildExit.CLEAN:
+            self._context.log.warning("connection_ended", cause=cause)
+            self._context.failed(cause)
+        self._client.pause()
+        if self._events:
+            self._flush()
+        self._announce_dropped()
+        for timer in (self._timer, self._pressure_timer, self._backfill_timer):
+            if timer is not None:
+                timer.cancel()
+        closing = asyncio.create_task(
+            self._client.close(min(CLOSE_GRACE_S, max(0.0, deadline - time.monotonic()))), name="close"
+        )
+        if not await self._sender.drain(min(deadline, time.monotonic() + DRAIN_S)):
+            sender = self._sender
+            # what stands in the ring is read when we are gone; what still waits for room is not
+            tell = self._context.log.error if sender.waiting_bytes else self._context.log.warning
+            tell("left_to_the_engine", ring_used_bytes=sender.used_bytes, lost_bytes=sender.waiting_bytes)
+        await closing
+        await self._rest.close()
+        self._sender.close()
+
+    def _fill_heartbeat(self, heartbeat: Heartbeat) -> Heartbeat:
+        gc.collect(1)
+        now, now_ns = time.monotonic(), time.time_ns()
+        return msgspec.structs.replace(
+            heartbeat,
+            frames_total=self._frames_total,
+            events_total=self._events_total,
+            rejected_total=self._rejected_total,
+            committed_total=self._sender.committed_total,
+            dropped_total=self._dropped.total,
+            last_data_age_s=self._feed.data_age_s(now, now_ns),
+            topics=self._feed.topics(now, now_ns),
+            budget_waits_total=self._gate.waits_total,
+            budget_refused_total=self._gate.refused_total,
+            budget_unanswered_total=self._gate.unanswered_total,
+        )

@@ -1,0 +1,1 @@
+"""Recorded frames through the parsers and books that workers use."""

@@ -1,0 +1,208 @@
+"""Runs recorded frames through the very parsers and books that workers use: no network, no clock.
+
+The same recording gives the same lines, always. Each line names the recorded line that made its event: an
+adapter is told the line number as the time of receipt, which every event carries, so that a delta that was
+held back until its snapshot came still names its own frame.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol.event_lines import BookView, Line, event_line
+from foxtrot_protocol.events import Gap, MarketEvent
+from foxtrot_workers.adapter import catalog
+from foxtrot_workers.adapter.adapter import Adapter, UnrecognizedFrame
+from foxtrot_workers.adapter.catalog import UnknownExchange
+from foxtrot_workers.replay.recording import RecordedFrame, read_recording
+
+__all__ = ["REJECTED_SHOWN_MAX", "RejectedFrame", "Replay", "ReplaySummary", "guess_exchange", "replay_lines"]
+
+REJECTED_SHOWN_MAX = 10
+"""Rejected frames that a summary describes; all are counted."""
+
+REASON_CHARS_MAX = 300
+
+GUESS_LINES_MAX = 1_000
+"""Lines that are looked at for an address when the exchange is not named."""
+
+SUFFIXES = (".jsonl.gz", ".jsonl")
+
+
+class RejectedFrame(Struct, frozen=True):
+    """A frame that made no event because it was not understood."""
+
+    path: str
+    frame: int
+    reason: str
+
+
+class ReplaySummary(Struct):
+    """What came of the frames; complete when the lines have been taken to their end."""
+
+    frames_total: int = 0
+    """Frames from the exchange: each was parsed or rejected."""
+    answers_total: int = 0
+    """REST answers."""
+    events_total: int = 0
+    rejected_total: int = 0
+    rejected: list[RejectedFrame] = []
+    """The first few."""
+    exchanges: dict[str, str] = {}
+    """The exchange of each recording."""
+
+
+class Replay(Iterator[Line]):
+    """The lines of all recordings, one after the other, each with an adapter of its own.
+
+    Iterating raises `RecordingError` where a recording cannot be read. `summary` grows as lines are taken.
+    """
+
+    def __init__(self, recordings: Sequence[tuple[Path, type[Adapter]]], depth: int | None) -> None:
+        self.summary = ReplaySummary()
+        self._several = len(recordings) > 1
+        self._depth = depth
+        self._lines = self._run(recordings)
+
+    def __next__(self) -> Line:
+        return next(self._lines)
+
+    def _run(self, recordings: Sequence[tuple[Path, type[Adapter]]]) -> Iterator[Line]:
+        for path, adapter_class in recordings:
+            self.summary.exchanges[str(path)] = adapter_class.name
+            for line in _Recording(path, adapter_class(adopt=True), self._depth, self.summary).lines():
+                # frame numbers alone would be ambiguous
+                yield {"recording": str(path), **line} if self._several else line
+
+
+def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth: int | None = None) -> Replay:
+    """Replay `paths`; without `exchange` it is guessed for each from addresses and folder name.
+
+    With `depth`, book lines show the best `depth` levels after the event instead of the event's own. Raises,
+    before anything is replayed, `UnknownExchange` (a ValueError), `RecordingError` for a file that cannot be
+    opened, ImportError for an exchange that cannot be loaded.
+    """
+    recordings = []
+    for path in map(Path, paths):
+        name = exchange if exchange is not None else guess_exchange(path)
+        recordings.append((path, catalog.adapter_class(name)))
+    return Replay(recordings, depth)
+
+
+def guess_exchange(path: Path) -> str:
+    """The exchange that `path` was recorded from; raises `UnknownExchange` or `RecordingError`."""
+    classes = _loadable()
+    folder = path.resolve().parent.name
+    for frame in read_recording(path):
+        host = urlsplit(frame.url).hostname or ""
+        for name, adapter in classes.items():
+            if host and any(host == own or host.endswith("." + own) for own in _hosts(adapter)):
+                return name
+        if frame.line >= GUESS_LINES_MAX:
+            break
+    if folder in classes:
+        return folder
+    raise UnknownExchange(folder)
+
+
+def _loadable() -> dict[str, type[Adapter]]:
+    classes = {}
+    for name in catalog.names():
+        try:
+            classes[name] = catalog.adapter_class(name)
+        except ImportError:
+            continue  # an exchange that cannot be loaded is nobody's guess
+    return classes
+
+
+def _hosts(adapter: type[Adapter]) -> set[str]:
+    addresses = {urlsplit(adapter.url).hostname, urlsplit(adapter.rest_url).hostname}
+    return {host for host in addresses if host} | adapter.hosts
+
+
+class _Recording:
+    """One recording on its way through one adapter."""
+
+    def __init__(self, path: Path, adapter: Adapter, depth: int | None, summary: ReplaySummary) -> None:
+        self._path = path
+        self._adapter = adapter
+        self._view = None if depth is None else BookView(depth)
+        self._summary = summary
+        self._times = array("q")
+        self._instruments: dict[str, str] = {}
+        listed = adapter.instruments_path([])
+        self._list_path = "" if listed is None else urlsplit(listed).path
+        self._url = ""
+
+    def lines(self) -> Iterator[Line]:
+        self._read_instruments()
+        events: list[MarketEvent[str]] = []
+        for frame in read_recording(self._path):
+            self._times.extend([0] * (frame.line - len(self._times)))
+            self._times.append(frame.receive_ns)
+            if frame.direction == "in":
+                self._take_frame(frame, events)
+            elif frame.direction == "http":
+                self._take_answer(frame, events)
+            self._adapter.notices.clear()  # what the recording's client did, it did
+            for event in events:
+                self._summary.events_total += 1
+                yield self._line(event)
+            events.clear()
+
+    def _take_frame(self, frame: RecordedFrame, events: list[MarketEvent[str]]) -> None:
+        self._summary.frames_total += 1
+        if frame.url and frame.url != self._url:
+            self._url = frame.url
+            self._adapter.address(frame.url)  # an adapter learns from it, for example, the unit of time
+        try:
+            self._adapter.parse(frame.payload, frame.line, events)
+        except (msgspec.DecodeError, UnrecognizedFrame) as error:
+            self._reject(frame, error)
+
+    def _take_answer(self, frame: RecordedFrame, events: list[MarketEvent[str]]) -> None:
+        self._summary.answers_total += 1
+        path = urlsplit(frame.url).path
+        if self._list_path and path.endswith(self._list_path):
+            self._take_instruments(frame.payload)
+        else:
+            self._adapter.on_rest(frame.url, 200, frame.payload, frame.line, events)
+
+    def _take_instruments(self, body: bytes) -> None:
+        try:
+            self._instruments.update(self._adapter.instruments(body))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return  # the names that symbols tell by themselves must do
+
+    def _read_instruments(self) -> None:
+        for suffix in SUFFIXES:
+            if self._path.name.endswith(suffix):
+                listed = self._path.with_name(f"{self._path.name.removesuffix(suffix)}-instruments{suffix}")
+                if listed.is_file():
+                    for frame in read_recording(listed):
+                        self._take_instruments(frame.payload)
+                return
+
+    def _reject(self, frame: RecordedFrame, error: Exception) -> None:
+        self._summary.rejected_total += 1
+        if len(self._summary.rejected) < REJECTED_SHOWN_MAX:
+            reason = f"{type(error).__name__}: {error}"[:REASON_CHARS_MAX]
+            self._summary.rejected.append(RejectedFrame(str(self._path), frame.line, reason))
+
+    def _line(self, event: MarketEvent[str]) -> Line:
+        symbol = event.symbol
+        instrument = self._instruments.get(symbol)
+        if instrument is None:
+            instrument = self._instruments[symbol] = self._adapter.instrument(symbol)
+        frame = event.receive_ns
+        if isinstance(event, Gap):
+            event = msgspec.structs.replace(
+                event, start_ns=self._times[event.start_ns], end_ns=self._times[event.end_ns]
+            )
+        return {"frame": frame, **event_line(event, instrument, self._view)}

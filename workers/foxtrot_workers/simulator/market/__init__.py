@@ -1,0 +1,1 @@
+"""The seeded market of the simulated exchange."""

@@ -1,0 +1,1 @@
+"""Recorded frames, played by the simulated exchange."""

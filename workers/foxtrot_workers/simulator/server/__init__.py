@@ -1,0 +1,1 @@
+"""The simulated exchange as a server, with its ledger and faults."""

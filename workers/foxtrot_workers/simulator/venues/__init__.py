@@ -1,0 +1,1 @@
+"""The venue protocols that the simulated exchange speaks."""

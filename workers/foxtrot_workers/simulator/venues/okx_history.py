@@ -1,0 +1,57 @@
+"""Past trades of OKX, as its REST API gives them page by page; pure.
+
+They are those of a recording's ``trades`` frames: all of them, also those that are not played yet, or that a fault kept
+from a client.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from foxtrot_workers.simulator.venues.rest import Answer
+
+__all__ = ["PAGE_MAX", "WEIGHT", "OkxHistory"]
+
+PAGE_MAX = 100
+WEIGHT = 2
+
+_UNKNOWN_INSTRUMENT = "51001"
+_PARAMETER = "51000"
+
+
+class OkxHistory:
+    """Past trades by instrument; `frames` are payloads of the ``trades`` channel."""
+
+    def __init__(self, frames: Iterable[bytes]) -> None:
+        rows: dict[str, dict[int, dict[str, Any]]] = {}
+        for frame in frames:
+            for row in msgspec.json.decode(frame).get("data", ()):
+                try:
+                    rows.setdefault(row["instId"], {})[int(row["tradeId"])] = row
+                except (KeyError, TypeError, ValueError):
+                    continue  # recordings hold what they hold
+        self._rows = {name: found for name, found in rows.items() if found}
+        self._numbers = {name: sorted(found) for name, found in self._rows.items()}
+
+    def answer(self, query: Mapping[str, str]) -> Answer:
+        """The answer to ``history-trades``: the latest first, of those older than ``after``; an error as the API's."""
+        instrument = query.get("instId", "")
+        if instrument not in self._rows:
+            return _error(_UNKNOWN_INSTRUMENT, "Instrument ID does not exist")
+        after, limit = query.get("after"), query.get("limit", str(PAGE_MAX))
+        numbers = (after or "0", limit)
+        if query.get("type", "1") != "1" or not all(text.isascii() and text.isdigit() for text in numbers):
+            return _error(_PARAMETER, "Parameter error")
+        known = self._numbers[instrument]
+        end = len(known) if after is None else bisect_left(known, int(after))
+        page = known[max(0, end - min(int(limit), PAGE_MAX)) : end]
+        rows = [{**self._rows[instrument][number], "source": "0"} for number in reversed(page)]
+        return Answer(200, msgspec.json.encode({"code": "0", "msg": "", "data": rows}), WEIGHT)
+
+
+def _error(code: str, text: str) -> Answer:
+    return Answer(200, msgspec.json.encode({"code": code, "msg": text, "data": []}), WEIGHT)

@@ -1,0 +1,71 @@
+"""The control messages of OKX v5 public channels, as far as serving a recording needs them; pure.
+
+``op`` subscribe and unsubscribe take a list of args, each answered by a message of its own; text ``ping`` is
+answered by text ``pong``. A topic is named by `okx_topic`, the same for a subscription and for data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from foxtrot_workers.simulator.venues.session import Reply, Send, Session
+
+__all__ = ["ARGS_BYTES_MAX", "OkxSession", "okx_topic"]
+
+ARGS_BYTES_MAX = 64 * 1024
+"""Length of all args of one request."""
+
+_CONNECTION_ID = "a4d3ae55"
+
+
+def okx_topic(arg: Mapping[str, Any]) -> str:
+    """One name for a subscription's `arg`: its values in the order of their keys."""
+    return "/".join(f"{key}={arg[key]}" for key in sorted(arg))
+
+
+class OkxSession(Session):
+    """One connection. `acknowledgements`: recorded texts by topic, answered in place of our own."""
+
+    def __init__(self, acknowledgements: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._acknowledgements = acknowledgements or {}
+
+    def envelope(self, topic: str, payload: bytes) -> bytes:
+        """OKX frames name their topic themselves."""
+        return payload
+
+    def on_message(self, data: bytes) -> list[Reply]:
+        """``pong``, one acknowledgement for each arg, or an error."""
+        if data == b"ping":
+            return [Send("pong")]
+        try:
+            request = msgspec.json.decode(data)
+        except (msgspec.DecodeError, RecursionError):
+            return [self._error("60012", f"Illegal request: {data[:200].decode(errors='replace')}")]
+        op = request.get("op") if isinstance(request, dict) else None
+        args = request.get("args") if isinstance(request, dict) else None
+        if op not in ("subscribe", "unsubscribe") or not isinstance(args, list) or len(data) > ARGS_BYTES_MAX:
+            return [self._error("60012", f"Illegal request: {data[:200].decode(errors='replace')}")]
+        if op == "subscribe":
+            self.subscribed_total += 1
+        return [self._one(op, arg) for arg in args]
+
+    def _one(self, op: str, arg: Any) -> Reply:
+        if not isinstance(arg, dict) or not isinstance(arg.get("channel"), str):
+            return self._error("60012", "Illegal request: an arg needs a channel")
+        topic = okx_topic(arg)
+        if op == "unsubscribe":
+            self.topics.pop(topic, None)
+        else:
+            self.topics[topic] = None
+            if topic in self._acknowledgements:
+                return Send(self._acknowledgements[topic])
+        answer = {"event": op, "arg": arg, "connId": _CONNECTION_ID}
+        return Send(msgspec.json.encode(answer).decode())
+
+    def _error(self, code: str, text: str) -> Send:
+        answer = {"event": "error", "code": code, "msg": text, "connId": _CONNECTION_ID}
+        return Send(msgspec.json.encode(answer).decode())

@@ -1,0 +1,55 @@
+"""What can be set about a simulated exchange; plain data."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from foxtrot_workers.simulator.venues.binance_session import STREAMS_MAX
+
+__all__ = ["ExchangeLimits", "ExchangeName", "PlaybackOptions"]
+
+ExchangeName: TypeAlias = Literal["binance", "binance_us", "okx"]
+
+
+class ExchangeLimits(Struct, frozen=True, kw_only=True):
+    """The exchange's rules; times in seconds, so that tests can scale a day to a second."""
+
+    ping_interval_s: float = 20.0
+    pong_timeout_s: float = 60.0
+    lifetime_s: float = 24 * 3600.0
+    """Age at which a connection is closed."""
+    shutdown_notice_s: float = 10.0
+    """``serverShutdown`` is announced so long before; the real exchange promises no time at all."""
+    messages_per_s: int = 5
+    """Messages of a client, pings and pongs included, in any second; one more closes the connection."""
+    streams_max: int = STREAMS_MAX
+    attempts_max: int | None = None
+    """WebSocket handshakes of one address in `attempts_window_s`; the real exchange allows 300 in 300 s.
+
+    None by default: everything on the loopback address would share one budget.
+    """
+    attempts_window_s: float = 300.0
+    connections_max: int = 1_000
+    """WebSocket connections open at once."""
+    weight_per_minute: int | None = None
+    """REST weight for each minute; the real exchange allows 6000. None: counted, never refused."""
+    send_buffer_bytes: int = 8 * 1024 * 1024
+    """Bytes waiting for one client; a slower one is closed."""
+    nested_errors: bool = False
+    """Errors of requests stand under ``"error"``."""
+
+
+class PlaybackOptions(Struct, frozen=True, kw_only=True):
+    """How a recording is served; times in seconds."""
+
+    speed: float = 1.0
+    """1: as recorded; N: N times as fast; 0: as fast as it is taken."""
+    at_end: Literal["idle", "close"] = "idle"
+    send_all: bool = False
+    """Also send frames of topics that the client did not subscribe."""
+    settle_s: float = 1.0
+    """Start so long after the last subscription, or at once when every recorded topic is subscribed."""
+    hold_s: float = 10.0
+    """How long playback waits for the client to ask for a snapshot, and a request for playback to reach it."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket framing of the simulated exchange."""

@@ -1,0 +1,358 @@
+"""What every adapter must do, as a check that an adapter's author can run.
+
+::
+
+    from foxtrot_workers.testing.conformance import AdapterSample, check_adapter
+
+    def test_my_exchange():
+        check_adapter(MyExchange, [AdapterSample("trade", "BTCUSDT", b'{"topic":...}', events=1)])
+
+`check_adapter` raises `NotConforming`, an AssertionError that says what is wrong. Give it at least one sample
+for each channel, after the exchange's documents: the frame as it comes once the topic is subscribed. Of a channel
+whose past trades can be fetched it wants a `BackfillSample` as well.
+`feed_anything` is the part for fuzzing: it feeds one adapter any bytes and checks what comes of them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol.codec import BatchEncoder, batch_decoder
+from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
+from foxtrot_workers.adapter.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.feed.backfill import Backfiller, CommitPart
+
+__all__ = ["AdapterSample", "BackfillSample", "NotConforming", "check_adapter", "feed_anything"]
+
+DAMAGES_PER_FRAME = 100
+"""Flipped bytes and cuts tried on each sample."""
+
+NESTING = 100_000
+
+RECEIVE_NS = 1_700_000_000_000_000_000
+
+NASTY_FRAMES = (
+    b"",
+    b" ",
+    b"\x00",
+    b"\xff\xfe",
+    b"null",
+    b"true",
+    b"0",
+    b'""',
+    b"[]",
+    b"{}",
+    b"NaN",
+    b'{"NaN":NaN}',
+    b"[" * NESTING,
+    b'{"data":' * NESTING,
+    b'{"a":1,"a":2}',
+    b'{"e":"\xc3\x28"}',
+    b'{"id":99999999999999999999999999999999}',
+    b'{"result":null,"id":123456789}',
+    b'{"code":0,"msg":null}',
+    b'{"error":{}}',
+    b'{"event":"error"}',
+    b'{"arg":{},"data":[]}',
+    b'{"stream":"","data":{}}',
+    b'{"stream":"\\u0000@trade","data":{}}',
+    b"pong",
+    b"ping",
+)
+
+
+class NotConforming(AssertionError):
+    """The adapter breaks the contract of `foxtrot_workers.adapter.adapter`; the text says how."""
+
+
+class AdapterSample(Struct, frozen=True):
+    """One frame of `channel` for `symbol`, and the least number of events it makes on a fresh connection."""
+
+    channel: str
+    symbol: str
+    frame: bytes
+    events: int = 1
+
+
+class BackfillSample(Struct, frozen=True):
+    """The answer to the first request for the trades `first_id` to `last_id`, all of which it must show."""
+
+    channel: str
+    symbol: str
+    first_id: int
+    last_id: int
+    body: bytes
+
+
+def check_adapter(
+    adapter_class: type[Adapter],
+    samples: Sequence[AdapterSample],
+    *,
+    backfills: Sequence[BackfillSample] = (),
+    seed: int = 1,
+) -> None:
+    """Raises `NotConforming` for the first rule that is broken. The same `seed` does the same damage."""
+    _check_declarations(adapter_class)
+    missing = adapter_class.channels - {sample.channel for sample in samples}
+    _require(not missing, f"no sample for the channels {sorted(missing)}")
+    _check_topics(adapter_class, samples)
+    _check_requests(adapter_class, samples)
+    for sample in samples:
+        _check_sample(adapter_class, sample)
+    for frame in NASTY_FRAMES:
+        feed_anything(adapter_class(), frame)
+        feed_anything(adapter_class(adopt=True), frame)
+    rng = random.Random(seed)
+    for sample in samples:
+        _check_damage(adapter_class, sample, rng)
+    _check_rest(adapter_class, samples)
+    _check_instruments(adapter_class, samples)
+    _check_can_be_fetched(adapter_class, samples, backfills)
+    for backfill in backfills:
+        _check_backfill(adapter_class, backfill, rng)
+
+
+def feed_anything(adapter: Adapter, frame: bytes) -> list[MarketEvent[str]]:
+    """Feed `frame`, whatever it is: the events it made, all of them fit to be sent.
+
+    An adapter may refuse a frame by the errors of its contract, then without having made events.
+    """
+    out: list[MarketEvent[str]] = []
+    try:
+        adapter.parse(frame, RECEIVE_NS, out)
+    except (msgspec.DecodeError, UnrecognizedFrame):
+        _require(not out, f"events were made of a frame that was then refused: {_short(frame)}")
+    except Exception as error:
+        raise NotConforming(f"parse raised {type(error).__name__} ({error}) for {_short(frame)}") from error
+    _check_events(adapter, out)
+    for notice in adapter.notices:
+        _require(isinstance(notice, get_args(Notice)), f"{notice!r} is not a notice")
+    adapter.notices.clear()
+    return out
+
+
+def _check_declarations(adapter_class: type[Adapter]) -> None:
+    name, limits = adapter_class.name, adapter_class.limits
+    _require(bool(name) and name == name.lower() and name.isidentifier(), f"name {name!r} is not like a word")
+    _require(adapter_class.exchange == adapter_class.exchange.upper(), "exchange is not in upper case")
+    _require(bool(adapter_class.channels), "there are no channels")
+    _require(urlsplit(adapter_class.url).scheme in ("ws", "wss"), f"url {adapter_class.url!r} is no WebSocket's")
+    _require(urlsplit(adapter_class.rest_url).scheme in ("http", "https"), "rest_url is no HTTP address")
+    _require(limits.silence_s > 0 and limits.acknowledge_s > 0, "limits: a time is not positive")
+    _require(limits.topics_max >= 1 and limits.topics_per_request >= 1, "limits: no topic is allowed")
+    _require(limits.send_interval_s >= 0, "limits: the send interval is negative")
+    if limits.ping_text is not None:
+        _require(0 < limits.ping_idle_s < limits.silence_s, "limits: the ping comes too late to keep us alive")
+
+
+def _check_topics(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
+    for sample in samples:
+        adapter = adapter_class()
+        topics = adapter.topics([sample.channel], [sample.symbol, sample.symbol])
+        _require(len(topics) == 1, f"{sample.channel} of one symbol, named twice, is not one topic: {topics}")
+        _require(topics[0].channel == sample.channel, f"{topics[0]} is not of channel {sample.channel}")
+        again = adapter_class().topics([sample.channel], [sample.symbol])
+        _require(topics == again, f"topics differ from one adapter to the next: {topics}, {again}")
+    wires = [_topic(adapter_class(), sample).wire for sample in samples]
+    kinds = {(sample.channel, sample.symbol) for sample in samples}
+    _require(len(set(wires)) == len(kinds), "different topics have the same wire name")
+    try:
+        adapter_class().topics(["no_such_channel"], [samples[0].symbol])
+    except ValueError:
+        return
+    raise NotConforming("topics accepts a channel that it does not offer")
+
+
+def _check_requests(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
+    limits = adapter_class.limits
+    adapter = adapter_class()
+    _require(bool(urlsplit(adapter.address(adapter_class.url)).netloc), "address gives no address")
+    channel, symbol = samples[0].channel, samples[0].symbol
+    count = min(limits.topics_max, 2 * limits.topics_per_request + 1)
+    topics = adapter.topics([channel], [f"{symbol}{number}" for number in range(count)])
+    _require(len({topic.wire for topic in topics}) == count, "wire names of different symbols are the same")
+    for ask in (adapter.subscribe, adapter.unsubscribe):
+        texts = ask(topics)
+        _require(len(texts) >= math.ceil(count / limits.topics_per_request), "a request holds too many topics")
+        _require(all(text.strip() for text in texts), "an empty request")
+        _require(len(set(texts)) == len(texts), "two requests are the same, answers could not be told apart")
+    _require(adapter.subscribe([]) == [], "subscribing to nothing makes a request")
+    _require(not adapter.notices, "asking made notices: nothing has been answered yet")
+
+
+def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
+    stranger = adapter_class()
+    try:
+        stranger.parse(sample.frame, RECEIVE_NS, [])
+    except UnrecognizedFrame:
+        pass
+    except msgspec.DecodeError as error:
+        raise NotConforming(f"the sample cannot be decoded ({error}): {_short(sample.frame)}") from error
+    else:
+        raise NotConforming(f"a frame of {sample.channel} was accepted though nobody subscribed to it")
+    adapter = adapter_class()
+    topic = _topic(adapter, sample)
+    adapter.subscribe([topic])
+    events = feed_anything(adapter, sample.frame)
+    _require(
+        len(events) >= sample.events,
+        f"{len(events)} events instead of {sample.events} or more of {_short(sample.frame)}",
+    )
+    for event in events:
+        _require(event.symbol == topic.symbol, f"symbol {event.symbol!r} instead of {topic.symbol!r}")
+    if any(not isinstance(event, Gap) for event in events):
+        seen = adapter.last_data_ns.get(topic.wire)
+        _require(seen == RECEIVE_NS, f"last_data_ns[{topic.wire!r}] is {seen} after data")
+    _require(adapter.last_data_ns.keys() <= {topic.wire}, "data of a topic nobody asked for")
+    adopting = feed_anything(adapter_class(adopt=True), sample.frame)
+    _require(adopting == events, f"in replay the same frame makes other events: {_short(sample.frame)}")
+
+
+def _check_damage(adapter_class: type[Adapter], sample: AdapterSample, rng: random.Random) -> None:
+    adapter = adapter_class()
+    adapter.subscribe([_topic(adapter, sample)])
+    adopting = adapter_class(adopt=True)
+    frame = sample.frame
+    for _ in range(DAMAGES_PER_FRAME):
+        damaged = _damaged(frame, rng)
+        feed_anything(adapter, damaged)
+        feed_anything(adopting, damaged)
+    # still usable: where a damaged frame broke a book, that book now waits, everything else goes on
+    adapter.parse(frame, RECEIVE_NS, [])
+
+
+def _damaged(frame: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(frame)
+    for _ in range(rng.randint(1, 3)):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    if rng.random() < 0.3:
+        del damaged[rng.randrange(len(damaged)) :]
+    return bytes(damaged)
+
+
+def _check_rest(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
+    for sample in samples:
+        adapter = adapter_class()
+        topic = _topic(adapter, sample)
+        adapter.subscribe([topic])
+        for path in ("", "/", "/no/such/path?symbol=", f"/api/v3/depth?symbol={topic.symbol}"):
+            for status in (0, 200, 418, 429, 500):
+                for body in (b"", b"{}", b"\xff", b"[" * NESTING):
+                    _check_answer(adapter, path, status, body)
+
+
+def _check_answer(adapter: Adapter, path: str, status: int, body: bytes) -> None:
+    out: list[MarketEvent[str]] = []
+    try:
+        adapter.on_rest(path, status, body, RECEIVE_NS, out)
+    except Exception as error:
+        raise NotConforming(f"on_rest raised {type(error).__name__} ({error}) for {path} {status}") from error
+    _check_events(adapter, out)
+
+
+def _check_instruments(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
+    adapter = adapter_class()
+    for sample in samples:
+        _require(bool(adapter.instrument(sample.symbol)), f"no instrument name for {sample.symbol}")
+    for symbol in ("", "\x00", "-", "--", "A" * 1000, "A-B-C-D-E"):
+        adapter.instrument(symbol)
+    path = adapter.instruments_path([sample.symbol for sample in samples])
+    _require(path is None or path.startswith("/"), f"instruments_path {path!r} is not a path")
+
+
+def _check_can_be_fetched(
+    adapter_class: type[Adapter], samples: Sequence[AdapterSample], backfills: Sequence[BackfillSample]
+) -> None:
+    shown = {backfill.channel for backfill in backfills}
+    for sample in samples:
+        adapter = adapter_class()
+        topic = _topic(adapter, sample)
+        asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
+        _require(asked is None, f"past trades of {topic.symbol} are asked for, which nobody has subscribed")
+        adapter.subscribe([topic])
+        asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
+        _require(asked is None or sample.channel in shown, f"no sample of past trades for the channel {sample.channel}")
+
+
+def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: random.Random) -> None:
+    adapter = adapter_class()
+    topic = adapter.topics([sample.channel], [sample.symbol])[0]
+    adapter.subscribe([topic])
+    rule = adapter.identities.get(EVENT_MARKET_TRADE)
+    _require(rule in ("sequence", "increasing"), f"identities call trades {rule!r}: no hole of them would be found")
+    request = _past_request(adapter, topic, sample.first_id, sample.last_id)
+    _require(request.path.startswith("/") and request.weight >= 1, f"{request} is no request")
+    _require(request == _past_request(adapter, topic, sample.first_id, sample.last_id), "the same is asked differently")
+    others = [_past_request(adapter, topic, 1, 1), _past_request(adapter, topic, 2**63, 2**63 + 10**6)]
+    _require(len({request.path, *(other.path for other in others)}) == 3, "different trades are asked for in one way")
+    trades = _past_trades(adapter, request.path, sample.body)
+    _require(bool(trades), f"no past trades in {_short(sample.body)}")
+    wanted = sample.last_id - sample.first_id + 1
+    backfiller = Backfiller(adapter)
+    command = Backfill(1, topic.symbol, EVENT_MARKET_TRADE, str(sample.first_id), str(sample.last_id), 0, 0)
+    backfiller.ask(command, 0.0)
+    effects = backfiller.answered(request.path, 200, sample.body, RECEIVE_NS, 0.0)
+    events = [event for effect in effects if isinstance(effect, CommitPart) for event in effect.events]
+    found = sum(isinstance(event, Trade) for event in events)
+    _require(
+        found == wanted if rule == "sequence" else 0 < found <= wanted,
+        f"{found} of {wanted} past trades: {effects[-1]}",
+    )
+    for body in (b"", b"{}", b"[]", b"null", b"\xff", b"[" * NESTING, b'[{"id":{}}]', b'{"data":[[]]}'):
+        _past_trades(adapter, request.path, body)
+    for _ in range(DAMAGES_PER_FRAME):
+        _past_trades(adapter, request.path, _damaged(sample.body, rng))
+
+
+def _past_request(adapter: Adapter, topic: Topic, first_id: int, last_id: int) -> RestRequest:
+    request = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, first_id, last_id)
+    if request is None:
+        raise NotConforming(f"past trades {first_id} to {last_id} of {topic.wire} cannot be asked for")
+    return request
+
+
+def _past_trades(adapter: Adapter, path: str, body: bytes) -> list[Trade[str]]:
+    """What the adapter makes of any `body`: trades that can be sent, or one of the errors of its contract."""
+    try:
+        trades = adapter.on_backfill(path, body, RECEIVE_NS)
+    except (msgspec.DecodeError, ValueError):
+        return []
+    except Exception as error:
+        raise NotConforming(f"on_backfill raised {type(error).__name__} ({error}) for {_short(body)}") from error
+    _require(all(isinstance(trade, Trade) for trade in trades), "on_backfill makes other events than trades")
+    _check_events(adapter, trades)
+    return trades
+
+
+def _check_events(adapter: Adapter, events: Sequence[MarketEvent[str]]) -> None:
+    for event in events:
+        _require(event.exchange == adapter.exchange, f"event of exchange {event.exchange!r}")
+        _require(event.receive_ns == RECEIVE_NS, "receive_ns is not the time given to parse")
+        _require(0 <= event.exchange_ns < 2**63, f"exchange_ns {event.exchange_ns} is out of range")
+    try:
+        data = BatchEncoder("worker.a", 1).encode(1, 0, events)
+        same = batch_decoder("text").decode(data).events == list(events)
+    except Exception as error:
+        raise NotConforming(f"events cannot be sent: {type(error).__name__}: {error}") from error
+    _require(same, "events are not the same after they were sent")
+
+
+def _topic(adapter: Adapter, sample: AdapterSample) -> Topic:
+    return adapter.topics([sample.channel], [sample.symbol])[0]
+
+
+def _require(condition: bool, reason: str) -> None:
+    if not condition:
+        raise NotConforming(reason)
+
+
+def _short(frame: bytes) -> str:
+    return repr(frame[:200])

@@ -1,0 +1,164 @@
+"""The seam between a worker and the WebSocket library it uses: two implementations, one contract.
+
+A client connects once, calls back for each frame, sends texts, can hold back reading (TCP backpressure)
+and closes. It names no exchange, follows no redirect (another host would get our traffic), reads no proxy
+from the environment, always verifies TLS, and bounds the size of a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import importlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+__all__ = [
+    "BURST_FRAMES_MAX",
+    "CLIENTS",
+    "REPELLING_STATUSES",
+    "RETRY_AFTER_DEFAULT_S",
+    "Client",
+    "ClientOptions",
+    "ConnectFailed",
+    "FramesCallback",
+    "make_client",
+    "retry_after_s",
+    "tls_context",
+]
+
+RETRY_AFTER_MAX_S = 3 * 24 * 3600.0
+"""The longest ban an exchange is known to give; a larger wish is cut to it."""
+
+REPELLING_STATUSES = frozenset({418, 429})
+"""HTTP answers that mean "too much": they hold for everybody of our address."""
+
+RETRY_AFTER_DEFAULT_S = 1.0
+"""How long such an answer holds where it does not say."""
+
+REFUSING_STATUSES = frozenset({403, 418, 429, 451})
+"""HTTP answers that mean "not you, not now": wait, do not hammer."""
+
+
+class ClientOptions(Struct, frozen=True, kw_only=True):
+    """What a client needs to connect; sizes in bytes, times in seconds."""
+
+    url: str
+    connect_s: float
+    frame_bytes_max: int
+    compression: bool
+    ca_file: str | None = None
+    proxy: str | None = None
+
+
+class ConnectFailed(Exception):
+    """No connection came about. `refused`: the exchange said no; `retry_after_s`: when it wants us back.
+
+    `repelled`: it said so to everybody of our address.
+    """
+
+    def __init__(
+        self, cause: str, *, refused: bool = False, retry_after_s: float | None = None, repelled: bool = False
+    ) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.refused = refused
+        self.retry_after_s = retry_after_s
+        self.repelled = repelled
+
+
+FramesCallback = Callable[[list[bytes], bool], None]
+"""``(payloads, last)``: data messages that were at hand together, at most `BURST_FRAMES_MAX`, in order.
+
+`last`: nothing more is at hand, so flush (False where that is not known).
+"""
+
+BURST_FRAMES_MAX = 256
+
+RECEIVE_BUFFER_BYTES = 1024 * 1024
+"""Of the kernel, for one connection; it takes twice as much. All that stands there can be read at once, and is then
+beyond being held back; it is also what a killed worker loses. Left to itself it grows to many MiB (``tcp_rmem``)."""
+
+
+class Client(Protocol):
+    """One WebSocket connection; made with three callbacks (see `make_client`)."""
+
+    async def connect(self) -> None:
+        """Open the connection; raises `ConnectFailed`."""
+
+    def send(self, text: str) -> None:
+        """Queue a text message; ignored once the connection has ended."""
+
+    def pause(self) -> None:
+        """Stop reading from the socket."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    async def close(self, grace_s: float) -> None:
+        """Close politely, cut the connection after `grace_s`; safe at any time."""
+
+
+CLIENTS = {
+    "picows": "foxtrot_workers.websocket.picows_client:PicowsClient",
+    "websockets": "foxtrot_workers.websocket.websockets_client:WebsocketsClient",
+}
+"""Loaded by need: each library costs memory in every worker."""
+
+
+def make_client(
+    name: str,
+    options: ClientOptions,
+    on_frames: FramesCallback,
+    on_control: Callable[[], None],
+    on_closed: Callable[[str], None],
+) -> Client:
+    """The client called `name`.
+
+    `on_control` is called for each ping or pong of the exchange (a sign of life that is not data),
+    `on_closed(cause)` once, when an open connection has ended for whatever reason but `close`.
+    """
+    module, _, attribute = CLIENTS[name].partition(":")
+    client: Client = getattr(importlib.import_module(module), attribute)(options, on_frames, on_control, on_closed)
+    return client
+
+
+def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
+    """Hold the kernel's receive buffer of this connection to `RECEIVE_BUFFER_BYTES`."""
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # it may have ended already
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies certificate and host name, against `ca_file` or the system's authorities."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def refusal(status: int, retry_after: str | None, now_s: float) -> ConnectFailed:
+    """What an HTTP answer other than 101 means; `now_s` is wall-clock time for dates in Retry-After."""
+    return ConnectFailed(
+        f"the exchange answered the handshake with HTTP {status}",
+        refused=status in REFUSING_STATUSES,
+        retry_after_s=retry_after_s(retry_after, now_s),
+        repelled=status in REPELLING_STATUSES,
+    )
+
+
+def retry_after_s(header: str | None, now_s: float) -> float | None:
+    """Seconds from a Retry-After header (seconds or an HTTP date), None if absent or unreadable."""
+    if header is None:
+        return None
+    text = header.strip()[:100]
+    if text.isascii() and text.isdigit():
+        return min(float(text), RETRY_AFTER_MAX_S)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return min(max(0.0, when.timestamp() - now_s), RETRY_AFTER_MAX_S)

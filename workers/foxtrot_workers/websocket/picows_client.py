@@ -1,0 +1,209 @@
+"""The fast client: picows' core, one callback for each frame.
+
+It tells which frame is the last in its receive buffer, which is the flush rule of the data plane; frames of
+one buffer are handed on together, since a call through our own code for each costs as much as receiving it.
+Messages in fragments are put together here, within the size limit, since picows hands over single frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+import picows
+
+from foxtrot_workers.websocket.client import (
+    BURST_FRAMES_MAX,
+    ClientOptions,
+    ConnectFailed,
+    FramesCallback,
+    limit_receive_buffer,
+    refusal,
+    tls_context,
+)
+
+__all__ = ["PicowsClient"]
+
+CLOSE_REASON_CHARACTERS_MAX = 200
+
+CONTROL_BYTES_MAX = 125
+"""Payload of a ping, pong or close frame (RFC 6455, section 5.5)."""
+
+_TEXT = picows.WSMsgType.TEXT
+_BINARY = picows.WSMsgType.BINARY
+_CONTINUATION = picows.WSMsgType.CONTINUATION
+_PING = picows.WSMsgType.PING
+_CLOSE = picows.WSMsgType.CLOSE
+
+# what it would log, we are told by exceptions and callbacks; its logger must not write to stderr by itself
+_log = logging.getLogger("picows")
+_log.addHandler(logging.NullHandler())
+_log.propagate = False
+
+
+class PicowsClient:
+    """`connection.Client` by picows."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        on_frames: FramesCallback,
+        on_control: Callable[[], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._on_frames = on_frames
+        self._on_control = on_control
+        self._on_closed = on_closed
+        self._transport: picows.WSTransport | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.end_cause = ""
+
+    async def connect(self) -> None:
+        options = self._options
+        if options.compression:
+            raise ConnectFailed("this exchange needs compression, which client picows has not: use websockets")
+        secure = options.url.startswith("wss:")
+        try:
+            async with asyncio.timeout(options.connect_s):
+                self._transport, _ = await picows.ws_connect(
+                    self._listener,
+                    options.url,
+                    ssl_context=tls_context(options.ca_file) if secure else None,
+                    websocket_handshake_timeout=options.connect_s,
+                    enable_auto_pong=False,  # we answer ourselves, to see that the exchange is alive
+                    max_frame_size=options.frame_bytes_max,
+                    max_redirects=0,
+                    proxy=options.proxy,
+                )
+        except picows.WSHandshakeError as error:
+            if error.response is not None:
+                response = error.response
+                raise refusal(int(response.status), response.headers.get("Retry-After"), time.time()) from None
+            raise ConnectFailed(f"handshake failed: {error}") from None
+        except TimeoutError:
+            raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
+        except (OSError, picows.WSError, ValueError) as error:
+            raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+        limit_receive_buffer(self._transport.underlying_transport)
+        self._watcher = asyncio.create_task(self._watch(self._transport), name="websocket-end")
+
+    def send(self, text: str) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.send(_TEXT, text.encode())
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.underlying_transport.resume_reading()
+
+    async def close(self, grace_s: float) -> None:
+        transport, watcher = self._transport, self._watcher
+        if transport is None or watcher is None:
+            return
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+        transport.send_close(picows.WSCloseCode.OK)
+        transport.disconnect()
+        with contextlib.suppress(TimeoutError, picows.WSError, OSError):
+            async with asyncio.timeout(grace_s):
+                await transport.wait_disconnected()
+        transport.disconnect(graceful=False)
+
+    async def _watch(self, transport: picows.WSTransport) -> None:
+        """Tell how the connection ended; picows raises here what it found wrong itself."""
+        try:
+            await transport.wait_disconnected()
+            cause = self.end_cause or "connection lost without a close frame"
+        except picows.WSError as error:
+            cause = f"the exchange broke the protocol: {error}"
+        except OSError as error:
+            cause = f"connection lost: {error}"
+        self._on_closed(cause)
+
+    def _listener(self) -> picows.WSListener:
+        return _Listener(self)
+
+
+class _Listener(picows.WSListener):
+    def __init__(self, client: PicowsClient) -> None:
+        self._client = client
+        self._on_frames = client._on_frames
+        self._on_control = client._on_control
+        self._bytes_max = client._options.frame_bytes_max
+        self._burst: list[bytes] = []
+        self._parts: list[bytes] = []
+        self._parts_bytes = 0
+        self._fragmented = False
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        # What is longer than a control frame may be (picows sees to that) is data. To ask for the type takes
+        # as long as all the rest here, since picows looks up an enum; a stray continuation of such length is
+        # the one fault of framing that this overlooks, and then the adapter judges what it says.
+        if frame.payload_size > CONTROL_BYTES_MAX and frame.fin and not frame.rsv1 and not self._fragmented:
+            burst = self._burst
+            burst.append(frame.get_payload_as_bytes())
+            if frame.last_in_buffer or len(burst) >= BURST_FRAMES_MAX:
+                self._burst = []
+                self._on_frames(burst, frame.last_in_buffer)
+        else:
+            self._hand_over()
+            self._on_other_frame(transport, frame, frame.msg_type)
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        # a fault of framing ends the connection in the middle of a buffer: what came before it was received
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        burst, self._burst = self._burst, []
+        if burst:
+            self._on_frames(burst, False)
+
+    def _on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
+        if frame.rsv1:
+            self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame, which was not agreed on")
+        elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
+            self._collect(transport, frame, kind)
+        elif kind is _CLOSE:
+            reason = (frame.get_close_message() or b"")[:CLOSE_REASON_CHARACTERS_MAX].decode(errors="replace")
+            self._client.end_cause = f"closed by the exchange: {_number(frame.get_close_code())} {reason}".rstrip()
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        else:
+            if kind is _PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            self._on_control()
+
+    def _collect(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
+        if (kind is _CONTINUATION) != self._fragmented:
+            self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "fragments out of order")
+            return
+        self._fragmented = not frame.fin
+        self._parts_bytes += frame.payload_size
+        # an empty fragment costs memory too: count the list as well as the bytes
+        if self._parts_bytes + 64 * len(self._parts) > self._bytes_max:
+            self._end(transport, picows.WSCloseCode.MESSAGE_TOO_BIG, f"a message over {self._bytes_max} bytes")
+            return
+        self._parts.append(frame.get_payload_as_bytes())
+        if frame.fin:
+            message = b"".join(self._parts)
+            self._parts.clear()
+            self._parts_bytes = 0
+            self._on_frames([message], frame.last_in_buffer)
+
+    def _end(self, transport: picows.WSTransport, code: picows.WSCloseCode, cause: str) -> None:
+        self._client.end_cause = f"the exchange broke the protocol: {cause}"
+        self._parts.clear()
+        transport.send_close(code, cause[:100].encode())
+        transport.disconnect(graceful=False)
+
+
+def _number(code: object) -> int:
+    return int(getattr(code, "value", code))  # type: ignore[call-overload, no-any-return]

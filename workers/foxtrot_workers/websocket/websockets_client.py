@@ -1,0 +1,143 @@
+"""The second client: the `websockets` library, for sites that need its features (compression, proxies).
+
+Slower than picows by an order of magnitude for each frame; the same contract, the same tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import CTRL_OPCODES, Frame
+
+from foxtrot_workers.websocket.client import (
+    ClientOptions,
+    ConnectFailed,
+    FramesCallback,
+    limit_receive_buffer,
+    refusal,
+    tls_context,
+)
+
+__all__ = ["WebsocketsClient"]
+
+_log = logging.getLogger("websockets.client")
+_log.addHandler(logging.NullHandler())
+_log.propagate = False
+
+
+class _Connect(connect):
+    """Without redirects: another host would get our traffic."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class WebsocketsClient:
+    """`connection.Client` by websockets."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        on_frames: FramesCallback,
+        on_control: Callable[[], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._on_frames = on_frames
+        self._on_control = on_control
+        self._on_closed = on_closed
+        self._connection: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._readable = asyncio.Event()
+        self._readable.set()
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        options = self._options
+        secure = options.url.startswith("wss:")
+        try:
+            self._connection = await _Connect(
+                options.url,
+                ssl=tls_context(options.ca_file) if secure else None,
+                proxy=options.proxy,
+                compression="deflate" if options.compression else None,
+                open_timeout=options.connect_s,
+                ping_interval=None,  # the feed judges silence; exchanges count our pings against a budget
+                max_size=options.frame_bytes_max,
+                create_connection=self._watching_connection(),
+            )
+        except InvalidStatus as error:
+            response = error.response
+            raise refusal(response.status_code, response.headers.get("Retry-After"), time.time()) from None
+        except TimeoutError:
+            raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
+        except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
+            raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+        limit_receive_buffer(self._connection.transport)
+        self._reader = asyncio.create_task(self._read(self._connection), name="websocket-reader")
+
+    def send(self, text: str) -> None:
+        if self._connection is not None:
+            task = asyncio.create_task(self._send(self._connection, text), name="websocket-send")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    def pause(self) -> None:
+        self._readable.clear()  # the library's own queue fills, then it stops reading the socket
+
+    def resume(self) -> None:
+        self._readable.set()
+
+    async def close(self, grace_s: float) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await connection.close()
+        connection.transport.abort()
+
+    async def _send(self, connection: ClientConnection, text: str) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await connection.send(text)
+
+    async def _read(self, connection: ClientConnection) -> None:
+        try:
+            while True:
+                await self._readable.wait()
+                self._on_frames([await connection.recv(decode=False)], False)
+        except ConnectionClosed as error:
+            if self._connection is not None:
+                self._on_closed(_why(error))
+
+    def _watching_connection(self) -> type[ClientConnection]:
+        on_control = self._on_control
+
+        class Watching(ClientConnection):
+            """Tells of control frames, which the library answers by itself."""
+
+            def process_event(self, event: Any) -> None:
+                super().process_event(event)
+                if isinstance(event, Frame) and event.opcode in CTRL_OPCODES:
+                    on_control()
+
+        return Watching
+
+
+def _why(error: ConnectionClosed) -> str:
+    if error.rcvd is not None:
+        return f"closed by the exchange: {error.rcvd.code} {error.rcvd.reason}".rstrip()
+    if error.sent is not None:
+        return f"the exchange broke the protocol: {error.sent.code} {error.sent.reason}".rstrip()
+    return "connection lost without a close frame"
