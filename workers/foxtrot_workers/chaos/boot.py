@@ -1,10 +1,10 @@
 """Children that misbehave on demand: the hook by which fault tests reach inside a child.
 
-`run` stands in for `foxtrot_workers.child.boot:run` where ``start --boot foxtrot_workers.chaos.boot:run`` says so; nothing
-else ever calls it. It does what `foxtrot_protocol.chaos` describes: reads the plan beside the run directory, and if
-this incarnation is in it, begins badly, waits where it is told to wait, and strikes itself on SIGUSR1. Then, and in
-every other child, the normal boot goes on with the normal start target. It works as well in a process that was born
-from a nursery, with everything imported.
+`run` replaces `foxtrot_workers.child.boot:run` where ``start --boot foxtrot_workers.chaos.boot:run`` asks for it;
+nothing else calls it. It reads the plan beside the run directory (`foxtrot_protocol.chaos`). If this incarnation is
+in the plan, it starts with the fault named there, waits where told to wait, and triggers the fault on SIGUSR1. Then,
+and in every other child, the normal boot continues with the normal start target. It works as well in a process that
+was forked from a nursery, with everything imported.
 
 The fault is always in the child's own process and thread: a blocked loop is a callback that does not return, a held
 interpreter lock is a C function that keeps it.

@@ -21,7 +21,8 @@ module = types.ModuleType("made_up")
 module.run = lambda spec: print(spec.decode(), signal.getsignal(signal.SIGINT) == signal.SIG_IGN, flush=True)
 sys.modules["made_up"] = module
 launch("made_up:run", b"spec")
-print(sorted({"zmq", "asyncio", "structlog", "click", "foxtrot_supervisor.runtime.runner"} & (set(sys.modules) - before)))
+heavy = {"zmq", "asyncio", "structlog", "click", "foxtrot_supervisor.runtime.runner"}
+print(sorted(heavy & (set(sys.modules) - before)))
 """
 
 
