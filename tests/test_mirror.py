@@ -10,7 +10,6 @@ from tests.support.sources import ROOT, modules
 WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_protocol.child": "declares what a child may ask for; nothing in it runs",
     "foxtrot_protocol.commands": "message types only; test_codec encodes and decodes each",
-    "foxtrot_supervisor.core.effects": "input and effect types only; test_core uses each",
     "foxtrot_supervisor.config.schema": "types and defaults; test_config reads each key",
 }
 

@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.sim_client import FoldedBook, fetch_json
 from tests.support.supervisor_process import SupervisorProcess, quick

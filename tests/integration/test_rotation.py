@@ -20,7 +20,7 @@ import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_workers.simulator.server.faults import Fault
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun

@@ -75,7 +75,7 @@ def test_a_stop_is_extended_by_what_ends_and_never_by_waiting(tmp_path: Path) ->
 BLOCKED = """
 import time
 from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.effects import HeartbeatReceived
+from foxtrot_supervisor.core.inputs import HeartbeatReceived
 handle = Core.handle
 def wedged(self, input, now):
     if isinstance(input, HeartbeatReceived) and self.state == "running" and now > started + 1.0:
@@ -139,7 +139,7 @@ def test_the_watchdog_is_told_in_time_while_everything_works(tmp_path: Path) -> 
 def test_a_mistake_of_the_supervisor_is_told_as_its_end(tmp_path: Path) -> None:
     sabotage = """
 from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.effects import HeartbeatReceived
+from foxtrot_supervisor.core.inputs import HeartbeatReceived
 handle = Core.handle
 def broken(self, input, now):
     if isinstance(input, HeartbeatReceived) and self.state == "running":

@@ -508,7 +508,7 @@ def test_mistake_of_the_supervisor_itself_leaves_no_process(tmp_path: Path) -> N
     """Whatever the core fails at: children are not left to themselves, and the exit code tells."""
     sabotage = """
 from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.effects import HeartbeatReceived
+from foxtrot_supervisor.core.inputs import HeartbeatReceived
 handle = Core.handle
 def broken(self, input, now):
     if isinstance(input, HeartbeatReceived) and self.state == "running":

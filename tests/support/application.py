@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
 from foxtrot_supervisor.system import procfs
 from tests.support.children import BOOT, target

@@ -17,7 +17,8 @@ from foxtrot_protocol.child import ChildContext
 from foxtrot_supervisor.chaos.harness import ground as chaos_run
 from foxtrot_supervisor.cli import main as cli
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.engine import process as engine_process
 from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile

@@ -12,24 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
 from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.core import CHANGED, ROTATED, STOP_GAP_S_MAX
-from foxtrot_supervisor.core.effects import (
-    Ask,
+from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
+from foxtrot_supervisor.core.inputs import (
     ChildrenChanged,
-    DumpStacks,
-    Effect,
     Exited,
     FailureReported,
-    Fence,
-    Finish,
     HeartbeatReceived,
     HelloReceived,
     Input,
-    Publish,
     ReadyReceived,
     RestartRequested,
     RotationWanted,
-    Signal,
-    Spawn,
     Spawned,
     SpawnFailed,
     StopRequested,

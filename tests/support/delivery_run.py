@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.supervisor_process import SupervisorProcess, quick
 from tests.support.waiting import wait_until

@@ -17,24 +17,20 @@ import msgspec
 
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.config.schema import Restart, SupervisorConfig
-from foxtrot_supervisor.core.core import ROTATED, Core, RequestRefused
-from foxtrot_supervisor.core.effects import (
-    Ask,
+from foxtrot_supervisor.core.core import ROTATED, Core
+from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Publish, Signal, Spawn
+from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
     ChildrenChanged,
-    DumpStacks,
-    Effect,
     Exited,
     FailureReported,
     HeartbeatReceived,
     HelloReceived,
     Input,
-    Publish,
     ReadyReceived,
+    RequestRefused,
     RestartRequested,
     RotationWanted,
-    Signal,
-    Spawn,
     Spawned,
     SpawnFailed,
     StartRequested,

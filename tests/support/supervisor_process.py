@@ -18,7 +18,7 @@ import psutil
 from foxtrot_protocol.control import Reply, Request, StatusRequest, StopRequest
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, StartMethod, SupervisorConfig
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from tests.support.children import BOOT, target
 from tests.support.waiting import wait_until
 
@@ -27,7 +27,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _MAIN = """
 import json, sys, msgspec
 from foxtrot_supervisor.config.check import ConfigInvalid, Problem
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.runner import run_supervisor
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 job = msgspec.json.decode(sys.argv[1])

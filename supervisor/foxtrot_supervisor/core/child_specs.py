@@ -26,14 +26,11 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
-from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, LogFormat
+from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets, WorkerPlace, engine_settings
 
-__all__ = ["ENGINE", "NURSERY", "SIMULATOR", "ChildSpecs", "Surroundings", "Targets", "WorkerPlace", "engine_settings"]
-
-ENGINE = "engine"
-SIMULATOR = "simulator"
-NURSERY = "nursery"
+__all__ = ["ChildSpecs", "Surroundings"]
 
 _SIM = "sim"
 _SIDES = ("a", "b")
@@ -46,17 +43,6 @@ STALE_MARGIN_S = 10.0
 
 TWIN_FIRST_LIFE_SHARE = 0.5
 """Of its planned age that the second of twins reaches the first time."""
-
-
-class Targets(Struct, frozen=True, kw_only=True):
-    """Start targets as text; `boot` is called first, with the specification that names the inner one."""
-
-    boot: str = "foxtrot_workers.child.boot:run"
-    simulator: str = "foxtrot_workers.simulator.server.entry:run"
-    engine: str = "foxtrot_supervisor.engine.process:run"
-    connection: str = "foxtrot_workers.feed.worker:run"
-    nursery: str = "foxtrot_workers.child.nursery:run"
-    """Boots itself: it has no event loop that `boot` could give it."""
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -72,13 +58,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     """Whether this machine can make workers in a nursery."""
     embedded: bool = False
     """Whether the engine is the application that started the supervisor."""
-
-
-class WorkerPlace(Struct, frozen=True):
-    """Which connection and side a worker is."""
-
-    connection: ConnectionConfig
-    side: str
 
 
 class ChildSpecs:
@@ -327,29 +306,6 @@ class ChildSpecs:
             settings=msgspec.msgpack.encode(settings),
             limits=self.limits(name),
         )
-
-
-def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> EngineSettings:
-    """Settings of the engine, a process of its own or an application."""
-    return EngineSettings(
-        data_endpoint=endpoints.data_endpoint(run_dir),
-        tap_path=endpoints.tap_path(run_dir),
-        handlers=list(engine.handlers),
-        import_path=import_path,
-        numbers=engine.numbers,
-        queue_limit=engine.queue_limit,
-        never_drop_limit=engine.never_drop_limit,
-        put_wait_s=engine.put_wait_s,
-        block=list(engine.block),
-        conflate=list(engine.conflate),
-        never_drop=list(engine.never_drop),
-        slow_handler_ms=engine.slow_handler_ms,
-        suspend_after=engine.suspend_after,
-        ticks=engine.ticks,
-        tick_interval_s=engine.tick_interval_s,
-        bars_from_trades=list(engine.bars_from_trades),
-        leak_sample_s=engine.leak_sample_s,
-    )
 
 
 def _other(place: WorkerPlace) -> str:

@@ -51,37 +51,30 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import structs
 
-from foxtrot_protocol.errors import LocalError
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, verdict
 from foxtrot_protocol.spec import ChildKind
 from foxtrot_supervisor.config.schema import SupervisorConfig
-from foxtrot_supervisor.core.effects import (
-    Ask,
+from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
+from foxtrot_supervisor.core.health import Health, HealthLimits, Watch, gap_s_max, look_s
+from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
     ChildrenChanged,
-    DumpStacks,
-    Effect,
     Exited,
     FailureReported,
-    Fence,
-    Finish,
     HeartbeatReceived,
     HelloReceived,
     Input,
-    Publish,
     ReadyReceived,
+    RequestRefused,
     RestartRequested,
     RotationWanted,
-    Signal,
-    Spawn,
     Spawned,
     SpawnFailed,
     StartRequested,
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.core.health import Health, HealthLimits, Watch, gap_s_max, look_s
 from foxtrot_supervisor.core.lifecycle import Desired, Event, State, step
 from foxtrot_supervisor.core.records import (
     CAUSE_CHARS_MAX,
@@ -96,7 +89,7 @@ from foxtrot_supervisor.core.shutdown import Shutdown, exit_code
 from foxtrot_supervisor.core.sides import CARRY_S_MAX, TWIN_APART_S, Flow, Pace, carries, other_side
 from foxtrot_supervisor.core.stop_ladder import Ladder, Step, StopLimits
 
-__all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "ROTATED", "STOP_GAP_S_MAX", "Core", "Phase", "RequestRefused"]
+__all__ = ["CHANGED", "REMOVED", "RETIRED_MAX", "ROTATED", "STOP_GAP_S_MAX", "Core", "Phase"]
 
 Phase: TypeAlias = Literal["starting", "running", "degraded", "stopping", "stopped"]
 """The whole: "running" when every essential child serves, "degraded" when one does not any more; "stopped" also before
@@ -121,10 +114,6 @@ _SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nurser
 
 _FROM_THE_CHILD: Final = (HeartbeatReceived, HelloReceived, ReadyReceived, RotationWanted, FailureReported)
 """Messages that the child's own event loop sent: each shows that it turns."""
-
-
-class RequestRefused(LocalError):
-    """What was requested cannot be done now; the text says why. Nothing was changed."""
 
 
 class _Purpose(enum.Enum):

@@ -5,7 +5,7 @@ Holds no process handle and decides nothing. Times are seconds on the monotonic 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -13,9 +13,9 @@ from msgspec import Struct, field
 
 from foxtrot_protocol.spec import ChildKind
 from foxtrot_supervisor.config.schema import Restart
-from foxtrot_supervisor.core.effects import Rung
 from foxtrot_supervisor.core.health import Health
 from foxtrot_supervisor.core.lifecycle import PROCESS_STATES, Desired, State
+from foxtrot_supervisor.core.stop_ladder import Rung
 
 __all__ = [
     "CAUSE_CHARS_MAX",
@@ -134,10 +134,12 @@ class ChildRecord(Struct, kw_only=True):
 
 
 def tiers_of(plans: Sequence[ChildPlan]) -> list[list[str]]:
-    """Names by tier, in order of start; raises `ValueError` if two children bear one name."""
-    names = [plan.name for plan in plans]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two children are called {name!r}")
-    numbers = sorted({plan.tier for plan in plans})
-    return [[plan.name for plan in plans if plan.tier == number] for number in numbers]
+    """Return the names of each tier, in order of start. Raise `ValueError` if two plans have the same name."""
+    seen: set[str] = set()
+    tiers: defaultdict[int, list[str]] = defaultdict(list)
+    for plan in plans:
+        if plan.name in seen:
+            raise ValueError(f"two children are called {plan.name!r}")
+        seen.add(plan.name)
+        tiers[plan.tier].append(plan.name)
+    return [tiers[number] for number in sorted(tiers)]

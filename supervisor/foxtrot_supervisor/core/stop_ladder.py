@@ -23,15 +23,16 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_supervisor.core.effects import Rung
-
-__all__ = ["DUMP_LEAD_S", "Ladder", "Step", "StopLimits"]
+__all__ = ["DUMP_LEAD_S", "Ladder", "Rung", "Step", "StopLimits"]
 
 DUMP_LEAD_S: Final = 1.0
 """Seconds from the dump of stacks to SIGKILL: a dump takes milliseconds, a busy machine takes longer."""
 
 DUMP_LEAD_SHARE: Final = 0.5
 """The dump never comes earlier than after this share of SIGTERM's grace, however short that is."""
+
+Rung: TypeAlias = Literal["ask", "term", "kill", "lost"]
+"""Rungs of the stop ladder, gentlest first; "lost": the process survived SIGKILL for too long."""
 
 Step: TypeAlias = Literal["ask", "term", "dump", "kill", "lost"]
 """Something to do now: a rung reached, or stacks to be dumped."""

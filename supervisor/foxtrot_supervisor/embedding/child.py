@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.embedding.errors import SupervisorFailed
 from foxtrot_supervisor.embedding.wire import ORDER_NAME, News, NewsReader, StartOrder, encode_order
 from foxtrot_supervisor.runtime.processes.processes import ExitStatus

@@ -33,11 +33,11 @@ from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit
 from foxtrot_protocol.ring_layout import parse_ring_name
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_supervisor.config.schema import FoxtrotConfig, SupervisorConfig
-from foxtrot_supervisor.core.child_specs import ENGINE, Targets, engine_settings
 from foxtrot_supervisor.core.health import Health, HealthLimits, Watch, gap_s_max, look_s
 from foxtrot_supervisor.core.lifecycle import PROCESS_STATES
 from foxtrot_supervisor.core.restart import GiveUp, RestartLimits, RestartPolicy, Retry
 from foxtrot_supervisor.core.stop_ladder import Ladder, StopLimits
+from foxtrot_supervisor.core.targets import ENGINE, Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
 from foxtrot_supervisor.embedding.bounded_call import call_within
 from foxtrot_supervisor.embedding.child import SupervisorChild, write_order

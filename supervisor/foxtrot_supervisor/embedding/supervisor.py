@@ -39,8 +39,8 @@ from foxtrot_supervisor.config.check import ConfigInvalid, ExchangeInfo, check_d
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.load import load_config
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.core.child_specs import Targets, engine_settings
 from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.targets import Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
 from foxtrot_supervisor.embedding.embedding import Embedding, EmbeddingOptions
 from foxtrot_supervisor.embedding.end_report import EndReport

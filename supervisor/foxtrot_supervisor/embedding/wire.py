@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.core.child_specs import Targets
+from foxtrot_supervisor.core.targets import Targets
 
 __all__ = [
     "NEWS_BYTES_MAX",

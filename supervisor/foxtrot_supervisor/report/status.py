@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
-from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.records import ChildRecord, Death
+from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.telemetry.growth import Growth
 from foxtrot_supervisor.telemetry.vitals import Vitals

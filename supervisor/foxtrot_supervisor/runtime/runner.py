@@ -60,31 +60,25 @@ from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor.config.check import ConfigInvalid
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
-from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
 from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker
 from foxtrot_supervisor.core.coordination.books import turn_of
 from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, Budgets
-from foxtrot_supervisor.core.core import Core, RequestRefused
+from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.death_causes import cause_beside_status
-from foxtrot_supervisor.core.effects import (
-    Ask,
+from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
+from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
     ChildrenChanged,
-    DumpStacks,
-    Effect,
     Exited,
     FailureReported,
-    Fence,
-    Finish,
     HeartbeatReceived,
     HelloReceived,
     Input,
-    Publish,
     ReadyReceived,
+    RequestRefused,
     RestartRequested,
     RotationWanted,
-    Signal,
-    Spawn,
     Spawned,
     SpawnFailed,
     StartRequested,
@@ -95,6 +89,7 @@ from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX
+from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
 from foxtrot_supervisor.engine.delivery.ring_reader import read_figures
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status

@@ -18,7 +18,8 @@ from foxtrot_protocol.spec import (
     encode_spec,
 )
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
-from foxtrot_supervisor.core.child_specs import ENGINE, NURSERY, SIMULATOR, ChildSpecs, Surroundings, Targets
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
 
 AROUND = Surroundings(
     run_id="r", run_dir="/run/x", parent_pid=42, import_path="/home", log_level="info", log_format="json"

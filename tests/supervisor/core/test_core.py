@@ -10,33 +10,27 @@ import pytest
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_protocol.spec import ChildKind
 from foxtrot_supervisor.config.schema import SupervisorConfig
-from foxtrot_supervisor.core.core import CHANGED, REMOVED, ROTATED, Core, RequestRefused
-from foxtrot_supervisor.core.effects import (
-    Ask,
+from foxtrot_supervisor.core.core import CHANGED, REMOVED, ROTATED, Core
+from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
+from foxtrot_supervisor.core.health import LOOK_S_MAX, Health
+from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
     ChildrenChanged,
-    DumpStacks,
-    Effect,
     Exited,
     FailureReported,
-    Fence,
-    Finish,
     HeartbeatReceived,
     HelloReceived,
     Input,
-    Publish,
     ReadyReceived,
+    RequestRefused,
     RestartRequested,
     RotationWanted,
-    Signal,
-    Spawn,
     Spawned,
     SpawnFailed,
     StartRequested,
     StopRequested,
     Tick,
 )
-from foxtrot_supervisor.core.health import LOOK_S_MAX, Health
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX, DEATHS_REMEMBERED, STACKS_CHARS_MAX, ChildPlan
 from foxtrot_supervisor.core.sides import CARRY_S_MAX, TWIN_APART_S, other_side

@@ -13,7 +13,8 @@ from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core import core as core_module
 from foxtrot_supervisor.core import stop_ladder
 from foxtrot_supervisor.core.core import ROTATED, Core
-from foxtrot_supervisor.core.effects import DumpStacks, Effect, Fence, Input, Publish, Signal
+from foxtrot_supervisor.core.effects import DumpStacks, Effect, Fence, Publish, Signal
+from foxtrot_supervisor.core.inputs import Input
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.restart import RestartPolicy
 from foxtrot_supervisor.core.shutdown import Shutdown

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.core.core import Core, RequestRefused
-from foxtrot_supervisor.core.effects import (
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
     ChildrenChanged,
     Exited,
@@ -22,6 +22,7 @@ from foxtrot_supervisor.core.effects import (
     HelloReceived,
     Input,
     ReadyReceived,
+    RequestRefused,
     RestartRequested,
     RotationWanted,
     Spawned,

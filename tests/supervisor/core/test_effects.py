@@ -1,4 +1,4 @@
-"""Inputs and effects are closed sets: whatever is defined belongs to one of them, and the core takes every input."""
+"""Effects are a closed set of immutable data."""
 
 from __future__ import annotations
 
@@ -7,53 +7,20 @@ import typing
 import msgspec
 import pytest
 
-from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core import effects
-from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.effects import Effect, Exited, Input, StartRequested, StopRequested
-from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.effects import Effect
 
-INPUTS = typing.get_args(Input)
 EFFECTS = typing.get_args(Effect)
 
-EXAMPLES: dict[str, object] = {
-    "name": "engine",
-    "incarnation": 1,
-    "pid": 4711,
-    "reason": "no memory",
-    "cause": "gone",
-    "text": "in f",
-    "exit_code": 0,
-    "signal": None,
-    "plans": [ChildPlan(name="engine", tier=1, kind="engine")],
-    "config": SupervisorConfig(),
-}
 
-
-def test_every_struct_is_an_input_or_an_effect() -> None:
+def test_every_struct_is_an_effect() -> None:
     defined = {
         each for each in vars(effects).values() if isinstance(each, type) and each.__module__ == effects.__name__
     }
-    assert defined == set(INPUTS) | set(EFFECTS)
-    assert not set(INPUTS) & set(EFFECTS)
+    assert defined == set(EFFECTS)
     assert {each.__name__ for each in defined} <= set(effects.__all__)
 
 
-@pytest.mark.parametrize("kind", [*INPUTS, *EFFECTS])
-def test_they_are_immutable(kind: type[msgspec.Struct]) -> None:
+@pytest.mark.parametrize("kind", EFFECTS)
+def test_effects_are_immutable(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.frozen
-
-
-@pytest.mark.parametrize("kind", INPUTS)
-def test_the_core_takes_every_input(kind: type[msgspec.Struct]) -> None:
-    core = Core([ChildPlan(name="engine", tier=1, kind="engine")], SupervisorConfig(), lambda: 0.0)
-    if kind is not StartRequested:
-        core.handle(StartRequested(), 0.0)
-    fields = {field: EXAMPLES[field] for field in kind.__struct_fields__ if field in EXAMPLES}
-    message = typing.cast(Input, kind(**fields))
-    assert isinstance(core.handle(message, 0.5), list)
-
-
-def test_an_exit_needs_no_cause() -> None:
-    assert Exited("a", 1, 0, None).cause == ""
-    assert StopRequested("operator").reason == "operator"

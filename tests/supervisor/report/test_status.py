@@ -6,10 +6,10 @@ import msgspec
 
 from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, TopicStatus
 from foxtrot_supervisor.config.schema import ConnectionConfig
-from foxtrot_supervisor.core.child_specs import ENGINE, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.core.targets import ENGINE, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.report.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.telemetry.growth import Growth

@@ -1,0 +1,59 @@
+"""What the children of a run are: reserved names, start targets, places of workers, settings of the engine."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.spec import EngineSettings
+from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig
+
+__all__ = ["ENGINE", "NURSERY", "SIMULATOR", "Targets", "WorkerPlace", "engine_settings"]
+
+ENGINE = "engine"
+SIMULATOR = "simulator"
+NURSERY = "nursery"
+
+
+class Targets(Struct, frozen=True, kw_only=True):
+    """Start targets as text, ``module:function``; `boot` is called first, its specification names the inner target."""
+
+    boot: str = "foxtrot_workers.child.boot:run"
+    simulator: str = "foxtrot_workers.simulator.server.entry:run"
+    engine: str = "foxtrot_supervisor.engine.process:run"
+    connection: str = "foxtrot_workers.feed.worker:run"
+    nursery: str = "foxtrot_workers.child.nursery:run"
+    """Boots itself, since it runs no event loop."""
+
+
+class WorkerPlace(Struct, frozen=True):
+    """Connection and side of a worker."""
+
+    connection: ConnectionConfig
+    side: str
+
+
+def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> EngineSettings:
+    """Return the settings of the engine, be it a process of its own or the embedding application.
+
+    `import_path`: where handlers are imported from.
+    """
+    return EngineSettings(
+        data_endpoint=endpoints.data_endpoint(run_dir),
+        tap_path=endpoints.tap_path(run_dir),
+        handlers=list(engine.handlers),
+        import_path=import_path,
+        numbers=engine.numbers,
+        queue_limit=engine.queue_limit,
+        never_drop_limit=engine.never_drop_limit,
+        put_wait_s=engine.put_wait_s,
+        block=list(engine.block),
+        conflate=list(engine.conflate),
+        never_drop=list(engine.never_drop),
+        slow_handler_ms=engine.slow_handler_ms,
+        suspend_after=engine.suspend_after,
+        ticks=engine.ticks,
+        tick_interval_s=engine.tick_interval_s,
+        bars_from_trades=list(engine.bars_from_trades),
+        leak_sample_s=engine.leak_sample_s,
+    )
