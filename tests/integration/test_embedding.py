@@ -28,9 +28,9 @@ from foxtrot_supervisor import (
     SupervisorFailed,
 )
 from foxtrot_supervisor.engine.tap import EventTap
-from foxtrot_supervisor.runtime.audit import open_descriptors
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.application import TEST_TARGETS, Application, config
 from tests.support.waiting import wait_until
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foxtrot_supervisor.runtime.audit import open_descriptors
 from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes, StartFailed
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.children import target
 from tests.support.waiting import wait_until, wait_until_async
 

@@ -15,9 +15,9 @@ import uvloop
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.targets import Targets
-from foxtrot_supervisor.runtime.audit import open_descriptors
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.runner import Runner, run_supervisor
+from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.children import BOOT, target
 from tests.support.supervisor_process import connection, quick
 

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
+from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.endpoints import child_control_endpoint, operator_path
 from foxtrot_protocol.spec import SPEC_BYTES_MAX
 from foxtrot_supervisor.config.schema import (
@@ -32,7 +33,6 @@ from foxtrot_supervisor.config.schema import (
     RingConfig,
     SupervisorConfig,
 )
-from foxtrot_supervisor.engine.folds.bars import INTERVALS
 
 __all__ = [
     "CONNECTIONS_MAX",

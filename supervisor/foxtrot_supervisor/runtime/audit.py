@@ -14,7 +14,9 @@ from typing import Any
 
 from msgspec import Struct
 
-__all__ = ["Audit", "Baseline", "audit", "open_descriptors", "take_baseline"]
+from foxtrot_supervisor.system.procfs import open_descriptors
+
+__all__ = ["Audit", "Baseline", "audit", "take_baseline"]
 
 
 class Baseline(Struct, frozen=True):
@@ -84,17 +86,6 @@ def audit(
         files=sorted(files),
         garbage=len(gc.garbage),
     )
-
-
-def open_descriptors() -> dict[int, str]:
-    """Every open descriptor of this process and what it names."""
-    found: dict[int, str] = {}
-    for entry in os.listdir("/proc/self/fd"):
-        try:
-            found[int(entry)] = os.readlink(f"/proc/self/fd/{entry}")
-        except FileNotFoundError:
-            continue  # the descriptor of this very listing
-    return found
 
 
 def _new_descriptors(baseline: Baseline, allowed: Collection[int]) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from foxtrot_supervisor.engine.delivery.ring_reader import read_figures
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
 from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.telemetry.ring_figures import read_figures
 
 __all__ = ["recover", "tell_what_is_left_in_rings"]
 

@@ -90,7 +90,6 @@ from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX
 from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
-from foxtrot_supervisor.engine.delivery.ring_reader import read_figures
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
@@ -114,6 +113,7 @@ from foxtrot_supervisor.runtime.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
+from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
 __all__ = [

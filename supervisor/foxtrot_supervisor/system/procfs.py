@@ -19,6 +19,7 @@ __all__ = [
     "environ_holds",
     "file_locks_limit",
     "oom_kills",
+    "open_descriptors",
     "open_fds",
     "processes",
     "read_facts",
@@ -149,3 +150,14 @@ def command_line(pid: int) -> str:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as line:
         return line.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()[:200]
     return ""
+
+
+def open_descriptors() -> dict[int, str]:
+    """Every open descriptor of this process and what it names."""
+    found: dict[int, str] = {}
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            found[int(entry)] = os.readlink(f"/proc/self/fd/{entry}")
+        except FileNotFoundError:
+            continue  # the descriptor of this very listing
+    return found

@@ -18,8 +18,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from foxtrot_supervisor.runtime.audit import open_descriptors
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.procfs import open_descriptors
 
 __all__ = [
     "NAMES_MAX",

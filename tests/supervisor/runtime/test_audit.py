@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.runtime.audit import Audit, audit, open_descriptors, take_baseline
+from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
+from foxtrot_supervisor.system.procfs import open_descriptors
 
 pytestmark = pytest.mark.timeout(method="signal")  # the other method is a thread, which the audit would find
 

@@ -1,16 +1,15 @@
-"""The engine's end of a worker's ring, and what anybody may read of one (`foxtrot_protocol.ring_layout`)."""
+"""The engine's end of a worker's ring (`foxtrot_protocol.ring_layout`)."""
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_protocol.ring_layout import HEADER_BYTES, AppliedMark, CommitMark, Record, RingFigures, Word
+from foxtrot_protocol.ring_layout import HEADER_BYTES, AppliedMark, CommitMark, Record, Word
 
-__all__ = ["RingReader", "read_figures"]
+__all__ = ["RingReader"]
 
 _HEAD, _TAIL, _APPLYING, _APPLIED = int(Word.HEAD), int(Word.TAIL), int(Word.APPLYING), int(Word.APPLIED)
 _MARK = int(Word.APPLIED_MARK)
@@ -145,25 +144,6 @@ class RingReader:
         self._data.release()
         self._whole.release()
         self._map.close()
-
-
-def read_figures(run_dir: str) -> list[RingFigures]:
-    """The figures of every ring in the directory that can be read just now, by worker and incarnation."""
-    found = []
-    for name in os.listdir(run_dir):
-        if ring_layout.parse_ring_name(name) is None:
-            continue
-        with contextlib.suppress(OSError, MalformedMessage):
-            fd = os.open(os.path.join(run_dir, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                for _ in range(_MARK_READS_MAX):
-                    shown = ring_layout.figures(os.pread(fd, HEADER_BYTES, 0))
-                    if shown is not None:
-                        found.append(shown)
-                        break
-            finally:
-                os.close(fd)
-    return sorted(found, key=lambda shown: (shown.worker, shown.incarnation))
 
 
 def _size(fd: int) -> int:

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.events import Bar, Trade
 
-__all__ = ["GRACE_NS", "INSTRUMENTS_MAX", "INTERVALS", "BarFold"]
+__all__ = ["GRACE_NS", "INSTRUMENTS_MAX", "BarFold"]
 
 GRACE_NS = 2_000_000_000
 """How long after its end a bar waits for trades that are still on their way, and for clocks that differ."""
@@ -29,24 +30,6 @@ _bar: Callable[..., Bar[Any]] = Bar
 
 _AHEAD_NS = 60_000_000_000
 """A trade that claims to be this much later than its receipt is nonsense, and would make all others late."""
-
-_MINUTE_NS = 60_000_000_000
-
-INTERVALS: dict[str, int] = {
-    "1s": 1_000_000_000,
-    "1m": _MINUTE_NS,
-    "3m": 3 * _MINUTE_NS,
-    "5m": 5 * _MINUTE_NS,
-    "15m": 15 * _MINUTE_NS,
-    "30m": 30 * _MINUTE_NS,
-    "1h": 60 * _MINUTE_NS,
-    "2h": 120 * _MINUTE_NS,
-    "4h": 240 * _MINUTE_NS,
-    "6h": 360 * _MINUTE_NS,
-    "12h": 720 * _MINUTE_NS,
-    "1d": 1440 * _MINUTE_NS,
-}
-"""Length of each interval in ns; all begin at whole multiples of it since 1970 UTC."""
 
 
 class BarFold:

@@ -9,7 +9,7 @@ import pytest
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, AppliedMark, CommitMark, Word
-from foxtrot_supervisor.engine.delivery.ring_reader import RingReader, read_figures
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_workers.feed.ring_writer import RingWriter
 
 
@@ -73,7 +73,6 @@ def test_no_ring_and_an_unfinished_one_are_none(tmp_path: Path) -> None:
     for made in (b"", b"\0" * HEADER_BYTES):
         (tmp_path / "ring-w.a-1").write_bytes(made)
         assert RingReader.open(str(tmp_path), "w.a", 1) is None
-    assert read_figures(str(tmp_path)) == []
 
 
 def test_files_that_are_no_ring_of_this_worker(path: Path) -> None:
@@ -111,12 +110,3 @@ def test_damage_is_passed_over_and_a_damaged_mark_is_none(path: Path) -> None:
     assert found.sequence == 2
     assert reader.committed() is None
     reader.close()
-    assert read_figures(str(path.parent)) == []
-
-
-def test_figures_of_every_ring_that_can_be_read(path: Path) -> None:
-    (path.parent / "lock").touch()
-    (path.parent / "ring-x.a-1").write_bytes(b"rubbish")
-    (path.parent / "ring-y.a-1").symlink_to("/dev/null")
-    shown = read_figures(str(path.parent))
-    assert [(each.worker, each.committed_events) for each in shown] == [("w.a", 6)]

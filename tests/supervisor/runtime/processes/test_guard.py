@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.runtime.audit import open_descriptors
 from foxtrot_supervisor.runtime.processes import guard as guard_module
 from foxtrot_supervisor.runtime.processes.guard import Guard
 from foxtrot_supervisor.runtime.processes.survivors import belongs_to_run
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.supervisor.runtime.processes.test_survivors import gone, kill, start_daemon
 from tests.support.waiting import wait_until, wait_until_async
 
