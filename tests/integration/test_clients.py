@@ -29,6 +29,7 @@ from foxtrot_workers.websocket.client import (
     make_client,
 )
 from tests.support.mute_server import mute_server
+from tests.support.proxy_server import proxy_server
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
 
@@ -412,3 +413,48 @@ async def test_tls_is_verified_against_the_private_authority_and_refused_without
         await client.connect()
         await wait_until_async(lambda: seen.frames == [b"secret"], LIMIT_S, "the frame")
         await client.close(1.0)
+
+
+@pytest.mark.parametrize("proxy_secure", [False, True])
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_proxy_carries_the_stream(
+    name: str, seen: Seen, tmp_path: Path, secure: bool, proxy_secure: bool
+) -> None:
+    """An ``https://`` proxy is verified by the configured authority as the exchange is."""
+    tls = make_tls(tmp_path)
+    context = tls.server_context()
+
+    async def behave(connection: ServerConnection) -> None:
+        await connection.send("through the proxy")
+
+    async with (
+        served(behave, context if secure else None) as url,
+        proxy_server(context if proxy_secure else None) as proxy,
+    ):
+        client = client_for(name, seen, url, proxy=proxy.url, ca_file=str(tls.ca_file))
+        await client.connect()
+        await wait_until_async(lambda: seen.frames == [b"through the proxy"], LIMIT_S, "the frame")
+        await client.close(1.0)
+        assert len(proxy.tunnels) == 1
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+async def test_a_proxy_that_refuses_is_a_failed_connect(name: str, seen: Seen, status: int) -> None:
+    async with proxy_server() as proxy:
+        proxy.refuse_with = status
+        client = client_for(name, seen, "ws://exchange.invalid", proxy=proxy.url)
+        with pytest.raises(ConnectFailed, match=str(status)):
+            await client.connect()
+
+
+async def test_a_proxy_that_is_none_is_a_failed_connect(name: str, seen: Seen) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = client_for(name, seen, "ws://exchange.invalid", proxy=proxy)
+    with pytest.raises(ConnectFailed):
+        await client.connect()
+    server.close()

@@ -305,6 +305,15 @@ def _url_reasons(url: str, schemes: Sequence[str]) -> list[str]:
     return reasons
 
 
+def _proxy_reason(url: str) -> str | None:
+    """Why `url`, which is well formed, names no proxy; None if it does."""
+    with contextlib.suppress(ValueError):  # reported already
+        parts = urlsplit(url)
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            return "must end after the port: a proxy has no path, query or fragment"
+    return None
+
+
 def _rest_url_beside(url: str, exchange: str | None) -> dict[str, str]:
     """The REST address that goes with a simulator's: without it a book would be built on the real exchange's."""
     with contextlib.suppress(ValueError):  # a wrong URL has been reported
@@ -497,6 +506,8 @@ class _Checker:
         for key, schemes in (("url", ("ws", "wss")), ("rest_url", ("http", "https")), ("proxy", ("http", "https"))):
             for reason in _url_reasons(good[key], schemes) if key in good else ():
                 self._problem(f"{path}.{key}", reason)
+        if "proxy" in good:
+            self._problem(f"{path}.proxy", _proxy_reason(good["proxy"]))
         self._more_urls(good, path)
         if "url" in good and "rest_url" not in good:
             good.update(_rest_url_beside(good["url"], good.get("exchange")))

@@ -276,6 +276,8 @@ def test_other_sections(section: str, expected: str) -> None:
         ),
         ('rest_url = "ws://host"', "rest_url: must begin with http:// or https://"),
         ('proxy = "ftp://host"', "proxy: must begin with http:// or https://"),
+        ('proxy = "socks5://host:1080"', "proxy: must begin with http:// or https://"),
+        ('proxy = "http://host:3128/path"', "proxy: must end after the port: a proxy has no path, query or fragment"),
         ('ca_file = "none.pem"', "ca_file: there is no file /etc/foxtrot/none.pem"),
         ('restart = "never"', 'restart: must be one of "permanent", "transient", "temporary", not the text "never"'),
         ('symbol = "BTCUSDT"', 'symbol: is not a known key; did you mean "symbols"?'),

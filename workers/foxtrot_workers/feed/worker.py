@@ -83,12 +83,11 @@ async def run(context: ChildContext) -> int:
     try:
         adapter = catalog.adapter_class(settings.exchange)()
         topics = adapter.topics(settings.channels, settings.symbols)
+        worker = FeedWorker(context, settings, adapter, topics)
     except (LookupError, ImportError, ValueError) as error:
         context.log.error("feed_misconfigured", reason=str(error))
         context.failed(str(error))
         return ChildExit.CONFIGURATION
-    try:
-        worker = FeedWorker(context, settings, adapter, topics)
     except RingRefused as refusal:
         context.log.error("ring_refused", reason=refusal.reason)
         context.failed(refusal.reason)

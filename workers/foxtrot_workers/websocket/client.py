@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import functools
 import importlib
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -28,6 +30,7 @@ __all__ = [
     "ConnectFailed",
     "FramesCallback",
     "make_client",
+    "proxy_tls_context",
     "retry_after_s",
     "tls_context",
 ]
@@ -135,9 +138,16 @@ def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
+@functools.cache  # loading the authorities takes milliseconds and megabytes: once for the stream and all of REST
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """A context that verifies certificate and host name, against `ca_file` or the system's authorities."""
     return ssl.create_default_context(cafile=ca_file)
+
+
+def proxy_tls_context(options: ClientOptions) -> ssl.SSLContext | None:
+    """The context for TLS to the proxy itself; None: there is no proxy, or one that is spoken to in plain text."""
+    secure = options.proxy is not None and urlsplit(options.proxy).scheme == "https"
+    return tls_context(options.ca_file) if secure else None
 
 
 def refusal(status: int, retry_after: str | None, now_s: float) -> ConnectFailed:

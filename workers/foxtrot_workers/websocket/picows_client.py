@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 import picows
+from python_socks import ProxyError
 
 from foxtrot_workers.websocket.client import (
     BURST_FRAMES_MAX,
@@ -21,6 +22,7 @@ from foxtrot_workers.websocket.client import (
     ConnectFailed,
     FramesCallback,
     limit_receive_buffer,
+    proxy_tls_context,
     refusal,
     tls_context,
 )
@@ -78,6 +80,7 @@ class PicowsClient:
                     max_frame_size=options.frame_bytes_max,
                     max_redirects=0,
                     proxy=options.proxy,
+                    proxy_ssl_context=proxy_tls_context(options),
                 )
         except picows.WSHandshakeError as error:
             if error.response is not None:
@@ -86,7 +89,7 @@ class PicowsClient:
             raise ConnectFailed(f"handshake failed: {error}") from None
         except TimeoutError:
             raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
-        except (OSError, picows.WSError, ValueError) as error:
+        except (OSError, picows.WSError, ProxyError, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
         limit_receive_buffer(self._transport.underlying_transport)
         self._watcher = asyncio.create_task(self._watch(self._transport), name="websocket-end")

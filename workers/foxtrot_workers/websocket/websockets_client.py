@@ -21,6 +21,7 @@ from foxtrot_workers.websocket.client import (
     ConnectFailed,
     FramesCallback,
     limit_receive_buffer,
+    proxy_tls_context,
     refusal,
     tls_context,
 )
@@ -62,11 +63,14 @@ class WebsocketsClient:
     async def connect(self) -> None:
         options = self._options
         secure = options.url.startswith("wss:")
+        proxy_tls = proxy_tls_context(options)
+        more: dict[str, Any] = {} if proxy_tls is None else {"proxy_ssl": proxy_tls}
         try:
             self._connection = await _Connect(
                 options.url,
                 ssl=tls_context(options.ca_file) if secure else None,
                 proxy=options.proxy,
+                **more,
                 compression="deflate" if options.compression else None,
                 open_timeout=options.connect_s,
                 ping_interval=None,  # the feed judges silence; exchanges count our pings against a budget
