@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetRefused
-from foxtrot_workers.http_client import HttpClient, HttpFailed
+from foxtrot_workers.feed.http_client import HttpClient, HttpFailed
 from foxtrot_workers.websocket.client import REPELLING_STATUSES, RETRY_AFTER_DEFAULT_S, retry_after_s
 
 __all__ = ["ANSWER_BYTES_MAX", "CONCURRENT_MAX", "REQUESTS_MAX", "TIMEOUT_S", "RestFetcher"]

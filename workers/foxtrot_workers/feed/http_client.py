@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
 
-from foxtrot_workers.http_response import MalformedResponse, ResponseParser
+from foxtrot_workers.feed.http_response import MalformedResponse, ResponseParser
 from foxtrot_workers.websocket.client import tls_context
 
 __all__ = ["IDLE_MAX", "IDLE_S", "PROXY_SCHEMES", "HttpClient", "HttpFailed", "HttpResponse"]

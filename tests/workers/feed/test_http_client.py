@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_workers import http_client
-from foxtrot_workers.http_client import HttpClient, HttpFailed
-from foxtrot_workers.http_response import INTERIM_MAX
+from foxtrot_workers.feed import http_client
+from foxtrot_workers.feed.http_client import HttpClient, HttpFailed
+from foxtrot_workers.feed.http_response import INTERIM_MAX
 from tests.support.mute_server import mute_server
 from tests.support.proxy_server import proxy_server
 from tests.support.tls import LoopbackTls, make_tls
