@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit, verdict
 from foxtrot_supervisor.config.schema import SupervisorConfig
-from foxtrot_supervisor.core.core import CHANGED, ROTATED, STOP_GAP_S_MAX
+from foxtrot_supervisor.core.core import STOP_GAP_S_MAX
 from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
 from foxtrot_supervisor.core.inputs import (
     ChildrenChanged,
@@ -28,7 +28,9 @@ from foxtrot_supervisor.core.inputs import (
     StopRequested,
 )
 from foxtrot_supervisor.core.lifecycle import Desired
+from foxtrot_supervisor.core.reconfigure import CHANGED
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
+from foxtrot_supervisor.core.rotation import ROTATED
 from foxtrot_supervisor.core.sides import other_side
 
 EPSILON_S = 1e-6

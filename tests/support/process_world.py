@@ -17,7 +17,7 @@ import msgspec
 
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.config.schema import Restart, SupervisorConfig
-from foxtrot_supervisor.core.core import ROTATED, Core
+from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Publish, Signal, Spawn
 from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
@@ -38,6 +38,7 @@ from foxtrot_supervisor.core.inputs import (
     Tick,
 )
 from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.rotation import ROTATED
 from tests.support.core_invariants import Observer, Violation
 
 CONFIG = SupervisorConfig(

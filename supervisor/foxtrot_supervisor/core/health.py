@@ -90,10 +90,11 @@ class HealthLimits(Struct, frozen=True):
 class Watch:
     """What was heard of one incarnation. Times are seconds on the monotonic clock."""
 
-    __slots__ = ("_alive_before_ready", "_data_age_s", "_grace_until", "_heard_at", "_hello_by", "_limits", "_ready_by")
+    __slots__ = ("_alive_before_ready", "_data_age_s", "_grace_until", "_heard_at", "_hello_by", "_ready_by", "limits")
 
     def __init__(self, limits: HealthLimits, now: float, *, alive_before_ready: bool) -> None:
-        self._limits = limits
+        self.limits = limits
+        """The limits in force."""
         self._alive_before_ready = alive_before_ready
         self._hello_by = now + limits.hello_s
         self._ready_by = math.inf
@@ -105,12 +106,12 @@ class Watch:
 
     def adopt(self, limits: HealthLimits) -> None:
         """From now on `limits` hold; waits for HELLO and READY that have begun end as they would have."""
-        self._limits = limits
+        self.limits = limits
 
     def hello(self, now: float) -> None:
         """HELLO came: from now on READY is awaited."""
         self._hello_by = math.inf
-        self._ready_by = now + self._limits.ready_s
+        self._ready_by = now + self.limits.ready_s
         if self._alive_before_ready:
             self._heard_at = now
 
@@ -133,14 +134,14 @@ class Watch:
         """The supervisor did not run for `gap_s` seconds until `now`."""
         self._hello_by += gap_s
         self._ready_by += gap_s
-        grace_s = min(RESUME_GRACE_S, self._limits.hung_s * RESUME_GRACE_SHARE)
-        self._heard_at = max(self._heard_at + gap_s, now - self._limits.hung_s + grace_s)
+        grace_s = min(RESUME_GRACE_S, self.limits.hung_s * RESUME_GRACE_SHARE)
+        self._heard_at = max(self._heard_at + gap_s, now - self.limits.hung_s + grace_s)
         self._grace_until = now + RESUME_GRACE_S
         self._data_age_s = None
 
     def verdict(self, now: float) -> Health:
         """How the child is at `now`; the worst that is true."""
-        limits = self._limits
+        limits = self.limits
         if now >= self._hello_by:
             return Health.MUTE
         silent_s = now - self._heard_at
@@ -158,6 +159,6 @@ class Watch:
 
     def next_deadline(self, now: float) -> float:
         """When the verdict may next change without anything being heard; infinity if it cannot."""
-        late_at = self._heard_at + self._limits.late_s
-        hung_at = self._heard_at + self._limits.hung_s
+        late_at = self._heard_at + self.limits.late_s
+        hung_at = self._heard_at + self.limits.hung_s
         return min(self._hello_by, self._ready_by, late_at if late_at > now else hung_at)

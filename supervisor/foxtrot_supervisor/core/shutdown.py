@@ -1,74 +1,89 @@
-"""Order and time of the final stop: whose turn is it, when is the patience of all at its end; stops nobody.
+"""Order and time of the final stop: which tier goes down next, when everything left is killed. Stops nobody.
 
-Tiers go down in the reverse order of their start, and a tier only once everything above it has ended (or is
-LOST): connections first, so that the engine still applies what they flush; the simulated exchange last. Within
-a tier all go together, each down its own ladder. One budget lies over all of it: when it is spent, whatever
-is left is SIGKILLed at once, in whatever tier. A second request does the same now.
+Tiers go down in the reverse order of their start, and a tier only once everything above it has ended (or is LOST):
+connections first, so that the engine still applies what they flush; the simulated exchange last. Within a tier all
+children go together, each down its own ladder. One budget lies over the whole stop: once it is spent, or a second stop
+was requested, everything left is killed at once, in every tier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 
-__all__ = ["REQUESTS_PATIENT_MAX", "Shutdown", "exit_code"]
+__all__ = ["GRACEFUL_REQUESTS_MAX", "Shutdown", "exit_code"]
 
-REQUESTS_PATIENT_MAX: Final = 1
-"""Stop requests that leave each child its ladder; the next one means SIGKILL."""
+GRACEFUL_REQUESTS_MAX: Final = 1
+"""Stop requests that leave each child its stop ladder; the next one means SIGKILL."""
 
 
 class Shutdown:
     """One final stop. Times are seconds on the monotonic clock."""
 
-    __slots__ = ("_requests", "_tiers", "hastened", "kill_needed", "not_after", "reason", "start_failed")
+    __slots__ = ("_left", "_requests", "kill_needed", "kill_now", "not_after", "reason", "start_failed")
 
     def __init__(
         self, tiers: Sequence[Sequence[str]], now: float, budget_s: float, reason: str, *, start_failed: bool = False
     ) -> None:
-        """`tiers`: names in order of start."""
-        self._tiers = [list(tier) for tier in reversed(tiers)]
+        """`tiers`: names in order of start. `reason`: for people. `start_failed`: the stop follows a failed start."""
+        self._left = [dict.fromkeys(tier) for tier in tiers]
+        """Children of each tier that have not ended, in order of start."""
         self._requests = 0
         self.not_after = now + budget_s
-        """When everything left is SIGKILLed."""
-        self.hastened = False
-        """Whether patience is at its end: SIGKILL for everything."""
+        """When everything left is killed."""
+        self.kill_now = False
+        """The overall deadline has passed, or a second stop was requested: SIGKILL everything."""
         self.kill_needed = False
-        """Whether a child had to be SIGKILLed since this stop began."""
+        """Whether a child was sent SIGKILL since this stop began."""
         self.reason = reason
-        """For people."""
         self.start_failed = start_failed
-        """Whether this stop began because the start failed."""
 
     def request(self) -> None:
-        """Somebody asks for it. Twice, and patience is at its end; a failed start asked nobody."""
+        """Count a stop request; the second one kills. A stop that follows a failed start was requested by nobody."""
         self._requests += 1
-        self.hastened = self.hastened or self._requests > REQUESTS_PATIENT_MAX
+        self.kill_now = self.kill_now or self._requests > GRACEFUL_REQUESTS_MAX
 
-    def look(self, now: float) -> None:
-        """Patience is at its end when the budget is spent."""
-        self.hastened = self.hastened or now >= self.not_after
+    def check_deadline(self, now: float) -> None:
+        """Kill everything once the budget is spent."""
+        self.kill_now = self.kill_now or now >= self.not_after
 
-    def turn(self, has_ended: Callable[[str], bool]) -> list[str]:
-        """Those who have to be on their way down by now; empty when all have ended."""
-        waiting = [[name for name in tier if not has_ended(name)] for tier in self._tiers]
-        if self.hastened:
-            return [name for tier in waiting for name in tier]
-        return next((tier for tier in waiting if tier), [])
+    def ended(self, name: str) -> None:
+        """Note that a child has ended or is LOST."""
+        for tier in self._left:
+            tier.pop(name, None)
+
+    def turn(self) -> list[str]:
+        """Return the children that have to be on their way down by now; empty once all have ended."""
+        while self._left and not self._left[-1]:
+            self._left.pop()
+        if self.kill_now:
+            return [name for tier in reversed(self._left) for name in tier]
+        return list(self._left[-1]) if self._left else []
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether nothing is left to wait for."""
+        return not any(self._left)
+
+    @property
+    def stage(self) -> tuple[int, bool]:
+        """Changes when `turn` names further children, or they have to go faster."""
+        return sum(map(bool, self._left)), self.kill_now
 
     def shift(self, gap_s: float) -> None:
-        """The supervisor did not run for `gap_s` seconds: they do not count."""
+        """Discount `gap_s` seconds in which the supervisor did not run."""
         self.not_after += gap_s
 
     @property
     def next_deadline(self) -> float | None:
-        """When `look` has to be called; None when patience is at its end already."""
-        return None if self.hastened else self.not_after
+        """When `check_deadline` has to be called; None once everything is being killed."""
+        return None if self.kill_now else self.not_after
 
 
 def exit_code(*, lost: bool, start_failed: bool, essential_fatal: bool, kill_needed: bool) -> SupervisorExit:
-    """How the whole ended, the worst first; an audit that finds a leftover comes on top of a clean end."""
+    """Return how the run ended, the worst first; an audit that finds a leftover comes on top of a clean end."""
     if lost:
         return SupervisorExit.UNKILLABLE
     if start_failed:

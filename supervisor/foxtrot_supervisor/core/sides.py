@@ -36,16 +36,16 @@ class Flow(Struct, frozen=True):
     """Whose data come."""
 
 
-def carries(flow: Flow | None, ready_s: float, other: Flow | None) -> bool:
-    """Whether a side that has been READY for `ready_s` stands in for one of which `other` is known.
+def carries(flow: Flow | None, ready_at: float, other: Flow | None, now: float) -> bool:
+    """Return whether a side that reports `flow`, READY since `ready_at`, stands in for one that reports `other`.
 
-    Each of its subscriptions is answered, and data flow on as many topics as there; on some, if that takes too long.
-    None: it has told nothing since READY.
+    True if all its topics are acknowledged and data flow on at least as many of them as there; `SETTLE_S` after READY
+    data on a single topic are enough. None: that side has reported nothing since READY.
     """
     if flow is None or flow.asked:
         return False
     wanted = other.flowing if other is not None else 0
-    return flow.flowing >= (min(1, wanted) if ready_s >= SETTLE_S else wanted)
+    return flow.flowing >= (min(1, wanted) if now >= ready_at + SETTLE_S else wanted)
 
 
 def other_side(plan: ChildPlan) -> ChildPlan:

@@ -88,7 +88,7 @@ from foxtrot_supervisor.core.inputs import (
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
-from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX
+from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX
 from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
@@ -674,7 +674,7 @@ class Runner:
             self._loop.remove_reader(descriptor)
         self._application_gone = True
         self._log.warning("application_gone", pid=self._application.pid)
-        for _ in range(REQUESTS_PATIENT_MAX + 1):
+        for _ in range(GRACEFUL_REQUESTS_MAX + 1):
             self.request_stop("the application is gone")
 
     def _application_left(self) -> None:

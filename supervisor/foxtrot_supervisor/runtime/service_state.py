@@ -20,7 +20,7 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from foxtrot_supervisor.core.core import Phase
+from foxtrot_supervisor.core.children import Phase
 
 __all__ = ["Extend", "Message", "Ready", "Reloading", "ServiceState", "Status", "Stopping"]
 

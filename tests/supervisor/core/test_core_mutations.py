@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +11,28 @@ import pytest
 
 from foxtrot_protocol.exit_codes import ExitVerdict
 from foxtrot_supervisor.config.schema import SupervisorConfig
-from foxtrot_supervisor.core import core as core_module
+from foxtrot_supervisor.core import child as child_module
+from foxtrot_supervisor.core import children as children_module
+from foxtrot_supervisor.core import deaths as deaths_module
+from foxtrot_supervisor.core import reconfigure as reconfigure_module
 from foxtrot_supervisor.core import stop_ladder
-from foxtrot_supervisor.core.core import ROTATED, Core
+from foxtrot_supervisor.core.child import Child
+from foxtrot_supervisor.core.children import Children, Standing, standing_of
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.deadlines import Deadlines
+from foxtrot_supervisor.core.deaths import Deaths
 from foxtrot_supervisor.core.effects import DumpStacks, Effect, Fence, Publish, Signal
 from foxtrot_supervisor.core.inputs import Input
 from foxtrot_supervisor.core.lifecycle import Desired, State
+from foxtrot_supervisor.core.reconfigure import Reconfiguration
+from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.restart import RestartPolicy
+from foxtrot_supervisor.core.rotation import ROTATED, Rotation
 from foxtrot_supervisor.core.shutdown import Shutdown
 from foxtrot_supervisor.core.sides import Pace
+from foxtrot_supervisor.core.starting import Starting
 from foxtrot_supervisor.core.stop_ladder import Ladder, Step
+from foxtrot_supervisor.core.stopping import Stopping
 from tests.support.core_invariants import Violation
 from tests.support.process_world import World
 
@@ -52,7 +65,7 @@ def test_skipping_the_request_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
                 self._next = "term"
             return super().due(now)
 
-    monkeypatch.setattr(core_module, "Ladder", Rude)
+    monkeypatch.setattr(child_module, "Ladder", Rude)
     assert caught() == "asked before SIGTERM"
 
 
@@ -62,7 +75,7 @@ def test_skipping_the_last_wait_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
             self._kill_s = 0.0
             return super().due(now)
 
-    monkeypatch.setattr(core_module, "Ladder", GivesUp)
+    monkeypatch.setattr(child_module, "Ladder", GivesUp)
     assert caught() == "LOST only after SIGKILL and the last wait"
 
 
@@ -72,17 +85,19 @@ def test_half_the_grace_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
             self._term_s = min(self._term_s, 0.75)
             return super().due(now)
 
-    monkeypatch.setattr(core_module, "Ladder", Hasty)
+    monkeypatch.setattr(child_module, "Ladder", Hasty)
     assert caught() == "SIGKILL never precedes an expired SIGTERM deadline"
 
 
-def test_a_ladder_without_end_is_caught() -> None:
-    class Patient(Core):
-        def _do(self, child: Any, ladder: Ladder, due: Step) -> None:
-            if due != "lost":
-                super()._do(child, ladder, due)
+def test_a_ladder_without_end_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_step = Child._take_step
 
-    assert caught(Patient) == "every stop ends in time or is LOST"
+    def patient(child: Child, ladder: Ladder, due: Step) -> None:
+        if due != "lost":
+            take_step(child, ladder, due)
+
+    monkeypatch.setattr(Child, "_take_step", patient)
+    assert caught() == "every stop ends in time or is LOST"
 
 
 def test_killing_only_the_leader_is_caught() -> None:
@@ -102,41 +117,46 @@ def _without_session(effect: Effect) -> Effect:
 # ---- rotation and twins
 
 
-def test_rotating_both_twins_is_caught() -> None:
-    class Reckless(Core):
-        def _stands_in(self, child: Any, other: Any, now: float) -> bool:
-            return bool(child.record.plan.twin) or super()._stands_in(child, other, now)
+def test_rotating_both_twins_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    stands_in_for = Child.stands_in_for
 
-    assert caught(Reckless) in (
+    def reckless(child: Child, other: Child, now: float) -> bool:
+        return bool(child.record.plan.twin) or stands_in_for(child, other, now)
+
+    monkeypatch.setattr(Child, "stands_in_for", reckless)
+    assert caught() in (
         "twins are rotated one at a time",
         "twins are replaced one at a time",
         "twins are restarted one at a time",
     )
 
 
-def test_taking_the_other_twin_before_its_data_flow_is_caught() -> None:
-    class Hasty(Core):
-        def _stands_in(self, child: Any, other: Any, now: float) -> bool:
-            return (
-                child.record.state is State.RUNNING if child.record.plan.twin else super()._stands_in(child, other, now)
-            )
+def test_taking_the_other_twin_before_its_data_flow_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    stands_in_for = Child.stands_in_for
 
-    assert caught(Hasty) in ("twins are rotated one at a time", "twins are replaced one at a time")
+    def hasty(child: Child, other: Child, now: float) -> bool:
+        if child.record.plan.twin:
+            return child.record.state is State.RUNNING
+        return stands_in_for(child, other, now)
+
+    monkeypatch.setattr(Child, "stands_in_for", hasty)
+    assert caught() in ("twins are rotated one at a time", "twins are replaced one at a time")
 
 
-def test_stopping_the_old_side_before_the_new_one_serves_is_caught() -> None:
-    class BreakBeforeMake(Core):
-        def _rotate(self, child: Any, now: float) -> None:
-            super()._rotate(child, now)
-            if child.successor is not None:
-                self._take_over(self._children[child.successor], child)
-                self._let_go(child, f"{ROTATED}: too soon", now)
+def test_stopping_the_old_side_before_the_new_one_serves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    start_spare = Rotation._start_spare
 
-    assert caught(BreakBeforeMake) == "a rotation leaves no connection without a side that serves"
+    def break_before_make(rotation: Rotation, child: Child, now: float) -> None:
+        start_spare(rotation, child, now)
+        rotation.take_over(rotation._children[child.successor or ""], child)
+        child.retire(f"{ROTATED}: too soon", now)
+
+    monkeypatch.setattr(Rotation, "_start_spare", break_before_make)
+    assert caught() == "a rotation leaves no connection without a side that serves"
 
 
 def test_stopping_the_old_side_before_the_data_of_the_new_one_flow_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_module, "carries", lambda flow, ready_s, other: True)
+    monkeypatch.setattr(child_module, "carries", lambda flow, ready_at, other, now: True)
     assert caught() in (
         "a rotation leaves no connection without a side that serves",
         "twins are rotated one at a time",
@@ -147,28 +167,27 @@ def test_stopping_the_old_side_before_the_data_of_the_new_one_flow_is_caught(mon
 
 def test_rotating_what_did_not_ask_for_it_is_caught() -> None:
     class Busy(Core):
-        def _take_ready(self, child: Any, now: float) -> None:
-            super()._take_ready(child, now)
-            self._take_rotation(child, "just so", now)
+        def _take_news(self, child: Child, message: Any, now: float) -> None:
+            super()._take_news(child, message, now)
+            self._rotation.request(child, "just so", now)
 
     assert caught(Busy) == "nothing is rotated unasked"
 
 
-def test_restarting_what_a_spare_has_inherited_is_caught() -> None:
-    class Doubling(Core):
-        def _take_over(self, spare: Any, old: Any) -> None:
-            super()._take_over(spare, old)
-            old.leaving = False
+def test_restarting_what_a_spare_has_taken_over_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_over = Rotation.take_over
 
-    assert caught(Doubling) != "not caught"
+    def doubling(rotation: Rotation, spare: Child, old: Child) -> None:
+        take_over(rotation, spare, old)
+        old.retiring = False
+
+    monkeypatch.setattr(Rotation, "take_over", doubling)
+    assert caught() != "not caught"
 
 
-def test_twins_that_start_together_are_caught() -> None:
-    class Together(Core):
-        def _starts_apart(self, child: Any, now: float) -> bool:
-            return False
-
-    assert caught(Together) == "twins start apart"
+def test_twins_that_start_together_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Starting, "_apart_until", lambda starting, child, now: now)
+    assert caught() == "twins start apart"
 
 
 def test_ignoring_the_delay_of_an_exchange_that_refused_a_spare_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,65 +198,72 @@ def test_ignoring_the_delay_of_an_exchange_that_refused_a_spare_is_caught(monkey
 # ---- another configuration
 
 
-def test_not_forgetting_who_has_gone_is_caught() -> None:
-    class Nostalgic(Core):
-        def _forget_the_gone(self) -> None:
-            pass
-
-    assert caught(Nostalgic) == "who has gone is forgotten"
+def test_not_forgetting_who_has_gone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Children, "forget_the_gone", lambda children: None)
+    assert caught() == "who has gone is forgotten"
 
 
-def test_replacing_both_twins_at_once_is_caught() -> None:
-    class Impatient(Core):
-        def _may_be_replaced(self, child: Any, now: float) -> bool:
-            return True
+def test_replacing_both_twins_at_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Reconfiguration._replace
 
-    assert caught(Impatient) == "twins are replaced one at a time"
+    def impatient(reconfiguration: Reconfiguration, child: Child, now: float) -> float:
+        with monkeypatch.context() as inside:
+            inside.setattr(Children, "twin_of", lambda children, child: None)
+            return replace(reconfiguration, child, now)
+
+    monkeypatch.setattr(Reconfiguration, "_replace", impatient)
+    assert caught() == "twins are replaced one at a time"
 
 
 def test_replacing_what_has_not_changed_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_module, "_new_process_needed", lambda before, after: True)
+    monkeypatch.setattr(reconfigure_module, "needs_new_process", lambda before, after: True)
     assert caught() == "what has not changed keeps its process"
 
 
 def test_keeping_what_has_changed_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_module, "_new_process_needed", lambda before, after: False)
+    monkeypatch.setattr(reconfigure_module, "needs_new_process", lambda before, after: False)
     assert caught() == "what has changed is replaced"
 
 
-def test_an_incarnation_number_that_is_used_again_is_caught() -> None:
-    class Forgetful(Core):
-        def _add(self, plan: Any) -> Any:
-            self._retired.clear()
-            return super()._add(plan)
+def test_an_incarnation_number_that_is_used_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = Children.add
 
-    assert caught(Forgetful) == "incarnations count up"
+    def forgetful(children: Children, plan: ChildPlan) -> Child:
+        children._retired.clear()
+        return add(children, plan)
+
+    monkeypatch.setattr(Children, "add", forgetful)
+    assert caught() == "incarnations count up"
 
 
-def test_starting_what_is_added_before_its_turn_is_caught() -> None:
-    class Eager(Core):
-        def _holds_up_others(self, child: Any) -> bool:
-            return super()._holds_up_others(child) and child.awaits_start
+def test_starting_what_is_added_before_its_turn_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def eager(child: Child) -> Standing:
+        standing = standing_of(child)
+        return standing if child.awaits_start else standing._replace(blocks=None)
 
-    assert caught(Eager) == "tiers start in order"
+    monkeypatch.setattr(children_module, "standing_of", eager)
+    assert caught() == "tiers start in order"
 
 
 # ---- restarts
 
 
-def test_a_restart_after_a_requested_stop_is_caught() -> None:
+def test_a_restart_after_a_requested_stop_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    consequence = Deaths.consequence
+
+    def stubborn(deaths: Deaths, child: Child, *rest: Any) -> Any:
+        wanted, child.record.desired = child.record.desired, Desired.RUNNING
+        follows = consequence(deaths, child, *rest)
+        child.record.desired = wanted
+        return follows
+
     class Stubborn(Core):
-        def _what_follows(self, child: Any, *rest: Any) -> Any:
-            wanted, child.record.desired = child.record.desired, Desired.RUNNING
-            follows = super()._what_follows(child, *rest)
-            child.record.desired = wanted
-            return follows
-
-        def _advance(self, now: float) -> None:
+        def _advance(self, addressed: Child | None, now: float) -> None:
             if self._start_requested:
-                self._start_what_is_due(now)
-            super()._advance(now)
+                self._run_policies(self._children.due(now), now)
+            super()._advance(addressed, now)
 
+    monkeypatch.setattr(Deaths, "consequence", stubborn)
     assert caught(Stubborn) == "no restart after a requested stop"
 
 
@@ -260,11 +286,11 @@ def test_a_late_fence_is_caught() -> None:
 
 def test_a_second_incarnation_beside_a_lost_one_is_caught() -> None:
     class Doubling(Core):
-        def _do(self, child: Any, ladder: Ladder, due: Step) -> None:
-            if due == "lost" and self._shutdown is None:
-                self._died(child, None, 9, "as good as dead", self._looked_at or 0.0)
-            else:
-                super()._do(child, ladder, due)
+        def _advance(self, addressed: Child | None, now: float) -> None:
+            super()._advance(addressed, now)
+            for child in self._children:
+                if child.record.state is State.LOST and self._shared.shutdown is None:
+                    self._deaths.died(child, None, 9, "as good as dead", now)
 
     assert caught(Doubling) in ("never two live incarnations", "no child is forgotten alive")
 
@@ -275,7 +301,7 @@ def test_forgetting_the_intensity_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_counting_what_the_exchange_did_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_module, "verdict", lambda code, signal: ExitVerdict.CRASH)
+    monkeypatch.setattr(deaths_module, "verdict", lambda code, signal: ExitVerdict.CRASH)
     assert caught() == "only crashes and mistakes are fatal"
 
 
@@ -289,19 +315,15 @@ def test_ignoring_the_delay_an_exchange_asked_for_is_caught(monkeypatch: pytest.
 
 
 def test_forgetting_the_reverse_order_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(shutdown: Shutdown, has_ended: Callable[[str], bool]) -> list[str]:
-        waiting = [[name for name in tier if not has_ended(name)] for tier in reversed(shutdown._tiers)]
-        return next((tier for tier in waiting if tier), [])
+    def forward(shutdown: Shutdown) -> list[str]:
+        return next((list(tier) for tier in shutdown._left if tier), [])
 
     monkeypatch.setattr(Shutdown, "turn", forward)
     assert caught() == "reverse order"
 
 
 def test_stopping_all_tiers_together_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def together(shutdown: Shutdown, has_ended: Callable[[str], bool]) -> list[str]:
-        return [name for tier in shutdown._tiers for name in tier if not has_ended(name)]
-
-    monkeypatch.setattr(Shutdown, "turn", together)
+    monkeypatch.setattr(Shutdown, "turn", lambda shutdown: [name for tier in shutdown._left for name in tier])
     assert caught() == "reverse order"
 
 
@@ -323,21 +345,23 @@ def _with_budget(config: SupervisorConfig, shutdown_s: float) -> SupervisorConfi
     return SupervisorConfig(**{**fields, "shutdown_s": shutdown_s})
 
 
-def test_leaving_before_all_have_ended_is_caught() -> None:
-    class Hurried(Core):
-        def _has_ended(self, name: str) -> bool:
-            return super()._has_ended(name) or self.records[name].rung == "kill"
+def test_leaving_before_all_have_ended_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_ended = Child.has_ended.fget
+    assert has_ended is not None
+    hurried = property(lambda child: has_ended(child) or child.record.rung == "kill")
+    monkeypatch.setattr(Child, "has_ended", hurried)
+    assert caught() == "no child outlives the supervisor"
 
-    assert caught(Hurried) == "no child outlives the supervisor"
 
+def test_forgetting_that_a_kill_was_needed_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = Stopping._finish
 
-def test_forgetting_that_a_kill_was_needed_is_caught() -> None:
-    class Forgetful(Core):
-        def _finish(self, shutdown: Shutdown) -> None:
-            shutdown.kill_needed = False
-            super()._finish(shutdown)
+    def forgetful(stopping: Stopping, shutdown: Shutdown) -> None:
+        shutdown.kill_needed = False
+        finish(stopping, shutdown)
 
-    assert caught(Forgetful) == "the exit code tells how it ended"
+    monkeypatch.setattr(Stopping, "_finish", forgetful)
+    assert caught() == "the exit code tells how it ended"
 
 
 # ---- health, start, publishing
@@ -351,14 +375,32 @@ def test_not_discounting_the_own_lag_is_caught() -> None:
     assert caught(Sleepy) == "nobody is killed in good health"
 
 
-def test_starting_all_tiers_together_is_caught() -> None:
-    class Eager(Core):
-        def _start_the_awaited(self, now: float) -> None:
-            for child in self._children.values():
-                if child.awaits_start:
-                    self._spawn(child, "start requested", now)
+def test_starting_all_tiers_together_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Children, "lowest_blocking_tier", None)
+    assert caught() == "tiers start in order"
 
-    assert caught(Eager) == "tiers start in order"
+
+# ---- the table: what is kept at hand has to be current
+
+
+def test_a_deadline_that_is_not_brought_forward_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sluggish(deadlines: Deadlines, name: str, at: float) -> None:
+        deadlines._at[name] = at
+        if name not in deadlines._queued and at != math.inf:
+            deadlines._queued[name] = at
+            heapq.heappush(deadlines._heap, (at, name))
+
+    monkeypatch.setattr(Deadlines, "set", sluggish)
+    assert caught() != "not caught"
+
+
+def test_a_change_that_is_not_noted_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(child: Child) -> None:
+        if child.record.rotation != "wanted":
+            child._shared.changed[child] = None
+
+    monkeypatch.setattr(Child, "touch", forgetful)
+    assert caught() != "not caught"
 
 
 def test_not_looking_is_caught() -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
     ChildrenChanged,
@@ -32,6 +31,7 @@ from foxtrot_supervisor.core.inputs import (
     Tick,
 )
 from foxtrot_supervisor.core.records import ChildPlan
+from tests.support.checked_core import CheckedCore
 from tests.support.core_invariants import Observer, Violation
 from tests.support.process_world import CONFIG
 
@@ -56,7 +56,7 @@ class Shell(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.core = Core(PLANS, CONFIG, lambda: 0.5)
+        self.core = CheckedCore(PLANS, CONFIG, lambda: 0.5)
         self.observer = Observer(PLANS, CONFIG)
         self.now = 0.0
 

@@ -7,56 +7,63 @@ import itertools
 import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.core.shutdown import REQUESTS_PATIENT_MAX, Shutdown, exit_code
+from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX, Shutdown, exit_code
 
 TIERS = [["sim"], ["engine"], ["a", "b"]]
 
 
 def test_tiers_go_in_reverse_order_each_only_after_the_one_above() -> None:
     shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
-    ended: set[str] = set()
-    order = []
-    while turn := shutdown.turn(ended.__contains__):
+    order, stages = [], []
+    while turn := shutdown.turn():
         order.append(turn)
-        ended.add(turn[0])
+        stages.append(shutdown.stage)
+        shutdown.ended(turn[0])
     assert order == [["a", "b"], ["b"], ["engine"], ["sim"]]
+    assert stages[0] == stages[1] != stages[2] != stages[3], "nothing has to be done again within one tier"
+    assert shutdown.all_ended
 
 
 def test_an_empty_tier_is_passed_over() -> None:
     shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
-    assert shutdown.turn({"a", "b", "engine"}.__contains__) == ["sim"]
-    assert shutdown.turn(lambda name: True) == []
+    for name in ("a", "b", "engine", "a"):
+        assert not shutdown.all_ended
+        shutdown.ended(name)
+    assert shutdown.turn() == ["sim"]
+    shutdown.ended("sim")
+    assert shutdown.turn() == []
 
 
-def test_the_budget_ends_all_patience() -> None:
+def test_everything_is_killed_when_the_budget_is_spent() -> None:
     shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     assert shutdown.next_deadline == shutdown.not_after == 160.0
-    shutdown.look(159.9)
-    assert not shutdown.hastened
-    shutdown.look(160.0)
-    assert shutdown.hastened
+    shutdown.check_deadline(159.9)
+    assert not shutdown.kill_now
+    shutdown.check_deadline(160.0)
+    assert shutdown.kill_now
     assert shutdown.next_deadline is None
-    assert sorted(shutdown.turn({"b"}.__contains__)) == ["a", "engine", "sim"]
+    shutdown.ended("b")
+    assert shutdown.turn() == ["a", "engine", "sim"]
 
 
-def test_the_second_request_ends_all_patience() -> None:
+def test_a_second_request_kills_everything() -> None:
     shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
-    for _ in range(REQUESTS_PATIENT_MAX):
+    for _ in range(GRACEFUL_REQUESTS_MAX):
         shutdown.request()
-    assert not shutdown.hastened
+    assert not shutdown.kill_now
     shutdown.request()
-    assert shutdown.hastened
-    shutdown.look(100.0)
-    assert shutdown.hastened
+    assert shutdown.kill_now
+    shutdown.check_deadline(100.0)
+    assert shutdown.kill_now
 
 
 def test_a_gap_of_the_supervisor_does_not_count() -> None:
     shutdown = Shutdown(TIERS, 100.0, 60.0, "operator")
     shutdown.shift(3600.0)
-    shutdown.look(3759.9)
-    assert not shutdown.hastened
-    shutdown.look(3760.0)
-    assert shutdown.hastened
+    shutdown.check_deadline(3759.9)
+    assert not shutdown.kill_now
+    shutdown.check_deadline(3760.0)
+    assert shutdown.kill_now
 
 
 @pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=4)))

@@ -30,7 +30,7 @@ FRESH_S = 1.0
 def test_a_side_stands_in_when_nothing_is_missed(
     flow: Flow | None, ready_s: float, other: Flow | None, expected: bool
 ) -> None:
-    assert carries(flow, ready_s, other) is expected
+    assert carries(flow, 1000.0, other, 1000.0 + ready_s) is expected
 
 
 def test_the_other_side_of_the_other_side_is_this_side() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.core.core import Phase
+from foxtrot_supervisor.core.children import Phase
 from foxtrot_supervisor.runtime.service_state import Extend, Ready, Reloading, ServiceState, Status, Stopping
 
 START_S, STOP_S = 60.0, 48.0
