@@ -166,6 +166,8 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Engine: owners of handlers that are open."""
     handlers: list[HandlerFigures] = []
     """Engine: the handlers that most need looking at."""
+    snapshots_rejected_total: int = 0
+    """Worker: snapshots of books that could not be used."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

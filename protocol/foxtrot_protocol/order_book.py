@@ -35,6 +35,8 @@ _FLOAT_LEAST = 1e-64
 _FLOAT_MOST = 1e64
 """The same bound for floats, which need no decimal to be compared."""
 
+_ZERO = Decimal(0)
+
 _Key: TypeAlias = Decimal | float
 """What levels are sorted by; a float is its own key, several times cheaper to make and to compare."""
 
@@ -178,6 +180,8 @@ def _number(value: str | float | Decimal) -> _Key:
         number = Decimal(value)
     except InvalidOperation:
         raise _NotANumber(f"not a number: {value!r}") from None
+    if not number:
+        return _ZERO  # whatever its exponent and sign
     if not number.is_finite() or number < 0 or abs(number.adjusted()) > _EXPONENT_MAX:
         raise _NotANumber(f"not a possible price or size: {value!r}")
     return number

@@ -109,6 +109,37 @@ async def test_wss_without_the_authority_is_refused(rig: WorkerRig, tmp_path: Pa
     assert "Traceback" not in await rig.log()
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("<html><body>Please sign in.</body></html>", "cannot be read"),
+        ('{"lastUpdateId":5,"bids":[["1.0","2.0"', "cannot be read"),
+        ('{"code":0,"data":[]}', "cannot be read"),
+        ('{"lastUpdateId":99999999999,"bids":[],"asks":[]}', "no levels"),
+    ],
+    ids=["html", "truncated", "another-shape", "empty"],
+)
+async def test_a_snapshot_that_is_no_book_is_told_and_recovered_from(rig: WorkerRig, body: str, reason: str) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=300.0) as sim:
+        sim.inject(Fault(kind="rest_body", topic="depth", count=2, body=body))
+        await rig.start(sim.url, sim.rest_url)
+        await rig.ready()
+        await rig.wait_for_events(BookSnapshot)
+        await wait_until_async(lambda: _book_states(rig)[-1:] == ["flowing"], LIMIT_S, "the book to flow")
+        await wait_until_async(lambda: rig.heartbeat().snapshots_rejected_total == 2, LIMIT_S, "the count")
+        assert "invalid" in _book_states(rig)
+        assert sim.connections == 1
+        assert await rig.stop() == ChildExit.CLEAN
+    log = await rig.log()
+    assert log.count("snapshot_rejected") == 2
+    assert reason in log
+    assert body[:20] in log.replace('\\"', '"')
+
+
+def _book_states(rig: WorkerRig) -> list[str]:
+    return [status.state for status in rig.events(FeedStatus) if "depth" in status.topic]
+
+
 @pytest.mark.parametrize("kind", ["garbage", "invalid_utf8", "wrong_types", "deep_nesting", "unknown_type"])
 @pytest.mark.parametrize("client", sorted(CLIENTS))
 async def test_bad_frames_are_counted_with_a_sample_and_survived(rig: WorkerRig, kind: str, client: str) -> None:

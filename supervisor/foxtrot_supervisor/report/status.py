@@ -173,6 +173,7 @@ def _worker(
         "budget_waits_total": totals["budget_waits_total"],
         "budget_refused_total": totals["budget_refused_total"],
         "budget_unanswered_total": totals["budget_unanswered_total"],
+        "snapshots_rejected_total": totals["snapshots_rejected_total"],
         "topics": [
             {"topic": topic.topic, "state": topic.state, "age_s": topic.age_s}
             for topic in (beat.topics if beat else ())

@@ -29,6 +29,7 @@ TOTALS: Final = (
     "budget_waits_total",
     "budget_refused_total",
     "budget_unanswered_total",
+    "snapshots_rejected_total",
     "ticks_total",
     "bars_total",
     "late_trades_total",

@@ -4,8 +4,8 @@ import pytest
 
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
-from foxtrot_workers.adapter import rest_book as book_sync
-from foxtrot_workers.adapter.adapter import BookLost, Notice, RestRequest, Resubscribe
+from foxtrot_workers.adapter import held_updates
+from foxtrot_workers.adapter.adapter import BookLost, Notice, RestRequest, Resubscribe, SnapshotRejected
 from foxtrot_workers.adapter.rest_book import (
     FETCH_DELAY_FIRST_S,
     FETCH_DELAY_MAX_S,
@@ -111,7 +111,7 @@ def test_a_snapshot_older_than_the_first_delta_is_asked_for_again_later_each_tim
 def test_failing_for_ever_stays_within_the_bound() -> None:
     rest = Rest()
     for _ in range(5_000):
-        rest.book.failed(rest.notices)
+        rest.book.failed("no answer", rest.notices)
     assert max(rest.asked()) == FETCH_DELAY_MAX_S
 
 
@@ -134,7 +134,7 @@ def test_a_hole_is_announced_with_its_bounds_and_a_new_snapshot_asked_for() -> N
 def test_a_book_that_had_been_healthy_is_fetched_at_once() -> None:
     rest = Rest()
     rest.delta(1, 1)
-    rest.book.failed(rest.notices)
+    rest.book.failed("no answer", rest.notices)
     rest.snapshot(0)
     for number in range(2, STEADY_DELTAS + 1):
         rest.delta(number, number)
@@ -272,12 +272,48 @@ def test_a_book_that_breaks_while_it_is_to_be_shown_is_mended_instead() -> None:
 
 
 def test_held_deltas_are_bounded_and_an_overflow_makes_older_snapshots_useless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_sync, "BUFFER_DELTAS_MAX", 3)
+    monkeypatch.setattr(held_updates, "HELD_COUNT_MAX", 3)
     rest = Rest()
     for number in range(1, 7):
         rest.delta(number, number)
     assert rest.snapshot(1) == []
     assert rest.snapshot(3) == ["S3", (4, 4), (5, 5), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [
+        (([], []), "its snapshot has no levels"),
+        (([("one", "1")], []), "its snapshot cannot be used"),
+        (([("1", "-1")], []), "its snapshot cannot be used"),
+    ],
+)
+def test_a_snapshot_that_is_no_book_is_rejected_and_requested_later_each_time(
+    levels: tuple[list[tuple[str, str]], list[tuple[str, str]]], reason: str
+) -> None:
+    rest = Rest()
+    rest.delta(10, 12)
+    rest.notices.clear()
+    for delay_s in (1.0, 2.0, 4.0):
+        rest.book.snapshot(BookSnapshot("EX", "X", 0, 0, *levels, None, "11", None), 11, rest.out, rest.notices)
+        assert rest.taken() == []
+        assert rest.asked() == [delay_s]
+        (rejected,) = rest.notices
+        assert isinstance(rejected, SnapshotRejected)
+        assert rejected.reason.startswith(reason)
+        rest.notices.clear()
+    assert rest.snapshot(11) == ["S11", (10, 12)]
+
+
+def test_snapshots_that_stay_too_old_are_told() -> None:
+    rest = Rest()
+    rest.delta(10, 12)
+    rest.snapshot(8)
+    assert not [notice for notice in rest.notices if isinstance(notice, SnapshotRejected)], "once is usual"
+    rest.snapshot(8)
+    assert [notice.reason for notice in rest.notices if isinstance(notice, SnapshotRejected)] == [
+        "its snapshot, 8, is older than the updates at hand, from 10"
+    ]
 
 
 class TestPreviousChain:

@@ -46,6 +46,7 @@ __all__ = [
     "RestRequest",
     "Resubscribe",
     "SendText",
+    "SnapshotRejected",
     "Topic",
     "UnrecognizedFrame",
 ]
@@ -155,13 +156,26 @@ class BookLost(Struct, frozen=True):
     reason: str
 
 
+class SnapshotRejected(Struct, frozen=True):
+    """The snapshot of a book could not be used, for `reason`; the adapter has requested it again.
+
+    Of a book that is live (it was only to be published whole) nothing is lost.
+    """
+
+    wire: str
+    symbol: str
+    reason: str
+
+
 class CloseAnnounced(Struct, frozen=True):
     """The exchange will close this connection soon: replace it now."""
 
     reason: str
 
 
-Notice: TypeAlias = SendText | Acknowledged | Refused | Pong | RestRequest | Resubscribe | BookLost | CloseAnnounced
+Notice: TypeAlias = (
+    SendText | Acknowledged | Refused | Pong | RestRequest | Resubscribe | BookLost | SnapshotRejected | CloseAnnounced
+)
 
 
 class Adapter(abc.ABC):

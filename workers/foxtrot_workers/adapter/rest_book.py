@@ -15,16 +15,15 @@ announced by a `Gap`; nothing is dropped silently.
 from __future__ import annotations
 
 import enum
-from collections import deque
 from collections.abc import Callable
 
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
-from foxtrot_workers.adapter.adapter import BookLost, Notice, RestRequest, Resubscribe
+from foxtrot_workers.adapter.adapter import BookLost, Notice, RestRequest, Resubscribe, SnapshotRejected
+from foxtrot_workers.adapter.held_updates import HeldBytes, HeldUpdate, HeldUpdates
 
 __all__ = [
-    "BUFFER_DELTAS_MAX",
     "FETCH_DELAY_FIRST_S",
     "FETCH_DELAY_MAX_S",
     "STEADY_DELTAS",
@@ -32,9 +31,6 @@ __all__ = [
     "ChainedBook",
     "RestBook",
 ]
-
-BUFFER_DELTAS_MAX = 2_000
-"""Deltas held back while a snapshot is fetched: over three minutes at one each 100 ms."""
 
 FETCH_DELAY_FIRST_S = 1.0
 """Wait before a second fetch; doubled for each further one, to `FETCH_DELAY_MAX_S`."""
@@ -54,44 +50,43 @@ class Chain(enum.Enum):
     """It also names the last id of its predecessor, ids themselves leap (Binance futures)."""
 
 
-class _Held:
-    """A delta with its identifiers as numbers."""
-
-    __slots__ = ("event", "first", "last", "previous")
-
-    def __init__(self, event: BookDelta[str], first: int, last: int, previous: int | None) -> None:
-        self.event = event
-        self.first = first
-        self.last = last
-        self.previous = previous
-
-
 class _Renewal:
-    """A live book that is to be shown whole: what came since that was asked for, and the snapshot when it is there."""
+    """A live book that is to be published whole: updates since the request, and the snapshot when it has come."""
 
     __slots__ = ("copies", "picture")
 
-    def __init__(self) -> None:
-        self.copies: deque[_Held] = deque(maxlen=BUFFER_DELTAS_MAX)
+    def __init__(self, shared: HeldBytes) -> None:
+        self.copies = HeldUpdates(shared)
         self.picture: tuple[BookSnapshot[str], int] | None = None
 
 
 class RestBook:
     """One book whose snapshot comes by REST.
 
-    Waiting: deltas are held back (the oldest fall out beyond `BUFFER_DELTAS_MAX`, which makes any older
-    snapshot useless) and a snapshot has been asked for. Live: each delta is published as it comes.
+    Waiting: updates are held back (within the bounds of `held_updates`) and a snapshot has been requested. Live: each
+    update is published as it comes.
 
-    `request` is the snapshot request; its delay is set here, growing with each failure.
+    Args:
+        request: the snapshot request; its delay is set here, growing with each failure.
+        shared: the bound of bytes that the books of one connection share; None: one of its own.
     """
 
-    def __init__(self, exchange: str, symbol: str, wire: str, request: RestRequest, chain: Chain = Chain.NEXT) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        symbol: str,
+        wire: str,
+        request: RestRequest,
+        chain: Chain = Chain.NEXT,
+        shared: HeldBytes | None = None,
+    ) -> None:
         self._exchange = exchange
         self._symbol = symbol
         self.wire = wire
         self._request = request
         self._by_previous = chain is Chain.PREVIOUS
-        self._held: deque[_Held] = deque(maxlen=BUFFER_DELTAS_MAX)
+        self._shared = HeldBytes() if shared is None else shared
+        self._held = HeldUpdates(self._shared)
         self._asked = False
         self._failures = 0
         self._steady = 0
@@ -114,10 +109,10 @@ class RestBook:
         if self.live and (previous == self._last if self._by_previous else first == self._last + 1):
             self._take(event, last, out)
             if self._renewal is not None:
-                self._renewal.copies.append(_Held(event, first, last, previous))
+                self._renewal.copies.append(HeldUpdate(event, first, last, previous))
                 self._renew(self._renewal, out, notices)
             return
-        held = _Held(event, first, last, previous)
+        held = HeldUpdate(event, first, last, previous)
         if self.live:
             self._follow(held, out, notices)
         else:
@@ -134,16 +129,19 @@ class RestBook:
         if self.live and last < self._last:
             return  # an old picture must not undo what was applied since
         oldest = next((held for held in self._held if not self._stale(held, last)), None)
+        reason = _unusable(event)
+        if reason:
+            self.failed(reason, notices)
+            return
         if oldest is not None and not self._fits(oldest, last, after_snapshot=True):
-            self.failed(notices)
+            self._older(last, oldest, notices)
             return
         out.append(event)
         self._last = last
         self._last_ns = event.receive_ns
         self._first_after_snapshot = True
         self.live = True
-        waiting, self._held = self._held, deque(maxlen=BUFFER_DELTAS_MAX)
-        for held in waiting:
+        for held in self._held.take():
             # a hole among the held ones puts the rest back to waiting
             self.delta(held.event, held.first, held.last, held.previous, out, notices)
 
@@ -153,7 +151,7 @@ class RestBook:
         Those go on meanwhile. Nothing to do for a book that waits for its snapshot anyway.
         """
         if self.live and self._renewal is None:
-            self._renewal = _Renewal()
+            self._renewal = _Renewal(self._shared)
             self._ask(notices)
 
     def _renew(self, renewal: _Renewal, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
@@ -164,17 +162,17 @@ class RestBook:
         following = [held for held in renewal.copies if held.last > last]
         if not self._fits(following[0], last, after_snapshot=True) if following else last != self._last:
             renewal.picture = None
-            self.failed(notices)
+            self._older(last, following[0] if following else None, notices)
             return
         book: OrderBook[str] = OrderBook(self._symbol)
         try:
             book.snapshot(picture.bids, picture.asks)
             for held in following:
                 book.apply(held.event.bids, held.event.asks)
-        except BookInvalid:
+        except BookInvalid as error:
             renewal.picture = None
             renewal.copies.clear()
-            self.failed(notices)
+            self.failed(f"its snapshot cannot be used: {error.reason}", notices)
             return
         newest = following[-1].event if following else picture
         out.append(
@@ -190,15 +188,35 @@ class RestBook:
                 checksum=None,
             )
         )
-        self._renewal = None
+        self._end_renewal()
         self._failures = 0
 
-    def failed(self, notices: list[Notice]) -> None:
-        """The snapshot could not be had, or was too old: ask again, later each time."""
+    def _end_renewal(self) -> None:
+        if self._renewal is not None:
+            self._renewal.copies.clear()
+            self._renewal = None
+
+    def failed(self, reason: str, notices: list[Notice]) -> None:
+        """No usable snapshot, for `reason`: say so, and request it again with a growing delay."""
         self._failures += 1
+        notices.append(SnapshotRejected(self.wire, self._symbol, reason))
         self._ask(notices)
 
-    def _follow(self, held: _Held, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+    def _older(self, last: int, oldest: HeldUpdate | None, notices: list[Notice]) -> None:
+        """The snapshot does not reach the updates at hand: usual once, where the server's copy lags behind."""
+        if not self._failures:
+            self._failures = 1
+            self._ask(notices)
+            return
+        since = "" if oldest is None else f", from {oldest.first}"
+        self.failed(f"its snapshot, {last}, is older than the updates at hand{since}", notices)
+
+    def close(self) -> None:
+        """Nobody wants this book any longer: give back what it holds."""
+        self._held.clear()
+        self._end_renewal()
+
+    def _follow(self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         if self._stale(held, self._last):
             return
         if not self._fits(held, self._last, after_snapshot=self._first_after_snapshot):
@@ -218,18 +236,18 @@ class RestBook:
         if self._steady == STEADY_DELTAS:
             self._failures = 0
 
-    def _stale(self, held: _Held, last: int) -> bool:
+    def _stale(self, held: HeldUpdate, last: int) -> bool:
         if not self._by_previous:
             return held.last <= last
         # the delta that contains the snapshot's own id is still wanted, a repetition of the last one is not
         return held.last < last or (held.last == last and self.live and not self._first_after_snapshot)
 
-    def _fits(self, held: _Held, last: int, *, after_snapshot: bool) -> bool:
+    def _fits(self, held: HeldUpdate, last: int, *, after_snapshot: bool) -> bool:
         if not self._by_previous:
             return held.first <= last + 1
         return held.previous == last or (after_snapshot and held.first <= last <= held.last)
 
-    def _lose(self, held: _Held, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+    def _lose(self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         first_id, last_id = self._missing(held)
         reason = f"updates after {self._last} are missing"
         out.append(
@@ -248,14 +266,14 @@ class RestBook:
         )
         notices.append(BookLost(self.wire, self._symbol, reason))
         self.live = False
-        self._renewal = None  # the snapshot that is asked for now shows it
+        self._end_renewal()  # the snapshot that is requested now shows it
         self._held.append(held)
         if self._steady < STEADY_DELTAS:
             self._failures += 1
         self._steady = 0
         self._ask(notices)
 
-    def _missing(self, held: _Held) -> tuple[str | None, str | None]:
+    def _missing(self, held: HeldUpdate) -> tuple[str | None, str | None]:
         if not self._by_previous:
             return str(self._last + 1), str(held.first - 1)
         return None, None if held.previous is None else str(held.previous)
@@ -269,6 +287,18 @@ class RestBook:
         notices.append(
             RestRequest(self._request.key, self._request.path, self._request.weight, self._request.delay_s + delay_s)
         )
+
+
+def _unusable(event: BookSnapshot[str]) -> str:
+    """Why `event` can be no book; "" if it can."""
+    if not event.bids and not event.asks:
+        return "its snapshot has no levels"
+    book: OrderBook[str] = OrderBook(event.symbol)
+    try:
+        book.snapshot(event.bids, event.asks)
+    except BookInvalid as error:
+        return f"its snapshot cannot be used: {error.reason}"
+    return ""
 
 
 class ChainedBook:

@@ -34,6 +34,7 @@ from foxtrot_workers.adapter.adapter import (
     Refused,
     Resubscribe,
     SendText,
+    SnapshotRejected,
     Topic,
 )
 
@@ -200,6 +201,8 @@ class Feed:
                 self._outbox.appendleft(notice.text)  # answers to pings go before our own requests
             elif isinstance(notice, Pong):
                 self._pinged_at = None
+            elif isinstance(notice, SnapshotRejected):
+                self._snapshot_rejected(notice, now, effects)
             elif isinstance(notice, BookLost):
                 self._book_lost(notice, now, effects)
             elif isinstance(notice, Resubscribe):
@@ -336,11 +339,13 @@ class Feed:
         wires = notice.wires or tuple(w for w, r in self._records.items() if r.state == "asked")
         for wire in wires:
             record = self._records.get(wire)
-            if record is not None and record.state != "invalid":
-                self._change(record, "invalid", now, effects, notice.reason)
+            if record is not None:
+                record.acknowledged = False
+                if record.state != "invalid":
+                    self._change(record, "invalid", now, effects, notice.reason)
             self._answered(wire, notice.reason)
         self._settle(effects)
-        if self._records and all(record.state == "invalid" for record in self._records.values()):
+        if self._records and all(r.state == "invalid" and not r.acknowledged for r in self._records.values()):
             self._leave(ChildExit.REFUSED, f"every subscription was refused: {notice.reason}", effects)
         self._judge_online(effects)
 
@@ -350,6 +355,12 @@ class Feed:
             record.seen_ns = self._adapter.last_data_ns.get(notice.wire, 0)
             self._change(record, "invalid", now, effects, notice.reason)
             record.flowing_at = None
+
+    def _snapshot_rejected(self, notice: SnapshotRejected, now: float, effects: list[FeedEffect]) -> None:
+        """A book without a usable snapshot is invalid until one comes; one that flows has lost nothing."""
+        record = self._records.get(notice.wire)
+        if record is not None and record.state != "flowing":
+            self._change(record, "invalid", now, effects, notice.reason)
 
     def _resubscribe(self, wire: str, reason: str, now: float, effects: list[FeedEffect]) -> None:
         record = self._records.get(wire)
@@ -453,7 +464,9 @@ class Feed:
         records = self._records.values()
         flowing = any(record.state == "flowing" for record in records)
         settled = all(record.acknowledged or record.state == "invalid" for record in records)
-        if flowing or (settled and any(record.state != "invalid" for record in records)):
+        # an acknowledged topic counts, also while its book waits for a usable snapshot
+        served = any(record.acknowledged or record.state != "invalid" for record in records)
+        if flowing or (settled and served):
             self._online = True
             effects.append(Online())
 

@@ -34,7 +34,14 @@ from foxtrot_protocol.events import FeedStatus, MarketEvent
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers.adapter import catalog
-from foxtrot_workers.adapter.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.adapter.adapter import (
+    Adapter,
+    Notice,
+    RestRequest,
+    SnapshotRejected,
+    Topic,
+    UnrecognizedFrame,
+)
 from foxtrot_workers.child.log import Repetition
 from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
 from foxtrot_workers.feed.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
@@ -167,6 +174,7 @@ class FeedWorker:
         self._frames_total = 0
         self._events_total = 0
         self._rejected_total = 0
+        self._snapshots_rejected_total = 0
         self._rejections = Repetition(repeats_max=1)
         self._frames_looked_at = 0
         self._last_frame_at = 0.0
@@ -306,10 +314,26 @@ class FeedWorker:
         except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
             self._context.log.warning("rest_answer_rejected", path=path, reason=str(error))
             self._adapter.on_rest(path, 0, b"", time.time_ns(), self._events)
+        for notice in self._adapter.notices:
+            if isinstance(notice, SnapshotRejected):
+                self._count_rejected_snapshot(notice, path, status, body)
         if self._adapter.notices:
             self._take_notices()
         if self._events:
             self._flush()
+
+    def _count_rejected_snapshot(self, notice: SnapshotRejected, path: str, status: int, body: bytes) -> None:
+        self._snapshots_rejected_total += 1
+        if status == 200:  # any other has been logged with its status
+            self._context.log.warning(
+                "snapshot_rejected",
+                topic=notice.wire,
+                path=path,
+                reason=notice.reason,
+                size_bytes=len(body),
+                sample=body[:SAMPLE_BYTES].decode(errors="replace"),
+                rejected_total=self._snapshots_rejected_total,
+            )
 
     def _reject(self, frame: bytes, error: Exception) -> None:
         self._rejected_total += 1
@@ -593,4 +617,5 @@ class FeedWorker:
             budget_waits_total=self._gate.waits_total,
             budget_refused_total=self._gate.refused_total,
             budget_unanswered_total=self._gate.unanswered_total,
+            snapshots_rejected_total=self._snapshots_rejected_total,
         )

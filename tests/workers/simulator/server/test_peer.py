@@ -265,6 +265,7 @@ async def test_a_refused_handshake(sim: SimulatedExchange, status: int) -> None:
 async def test_rest_faults(sim: SimulatedExchange) -> None:
     sim.inject(Fault(kind="rest_refuse", topic="depth", status=418, retry_after_s=9))
     sim.inject(Fault(kind="rest_stall", topic="time", duration_s=0.3))
+    sim.inject(Fault(kind="rest_body", topic="exchangeInfo"))
     begun = time.monotonic()
     assert (await fetch(f"{sim.rest_url}/api/v3/time"))[0] == 200
     assert time.monotonic() - begun >= 0.3

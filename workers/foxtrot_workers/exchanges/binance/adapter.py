@@ -44,6 +44,8 @@ from foxtrot_workers.adapter.adapter import (
     Topic,
     UnrecognizedFrame,
 )
+from foxtrot_workers.adapter.held_updates import HeldBytes
+from foxtrot_workers.adapter.quote_side import price_or_none, quoted
 from foxtrot_workers.adapter.rest_book import RestBook
 
 __all__ = ["Binance", "BinanceUs", "Sim"]
@@ -89,6 +91,9 @@ ADOPTED_MAX = 10_000
 
 SYMBOL_CHARS_MAX = 64
 
+REASON_BYTES = 200
+"""Of a reason that comes from outside."""
+
 INSTRUMENTS_ASKED_MAX = 100
 """Symbols named in one exchangeInfo request; for more, the whole list is fetched."""
 
@@ -100,9 +105,6 @@ QUOTE_ASSETS = (
 """What Binance has quoted in. Only for want of an instrument list."""
 
 QUOTE_ASSETS_US = ("USDT", "BUSD", "USDC", "USD", "DAI", "BTC", "ETH", "BNB")
-
-NOBODY = frozenset({"", "0", *("0." + "0" * digits for digits in range(1, 19))})
-"""How an empty side's price is written."""
 
 MS = 1_000_000
 US = 1_000
@@ -329,6 +331,7 @@ class Binance(Adapter):
         self._heads: dict[bytes, Parser] = {}
         """Routes again, by so many first bytes of frames seen: to look for the name's end takes longer than this."""
         self._books: dict[str, RestBook] = {}
+        self._held_bytes = HeldBytes()
         self._requests: dict[int, tuple[bool, tuple[str, ...]]] = {}
         self._last_request = 0
         self._leaving: set[str] = set()
@@ -500,13 +503,16 @@ class Binance(Adapter):
         self.last_data_ns.pop(wire, None)
         symbol, _, suffix = wire.partition("@")
         if suffix in ("depth", "depth@100ms"):
-            self._books.pop(symbol.upper(), None)
+            book = self._books.pop(symbol.upper(), None)
+            if book is not None:
+                book.close()
 
     def _book(self, symbol: str, wire: str) -> RestBook:
         book = self._books.get(symbol)
         if book is None:
             path = f"/api/v3/depth?symbol={quote(symbol)}&limit={DEPTH_LEVELS}"
-            book = RestBook(self.exchange, symbol, wire, RestRequest(f"depth {symbol}", path, DEPTH_WEIGHT))
+            request = RestRequest(f"depth {symbol}", path, DEPTH_WEIGHT)
+            book = RestBook(self.exchange, symbol, wire, request, shared=self._held_bytes)
             self._books[symbol] = book
         return book
 
@@ -523,12 +529,14 @@ class Binance(Adapter):
             if not self.adopt or len(self._books) >= ADOPTED_MAX:
                 return
             book = self._book(symbol, f"{symbol.lower()}@depth@100ms")
+        if status != 200:
+            said = body[:REASON_BYTES].decode(errors="replace")
+            book.failed(f"its snapshot: status {status}" if status else f"its snapshot: {said}", self.notices)
+            return
         try:
-            if status != 200:
-                raise msgspec.DecodeError(f"status {status}")
             picture = _decode_picture(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            book.failed(self.notices)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            book.failed(f"its snapshot cannot be read: {error}"[:REASON_BYTES], self.notices)
             return
         snapshot = BookSnapshot(
             self.exchange, symbol, 0, receive_ns, picture.bids, picture.asks, None, str(picture.last_id), None
@@ -670,18 +678,11 @@ def _quote_parser(adapter: Binance, wire: str, symbol: str) -> Parser:
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
     decode = adapter._decoders.book_ticker
-    nobody = NOBODY
 
     def parse_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode(frame).data
-        bid: str | None = data.bid
-        bid_size: str | None = data.bid_size
-        ask: str | None = data.ask
-        ask_size: str | None = data.ask_size
-        if bid in nobody:
-            bid = bid_size = None
-        if ask in nobody:
-            ask = ask_size = None
+        bid, bid_size = quoted(data.bid, data.bid_size)
+        ask, ask_size = quoted(data.ask, data.ask_size)
         out.append(Quote(exchange, symbol, 0, receive_ns, bid, bid_size, ask, ask_size, str(data.update_id)))
         last_data_ns[wire] = receive_ns
 
@@ -781,9 +782,9 @@ def _ticker_parser(adapter: Binance, wire: str, symbol: str) -> Parser:
                 data.low,
                 data.volume,
                 data.turnover,
-                None if data.bid in NOBODY else data.bid,
+                price_or_none(data.bid),
                 data.bid_size,
-                None if data.ask in NOBODY else data.ask,
+                price_or_none(data.ask),
                 data.ask_size,
             )
         )

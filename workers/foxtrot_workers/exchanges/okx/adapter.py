@@ -58,6 +58,7 @@ from foxtrot_workers.adapter.adapter import (
     Topic,
     UnrecognizedFrame,
 )
+from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted
 from foxtrot_workers.adapter.rest_book import ChainedBook
 
 __all__ = ["Okx", "book_checksum"]
@@ -113,9 +114,6 @@ SPELLINGS_MAX = 4 * ADOPTED_MAX
 """Beginnings of frames that are remembered, all topics together."""
 
 INSTRUMENT_CHARS_MAX = 64
-
-NOBODY = frozenset({"", "0", *("0." + "0" * digits for digits in range(1, 19))})
-"""How an empty side's price is written."""
 
 MONTHS = "FGHJKMNQUVXZ"
 
@@ -592,18 +590,18 @@ def _quotes_parser(adapter: Okx, arg: _Arg) -> Parser:
 
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         for row in _decode_books(frame).data:
-            bid = row.bids[0] if row.bids else None
-            ask = row.asks[0] if row.asks else None
+            bid, bid_size = quoted(row.bids[0].price, row.bids[0].size) if row.bids else EMPTY_SIDE
+            ask, ask_size = quoted(row.asks[0].price, row.asks[0].size) if row.asks else EMPTY_SIDE
             out.append(
                 Quote(
                     exchange,
                     symbol,
                     row.time * MS,
                     receive_ns,
-                    None if bid is None else bid.price,
-                    None if bid is None else bid.size,
-                    None if ask is None else ask.price,
-                    None if ask is None else ask.size,
+                    bid,
+                    bid_size,
+                    ask,
+                    ask_size,
                     "" if row.last_id is None else str(row.last_id),
                 )
             )
@@ -702,9 +700,9 @@ def _tickers_parser(adapter: Okx, arg: _Arg) -> Parser:
                     row.low or None,
                     row.volume or None,
                     row.turnover or None,
-                    None if row.bid in NOBODY else row.bid,
+                    price_or_none(row.bid),
                     row.bid_size or None,
-                    None if row.ask in NOBODY else row.ask,
+                    price_or_none(row.ask),
                     row.ask_size or None,
                 )
                 for row in _decode_tickers(frame).data

@@ -8,7 +8,7 @@ frames after the later of its arming and the connection's opening. What it then 
 - *deeds* happen once: an extra frame (garbage, invalid_utf8, wrong_types, deep_nesting, unknown_type, huge), or
   something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due` gives
   them to the server, which performs them.
-- *refusals* meet the next handshake (refuse) or REST requests (rest_refuse, rest_stall).
+- *refusals* meet the next handshake (refuse) or REST requests (rest_refuse, rest_body, rest_stall).
 
 An extra frame never replaces a real one: what the market sent stays accounted for.
 """
@@ -45,11 +45,12 @@ Kind = Literal[
     "shutdown",
     "refuse",
     "rest_refuse",
+    "rest_body",
     "rest_stall",
 ]
 
 FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
-REFUSALS: frozenset[str] = frozenset({"refuse", "rest_refuse", "rest_stall"})
+REFUSALS: frozenset[str] = frozenset({"refuse", "rest_refuse", "rest_body", "rest_stall"})
 ONCE: frozenset[str] = frozenset(
     {
         "garbage",
@@ -70,6 +71,7 @@ KINDS = FILTERS | REFUSALS | ONCE
 
 _HUGE_BYTES = 100 * 1024 * 1024
 _NESTING = 100_000
+_PORTAL = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in to this network.</body></html>"
 _ARMED_MAX = 1_000
 
 
@@ -92,6 +94,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refuse                    the next `count` handshakes answer `status`, `retry_after_s`
     rest_refuse, rest_stall   the next `count` REST requests answer `status` or wait `duration_s`;
                               `topic` limits it to matching paths
+    rest_body                 the next `count` REST requests answer 200 with `body`, which is no answer
     ========================  =====================================================================
     """
 
@@ -112,6 +115,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: int = 429
     retry_after_s: float | None = None
     bytes_per_s: float = 100.0
+    body: str = _PORTAL
 
     def matches(self, number: int) -> bool:
         """Whether it concerns this connection."""
@@ -259,7 +263,8 @@ class FaultScript(Generic[T]):
 
     def rest_fault(self, path: str, now_s: float) -> Fault | None:
         """What happens to the REST request for `path` that has just come."""
-        return self._refuse("rest_refuse", path, now_s) or self._refuse("rest_stall", path, now_s)
+        kinds = ("rest_refuse", "rest_body", "rest_stall")
+        return next((fault for kind in kinds if (fault := self._refuse(kind, path, now_s))), None)
 
     def _refuse(self, kind: str, path: str, now_s: float) -> Fault | None:
         for armed in self._refusals:

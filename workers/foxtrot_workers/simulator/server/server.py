@@ -311,6 +311,8 @@ class SimulatedExchange:
             self.ledger.fault(None, fault.kind, time.time_ns())
             if fault.kind == "rest_refuse":
                 return error(fault.status, -1003, "Too many requests", fault.retry_after_s)
+            if fault.kind == "rest_body":
+                return Answer(200, fault.body.encode())
             await asyncio.sleep(_REST_STALL_S if fault.duration_s is None else fault.duration_s)
         found = await self._recorded(request) if self._playback else self._from_market(request)
         return self._weighed(found)
