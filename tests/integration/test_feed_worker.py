@@ -29,7 +29,7 @@ from foxtrot_protocol.commands import (
 )
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.engine.delivery.ring_reader import read_figures
+from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_workers.simulator.server.entry import load_playback
 from foxtrot_workers.simulator.server.faults import Fault
 from foxtrot_workers.simulator.server.server import SimulatedExchange

@@ -26,7 +26,7 @@ PASSES = 5
 async def rig(tmp_path: Path) -> AsyncIterator[WorkerRig]:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
-    rig = WorkerRig(run_dir, boot="chaos_boot")
+    rig = WorkerRig(run_dir, boot="chaos.boot")
     yield rig
     await rig.close()
 

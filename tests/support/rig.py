@@ -37,7 +37,7 @@ class WorkerRig:
     """Starts one worker; collects what it says (`heard`) and the batches it sends (`batches`)."""
 
     def __init__(
-        self, folder: Path, *, name: str = "test.a", read_data: bool = True, boot: str = "boot", raw: bool = False
+        self, folder: Path, *, name: str = "test.a", read_data: bool = True, boot: str = "child.boot", raw: bool = False
     ) -> None:
         """`boot`: the module in foxtrot_workers that the worker begins with.
 

@@ -10,7 +10,8 @@ import pytest
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES
-from foxtrot_supervisor.engine.delivery.ring_reader import RingReader, read_figures
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_workers.feed import ring_writer
 from foxtrot_workers.feed.ring_writer import RingRefused, RingWriter
 
