@@ -44,6 +44,12 @@ async def blocked(context):
 async def raises(context):
     raise RuntimeError("a bug")
 
+async def floods(context):
+    import sys
+    for number in range(20_000):
+        print("x" * 100, file=sys.stderr)
+    return await obedient(context)
+
 async def quits(context):
     return 12
 """
@@ -227,3 +233,18 @@ def test_a_child_dies_with_its_parent(parent: Parent, tmp_path: Path) -> None:
 
 def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+
+
+def test_a_native_crash_ends_at_once_though_stderr_is_blocked_and_its_stack_is_in_the_file(parent: Parent) -> None:
+    child = parent.start("floods")
+    parent.wait_for(Ready)
+    child.send_signal(signal.SIGSEGV)
+    assert child.wait(LIMIT_S) == -signal.SIGSEGV
+    assert "Segmentation fault" in (parent.folder / "stacks-child-4.txt").read_text()
+
+
+def test_an_exit_is_not_held_up_by_a_blocked_stderr(parent: Parent) -> None:
+    child = parent.start("floods")
+    parent.wait_for(Ready)
+    parent.router.send_multipart([b"child#4", encode_control(Stop(1.0))])
+    assert child.wait(LIMIT_S) == 0

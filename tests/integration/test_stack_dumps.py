@@ -104,3 +104,20 @@ async def test_what_was_written_before_the_death_is_taken(
     await wait_until_async(lambda: path.exists() and path.read_text().endswith("\n"), what="the file")
     dumps.ended(child)  # dead before the next look
     assert len(seen.stacks) == 1
+
+
+async def test_the_stack_of_a_crash_is_reported_once_after_the_death(
+    processes: Processes, dumps: StackDumps, seen: Seen, tmp_path: Path
+) -> None:
+    child = await catching(processes, tmp_path)
+    path = tmp_path / stacks_name("a", 1)
+    dumps.ask(child)
+    await wait_until_async(lambda: seen.stacks, what="its stacks")
+    processes.signal(child, signal.SIGKILL)
+    await wait_until_async(lambda: seen.exits, what="its end")
+    dumps.ended(child)
+    assert len(seen.stacks) == 1  # nothing new
+    path.write_text("Fatal Python error: Segmentation fault")
+    dumps.ended(child)
+    assert seen.stacks[1:] == [("a", 1, "Fatal Python error: Segmentation fault")]
+    assert not path.exists()

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 import click
-import msgspec
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Phase
+from foxtrot_supervisor.cli.common import emit
 
 __all__ = ["chaos"]
 
@@ -155,20 +155,15 @@ def chaos(
     playing = importlib.import_module("foxtrot_supervisor.chaos.campaigns.matrix")
     if only_plan:
         steps = playing.plan_of(options)
-        _print_json({"steps": steps}) if as_json else _print_table("render_plan", steps)
+        emit({"steps": steps}) if as_json else _print_table("render_plan", steps)
         return
     try:
         report = playing.run_chaos(options, lambda line: click.echo(line, err=True))
     except playing.Trouble as trouble:
         click.echo(f"not tested: {trouble}", err=True)
         raise click.exceptions.Exit(SupervisorExit.START_FAILED) from None
-    _print_json(report) if as_json else _print_table("render_chaos", report)
+    emit(report) if as_json else _print_table("render_chaos", report)
     raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
 
 
 def _print_table(render: str, value: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import json
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 import msgspec
 
+from foxtrot_protocol import standard_streams
 from foxtrot_protocol.control import Reply, Request
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
@@ -32,6 +34,7 @@ __all__ = [
     "emit",
     "find_run",
     "known_errors",
+    "output_ended",
     "places",
     "resolve",
     "say",
@@ -60,9 +63,18 @@ def say(message: str) -> None:
 
 
 def emit(value: object) -> None:
-    """One JSON object, on stdout."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    """One JSON object on stdout, as UTF-8 whatever the terminal's encoding."""
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a path that is not UTF-8: escaped as surrogates
+        data = json.dumps(msgspec.to_builtins(value)).encode()
+    sys.stdout.buffer.write(data + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def output_ended() -> bool:
+    """Whether stdout takes nothing any more, so that a command which streams has to end."""
+    return standard_streams.output_error() is not None
 
 
 def known_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -72,10 +84,6 @@ def known_errors(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except BrokenPipeError:
-            # the reader (`head`) has what it wanted; keep the interpreter from flushing into the broken pipe
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(SupervisorExit.CLEAN) from None
         except ConfigInvalid as error:
             raise Failure(str(error), SupervisorExit.CONFIGURATION) from None
         except CatalogUnavailable as error:

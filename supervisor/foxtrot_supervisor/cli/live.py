@@ -6,7 +6,7 @@ Whatever a status lacks is shown as a dash, so that a newer client can look at a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -168,14 +168,18 @@ class LiveView:
     Without a refresh thread: the audit at the end of a run would find it.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, is_busy: Callable[[], bool] = lambda: False) -> None:
+        """`is_busy`: whether the terminal does not take what was drawn; then a status is skipped."""
         self._console = console
+        self._is_busy = is_busy
         self._live = Live(
             Text("starting ..."), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
 
     def show(self, status: Status) -> None:
-        """Draw `status` now."""
+        """Draw `status` now, unless the terminal is busy: stopped by Ctrl-S, or slow."""
+        if self._is_busy():
+            return
         self._live.update(render_status(status, self._console.width), refresh=True)
 
     def __enter__(self) -> LiveView:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import importlib
 import itertools
@@ -24,7 +25,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from foxtrot_protocol import __version__
+from foxtrot_protocol import __version__, standard_streams
 from foxtrot_protocol.codec import batch_decoder
 from foxtrot_protocol.control import (
     ReloadRequest,
@@ -46,6 +47,7 @@ from foxtrot_supervisor.cli.common import (
     find_run,
     json_option,
     known_errors,
+    output_ended,
     resolve,
     run_dir_option,
     say,
@@ -73,16 +75,39 @@ ANSWER_S = 30.0
 GONE_S = 10.0
 """How long a supervisor that has said that all is stopped may take to be gone itself."""
 
+LAST_LINES_S = 1.0
+"""How long the last messages may take to be written before the process exits."""
+
 PIPE_COLUMNS = 140
 """Width of tables that go into a file or a pipe."""
 
 
 def main() -> NoReturn:
-    """Entry point: runs the command, turns every outcome into an exit code, never into a traceback."""
+    """Entry point: run the command, turn every outcome into an exit code, never into a traceback."""
+    standard_streams.open_missing()
+    standard_streams.drain("stderr")
+    standard_streams.direct("stdout")
+    sys.exit(_settle_output(_run_command()))
+
+
+def _settle_output(code: int) -> int:
+    """Flush; the exit code, which is 1 if the output that was asked for could not be written.
+
+    A reader that has gone (`head`) or a terminal that was closed is no error: the command's own code stands.
+    """
+    standard_streams.flush(LAST_LINES_S)
+    error = standard_streams.output_error()
+    if error is not None and error.errno not in (errno.EPIPE, errno.EIO):
+        say(f"the output cannot be written: {error.strerror}")
+        standard_streams.flush(LAST_LINES_S)
+        code = code or SupervisorExit.INTERNAL_ERROR
+    return code
+
+
+def _run_command() -> int:
     debug = "--debug" in sys.argv[1:]
     try:
         code = cli.main(prog_name="foxtrot-supervisor", standalone_mode=False)
-        sys.stdout.flush()
     except Failure as error:
         say(error.message)
         code = error.code
@@ -98,7 +123,7 @@ def main() -> NoReturn:
             traceback.print_exc()
         say(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
         code = SupervisorExit.INTERNAL_ERROR
-    sys.exit(int(code or 0))
+    return int(code or 0)
 
 
 @click.group(
@@ -450,6 +475,8 @@ def events(
         for batches in follow(place, batch_decoder("text"), say):
             lines = [line for batch in batches for line in selection.lines(batch)][:left]
             write_lines(lines)
+            if output_ended():
+                return
             if left is not None:
                 left -= len(lines)
                 if left == 0:
@@ -513,6 +540,8 @@ def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _
     try:
         while chunk := list(itertools.islice(lines, REPLAY_CHUNK)):
             write_lines(chunk)
+            if output_ended():
+                return
     except recording_error as error:
         raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
     summary = lines.summary
@@ -601,8 +630,6 @@ def simulate(
     try:
         with asyncio.Runner(loop_factory=resolve("uvloop:new_event_loop")) as runner:
             code = runner.run(serving)
-    except BrokenPipeError:
-        raise
     except ValueError as error:
         raise Failure(str(error), SupervisorExit.USAGE) from None
     except OSError as error:

@@ -9,12 +9,16 @@ from typing import Any, Literal, TypeAlias
 
 from rich.console import Console
 
+from foxtrot_protocol import standard_streams
 from foxtrot_supervisor.cli.live import LiveView
 from foxtrot_supervisor.cli.summary import Summary
 from foxtrot_supervisor.config.schema import LogFormat
 from foxtrot_supervisor.runtime.logs import Logs
 
-__all__ = ["OnSnapshot", "display"]
+__all__ = ["FRAMES_PENDING_MAX", "OnSnapshot", "display"]
+
+FRAMES_PENDING_MAX = 4
+"""Pictures that may wait for a slow terminal; with more, it has been stopped (Ctrl-S), and none is added."""
 
 OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], None]
 
@@ -22,12 +26,18 @@ OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], None]
 @contextlib.contextmanager
 def display(wanted: Literal["auto", "console", "json"], log_level: str) -> Iterator[tuple[LogFormat, OnSnapshot]]:
     """(log format to run with, what to call with each status); the live table ends with the context."""
+    standard_streams.drain("stdout")
+    standard_streams.drain("stderr")
     if wanted == "auto" and sys.stderr.isatty() and sys.stdout.isatty():
-        with LiveView(Console(stderr=True)) as view:
+        with LiveView(Console(stderr=True), _is_terminal_busy) as view:
             yield "link", view.show
     else:
         log_format: LogFormat = "console" if wanted == "auto" else wanted
         yield log_format, _summary_log(log_format, log_level)
+
+
+def _is_terminal_busy() -> bool:
+    return standard_streams.pending("stderr") > FRAMES_PENDING_MAX
 
 
 def _summary_log(log_format: LogFormat, log_level: str) -> OnSnapshot:

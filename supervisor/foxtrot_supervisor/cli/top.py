@@ -12,7 +12,15 @@ from typing import Any
 import click
 
 from foxtrot_protocol.control import Reply, StatusRequest
-from foxtrot_supervisor.cli.common import config_option, emit, find_run, known_errors, run_dir_option, say
+from foxtrot_supervisor.cli.common import (
+    config_option,
+    emit,
+    find_run,
+    known_errors,
+    output_ended,
+    run_dir_option,
+    say,
+)
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 
 __all__ = ["ANSWER_S", "top"]
@@ -43,7 +51,7 @@ def top(interval_s: float, count: int | None, config_path: str | None, run_dir_p
         with _shown(as_json, emit) as show:
             for look, status in enumerate(_looks(place, interval_s), start=1):
                 show(status)
-                if look == count:
+                if look == count or output_ended():
                     return
         say("the run has ended")
 

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from foxtrot_protocol import standard_streams
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_supervisor.config.check import ConfigInvalid, Problem
@@ -45,6 +46,9 @@ __all__ = ["NEWS_S", "main"]
 NEWS_S = 5.0
 """How long news may wait for an application that does not read; then it is given up."""
 
+LAST_LINES_S = 0.5
+"""How long the last lines may take to be written."""
+
 LIFELINE = 0
 """Standard input is the pipe of which the application has the other end."""
 
@@ -53,10 +57,17 @@ _PR_SET_NAME = 15
 
 def main(path: str) -> NoReturn:
     """Supervise what the order in the run directory `path` says; exits the process with a `SupervisorExit`."""
+    standard_streams.open_missing()
+    standard_streams.drain("stdout")
+    standard_streams.drain("stderr")
     # whatever thread started us: what it had blocked or ignored is not for us
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     ctypes.CDLL(None).prctl(_PR_SET_NAME, b"fx:supervisor", 0, 0, 0)
-    sys.exit(_run(path, _read_order(path)))
+    try:
+        code = _run(path, _read_order(path))
+    finally:
+        standard_streams.flush(LAST_LINES_S)
+    sys.exit(code)
 
 
 def _run(path: str, order: StartOrder) -> int:

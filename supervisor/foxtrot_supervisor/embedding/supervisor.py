@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from foxtrot_protocol import standard_streams
 from foxtrot_protocol.control import (
     ReloadRequest,
     Request,
@@ -130,6 +131,7 @@ class Supervisor:
         with self._lock:
             if self._embedding is not None:
                 raise SupervisorFailed("it was started already: make another Supervisor to start again")
+            standard_streams.open_missing()  # else our pipes would get the numbers of the application's closed streams
             try:
                 run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process())
             except (AlreadyRunning, RunDirRefused) as error:

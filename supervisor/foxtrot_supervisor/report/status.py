@@ -50,6 +50,8 @@ class SupervisorFacts(Struct, frozen=True, kw_only=True):
     open_fds: int
     tasks: int
     threads: int
+    log_dropped_total: int = 0
+    """Lines of its own log that could not be written."""
     growth: Mapping[str, Growth] = {}
 
 
@@ -83,6 +85,7 @@ def assemble_status(
             "open_fds": facts.open_fds,
             "tasks": facts.tasks,
             "threads": facts.threads,
+            "log_dropped_total": facts.log_dropped_total,
             "growth": _growth(facts.growth),
         },
         "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from foxtrot_protocol.standard_streams import WRITER_NAME
 from foxtrot_supervisor.system.procfs import open_descriptors
 
 __all__ = ["Audit", "Baseline", "audit", "take_baseline"]
@@ -34,7 +35,7 @@ class Audit(Struct, frozen=True):
     children: list[str] = []
     """Processes of this run, dead or alive: ``pid name``."""
     threads: list[str] = []
-    """Other threads than the main thread."""
+    """Other threads than the main thread, and than writers of a stream that blocks (`standard_streams`)."""
     tasks: list[str] = []
     """Other tasks than the current one."""
     descriptors: list[str] = []
@@ -112,7 +113,11 @@ def _file(number: int) -> tuple[int, int]:
 
 
 def _other_threads() -> list[str]:
-    return sorted(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+    return sorted(
+        thread.name
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and thread.name != WRITER_NAME
+    )
 
 
 def _other_tasks(allowed: Collection[asyncio.Task[Any]]) -> list[str]:

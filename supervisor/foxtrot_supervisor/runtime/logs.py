@@ -2,11 +2,12 @@
 
 Repetition is bounded: of lines with the same event and worker at most `REPEATS_MAX` are let through in
 `REPEATS_PERIOD_S`; how many were held back is told with the next one. A crash loop cannot fill a disk.
+
+No line waits for stderr (`foxtrot_protocol.standard_streams`): what cannot be written is dropped, counted and reported.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Protocol, TextIO, TypeAlias, cast
 
 from foxtrot_protocol.lean_import import without
+from foxtrot_protocol.standard_streams import LogFile, report_dropped_as
 from foxtrot_supervisor.config.schema import LogFormat
 
 with without("rich"):
@@ -73,6 +75,7 @@ class Logs:
     """
 
     def __init__(self, level: str, log_format: LogFormat, tell: Tell | None = None) -> None:
+        report_dropped_as(log_format)
         self._gate = RepeatGate()
         self._tell = tell
         self._recent: deque[str] = deque(maxlen=RECENT_LINES_MAX)
@@ -85,11 +88,13 @@ class Logs:
         if log_format == "json":
             processors.append(structlog.processors.JSONRenderer(default=str))
         elif log_format == "console":
-            processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28))
+            processors.append(
+                structlog.dev.ConsoleRenderer(colors=sys.stderr is not None and sys.stderr.isatty(), pad_event_to=28)
+            )
         else:
             processors.append(_drop)
         self.log: Log = structlog.wrap_logger(
-            structlog.WriteLogger(cast(TextIO, _Unbreakable())),
+            structlog.WriteLogger(cast(TextIO, LogFile())),
             processors=processors,
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level, 20)),
         )
@@ -123,19 +128,6 @@ class Logs:
         clock = str(event["timestamp"])[11:19]
         self._recent.append(" ".join(f"{clock} {event['level']:<7} {event['event']} {fields}".splitlines()).rstrip())
         return event
-
-
-class _Unbreakable:
-    """stderr that may be gone (terminal closed, reader dead): a log line is no reason to fail."""
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
 
 
 def _drop(_logger: Any, _method: str, _event: _Event) -> str:

@@ -27,7 +27,7 @@ from typing import Any
 import zmq
 from msgspec import Struct
 
-from foxtrot_protocol import __version__, endpoints
+from foxtrot_protocol import __version__, endpoints, standard_streams
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import (
     Backfilled,
@@ -149,6 +149,9 @@ SWEEP_SOON_S = 0.1
 
 STRAYS_S = 3.0
 """How long killed strays may take at the end until the audit tells of them."""
+
+LAST_LINES_S = 0.5
+"""How long the last log lines of a run may take to be written."""
 
 LAST_WORDS_S = 0.1
 """How long after an abnormal exit its connection may take to be read to its end, reason and all."""
@@ -347,6 +350,7 @@ class Runner:
             open_fds=procfs.open_fds(),
             tasks=len(asyncio.all_tasks(loop)) if loop is not None else 0,
             threads=threading.active_count(),
+            log_dropped_total=standard_streams.dropped_total(),
             growth=self._growth.growths,
         )
         moment = Moment(time.monotonic(), time.time())
@@ -1092,6 +1096,9 @@ def run_supervisor(
     In the main thread. `read_config` reads the configuration again. `run_dir_path` None: what the configuration says,
     else the default place. A run directory that is taken or refused is told on stderr.
     """
+    standard_streams.open_missing()
+    standard_streams.drain("stdout")
+    standard_streams.drain("stderr")
     loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
     baseline = take_baseline()
     path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
@@ -1129,10 +1136,12 @@ def run_supervisor(
         run_dir.release()
         for number, handler in before.items():
             signal.signal(number, handler)
+    standard_streams.flush(LAST_LINES_S)
     last = audit(baseline, children=(), files=())
     if not last.clean:
         logs.log.error("left_behind", **last.as_dict())
         code = SupervisorExit.LEFTOVER if code == SupervisorExit.CLEAN else code
+        standard_streams.flush(LAST_LINES_S)
     return int(code)
 
 

@@ -112,6 +112,7 @@ def test_before_anything_was_heard() -> None:
         "rss_bytes": 30_000_000,
         "open_fds": 20,
         "tasks": 3,
+        "log_dropped_total": 0,
         "threads": 1,
         "growth": {},
     }

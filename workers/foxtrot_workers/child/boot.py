@@ -18,11 +18,15 @@ import signal
 import sys
 from typing import IO
 
+from foxtrot_protocol import standard_streams
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec, decode_spec
 from foxtrot_workers.child.limits import LimitRefused, apply_limits, relax_memory
 
-__all__ = ["run", "settle", "stacks_path"]
+__all__ = ["LAST_LINES_S", "run", "settle", "stacks_path"]
+
+LAST_LINES_S = 0.05
+"""How long the last lines may take to be written before the process exits."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -49,14 +53,14 @@ def run(spec_bytes: bytes) -> None:
     except BaseException as error:
         _last_words(spec, error)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        standard_streams.flush(LAST_LINES_S)
         stacks.close()
         os._exit(code)  # no atexit, no waiting for threads: what had to be flushed was flushed in order
 
 
 def settle(spec: ChildSpec) -> IO[str]:
     """The safe beginning of any child; returns the file for stacks, to be kept open."""
+    _protect_streams(spec)
     _detach_from_terminal()
     _die_with(spec.parent_pid)
     _name_process(spec.name)
@@ -87,9 +91,22 @@ def _name_process(name: str) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fx:{name}".encode(), 0, 0, 0)
 
 
+def _protect_streams(spec: ChildSpec) -> None:
+    """Whatever is at the other end of stdout and stderr, no write of this process waits for it or fails."""
+    standard_streams.open_missing()
+    # handlers of the engine print: a slow reader slows them down, as usual, but only so much
+    wait_s = standard_streams.PRINT_WAIT_S if spec.kind == "engine" else 0.0
+    standard_streams.drain("stdout", wait_s)
+    standard_streams.drain("stderr", wait_s)
+
+
 def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
-    stacks = open(stacks_path(spec), "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
-    faulthandler.enable(file=sys.stderr)
+    """Have stacks written to a file, also those of a crash: a blocked stderr would keep a dying process alive."""
+    try:
+        stacks = open(stacks_path(spec), "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
+    except OSError:  # no room: better a child without stacks than none
+        stacks = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    faulthandler.enable(file=stacks)
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
     return stacks
 
@@ -107,5 +124,5 @@ def _last_words(spec: ChildSpec, error: BaseException) -> None:
     """The one place where a child's traceback is shown: a fault of this program, for its developers."""
     import traceback
 
-    sys.stderr.write(f"{spec.name}#{spec.incarnation} crashed: {error!r}\n")
-    traceback.print_exception(error)
+    trace = "".join(traceback.format_exception(error))
+    sys.stderr.write(f"{spec.name}#{spec.incarnation} crashed: {error!r}\n{trace}")

@@ -1,5 +1,7 @@
 """A child's log: structured lines to stderr, or over the control link to the supervisor's live view.
 
+No line waits for stderr (`foxtrot_protocol.standard_streams`): what cannot be written is dropped, counted and reported.
+
 Repetition is bounded: the same event is logged at most `REPEATS_MAX` times in `REPEATS_PERIOD_S`; what was
 held back is counted and told with the next line. A peer that sends rubbish cannot fill a disk with it.
 """
@@ -9,12 +11,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO, cast
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import FromChild, LogRecord
 from foxtrot_protocol.lean_import import without
 from foxtrot_protocol.spec import ChildSpec
+from foxtrot_protocol.standard_streams import LogFile, report_dropped_as
 
 with without("rich"):
     import structlog
@@ -60,8 +63,9 @@ def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if spec.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr is not None and sys.stderr.isatty(), pad_event_to=28)
     )
+    report_dropped_as(spec.log_format, worker=spec.name, incarnation=spec.incarnation)
     repetition = Repetition()
 
     def bound(logger: Any, method: str, event: Any) -> Any:
@@ -76,7 +80,7 @@ def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:
         return event
 
     log: ChildLog = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        structlog.WriteLogger(cast(TextIO, LogFile())),
         processors=[
             bound,
             structlog.processors.add_log_level,

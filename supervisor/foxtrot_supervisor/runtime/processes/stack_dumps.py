@@ -38,6 +38,7 @@ class StackDumps:
         self._processes = processes
         self._on_stacks = on_stacks
         self._waiting: dict[int, asyncio.TimerHandle] = {}
+        self._told: dict[int, str] = {}
 
     def ask(self, child: Child) -> None:
         """Make `child` dump; a child that cannot is passed over."""
@@ -48,11 +49,12 @@ class StackDumps:
         self._look_later(child, LOOKS_MAX, "")
 
     def ended(self, child: Child) -> None:
-        """`child` is dead: take what it wrote, remove its file."""
+        """`child` is dead: report what it wrote since the last report, a crash's stack included; remove its file."""
         waiting = self._waiting.pop(child.pid, None)
         if waiting is not None:
             waiting.cancel()
-            self._tell(child)
+        self._tell(child)
+        self._told.pop(child.pid, None)
         with contextlib.suppress(OSError):
             self._file(child).unlink()
 
@@ -76,7 +78,8 @@ class StackDumps:
 
     def _tell(self, child: Child) -> None:
         text = self._read(child)
-        if text:
+        if text and text != self._told.get(child.pid):
+            self._told[child.pid] = text
             self._on_stacks(child.name, child.incarnation, text)
 
     def _read(self, child: Child) -> str:
