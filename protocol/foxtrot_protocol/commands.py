@@ -201,12 +201,16 @@ class Left(Struct, array_like=True, tag="left", frozen=True):
 
 
 class Done(Struct, array_like=True, tag="done", frozen=True):
-    """Answer to a request with this id; `error` is "" on success."""
+    """Answer to a request with this id; `error` is "" on success.
+
+    `symbols`: those that the request concerned, as the venue writes them.
+    """
 
     worker: str
     incarnation: int
     request_id: int
     error: str
+    symbols: list[str] = []
 
 
 class HoleFound(Struct, array_like=True, tag="hole_found", frozen=True):

@@ -109,6 +109,31 @@ async def test_wss_without_the_authority_is_refused(rig: WorkerRig, tmp_path: Pa
     assert "Traceback" not in await rig.log()
 
 
+async def test_an_unknown_symbol_is_named_and_the_others_go_on(rig: WorkerRig) -> None:
+    """The exchange refuses the whole narrowed instrument list for the one that it does not know."""
+    async with SimulatedExchange(["BTCUSDT", "ETHUSDT"], rate_per_s=300.0) as sim:
+        await rig.start(sim.url, sim.rest_url, channels=["trade"], symbols=["btcusdt", "BTCUSTD"])
+        await rig.ready()
+        await rig.wait_for_events(Trade, 20)
+        await wait_until_async(lambda: _state_of(rig, "btcustd@trade") == "invalid", LIMIT_S, "the verdict")
+        rig.send(Subscribe(1, ["SOLUSDT", "ethusdt"]))
+        rig.send(Subscribe(2, ["ethusdt"]))
+        done = {answer.request_id: answer for answer in await rig.wait_for(Done, 2)}
+        assert done[1].error == "sim has no symbol SOLUSDT"
+        assert (done[2].error, done[2].symbols) == ("", ["ETHUSDT"])
+        await wait_until_async(
+            lambda: {trade.symbol for trade in rig.events(Trade)} == {"BTCUSDT", "ETHUSDT"}, LIMIT_S, "both symbols"
+        )
+        assert sim.connections == 1
+        assert await rig.stop() == ChildExit.CLEAN
+    assert "sim has no symbol BTCUSTD (nearest: BTCUSDT" in await rig.log()
+
+
+def _state_of(rig: WorkerRig, topic: str) -> str:
+    states = [status.state for status in rig.events(FeedStatus) if status.topic == topic]
+    return states[-1] if states else ""
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

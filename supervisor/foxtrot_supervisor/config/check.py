@@ -26,6 +26,7 @@ from msgspec import Struct
 from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.endpoints import child_control_endpoint, operator_path
 from foxtrot_protocol.spec import SPEC_BYTES_MAX
+from foxtrot_protocol.symbols import canonical_symbol
 from foxtrot_supervisor.config.schema import (
     ConnectionConfig,
     EngineConfig,
@@ -101,6 +102,8 @@ class ExchangeInfo(Struct, frozen=True):
     channels: list[str] = []
     topics_max: int = 0
     """Topics (channel and symbol) that one connection may hold; 0: unlimited."""
+    symbol_case: str = "exact"
+    """How the venue writes symbols (`foxtrot_protocol.symbols.SymbolCase`)."""
     error: str = ""
 
 
@@ -577,6 +580,9 @@ class _Checker:
             self._problem(f"{path}.symbols", "is empty: nothing would be subscribed")
         for index, symbol in enumerate(symbols):
             self._problem(f"{path}.symbols[{index}]", _symbol_reason(symbol))
+        info = self._exchanges.get(good.get("exchange", ""), ExchangeInfo())
+        # from here on symbols are the venue's own: so are those that are compared at a reload
+        good["symbols"] = symbols = [canonical_symbol(symbol, info.symbol_case) for symbol in symbols]
         for symbol in _repeated(symbols):
             self._problem(f"{path}.symbols", f'lists "{_short(symbol)}" more than once')
         size = sum(len(symbol.encode(errors="replace")) + 3 for symbol in symbols)

@@ -250,13 +250,15 @@ class Supervisor:
                 self._request(ReloadRequest(), timeout_s)
         if not first:
             self._await_workers(connection, deadline)
-            self._request(SubscribeRequest(connection, wanted), max(0.1, deadline - time.monotonic()))
+            done = self._request(SubscribeRequest(connection, wanted), max(0.1, deadline - time.monotonic()))
+            wanted = done.get("symbols", wanted)  # as the venue writes them
         embedding.remember(connection, wanted, added=True)
 
     def unsubscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
         """Remove symbols from a connection, without reconnecting. Raises `RequestFailed`."""
-        self._request(UnsubscribeRequest(connection, list(dict.fromkeys(symbols))), timeout_s)
-        self._started().remember(connection, list(symbols), added=False)
+        wanted = list(dict.fromkeys(symbols))
+        done = self._request(UnsubscribeRequest(connection, wanted), timeout_s)
+        self._started().remember(connection, done.get("symbols", wanted), added=False)
 
     def restart(self, name: str | None = None, timeout_s: float | None = None) -> None:
         """Stop and start again: a worker by its name, or the whole supervised part, also after it was given up.

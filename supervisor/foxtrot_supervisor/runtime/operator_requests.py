@@ -78,7 +78,8 @@ class _Pending(Struct):
 
     name: str
     incarnation: int
-    answer: asyncio.Future[str]
+    answer: asyncio.Future[Done | str]
+    """What the worker said, or why it will not say anything."""
 
 
 class OperatorRequests:
@@ -117,7 +118,7 @@ class OperatorRequests:
         """A worker has answered."""
         pending = self._pending.get(message.request_id)
         if pending is not None and pending.name == name and not pending.answer.done():
-            pending.answer.set_result(message.error)
+            pending.answer.set_result(message)
 
     def ended(self, name: str, incarnation: int) -> None:
         """A worker has died: it will not answer any more."""
@@ -180,11 +181,17 @@ class OperatorRequests:
         rotated = [name for name in names if (record := self._run.record(name)) and record.rotation in _REPLACED]
         if rotated:
             return Reply(error=f"{', '.join(rotated)}: being rotated; ask again in a moment")
-        errors = await asyncio.gather(*(self._change_one(name, symbols, added=added) for name in names))
-        error = "; ".join(dict.fromkeys(f"{name}: {error}" for name, error in zip(names, errors, strict=True) if error))
-        return Reply(error=error, data={"workers": names, "symbols": symbols})
+        outcomes = await asyncio.gather(*(self._change_one(name, symbols, added=added) for name in names))
+        failed = [
+            f"{name}: {outcome}" for name, outcome in zip(names, outcomes, strict=True) if isinstance(outcome, str)
+        ]
+        changed = dict.fromkeys(symbol for outcome in outcomes if not isinstance(outcome, str) for symbol in outcome)
+        return Reply(
+            error="; ".join(dict.fromkeys(failed)), data={"workers": names, "symbols": list(changed) or symbols}
+        )
 
-    async def _change_one(self, name: str, symbols: list[str], *, added: bool) -> str:
+    async def _change_one(self, name: str, symbols: list[str], *, added: bool) -> list[str] | str:
+        """The symbols that were changed, as the venue writes them; text: why they were not."""
         record = self._run.record(name)
         if record is None or record.state is not State.RUNNING:
             return f"it is {record.state.value if record is not None else 'gone'}"
@@ -194,18 +201,20 @@ class OperatorRequests:
         command = Subscribe(number, symbols) if added else Unsubscribe(number, symbols)
         if not self._run.send(name, record.incarnation, command):
             return "it cannot be reached"
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Done | str] = asyncio.get_running_loop().create_future()
         self._pending[number] = _Pending(name, record.incarnation, answer)
         try:
             async with asyncio.timeout(REQUEST_S):
-                error = await answer
+                done = await answer
         except TimeoutError:
             return f"no answer within {REQUEST_S:g} s"
         finally:
             del self._pending[number]
-        if not error:
-            self._run.symbols_changed(name, symbols, added=added)
-        return error
+        if isinstance(done, str) or done.error:
+            return done if isinstance(done, str) else done.error
+        changed = list(done.symbols) or symbols
+        self._run.symbols_changed(name, changed, added=added)
+        return changed
 
     async def _until(self, check: Callable[[], Reply | None], limit_s: float | None) -> Reply:
         deadline = None if limit_s is None else time.monotonic() + limit_s

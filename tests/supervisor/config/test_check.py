@@ -437,3 +437,16 @@ def test_an_application_may_leave_symbols_for_later() -> None:
         text, source="f", folder="/", exchanges=EXCHANGES, is_file=lambda _: True, without_symbols=True
     )
     assert config.connections[0].symbols == []
+
+
+def test_symbols_become_the_venues_own_and_duplicates_are_found_then() -> None:
+    exchanges = {"sim": ExchangeInfo(channels=["trade"], symbol_case="upper")}
+
+    def read(symbols: str) -> list[str]:
+        text = f'[[connections]]\nname = "one"\nexchange = "sim"\nchannels = ["trade"]\nsymbols = {symbols}'
+        config = parse_config(text, source="f", folder="/", exchanges=exchanges, is_file=lambda _: True)
+        return config.connections[0].symbols
+
+    assert read('["btcusdt", "EthUSDT"]') == ["BTCUSDT", "ETHUSDT"]
+    with pytest.raises(ConfigInvalid, match='lists "BTCUSDT" more than once'):
+        read('["btcusdt", "BTCUSDT"]')

@@ -32,6 +32,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.events import MarketEvent, Trade
 from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
+from foxtrot_protocol.symbols import SymbolCase, canonical_symbol
 
 __all__ = [
     "Acknowledged",
@@ -195,6 +196,8 @@ class Adapter(abc.ABC):
     identities: ClassVar[Mapping[str, IdentityRule]] = {}
     """How copies of an event are recognized, by event type (``eMarketTrade.``); what is not named here is treated by
     `identity.DEFAULT_IDENTITIES`, which assumes little."""
+    symbol_case: ClassVar[SymbolCase] = "exact"
+    """How the venue writes symbols; unless ``exact`` they may be configured in any case."""
     hosts: ClassVar[frozenset[str]] = frozenset()
     """Further host names (or domains above them) by which a recording is known to be of this exchange."""
 
@@ -212,6 +215,10 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def address(self, base: str) -> str:
         """The URL to connect to; `base` is `url` or what the configuration put in its place."""
+
+    def canonical(self, symbols: Sequence[str]) -> list[str]:
+        """`symbols` as the venue writes them, each once."""
+        return list(dict.fromkeys(canonical_symbol(symbol, self.symbol_case) for symbol in symbols))
 
     def identity_rules(self, channels: Sequence[str]) -> dict[str, IdentityRule]:
         """`identities` of a connection with these channels, completed by the defaults."""
@@ -262,7 +269,10 @@ class Adapter(abc.ABC):
         raise NotImplementedError
 
     def instruments_path(self, symbols: Sequence[str]) -> str | None:
-        """REST path of the instrument list, None where there is none."""
+        """REST path of the instrument list that has `symbols`; of all instruments where there are none.
+
+        None where there is no such list, or not one for all of them.
+        """
         return None
 
     def instruments(self, body: bytes) -> dict[str, str]:

@@ -71,6 +71,7 @@ def _describe(name: str) -> dict[str, Any]:
             "topics_max": int(adapter.limits.topics_max),
             "url": str(adapter.url),
             "rest_url": str(adapter.rest_url),
+            "symbol_case": str(adapter.symbol_case),
             "lifetime_s": adapter.limits.lifetime_s,
             "error": "",
         }

@@ -37,6 +37,7 @@ from foxtrot_workers.adapter import catalog
 from foxtrot_workers.adapter.adapter import (
     Adapter,
     Notice,
+    Refused,
     RestRequest,
     SnapshotRejected,
     Topic,
@@ -50,6 +51,7 @@ from foxtrot_workers.feed.connection_life import Answer, Feed, FeedEffect, Leave
 from foxtrot_workers.feed.event_sender import EventSender
 from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
+from foxtrot_workers.feed.symbol_check import SymbolCheck
 from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
 
 __all__ = ["BACKFILL_ROOM", "BACKFILL_WAIT_S", "BATCH_EVENTS_MAX", "DRAIN_S", "RETRY_S", "FeedWorker", "run"]
@@ -75,6 +77,9 @@ BACKFILL_ROOM = 0.5
 
 BACKFILL_WAIT_S = 0.05
 """How often it is looked whether there is that room."""
+
+SYMBOL_CHECK_S = 6.0
+"""How long a subscription may wait for the instrument list; without it an unknown symbol cannot be told."""
 
 DRAIN_S = 5.0
 """How long, within the grace of a stop, the engine may take to do with everything: what it has not by then it reads
@@ -167,6 +172,9 @@ class FeedWorker:
             self._on_control,
             self._on_closed,
         )
+        self._symbol_check = SymbolCheck(adapter, self._rest, context.log)
+        self._asked_symbols: dict[int, list[str]] = {}
+        """Symbols of operators' requests that the exchange has not answered yet."""
         self._backfiller = Backfiller(adapter)
         self._backfill: deque[BackfillEffect] = deque()
         """What is to be done for the hole in hand, in order."""
@@ -355,8 +363,7 @@ class FeedWorker:
             elif isinstance(effect, Online):
                 self._context.ready()
             elif isinstance(effect, Answer):
-                spec = self._context.spec
-                self._context.send(Done(spec.name, spec.incarnation, effect.request_id, effect.error))
+                self._done(effect.request_id, effect.error, self._asked_symbols.get(effect.request_id, []))
             elif isinstance(effect, Rotate):
                 self._want_rotation(effect.reason)
             elif isinstance(effect, Leave):
@@ -438,22 +445,23 @@ class FeedWorker:
             self._announce_dropped()
 
     def _check_symbols(self) -> None:
-        """Some exchanges acknowledge unknown symbols and then stay silent: look them up, beside the stream."""
-        path = self._adapter.instruments_path(self._settings.symbols)
-        if path is not None:
-            self._rest.fetch("instruments", path, 0.0, self._on_instruments, self._adapter.limits.instruments_weight)
+        """Look the configured symbols up, beside the stream."""
+        self._symbol_check.start("instruments", self._adapter.canonical(self._settings.symbols), self._on_symbols)
 
-    def _on_instruments(self, path: str, status: int, body: bytes) -> None:
-        try:
-            known = self._adapter.instruments(body) if status == 200 else {}
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            self._context.log.warning("instruments_unreadable", path=path, reason=str(error))
+    def _on_symbols(self, unknown: dict[str, str]) -> None:
+        if not unknown or self._end.done():
             return
-        unknown = [symbol for symbol in self._settings.symbols if known and symbol not in known]
-        if status != 200:
-            self._context.log.warning("instruments_unavailable", path=path, status=status)
-        if unknown:
-            self._context.log.error("unknown_symbols", exchange=self._adapter.exchange, symbols=", ".join(unknown))
+        exchange, symbols = self._adapter.exchange, ", ".join(unknown)
+        self._context.log.error(
+            "unknown_symbols", exchange=exchange, symbols=symbols, reason="; ".join(unknown.values())
+        )
+        now = time.monotonic()
+        flowing = {topic.topic for topic in self._feed.topics(now, time.time_ns()) if topic.state == "flowing"}
+        for symbol, reason in unknown.items():
+            topics = self._adapter.topics(self._settings.channels, [symbol])
+            wires = tuple(topic.wire for topic in topics if topic.wire not in flowing)
+            if wires:
+                self._perform(self._feed.noticed([Refused(wires, reason)], now))
 
     # ---- past trades
 
@@ -543,14 +551,43 @@ class FeedWorker:
             self._change_subscription(command)
 
     def _change_subscription(self, command: Subscribe | Unsubscribe) -> None:
-        spec = self._context.spec
-        change = self._feed.add if isinstance(command, Subscribe) else self._feed.remove
+        symbols = self._adapter.canonical(command.symbols)
+        if isinstance(command, Unsubscribe):
+            self._change_topics(command.request_id, symbols, added=False)
+            return
+        key = f"symbols {command.request_id}"
+
+        def unchecked() -> None:
+            self._symbol_check.cancel(key)
+            self._context.log.warning("symbols_unchecked", symbols=", ".join(symbols), waited_s=SYMBOL_CHECK_S)
+            self._change_topics(command.request_id, symbols, added=True)
+
+        def checked(unknown: dict[str, str]) -> None:
+            timer.cancel()
+            if unknown:
+                self._done(command.request_id, "; ".join(unknown.values()), symbols)
+            else:
+                self._change_topics(command.request_id, symbols, added=True)
+
+        timer = self._loop.call_later(SYMBOL_CHECK_S, unchecked)
+        self._symbol_check.start(key, symbols, checked)
+
+    def _change_topics(self, request_id: int, symbols: list[str], *, added: bool) -> None:
+        if self._end.done():
+            return
+        change = self._feed.add if added else self._feed.remove
+        self._asked_symbols[request_id] = symbols
         try:
-            effects = change(command.request_id, command.symbols, self._settings.channels, time.monotonic())
+            effects = change(request_id, symbols, self._settings.channels, time.monotonic())
         except (ValueError, OverflowError) as error:
-            self._context.send(Done(spec.name, spec.incarnation, command.request_id, str(error)))
+            self._done(request_id, str(error), symbols)
             return
         self._perform(effects)
+
+    def _done(self, request_id: int, error: str, symbols: list[str]) -> None:
+        self._asked_symbols.pop(request_id, None)
+        spec = self._context.spec
+        self._context.send(Done(spec.name, spec.incarnation, request_id, error, symbols))
 
     def _resync(self, command: Resync) -> None:
         try:

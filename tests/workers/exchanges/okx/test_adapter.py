@@ -575,7 +575,17 @@ def test_symbols_tell_the_instrument(symbol: str, instrument: str) -> None:
 def test_the_instrument_list() -> None:
     body = b'{"code":"0","data":[{"instId":"BTC-USDT-SWAP","instType":"SWAP"},{"instId":"BTC-USDT"}]}'
     assert Okx().instruments(body) == {"BTC-USDT-SWAP": "BTC-USDT-PERP", "BTC-USDT": "BTC-USDT"}
-    assert Okx().instruments_path(["BTC-USDT"]) is None
+    path = "/api/v5/public/instruments?instType="
+    assert Okx().instruments_path(["BTC-USDT", "BTCUSDT"]) == path + "SPOT"
+    assert Okx().instruments_path(["BTC-USDT-SWAP"]) == path + "SWAP"
+    assert Okx().instruments_path(["BTC-USD-240329"]) == path + "FUTURES"
+    for symbols in ([], ["BTC-USDT", "BTC-USDT-SWAP"], ["BTC-USD-240329-50000-C"]):
+        assert Okx().instruments_path(symbols) is None
+
+
+def test_symbols_are_upper_case_however_they_are_configured() -> None:
+    topics = Okx().topics(["trade"], ["btc-usdt", "BTC-USDT"])
+    assert [(topic.symbol, topic.wire) for topic in topics] == [("BTC-USDT", "trades:BTC-USDT")]
 
 
 # ---- past trades

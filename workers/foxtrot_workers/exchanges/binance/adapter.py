@@ -33,6 +33,7 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter.adapter import (
     Acknowledged,
     Adapter,
@@ -303,6 +304,7 @@ class Binance(Adapter):
     url: ClassVar[str] = "wss://stream.binance.com:9443"
     rest_url: ClassVar[str] = "https://api.binance.com"
     hosts: ClassVar[frozenset[str]] = frozenset({"data-stream.binance.vision", "stream.testnet.binance.vision"})
+    symbol_case: ClassVar[SymbolCase] = "upper"
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (TRADE_HISTORY, AGG_TRADE_HISTORY)
     identities: ClassVar[Mapping[str, IdentityRule]] = {

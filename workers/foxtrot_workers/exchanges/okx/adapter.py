@@ -45,6 +45,7 @@ from foxtrot_protocol.events import (
 )
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_protocol.order_book import OrderBook
+from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter.adapter import (
     Acknowledged,
     Adapter,
@@ -95,6 +96,7 @@ BUSINESS_PATH = "/ws/v5/business"
 
 CHECKSUM_LEVELS = 25
 
+INSTRUMENTS_PATH = "/api/v5/public/instruments"
 HISTORY_PATH = "/api/v5/market/history-trades"
 HISTORY_TRADES = 100
 """Past trades in one answer."""
@@ -291,6 +293,7 @@ class Okx(Adapter):
     channels: ClassVar[frozenset[str]] = frozenset(CHANNELS)
     url: ClassVar[str] = "wss://ws.okx.com:8443" + PUBLIC_PATH
     rest_url: ClassVar[str] = "https://www.okx.com"
+    symbol_case: ClassVar[SymbolCase] = "upper"
     backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
     hosts: ClassVar[frozenset[str]] = frozenset({"okx.com", "okex.com"})
     identities: ClassVar[Mapping[str, IdentityRule]] = {
@@ -338,7 +341,7 @@ class Okx(Adapter):
             raise ValueError("bar_… channels are served at another address: they need a connection of their own")
         self._business = bool(business)
         topics: dict[str, Topic] = {}
-        for symbol in symbols:
+        for symbol in self.canonical(symbols):
             if not _possible_instrument(symbol):
                 raise ValueError(f"{symbol!r} cannot be an instrument of {self.name}")
             for channel in channels:
@@ -526,6 +529,12 @@ class Okx(Adapter):
             for row in answer.data
         ]
 
+    def instruments_path(self, symbols: Sequence[str]) -> str | None:
+        """The list of one kind of instrument; None for several kinds, and for options, which are listed by family."""
+        kinds = {_instrument_kind(symbol) for symbol in symbols}
+        kind = kinds.pop() if len(kinds) == 1 else None
+        return None if kind is None else f"{INSTRUMENTS_PATH}?instType={kind}"
+
     def instruments(self, body: bytes) -> dict[str, str]:
         """Names tell everything here; the list says which exist."""
         return {row.instrument: self.instrument(row.instrument) for row in _decode_instruments(body).data}
@@ -542,6 +551,14 @@ class Okx(Adapter):
             return f"{parts[0]}-{parts[1]}-{date}"
         kind = {"C": "call", "P": "put"}.get(parts[4])
         return f"{parts[0]}-{parts[1]}-{parts[3]}-{date}-{kind}" if kind else symbol
+
+
+def _instrument_kind(symbol: str) -> str | None:
+    """The kind by the shape of the name; None for an option and for anything else."""
+    parts = symbol.split("-")
+    if len(parts) == 3:
+        return "SWAP" if parts[2] == "SWAP" else "FUTURES"
+    return "SPOT" if len(parts) <= 2 else None
 
 
 def _date_code(text: str) -> str | None:

@@ -27,6 +27,9 @@ __all__ = ["DEFAULT_SYMBOLS", "load_playback", "run", "simulate"]
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
+LISTED_ALSO = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "LTCUSDT", "DOGEUSDT")
+"""What the embedded exchange lists beside the configured symbols, so that there is something to subscribe later."""
+
 _SUFFIXES = (".jsonl.gz", ".jsonl")
 
 
@@ -40,10 +43,11 @@ async def run(context: ChildContext) -> int:
             stopped.set()
 
     context.on_command(on_command)
+    configured = list(dict.fromkeys(symbol.upper() for symbol in settings.symbols))
+    symbols = list(dict.fromkeys([*configured, *LISTED_ALSO])) if configured else []
+    rate_per_s = settings.rate_per_s * len(symbols) / max(1, len(configured))  # as much for each as it was
     try:
-        exchange = SimulatedExchange(
-            settings.symbols, seed=settings.seed, rate_per_s=settings.rate_per_s, port=settings.port
-        )
+        exchange = SimulatedExchange(symbols, seed=settings.seed, rate_per_s=rate_per_s, port=settings.port)
     except ValueError as problem:
         context.failed(f"simulated exchange: {problem}")
         return ChildExit.CONFIGURATION

@@ -1,0 +1,122 @@
+"""Which of some symbols an exchange does not have, by its instrument list.
+
+Some exchanges acknowledge an unknown symbol and stay silent for ever; some refuse the whole instrument list that was
+requested with one unknown symbol among known ones. So a list that was narrowed to our symbols and refused is requested
+again as a whole, which also gives the nearest names to suggest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.symbols import describe_unknown
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.feed.rest import RestFetcher
+
+__all__ = ["GROUPS_MAX", "SymbolCheck"]
+
+GROUPS_MAX = 8
+"""Instrument lists that are requested for one check, where an exchange has one for each kind of instrument."""
+
+_REASONABLE = frozenset({400, 404, 422})
+"""Statuses that may mean that one of the symbols in the request is unknown."""
+
+Verdict: TypeAlias = Callable[[dict[str, str]], None]
+"""Called with the unknown symbols and, for each, the sentence that says so."""
+
+
+class SymbolCheck:
+    """Checks symbols of one connection; `log` gets what went wrong on the way."""
+
+    def __init__(self, adapter: Adapter, rest: RestFetcher, log: ChildLog) -> None:
+        self._adapter = adapter
+        self._rest = rest
+        self._log = log
+
+    def start(self, key: str, symbols: Sequence[str], on_verdict: Verdict) -> None:
+        """Look `symbols` (as the venue writes them) up and call `on_verdict` once.
+
+        Symbols that cannot be checked (no list, or none that can be fetched or read) count as known. `key` tells checks
+        apart; one that is started again replaces the one before.
+        """
+        groups = self._groups(symbols)
+        if not groups:
+            on_verdict({})
+            return
+        _Run(self._adapter, self._rest, self._log, key, groups, on_verdict)
+
+    def cancel(self, key: str) -> None:
+        """Give up the check `key`; its verdict is not given."""
+        for number in range(GROUPS_MAX):
+            self._rest.cancel(f"{key} {number}")
+
+    def _groups(self, symbols: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """Paths of instrument lists, and the symbols to look for in each."""
+        path = self._adapter.instruments_path(symbols)
+        if path is not None:
+            return [(path, list(symbols))]
+        groups: dict[str, list[str]] = {}
+        for symbol in symbols:
+            path = self._adapter.instruments_path([symbol])
+            if path is not None and (path in groups or len(groups) < GROUPS_MAX):
+                groups.setdefault(path, []).append(symbol)
+        return list(groups.items())
+
+
+class _Run:
+    """One check: all its groups, each at most twice."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        rest: RestFetcher,
+        log: ChildLog,
+        key: str,
+        groups: list[tuple[str, list[str]]],
+        on_verdict: Verdict,
+    ) -> None:
+        self._adapter = adapter
+        self._rest = rest
+        self._log = log
+        self._on_verdict = on_verdict
+        self._unknown: dict[str, str] = {}
+        self._left = len(groups)
+        for number, (path, symbols) in enumerate(groups):
+            self._fetch(f"{key} {number}", path, symbols, whole=False)
+
+    def _fetch(self, key: str, path: str, symbols: list[str], *, whole: bool) -> None:
+        def answered(path: str, status: int, body: bytes) -> None:
+            self._answered(key, path, status, body, symbols, whole=whole)
+
+        if not self._rest.fetch(key, path, 0.0, answered, self._adapter.limits.instruments_weight):
+            self._log.warning("instruments_unavailable", path=path, status=0, reason="too many requests wait")
+            self._finish()
+
+    def _answered(self, key: str, path: str, status: int, body: bytes, symbols: list[str], *, whole: bool) -> None:
+        try:
+            known = self._adapter.instruments(body) if status == 200 else {}
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self._log.warning("instruments_unreadable", path=path, reason=str(error))
+            self._finish()
+            return
+        unknown = [symbol for symbol in symbols if symbol not in known]
+        full = self._adapter.instruments_path([])
+        if unknown and (status == 200 or status in _REASONABLE) and not whole and full not in (None, path):
+            assert full is not None
+            self._fetch(key, full, symbols, whole=True)
+            return
+        if status != 200:
+            self._log.warning("instruments_unavailable", path=path, status=status)
+        elif known:
+            venue = self._adapter.name
+            self._unknown.update({symbol: describe_unknown(venue, symbol, known) for symbol in unknown})
+        self._finish()
+
+    def _finish(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._on_verdict(self._unknown)
