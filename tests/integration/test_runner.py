@@ -14,9 +14,13 @@ import uvloop
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.effects import Effect
+from foxtrot_supervisor.core.inputs import HeartbeatReceived, Input
 from foxtrot_supervisor.core.targets import Targets
+from foxtrot_supervisor.runtime.processes.processes import Processes
 from foxtrot_supervisor.runtime.run_dir import RunDir
-from foxtrot_supervisor.runtime.runner import Runner, run_supervisor
+from foxtrot_supervisor.runtime.runner import BROKEN, Runner, run_supervisor
 from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.children import BOOT, target
 from tests.support.supervisor_process import connection, quick
@@ -111,3 +115,31 @@ def test_what_is_due_at_once_may_be_asked_for_twice() -> None:
     finally:
         loop.close()
     assert calls == ["called"]
+
+
+def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handle, break_off, start = Core.handle, Runner._break_off, Processes.start
+    answers: list[object] = []
+    started_late: list[str] = []
+
+    def fail(core: Core, input: Input, now: float) -> list[Effect]:  # noqa: A002
+        if isinstance(input, HeartbeatReceived) and core.state == "running" and not answers:
+            raise ZeroDivisionError("planted")
+        return handle(core, input, now)
+
+    def break_off_and_be_asked(runner: Runner, error: Exception) -> None:
+        break_off(runner, error)
+        if not answers:
+            answers.extend([runner.ask_restart("one.a"), runner.ask_restart("engine"), runner.ask_reload()])
+
+    def start_or_note(processes: Processes, name: str, *rest: Any) -> Any:
+        if answers:
+            started_late.append(name)
+        return start(processes, name, *rest)
+
+    monkeypatch.setattr(Core, "handle", fail)
+    monkeypatch.setattr(Runner, "_break_off", break_off_and_be_asked)
+    monkeypatch.setattr(Processes, "start", start_or_note)
+    assert supervise(tmp_path / "run", duration_s=30.0, read_config=lambda: CONFIG) == SupervisorExit.INTERNAL_ERROR
+    assert answers == [BROKEN] * 3
+    assert started_late == []

@@ -117,6 +117,7 @@ from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
 __all__ = [
+    "BROKEN",
     "CRASH_WAIT_S",
     "FIRST_WORDS_S",
     "GROWTH_S",
@@ -163,6 +164,9 @@ _LISTEN_S = 0.001
 
 RELOAD_STEPS_MAX = 4
 """A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
+
+BROKEN = "an internal error has ended this run: every child is being killed"
+"""Why a request is refused after an internal error: nothing may be started any more."""
 
 CRASH_WAIT_S = 5.0
 """How long SIGKILLed children may take after a mistake of this program."""
@@ -255,6 +259,7 @@ class Runner:
         self._inputs: deque[Input] = deque()
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at = time.monotonic()
         self._strays_killed_total = 0
@@ -386,7 +391,9 @@ class Runner:
             self.request_stop(reason)
 
     def ask_restart(self, name: str) -> str:
-        """Begin to replace a child; the reason if that is refused."""
+        """Begin to replace a child; return the reason if that is refused."""
+        if self._broken:
+            return BROKEN
         try:
             effects = self._core.handle(RestartRequested(name), time.monotonic())
         except RequestRefused as refusal:
@@ -424,6 +431,8 @@ class Runner:
     # ---- another configuration
 
     def _refuse_reload(self) -> str:
+        if self._broken:
+            return BROKEN
         if self._read_config is None:
             return "this supervisor was started without a configuration file: there is nothing to read again"
         if self._reload is not None and self._reload.outcome is None:
@@ -457,6 +466,7 @@ class Runner:
         self._log.info("reload", added=changes.added, removed=changes.removed, restarted=changes.restarted)
         self._later("reload", limit_s, self._look_at_reload)
         self._drain(effects)
+        self._follow_changes()  # a configuration that changes nothing has no effects, and is in force at once
         return ""
 
     def _look_at_reload(self) -> None:
@@ -569,34 +579,64 @@ class Runner:
             self._drain()
 
     def _drain(self, effects: Sequence[Effect] = ()) -> None:
-        """Perform `effects`, then take all inputs. Those that effects bring about (`Spawned`) come last."""
+        """Perform `effects`, then take all inputs; those that effects bring about (`Spawned`) come last.
+
+        Whatever depends on the state of children follows only where there were effects: each change of a state is one,
+        and a heartbeat is none.
+        """
+        changed = not self._broken and self._take_all(effects)
+        if self._broken:
+            self._inputs.clear()
+        else:
+            self._rearm()
+            if changed:
+                self._follow_changes()
+        self._requests.look()
+
+    def _take_all(self, effects: Sequence[Effect]) -> bool:
+        """Return whether there was any effect."""
+        changed = bool(effects)
         self._draining = True
         try:
             self._perform_all(effects)
             while self._inputs and not self._broken:
-                self._perform_all(self._core.handle(self._inputs.popleft(), time.monotonic()))
+                effects = self._core.handle(self._inputs.popleft(), time.monotonic())
+                changed = changed or bool(effects)
+                self._perform_all(effects)
                 self._turns += 1
         except Exception as error:
             self._break_off(error)
         finally:
             self._draining = False
+        return changed
+
+    def _follow_changes(self) -> None:
         if self._broken:
-            self._inputs.clear()
-        else:
-            self._forget_the_gone()
-            self._rearm()
-            self._tell_systemd()
-            self._look_at_reload()
-            self._give_backfills()
-        self._requests.look()
+            return
+        self._forget_the_gone()
+        self._tell_systemd()
+        self._look_at_reload()
+        self._give_backfills()
 
     def _rearm(self) -> None:
+        """Have `_tick` called at the core's next deadline.
+
+        A timer that fires before it stays: most deadlines move later with every heartbeat, and cancelling and setting a
+        timer for each message costs more than finding, once in a while, that nothing is due yet.
+        """
+        deadline = self._core.next_deadline()
         if self._timer is not None:
+            if deadline is not None and self._timer_at <= deadline:
+                return
             self._timer.cancel()
             self._timer = None
-        deadline = self._core.next_deadline()
         if deadline is not None:
-            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._tick)
+            self._timer_at = deadline
+            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._tick()
 
     def _tick(self) -> None:
         self._link.drain()  # heartbeats that wait already count, however late this timer is
