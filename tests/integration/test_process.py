@@ -232,6 +232,33 @@ async def test_sweep_leaves_supervised_children_their_status(processes: Processe
     assert status == ExitStatus(None, signal.SIGKILL)
 
 
+def sleeper() -> int:
+    """A process that does nothing for a minute, in a session of its own."""
+    return os.posix_spawn("/bin/sleep", ["sleep", "60"], {}, setsid=True)
+
+
+async def test_many_deaths_at_once_read_no_foreign_process_and_leave_the_loop_its_turns(
+    processes: Processes, exits: Exits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a bound on the clock: neither is all of /proc read, nor are all deaths handled in one turn."""
+    monkeypatch.setattr("foxtrot_supervisor.runtime.processes.processes.TURN_S", 0.0)
+    looked: list[object] = []
+    monkeypatch.setattr(procfs, "processes", lambda: looked.append("all of /proc") or iter(()))
+    children = [processes.adopt(f"s{number}", 1, sleeper()) for number in range(30)]
+    for child in children:
+        os.kill(child.pid, signal.SIGKILL)
+    for child in children:
+        wait_until(lambda pid=child.pid: (facts := procfs.read_facts(pid)) and facts.zombie, what="its death")
+    turns = 0
+    while processes.living():
+        await asyncio.sleep(0)
+        turns += 1
+        assert turns < 100_000
+    assert len(exits.seen) == len(children) <= turns
+    assert looked == []
+    assert processes.childless()
+
+
 async def test_descriptors_stay_as_they_were_over_many_deaths(processes: Processes, exits: Exits) -> None:
     processes.start("warm-up", 0, target("raw_exit"), b"0")
     await exits.first()

@@ -562,7 +562,7 @@ class Runner:
         """A killed stray's own children become ours only then: look until there are none."""
         deadline = time.monotonic() + STRAYS_S
         self._sweep()
-        while self._processes.strays_left() and time.monotonic() < deadline:
+        while (self._processes.busy or self._processes.strays_left()) and time.monotonic() < deadline:
             await asyncio.sleep(_STRAYS_POLL_S)
             self._sweep()
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 __all__ = [
     "ProcessFacts",
     "catches",
+    "child_pids",
     "children_of",
     "command_line",
     "environ_holds",
@@ -24,6 +25,7 @@ __all__ = [
     "processes",
     "read_facts",
     "rss_bytes",
+    "with_descendants",
 ]
 
 
@@ -75,26 +77,47 @@ def processes() -> Iterator[ProcessFacts]:
                 yield facts
 
 
-def children_of(parent: int) -> list[ProcessFacts]:
-    """Children of `parent`, dead and not yet reaped ones included.
+def children_of(parent: int, *, but: Container[int] = ()) -> list[ProcessFacts]:
+    """Children of `parent`, dead and not yet reaped ones included, without those whose process id is in `but`.
 
-    Taken from the kernel's own list where it keeps one (a few microseconds), else by looking at every
-    process. Children that come or go meanwhile may be missed: look again.
+    Taken from the kernel's own list where it keeps one (a few microseconds, and some for each child that is returned),
+    else by looking at every process. Children that come or go meanwhile may be missed: look again.
     """
     try:
-        pids = _listed_children(parent)
+        pids = child_pids(parent)
     except OSError:
-        return [facts for facts in processes() if facts.parent == parent]
-    found = (read_facts(pid) for pid in pids)
+        return [facts for facts in processes() if facts.parent == parent and facts.pid not in but]
+    found = (read_facts(pid) for pid in pids if pid not in but)
     return [facts for facts in found if facts is not None and facts.parent == parent]
 
 
-def _listed_children(parent: int) -> list[int]:
+def child_pids(parent: int) -> list[int]:
+    """Process ids of the children of `parent`; `FileNotFoundError` where the kernel keeps no list, or it is gone."""
     pids: list[int] = []
     for task in os.listdir(f"/proc/{parent}/task"):
         with open(f"/proc/{parent}/task/{task}/children", "rb") as children:
             pids.extend(int(pid) for pid in children.read().split())
     return pids
+
+
+def with_descendants(pids: Sequence[int], parents: Sequence[int] = ()) -> Iterator[ProcessFacts]:
+    """The processes `pids`, and all descendants of them and of `parents`, one read at a time."""
+    waiting = list(pids)
+    yielded = set(pids)
+    unseen = list(parents)
+    while waiting or unseen:
+        if waiting:
+            pid = waiting.pop()
+            facts = read_facts(pid)
+            if facts is None:
+                continue
+            yield facts
+        else:
+            pid = unseen.pop()
+        with contextlib.suppress(OSError):
+            fresh = [child for child in child_pids(pid) if child not in yielded]
+            yielded.update(fresh)
+            waiting += fresh
 
 
 def environ_holds(pid: int, name: str, value: str) -> bool:

@@ -4,9 +4,10 @@ Which signal goes to whom and when is decided elsewhere; this shell holds the de
 
 - A child is known by its pidfd, taken while nobody can have reaped it; signals go through it, so that a
   recycled process id can never be hit.
-- Its death is seen in the event loop when the pidfd becomes readable, and told at once, so that its replacement
+- Its death is seen in the event loop when the pidfd becomes readable, and reported at once, so that its replacement
   is on its way first. Then, before it is reaped (while its process id still names it), whatever is left of its
-  session is killed: that takes a look at every process of the system.
+  session is killed (`sessions`): one look for all that died meanwhile. Deaths are handled for at most `TURN_S` in one
+  turn of the loop, however many there are.
 - The supervisor is a subreaper: what escaped from a child's session (setsid, double fork) becomes a child of
   ours when its parent ends, and is found by `sweep`, killed and reaped. Nothing is ever waited for by
   ``waitpid(-1)``: that would steal exit statuses.
@@ -23,11 +24,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import sys
 import threading
+import time
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,10 +40,12 @@ import multiprocess.resource_tracker
 from msgspec import Struct
 
 from foxtrot_supervisor.runtime.processes.guard import Guard
-from foxtrot_supervisor.runtime.processes.survivors import belongs_to_run, marked, opened, send
+from foxtrot_supervisor.runtime.processes.sessions import Sessions, signal_if
+from foxtrot_supervisor.runtime.processes.survivors import belongs_to_run, marked, send
 from foxtrot_supervisor.system import procfs
 
 __all__ = [
+    "TURN_S",
     "Child",
     "ExitStatus",
     "Processes",
@@ -48,8 +54,8 @@ __all__ = [
     "start_ticks_of_this_process",
 ]
 
-SESSION_PASSES_MAX = 5
-"""How often a session is looked through for members forked while it was being killed."""
+TURN_S = 0.01
+"""Seconds that deaths may take of one turn of the event loop; one death is handled at least."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
@@ -107,6 +113,12 @@ class Processes:
         self._children: dict[int, Child] = {}
         self._guard: Guard | None = None
         self._own_pid = os.getpid()
+        self._deaths: deque[tuple[Child, ExitStatus]] = deque()
+        """Deaths that have not been reported yet."""
+        self._dead: dict[int, Child] = {}
+        """Dead children, by process id, that are reaped once their session is clear."""
+        self._sessions = Sessions(self._own_pid, self._is_known)
+        self._scheduled: asyncio.Handle | None = None
         self._was_subreaper = _subreaper()
         _set_subreaper(True)
         # a shell's background job before `exec foxtrot-supervisor` leaves a child that is not ours
@@ -153,7 +165,7 @@ class Processes:
         return child
 
     def living(self) -> list[Child]:
-        """Supervised processes whose exit has not been seen."""
+        """Supervised processes that have not been reaped."""
         return list(self._children.values())
 
     # ---- signals
@@ -161,8 +173,8 @@ class Processes:
     def signal(self, child: Child, number: int, *, whole_session: bool = False) -> None:
         """Send a signal; to a process that has ended it does nothing.
 
-        SIGTERM is followed by SIGCONT, so that a stopped process can obey. `whole_session`: first the child,
-        then every other process of its session.
+        SIGTERM is followed by SIGCONT, so that a stopped process can obey. `whole_session`, for SIGKILL: first the
+        child, then, from the next turn of the loop on, every other process of its session.
         """
         if self._children.get(child.pid) is not child:
             return
@@ -170,50 +182,57 @@ class Processes:
         if number == signal.SIGTERM:
             send(child.pidfd, signal.SIGCONT)
         if whole_session:
-            self._signal_session(child, number)
-
-    def _signal_session(self, child: Child, number: int) -> int:
-        signalled: set[int] = set()
-        for _ in range(SESSION_PASSES_MAX):
-            # without a free descriptor nobody can be looked up; what is left over is a stray, found later
-            with contextlib.suppress(OSError):
-                if not self._signal_members(child, number, signalled):
-                    break
-        return len(signalled)
-
-    def _signal_members(self, child: Child, number: int, signalled: set[int]) -> bool:
-        """Signal members of the child's session that are not in `signalled`, adding them; False if there is none."""
-        found = [
-            facts.pid
-            for facts in procfs.processes()
-            # while the child is unreaped no other session can bear its number
-            if facts.session == child.pid
-            and facts.pid not in (child.pid, *signalled)
-            and not facts.zombie
-            and facts.pid != self._own_pid
-        ]
-        for pid in found:
-            _signal_if(pid, number, lambda facts: facts.session == child.pid)
-        signalled.update(found)
-        return bool(found)
+            assert number == signal.SIGKILL
+            self._sessions.end(child.pid, leader_lives=child.pid not in self._dead)
+            self._work_soon()
 
     # ---- deaths
 
     def _ended(self, child: Child) -> None:
         status = _status(child.pidfd)
         if status is None:
-            return  # not yet to be told; the descriptor stays readable
+            return  # not to be read yet; the descriptor stays readable
+        self._loop.remove_reader(child.pidfd)
+        self._deaths.append((child, status))
+        self._work_soon()
+
+    def _work_soon(self) -> None:
+        if self._scheduled is None:
+            self._scheduled = self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        """Report deaths, then end sessions and reap: a bounded piece of it, the rest in further turns of the loop."""
+        self._scheduled = None
+        until = time.monotonic() + TURN_S
         try:
-            self._on_exit(child, status)
+            while self._deaths:
+                child, status = self._deaths.popleft()
+                self._dead[child.pid] = child
+                self._sessions.end(child.pid, leader_lives=False)
+                self._on_exit(child, status)
+                if time.monotonic() >= until:
+                    break
+            if not self._deaths:
+                self._end_sessions(until)
         finally:
-            self._signal_session(child, signal.SIGKILL)
-            _reap(os.P_PIDFD, child.pidfd)
-            self._forget(child)
+            if self._deaths or self._sessions.busy:
+                self._work_soon()
+
+    def _end_sessions(self, until: float) -> None:
+        for leader in self._sessions.step(until):
+            child = self._dead.pop(leader, None)
+            if child is not None:
+                _reap(os.P_PIDFD, child.pidfd)
+                self._forget(child)
 
     def _forget(self, child: Child) -> None:
-        self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
         del self._children[child.pid]
+
+    @property
+    def busy(self) -> bool:
+        """Whether a death has not been handled to its end yet."""
+        return bool(self._deaths) or self._sessions.busy
 
     # ---- what escaped
 
@@ -230,11 +249,13 @@ class Processes:
 
     def _sweep_into(self, strays: list[Stray]) -> None:
         for facts in self._strays():
+            if facts.session in self._sessions and not facts.zombie:
+                continue  # it goes with its session
             command = procfs.command_line(facts.pid)
             if facts.zombie:
                 _reap(os.P_PID, facts.pid)
             elif self._ours(facts):
-                _signal_if(facts.pid, signal.SIGKILL, _same_as(facts))
+                signal_if(facts.pid, signal.SIGKILL, _same_as(facts))
                 _reap(os.P_PID, facts.pid)
             else:
                 continue
@@ -261,10 +282,12 @@ class Processes:
         return [facts.pid for facts in self._strays() if facts.zombie or self._ours(facts)]
 
     def _strays(self) -> Iterator[procfs.ProcessFacts]:
-        for facts in procfs.children_of(self._own_pid):
-            known = facts.pid in self._children or self._is_guard(facts.pid)
-            if not known and _identity(facts) not in self._foreign:
+        for facts in procfs.children_of(self._own_pid, but=self._children):
+            if not self._is_guard(facts.pid) and _identity(facts) not in self._foreign:
                 yield facts
+
+    def _is_known(self, pid: int) -> bool:
+        return pid in self._children or self._is_guard(pid)
 
     def _is_guard(self, pid: int) -> bool:
         return self._guard is not None and self._guard.pid == pid
@@ -278,7 +301,11 @@ class Processes:
     def close(self) -> None:
         """Stop watching. Children still alive (LOST ones) are left as they are; their descriptors are closed."""
         self.end_guard()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        self._end_sessions(math.inf)
         for child in self.living():
+            self._loop.remove_reader(child.pidfd)
             self._forget(child)
         _set_subreaper(self._was_subreaper)
 
@@ -364,15 +391,6 @@ def _identity(facts: procfs.ProcessFacts) -> tuple[int, int]:
 
 def _same_as(then: procfs.ProcessFacts) -> Callable[[procfs.ProcessFacts], bool]:
     return lambda now: _identity(now) == _identity(then)
-
-
-def _signal_if(pid: int, number: int, still: Callable[[procfs.ProcessFacts], bool]) -> None:
-    """Signal `pid` if it, held by a descriptor, still is what was looked for: it may have been recycled."""
-    with opened(pid) as pidfd:
-        facts = procfs.read_facts(pid)
-        if pidfd is not None and facts is not None and still(facts):
-            with contextlib.suppress(PermissionError):  # a set-uid program in the session: not ours to end
-                send(pidfd, number)
 
 
 def _status(pidfd: int) -> ExitStatus | None:
