@@ -21,7 +21,7 @@ class SupervisorExit(enum.IntEnum):
     START_FAILED = 3
     """Also: no run was found by a command that needs one."""
     KILL_NEEDED = 4
-    """Everything ended, but a SIGKILL was needed."""
+    """Everything ended, but a SIGKILL was needed, or events that workers had committed were given to no handler."""
     ESSENTIAL_FATAL = 5
     LEFTOVER = 6
     """The audit found something left behind."""

@@ -106,6 +106,8 @@ class Word(enum.IntEnum):
     """Worker: two marks of a line each, `CommitMark`; the one whose head is `HEAD` is valid."""
     DROPPED = 152
     """Worker: events it dropped (and announced), since the ring was full for too long or an event too large."""
+    UNANNOUNCED = 153
+    """Worker: of the events it dropped, those whose gap is not committed yet."""
     TAIL = 192
     """Engine: bytes that were applied; the room before it may be written again."""
     APPLYING = 200
@@ -173,6 +175,8 @@ class RingFigures(Struct, frozen=True, kw_only=True):
     redelivered_events: int
     dropped_events: int
     deduplicated_events: int = 0
+    unannounced_events: int = 0
+    """Of the dropped ones, those that no committed gap announces."""
 
 
 # ---- names and identity
@@ -303,6 +307,7 @@ def figures(header: bytes) -> RingFigures | None:
         redelivered_events=applied.redelivered,
         dropped_events=words[Word.DROPPED],
         deduplicated_events=applied.deduplicated,
+        unannounced_events=words[Word.UNANNOUNCED],
     )
 
 

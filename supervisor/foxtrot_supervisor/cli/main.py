@@ -65,6 +65,7 @@ from foxtrot_supervisor.config.example import EXAMPLE
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.reload import describe
+from foxtrot_supervisor.report.unhandled_events import describe_unhandled
 from foxtrot_supervisor.runtime import run_dir
 
 __all__ = ["cli", "main"]
@@ -319,7 +320,10 @@ def _stop_lines(data: dict[str, Any]) -> Iterator[str]:
     for child in data.get("children", ()):
         how = _RUNGS.get(child.get("rung"), "had ended before")
         yield f"{child['name']}: {how}" + (f" ({child['cause']})" if child.get("state") == "FATAL" else "")
-    leftovers = {name: left for name, left in (data.get("audit") or {}).items() if isinstance(left, list) and left}
+    audit = data.get("audit") or {}
+    if audit.get("unhandled"):
+        yield f"not handled: {describe_unhandled(audit['unhandled'])}"
+    leftovers = {name: left for name, left in audit.items() if isinstance(left, list) and left and name != "unhandled"}
     yield "left behind: " + (", ".join(f"{name} {left}" for name, left in leftovers.items()) or "nothing")
     yield f"stopped, exit code {data.get('exit_code', 0)}"
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 
-__all__ = ["GRACEFUL_REQUESTS_MAX", "Shutdown", "exit_code"]
+__all__ = ["GRACEFUL_REQUESTS_MAX", "Shutdown", "exit_code", "exit_code_after_audit"]
 
 GRACEFUL_REQUESTS_MAX: Final = 1
 """Stop requests that leave each child its stop ladder; the next one means SIGKILL."""
@@ -93,3 +93,16 @@ def exit_code(*, lost: bool, start_failed: bool, essential_fatal: bool, kill_nee
     if kill_needed:
         return SupervisorExit.KILL_NEEDED
     return SupervisorExit.CLEAN
+
+
+def exit_code_after_audit(code: int, *, leftover: bool, unhandled: bool) -> SupervisorExit:
+    """Return the exit code of a run that ended with `code`, given what the audit found.
+
+    `leftover`: something was left behind; `unhandled`: events stand in rings that no handler was given. Neither hides a
+    worse code.
+    """
+    if leftover and code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED):
+        return SupervisorExit.LEFTOVER
+    if unhandled and code == SupervisorExit.CLEAN:
+        return SupervisorExit.KILL_NEEDED
+    return SupervisorExit(code)

@@ -22,9 +22,10 @@ from typing import NoReturn
 
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
+from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.config.check import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.embedding.wire import (
     ORDER_NAME,
     Alive,
@@ -116,10 +117,9 @@ def _supervise(run_dir: RunDir, order: StartOrder, pidfd: int) -> tuple[int, dic
     with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
         code = loop_runner.run(supervise(runner))
     last = audit(baseline, children=(), files=())
-    if not last.clean and code == SupervisorExit.CLEAN:
-        code = SupervisorExit.LEFTOVER
+    code = exit_code_after_audit(code, leftover=last.leftover, unhandled=False)
     outcome = dict(runner.outcome() or {})
-    if not last.clean:
+    if last.leftover:
         outcome["left_behind"] = last.as_dict()
     return code, outcome, runner.application_gone
 

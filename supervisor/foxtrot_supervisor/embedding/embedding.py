@@ -46,9 +46,10 @@ from foxtrot_supervisor.embedding.errors import SupervisorFailed
 from foxtrot_supervisor.embedding.wire import Alive, Call, Ended, News, Serving
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine, QueueFull
 from foxtrot_supervisor.engine.host import DispatchEnded, EngineHost
+from foxtrot_supervisor.report.unhandled_events import UnhandledRing
 from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
-from foxtrot_supervisor.runtime.recovery import tell_what_is_left_in_rings
+from foxtrot_supervisor.runtime.recovery import log_unhandled_events
 from foxtrot_supervisor.runtime.run_dir import RunDir
 
 __all__ = [
@@ -170,6 +171,8 @@ class Embedding:
         self.cause = ""
         """Why it is in this phase."""
         self.restarts_total = 0
+        self._unhandled: list[UnhandledRing] = []
+        """What the application's handlers were not given, at the end."""
         self.report: EndReport | None = None
         """How it ended; None until then."""
         self._wish: Literal["run", "stop", "again"] = "run"
@@ -512,6 +515,7 @@ class Embedding:
             exit_code=told.exit_code if told is not None else None,
             cause=cause,
             left=left,
+            unhandled=self._unhandled,
             restarts_total=self.restarts_total,
         )
         self._to("stopped", cause)
@@ -623,7 +627,8 @@ class Embedding:
         host.withdraw()
         if self._own_engine:
             self._engine.clear_handlers()
-        tell_what_is_left_in_rings(self._run_dir.path, "at the end, in a handler that does not return", self._log)
+        ended_as = "at the end, by the application's handlers"
+        self._unhandled = log_unhandled_events(self._run_dir.path, ended_as, self._log)
         self._run_dir.release()
         return left
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, to_builtins
 
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.core.shutdown import exit_code_after_audit
+from foxtrot_supervisor.report.unhandled_events import UnhandledRing
 
 __all__ = ["EndReport", "report_of"]
 
@@ -27,6 +29,8 @@ class EndReport(Struct, frozen=True, kw_only=True):
     """What the supervisor found left behind at its end; {} if it did not get so far."""
     left: list[str] = []
     """What is left in the application itself."""
+    unhandled: list[dict[str, Any]] = []
+    """Rings with events that no handler was given: ``worker``, ``incarnation``, ``events`` (None: unknown)."""
     restarts_total: int = 0
     """How often the supervisor had to be started again."""
     finished: bool = True
@@ -34,7 +38,7 @@ class EndReport(Struct, frozen=True, kw_only=True):
 
     @property
     def clean(self) -> bool:
-        """Everything ended when asked, and nothing is left."""
+        """Everything ended when asked, nothing is left, and every event was handled."""
         return self.finished and self.exit_code == SupervisorExit.CLEAN and not self.left
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,20 +48,31 @@ class EndReport(Struct, frozen=True, kw_only=True):
 
 
 def report_of(
-    outcome: Mapping[str, Any] | None, *, exit_code: int | None, cause: str, left: list[str], restarts_total: int
+    outcome: Mapping[str, Any] | None,
+    *,
+    exit_code: int | None,
+    cause: str,
+    left: list[str],
+    restarts_total: int,
+    unhandled: Sequence[UnhandledRing] = (),
 ) -> EndReport:
-    """From what the supervisor told at its end; `outcome` and `exit_code` None: it told nothing."""
+    """Make the report from the supervisor's own outcome and what the application found in itself.
+
+    `outcome` and `exit_code` are None if the supervisor reported nothing. `unhandled`: what the application, as the
+    engine, has not taken from the rings.
+    """
     told = outcome or {}
     children = list(told.get("children", ()))
     code = SupervisorExit.INTERNAL_ERROR if exit_code is None else exit_code
-    if left and code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED):
-        code = SupervisorExit.LEFTOVER
+    audit = dict(told.get("audit", {}))
+    rings = [*audit.get("unhandled", ()), *(ring.as_dict() for ring in unhandled)]
     return EndReport(
-        exit_code=int(code),
+        exit_code=int(exit_code_after_audit(code, leftover=bool(left), unhandled=bool(rings))),
         cause=cause,
         rungs={child["name"]: child["rung"] for child in children},
         children=children,
-        audit=dict(told.get("audit", {})),
+        audit=audit,
         left=left,
+        unhandled=rings,
         restarts_total=restarts_total,
     )

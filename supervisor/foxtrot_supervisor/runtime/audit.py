@@ -13,6 +13,7 @@ from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from foxtrot_protocol.standard_streams import WRITER_NAME
 from foxtrot_supervisor.system.procfs import open_descriptors
@@ -44,11 +45,18 @@ class Audit(Struct, frozen=True):
     """Files of this run in its directory."""
     garbage: int = 0
     """Objects that the garbage collector could not free."""
+    unhandled: list[dict[str, Any]] = []
+    """Rings with events that no handler was given: ``worker``, ``incarnation``, ``events`` (None: unknown)."""
 
     @property
     def clean(self) -> bool:
-        """Nothing was left behind."""
+        """Nothing was left behind, and every event was handled."""
         return self == Audit()
+
+    @property
+    def leftover(self) -> bool:
+        """A process, thread, task, descriptor, file or object was left behind."""
+        return replace(self, unhandled=[]) != Audit()
 
     def as_dict(self) -> dict[str, Any]:
         """One JSON object, ``clean`` first."""
@@ -60,6 +68,7 @@ class Audit(Struct, frozen=True):
             "descriptors": self.descriptors,
             "files": self.files,
             "garbage": self.garbage,
+            "unhandled": self.unhandled,
         }
 
 
@@ -76,8 +85,12 @@ def audit(
     files: Collection[str],
     descriptors_allowed: Collection[int] = (),
     tasks_allowed: Collection[asyncio.Task[Any]] = (),
+    unhandled: Collection[dict[str, Any]] = (),
 ) -> Audit:
-    """Look again. The allowed ones are those that carry the audit's result to an operator."""
+    """Look again. The allowed ones are those that carry the audit's result to an operator.
+
+    `children`, `files` and `unhandled` are the caller's findings.
+    """
     gc.collect()
     return Audit(
         children=sorted(children),
@@ -86,6 +99,7 @@ def audit(
         descriptors=_new_descriptors(baseline, descriptors_allowed),
         files=sorted(files),
         garbage=len(gc.garbage),
+        unhandled=list(unhandled),
     )
 
 

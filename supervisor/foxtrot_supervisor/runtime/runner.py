@@ -88,7 +88,7 @@ from foxtrot_supervisor.core.inputs import (
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
-from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX
+from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX, exit_code_after_audit
 from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
@@ -106,7 +106,7 @@ from foxtrot_supervisor.runtime.processes.processes import (
     start_ticks_of_this_process,
 )
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
-from foxtrot_supervisor.runtime.recovery import recover, tell_what_is_left_in_rings
+from foxtrot_supervisor.runtime.recovery import log_unhandled_events, recover
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.runtime.service_state import ServiceState
 from foxtrot_supervisor.runtime.signals import STOP_SIGNALS, SignalInputs
@@ -513,8 +513,9 @@ class Runner:
             self._nursery.close()
         context.term()
         self._cancel_timers()
-        if not self._application_lives:
-            tell_what_is_left_in_rings(self._run_dir.path, "at the end, by no engine", self._log)
+        # an application that lives is the engine and reads its rings itself
+        ended_as = "at the end, by no engine"
+        unhandled = [] if self._application_lives else log_unhandled_events(self._run_dir.path, ended_as, self._log)
         for name in self._own_files():
             self._run_dir.remove(name)
         self.audit = audit(
@@ -523,9 +524,9 @@ class Runner:
             files=self._own_files(),
             descriptors_allowed=self._server.descriptors | {child.pidfd for child in self._processes.living()},
             tasks_allowed=self._server.tasks,
+            unhandled=[ring.as_dict() for ring in unhandled],
         )
-        if not self.audit.clean and code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED):
-            code = SupervisorExit.LEFTOVER
+        code = exit_code_after_audit(code, leftover=self.audit.leftover, unhandled=bool(unhandled))
         self._outcome = self._describe_end(code, self.audit)
         rungs = {record.name: record.rung for record in self._core.records.values()}
         self._log.info("stopped", exit_code=int(code), rungs=rungs, audit=self.audit.as_dict())
@@ -1178,11 +1179,10 @@ def run_supervisor(
             signal.signal(number, handler)
     standard_streams.flush(LAST_LINES_S)
     last = audit(baseline, children=(), files=())
-    if not last.clean:
+    if last.leftover:
         logs.log.error("left_behind", **last.as_dict())
-        code = SupervisorExit.LEFTOVER if code == SupervisorExit.CLEAN else code
         standard_streams.flush(LAST_LINES_S)
-    return int(code)
+    return int(exit_code_after_audit(code, leftover=last.leftover, unhandled=False))
 
 
 async def supervise(runner: Runner) -> int:

@@ -9,29 +9,71 @@ from foxtrot_protocol import ring_layout
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RingFigures
 
-__all__ = ["read_figures"]
+__all__ = ["read_figures", "scan_rings"]
 
 _MARK_READS_MAX = 100
 """Attempts to read a mark that its writer is replacing."""
 
+_UNFINISHED = RingFigures(
+    worker="",
+    incarnation=0,
+    capacity_bytes=0,
+    used_bytes=0,
+    committed_events=0,
+    applied_events=0,
+    lost_events=0,
+    redelivered_events=0,
+    dropped_events=0,
+)
+
 
 def read_figures(run_dir: str) -> list[RingFigures]:
-    """Read the figures of every ring in `run_dir`, sorted by worker and incarnation.
+    """Return the figures of every readable ring in the directory, by worker and incarnation."""
+    return scan_rings(run_dir)[0]
 
-    Rings that cannot be read, are damaged, or change at every attempt are left out.
+
+def scan_rings(run_dir: str) -> tuple[list[RingFigures], list[tuple[str, int]]]:
+    """Return the figures of every readable ring, and worker and incarnation of those that are damaged.
+
+    A ring that its worker has not finished making holds nothing and is in neither list. The marks of a living ring may
+    be replaced during the reading, so that ring may show up as damaged: only at the end of a run is that a finding.
     """
-    found = []
-    for name in os.listdir(run_dir):
-        if ring_layout.parse_ring_name(name) is None:
+    found: list[RingFigures] = []
+    damaged: list[tuple[str, int]] = []
+    for name in _names(run_dir):
+        parsed = ring_layout.parse_ring_name(name)
+        if parsed is None:
             continue
-        with contextlib.suppress(OSError, MalformedMessage):
-            fd = os.open(os.path.join(run_dir, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                for _ in range(_MARK_READS_MAX):
-                    shown = ring_layout.figures(os.pread(fd, HEADER_BYTES, 0))
-                    if shown is not None:
-                        found.append(shown)
-                        break
-            finally:
-                os.close(fd)
-    return sorted(found, key=lambda shown: (shown.worker, shown.incarnation))
+        try:
+            figures = _figures_of(os.path.join(run_dir, name))
+        except FileNotFoundError:
+            continue  # drained and removed meanwhile
+        except (OSError, MalformedMessage):
+            figures = None
+        if figures is None:
+            damaged.append(parsed)
+        elif figures is not _UNFINISHED:
+            found.append(figures)
+    return sorted(found, key=lambda shown: (shown.worker, shown.incarnation)), sorted(damaged)
+
+
+def _names(run_dir: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return os.listdir(run_dir)
+    return []
+
+
+def _figures_of(path: str) -> RingFigures | None:
+    """The figures of one ring; `_UNFINISHED` before its first commit is possible, None if its marks do not fit."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for _ in range(_MARK_READS_MAX):
+            header = os.pread(fd, HEADER_BYTES, 0)
+            if not header or ring_layout.read_identity(header) is None:
+                return _UNFINISHED
+            shown = ring_layout.figures(header)
+            if shown is not None:
+                return shown
+    finally:
+        os.close(fd)
+    return None

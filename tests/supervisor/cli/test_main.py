@@ -308,6 +308,14 @@ def test_stop_says_which_rung_was_needed(run: Run, supervise: Any) -> None:
     ]
 
 
+def test_stop_says_what_was_not_handled(run: Run, supervise: Any) -> None:
+    ring = {"worker": "sim.a", "incarnation": 1, "events": 421}
+    supervise({"data": {"exit_code": 4, "children": [], "audit": {"clean": False, "unhandled": [ring]}}})
+    assert run("stop") == 4
+    expected = ["not handled: 421 events of sim.a#1", "left behind: nothing", "stopped, exit code 4"]
+    assert run.out.splitlines() == expected
+
+
 def test_stop_as_json(run: Run, supervise: Any) -> None:
     supervise({"data": {"exit_code": 0}})
     assert run("stop", "--json") == 0

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX, Shutdown, exit_code
+from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX, Shutdown, exit_code, exit_code_after_audit
 
 TIERS = [["sim"], ["engine"], ["a", "b"]]
 
@@ -73,3 +73,12 @@ def test_the_exit_code_is_that_of_the_worst(flags: tuple[bool, bool, bool, bool]
     worst = [value for flag, value in zip(flags, (7, 3, 5, 4), strict=True) if flag] or [0]
     assert code == worst[0]
     assert isinstance(code, SupervisorExit)
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 4, 5, 7])
+def test_what_the_audit_found_hides_nothing_worse(code: int) -> None:
+    assert exit_code_after_audit(code, leftover=False, unhandled=False) == code
+    assert exit_code_after_audit(code, leftover=False, unhandled=True) == (4 if code == 0 else code)
+    for unhandled in (False, True):
+        leftover = exit_code_after_audit(code, leftover=True, unhandled=unhandled)
+        assert leftover == (6 if code in (0, 4) else code)

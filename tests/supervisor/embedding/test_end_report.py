@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from foxtrot_supervisor.embedding.end_report import EndReport, report_of
+from foxtrot_supervisor.report.unhandled_events import UnhandledRing
 
 OUTCOME: dict[str, Any] = {
     "exit_code": 0,
@@ -25,6 +26,14 @@ def test_what_is_left_in_the_application_counts() -> None:
     report = report_of(OUTCOME, exit_code=0, cause="", left=["a handler"], restarts_total=0)
     assert (report.exit_code, report.clean) == (6, False)
     assert report_of(OUTCOME, exit_code=5, cause="", left=["a handler"], restarts_total=0).exit_code == 5
+
+
+def test_events_that_nobody_handled_are_part_of_the_outcome() -> None:
+    ring = UnhandledRing(worker="sim.a", incarnation=1, events=421)
+    report = report_of(OUTCOME, exit_code=0, cause="", left=[], restarts_total=0, unhandled=[ring])
+    assert (report.exit_code, report.clean, report.unhandled) == (4, False, [ring.as_dict()])
+    worse = report_of(OUTCOME, exit_code=5, cause="", left=[], restarts_total=0, unhandled=[ring])
+    assert (worse.exit_code, worse.unhandled) == (5, [ring.as_dict()])
 
 
 def test_a_supervisor_that_told_nothing() -> None:

@@ -27,6 +27,7 @@ def test_nothing_left() -> None:
         "descriptors": [],
         "files": [],
         "garbage": 0,
+        "unhandled": [],
     }
 
 
@@ -34,6 +35,13 @@ def test_children_and_files_are_as_told() -> None:
     result = audit(take_baseline(), children=["7 worker"], files=["b", "a"])
     assert not result.clean
     assert (result.children, result.files) == (["7 worker"], ["a", "b"])
+
+
+def test_unhandled_events_are_no_leftover() -> None:
+    ring = {"worker": "w.a", "incarnation": 1, "events": 421}
+    result = audit(take_baseline(), children=(), files=(), unhandled=[ring])
+    assert (result.clean, result.leftover, result.as_dict()["unhandled"]) == (False, False, [ring])
+    assert audit(take_baseline(), children=(), files=["a"], unhandled=[ring]).leftover
 
 
 def test_descriptor() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, Word
-from foxtrot_supervisor.telemetry.ring_figures import read_figures
+from foxtrot_supervisor.telemetry.ring_figures import read_figures, scan_rings
 from foxtrot_workers.feed.ring_writer import RingWriter
 
 
@@ -21,22 +21,34 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ring-w.a-1"
 
 
-def test_what_is_no_ring_is_left_out(path: Path) -> None:
+def poke(path: Path, *words: int) -> None:
+    with path.open("r+b") as file:
+        for word in words:
+            file.seek(word * 8)
+            file.write(struct.pack("<Q", 1))
+
+
+def test_what_is_no_ring_is_damaged_and_named(path: Path) -> None:
     (path.parent / "lock").touch()
     (path.parent / "ring-x.a-1").write_bytes(b"rubbish")
     (path.parent / "ring-y.a-1").symlink_to("/dev/null")
-    assert [(each.worker, each.committed_events) for each in read_figures(str(path.parent))] == [("w.a", 6)]
+    shown, damaged = scan_rings(str(path.parent))
+    assert [(each.worker, each.committed_events) for each in shown] == [("w.a", 6)]
+    assert damaged == [("x.a", 1), ("y.a", 1)]
+    assert read_figures(str(path.parent)) == shown
+
+
+def test_a_directory_that_is_gone_has_no_rings(path: Path) -> None:
+    assert scan_rings(str(path.parent / "gone")) == ([], [])
 
 
 @pytest.mark.parametrize("made", [b"", b"\0" * HEADER_BYTES])
-def test_an_unfinished_ring_is_left_out(tmp_path: Path, made: bytes) -> None:
+def test_an_unfinished_ring_holds_nothing(tmp_path: Path, made: bytes) -> None:
     (tmp_path / "ring-w.a-1").write_bytes(made)
-    assert read_figures(str(tmp_path)) == []
+    assert scan_rings(str(tmp_path)) == ([], [])
 
 
-def test_a_ring_with_damaged_marks_is_left_out(path: Path) -> None:
-    with path.open("r+b") as file:
-        for word in (Word.COMMIT_MARK, Word.COMMIT_MARK + 8):
-            file.seek(word * 8)
-            file.write(struct.pack("<Q", 1))
-    assert read_figures(str(path.parent)) == []
+@pytest.mark.parametrize("words", [(Word.COMMIT_MARK, Word.COMMIT_MARK + 8), (Word.APPLIED,)])
+def test_a_ring_whose_marks_do_not_fit_is_damaged_not_empty(path: Path, words: tuple[int, ...]) -> None:
+    poke(path, *words)
+    assert scan_rings(str(path.parent)) == ([], [("w.a", 1)])

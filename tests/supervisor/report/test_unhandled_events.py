@@ -1,0 +1,46 @@
+"""What stands unhandled in rings at the end."""
+
+from __future__ import annotations
+
+import msgspec
+
+from foxtrot_protocol.ring_layout import RingFigures
+from foxtrot_supervisor.report.unhandled_events import UnhandledRing, describe_unhandled, unhandled_in
+
+DRAINED = RingFigures(
+    worker="w.a",
+    incarnation=1,
+    capacity_bytes=4096,
+    used_bytes=0,
+    committed_events=10,
+    applied_events=7,
+    lost_events=1,
+    redelivered_events=3,
+    dropped_events=5,
+    deduplicated_events=2,
+)
+
+
+def test_applied_copies_and_announced_events_are_handled() -> None:
+    assert unhandled_in([DRAINED], []) == []
+    assert describe_unhandled([]) == ""
+
+
+def test_each_ring_with_unhandled_events_is_named() -> None:
+    more = msgspec.structs.replace(DRAINED, incarnation=3, committed_events=431)
+    dropped = msgspec.structs.replace(DRAINED, worker="v.a", unannounced_events=4)
+    rings = unhandled_in([more, DRAINED, dropped], [("w.a", 2)])
+    assert rings == [
+        UnhandledRing(worker="v.a", incarnation=1, events=4),
+        UnhandledRing(worker="w.a", incarnation=2, events=None),
+        UnhandledRing(worker="w.a", incarnation=3, events=421),
+    ]
+    told = [ring.as_dict() for ring in rings]
+    assert told[2] == {"worker": "w.a", "incarnation": 3, "events": 421}
+    expected = "4 events of v.a#1, an unknown number of events of w.a#2, 421 events of w.a#3"
+    assert describe_unhandled(told) == expected
+
+
+def test_an_account_that_claims_too_much_hides_no_other() -> None:
+    too_much = msgspec.structs.replace(DRAINED, applied_events=100, unannounced_events=2)
+    assert unhandled_in([too_much], []) == [UnhandledRing(worker="w.a", incarnation=1, events=2)]
