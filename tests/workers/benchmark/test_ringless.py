@@ -10,7 +10,7 @@ def test_it_takes_everything_and_keeps_nothing() -> None:
     ring = NoRing("nowhere", "w.a", 1, 4096, connection="w", side="a")
     assert all(ring.append(sequence, 3, b"x" * 100_000) for sequence in range(1, 100))
     assert (ring.committed_events, ring.used_bytes) == (297, 0)
-    ring.tell_dropped(5)
+    ring.tell_dropped(5, 2)
     ring.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookDelta, Gap, Quote, Ticker, Trade
 from foxtrot_workers.feed.backpressure import TOO_LARGE, Backpressure, DroppedEvents, Pressure
 
@@ -31,9 +33,7 @@ def test_a_hold_that_ends_in_time_drops_nothing() -> None:
 
 def test_a_hole_has_the_cause_of_its_first_event() -> None:
     dropped = DroppedEvents()
-    assert not dropped
     dropped.add([trade(1, 1)], TOO_LARGE)
-    assert dropped
     dropped.add([trade(2, 2)])
     (gap,) = dropped.take_gaps(3)
     assert isinstance(gap, Gap)
@@ -58,3 +58,40 @@ def test_events_without_identifiers_give_a_gap_without_bounds() -> None:
         [Ticker("SIM", "A", 0, 1, "1", None, None, None, None, None), Quote("SIM", "B", 0, 1, "1", "1", "2", "1", "")]
     )
     assert all(isinstance(gap, Gap) and gap.first_id is None for gap in dropped.take_gaps(2))
+
+
+def test_a_gap_that_finds_no_room_is_kept_and_grows_until_it_is_committed() -> None:
+    dropped = DroppedEvents()
+    dropped.add([trade(7, 10), trade(8, 20)], TOO_LARGE)
+    dropped.give_back(dropped.take_gaps(30))
+    assert dropped.pending == 2
+    dropped.add([trade(9, 40)])
+    (gap,) = dropped.take_gaps(50)
+    assert isinstance(gap, Gap)
+    assert (gap.stream, gap.first_id, gap.last_id) == (EVENT_MARKET_TRADE, "7", "9")
+    assert (gap.start_ns, gap.end_ns, gap.cause) == (10, 40, TOO_LARGE)
+    assert (dropped.total, dropped.pending) == (3, 3)
+    dropped.announced()
+    assert (dropped.total, dropped.pending, dropped.take_gaps(60)) == (3, 0, [])
+
+
+def test_a_dropped_gap_is_a_hole_of_the_stream_that_it_concerns() -> None:
+    dropped = DroppedEvents()
+    book = Gap("SIM", "BTCUSDT", 0, 20, EVENT_BOOK, "7", "9", 15, 20, "the book is broken")
+    dropped.add([BookDelta("SIM", "BTCUSDT", 0, 10, [], [], "5", "6", None), book])
+    dropped.add([Gap("SIM", "BTCUSDT", 0, 30, EVENT_BOOK, "7", "9", 15, 20, "", filled=True)])
+    (gap,) = dropped.take_gaps(99)
+    assert isinstance(gap, Gap)
+    assert (gap.stream, gap.first_id, gap.last_id, gap.start_ns, gap.end_ns) == (EVENT_BOOK, "5", "9", 10, 20)
+    assert not gap.filled
+    assert dropped.total == 3
+
+
+def test_a_gap_fits_into_the_smallest_ring_whatever_the_exchange_sent() -> None:
+    dropped = DroppedEvents()
+    long = "9" * 5000
+    dropped.add([Gap("SIM", "BTCUSDT", 0, 20, EVENT_BOOK, long, long, 15, 20, long)])
+    (gap,) = dropped.take_gaps(1)
+    assert isinstance(gap, Gap)
+    assert (gap.first_id, gap.last_id) == (None, None)
+    assert len(msgspec.msgpack.encode(gap)) < 1000

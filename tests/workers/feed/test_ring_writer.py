@@ -35,15 +35,24 @@ def test_a_ring_in_which_nothing_was_committed_is_taken_away(tmp_path: Path) -> 
         assert os.listdir(tmp_path) == (["ring-w.a-1"] if append else [])
 
 
+def test_a_ring_that_tells_only_of_dropped_events_stays(tmp_path: Path) -> None:
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    writer.tell_dropped(3, 3)
+    writer.close()
+    (shown,) = read_figures(str(tmp_path))
+    assert (shown.committed_events, shown.unannounced_events) == (0, 3)
+
+
 def test_what_is_appended_stays_when_the_writer_is_gone(tmp_path: Path) -> None:
     writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
     writer.append(1, 3, b"first")
     writer.append(2, 4, b"second")
-    writer.tell_dropped(5)
+    writer.tell_dropped(5, 2)
     assert (writer.committed_events, writer.used_bytes) == (7, 80)
     writer.close()
     (shown,) = read_figures(str(tmp_path))
     assert (shown.committed_events, shown.applied_events, shown.used_bytes, shown.dropped_events) == (7, 0, 80, 5)
+    assert shown.unannounced_events == 2
     reader = RingReader.open(str(tmp_path), "w.a", 1)
     assert reader is not None
     record = reader.next()

@@ -28,7 +28,7 @@ class NoRing:
         self.committed_events += events
         return True
 
-    def tell_dropped(self, total: int) -> None:
+    def tell_dropped(self, total: int, unannounced: int) -> None:
         """Nobody reads it."""
 
     def close(self) -> None:

@@ -14,6 +14,10 @@ __all__ = ["TOO_LARGE", "TOO_SLOW", "Backpressure", "DroppedEvents", "Pressure"]
 TOO_SLOW = "engine too slow: events were dropped"
 TOO_LARGE = "an event too large for the ring was dropped"
 
+ID_CHARACTERS_MAX = 200
+CAUSE_CHARACTERS_MAX = 400
+"""Of each text in a gap: it has to fit into the smallest ring. A longer identifier counts as unknown."""
+
 
 class Pressure(enum.Enum):
     """The three ways to treat a full ring."""
@@ -64,30 +68,36 @@ class _Hole:
 
 
 class DroppedEvents:
-    """Remembers what was dropped as one hole for each symbol and stream; bounded by the subscribed topics."""
+    """What was dropped, as one hole for each symbol and stream until its gap is committed.
+
+    The worker commits nothing between a drop and its gap, so that all that falls into a hole is contiguous: coalescing
+    is exact. Bounded by the streams of the subscribed topics.
+    """
 
     def __init__(self) -> None:
         self._holes: dict[tuple[str, str], _Hole] = {}
         self.total = 0
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to announce."""
-        return bool(self._holes)
+        """Events dropped, ever."""
+        self.pending = 0
+        """Events dropped whose gap is not committed."""
 
     def add(self, events: list[MarketEvent[str]], cause: str = TOO_SLOW) -> None:
-        """These events will never be sent; `cause` of the first names the hole."""
+        """Record events that will never be sent; the first `cause` of a hole names it.
+
+        A dropped `Gap` is part of the hole of the stream that it concerns.
+        """
         self.total += len(events)
+        self.pending += len(events)
         for event in events:
-            stream = EVENT_TYPES[type(event)]
-            first_id, last_id = _identifiers(event)
-            hole = self._holes.get((event.symbol, stream))
-            if hole is None:
-                hole = self._holes[event.symbol, stream] = _Hole(event.exchange, first_id, event.receive_ns, cause)
-            hole.last_id = last_id
-            hole.end_ns = event.receive_ns
+            if isinstance(event, Gap):
+                if not event.filled:  # what had filled it was dropped too, or needs no announcement
+                    self._add(event.exchange, event.symbol, event.stream, event.first_id, event.last_id, event)
+            else:
+                first_id, last_id = _identifiers(event)
+                self._add(event.exchange, event.symbol, EVENT_TYPES[type(event)], first_id, last_id, event, cause)
 
     def take_gaps(self, now_ns: int) -> list[MarketEvent[str]]:
-        """One `Gap` for each hole since the last call."""
+        """Return one `Gap` for each hole and forget them: the caller commits each, or gives it back."""
         gaps: list[MarketEvent[str]] = [
             Gap(
                 exchange=hole.exchange,
@@ -106,11 +116,44 @@ class DroppedEvents:
         self._holes.clear()
         return gaps
 
+    def give_back(self, gaps: list[MarketEvent[str]]) -> None:
+        """Keep the gaps that found no room for the next `take_gaps`."""
+        for gap in gaps:
+            assert isinstance(gap, Gap)
+            self._add(gap.exchange, gap.symbol, gap.stream, gap.first_id, gap.last_id, gap)
+
+    def announced(self) -> None:
+        """Every gap that was taken is committed, or waits for room in the ring."""
+        self.pending = 0
+
+    def _add(
+        self,
+        exchange: str,
+        symbol: str,
+        stream: str,
+        first_id: str | None,
+        last_id: str | None,
+        event: MarketEvent[str],
+        cause: str = "",
+    ) -> None:
+        start_ns = end_ns = event.receive_ns
+        if isinstance(event, Gap):
+            start_ns, end_ns, cause = event.start_ns, event.end_ns, event.cause[:CAUSE_CHARACTERS_MAX]
+        hole = self._holes.get((symbol, stream))
+        if hole is None:
+            hole = self._holes[symbol, stream] = _Hole(exchange, _short(first_id), start_ns, cause)
+        hole.last_id = _short(last_id)
+        hole.end_ns = end_ns
+
+
+def _short(identifier: str | None) -> str | None:
+    return identifier if identifier is None or len(identifier) <= ID_CHARACTERS_MAX else None
+
 
 def _identifiers(event: MarketEvent[str]) -> tuple[str | None, str | None]:
     if isinstance(event, Trade):
         return event.trade_id, event.trade_id
-    if isinstance(event, BookDelta | BookSnapshot | Gap):
+    if isinstance(event, BookDelta | BookSnapshot):
         return event.first_id, event.last_id
     if isinstance(event, Quote):
         return event.update_id or None, event.update_id or None

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import zmq
 
@@ -28,7 +28,7 @@ WAITING_BYTES_MAX = 4 * 1024 * 1024
 """What a paused socket had read already has room here (`connection.RECEIVE_BUFFER_BYTES`); more is refused."""
 
 DRAIN_POLL_S = 0.002
-"""How often it is looked whether the engine has taken everything."""
+"""Time between two looks whether the engine has handled everything."""
 
 
 class EventSender:
@@ -51,9 +51,13 @@ class EventSender:
         self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes, connection=connection, side=side, rules=rules)
         self._encoder = BatchEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
         self._sequence = 0
-        self._waiting: deque[tuple[int, int, bytes]] = deque()
+        self._waiting: deque[tuple[int, int, bytes, int]] = deque()
         self.waiting_bytes = 0
-        """What found no room in the ring yet."""
+        """Bytes of batches that found no room in the ring yet."""
+        self._unannounced_waiting = 0
+        """Events in those batches, and dropped events that gaps in those batches announce."""
+        self._dropped_total = 0
+        self._unannounced = 0
         self._socket = context.socket(zmq.PUSH)
         self._socket.setsockopt(zmq.SNDHWM, endpoints.DATA_SEND_HWM)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -71,11 +75,16 @@ class EventSender:
         """Events in the ring, ever."""
         return self._ring.committed_events
 
-    def commit(self, events: list[MarketEvent[str]]) -> list[MarketEvent[str]]:
+    @property
+    def unannounced(self) -> int:
+        """Events that are neither in the ring nor announced by a gap in it."""
+        return self._unannounced + self._unannounced_waiting
+
+    def commit(self, events: list[MarketEvent[str]], announces: int = 0) -> list[MarketEvent[str]]:
         """Give `events` the next sequence number, put them into the ring and send them.
 
-        Returns those that will never be sent: too large even alone, or no room even to wait. A batch that is
-        too large is cut in two.
+        `announces`: number of dropped events that the gaps in `events` announce. A batch that is too large is cut in
+        two. Returns the events that will never be sent: too large even alone, or no room even to wait.
         """
         if self.waiting_bytes >= WAITING_BYTES_MAX:
             return events
@@ -86,34 +95,48 @@ class EventSender:
             if len(events) == 1:
                 return events
             half = len(events) // 2
-            return self.commit(events[:half]) + self.commit(events[half:])
+            return self.commit(events[:half]) + self.commit(events[half:], announces)
         self._sequence = sequence
         if self._waiting or not self._ring.append(sequence, len(events), data):
-            self._waiting.append((sequence, len(events), data))
+            self._waiting.append((sequence, len(events), data, announces))
             self.waiting_bytes += len(data)
+            self._unannounced_waiting += len(events) + announces
+            self._tell_ring()
             return []
         self._send(data)
         return []
 
     def retry(self) -> None:
         """Put what waits into the ring, as far as there is room."""
+        if not self._waiting:
+            return
         while self._waiting:
-            sequence, count, data = self._waiting[0]
+            sequence, count, data, announces = self._waiting[0]
             if not self._ring.append(sequence, count, data):
-                return
+                break
             self._waiting.popleft()
             self.waiting_bytes -= len(data)
+            self._unannounced_waiting -= count + announces
             self._send(data)
+        self._tell_ring()
 
-    def tell_dropped(self, total: int) -> None:
-        """How many events were dropped, for whoever reads the ring's figures."""
-        self._ring.tell_dropped(total)
+    def tell_dropped(self, total: int, unannounced: int) -> None:
+        """Record the events dropped so far, and how many of these no gap announces yet, for readers of the ring."""
+        self._dropped_total, self._unannounced = total, unannounced
+        self._tell_ring()
 
-    async def drain(self, deadline: float) -> bool:
-        """Wait until the engine has done with everything; False if `deadline` (monotonic seconds) came first."""
+    def _tell_ring(self) -> None:
+        # were this process killed now, neither would ever come: the engine announces the number
+        self._ring.tell_dropped(self._dropped_total, self.unannounced)
+
+    async def drain(self, deadline: float, announce: Callable[[], bool]) -> bool:
+        """Wait until the engine has handled everything; False if `deadline` (monotonic seconds) came first.
+
+        `announce` commits the gaps of what was dropped, and returns whether none are left.
+        """
         while True:
             self.retry()
-            if not self._waiting and not self._ring.used_bytes:
+            if announce() and not self._waiting and not self._ring.used_bytes:
                 return True
             if time.monotonic() >= deadline:
                 return False

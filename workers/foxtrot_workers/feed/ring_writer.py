@@ -107,18 +107,20 @@ class RingWriter:
         words[_HEAD] = head  # one aligned store: now it is committed
         return True
 
-    def tell_dropped(self, total: int) -> None:
-        """How many events were dropped so far, for readers of the figures."""
+    def tell_dropped(self, total: int, unannounced: int) -> None:
+        """Record the events dropped so far, and those that are in no committed batch and in no committed gap."""
+        self._words[Word.UNANNOUNCED] = unannounced
         self._words[Word.DROPPED] = total
 
     def close(self) -> None:
-        """Unmap it; the file stays for the engine. A ring in which nothing was ever committed is taken away."""
+        """Unmap the ring; the file stays for the engine. A ring without a record or a loss to report is removed."""
         if self._closed:
             return
         self._closed = True
+        unused = self._head == 0 and not self._words[Word.UNANNOUNCED]
         self._words.release()
         self._whole.release()
         self._map.close()
-        if self._head == 0:
+        if unused:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)

@@ -45,16 +45,17 @@ from foxtrot_workers.adapter.adapter import (
 )
 from foxtrot_workers.child.log import Repetition
 from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
-from foxtrot_workers.feed.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
 from foxtrot_workers.feed.connection_life import Answer, Feed, FeedEffect, Leave, Online, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
+from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
 from foxtrot_workers.feed.symbol_check import SymbolCheck
 from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
 
-__all__ = ["BACKFILL_ROOM", "BACKFILL_WAIT_S", "BATCH_EVENTS_MAX", "DRAIN_S", "RETRY_S", "FeedWorker", "run"]
+__all__ = ["BACKFILL_ROOM", "BACKFILL_WAIT_S", "BATCH_EVENTS_MAX", "DRAIN_S", "FeedWorker", "run"]
 
 BATCH_EVENTS_MAX = 256
 """A batch is sent at this many events at the latest; else when nothing more is at hand."""
@@ -68,9 +69,6 @@ the supervisor needs no process."""
 
 REST_WAIT_S_MAX = 900.0
 """How long a REST request may wait for its share: as the snapshots of all the books of a large connection take."""
-
-RETRY_S = 0.005
-"""How often it is looked whether a full ring has room again."""
 
 BACKFILL_ROOM = 0.5
 """Part of the ring that has to be free for what was fetched: the live stream needs the room more."""
@@ -128,7 +126,7 @@ class FeedWorker:
         )
         self._topics = topics
         self._events: list[MarketEvent[str]] = []
-        self._sender = EventSender(
+        sender = EventSender(
             context.zmq_context,
             settings.data_endpoint,
             context.spec.run_dir,
@@ -139,8 +137,6 @@ class FeedWorker:
             side=settings.side,
             rules=adapter.identity_rules(settings.channels),
         )
-        self._pressure = Backpressure(settings.ring_bytes, settings.full_wait_s)
-        self._dropped = DroppedEvents()
         self._gate = BudgetGate(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
         rest_gate = AddressGate(
@@ -175,6 +171,15 @@ class FeedWorker:
         self._symbol_check = SymbolCheck(adapter, self._rest, context.log)
         self._asked_symbols: dict[int, list[str]] = {}
         """Symbols of operators' requests that the exchange has not answered yet."""
+        self._outflow = Outflow(
+            sender,
+            settings.ring_bytes,
+            settings.full_wait_s,
+            context.log,
+            pause=self._client.pause,
+            resume=self._client.resume,
+            later=self._loop.call_later,
+        )
         self._backfiller = Backfiller(adapter)
         self._backfill: deque[BackfillEffect] = deque()
         """What is to be done for the hole in hand, in order."""
@@ -191,7 +196,6 @@ class FeedWorker:
         self._opened = False
         self._rotation_told = False
         self._timer: asyncio.TimerHandle | None = None
-        self._pressure_timer: asyncio.TimerHandle | None = None
         self._end: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         self._stop_deadline: float | None = None
 
@@ -270,14 +274,7 @@ class FeedWorker:
     def _flush(self) -> None:
         events, self._events = self._events, []
         self._events_total += len(events)
-        if self._pressure.state is Pressure.DROPPING:
-            self._drop(events, TOO_SLOW)
-            return
-        left = self._sender.commit(events)
-        if left:
-            self._drop(left, TOO_SLOW if self._sender.waiting_bytes else TOO_LARGE)
-        if self._sender.waiting_bytes and self._pressure.state is Pressure.FLOWING:
-            self._judge_pressure()
+        self._outflow.send(events)
 
     # ---- everything else
 
@@ -407,42 +404,13 @@ class FeedWorker:
             # when exactly does not matter, the wall clock, which the frames' own times are of, may jump
             self._frames_looked_at, self._last_frame_at = self._frames_total, now
         last_frame_at = max(self._last_control_at, self._last_frame_at)
-        if self._pressure.state is Pressure.HOLDING:
+        if self._outflow.state is Pressure.HOLDING:
             last_frame_at = now  # silence of our own making
         self._perform(self._feed.tick(now, last_frame_at))
         self._take_backfill(self._backfiller.tick(now))
         if self._adapter.notices:
             self._take_notices()
         self._arm_timer()
-
-    def _drop(self, events: list[MarketEvent[str]], cause: str) -> None:
-        self._dropped.add(events, cause)
-        self._sender.tell_dropped(self._dropped.total)
-        if self._pressure.state is Pressure.FLOWING:
-            self._announce_dropped()
-
-    def _announce_dropped(self) -> None:
-        gaps = self._dropped.take_gaps(time.time_ns())
-        if gaps and self._sender.commit(gaps):
-            self._context.log.error("gaps_not_announced", count=len(gaps))
-
-    def _judge_pressure(self) -> None:
-        """The ring was full: look every `RETRY_S` until it is no more."""
-        sender = self._sender
-        before = self._pressure.state
-        sender.retry()
-        state = self._pressure.judge(sender.used_bytes, sender.waiting_bytes, time.monotonic())
-        if state is not Pressure.FLOWING:
-            self._pressure_timer = self._loop.call_later(RETRY_S, self._judge_pressure)
-        if state is before:
-            return
-        self._context.log.warning("backpressure", state=state.value, ring_used_bytes=sender.used_bytes)
-        if state is Pressure.HOLDING:
-            self._client.pause()
-        elif before is Pressure.HOLDING:
-            self._client.resume()
-        if state is Pressure.FLOWING:
-            self._announce_dropped()
 
     def _check_symbols(self) -> None:
         """Look the configured symbols up, beside the stream."""
@@ -523,15 +491,15 @@ class FeedWorker:
     def _commit_past(self, part: CommitPart) -> bool:
         """False: not now, the ring is needed for what is live."""
         room = self._settings.ring_bytes * (1.0 - BACKFILL_ROOM)
-        if self._pressure.state is not Pressure.FLOWING or self._sender.used_bytes > room:
+        if self._outflow.state is not Pressure.FLOWING or self._outflow.used_bytes > room:
             return False
-        self._backfill.popleft()
         if self._events:
             self._flush()
+        if not self._outflow.announce():
+            return False
+        self._backfill.popleft()
         self._events_total += len(part.events)
-        left = self._sender.commit(part.events)
-        if left:
-            self._drop(left, TOO_LARGE)
+        self._outflow.send(part.events)
         return True
 
     # ---- commands and the end
@@ -611,7 +579,7 @@ class FeedWorker:
         self._context.log.warning("connect_failed", cause=failure.cause, retry_after_s=failure.retry_after_s)
         self._context.failed(failure.cause, failure.retry_after_s)
         await self._rest.close()
-        self._sender.close()
+        self._outflow.close()
         return ChildExit.REFUSED if failure.refused else ChildExit.CONNECTION_LOST
 
     async def _leave(self, code: int, cause: str) -> None:
@@ -623,21 +591,16 @@ class FeedWorker:
         self._client.pause()
         if self._events:
             self._flush()
-        self._announce_dropped()
-        for timer in (self._timer, self._pressure_timer, self._backfill_timer):
+        for timer in (self._timer, self._backfill_timer):
             if timer is not None:
                 timer.cancel()
         closing = asyncio.create_task(
             self._client.close(min(CLOSE_GRACE_S, max(0.0, deadline - time.monotonic()))), name="close"
         )
-        if not await self._sender.drain(min(deadline, time.monotonic() + DRAIN_S)):
-            sender = self._sender
-            # what stands in the ring is read when we are gone; what still waits for room is not
-            tell = self._context.log.error if sender.waiting_bytes else self._context.log.warning
-            tell("left_to_the_engine", ring_used_bytes=sender.used_bytes, lost_bytes=sender.waiting_bytes)
+        await self._outflow.drain(min(deadline, time.monotonic() + DRAIN_S))
         await closing
         await self._rest.close()
-        self._sender.close()
+        self._outflow.close()
 
     def _fill_heartbeat(self, heartbeat: Heartbeat) -> Heartbeat:
         gc.collect(1)
@@ -647,8 +610,8 @@ class FeedWorker:
             frames_total=self._frames_total,
             events_total=self._events_total,
             rejected_total=self._rejected_total,
-            committed_total=self._sender.committed_total,
-            dropped_total=self._dropped.total,
+            committed_total=self._outflow.committed_total,
+            dropped_total=self._outflow.dropped_total,
             last_data_age_s=self._feed.data_age_s(now, now_ns),
             topics=self._feed.topics(now, now_ns),
             budget_waits_total=self._gate.waits_total,

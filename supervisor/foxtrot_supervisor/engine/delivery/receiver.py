@@ -828,6 +828,8 @@ class EventReceiver:
         mark = reader.committed()
         if mark is None or mark.events != ring.done:
             self._violated(ring, mark.events if mark is not None else None)
+        if reader.unannounced:
+            self._announce_dropped_by_worker(source, ring, reader.unannounced)
         committed = mark.events if mark is not None else ring.done
         account = RingFigures(
             worker=worker,
@@ -923,6 +925,14 @@ class EventReceiver:
             reader = ring.reader
             position = reader.tail if end is None else end
             reader.took(last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
+
+    def _announce_dropped_by_worker(self, source: _Source, ring: _Ring, events: int) -> None:
+        """A worker died before it could commit the gaps of what it had dropped: only their number is known."""
+        incarnation = ring.side[1]
+        source.gaps_total += 1
+        self._log.error("events_unannounced", source=ring.worker, incarnation=incarnation, events=events)
+        cause = f"{events} events of {ring.worker}#{incarnation} found no room in its ring before it ended"
+        self._announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
 
     def _announce(self, gap: Gap) -> None:
         self._engine.dispatch(Event(EVENT_GAP, gap))

@@ -66,6 +66,11 @@ class RingReader:
         return int(self._words[Word.DROPPED])
 
     @property
+    def unannounced(self) -> int:
+        """Events that the worker dropped, or had no room for, and that no gap in the ring announces."""
+        return int(self._words[Word.UNANNOUNCED])
+
+    @property
     def plausible(self) -> bool:
         """Whether head and tail can be true."""
         head = int(self._words[_HEAD])

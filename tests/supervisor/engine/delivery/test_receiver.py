@@ -249,6 +249,17 @@ def gaps_of(bench: Bench) -> list[str]:
     return [event.cause for event in bench.seen if isinstance(event, Gap)]
 
 
+def test_what_a_dead_worker_dropped_and_could_not_announce_is_announced(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    worker = make_worker(bench)
+    worker.commit(1, "1")
+    worker.ring.tell_dropped(5, 3)
+    bench.receiver.fence("w", 1)
+    assert drained_of(bench) == [("w", 1, 1, 1, 0, 0)]
+    assert gaps_of(bench) == ["3 events of w#1 found no room in its ring before it ended"]
+    assert bench.receiver.accounts(0.0)["w"].gaps_total == 1
+
+
 def test_the_tail_follows_what_was_applied(make_bench: Any, make_worker: Any) -> None:
     bench = make_bench()
     worker = make_worker(bench)
