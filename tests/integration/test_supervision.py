@@ -223,6 +223,7 @@ def test_stop_request_tells_the_rung_and_the_audit(tmp_path: Path) -> None:
             "descriptors": [],
             "files": [],
             "garbage": 0,
+            "unhandled": [],
         }
         killed = next(child for child in answer["children"] if child["name"] == "one.a")
         assert killed["signal"] == signal.SIGKILL

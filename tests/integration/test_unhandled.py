@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from foxtrot_supervisor.child_specs import Targets
 
+from foxtrot_protocol.events import EVENT_MARKET_TRADE
+from foxtrot_supervisor import Supervisor
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig
+from foxtrot_supervisor.core.targets import Targets
 from tests.support.supervisor_process import SupervisorProcess, quick
 from tests.support.waiting import wait_until
 
@@ -85,3 +88,28 @@ def test_an_engine_that_is_fatal_at_the_end(tmp_path: Path) -> None:
         answer = supervisor.stop()
         assert answer["exit_code"] == 5
         check_account(supervisor, answer["audit"], events)
+
+
+def test_an_application_whose_handler_does_not_return(tmp_path: Path) -> None:
+    document = {
+        "supervisor": {"hung_s": 20.0, "late_s": 10.0, "stop_ask_s": 1.0},
+        "connections": [{"name": "sim", "exchange": "sim", "channels": ["trade"], "symbols": ["BTCUSDT"]}],
+    }
+    release = threading.Event()
+    supervisor = Supervisor(document, run_dir=tmp_path / "run").start()
+    try:
+        supervisor.event_engine.register(EVENT_MARKET_TRADE, lambda _: release.wait(LIMIT_S))
+
+        def left() -> int:
+            (worker,) = supervisor.status()["workers"]
+            return int(worker["committed_total"] or 0) - int(worker["applied_total"] or 0)
+
+        wait_until(lambda: left() >= 20, LIMIT_S, "events that nobody handles")
+        report = supervisor.stop(3.0)
+    finally:
+        release.set()
+    assert not report.clean
+    (ring,) = report.unhandled
+    assert ring["worker"] == "sim.a"
+    assert ring["events"] >= 20
+    assert report.as_dict()["unhandled"] == report.unhandled
