@@ -97,6 +97,8 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     """Events that came once more by another path, or after their incarnation was done with: dropped, harmless."""
     wins_total: int = 0
     """Events that this worker brought first, while its twin might have."""
+    lost_batches_total: int = 0
+    """Batches announced as lost whose number of events is unknown; `lost_total` leaves them out."""
 
 
 class HandlerFigures(Struct, array_like=True, frozen=True):

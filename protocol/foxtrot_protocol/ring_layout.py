@@ -51,6 +51,7 @@ __all__ = [
     "commit_mark",
     "figures",
     "find_record",
+    "is_record_of",
     "is_worker_name",
     "pack_identity",
     "parse_ring_name",
@@ -353,6 +354,21 @@ def put_record(
     _pack_record(into, offset, checksum, length, sequence, events_before, events, 0)
     begin = offset + RECORD_BYTES
     into[begin : begin + length] = data
+
+
+def is_record_of(mapped: mmap, offset: int, sequence: int, data: bytes) -> bool:
+    """Whether the record at `offset` of the file is batch `sequence` with these bytes, or with their checksum.
+
+    The hot path: bytes are compared, and a checksum is computed only where they differ.
+    """
+    checksum, length, written, before, events, nothing = _unpack_record(mapped, offset)
+    if written != sequence or length != len(data) or nothing:
+        return False
+    begin = offset + RECORD_BYTES
+    if mapped[begin : begin + length] == data:
+        return True
+    written_of: int = checksum
+    return _crc32(data, _crc32(_pack_checked(length, sequence, before, events, 0))) == written_of
 
 
 def read_record(data: memoryview, position: int, head: int) -> Record | None:

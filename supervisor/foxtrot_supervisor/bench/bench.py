@@ -92,7 +92,7 @@ TARGETS: dict[System, dict[str, str]] = {
     "ringless": {
         "boot": BOOT,
         "worker": "foxtrot_workers.benchmark.ringless:run_worker",
-        "engine": "foxtrot_supervisor.engine.process:run",
+        "engine": "foxtrot_supervisor.bench.ringless_engine:run",
         "handler": "foxtrot_workers.benchmark.counting_handler:setup",
     },
 }

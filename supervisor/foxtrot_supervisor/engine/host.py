@@ -87,8 +87,10 @@ class EngineHost:
         log: ChildLog,
         on_stop: Callable[[float], None],
         on_command: Callable[[ToChild], None] | None = None,
+        *,
+        ringless: bool = False,
     ) -> None:
-        """`on_command` gets every command before it is obeyed."""
+        """`on_command` gets every command before it is obeyed; `ringless` as in `EventReceiver`."""
         self._listener = on_command
         self._engine = engine
         self._on_stop = on_stop
@@ -108,6 +110,7 @@ class EngineHost:
             on_drained=self._drained_soon,
             on_hole=self._hole_soon,
             on_books=self._books_soon,
+            ringless=ringless,
         )
         self.watch = DispatchWatch(engine)
         self._folds = MarketFolds(

@@ -33,8 +33,8 @@ class HandlerProblem(Exception):
     """A configured handler cannot be used; says which and why."""
 
 
-async def run(context: ChildContext) -> int:
-    """Start target of the engine process."""
+async def run(context: ChildContext, *, ringless: bool = False) -> int:
+    """Start target of the engine process. `ringless`: also take batches of workers without a ring (`bench`)."""
     settings = decode_settings(context.spec.settings, EngineSettings)
     engine = make_engine(settings, context.log)
     stopping: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -43,7 +43,9 @@ async def run(context: ChildContext) -> int:
         if not stopping.done():
             stopping.set_result(time.monotonic() + grace_s)
 
-    host = EngineHost(engine, settings, context.zmq_context, context.spec.run_dir, context.log, on_stop)
+    host = EngineHost(
+        engine, settings, context.zmq_context, context.spec.run_dir, context.log, on_stop, ringless=ringless
+    )
     engine.attach(host.receiver)
     context.heartbeat_from(host.fill)  # a set-up that takes long must not look like silence
     closers: list[Callable[[], Any]] = []

@@ -156,6 +156,9 @@ def _worker(worker: Status) -> Iterator[Finding]:
     name = worker["name"]
     if worker["lost_total"]:
         yield Finding("bad", name, f"{worker['lost_total']} events were lost (announced as gaps)")
+    if worker.get("lost_batches_total"):
+        batches = worker["lost_batches_total"]
+        yield Finding("bad", name, f"{batches} batches with an unknown number of events were lost (announced as gaps)")
     if worker["dropped_total"]:
         yield Finding("bad", name, f"{worker['dropped_total']} events were dropped: its ring was full")
     if worker["gaps_total"]:

@@ -166,6 +166,7 @@ def _worker(
         "wins_total": source.wins_total,
         "gaps_total": source.gaps_total,
         "lost_total": ring.lost if ring else source.lost_total,
+        "lost_batches_total": source.lost_batches_total,
         "redelivered_total": ring.redelivered if ring else 0,
         "late_total": source.late_total,
         "ring_used_bytes": ring.used_bytes if ring else 0,

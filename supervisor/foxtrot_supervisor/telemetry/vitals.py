@@ -48,6 +48,7 @@ _SOURCE_TOTALS: Final = (
     "deduplicated_total",
     "gaps_total",
     "lost_total",
+    "lost_batches_total",
     "late_total",
     "wins_total",
 )

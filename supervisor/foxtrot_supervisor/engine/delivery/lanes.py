@@ -48,8 +48,8 @@ class Lane(Struct):
     next_sequence: int
     has_ring: bool
     opened_at: float
-    known: int = 0
-    """Highest sequence that is to be read from the ring; below `next_sequence`: nothing is."""
+    behind: bool = False
+    """The ring holds more than ZeroMQ brought in turn: it is read until it is empty."""
     heard_at: float = float("-inf")
     """When ZeroMQ last brought something."""
 
@@ -84,8 +84,8 @@ class Delivery:
         expected = lane.next_sequence
         if sequence < expected:
             return Arrival.DUPLICATE
-        if lane.has_ring and (sequence > expected or lane.known >= expected or incarnation != self.current()):
-            lane.known = max(lane.known, sequence)
+        if lane.has_ring and (sequence > expected or lane.behind or incarnation != self.current()):
+            lane.behind = True  # the number itself is not believed: the ring tells what it holds
             return Arrival.IN_RING
         return Arrival.APPLY
 
@@ -95,7 +95,7 @@ class Delivery:
         if current is None or not self.lanes[current].has_ring:
             return False
         lane = self.lanes[current]
-        if lane.known >= lane.next_sequence or self.dead(now):
+        if lane.behind or self.dead(now):
             return True
         return not empty and now - lane.heard_at >= QUIET_S
 

@@ -68,6 +68,9 @@ BOOKS_SHOWN = 20
 SETTLE_MS = 20
 """At the end, how long an empty socket is given to show that it was not, for a worker without a ring."""
 
+NAME_CHARACTERS_SHOWN = 100
+"""Of a worker's name that a refused batch claims."""
+
 _SEQUENCE_MAX = (1 << 64) - 1
 
 NOBODY = Origin()
@@ -142,6 +145,7 @@ class _Source:
         self.late_total = 0
         self.gaps_total = 0
         self.lost_total = 0
+        self.lost_batches_total = 0
         self.latency = LatencyHistogram()
 
 
@@ -161,14 +165,17 @@ class EventReceiver:
         on_drained: Callable[[RingFigures, str], None],
         on_hole: OnHole | None = None,
         on_books: OnBooks | None = None,
+        ringless: bool = False,
     ) -> None:
         """`on_batch` gets the bytes of each batch that is applied (the tap of live events).
 
         `on_drained` gets the account of a dead incarnation and its ring's path: whoever it is has to remove that
         (`remove_ring`). `on_hole` is told of each hole that is announced, and of those that an engine before has left;
         `on_books` of books that need a snapshot before handlers can follow them, again until that has come.
-        All are called on the dispatch thread.
+        All are called on the dispatch thread. `ringless`: accept batches of workers without a ring (benchmarks, tests);
+        else a batch counts only if it stands in its worker's ring.
         """
+        self._ringless = ringless
         self._engine = engine
         self._numbers: Numbers = numbers
         self._decoder = batch_decoder(numbers)
@@ -252,7 +259,7 @@ class EventReceiver:
         self._look_at = 0.0
         while self.pump() and time.monotonic() < deadline:
             pass
-        while self._ringless() and self._socket.poll(SETTLE_MS) and time.monotonic() < deadline:
+        while self._has_ringless() and self._socket.poll(SETTLE_MS) and time.monotonic() < deadline:
             self.pump()
         # what waits for another worker is given up only when that has nothing more
         for may_wait in (True, False):
@@ -293,6 +300,7 @@ class EventReceiver:
                 latency_p99_us=source.latency.percentile_us(0.99),
                 late_total=source.late_total,
                 wins_total=source.wins_total,
+                lost_batches_total=source.lost_batches_total,
             )
         return counters
 
@@ -313,6 +321,8 @@ class EventReceiver:
         receive = self._socket.recv
         try:
             for _ in range(BATCHES_PER_TURN):
+                if self._abandoned:
+                    return False
                 while self._fences:  # what comes after the word of a death is late
                     self._take_fence(*self._fences.popleft(), time.monotonic())
                 self._receive(receive(zmq.NOBLOCK))
@@ -325,35 +335,78 @@ class EventReceiver:
         if decoded is None:
             return
         batch, made = decoded
-        source = self._source(batch.worker)
-        if source is None:
-            self.malformed_total += 1
-            return
         now = time.monotonic()
         incarnation, sequence = batch.incarnation, batch.sequence
-        delivery = source.delivery
-        if delivery.wants(incarnation):
-            self._meet(batch.worker, source, incarnation, now)
-        arrival = delivery.arrived(incarnation, sequence, now)
+        source = self._sources.get(batch.worker)
+        if source is None or source.delivery.wants(incarnation):
+            source = self._meet(batch.worker, incarnation, now)
+            if source is None:
+                self._refuse(batch)
+                return
+        arrival = source.delivery.arrived(incarnation, sequence, now)
         if arrival is Arrival.APPLY:
             ring = source.rings[incarnation]
-            missing = sequence - ring.lane.next_sequence
-            if missing:
-                self._announce_lost(batch.worker, source, ring, sequence - 1, 0, f"{missing} did not arrive")
-            end = ring.reader.end_of(len(data)) if ring.reader is not None else 0
-            if not self._apply(source, ring, batch, made, data, end, may_wait=ring.reader is not None):
+            reader = ring.reader
+            if reader is None:
+                self._apply_ringless(source, ring, batch, made, data)
+                return
+            end = reader.holds(sequence, data)
+            if end is None:
+                # forged, or the ring is damaged here: what it holds is read from it
+                self._refuse(batch)
+            elif self._apply(source, ring, batch, made, data, end, may_wait=True):
+                return
+            else:
                 # it stands in its ring: it is read there when it may go on, and so is what comes after it
-                ring.lane.known = max(ring.lane.known, sequence)
                 self._wait(ring, batch, made, now)
+            ring.lane.behind = True
+            self._reading[batch.worker] = source
         elif arrival is Arrival.IN_RING:
             self._reading[batch.worker] = source
         else:
             source.late_total += len(batch.events)
 
-    def _meet(self, worker: str, source: _Source, incarnation: int, now: float) -> None:
-        """The first of an incarnation: open its lane, with its ring if it has one."""
-        if self._open_ring(worker, source, incarnation, now):
-            return
+    def _refuse(self, batch: Batch[Any]) -> None:
+        """Drop and count a batch that stands in no ring: no worker of this run has committed it."""
+        self.malformed_total += 1
+        self._log.error(
+            "batch_refused",
+            source=batch.worker[:NAME_CHARACTERS_SHOWN],
+            incarnation=batch.incarnation,
+            sequence=batch.sequence,
+            reason="it does not stand in the ring of that worker",
+        )
+
+    def _apply_ringless(
+        self, source: _Source, ring: _Ring, batch: Batch[Any], made: Sequence[Gap], data: bytes
+    ) -> None:
+        missing = batch.sequence - ring.lane.next_sequence
+        if missing:
+            what = f"{missing} did not arrive"
+            self._announce_lost(batch.worker, source, ring, batch.sequence - 1, None, what)
+        self._apply(source, ring, batch, made, data, 0, may_wait=False)
+
+    def _meet(self, worker: str, incarnation: int, now: float) -> _Source | None:
+        """Open the lane of an incarnation that a message names; None if it has no ring.
+
+        What a message names is not believed: nothing is remembered of a worker without a ring.
+        """
+        known = self._sources.get(worker)
+        if known is None:
+            if not self._ringless and not (
+                ring_layout.is_worker_name(worker)
+                and os.path.lexists(os.path.join(self._run_dir, ring_layout.ring_name(worker, incarnation)))
+            ):
+                return None
+            known = self._source(worker)
+        if known is None or self._open_ring(worker, known, incarnation, now):
+            return known
+        if not self._ringless:
+            return None
+        self._meet_ringless(worker, known, incarnation, now)
+        return known
+
+    def _meet_ringless(self, worker: str, source: _Source, incarnation: int, now: float) -> None:
         # without a ring nothing can be held back: all before it come first, at once
         for older in sorted(source.rings):
             self._read_to_the_end(worker, source, now)
@@ -625,8 +678,14 @@ class EventReceiver:
 
     # ---- what stands in rings
 
+    def _files(self) -> list[str]:
+        """Names in the run directory; none if it has been removed: rings that are mapped can still be read."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.listdir(self._run_dir)
+        return []
+
     def _find_rings(self, now: float) -> None:
-        for name in os.listdir(self._run_dir):
+        for name in self._files():
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None:
                 continue
@@ -729,13 +788,13 @@ class EventReceiver:
                 return False
         try:
             record = reader.next()
+            if record is not None and record.sequence > lane.next_sequence:
+                _check_jump(record, reader)
         except MalformedMessage as error:
             return self._pass_damage(worker, source, ring, reader, now, error)
         ring.damaged_at = None
         if record is None:
-            if lane.known >= lane.next_sequence:
-                # what ZeroMQ brings was committed before: it must stand here
-                self._announce_lost(worker, source, ring, lane.known, 0, "stand in no ring")
+            lane.behind = False
             return False
         if record.sequence < lane.next_sequence:
             self._note(ring, record)  # done with, but the engine before died just then
@@ -790,7 +849,7 @@ class EventReceiver:
             events = max(0, mark.events - done)
             self._announce_lost(worker, source, ring, mark.sequence, events, cause, mark.head)
         else:
-            self._announce_lost(worker, source, ring, ring.lane.next_sequence, 0, cause)
+            self._announce_lost(worker, source, ring, ring.lane.next_sequence, None, cause)
             reader.abandon()
         return False
 
@@ -801,7 +860,7 @@ class EventReceiver:
         if source is None:
             return
         self._find_rings(now)
-        for name in os.listdir(self._run_dir):
+        for name in self._files():
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None or parsed[0] != worker or parsed[1] > incarnation:
                 continue
@@ -908,15 +967,28 @@ class EventReceiver:
     # ---- what is missing
 
     def _announce_lost(
-        self, worker: str, source: _Source, ring: _Ring, last: int, events: int, what: str, end: int | None = None
+        self,
+        worker: str,
+        source: _Source,
+        ring: _Ring,
+        last: int,
+        events: int | None,
+        what: str,
+        end: int | None = None,
     ) -> None:
-        """Batches up to `last` will never come: say so. `events` in them, 0 if unknown; `end`: position behind them."""
+        """Announce that batches up to `last` will never come.
+
+        `events`: number of events in them, None if unknown; `end`: position behind them in the ring.
+        """
         self._write_down(ring.group)
         first = ring.lane.next_sequence
         incarnation = next(number for number, each in source.rings.items() if each is ring)
-        ring.lost += events
         source.gaps_total += 1
-        source.lost_total += events or last - first + 1
+        if events is None:
+            source.lost_batches_total += last - first + 1
+        else:
+            ring.lost += events
+            source.lost_total += events
         ring.lane.next_sequence = last + 1
         self._log.error("batches_lost", source=worker, incarnation=incarnation, first=first, last=last, reason=what)
         cause = f"batches {first} to {last} of {worker}#{incarnation} {what}"
@@ -945,8 +1017,10 @@ class EventReceiver:
             source = self._sources[worker] = _Source()
         return source
 
-    def _ringless(self) -> bool:
-        return any(ring.reader is None for source in self._sources.values() for ring in source.rings.values())
+    def _has_ringless(self) -> bool:
+        return self._ringless and any(
+            ring.reader is None for source in self._sources.values() for ring in source.rings.values()
+        )
 
 
 def _nowhere(stream: Stream) -> None:
@@ -966,6 +1040,13 @@ def remove_ring(path: str) -> None:
     """Take a ring's file away."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def _check_jump(record: Record, reader: RingReader) -> None:
+    """Raise `MalformedMessage` if the record's sequence is beyond what the worker has committed."""
+    mark = reader.committed()
+    if mark is not None and record.sequence > mark.sequence:
+        raise MalformedMessage(f"ring: batch {record.sequence} follows, where the last is {mark.sequence}")
 
 
 def _try_next(reader: RingReader) -> Record | None:

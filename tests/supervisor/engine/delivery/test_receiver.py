@@ -30,7 +30,7 @@ LIMIT_S = 5.0
 class Bench:
     """An engine with its receiver, and a worker's socket to push into it."""
 
-    def __init__(self, folder: Path, numbers: Numbers) -> None:
+    def __init__(self, folder: Path, numbers: Numbers, *, ringless: bool) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.engine = EventEngine()
         self.tapped: list[bytes] = []
@@ -46,6 +46,7 @@ class Bench:
             on_drained=self.on_drained,
             on_hole=lambda connection, hole: self.holes.append((connection, hole.first_id, hole.last_id)),
             on_books=lambda connection, symbols, attempt: self.asked.append((connection, list(symbols), attempt)),
+            ringless=ringless,
         )
         self.asked: list[tuple[str, list[str], int]] = []
         self.holes: list[tuple[str, str, str]] = []
@@ -85,8 +86,8 @@ class Bench:
 def make_bench(tmp_path: Path) -> Iterator[Any]:
     benches: list[Bench] = []
 
-    def make(numbers: Numbers = "float", folder: Path | None = None) -> Bench:
-        benches.append(Bench(folder or tmp_path, numbers))
+    def make(numbers: Numbers = "float", folder: Path | None = None, *, ringless: bool = True) -> Bench:
+        benches.append(Bench(folder or tmp_path, numbers, ringless=ringless))
         return benches[-1]
 
     yield make
@@ -124,7 +125,7 @@ def test_missing_batches_are_announced_before_the_next_is_applied(make_bench: An
     assert isinstance(bench.seen[1], Gap)
     assert "batches 2 to 3" in bench.seen[1].cause
     account = bench.receiver.accounts(time.monotonic())["w"]
-    assert (account.gaps_total, account.lost_total) == (1, 2)
+    assert (account.gaps_total, account.lost_total, account.lost_batches_total) == (1, 0, 2)
 
 
 def send_late_and_twice(bench: Bench) -> None:
@@ -211,12 +212,13 @@ class Worker:
         self.encoder = BatchEncoder("w", incarnation)
         self.path = Path(self.ring.path)
 
-    def commit(self, sequence: int, *trade_ids: str, sent: bool = True, price: str = "1.5") -> None:
+    def commit(self, sequence: int, *trade_ids: str, sent: bool = True, price: str = "1.5") -> bytes:
         events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
         data = self.encoder.encode(sequence, 77, events)
         assert self.ring.append(sequence, len(events), data)
         if sent:
             self.bench.push.send(data)
+        return data
 
     def flip(self, offset: int) -> None:
         """Damage one byte of the records."""
@@ -258,6 +260,62 @@ def test_what_a_dead_worker_dropped_and_could_not_announce_is_announced(make_ben
     assert drained_of(bench) == [("w", 1, 1, 1, 0, 0)]
     assert gaps_of(bench) == ["3 events of w#1 found no room in its ring before it ended"]
     assert bench.receiver.accounts(0.0)["w"].gaps_total == 1
+
+
+@pytest.mark.parametrize("sequence", [2, 3, 1000, 1 << 62])
+def test_a_batch_that_stands_in_no_ring_changes_nothing(make_bench: Any, make_worker: Any, sequence: int) -> None:
+    bench = make_bench(ringless=False)
+    worker = make_worker(bench)
+    worker.commit(1, "1")
+    wait_until(lambda: bench.trade_ids() == ["1"], LIMIT_S, "the first")
+    bench.send(1, sequence, "forged")
+    for number in range(2, 30):
+        worker.commit(number, str(number))
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the tail to meet the head")
+    assert bench.trade_ids() == [str(n) for n in range(1, 30)]
+    assert gaps_of(bench) == []
+    account = bench.receiver.accounts(0.0)["w"]
+    assert (account.applied_total, account.lost_total, account.lost_batches_total) == (29, 0, 0)
+    assert bench.receiver.violations_total == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "incarnation"), [("w", 2), ("w", 1 << 62), ("x", 1), ("../x", 1), ("", 0), ("y\0", 3)]
+)
+def test_a_batch_of_a_worker_that_has_no_ring_is_refused(
+    make_bench: Any, make_worker: Any, name: str, incarnation: int
+) -> None:
+    bench = make_bench(ringless=False)
+    worker = make_worker(bench)
+    worker.commit(1, "1")
+    wait_until(lambda: bench.trade_ids() == ["1"], LIMIT_S, "the first")
+    forged = [Trade("SIM", "BTCUSDT", 1, 2, "1", "2", "buy", "forged")]
+    bench.push.send(BatchEncoder(name, incarnation).encode(1, 77, forged))
+    wait_until(lambda: bench.receiver.malformed_total == 1, LIMIT_S, "the count")
+    for number in range(2, 30):
+        worker.commit(number, str(number), sent=number % 2 == 0)
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the tail to meet the head")
+    assert bench.trade_ids() == [str(n) for n in range(1, 30)]
+    assert list(bench.receiver.accounts(0.0)) == ["w"], "nothing is remembered of it"
+
+
+def test_a_forged_number_within_a_ring_is_damage(make_bench: Any, make_worker: Any) -> None:
+    """A sequence that jumps beyond what the worker has committed would make all that follows late."""
+    bench = make_bench(ringless=False)
+    worker = make_worker(bench)
+    worker.commit(1, "1")
+    wait_until(lambda: bench.trade_ids() == ["1"], LIMIT_S, "the first")
+    data = worker.encoder.encode(1 << 62, 77, [Trade("SIM", "BTCUSDT", 1, 2, "1", "2", "buy", "forged")])
+    assert worker.ring.append(1 << 62, 1, data)
+    with worker.path.open("r+b") as file:  # the mark of an honest writer says 2
+        for mark in (Word.COMMIT_MARK, Word.COMMIT_MARK + 8):
+            file.seek(8 * mark + 8)
+            file.write((2).to_bytes(8, "little"))
+    for number in range(3, 20):
+        worker.commit(number, str(number))
+    wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the tail to meet the head")
+    assert bench.trade_ids() == ["1", *(str(n) for n in range(3, 20))]
+    assert len(gaps_of(bench)) == 1
 
 
 def test_the_tail_follows_what_was_applied(make_bench: Any, make_worker: Any) -> None:
@@ -365,13 +423,14 @@ def test_a_damaged_end_is_announced_with_what_the_worker_says_it_was(make_bench:
     assert "batches 1 to 1" in gaps_of(bench)[0]
 
 
-def test_a_batch_that_zeromq_brings_needs_no_intact_record(make_bench: Any, make_worker: Any) -> None:
-    bench = make_bench()
+@pytest.mark.parametrize("damaged", [3, 40], ids=["checksum", "batch"])
+def test_a_batch_that_zeromq_brings_needs_no_intact_record(make_bench: Any, make_worker: Any, damaged: int) -> None:
+    bench = make_bench(ringless=False)
     worker = make_worker(bench)
     bench.receiver._look_at = time.monotonic() + 1000
-    worker.commit(1, "a", sent=False)
-    worker.flip(3)
-    bench.send(1, 1, "a")
+    data = worker.commit(1, "a", sent=False)
+    worker.flip(damaged)
+    bench.push.send(data)
     worker.commit(2, "b")
     wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "both")
     assert bench.trade_ids() == ["a", "b"]

@@ -42,7 +42,10 @@ def test_the_next_engine_goes_on_where_the_last_one_was(path: Path) -> None:
         record = reader.next()
         assert record is not None
         reader.taking(record.sequence)
-        assert reader.end_of(len(record.data)) == record.end
+        assert reader.holds(record.sequence, record.data) == record.end
+        assert reader.holds(record.sequence + 1, record.data) is None
+        assert reader.holds(record.sequence, record.data + b"!") is None
+        assert reader.holds(record.sequence, b"x" * len(record.data)) is None
         reader.took(record.sequence, record.end, record.sequence, 0, 0)
     reader.taking(3)
     reader.close()
@@ -54,6 +57,7 @@ def test_the_next_engine_goes_on_where_the_last_one_was(path: Path) -> None:
     assert not again.empty
     again.took(3, record.end, 6, 0, 1)
     assert again.empty
+    assert again.holds(3, b"batch 3") is None
     assert again.applied() == AppliedMark(3, 6, 0, 1)
     again.close()
 
