@@ -42,7 +42,6 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_workers.child.main": "test_child_boot.py",
     "foxtrot_workers.websocket.picows_client": "test_clients.py",
     "foxtrot_workers.websocket.websockets_client": "test_clients.py",
-    "foxtrot_workers.child.command_link": "test_child_boot.py",
     "foxtrot_workers.feed.event_sender": "test_feed_worker.py",
     "foxtrot_workers.feed.worker": "test_feed_worker.py",
     "foxtrot_workers.chaos.kill_points": "test_kill_points.py",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,9 +22,9 @@ import zmq
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import Hello
-from foxtrot_protocol.nursery_wire import HELLO, PONG, READY
+from foxtrot_protocol.nursery_wire import BORN, HELLO, PONG, READY, pack
 from foxtrot_protocol.spec import ChildKind, ChildSpec, NurserySettings, encode_spec
-from foxtrot_supervisor.runtime.processes.nursery_link import NurseryFailed, NurseryLink
+from foxtrot_supervisor.runtime.processes.nursery_link import BEAR_LIMIT_S, NurseryFailed, NurseryLink
 from tests.support.waiting import wait_until_async
 
 LIMIT_S = 20.0
@@ -190,3 +193,36 @@ async def test_closing_twice_is_allowed(ward: Ward) -> None:
     ward.link.close()
     ward.link.close()
     assert not os.path.exists(ward.path)  # noqa: ASYNC240 - a look at a local file
+
+
+@pytest.mark.parametrize("drip", [b"x", b"\x01" + b"\x00" * 200])
+async def test_a_nursery_that_answers_in_drops_costs_the_supervisor_one_limit(tmp_path: Path, drip: bytes) -> None:
+    """Each read ends in time; the whole answer never does."""
+    heard: list[bytes] = []
+    path = str(tmp_path / "nursery.sock")
+    link = NurseryLink(asyncio.get_running_loop(), path, lambda kind, _: heard.append(kind))
+    link.expect(os.getpid())
+    ended = threading.Event()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as nursery:
+        nursery.connect(path)
+        nursery.sendall(pack(HELLO) + pack(READY))
+        await wait_until_async(lambda: link.ready, LIMIT_S, "the nursery to be ready")
+
+        def answer_in_drops() -> None:
+            message = pack(BORN, b"1" * 4000)
+            with contextlib.suppress(OSError):
+                for start in range(len(message)):
+                    nursery.sendall(message[start : start + 1] if len(drip) == 1 else pack(PONG, drip))
+                    if ended.wait(0.05):
+                        return
+
+        thread = threading.Thread(target=answer_in_drops)
+        thread.start()
+        begun = time.monotonic()
+        with pytest.raises(NurseryFailed, match="did not answer"):
+            link.bear(b"spec")
+        took_s = time.monotonic() - begun
+        ended.set()
+        thread.join(LIMIT_S)
+    assert took_s < 10 * BEAR_LIMIT_S
+    link.close()

@@ -50,7 +50,10 @@ class CommandLink:
         self._scheduled = False
 
     def send(self, message: FromChild) -> None:
-        """Queue `message`; dropped and counted if the queue is full."""
+        """Queue `message`; dropped and counted if the queue is full or the link closed."""
+        if self._closed:
+            self.dropped_total += 1
+            return
         try:
             self._socket.send(encode_control(message), zmq.NOBLOCK)
         except zmq.Again:
@@ -58,7 +61,9 @@ class CommandLink:
         self._drain_soon()
 
     def close(self, flush_ms: int) -> None:
-        """Close, giving what is queued up to `flush_ms` to leave."""
+        """Close, giving what is queued up to `flush_ms` to leave; safe to call twice."""
+        if self._closed:
+            return
         self._closed = True
         self._loop.remove_reader(self._fd)
         self._socket.close(linger=flush_ms)

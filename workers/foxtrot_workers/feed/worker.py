@@ -11,7 +11,7 @@ import asyncio
 import gc
 import random
 import time
-from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -44,7 +44,8 @@ from foxtrot_workers.adapter.adapter import (
     UnrecognizedFrame,
 )
 from foxtrot_workers.child.log import Repetition
-from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
+from foxtrot_workers.feed.backfill import Finished
+from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
 from foxtrot_workers.feed.connection_life import Answer, Feed, FeedEffect, Leave, Online, Rotate, Send
@@ -55,7 +56,7 @@ from foxtrot_workers.feed.ring_writer import RingRefused
 from foxtrot_workers.feed.symbol_check import SymbolCheck
 from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
 
-__all__ = ["BACKFILL_ROOM", "BACKFILL_WAIT_S", "BATCH_EVENTS_MAX", "DRAIN_S", "FeedWorker", "run"]
+__all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "DRAIN_S", "FeedWorker", "run"]
 
 BATCH_EVENTS_MAX = 256
 """A batch is sent at this many events at the latest; else when nothing more is at hand."""
@@ -72,9 +73,6 @@ REST_WAIT_S_MAX = 900.0
 
 BACKFILL_ROOM = 0.5
 """Part of the ring that has to be free for what was fetched: the live stream needs the room more."""
-
-BACKFILL_WAIT_S = 0.05
-"""How often it is looked whether there is that room."""
 
 SYMBOL_CHECK_S = 6.0
 """How long a subscription may wait for the instrument list; without it an unknown symbol cannot be told."""
@@ -180,10 +178,7 @@ class FeedWorker:
             resume=self._client.resume,
             later=self._loop.call_later,
         )
-        self._backfiller = Backfiller(adapter)
-        self._backfill: deque[BackfillEffect] = deque()
-        """What is to be done for the hole in hand, in order."""
-        self._backfill_timer: asyncio.TimerHandle | None = None
+        self._backfill = BackfillRunner(adapter, self._rest, self._commit_past, self._report_backfill)
         self._frames_total = 0
         self._events_total = 0
         self._rejected_total = 0
@@ -407,7 +402,7 @@ class FeedWorker:
         if self._outflow.state is Pressure.HOLDING:
             last_frame_at = now  # silence of our own making
         self._perform(self._feed.tick(now, last_frame_at))
-        self._take_backfill(self._backfiller.tick(now))
+        self._backfill.tick(now)
         if self._adapter.notices:
             self._take_notices()
         self._arm_timer()
@@ -433,43 +428,7 @@ class FeedWorker:
 
     # ---- past trades
 
-    def _on_backfill(self, command: Backfill) -> None:
-        if self._backfill:  # the parts of the last hole wait for room
-            busy = Finished(
-                command.request_id, 0, "another hole is being filled", command.first_id, command.last_id, True
-            )
-            self._answer_backfill(busy)
-            return
-        self._take_backfill(self._backfiller.ask(command, time.monotonic()))
-
-    def _on_past(self, path: str, status: int, body: bytes) -> None:
-        self._take_backfill(self._backfiller.answered(path, status, body, time.time_ns(), time.monotonic()))
-
-    def _take_backfill(self, effects: list[BackfillEffect]) -> None:
-        self._backfill.extend(effects)
-        if self._backfill and self._backfill_timer is None:
-            self._go_on_with_backfill()
-
-    def _go_on_with_backfill(self) -> None:
-        """One part at a time: between two of them the live stream has its turn."""
-        self._backfill_timer = None
-        while self._backfill and not self._end.done():
-            effect = self._backfill[0]
-            if isinstance(effect, CommitPart):
-                delay_s = 0.0 if self._commit_past(effect) else BACKFILL_WAIT_S
-                self._backfill_timer = self._loop.call_later(delay_s, self._go_on_with_backfill)
-                return
-            self._backfill.popleft()
-            if isinstance(effect, Fetch):
-                request = effect.request
-                if not self._rest.fetch("backfill", request.path, request.delay_s, self._on_past, request.weight):
-                    self._take_backfill(self._backfiller.answered(request.path, 0, b"too many requests", 0, 0.0))
-            else:
-                if self._backfiller.next_deadline() is None:  # else it was another one's that was refused
-                    self._rest.cancel("backfill")
-                self._answer_backfill(effect)
-
-    def _answer_backfill(self, end: Finished) -> None:
+    def _report_backfill(self, end: Finished) -> None:
         spec = self._context.spec
         self._context.send(
             Backfilled(
@@ -488,8 +447,8 @@ class FeedWorker:
                 "backfill_incomplete", first_id=end.first_id, last_id=end.last_id, reason=end.left, retry=end.retry
             )
 
-    def _commit_past(self, part: CommitPart) -> bool:
-        """False: not now, the ring is needed for what is live."""
+    def _commit_past(self, events: Sequence[MarketEvent[str]]) -> bool:
+        """Commit fetched events; False: not now, the ring is needed for what is live."""
         room = self._settings.ring_bytes * (1.0 - BACKFILL_ROOM)
         if self._outflow.state is not Pressure.FLOWING or self._outflow.used_bytes > room:
             return False
@@ -497,9 +456,8 @@ class FeedWorker:
             self._flush()
         if not self._outflow.announce():
             return False
-        self._backfill.popleft()
-        self._events_total += len(part.events)
-        self._outflow.send(part.events)
+        self._events_total += len(events)
+        self._outflow.send(list(events))
         return True
 
     # ---- commands and the end
@@ -512,7 +470,7 @@ class FeedWorker:
         elif isinstance(command, BudgetGrant):
             self._gate.granted(command)
         elif isinstance(command, Backfill):
-            self._on_backfill(command)
+            self._backfill.ask(command)
         elif isinstance(command, Resync):
             self._resync(command)
         elif isinstance(command, Subscribe | Unsubscribe):
@@ -591,9 +549,9 @@ class FeedWorker:
         self._client.pause()
         if self._events:
             self._flush()
-        for timer in (self._timer, self._backfill_timer):
-            if timer is not None:
-                timer.cancel()
+        self._backfill.close()
+        if self._timer is not None:
+            self._timer.cancel()
         closing = asyncio.create_task(
             self._client.close(min(CLOSE_GRACE_S, max(0.0, deadline - time.monotonic()))), name="close"
         )

@@ -12,6 +12,7 @@ import os
 import platform
 import socket
 import sys
+import time
 from collections.abc import Callable
 
 from foxtrot_protocol.errors import MalformedMessage
@@ -33,7 +34,7 @@ from foxtrot_supervisor.system.peer_credentials import credentials_of
 __all__ = ["BEAR_LIMIT_S", "NurseryFailed", "NurseryLink", "nursery_possible"]
 
 BEAR_LIMIT_S = 0.5
-"""How long the nursery may take to make a child: a hundred times what it needs."""
+"""How long the nursery may take for a whole answer: a hundred times what making a child needs."""
 
 
 def nursery_possible() -> bool:
@@ -84,11 +85,12 @@ class NurseryLink:
         peer = self._peer
         if peer is None or not self._ready:
             raise NurseryFailed("the nursery is not ready", alive=False)
+        receive = _receive_until(peer, time.monotonic() + BEAR_LIMIT_S)
         peer.settimeout(BEAR_LIMIT_S)
         try:
             peer.sendall(pack(BEAR, spec))
             while True:
-                kind, payload = read_message(peer.recv)
+                kind, payload = read_message(receive)
                 if kind == BORN:
                     return int(payload)
                 if kind == FAILED:
@@ -154,9 +156,8 @@ class NurseryLink:
         if peer is None:
             return
         # short messages: what has begun to arrive is there within this limit
-        peer.settimeout(BEAR_LIMIT_S)
         try:
-            kind, payload = read_message(peer.recv)
+            kind, payload = read_message(_receive_until(peer, time.monotonic() + BEAR_LIMIT_S))
         except (OSError, MalformedMessage):
             kind, payload = b"", b""
         if not kind:
@@ -167,3 +168,16 @@ class NurseryLink:
             self._ready = True
         if kind in (HELLO, READY, PONG):
             self._on_message(kind, payload)
+
+
+def _receive_until(peer: socket.socket, deadline: float) -> Callable[[int], bytes]:
+    """`peer.recv` for the reads of one exchange, which must end by `deadline` (monotonic seconds) all together."""
+
+    def receive(size: int) -> bytes:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        peer.settimeout(left_s)
+        return peer.recv(size)
+
+    return receive
