@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import Any, TypeAlias
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import EVENT_TYPES
@@ -27,15 +27,18 @@ from foxtrot_supervisor.engine.bus.handler_registry import (
 )
 from foxtrot_supervisor.engine.bus.owner import Owner, OwnerClosed, innermost_owner
 
-__all__ = ["ROUTES_MAX", "HandlerDesk"]
+__all__ = ["ROUTES_MAX", "HandlerTable"]
 
 ROUTES_MAX = 100_000
 """Types, and combinations of type, symbol and exchange, whose handlers are remembered."""
 
 AnyHandler = Callable[[Any], Any]
 
+NamedCalls: TypeAlias = tuple[str, tuple[Registration, ...]]
+"""Registrations that get market data under one event type, and that type."""
 
-class HandlerDesk:
+
+class HandlerTable:
     """The handlers and owners of one EventEngine.
 
     `routes`: whom to call for an event type. `market_routes`: whom to call, and under which name, for market data of a
@@ -50,7 +53,7 @@ class HandlerDesk:
         self._changes: deque[Callable[[], None]] = deque()
         self._changing = False
         self.routes: dict[str, tuple[Registration, ...]] = {}
-        self.market_routes: dict[tuple[type, str, str], tuple[tuple[str, Registration], ...]] = {}
+        self.market_routes: dict[tuple[type, str, str], tuple[NamedCalls, ...]] = {}
 
     # ---- handlers; `type` may be GENERAL
 
@@ -111,6 +114,11 @@ class HandlerDesk:
         """Calls of all handlers, of those that are gone, too."""
         with self._lock:
             return self._registry.calls_total
+
+    def registrations(self) -> list[Registration]:
+        """Return every registration."""
+        with self._lock:
+            return list(self._registry)
 
     def infos(self) -> list[HandlerInfo]:
         """Every registration."""
@@ -181,15 +189,18 @@ class HandlerDesk:
             self.routes[type] = route
         return route
 
-    def market_route(self, key: tuple[type, str, str]) -> tuple[tuple[str, Registration], ...]:
+    def market_route(self, key: tuple[type, str, str]) -> tuple[NamedCalls, ...]:
         """Whom to call, under which name, for market data of this kind, symbol and exchange, in this order."""
         kind, symbol, exchange = key
         name = EVENT_TYPES[kind]
         full_name = f"{name}{symbol}.{exchange}"
         with self._lock:
             of = self._registry.of
-            parts = ((name, of(name)), (full_name, of(full_name)), (name, of(GENERAL)))
-            route = tuple((part_name, registration) for part_name, part in parts for registration in part)
+            typed, exact, general = of(name), of(full_name), of(GENERAL)
+            parts: tuple[NamedCalls, ...] = ((name, typed + general),)
+            if exact:
+                parts = ((name, typed), (full_name, exact), (name, general))
+            route = tuple((part_name, part) for part_name, part in parts if part)
             if len(self.market_routes) >= ROUTES_MAX:
                 self.market_routes.clear()
             self.market_routes[key] = route
@@ -258,16 +269,16 @@ class HandlerDesk:
             self._registry.open(record)
         return record
 
-    # ---- what goes by itself; nothing of it may keep the desk
+    # ---- collected objects; their callbacks must not keep the table alive
 
     @property
     def _when_collected(self) -> Callable[[Registration], None]:
         here = weakref.ref(self)
 
         def collected(registration: Registration) -> None:
-            desk = here()
-            if desk is not None:
-                desk._change(lambda: desk._registry.remove(registration))
+            table = here()
+            if table is not None:
+                table._change(lambda: table._registry.remove(registration))
 
         return collected
 
@@ -275,9 +286,9 @@ class HandlerDesk:
         here = weakref.ref(self)
 
         def collected(life: object) -> None:
-            desk = here()
-            if desk is not None:
-                desk._change(lambda: desk._close_collected(record, life))
+            table = here()
+            if table is not None:
+                table._change(lambda: table._close_collected(record, life))
 
         return collected
 

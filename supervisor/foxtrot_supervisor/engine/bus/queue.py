@@ -1,11 +1,11 @@
 """The queue before the handlers: bounded, with a policy for each class of events, counted exactly; pure.
 
-Nothing here waits: `offer` says whether there was room, and its caller decides whether to wait. Nothing locks either:
-whoever shares a queue between threads lets one at a time in, with one exception that makes `put` cheap: where there
-is room for sure (`roomy_below`), an event may be appended to `entries` by any thread at any time.
+Nothing here waits: `offer` returns whether there was room, and its caller decides whether to wait. Nothing locks
+either: threads that share a queue must call one at a time (`inbox`), with one exception that makes `put` cheap: where
+there is room for sure (`roomy_below`), any thread may append an event to `entries` at any time.
 
-Events leave in *hands*, a bounded number at a time; what is in the hand still counts as queued until its turn has
-come. So at any moment ``put = handled + conflated + dropped + queued``.
+Events are dequeued in *chunks* of a bounded size; an event in flight, dequeued with its chunk and not yet handled,
+counts as queued. So at any moment ``put = handled + conflated + dropped + queued``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from msgspec import Struct
 
 from foxtrot_supervisor.engine.bus.queue_policy import POLICIES, Policy, conflation_key, event_class, policy_of
 
-__all__ = ["HAND_MAX", "NEVER_DROP_LIMIT", "EventQueue", "QueueCounts", "QueuedEvent"]
+__all__ = ["CHUNK_MAX", "NEVER_DROP_LIMIT", "EventQueue", "QueueCounts", "QueuedEvent"]
 
-HAND_MAX = 256
-"""Events that leave the queue at once, at most."""
+CHUNK_MAX = 256
+"""Most events dequeued at once."""
 
 THREADS_MAX = 64
-"""Threads that may all find the last bit of sure room at the same moment and still not exceed a limit."""
+"""Threads that may find the last sure room at the same moment without exceeding a limit."""
 
 NEVER_DROP_LIMIT = 1_000_000
 """Events that may wait, all together, before one is refused that must not be dropped."""
@@ -87,7 +87,7 @@ class EventQueue:
         """By type: with fewer `entries` than this there is room for sure."""
         self._newest: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         """Conflated events, each with how many of `entries` came before it, counted from the beginning."""
-        self._hand: Iterator[Any] = iter([])
+        self._chunk: Iterator[Any] = iter([])
         self._entries_taken = 0
         self._taken = 0
         self._refused = 0
@@ -95,7 +95,7 @@ class EventQueue:
         self._dropped_by_class: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self.entries) + len(self._newest) + self._in_hand()
+        return len(self.entries) + len(self._newest) + self._in_flight()
 
     def offer(self, event: QueuedEvent) -> bool:
         """Queue `event`; False if there is no room, and then nothing has changed."""
@@ -108,8 +108,8 @@ class EventQueue:
         elif event.type not in self.roomy_below:
             if len(self.roomy_below) >= TYPES_MAX:
                 self.roomy_below.clear()
-            self.roomy_below[event.type] = self._limits[policy] - HAND_MAX - THREADS_MAX
-        if len(self.entries) + self._in_hand() >= self._limits[policy]:
+            self.roomy_below[event.type] = self._limits[policy] - CHUNK_MAX - THREADS_MAX
+        if len(self.entries) + self._in_flight() >= self._limits[policy]:
             return False
         self.entries.append(event)
         return True
@@ -126,37 +126,37 @@ class EventQueue:
         """The policy of events of `type`."""
         return policy_of(self._policies, type)
 
-    def take(self, most: int = HAND_MAX) -> Iterator[Any]:
-        """The next events, `most` (at most `HAND_MAX`) at once; they count as queued until they are drawn from it.
+    def take(self, most: int = CHUNK_MAX) -> Iterator[Any]:
+        """Dequeue the next events, `most` (at most `CHUNK_MAX`) at once; each counts as queued until it is drawn.
 
-        Only when the last hand has been drawn empty or was put back.
+        Call it only when the last chunk is exhausted or was put back.
         """
-        hand: list[Any] = []
-        while self._newest and len(hand) < most:
+        chunk: list[Any] = []
+        while self._newest and len(chunk) < most:
             event, before = next(iter(self._newest.values()))
             due = before - self._entries_taken
             if due > 0:
-                self._take_entries(hand, min(due, most - len(hand)))
+                self._take_entries(chunk, min(due, most - len(chunk)))
             else:
-                hand.append(event)
+                chunk.append(event)
                 self._newest.popitem(last=False)
-        self._take_entries(hand, min(len(self.entries), most - len(hand)))
-        self._taken += len(hand)
-        self._hand = iter(hand)
-        return self._hand
+        self._take_entries(chunk, min(len(self.entries), most - len(chunk)))
+        self._taken += len(chunk)
+        self._chunk = iter(chunk)
+        return self._chunk
 
     def put_back(self) -> None:
-        """Return what is left in the hand to its place, the head of the queue."""
-        events = list(self._hand)
+        """Return what is left of the chunk in flight to the head of the queue."""
+        events = list(self._chunk)
         self._taken -= len(events)
         self._entries_taken -= len(events)
         self.entries.extendleft(reversed(events))
 
     def counts(self) -> QueueCounts:
         """All counts, of one moment."""
-        in_hand = self._in_hand()
-        queued = len(self.entries) + len(self._newest) + in_hand
-        handled = self._taken - in_hand
+        in_flight = self._in_flight()
+        queued = len(self.entries) + len(self._newest) + in_flight
+        handled = self._taken - in_flight
         conflated, dropped = self._conflated_by_class.total(), self._dropped_by_class.total()
         return QueueCounts(
             put=handled + conflated + dropped + queued,
@@ -170,17 +170,17 @@ class EventQueue:
         )
 
     def waiting_by_class(self) -> dict[str, int]:
-        """How many events of each class wait, in the hand and in the queue."""
-        # copies: of an iterator, since it has its place and draws nothing; of the queue, since others may append
-        waiting = [*copy(self._hand), *self.entries.copy(), *(event for event, _ in self._newest.values())]
+        """Return how many events of each class wait, in flight and in the queue."""
+        # copies: of the iterator, so that nothing is drawn; of the queue, since others may append
+        waiting = [*copy(self._chunk), *self.entries.copy(), *(event for event, _ in self._newest.values())]
         return dict(Counter(event_class(event.type) for event in waiting))
 
-    def _in_hand(self) -> int:
-        return self._hand.__length_hint__()  # type: ignore[attr-defined,no-any-return] # of every list iterator
+    def _in_flight(self) -> int:
+        return self._chunk.__length_hint__()  # type: ignore[attr-defined,no-any-return] # of every list iterator
 
-    def _take_entries(self, hand: list[Any], count: int) -> None:
+    def _take_entries(self, chunk: list[Any], count: int) -> None:
         # one by one, not all at once and cleared: others may append meanwhile
-        hand.extend(map(deque.popleft, repeat(self.entries, count)))
+        chunk.extend(map(deque.popleft, repeat(self.entries, count)))
         self._entries_taken += count
 
     def _offer_newest(self, event: QueuedEvent, key: Hashable) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.engine.bus.queue import CLASSES_MAX, HAND_MAX, EventQueue
+from foxtrot_supervisor.engine.bus.queue import CHUNK_MAX, CLASSES_MAX, EventQueue
 from foxtrot_supervisor.engine.bus.queue_policy import event_class
 
 
@@ -26,7 +26,7 @@ class Event:
     data: Any = None
 
 
-def take_all(queue: EventQueue, most: int = HAND_MAX) -> list[Event]:
+def take_all(queue: EventQueue, most: int = CHUNK_MAX) -> list[Event]:
     taken: list[Event] = []
     while hand := list(queue.take(most)):
         taken.extend(hand)
@@ -147,7 +147,7 @@ def test_sure_room_is_only_where_no_limit_can_be_passed() -> None:
     queue = EventQueue(1000)
     queue.offer(Event("e"))
     queue.offer(Event("eTick.", Data(1, "A")))
-    assert queue.roomy_below == {"e": 1000 - HAND_MAX - 64}, "conflated events always ask"
+    assert queue.roomy_below == {"e": 1000 - CHUNK_MAX - 64}, "conflated events always ask"
 
 
 @pytest.mark.parametrize("seed", range(60))

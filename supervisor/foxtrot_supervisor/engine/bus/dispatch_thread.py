@@ -1,0 +1,255 @@
+"""The dispatch thread of an EventEngine: waits for events, timer and sources, and has them dispatched in turn."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from operator import length_hint
+from typing import Any
+
+from msgspec import Struct
+
+from foxtrot_protocol.events import EVENT_TIMER
+from foxtrot_supervisor.engine.bus.dispatcher import Call, Dispatcher
+from foxtrot_supervisor.engine.bus.event import Event, EventSource
+from foxtrot_supervisor.engine.bus.inbox import Inbox
+from foxtrot_supervisor.engine.bus.queue import CHUNK_MAX
+
+__all__ = ["DRAIN_ROUNDS", "EVENTS_BETWEEN_LOOKS", "STACK_FRAMES", "TURN_S", "DispatchThread"]
+
+TURN_S = 0.01
+"""About how long queued events may be handled before the source and the timer get their turn."""
+
+EVENTS_BETWEEN_LOOKS = 16
+"""Queued events handled between two looks at the clock."""
+
+DRAIN_ROUNDS = 10
+"""The final drain handles what is queued, then what was put meanwhile, and so on, so many times: handlers' answers to
+the last events are handled, and a flood that goes on does not use up all the time."""
+
+STACK_FRAMES = 8
+"""Innermost frames of a slow or stuck handler that are shown."""
+
+
+class _Leaving(Struct, frozen=True, eq=False):
+    """A source that is to be detached."""
+
+    source: EventSource
+    deadline: float
+    gone: threading.Event
+
+
+class DispatchThread:
+    """One dispatch thread at a time; `start` after the end of the last begins another.
+
+    `interval`: seconds between timer events. `on_timer(now)`: called with each (monotonic seconds). `on_begin`,
+    `on_end`: called on the thread, first and last.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        dispatcher: Dispatcher,
+        *,
+        interval: float,
+        on_timer: Callable[[float], None],
+        on_begin: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._inbox = inbox
+        self._dispatcher = dispatcher
+        self._interval = interval
+        self._on_timer = on_timer
+        self._on_begin = on_begin
+        self._on_end = on_end
+        # re-entrant, both: a signal handler or a finalizer may come in where this thread holds one
+        self._sources_lock = threading.RLock()
+        self._wake_lock = threading.RLock()
+        self._sources: tuple[EventSource, ...] = ()
+        self._leaving: deque[_Leaving] = deque()
+        self._wake_fd: int | None = None
+        self._chunk_max = CHUNK_MAX
+        self.thread = self._make_thread()
+        """The present thread, or the next one, not yet started."""
+        self.asleep = False
+        """It waits for `wake`: whoever puts an event has to call `wake_sleeper`."""
+        self.active = False
+        """It was started and not yet asked to end."""
+        self.drain_until = 0.0
+        """When the final drain gives up: monotonic seconds."""
+
+    # ---- from any thread
+
+    def start(self) -> None:
+        """Start a thread; only when there is none, or the last one has ended."""
+        if self.thread.ident is not None:
+            self.thread = self._make_thread()
+        self.active = True
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self.thread.is_alive()
+
+    def is_this_thread(self) -> bool:
+        """Whether the caller runs on it."""
+        return threading.current_thread() is self.thread
+
+    def wake(self) -> None:
+        """Let it look at its sources and queue now."""
+        # under the lock, or the number could meanwhile be another file's
+        with self._wake_lock:
+            if self._wake_fd is not None:
+                os.eventfd_write(self._wake_fd, 1)
+
+    def wake_sleeper(self) -> None:
+        """Wake it after something was queued; one wake-up is enough for all who put meanwhile."""
+        self.asleep = False
+        self.wake()
+
+    def attach(self, source: EventSource) -> None:
+        """Read `source` as well, from now on."""
+        with self._sources_lock:
+            self._sources = (*self._sources, source)
+        self.wake()
+
+    def detach(self, source: EventSource, timeout_s: float) -> bool:
+        """Dispatch what `source` has available, then forget it; return whether that was done within `timeout_s`."""
+        leaving = _Leaving(source, time.monotonic() + timeout_s, threading.Event())
+        self._leaving.append(leaving)
+        if self.is_alive() and not self.is_this_thread():
+            self.wake()
+            leaving.gone.wait(timeout_s)
+            if self.is_alive():
+                return leaving.gone.is_set()
+        self._detach_leaving()
+        return True
+
+    def stack(self) -> str:
+        """Return the innermost frames of what it is doing; "" where it does not run."""
+        ident = self.thread.ident
+        frame = None if ident is None else sys._current_frames().get(ident)
+        return "" if frame is None else "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
+
+    # ---- on the thread
+
+    def _make_thread(self) -> threading.Thread:
+        # a daemon, so that a handler that never returns cannot keep the interpreter from ending; nothing is cut off
+        # all the same: the end of the interpreter waits for every engine that was not stopped in vain
+        return threading.Thread(target=self._run, name="event-engine", daemon=True)
+
+    def _run(self) -> None:
+        self._on_begin()
+        try:
+            with select.epoll() as poller:
+                # edge-triggered: nobody reads the counter, each write is an edge, and it takes centuries to fill
+                assert self._wake_fd is not None
+                poller.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
+                self._turn_until_stopped(poller)
+            self._drain()
+        finally:
+            self.active = False
+            with self._wake_lock:
+                assert self._wake_fd is not None
+                os.close(self._wake_fd)
+                self._wake_fd = None
+            self._on_end()
+
+    def _turn_until_stopped(self, poller: select.epoll) -> None:
+        sources: tuple[EventSource, ...] = ()
+        timer_at = time.monotonic() + self._interval
+        more = True
+        while self.active:
+            if self._leaving:
+                self._detach_leaving()
+            if sources is not self._sources:
+                _exchange(poller, sources, self._sources)
+                sources, more = self._sources, True
+            if not more:
+                self._sleep(poller, timer_at)
+            more = self._handle_queued()
+            for source in sources:
+                more = source.pump() or more
+            now = time.monotonic()
+            if now >= timer_at:
+                self._dispatcher.dispatch_timed(Event(EVENT_TIMER))
+                # an absolute schedule: no drift, and no burst after a long handler
+                timer_at += self._interval * (1 + (now - timer_at) // self._interval)
+                self._on_timer(now)
+
+    def _sleep(self, poller: select.epoll, timer_at: float) -> None:
+        # in this order, since `put` first appends and then asks whether to wake: one of the two sees the other
+        self.asleep = True
+        if self._inbox or not self.active:
+            self.asleep = False
+            return
+        until = timer_at
+        for source in self._sources:
+            until = min(until, source.due())
+        poller.poll(max(0.0, until - time.monotonic()))
+        self.asleep = False
+
+    def _handle_queued(self) -> bool:
+        """Handle one chunk of queued events; return True if there may be more."""
+        chunk = self._inbox.take(self._chunk_max)
+        started = time.monotonic()
+        first = next(chunk, None)
+        if first is None:
+            return False
+        self._dispatcher.dispatch_timed(first)  # its handlers are timed, in place of all
+        while (quick := time.monotonic() - started < TURN_S) and self.active and length_hint(chunk):
+            self._dispatcher.call(self._queued_calls(chunk))
+        self._dispatcher.current = None
+        if not quick or not self.active:
+            self._inbox.put_back()
+        # slow handlers get smaller chunks, so that timer and source keep their turns
+        self._chunk_max = min(CHUNK_MAX, self._chunk_max * 2) if quick else max(1, self._chunk_max // 2)
+        return True
+
+    def _queued_calls(self, chunk: Iterator[Any]) -> Iterator[Call]:
+        routes = self._dispatcher.routes
+        for event in islice(chunk, EVENTS_BETWEEN_LOOKS):
+            route = routes.get(event.type)
+            yield event, self._dispatcher.route(event) if route is None else route
+            if not self.active:
+                return
+
+    def _drain(self) -> None:
+        for source in self._sources:
+            source.finish(self.drain_until)
+        for _ in range(DRAIN_ROUNDS):
+            for _ in range(len(self._inbox)):
+                if time.monotonic() >= self.drain_until:
+                    return
+                # one at a time: nobody knows how long each takes
+                for event in self._inbox.take(1):
+                    self._dispatcher.dispatch_timed(event)
+
+    def _detach_leaving(self) -> None:
+        while self._leaving:
+            leaving = self._leaving.popleft()
+            if leaving.source in self._sources:
+                leaving.source.finish(leaving.deadline)
+                with self._sources_lock:
+                    self._sources = tuple(source for source in self._sources if source is not leaving.source)
+            leaving.gone.set()
+
+
+def _exchange(poller: select.epoll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
+    for source in before:
+        if source not in after:
+            # once detached, its owner may have closed it; the kernel has then removed it from the poller
+            with contextlib.suppress(OSError, ValueError):
+                poller.unregister(source.fileno())
+    for source in after:
+        if source not in before:
+            poller.register(source.fileno(), select.EPOLLIN)
