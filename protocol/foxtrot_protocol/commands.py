@@ -99,6 +99,10 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     """Events that this worker brought first, while its twin might have."""
     lost_batches_total: int = 0
     """Batches announced as lost whose number of events is unknown; `lost_total` leaves them out."""
+    superseded_total: int = 0
+    """Updates of books that were not handed over, since the next snapshot contains them."""
+    demoted_total: int = 0
+    """Streams of rule `sequence` whose identifiers were found to leap: their holes are not told any more."""
 
 
 class HandlerFigures(Struct, array_like=True, frozen=True):
@@ -193,6 +197,7 @@ class Drained(Struct, array_like=True, tag="drained", frozen=True):
     lost: int
     redelivered: int
     deduplicated: int = 0
+    superseded: int = 0
 
 
 class Left(Struct, array_like=True, tag="left", frozen=True):

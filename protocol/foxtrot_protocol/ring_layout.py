@@ -143,14 +143,19 @@ class CommitMark(Struct, frozen=True):
 
 
 class AppliedMark(Struct, frozen=True):
-    """What the engine has done with: events applied, announced as lost, given again after a crash, dropped as copies
-    of what a twin had brought. Of these `redelivered` are counted in `applied` as well."""
+    """What the engine has finished with, in events.
+
+    `applied`: handed to handlers; `lost`: announced as lost; `deduplicated`: dropped as copies of what a twin had
+    brought; `superseded`: updates of books that the next snapshot contains. `redelivered`: handed over again after a
+    crash, counted in `applied` as well.
+    """
 
     sequence: int
     applied: int
     lost: int
     redelivered: int
     deduplicated: int = 0
+    superseded: int = 0
 
 
 class Record(Struct, frozen=True):
@@ -178,6 +183,7 @@ class RingFigures(Struct, frozen=True, kw_only=True):
     deduplicated_events: int = 0
     unannounced_events: int = 0
     """Of the dropped ones, those that no committed gap announces."""
+    superseded_events: int = 0
 
 
 # ---- names and identity
@@ -284,7 +290,7 @@ def applied_mark(words: memoryview) -> AppliedMark | None:
     if turn < 0:
         return None
     at = Word.APPLIED_MARK + 8 * turn
-    return AppliedMark(sequence, words[at + 1], words[at + 2], words[at + 3], words[at + 4])
+    return AppliedMark(sequence, words[at + 1], words[at + 2], words[at + 3], words[at + 4], words[at + 5])
 
 
 def figures(header: bytes) -> RingFigures | None:
@@ -309,6 +315,7 @@ def figures(header: bytes) -> RingFigures | None:
         dropped_events=words[Word.DROPPED],
         deduplicated_events=applied.deduplicated,
         unannounced_events=words[Word.UNANNOUNCED],
+        superseded_events=applied.superseded,
     )
 
 

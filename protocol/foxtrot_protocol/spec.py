@@ -6,7 +6,7 @@ never imports what its children run. The same `boot` serves every kind of child.
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,7 @@ from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 
 __all__ = [
     "SPEC_BYTES_MAX",
+    "BookUpdates",
     "ChildKind",
     "ChildSpec",
     "EngineSettings",
@@ -59,6 +60,13 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """How long a full ring holds back the exchange before events are dropped and announced."""
 
 
+BookUpdates: TypeAlias = Literal["snapshot", "deliver"]
+"""Updates of a book that handlers cannot follow, after the engine was replaced or updates were lost.
+
+"snapshot": superseded by the next snapshot, announced and not handed over; "deliver": handed over all the same, in order.
+"""
+
+
 class EngineSettings(Struct, frozen=True, kw_only=True):
     """Settings of the engine process. `import_path` is put first on its module search path."""
 
@@ -79,6 +87,7 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     tick_interval_s: float = 0.5
     bars_from_trades: list[str] = []
     leak_sample_s: float = 5.0
+    book_updates: BookUpdates = "snapshot"
     """How often the engine's process looks at what grows in it; 0: never."""
 
 

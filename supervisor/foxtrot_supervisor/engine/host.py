@@ -36,7 +36,7 @@ from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.bus.handler_registry import HandlerInfo
 from foxtrot_supervisor.engine.bus.watch import LOOK_S
-from foxtrot_supervisor.engine.delivery.merge import FoundHole
+from foxtrot_supervisor.engine.delivery.streams import FoundHole
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.folds.folds import MarketFolds
 from foxtrot_supervisor.engine.leaks.monitor import LeakMonitor, leak_text
@@ -111,6 +111,7 @@ class EngineHost:
             on_hole=self._hole_soon,
             on_books=self._books_soon,
             ringless=ringless,
+            book_updates=settings.book_updates,
         )
         self.watch = DispatchWatch(engine)
         self._folds = MarketFolds(
@@ -242,6 +243,7 @@ class EngineHost:
                     lost=ring.lost_events,
                     redelivered=ring.redelivered_events,
                     deduplicated=ring.deduplicated_events,
+                    superseded=ring.superseded_events,
                 )
             )
         remove_ring(path)

@@ -78,7 +78,8 @@ def report_lines(status: Status, around: Surroundings, findings: list[Finding]) 
     lines.append("accounts:")
     lines += [
         f"  {worker['name']}: {worker['committed_total']} committed = {worker['applied_total']} applied"
-        f" + {worker['deduplicated_total']} deduplicated + {worker['lost_total']} lost + in its rings;"
+        f" + {worker['deduplicated_total']} deduplicated + {worker['superseded_total']} superseded"
+        f" + {worker['lost_total']} lost + in its rings;"
         f" {worker['gaps_total']} gaps announced"
         for worker in status["workers"]
     ]

@@ -17,11 +17,15 @@ __all__ = ["RingAccount", "RingAccounts"]
 
 
 class RingAccount(Struct, frozen=True, kw_only=True):
-    """Events of one worker over all its incarnations: committed = applied + deduplicated + lost + what is in rings."""
+    """Events of one worker over all its incarnations.
+
+    committed = applied + deduplicated + superseded + lost + what stands in rings.
+    """
 
     committed: int = 0
     applied: int = 0
     deduplicated: int = 0
+    superseded: int = 0
     lost: int = 0
     redelivered: int = 0
     used_bytes: int = 0
@@ -49,6 +53,7 @@ class RingAccounts:
             committed=before.committed + told.committed,
             applied=before.applied + told.applied,
             deduplicated=before.deduplicated + told.deduplicated,
+            superseded=before.superseded + told.superseded,
             lost=before.lost + told.lost,
             redelivered=before.redelivered + told.redelivered,
         )
@@ -64,6 +69,7 @@ class RingAccounts:
                 committed=before.committed + each.committed_events,
                 applied=before.applied + each.applied_events,
                 deduplicated=before.deduplicated + each.deduplicated_events,
+                superseded=before.superseded + each.superseded_events,
                 lost=before.lost + each.lost_events,
                 redelivered=before.redelivered + each.redelivered_events,
                 used_bytes=before.used_bytes + each.used_bytes,

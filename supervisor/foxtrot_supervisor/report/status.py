@@ -163,6 +163,8 @@ def _worker(
         "dropped_total": totals["dropped_total"],
         "applied_total": ring.applied if ring else source.applied_total,
         "deduplicated_total": ring.deduplicated if ring else source.deduplicated_total,
+        "superseded_total": ring.superseded if ring else source.superseded_total,
+        "demoted_total": source.demoted_total,
         "wins_total": source.wins_total,
         "gaps_total": source.gaps_total,
         "lost_total": ring.lost if ring else source.lost_total,

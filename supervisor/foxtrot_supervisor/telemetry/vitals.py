@@ -46,6 +46,8 @@ FRESH_S: Final = 15.0
 _SOURCE_TOTALS: Final = (
     "applied_total",
     "deduplicated_total",
+    "superseded_total",
+    "demoted_total",
     "gaps_total",
     "lost_total",
     "lost_batches_total",

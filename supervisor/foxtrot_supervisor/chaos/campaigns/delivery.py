@@ -509,4 +509,12 @@ class _Campaign:
                 self._progress(f"  {number} of {self._options.pair_kills}")
 
 
-_SUMMED: Final = ("committed_total", "applied_total", "deduplicated_total", "lost_total", "gaps_total", "late_total")
+_SUMMED: Final = (
+    "committed_total",
+    "applied_total",
+    "deduplicated_total",
+    "superseded_total",
+    "lost_total",
+    "gaps_total",
+    "late_total",
+)

@@ -1,1 +1,1 @@
-"""From rings and sockets to one ordered stream of events for each connection."""
+"""Delivery of workers' events to handlers: each event once, in order, with every missing interval announced."""

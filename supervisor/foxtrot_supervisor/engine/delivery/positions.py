@@ -5,7 +5,7 @@ for copies. So each stream has a *slot* here, written after each batch that touc
 the batch's ring that it is done with (`event_receiver`): whatever of it was not written is made up from that ring.
 
 A slot: a head that says which stream it is, two small marks (last identifier and times) used by turns, two larger
-ones for what changes seldom (`stream_merge.StreamState`), and for streams without order the hashes of the last events.
+ones for what changes seldom (`streams.StreamState`), and for streams without order the hashes of the last events.
 Each mark has a counter and a checksum: a process that is killed while it writes one leaves the one before.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from foxtrot_supervisor.engine.delivery.merge import REMEMBERED_MAX, Stream, StreamKey, StreamState, Window
+from foxtrot_supervisor.engine.delivery.streams import REMEMBERED_MAX, Stream, StreamKey, StreamState, Window
 
 __all__ = ["FILE_BYTES_MAX", "FILE_NAME", "PositionFile"]
 

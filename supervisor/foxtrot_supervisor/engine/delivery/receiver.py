@@ -26,20 +26,15 @@ from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 from foxtrot_protocol.events import EVENT_GAP, EVENT_TYPES, Gap
 from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import Record, RingFigures
+from foxtrot_protocol.spec import BookUpdates
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.delivery.book_requests import BookWants
 from foxtrot_supervisor.engine.delivery.lanes import Arrival, Delivery, Lane, Origin
-from foxtrot_supervisor.engine.delivery.merge import (
-    HOLE_WAIT_S,
-    STREAMS_MAX,
-    Admission,
-    FoundHole,
-    Side,
-    Stream,
-    StreamMerge,
-)
+from foxtrot_supervisor.engine.delivery.merge import STREAMS_MAX, Admission, StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.engine.delivery.streams import FoundHole, Side, Stream
+from foxtrot_supervisor.engine.delivery.waiting import HOLE_WAIT_S
 from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 
 __all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
@@ -120,6 +115,7 @@ class _Ring:
         """That batch, by its sequence, decoded."""
         self.applied = 0
         self.deduplicated = 0
+        self.superseded = 0
         self.lost = 0
         self.redelivered = 0
         self.redeliver = 0
@@ -130,7 +126,7 @@ class _Ring:
     @property
     def done(self) -> int:
         """Events of this ring that are accounted for."""
-        return self.applied + self.deduplicated + self.lost
+        return self.applied + self.deduplicated + self.superseded + self.lost
 
 
 class _Source:
@@ -141,6 +137,8 @@ class _Source:
         self.rings: dict[int, _Ring] = {}
         self.applied_total = 0
         self.deduplicated_total = 0
+        self.superseded_total = 0
+        self.demoted_total = 0
         self.wins_total = 0
         self.late_total = 0
         self.gaps_total = 0
@@ -166,6 +164,7 @@ class EventReceiver:
         on_hole: OnHole | None = None,
         on_books: OnBooks | None = None,
         ringless: bool = False,
+        book_updates: BookUpdates = "snapshot",
     ) -> None:
         """`on_batch` gets the bytes of each batch that is applied (the tap of live events).
 
@@ -173,7 +172,8 @@ class EventReceiver:
         (`remove_ring`). `on_hole` is told of each hole that is announced, and of those that an engine before has left;
         `on_books` of books that need a snapshot before handlers can follow them, again until that has come.
         All are called on the dispatch thread. `ringless`: accept batches of workers without a ring (benchmarks, tests);
-        else a batch counts only if it stands in its worker's ring.
+        else a batch counts only if it stands in its worker's ring. `book_updates`: what becomes of updates of books that
+        handlers have no snapshot of (`spec.BookUpdates`).
         """
         self._ringless = ringless
         self._engine = engine
@@ -186,6 +186,7 @@ class EventReceiver:
         self._on_drained = on_drained
         self._on_hole = on_hole
         self._on_books = on_books
+        self._book_updates = book_updates
         self._run_dir = run_dir
         self._fences: deque[tuple[str, int]] = deque()
         self._reading: dict[str, _Source] = {}
@@ -301,6 +302,8 @@ class EventReceiver:
                 late_total=source.late_total,
                 wins_total=source.wins_total,
                 lost_batches_total=source.lost_batches_total,
+                superseded_total=source.superseded_total,
+                demoted_total=source.demoted_total,
             )
         return counters
 
@@ -424,9 +427,12 @@ class EventReceiver:
         if group is None:
             positions = self._positions
             save = functools.partial(positions.save, key) if positions is not None else _nowhere
-            group = self._groups[key] = _Group(connection or worker, StreamMerge(rules), save)
+            merge = StreamMerge(rules, deliver_updates=self._book_updates == "deliver")
+            group = self._groups[key] = _Group(connection or worker, merge, save)
             for stream in positions.restored(key) if positions is not None else ():
                 group.merge.restore(stream)
+                if stream.state.unseen:  # if this engine dies too, the next one knows that the book was not shown
+                    save(stream)
             self._tell_holes_of(group)
         elif rules:
             group.merge.follow(rules)
@@ -474,9 +480,11 @@ class EventReceiver:
         self._count(source, ring, batch, made, admission, again=again)
         ring.lane.next_sequence = sequence + 1
         if reader is not None:
-            reader.mark(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
+            reader.mark(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded)
         # if this breaks off, the successor makes it up from the record, whose room is given back last of all
         self._keep(ring, merge.settle(), end, started_ns)
+        if merge.demoted:
+            self._tell_demoted(source, ring, merge)
         self._tell_holes(ring.group, admission)
         self._go_on(ring)
         self._tap(data, batch, admission)
@@ -511,9 +519,11 @@ class EventReceiver:
             lost += len(made)
         ring.applied += applied
         ring.deduplicated += copies
+        ring.superseded += admission.superseded
         ring.lost += lost
         source.applied_total += applied
         source.deduplicated_total += copies
+        source.superseded_total += admission.superseded
         source.lost_total += lost
         if ring.group.merge.sides_open > 1:
             source.wins_total += applied
@@ -563,6 +573,19 @@ class EventReceiver:
         if admission is not None and self._on_hole is not None:
             for hole in admission.holes:
                 self._on_hole(group.name, hole)
+
+    def _tell_demoted(self, source: _Source, ring: _Ring, merge: StreamMerge) -> None:
+        """Count and log streams whose identifiers leap, though their rule says that they do not."""
+        for stream in merge.demoted:
+            source.demoted_total += 1
+            self._log.warning(
+                "stream_demoted",
+                connection=ring.group.name,
+                source=ring.worker,
+                stream=stream.key.kind,
+                symbol=stream.key.symbol,
+            )
+        merge.demoted.clear()
 
     def _tap(self, data: bytes, batch: Batch[Any], admission: Admission) -> None:
         """What handlers were given, to whoever looks on: their numbers as they came, and the gaps that we made."""
@@ -728,6 +751,7 @@ class EventReceiver:
                 ring.applied, ring.lane.next_sequence = record.events_before, record.sequence
             return
         ring.applied, ring.deduplicated, ring.lost = done.applied, done.deduplicated, done.lost
+        ring.superseded = done.superseded
         ring.redelivered = done.redelivered
         ring.lane.next_sequence = done.sequence + 1
         if reader.in_hand > done.sequence:
@@ -901,6 +925,7 @@ class EventReceiver:
             redelivered_events=ring.redelivered,
             dropped_events=reader.dropped,
             deduplicated_events=ring.deduplicated,
+            superseded_events=ring.superseded,
         )
         reader.close()
         self._on_drained(account, reader.path)
@@ -933,7 +958,7 @@ class EventReceiver:
     # ---- accounts
 
     def _check_accounts(self) -> None:
-        """Committed = applied + copies + announced as lost, of every ring of which all is done with just now."""
+        """Committed = applied + copies + superseded + announced as lost, of every ring that is read to its end."""
         for source in self._sources.values():
             for ring in source.rings.values():
                 reader = ring.reader
@@ -957,6 +982,7 @@ class EventReceiver:
             committed=committed if committed is not None else "unreadable",
             applied=ring.applied,
             deduplicated=ring.deduplicated,
+            superseded=ring.superseded,
             lost=ring.lost,
         )
         cause = (
@@ -996,7 +1022,9 @@ class EventReceiver:
         if ring.reader is not None:
             reader = ring.reader
             position = reader.tail if end is None else end
-            reader.took(last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated)
+            reader.took(
+                last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded
+            )
 
     def _announce_dropped_by_worker(self, source: _Source, ring: _Ring, events: int) -> None:
         """A worker died before it could commit the gaps of what it had dropped: only their number is known."""

@@ -122,12 +122,23 @@ class RingReader:
         """This batch goes to the handlers now."""
         self._words[_APPLYING] = sequence
 
-    def took(self, sequence: int, end: int, applied: int, lost: int, redelivered: int, deduplicated: int = 0) -> None:
+    def took(
+        self,
+        sequence: int,
+        end: int,
+        applied: int,
+        lost: int,
+        redelivered: int,
+        deduplicated: int = 0,
+        superseded: int = 0,
+    ) -> None:
         """All up to this batch is done with; totals of this ring. Gives the room before `end` back."""
-        self.mark(sequence, applied, lost, redelivered, deduplicated)
+        self.mark(sequence, applied, lost, redelivered, deduplicated, superseded)
         self.skip(end)
 
-    def mark(self, sequence: int, applied: int, lost: int, redelivered: int, deduplicated: int) -> None:
+    def mark(
+        self, sequence: int, applied: int, lost: int, redelivered: int, deduplicated: int, superseded: int = 0
+    ) -> None:
         """All up to this batch is done with, but its record has to stay for now."""
         words = self._words
         self._turn ^= 1
@@ -136,6 +147,7 @@ class RingReader:
         words[mark + 2] = lost
         words[mark + 3] = redelivered
         words[mark + 4] = deduplicated
+        words[mark + 5] = superseded
         words[mark] = sequence
         words[_APPLIED] = sequence  # one aligned store: from here on a crash gives nothing of it again
 

@@ -45,7 +45,7 @@ _DAY_NS = 86_400_000_000_000
 _STALE_SLACK_NS = 1_000_000_000
 """A topic's age is told in coarse steps: data this much younger may still be the topic's last."""
 
-_ALIVE = frozenset(("asked", "acknowledged", "flowing"))
+_ALIVE = frozenset(("asked", "acknowledged", "flowing", "demoted"))
 
 _Levels: TypeAlias = tuple[float, ...]
 """Bid prices, ask prices, bid volumes, ask volumes: `LEVELS` of each, in the order of a tick's fields."""

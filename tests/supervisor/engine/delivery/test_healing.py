@@ -9,7 +9,8 @@ import pytest
 from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Trade
 from foxtrot_protocol.identity import IdentityRule
-from foxtrot_supervisor.engine.delivery.merge import FoundHole, StreamMerge
+from foxtrot_supervisor.engine.delivery.merge import StreamMerge
+from foxtrot_supervisor.engine.delivery.streams import FoundHole
 from foxtrot_workers.feed.backfill import Backfiller, CommitPart, Fetch
 from tests.workers.feed.test_backfill import History, LeapingBackward, served
 

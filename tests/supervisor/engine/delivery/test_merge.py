@@ -25,17 +25,10 @@ from foxtrot_protocol.events import (
     Quote,
     Trade,
 )
-from foxtrot_supervisor.engine.delivery.merge import (
-    HOLES_MAX,
-    RESET_QUIET_NS,
-    Admission,
-    FoundHole,
-    Stream,
-    StreamKey,
-    StreamMerge,
-    StreamState,
-    fitting_rule,
-)
+from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
+from foxtrot_supervisor.engine.delivery.rules.resets import RESET_QUIET_NS
+from foxtrot_supervisor.engine.delivery.rules.table import fitting_rule
+from foxtrot_supervisor.engine.delivery.streams import HOLES_MAX, FoundHole, Stream, StreamKey, StreamState
 
 TRADES = {EVENT_MARKET_TRADE: "sequence"}
 A, B = ("a", 1), ("b", 1)
@@ -378,7 +371,7 @@ def test_identifiers_without_order_are_remembered() -> None:
 
 
 def test_the_memory_of_events_without_order_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.merge.REMEMBERED_MAX", 3)
+    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.streams.REMEMBERED_MAX", 3)
     alone = Merge({EVENT_MARKET_TRADE: "unique"}, A)
     alone.take(A, [trade(name) for name in "abcde"])
     alone.take(A, [trade("a"), trade("e")])

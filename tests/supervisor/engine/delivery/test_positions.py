@@ -8,7 +8,7 @@ import pytest
 
 from foxtrot_protocol.events import EVENT_LIQUIDATION, EVENT_MARKET_TRADE
 from foxtrot_supervisor.engine.delivery import positions as position_file
-from foxtrot_supervisor.engine.delivery.merge import HOLES_MAX, REMEMBERED_MAX, Hole, Stream, StreamKey
+from foxtrot_supervisor.engine.delivery.streams import HOLES_MAX, REMEMBERED_MAX, Hole, Stream, StreamKey
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME, PositionFile
 
 

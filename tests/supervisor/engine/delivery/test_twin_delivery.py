@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foxtrot_supervisor.engine.delivery.merge import Admission, Side, StreamMerge
+from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.engine.delivery.rules import trades
+from foxtrot_supervisor.engine.delivery.rules.turn import Turn
+from foxtrot_supervisor.engine.delivery.streams import COPY, Side
 from tests.support.twin_world import TwinWorld
 
 SIDES = st.sampled_from("ab")
@@ -95,7 +98,7 @@ def everything_is_new(self: StreamMerge, side: Side, events: Sequence[Any], *, m
     return Admission(events, None, len(events), 0, 0, [], [])
 
 
-def never_waits(self: StreamMerge, stream: Any, number: int, *, flowing: bool = False) -> bool:
+def never_waits(self: Turn, stream: Any, number: int, event: Any, *, carriers: bool = False, reset: bool = False) -> bool:
     return False
 
 
@@ -110,9 +113,9 @@ def test_without_deduplication_the_same_test_fails(monkeypatch: pytest.MonkeyPat
 
 
 def test_without_waiting_for_the_twin_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StreamMerge, "_may_come", never_waits)
+    monkeypatch.setattr(Turn, "has_to_wait", never_waits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StreamMerge, "_fill", lambda *_: 1)  # nor is a late one taken
+        patch.setattr(trades, "_fill", lambda *_: COPY)  # nor is a late one taken
         fails("lost")
 
 

@@ -1,0 +1,233 @@
+"""Books whose updates build on a snapshot: rules `update_ids`, `chained` and `one_side`. Pure.
+
+A book is valid while handlers can follow it. A hole ends that until a snapshot comes; the snapshot calls the announced
+hole filled. Handlers of a new engine know no book: updates before its first snapshot are superseded by that, and
+announced with it.
+
+With `Turn.deliver_updates` such updates are handed over all the same, in order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foxtrot_protocol.events import EVENT_BOOK, BookSnapshot
+from foxtrot_supervisor.engine.delivery.rules.holes import announce, announce_missed
+from foxtrot_supervisor.engine.delivery.rules.resets import (
+    follow_reset,
+    is_of_old_count,
+    is_outdated,
+    judge_low,
+    waits_for_old_count,
+)
+from foxtrot_supervisor.engine.delivery.rules.turn import Turn
+from foxtrot_supervisor.engine.delivery.streams import (
+    APPLY,
+    COPY,
+    DROP,
+    SUPERSEDED,
+    WAIT,
+    Stream,
+    parse_number,
+)
+
+__all__ = ["book", "one_side"]
+
+
+def book(turn: Turn, stream: Stream, event: Any) -> int:
+    """Decide a snapshot or an update of a book with identifiers."""
+    last_id = parse_number(event.last_id)
+    if last_id is None:
+        return one_side(turn, stream, event)
+    if stream.known and is_of_old_count(turn, stream, event, last_id):
+        return COPY
+    if event.__class__ is BookSnapshot:
+        return _snapshot(turn, stream, event, last_id)
+    return _update(turn, stream, event, last_id)
+
+
+def _update(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
+    first_id = parse_number(event.first_id)
+    chained = stream.rule == "chained"
+    state = stream.state
+    if not stream.known and state.valid:
+        return _lose(turn, stream, event, last_id, None, event.last_id, "an update came before any snapshot")
+    last = stream.last
+    if chained and first_id == last and last_id != last:
+        if last_id < last:
+            follow_reset(turn, stream, last_id)
+        return _continue(turn, stream, event, last_id)
+    if last_id <= last:
+        verdict = judge_low(turn, stream, event, last_id) if last_id < last else _copy(stream, last_id)
+        if verdict != APPLY:
+            return verdict
+        cause = f"identifiers went back from {last} to {last_id}"
+        follow_reset(turn, stream, last_id)
+        stream.last = last_id
+        return _lose(turn, stream, event, last_id, None, None, cause)
+    if (state.unseen or not state.valid) and not turn.deliver_updates:
+        return _continue(turn, stream, event, last_id)
+    if first_id is None or first_id <= last + (0 if chained else 1):
+        # sizes are absolute: what it repeats does no harm
+        return _continue(turn, stream, event, last_id)
+    if is_outdated(stream, event):
+        return COPY
+    if turn.has_to_wait(stream, first_id, event):
+        return WAIT
+    cause = f"updates after {last} are missing"
+    if chained:
+        return _lose(turn, stream, event, last_id, None, str(first_id), cause)
+    return _lose(turn, stream, event, last_id, str(last + 1), str(first_id - 1), cause)
+
+
+def _copy(stream: Stream, last_id: int) -> int:
+    stream.seen = last_id
+    return COPY
+
+
+def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
+    """An update beyond the position, that handlers can follow unless they have no book."""
+    state = stream.state
+    if turn.deliver_updates:
+        stream.last = last_id
+        if state.repeat_to:
+            if last_id <= state.repeat_to:
+                turn.mark(event, "redelivered")
+            else:
+                stream.change(repeat_to=0)
+        return APPLY
+    if not state.valid:
+        return DROP
+    if state.unseen:
+        if state.superseded is None:
+            # where updates name the one before, identifiers leap: the first one that is missing is this
+            stream.change(superseded=str(last_id if stream.rule == "chained" else stream.last + 1))
+        stream.last = last_id
+        return SUPERSEDED
+    stream.last = last_id
+    return APPLY
+
+
+def _lose(
+    turn: Turn, stream: Stream, event: Any, last_id: int | None, first: str | None, last: str | None, cause: str
+) -> int:
+    """The book is unknown from `event` on, until a snapshot comes; `first` and `last`: what is missing."""
+    announce(turn, stream, first, last, event, cause)
+    if stream.state.lost is not None:
+        first = stream.state.lost[0]
+    stream.change(valid=False, lost=(first or "", last or ""))
+    if not turn.deliver_updates:
+        return DROP
+    if last_id is not None:
+        stream.last = last_id
+    return APPLY
+
+
+def _mend(turn: Turn, stream: Stream, event: Any) -> None:
+    """The book is known with the snapshot `event`: what was missing is in it."""
+    state = stream.state
+    if state.lost is not None:
+        first, last = state.lost
+        announce(
+            turn, stream, first or None, last or None, event, "the snapshot that follows contains it", filled=True
+        )
+    if state.lost is not None or not state.valid or state.unseen or state.superseded is not None:
+        stream.change(lost=None, valid=True, unseen=False, superseded=None)
+
+
+def _snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
+    last = stream.last
+    state = stream.state
+    others = turn.others_bring(stream)
+    if state.unseen and state.valid:
+        # an older one too: what this side brings next continues it, though the other side has brought that already
+        _announce_superseded(turn, stream, event, number)
+    elif stream.known and state.valid:
+        if others:
+            if number <= last:
+                return _low_snapshot(turn, stream, event, number)
+            if turn.has_to_wait(stream, number, event, carriers=True):
+                return WAIT  # the other side is about to reach it
+        if number != last:
+            _announce_skipped(turn, stream, event, number)
+        if number < last:
+            follow_reset(turn, stream, number)
+    _mend(turn, stream, event)
+    if turn.deliver_updates and number < last and (state.unseen or not state.valid):
+        stream.change(repeat_to=max(last, state.repeat_to))
+    stream.last = number
+    return APPLY
+
+
+def _low_snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
+    """A snapshot of a known book, at or below the position, while another side brings the book too."""
+    own = stream.own_last(turn.name)
+    if own is None or number >= own:
+        return _copy(stream, number)
+    if waits_for_old_count(turn, stream, event, number):
+        return WAIT
+    _announce_skipped(turn, stream, event, number)
+    follow_reset(turn, stream, number)
+    _mend(turn, stream, event)
+    stream.last = number
+    return APPLY
+
+
+def _announce_superseded(turn: Turn, stream: Stream, event: Any, number: int) -> None:
+    """Announce the updates that handlers were not given since the death of an engine and that the snapshot contains."""
+    state = stream.state
+    if turn.deliver_updates and number <= stream.last:
+        return
+    if state.superseded is not None and not turn.deliver_updates:
+        first = parse_number(state.superseded)
+        if first is not None and first > number:
+            return  # it is older than the first of them
+        cause = "the engine was replaced: updates before the snapshot were not handed over"
+        announce(turn, stream, state.superseded or None, str(number), event, cause)
+        stream.change(lost=(state.superseded, str(number)))
+    elif number > stream.last:
+        _announce_skipped(turn, stream, event, number)
+
+
+def _announce_skipped(turn: Turn, stream: Stream, event: Any, number: int) -> None:
+    """Announce what lies between the position and the snapshot `event`."""
+    last = stream.last
+    if number < last:
+        cause = f"identifiers went back from {last} to {number}"
+        announce(turn, stream, None, None, event, cause)
+        stream.change(lost=("", ""))
+        return
+    first = "" if stream.rule == "chained" else str(last + 1)
+    announce(turn, stream, first or None, str(number), event, "the book was taken up again by a snapshot")
+    stream.change(lost=(first, str(number)))
+
+
+def one_side(turn: Turn, stream: Stream, event: Any) -> int:
+    """Decide an event that nothing tells from its copy: those of one side are applied, as long as that is alive."""
+    name = turn.name
+    leader = stream.state.leader
+    is_snapshot = event.__class__ is BookSnapshot
+    begins = stream.state.unseen and is_snapshot
+    if leader != name:
+        if leader and turn.sides.is_open(leader) and not begins:
+            return COPY
+        stream.change(leader=name)
+        if stream.known and not begins:
+            announce(turn, stream, None, None, event, "taken over from another worker")
+            if stream.key.kind == EVENT_BOOK:
+                stream.change(valid=False, lost=("", ""))  # what an update builds on was not shown
+    else:
+        announce_missed(turn, stream, event)
+    if is_snapshot:
+        if stream.state.superseded is not None:
+            announce(turn, stream, None, None, event, "the engine was replaced: updates were not handed over")
+            stream.change(lost=("", ""))
+        _mend(turn, stream, event)
+    elif turn.deliver_updates:
+        return APPLY
+    elif stream.state.unseen and stream.state.valid:
+        stream.change(superseded="")
+        return SUPERSEDED
+    return APPLY if stream.state.valid else DROP
+
+

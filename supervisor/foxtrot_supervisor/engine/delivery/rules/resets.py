@@ -1,0 +1,160 @@
+"""Sequence resets: an exchange whose identifiers begin again below the last one. Pure.
+
+An identifier at or below the position is a copy, unless there is evidence that the exchange counts anew:
+
+* its exchange time is later than that of the position by more than `RESET_MARGIN_NS`; or
+* `LOW_RUN_MIN` identifiers in a row rise from below what the *same side* has brought before. One connection delivers
+  in order, so a side that lags never goes back. Of a connection that has just been made nothing is known before; it
+  counts as gone back if no other side brings the stream and it was received later than the position; or
+* there are no exchange times, nothing is known of the side, and nothing has been newer for `RESET_QUIET_NS`.
+
+After a reset other sides may still bring identifiers of the old count. They are copies until the side goes back too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from foxtrot_supervisor.engine.delivery.rules.holes import announce
+from foxtrot_supervisor.engine.delivery.rules.turn import Turn
+from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, NUMBER_MAX, WAIT, LowRun, Sequence, Stream
+
+__all__ = [
+    "LOW_RUN_MIN",
+    "RESET_MARGIN_NS",
+    "RESET_QUIET_NS",
+    "follow_reset",
+    "forget_low_run",
+    "is_of_old_count",
+    "is_outdated",
+    "judge_low",
+    "start_count",
+    "waits_for_old_count",
+]
+
+LOW_RUN_MIN: Final = 3
+"""Identifiers of one side in a row, rising from below its last one, that show a sequence reset."""
+
+RESET_MARGIN_NS: Final = 500_000_000
+"""Advance in exchange time at which an identifier at or below the position shows a sequence reset."""
+
+RESET_QUIET_NS: Final = 10_000_000_000
+"""The same in receive time, where there is no other evidence: how far the slowest copy may lag."""
+
+
+def is_outdated(stream: Stream, event: Any) -> bool:
+    """Whether a higher identifier belongs to a count that the exchange has given up, by its exchange time."""
+    return bool(0 < event.exchange_ns < stream.times()[0] - RESET_MARGIN_NS)
+
+
+def is_of_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool:
+    """Whether `number` comes from before the last sequence reset, of a side that lags: then it is a copy."""
+    sequence = stream.sequence
+    if turn.name not in sequence.behind:
+        return False
+    own = stream.own_last(turn.name)
+    exchange_ns, receive_ns = stream.times()
+    if event.exchange_ns and exchange_ns:
+        is_late = event.exchange_ns > exchange_ns
+    else:
+        is_late = event.receive_ns > receive_ns
+    if own is None or number < own or (number > sequence.old_last and is_late):
+        stream.sequence = replace(sequence, behind=sequence.behind - {turn.name})
+        stream.seen = number
+        return False
+    stream.seen = number
+    return True
+
+
+def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: bool = False) -> int:
+    """`number` is at or below the position: COPY, APPLY if the exchange counts anew, WAIT for sides that lag.
+
+    `timed`: the identifier is the exchange time.
+    """
+    name = turn.name
+    own = stream.own_last(name)
+    run = stream.sequence.low.get(name)
+    exchange_ns, receive_ns = stream.times()
+    dated = bool(event.exchange_ns and exchange_ns) and not timed
+    if own is not None:
+        went_back = number < own - (RESET_MARGIN_NS if timed else 0)
+    else:
+        unaccompanied = stream.first and not turn.others_bring(stream)
+        went_back = run is not None or (unaccompanied and event.receive_ns - receive_ns > RESET_MARGIN_NS)
+    if went_back and dated and event.exchange_ns < exchange_ns:
+        went_back = False
+    if went_back:
+        run = _extended(run, stream, number)
+        stream.sequence = replace(stream.sequence, low={**stream.sequence.low, name: run})
+    if dated:
+        is_reset = event.exchange_ns - exchange_ns > RESET_MARGIN_NS
+    else:
+        is_reset = (own is None or number < own) and not timed and event.receive_ns - receive_ns > RESET_QUIET_NS
+    if is_reset or (went_back and run is not None and run.count >= LOW_RUN_MIN):
+        return WAIT if waits_for_old_count(turn, stream, event, number) else APPLY
+    if not went_back:
+        stream.seen = number
+        if run is not None:
+            stream.sequence = replace(stream.sequence, low=_without(stream.sequence.low, name))
+    return COPY
+
+
+def waits_for_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool:
+    """Whether a side may still bring the rest of the count that ends before `number`: it is handed over first."""
+    lagging = any(_lags(stream, name, number) for name in turn.names_of(stream))
+    return lagging and turn.has_to_wait(stream, NUMBER_MAX, event, carriers=True, reset=True)
+
+
+def forget_low_run(stream: Stream, name: str) -> None:
+    """End of a batch of side `name`: a run that its own later events have gone beyond shows nothing."""
+    run = stream.sequence.low.get(name)
+    if run is not None and stream.newest is not None and run.position != stream.last:
+        stream.sequence = replace(stream.sequence, low=_without(stream.sequence.low, name))
+
+
+def follow_reset(turn: Turn, stream: Stream, number: int) -> None:
+    """The exchange counts anew, from about `number`: tell sides that have reached that from those that lag."""
+    sequence = stream.sequence
+    behind = frozenset(
+        name for name in turn.names_of(stream) if _lags(stream, name, number)
+    )
+    stream.new_own = {name: run.last for name, run in sequence.low.items()}
+    stream.sequence = Sequence(behind=behind, old_last=stream.last)
+    stream.seen = None
+
+
+def start_count(turn: Turn, stream: Stream, event: Any, number: int) -> None:
+    """Announce the sequence reset and go on from `number`."""
+    run = stream.sequence.low.get(turn.name)
+    skipped = run is not None and run.first < number
+    first = str(run.first) if run is not None and skipped else None
+    last = str(number - 1) if skipped else None
+    announce(turn, stream, first, last, event, f"identifiers went back from {stream.last} to {number}")
+    follow_reset(turn, stream, number)
+    stream.last = number
+    stream.change(holes=(), fill=None)
+
+
+def _lags(stream: Stream, name: str, number: int) -> bool:
+    """Whether this side's last identifier belongs to the count that ends with the position, not to that of `number`."""
+    own = stream.own.get(name)
+    return own is not None and name not in stream.sequence.low and abs(stream.last - own) < abs(own - number)
+
+
+def _without(low: Mapping[str, LowRun], name: str) -> dict[str, LowRun]:
+    return {each: run for each, run in low.items() if each != name}
+
+
+def _extended(run: LowRun | None, stream: Stream, number: int) -> LowRun:
+    """`run` with `number` added; a new run where `number` does not continue it."""
+    if run is not None and number == run.last:
+        return run
+    broken = run is None or number < run.last or (run.batch == stream.batch and run.position != stream.last)
+    if run is None or broken:
+        return LowRun(number, number, 1, stream.last, stream.batch)
+    return LowRun(run.first, number, run.count + 1, stream.last, stream.batch)
+
+

@@ -1,0 +1,80 @@
+"""The batch that is being decided, and what its decisions add to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from foxtrot_supervisor.engine.delivery.streams import FoundHole, Side, Stream
+from foxtrot_supervisor.engine.delivery.waiting import OpenSides, Wait
+
+__all__ = ["Turn"]
+
+_stamp = msgspec.structs.force_setattr
+
+
+class Turn:
+    """One batch of one side; reused for every batch."""
+
+    __slots__ = ("before", "deliver_updates", "demoted", "holes", "marked", "may_wait", "name", "side", "sides", "wait")
+
+    def __init__(self, sides: OpenSides, *, deliver_updates: bool) -> None:
+        """`deliver_updates`: hand over updates of books that handlers have no snapshot of."""
+        self.sides = sides
+        self.deliver_updates = deliver_updates
+        self.side: Side = ("", 0)
+        self.name = ""
+        self.may_wait = False
+        self.before: list[Any] = []
+        """Gaps and states to hand over before the event in hand."""
+        self.holes: list[FoundHole] = []
+        self.demoted: list[Stream] = []
+        self.marked: list[tuple[Any, str]] = []
+        """Events that were marked, and how."""
+        self.wait: Wait | None = None
+        """Why the batch has to wait."""
+
+    def begin(self, side: Side, *, may_wait: bool) -> None:
+        """The next batch is one of `side`."""
+        self.side = side
+        self.name = side[0]
+        self.may_wait = may_wait
+        self.before = []
+        self.holes = []
+        self.demoted.clear()
+        self.marked.clear()
+        self.wait = None
+
+    def undo(self) -> None:
+        """The batch waits: take back what was done to its events."""
+        for event, mark in self.marked:
+            _stamp(event, mark, False)
+        self.demoted.clear()
+
+    def mark(self, event: Any, mark: str) -> None:
+        """Set the flag `mark` ("backfilled", "redelivered") of `event`."""
+        if not getattr(event, mark):
+            _stamp(event, mark, True)
+            self.marked.append((event, mark))
+
+    def others_bring(self, stream: Stream) -> bool:
+        """Whether another side brings this stream too."""
+        return any(name != self.name for name, _ in stream.state.sides)
+
+    def has_to_wait(
+        self, stream: Stream, number: int, event: Any, *, carriers: bool = False, reset: bool = False
+    ) -> bool:
+        """Whether another side may still bring something of `stream` before `number` (see `Wait`)."""
+        if not self.may_wait:
+            return False
+        wait = Wait(stream, number, event.receive_ns, carriers, reset)
+        if not self.sides.may_bring(self.name, wait):
+            return False
+        self.wait = wait
+        return True
+
+    def names_of(self, stream: Stream) -> Sequence[str]:
+        """Other open sides that bring this stream."""
+        return [name for name, _ in stream.state.sides if name != self.name and self.sides.is_open(name)]

@@ -1,0 +1,290 @@
+"""A stream and its position: one event type of one symbol, and what handlers have received of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+__all__ = [
+    "APPLY",
+    "COPY",
+    "DROP",
+    "EQUAL_MAX",
+    "HOLES_MAX",
+    "NUMBER_MAX",
+    "REMEMBERED_MAX",
+    "SUPERSEDED",
+    "WAIT",
+    "FoundHole",
+    "Hole",
+    "LowRun",
+    "Sequence",
+    "Side",
+    "Stream",
+    "StreamKey",
+    "StreamState",
+    "Window",
+    "parse_number",
+]
+
+HOLES_MAX = 16
+"""Announced holes of one stream that can still be filled; the oldest is given up first."""
+
+REMEMBERED_MAX = 4096
+"""Events remembered of a stream whose events have no order: a twin may lag by as many."""
+
+EQUAL_MAX = 64
+"""Different contents remembered of one state identifier or time."""
+
+NUMBER_MAX: Final = 1 << 62
+"""Identifiers are numbers below this; anything else has no order."""
+
+APPLY, COPY, WAIT, DROP, SUPERSEDED = range(5)
+"""What becomes of an event: handed to handlers; dropped as a copy; waits with its batch for another side; dropped and
+announced as lost; not shown because the snapshot that follows contains it."""
+
+Side: TypeAlias = tuple[str, int]
+"""A worker: the name of its side of the connection, and its incarnation."""
+
+
+class StreamKey(Struct, frozen=True):
+    """Identifies a stream; `part` is the interval of bars, else ""."""
+
+    kind: str
+    symbol: str
+    part: str = ""
+
+
+class Hole(Struct, frozen=True, array_like=True):
+    """Identifiers `first` to `last` that no side has brought, and the receive times (ns) around them."""
+
+    first: int
+    last: int
+    start_ns: int
+    end_ns: int
+
+
+class FoundHole(Struct, frozen=True):
+    """An announced hole, from the first to the last missing identifier, inclusive.
+
+    Where identifiers leap, not every identifier in between exists.
+    """
+
+    symbol: str
+    stream: str
+    first_id: str
+    last_id: str
+    start_ns: int
+    end_ns: int
+
+
+class LowRun(Struct, frozen=True):
+    """Consecutive identifiers of one side that rise from below its own last one: a sequence reset, if they go on.
+
+    `position` and `batch`: the stream's position and the batch at the last of them.
+    """
+
+    first: int
+    last: int
+    count: int
+    position: int
+    batch: int
+
+
+class Sequence(Struct, frozen=True):
+    """What is known of the way in which a stream's identifiers rise; kept in memory only."""
+
+    low: Mapping[str, LowRun] = {}
+    """By side."""
+    behind: frozenset[str] = frozenset()
+    """Sides that still bring identifiers from before the last sequence reset."""
+    old_last: int = 0
+    """The position before that reset."""
+    leap_at: int = 0
+    """The identifier behind the last hole."""
+    leaps: int = 0
+    """Holes in a row with hardly anything between them."""
+
+
+class StreamState(Struct, array_like=True):
+    """What is remembered of a stream besides its last identifier and times; changes seldom."""
+
+    valid: bool = True
+    """Books: handlers know the book."""
+    sides: tuple[Side, ...] = ()
+    """Workers that have brought something of the stream in their present incarnation."""
+    holes: tuple[Hole, ...] = ()
+    fill: tuple[int, int] | None = None
+    """Identifiers filled by backfill whose `filled` gap has not come yet, first and last."""
+    equal: tuple[int, ...] = ()
+    """Checksums of the contents seen with the last identifier."""
+    leader: str = ""
+    """Rule `one_side`: the side whose events are applied."""
+    lost: tuple[str, str] | None = None
+    """Books: bounds announced as missing, "" where unknown, until a snapshot completes the book."""
+    demoted: bool = False
+    """Rule `sequence`: identifiers leap in fact, so only their order counts from here on."""
+    unseen: bool = False
+    """Books: an engine before has shown the book, the present one has had no snapshot of it yet."""
+    superseded: str | None = None
+    """Books: first update since the death of an engine that the next snapshot contains, "" if it has no identifier."""
+    repeat_to: int = 0
+    """Books: updates up to this identifier were handed over before the snapshot that they follow."""
+
+
+class Window:
+    """The last events of a stream without order, by hash; bounded by `REMEMBERED_MAX`."""
+
+    def __init__(self, hashes: Iterable[int] = ()) -> None:
+        """`hashes`: what an engine before has remembered, oldest first."""
+        self._hashes = dict.fromkeys(hashes)
+        self.fresh: list[int] = []
+        """Added since the last `settle`."""
+        self.unsaved: list[int] = []
+        """Settled and not yet written to the position file, which empties it."""
+
+    def add(self, value: int) -> bool:
+        """Remember `value`; False if it was known."""
+        if value in self._hashes:
+            return False
+        self._hashes[value] = None
+        self.fresh.append(value)
+        return True
+
+    def undo(self) -> None:
+        """Forget what was added since the last `settle`."""
+        for value in self.fresh:
+            del self._hashes[value]
+        self.fresh.clear()
+
+    def settle(self) -> None:
+        """Keep what was added; evict the oldest."""
+        self.unsaved.extend(self.fresh)
+        del self.unsaved[:-REMEMBERED_MAX]
+        self.fresh.clear()
+        while len(self._hashes) > REMEMBERED_MAX:
+            del self._hashes[next(iter(self._hashes))]
+
+
+class Stream:
+    """One stream's position; `known` is False until something of it was applied."""
+
+    __slots__ = (
+        "batch",
+        "before",
+        "brings",
+        "decide",
+        "dense",
+        "exchange",
+        "exchange_ns",
+        "first",
+        "floor_ns",
+        "fresh",
+        "heads",
+        "key",
+        "known",
+        "last",
+        "late",
+        "new_own",
+        "newest",
+        "own",
+        "quick",
+        "receive_ns",
+        "rejoins",
+        "rising",
+        "rule",
+        "seen",
+        "sequence",
+        "slot",
+        "state",
+        "was_unseen",
+        "window",
+    )
+
+    def __init__(self, key: StreamKey, rule: str, exchange: str) -> None:
+        """`rule` must fit the kind of event (`rules.table.fitting_rule`)."""
+        self.key = key
+        self.rule = rule
+        self.exchange = exchange
+        self.dense = False
+        """Identifiers rise by exactly one: holes are known."""
+        self.rising = False
+        """An identifier above the last is all that a new event needs."""
+        self.decide: Any = None
+        """The rule's function; set by the merge."""
+        self.known = False
+        self.last = -NUMBER_MAX
+        self.exchange_ns = 0
+        self.receive_ns = 0
+        self.state = StreamState()
+        self.sequence = Sequence()
+        self.window = Window() if rule in ("unique", "content") else None
+        self.slot: Any = None
+        """Where the position file keeps the stream; not used here."""
+        self.heads: dict[str, int] = {}
+        """First identifier in the waiting batch of a side: the side brings nothing before it."""
+        self.own: dict[str, int] = {}
+        """Last identifier that each side has brought, copies included."""
+        self.was_unseen = False
+        """Books: `state.unseen` as the engine before has left it."""
+        # of the batch in hand
+        self.batch = -1
+        self.fresh = False
+        """Its side has brought nothing of this stream before."""
+        self.first = False
+        """The next event is the first that its side brings, or the first since its side dropped some."""
+        self.brings = False
+        """Its side has brought something from the exchange, not only by backfill."""
+        self.rejoins = False
+        """Its side has dropped events, and brought nothing since."""
+        self.quick = False
+        """An identifier above the last is applied without asking the rule."""
+        self.floor_ns = 0
+        """Exchange time that a new event must have to be applied without asking the rule."""
+        self.seen: int | None = None
+        """Last identifier that was dropped as a copy."""
+        self.new_own: dict[str, int] | None = None
+        """Changes of `own` that a sequence reset brings."""
+        self.newest: Any = None
+        """Last event applied."""
+        self.late: tuple[int, int, Any] | None = None
+        """Identifiers of an announced hole that a worker brought late, first and last, and the last event of them."""
+        self.before: tuple[bool, int, StreamState, Sequence] = (False, 0, self.state, self.sequence)
+        """Known, last identifier, state and sequence before the batch."""
+
+    def undo(self) -> None:
+        """Return to the position before the batch."""
+        self.known, self.last, self.state, self.sequence = self.before
+        self.newest = self.late = self.seen = self.new_own = None
+        if self.window is not None:
+            self.window.undo()
+
+    def own_last(self, side: str) -> int | None:
+        """Last identifier that `side`, whose batch is in hand, has brought; None if unknown."""
+        if self.newest is not None:
+            return self.last
+        return self.seen if self.seen is not None else self.own.get(side)
+
+    def times(self) -> tuple[int, int]:
+        """Exchange time (0 if unknown) and receive time of the last applied event, in ns."""
+        if self.newest is None:
+            return self.exchange_ns, self.receive_ns
+        return self.newest.exchange_ns or self.exchange_ns, self.newest.receive_ns
+
+    def change(self, **fields: Any) -> None:
+        """Replace some fields of `state`."""
+        self.state = msgspec.structs.replace(self.state, **fields)
+
+
+def parse_number(text: str | None) -> int | None:
+    """An identifier as a number; None if it has no order."""
+    if not text:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < NUMBER_MAX else None

@@ -1,0 +1,111 @@
+"""Which sides of a connection may still bring something, and for how long a batch waits for them. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from foxtrot_supervisor.engine.delivery.streams import Side, Stream
+
+__all__ = ["CARRY_NS", "HOLE_WAIT_NS", "HOLE_WAIT_S", "OpenSides", "Wait"]
+
+HOLE_WAIT_S: Final = 1.0
+"""How long a batch waits at most for another side to bring what lies before it."""
+
+HOLE_WAIT_NS: Final = int(HOLE_WAIT_S * 1e9)
+"""A side whose events were received so much later than an event brings nothing from before that event any more."""
+
+CARRY_NS: Final = 10_000_000_000
+"""A side that has brought events of other streams for so long, and none of this one, does not carry it."""
+
+
+class Wait(Struct, frozen=True):
+    """What a batch waits for: something of `stream` before `number`, at `received_ns` or a little later.
+
+    `carriers`: only from sides that have brought this stream before. `reset`: until all sides have reached the
+    sequence reset that this batch begins with.
+    """
+
+    stream: Stream
+    number: int
+    received_ns: int
+    carriers: bool = False
+    reset: bool = False
+
+
+class OpenSides:
+    """Sides by name; each with the incarnations that are alive or not yet read to the end."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, set[int]] = {}
+        self._slow: set[str] = set()
+        """Sides that others have waited for in vain, and that have brought nothing since."""
+        self._began_ns: dict[str, int] = {}
+        self._reached_ns: dict[str, int] = {}
+        """Receive time of the last event that a side has brought, of any stream."""
+        self._waits: dict[str, Wait] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_open(self, name: str) -> bool:
+        """Whether something of this side may still come."""
+        return name in self._open
+
+    def has(self, side: Side) -> bool:
+        """Whether something of this incarnation may still come."""
+        return side[1] in self._open.get(side[0], ())
+
+    def opened(self, side: Side) -> None:
+        """Something of this incarnation may come from now on."""
+        self._open.setdefault(side[0], set()).add(side[1])
+
+    def closed(self, side: Side) -> None:
+        """Nothing of this incarnation comes any more."""
+        name = side[0]
+        incarnations = self._open.get(name, set())
+        incarnations.discard(side[1])
+        if not incarnations:
+            self._open.pop(name, None)
+            self._slow.discard(name)
+        self._began_ns.pop(name, None)
+        self._reached_ns.pop(name, None)
+
+    def progressed(self, name: str, received_ns: int) -> None:
+        """A batch of this side was applied; its last event was received at `received_ns`."""
+        self._waits.pop(name, None)
+        self._slow.discard(name)
+        self._reached_ns[name] = received_ns
+        self._began_ns.setdefault(name, received_ns)
+
+    def may_bring(self, name: str, wait: Wait) -> bool:
+        """Whether a side other than `name` may still bring what `wait` says."""
+        stream = wait.stream
+        carrying = {side[0] for side in stream.state.sides}
+        for other in self._open:
+            if other == name or other in self._slow or stream.heads.get(other, -1) >= wait.number:
+                continue
+            reached_ns = self._reached_ns.get(other)
+            if reached_ns is not None and reached_ns >= wait.received_ns + HOLE_WAIT_NS:
+                continue
+            if other in carrying:
+                return True
+            if not wait.carriers and (reached_ns is None or reached_ns - self._began_ns[other] < CARRY_NS):
+                return True
+        return False
+
+    def hold(self, name: str, wait: Wait) -> None:
+        """The next batch of this side waits."""
+        self._waits[name] = wait
+
+    def give_up(self, name: str) -> None:
+        """Stop waiting: `name` has waited for long enough, and waits for no side again until that has brought more."""
+        self._slow.update(other for other in self._open if other != name)
+
+    def can_go_on(self, name: str) -> bool:
+        """Whether the waiting batch of this side may be decided differently now."""
+        wait = self._waits.get(name)
+        if wait is None or wait.reset or wait.stream.window is not None:
+            return True
+        return wait.stream.last >= wait.number - 1 or not self.may_bring(name, wait)
