@@ -63,7 +63,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
 BookUpdates: TypeAlias = Literal["snapshot", "deliver"]
 """Updates of a book that handlers cannot follow, after the engine was replaced or updates were lost.
 
-"snapshot": superseded by the next snapshot, announced and not handed over; "deliver": handed over all the same, in order.
+"snapshot": not handed over, since the next snapshot contains them, and announced; "deliver": handed over in order.
 """
 
 

@@ -256,7 +256,7 @@ def check_twins(run: DeliveryRun, ended: dict[str, Any], *, holes: bool = False)
         assert missing == set(announced), f"{symbol}: announced exactly"
         assert bool(missing) == holes
     for name, worker in ended.items():
-        accounted = worker["applied_total"] + worker["deduplicated_total"] + worker["lost_total"]
+        accounted = sum(worker[f"{part}_total"] for part in ("applied", "deduplicated", "superseded", "lost"))
         assert worker["committed_total"] == accounted, name
         assert worker["lost_total"] == 0
         assert worker["deduplicated_total"] > 0

@@ -49,6 +49,7 @@ EXAMPLE = """\
 # tick_interval_s = 0.5           # with "interval": not more often than this
 # bars_from_trades = ["1m"]       # eBar. made of trades, where the exchange sends none; default: none
 # leak_sample_s = 5.0             # how often the engine looks for what grows in its process; 0: never
+# book_updates = "snapshot"       # "deliver": hand over updates of a book without its snapshot too
 
 [ring]
 # size_mib = 4                    # what a worker may hold that the engine has not done with: a file for each

@@ -76,6 +76,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tick_interval_s: float = 0.5
     bars_from_trades: list[str] = []
     leak_sample_s: float = 5.0
+    book_updates: Literal["snapshot", "deliver"] = "snapshot"
+    """Updates of books that handlers have no snapshot of: contained in the next one, or handed over all the same."""
 
 
 class RingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

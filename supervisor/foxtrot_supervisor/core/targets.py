@@ -56,4 +56,5 @@ def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> Eng
         tick_interval_s=engine.tick_interval_s,
         bars_from_trades=list(engine.bars_from_trades),
         leak_sample_s=engine.leak_sample_s,
+        book_updates=engine.book_updates,
     )

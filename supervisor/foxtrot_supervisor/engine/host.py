@@ -36,8 +36,8 @@ from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.bus.handler_registry import HandlerInfo
 from foxtrot_supervisor.engine.bus.watch import LOOK_S
-from foxtrot_supervisor.engine.delivery.streams import FoundHole
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.engine.delivery.streams import FoundHole
 from foxtrot_supervisor.engine.folds.folds import MarketFolds
 from foxtrot_supervisor.engine.leaks.monitor import LeakMonitor, leak_text
 from foxtrot_supervisor.engine.tap import EventTap

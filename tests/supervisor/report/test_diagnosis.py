@@ -34,7 +34,16 @@ def child(name: str, **more: Any) -> dict[str, Any]:
 
 def worker(**more: Any) -> dict[str, Any]:
     counts = dict.fromkeys(
-        ("committed_total", "applied_total", "deduplicated_total", "lost_total", "dropped_total", "gaps_total"), 0
+        (
+            "committed_total",
+            "applied_total",
+            "deduplicated_total",
+            "superseded_total",
+            "lost_total",
+            "dropped_total",
+            "gaps_total",
+        ),
+        0,
     )
     return {**child("one.a"), **counts, "rejected_total": 0, "topics": [{"topic": "t", "state": "flowing"}], **more}
 

@@ -49,6 +49,8 @@ WORKER_FIELDS = [
     "committed_total",
     "applied_total",
     "deduplicated_total",
+    "superseded_total",
+    "demoted_total",
     "gaps_total",
     "lost_total",
     "latency_p50_us",

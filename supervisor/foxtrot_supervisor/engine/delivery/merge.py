@@ -224,10 +224,11 @@ class StreamMerge:
                         number is not None
                         and number > stream.last
                         and not event.backfilled
-                        and (not event.exchange_ns or event.exchange_ns >= stream.floor_ns)
+                        and (not (at := event.exchange_ns) or at >= stream.floor_ns)
                     ):
                         stream.last = number
                         stream.newest = event
+                        stream.floor_ns = (at or stream.exchange_ns) - RESET_MARGIN_NS
                         if out is not None:
                             out.append(event)
                             kept.append(index)
@@ -241,7 +242,7 @@ class StreamMerge:
                     if verdict == APPLY:
                         stream.newest = event
                         stream.known = True
-                        stream.floor_ns = event.exchange_ns - RESET_MARGIN_NS
+                        stream.floor_ns = (event.exchange_ns or stream.exchange_ns) - RESET_MARGIN_NS
                 if stream.rising:
                     stream.quick = _is_quick(stream)
             if verdict == WAIT:

@@ -1022,9 +1022,7 @@ class EventReceiver:
         if ring.reader is not None:
             reader = ring.reader
             position = reader.tail if end is None else end
-            reader.took(
-                last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded
-            )
+            reader.took(last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded)
 
     def _announce_dropped_by_worker(self, source: _Source, ring: _Ring, events: int) -> None:
         """A worker died before it could commit the gaps of what it had dropped: only their number is known."""

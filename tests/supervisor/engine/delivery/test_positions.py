@@ -8,8 +8,8 @@ import pytest
 
 from foxtrot_protocol.events import EVENT_LIQUIDATION, EVENT_MARKET_TRADE
 from foxtrot_supervisor.engine.delivery import positions as position_file
-from foxtrot_supervisor.engine.delivery.streams import HOLES_MAX, REMEMBERED_MAX, Hole, Stream, StreamKey
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME, PositionFile
+from foxtrot_supervisor.engine.delivery.streams import HOLES_MAX, REMEMBERED_MAX, Hole, Stream, StreamKey
 
 
 def stream(symbol: str, last: int = 0, rule: str = "sequence", kind: str = EVENT_MARKET_TRADE) -> Stream:

@@ -771,9 +771,12 @@ def test_the_next_engine_asks_for_books_and_shows_none_before_it_has_it_whole(
     a.commit(events=[book_change(13), book_whole(13), book_change(14)], sent=False)
     used_up(a)
     shown = [(type(event), event.last_id) for event in successor.seen]
-    assert shown == [(BookSnapshot, "13"), (BookDelta, "14")]
+    gaps = [(Gap, "13"), (Gap, "13")]
+    assert shown == [*gaps, (BookSnapshot, "13"), (BookDelta, "14")], "what the snapshot contains is announced"
+    assert [(event.first_id, event.filled) for event in successor.seen[:2]] == [("12", False), ("12", True)]
     account = successor.receiver.accounts(0.0)["c.a"]
-    assert (account.applied_total, account.deduplicated_total, account.lost_total) == (2, 2, 0)
+    assert (account.applied_total, account.superseded_total, account.lost_total) == (2, 2, 0)
+    assert account.deduplicated_total == 0
     assert successor.receiver.violations_total == 0
 
 

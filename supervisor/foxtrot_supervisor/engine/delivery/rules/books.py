@@ -100,8 +100,9 @@ def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
         return DROP
     if state.unseen:
         if state.superseded is None:
-            # where updates name the one before, identifiers leap: the first one that is missing is this
-            stream.change(superseded=str(last_id if stream.rule == "chained" else stream.last + 1))
+            # an update that names the one before it is the first that is missing, though identifiers leap
+            follows = stream.rule == "chained" and parse_number(event.first_id) == stream.last
+            stream.change(superseded=str(last_id if follows else stream.last + 1))
         stream.last = last_id
         return SUPERSEDED
     stream.last = last_id
@@ -128,9 +129,7 @@ def _mend(turn: Turn, stream: Stream, event: Any) -> None:
     state = stream.state
     if state.lost is not None:
         first, last = state.lost
-        announce(
-            turn, stream, first or None, last or None, event, "the snapshot that follows contains it", filled=True
-        )
+        announce(turn, stream, first or None, last or None, event, "the snapshot that follows contains it", filled=True)
     if state.lost is not None or not state.valid or state.unseen or state.superseded is not None:
         stream.change(lost=None, valid=True, unseen=False, superseded=None)
 
@@ -229,5 +228,3 @@ def one_side(turn: Turn, stream: Stream, event: Any) -> int:
         stream.change(superseded="")
         return SUPERSEDED
     return APPLY if stream.state.valid else DROP
-
-

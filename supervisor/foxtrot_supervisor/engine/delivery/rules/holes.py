@@ -52,7 +52,7 @@ def open_hole(turn: Turn, stream: Stream, first: int, last: int, start_ns: int, 
 
 
 def announce_missed(turn: Turn, stream: Stream, event: Any) -> None:
-    """Announce a gap without bounds if nobody was connected before `event`, where the stream itself does not show it."""
+    """Announce a gap without bounds if nobody was connected before `event`: the stream itself does not show it."""
     if is_alone_again(stream):
         announce(turn, stream, None, None, event, "nobody was connected")
 

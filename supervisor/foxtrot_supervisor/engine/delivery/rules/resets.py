@@ -57,11 +57,9 @@ def is_of_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool
         return False
     own = stream.own_last(turn.name)
     exchange_ns, receive_ns = stream.times()
-    if event.exchange_ns and exchange_ns:
-        is_late = event.exchange_ns > exchange_ns
-    else:
-        is_late = event.receive_ns > receive_ns
-    if own is None or number < own or (number > sequence.old_last and is_late):
+    dated = event.exchange_ns and exchange_ns
+    is_later = event.exchange_ns > exchange_ns if dated else event.receive_ns > receive_ns
+    if own is None or number < own or (number > sequence.old_last and is_later):
         stream.sequence = replace(sequence, behind=sequence.behind - {turn.name})
         stream.seen = number
         return False
@@ -118,9 +116,7 @@ def forget_low_run(stream: Stream, name: str) -> None:
 def follow_reset(turn: Turn, stream: Stream, number: int) -> None:
     """The exchange counts anew, from about `number`: tell sides that have reached that from those that lag."""
     sequence = stream.sequence
-    behind = frozenset(
-        name for name in turn.names_of(stream) if _lags(stream, name, number)
-    )
+    behind = frozenset(name for name in turn.names_of(stream) if _lags(stream, name, number))
     stream.new_own = {name: run.last for name, run in sequence.low.items()}
     stream.sequence = Sequence(behind=behind, old_last=stream.last)
     stream.seen = None
@@ -156,5 +152,3 @@ def _extended(run: LowRun | None, stream: Stream, number: int) -> LowRun:
     if run is None or broken:
         return LowRun(number, number, 1, stream.last, stream.batch)
     return LowRun(run.first, number, run.count + 1, stream.last, stream.batch)
-
-

@@ -1,0 +1,99 @@
+"""Trades with numbers: holes, late events, backfill."""
+
+from __future__ import annotations
+
+from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap
+from foxtrot_supervisor.engine.delivery.streams import FoundHole
+from tests.support.merge_world import A, B, Merge, gap, trade, trades
+
+
+def test_a_hole_that_nobody_can_fill_is_announced_exactly() -> None:
+    alone = Merge(None, A)
+    alone.take(A, trades(5))
+    alone.take(A, trades(8, 9))
+    assert alone.seen == ["5", "gap 6..7", "8", "9"]
+    assert alone.holes == [FoundHole("X", EVENT_MARKET_TRADE, "6", "7", 5001, 8001)]
+
+
+def test_what_comes_of_an_announced_hole_is_applied_and_marked() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    both.take(A, trades(9), may_wait=False)
+    both.take(B, trades(6, 7))
+    both.take(A, trades(10))
+    both.take(B, trades(8, 9, 10, 11))
+    assert both.seen == ["5", "gap 6..8", "9", "6+", "7+", "gap 6..7 filled", "10", "8+", "11", "gap 8..8 filled"]
+
+
+def test_backfill_fills_open_holes_only() -> None:
+    alone = Merge(None, A)
+    alone.take(A, trades(5, 9))
+    filled = Gap("SIM", "X", 0, 1, EVENT_MARKET_TRADE, "6", "8", 1, 2, "", filled=True)
+    late = [trade(number, backfilled=True) for number in (5, 6, 7, 8, 9)]
+    alone.take(A, [*late, filled])
+    alone.take(A, [*late, filled])
+    assert alone.seen == ["5", "gap 6..8", "9", "6+", "7+", "8+", "gap 6..8 filled"]
+    assert alone.merge.open_holes() == []
+
+
+def test_identifiers_that_are_no_numbers_are_remembered() -> None:
+    both = Merge()
+    for side in (A, B):
+        both.take(side, [trade("x"), trade("y"), trade(str(1 << 63)), trade("-1")])
+    assert both.seen == ["x", "y", str(1 << 63), "-1"]
+
+
+def test_a_hole_is_filled_from_any_end_and_by_pieces() -> None:
+    alone = Merge(None, A)
+    alone.take(A, trades(5, 10, 14))
+    late = [trade(number, backfilled=True) for number in (7, 6, 9, 12)]
+    alone.take(A, [*late, gap("6", "13", filled=True)])
+    assert alone.seen == ["5", "gap 6..9", "10", "gap 11..13", "14", "7+", "6+", "9+", "12+", "gap 6..13 filled"]
+    assert alone.merge.open_holes() == []
+    alone.take(A, [gap("6", "13", filled=True)])
+    assert alone.seen[-1] == "gap 6..13 filled"
+    assert len(alone.seen) == 10, "told once"
+
+
+def test_what_lies_outside_what_was_filled_stays_open() -> None:
+    alone = Merge(None, A)
+    alone.take(A, trades(5, 20, 30))
+    alone.take(A, [trade(10, backfilled=True), gap("9", "12", filled=True)])
+    assert [(hole.first_id, hole.last_id) for hole in alone.merge.open_holes()] == [
+        ("21", "29"),
+        ("6", "8"),
+        ("13", "19"),
+    ]
+
+
+def test_a_late_batch_that_has_to_wait_is_not_marked_for_ever() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    both.take(A, trades(9), may_wait=False)
+    held = trades(6, 12)
+    assert both.take(B, held) is None
+    assert not held[0].backfilled
+    both.take(B, held, may_wait=False)
+    assert both.seen == ["5", "gap 6..8", "9", "6+", "gap 10..11", "12", "gap 6..6 filled"]
+
+
+def test_growing_identifiers_leap_and_are_had_once() -> None:
+    both = Merge({EVENT_MARKET_TRADE: "increasing"})
+    both.take(A, trades(5, 9))
+    assert both.take(B, trades(12)) is None, "it has just come: what lies between is on its way by the other"
+    both.take(A, trades(10, 12, 15))
+    both.take(B, trades(12, 15, 20))
+    both.take(A, trades(20))
+    assert both.seen == ["5", "9", "10", "12", "15", "20"]
+
+
+def test_growing_identifiers_after_a_time_without_anybody() -> None:
+    alone = Merge({EVENT_MARKET_TRADE: "increasing"}, A)
+    alone.take(A, trades(5))
+    alone.merge.closed(A)
+    alone.merge.opened(("a", 2))
+    alone.take(("a", 2), trades(9, 30))
+    assert alone.seen == ["5", "gap 6..8", "9", "30"]
+    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("6", "8")]
+    alone.take(("a", 2), [trade(7, backfilled=True), gap("6", "8", filled=True)])
+    assert alone.seen[-2:] == ["7+", "gap 6..8 filled"]
