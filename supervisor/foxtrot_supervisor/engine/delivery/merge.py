@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, Gap
+from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, Gap
 from foxtrot_supervisor.engine.delivery.rules.resets import RESET_MARGIN_NS, forget_low_run
 from foxtrot_supervisor.engine.delivery.rules.table import adopt_rule, first_number, fitting_rule
 from foxtrot_supervisor.engine.delivery.rules.trades import filled_late
@@ -34,12 +34,12 @@ from foxtrot_supervisor.engine.delivery.streams import (
     DROP,
     NUMBER_MAX,
     SUPERSEDED,
+    UNKNOWN,
     WAIT,
     FoundHole,
     Side,
     Stream,
     StreamKey,
-    parse_number,
 )
 from foxtrot_supervisor.engine.delivery.waiting import OpenSides
 
@@ -53,6 +53,10 @@ _CLASSES: Final = {
     for name in EVENT_TYPES.values()
 }
 """Event classes by event type."""
+
+
+_MOVES: Final = frozenset((APPLY, SUPERSEDED))
+"""What moves the position."""
 
 
 class Admission(Struct):
@@ -204,34 +208,70 @@ class StreamMerge:
             else:
                 if stream.batch != batch:
                     self._touch(stream)
-                if stream.dense and not event.backfilled:
+                if event.backfilled:
+                    pass
+                elif stream.dense:
                     # nearly all trades go this way
                     try:
-                        following = int(event.trade_id) == stream.last + 1
+                        number = int(event.trade_id)
                     except ValueError:
-                        following = False
-                    if following:
-                        stream.last += 1
+                        number = -1
+                    last = stream.last
+                    if number == last + 1:
+                        stream.last = number
                         stream.newest = event
                         if out is not None:
                             out.append(event)
                             kept.append(index)
                         continue
+                    if stream.copies and stream.newest is None and stream.seen <= number <= last:
+                        stream.seen = number
+                        counts[COPY] += 1
+                        if out is None:
+                            out, kept = list(events[:index]), list(range(index))
+                        continue
                 elif stream.quick:
                     # and nearly all quotes, and trades whose identifiers leap, this
-                    number = parse_number(event.update_id if stream.rule == "latest" else event.trade_id)
-                    if (
-                        number is not None
-                        and number > stream.last
-                        and not event.backfilled
-                        and (not (at := event.exchange_ns) or at >= stream.floor_ns)
-                    ):
+                    text = event.update_id if stream.rule == "latest" else event.trade_id
+                    try:
+                        number = int(text)
+                    except ValueError:
+                        number = -1
+                    if stream.last < number < NUMBER_MAX:
+                        at = event.exchange_ns
+                        if not at or at >= stream.floor_ns:
+                            stream.last = number
+                            stream.newest = event
+                            stream.floor_ns = (at or stream.exchange_ns) - RESET_MARGIN_NS
+                            if out is not None:
+                                out.append(event)
+                                kept.append(index)
+                            continue
+                    elif stream.copies and stream.newest is None and stream.seen <= number:
+                        stream.seen = number
+                        counts[COPY] += 1
+                        if out is None:
+                            out, kept = list(events[:index]), list(range(index))
+                        continue
+                elif stream.plain and event.__class__ is BookDelta:
+                    # and nearly all updates of books this
+                    try:
+                        first, number = int(event.first_id or ""), int(event.last_id or "")
+                    except ValueError:
+                        first = number = -1
+                    last = stream.last
+                    if first == last + stream.step and last < number < NUMBER_MAX:
                         stream.last = number
                         stream.newest = event
-                        stream.floor_ns = (at or stream.exchange_ns) - RESET_MARGIN_NS
                         if out is not None:
                             out.append(event)
                             kept.append(index)
+                        continue
+                    if stream.copies and stream.newest is None and stream.seen <= number <= last:
+                        stream.seen = number
+                        counts[COPY] += 1
+                        if out is None:
+                            out, kept = list(events[:index]), list(range(index))
                         continue
                 verdict = stream.decide(turn, stream, event)
                 if turn.demoted and stream.dense and stream.state.demoted:
@@ -239,12 +279,14 @@ class StreamMerge:
                 if not event.backfilled and verdict != WAIT:
                     stream.brings = True
                     stream.first = stream.rejoins = False
-                    if verdict == APPLY:
+                    if verdict in _MOVES:
                         stream.newest = event
                         stream.known = True
-                        stream.floor_ns = (event.exchange_ns or stream.exchange_ns) - RESET_MARGIN_NS
                 if stream.rising:
                     stream.quick = _is_quick(stream)
+                    stream.floor_ns = stream.times()[0] - RESET_MARGIN_NS
+                elif stream.step >= 0:
+                    stream.plain = _is_plain(stream)
             if verdict == WAIT:
                 self._hold(events)
                 return None
@@ -275,8 +317,11 @@ class StreamMerge:
         """Make the last decision of `admit` last: handlers have had its events. Returns the streams that changed."""
         turn = self._turn
         side, name = turn.side, turn.name
+        sides = self._sides
         if self._events:
-            self._sides.progressed(name, self._events[-1].receive_ns)
+            sides.reached_ns[name] = self._events[-1].receive_ns
+        if sides.attention:
+            sides.progressed(name)
         changed = []
         for stream in self._touched:
             newest = stream.newest
@@ -290,7 +335,7 @@ class StreamMerge:
                 stream.own[name] = stream.last
                 if stream.sequence.low:
                     forget_low_run(stream, name)
-            elif stream.seen is not None:
+            elif stream.seen != UNKNOWN:
                 stream.own[name] = stream.seen
             if stream.rejoins:
                 stream.change(sides=tuple(each for each in stream.state.sides if each[0] != name))
@@ -337,18 +382,22 @@ class StreamMerge:
 
     def _touch(self, stream: Stream) -> None:
         """The first event of `stream` in this batch: remember its position, for `Stream.undo`."""
-        turn = self._turn
-        fresh = turn.side not in stream.state.sides
-        if fresh:
-            stream.own.pop(turn.name, None)
+        side = self._turn.side
+        state, sequence = stream.state, stream.sequence
+        fresh = side not in state.sides
+        seen = UNKNOWN if fresh else stream.own.get(side[0], UNKNOWN)
         stream.batch = self._batch
-        stream.before = (stream.known, stream.last, stream.state, stream.sequence)
-        stream.newest = stream.late = stream.seen = None
+        stream.before = (stream.known, stream.last, state, sequence)
+        stream.newest = stream.late = None
+        stream.seen = seen
         stream.brings = stream.rejoins = False
         stream.fresh = stream.first = fresh
-        stream.floor_ns = stream.exchange_ns - RESET_MARGIN_NS
+        stream.copies = not (state.holes or sequence.behind or sequence.low)
+        if stream.step >= 0:
+            stream.plain = _is_plain(stream)
         if stream.rising:
             stream.quick = _is_quick(stream)
+            stream.floor_ns = stream.exchange_ns - RESET_MARGIN_NS
         self._touched.append(stream)
 
     def _worker_gap(self, gap: Gap) -> int:
@@ -387,3 +436,9 @@ def _is_quick(stream: Stream) -> bool:
     """Whether a number above the position, of this side, is all that a new event needs."""
     sequence = stream.sequence
     return stream.known and not (stream.first or stream.state.equal or sequence.behind or sequence.low)
+
+
+def _is_plain(stream: Stream) -> bool:
+    """Whether an update of this side that continues the book is handed over without further conditions."""
+    state = stream.state
+    return stream.known and state.valid and not (state.unseen or state.repeat_to or stream.sequence.behind)

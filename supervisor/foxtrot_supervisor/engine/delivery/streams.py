@@ -17,6 +17,7 @@ __all__ = [
     "NUMBER_MAX",
     "REMEMBERED_MAX",
     "SUPERSEDED",
+    "UNKNOWN",
     "WAIT",
     "FoundHole",
     "Hole",
@@ -41,6 +42,9 @@ EQUAL_MAX = 64
 
 NUMBER_MAX: Final = 1 << 62
 """Identifiers are numbers below this; anything else has no order."""
+
+UNKNOWN: Final = NUMBER_MAX
+"""In place of an identifier."""
 
 APPLY, COPY, WAIT, DROP, SUPERSEDED = range(5)
 """What becomes of an event: handed to handlers; dropped as a copy; waits with its batch for another side; dropped and
@@ -129,8 +133,9 @@ class StreamState(Struct, array_like=True):
     """Rule `sequence`: identifiers leap in fact, so only their order counts from here on."""
     unseen: bool = False
     """Books: an engine before has shown the book, the present one has had no snapshot of it yet."""
-    superseded: str | None = None
-    """Books: first update since the death of an engine that the next snapshot contains, "" if it has no identifier."""
+    superseded: tuple[str, int] | None = None
+    """Books: first update since the death of an engine that the next snapshot contains, "" if it has no identifier, and
+    the receive time of the last update before it."""
     repeat_to: int = 0
     """Books: updates up to this identifier were handed over before the snapshot that they follow."""
 
@@ -176,6 +181,7 @@ class Stream:
         "batch",
         "before",
         "brings",
+        "copies",
         "decide",
         "dense",
         "exchange",
@@ -191,6 +197,7 @@ class Stream:
         "new_own",
         "newest",
         "own",
+        "plain",
         "quick",
         "receive_ns",
         "rejoins",
@@ -200,6 +207,7 @@ class Stream:
         "sequence",
         "slot",
         "state",
+        "step",
         "was_unseen",
         "window",
     )
@@ -213,6 +221,8 @@ class Stream:
         """Identifiers rise by exactly one: holes are known."""
         self.rising = False
         """An identifier above the last is all that a new event needs."""
+        self.step = -1
+        """Books with identifiers: what an update's `first_id` exceeds the position by; else -1."""
         self.decide: Any = None
         """The rule's function; set by the merge."""
         self.known = False
@@ -244,8 +254,12 @@ class Stream:
         """An identifier above the last is applied without asking the rule."""
         self.floor_ns = 0
         """Exchange time that a new event must have to be applied without asking the rule."""
-        self.seen: int | None = None
-        """Last identifier that was dropped as a copy."""
+        self.seen = UNKNOWN
+        """Last identifier that its side has brought, before any that was applied."""
+        self.copies = False
+        """An identifier from `seen` to the position is a copy without asking the rule, until one was applied."""
+        self.plain = False
+        """Books: an update that continues the book is applied without asking the rule."""
         self.new_own: dict[str, int] | None = None
         """Changes of `own` that a sequence reset brings."""
         self.newest: Any = None
@@ -258,15 +272,15 @@ class Stream:
     def undo(self) -> None:
         """Return to the position before the batch."""
         self.known, self.last, self.state, self.sequence = self.before
-        self.newest = self.late = self.seen = self.new_own = None
+        self.newest = self.late = self.new_own = None
         if self.window is not None:
             self.window.undo()
 
-    def own_last(self, side: str) -> int | None:
-        """Last identifier that `side`, whose batch is in hand, has brought; None if unknown."""
+    def own_last(self) -> int | None:
+        """Last identifier that the side whose batch is in hand has brought; None if unknown."""
         if self.newest is not None:
             return self.last
-        return self.seen if self.seen is not None else self.own.get(side)
+        return None if self.seen == UNKNOWN else self.seen
 
     def times(self) -> tuple[int, int]:
         """Exchange time (0 if unknown) and receive time of the last applied event, in ns."""

@@ -42,8 +42,10 @@ class OpenSides:
         self._slow: set[str] = set()
         """Sides that others have waited for in vain, and that have brought nothing since."""
         self._began_ns: dict[str, int] = {}
-        self._reached_ns: dict[str, int] = {}
-        """Receive time of the last event that a side has brought, of any stream."""
+        self.reached_ns: dict[str, int] = {}
+        """Receive time of the last event that a side has brought, of any stream; the caller keeps it."""
+        self.attention = False
+        """Whether `progressed` has anything to do."""
         self._waits: dict[str, Wait] = {}
 
     def __len__(self) -> int:
@@ -60,6 +62,7 @@ class OpenSides:
     def opened(self, side: Side) -> None:
         """Something of this incarnation may come from now on."""
         self._open.setdefault(side[0], set()).add(side[1])
+        self.attention = True
 
     def closed(self, side: Side) -> None:
         """Nothing of this incarnation comes any more."""
@@ -70,14 +73,15 @@ class OpenSides:
             self._open.pop(name, None)
             self._slow.discard(name)
         self._began_ns.pop(name, None)
-        self._reached_ns.pop(name, None)
+        self.reached_ns.pop(name, None)
+        self.attention = True
 
-    def progressed(self, name: str, received_ns: int) -> None:
-        """A batch of this side was applied; its last event was received at `received_ns`."""
+    def progressed(self, name: str) -> None:
+        """A batch of this side was applied, and `reached_ns` says how far it has come; needed with `attention` only."""
         self._waits.pop(name, None)
         self._slow.discard(name)
-        self._reached_ns[name] = received_ns
-        self._began_ns.setdefault(name, received_ns)
+        self._began_ns.setdefault(name, self.reached_ns.get(name, 0))
+        self.attention = bool(self._waits or self._slow or len(self._began_ns) < len(self._open))
 
     def may_bring(self, name: str, wait: Wait) -> bool:
         """Whether a side other than `name` may still bring what `wait` says."""
@@ -86,22 +90,26 @@ class OpenSides:
         for other in self._open:
             if other == name or other in self._slow or stream.heads.get(other, -1) >= wait.number:
                 continue
-            reached_ns = self._reached_ns.get(other)
+            reached_ns = self.reached_ns.get(other)
             if reached_ns is not None and reached_ns >= wait.received_ns + HOLE_WAIT_NS:
                 continue
             if other in carrying:
                 return True
-            if not wait.carriers and (reached_ns is None or reached_ns - self._began_ns[other] < CARRY_NS):
+            if not wait.carriers and (
+                reached_ns is None or reached_ns - self._began_ns.get(other, reached_ns) < CARRY_NS
+            ):
                 return True
         return False
 
     def hold(self, name: str, wait: Wait) -> None:
         """The next batch of this side waits."""
         self._waits[name] = wait
+        self.attention = True
 
     def give_up(self, name: str) -> None:
         """Stop waiting: `name` has waited for long enough, and waits for no side again until that has brought more."""
         self._slow.update(other for other in self._open if other != name)
+        self.attention = True
 
     def can_go_on(self, name: str) -> bool:
         """Whether the waiting batch of this side may be decided differently now."""

@@ -39,14 +39,10 @@ def book(turn: Turn, stream: Stream, event: Any) -> int:
     last_id = parse_number(event.last_id)
     if last_id is None:
         return one_side(turn, stream, event)
-    if stream.known and is_of_old_count(turn, stream, event, last_id):
+    if stream.sequence.behind and is_of_old_count(turn, stream, event, last_id):
         return COPY
     if event.__class__ is BookSnapshot:
         return _snapshot(turn, stream, event, last_id)
-    return _update(turn, stream, event, last_id)
-
-
-def _update(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
     first_id = parse_number(event.first_id)
     chained = stream.rule == "chained"
     state = stream.state
@@ -65,10 +61,10 @@ def _update(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
         follow_reset(turn, stream, last_id)
         stream.last = last_id
         return _lose(turn, stream, event, last_id, None, None, cause)
-    if (state.unseen or not state.valid) and not turn.deliver_updates:
-        return _continue(turn, stream, event, last_id)
-    if first_id is None or first_id <= last + (0 if chained else 1):
-        # sizes are absolute: what it repeats does no harm
+    if first_id is None:
+        first_id = last
+    follows = first_id <= last + stream.step  # sizes are absolute: what it repeats does no harm
+    if follows or ((state.unseen or not state.valid) and not turn.deliver_updates):
         return _continue(turn, stream, event, last_id)
     if is_outdated(stream, event):
         return COPY
@@ -88,6 +84,9 @@ def _copy(stream: Stream, last_id: int) -> int:
 def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
     """An update beyond the position, that handlers can follow unless they have no book."""
     state = stream.state
+    if state.valid and not state.unseen and not state.repeat_to:
+        stream.last = last_id
+        return APPLY
     if turn.deliver_updates:
         stream.last = last_id
         if state.repeat_to:
@@ -102,10 +101,11 @@ def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
         if state.superseded is None:
             # an update that names the one before it is the first that is missing, though identifiers leap
             follows = stream.rule == "chained" and parse_number(event.first_id) == stream.last
-            stream.change(superseded=str(last_id if follows else stream.last + 1))
+            first = last_id if follows else stream.last + 1
+            stream.change(superseded=(str(first), stream.times()[1]))
         stream.last = last_id
         return SUPERSEDED
-    stream.last = last_id
+    stream.last = last_id  # a number to repeat to is left from a setting before
     return APPLY
 
 
@@ -160,7 +160,7 @@ def _snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
 
 def _low_snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
     """A snapshot of a known book, at or below the position, while another side brings the book too."""
-    own = stream.own_last(turn.name)
+    own = stream.own_last()
     if own is None or number >= own:
         return _copy(stream, number)
     if waits_for_old_count(turn, stream, event, number):
@@ -178,12 +178,13 @@ def _announce_superseded(turn: Turn, stream: Stream, event: Any, number: int) ->
     if turn.deliver_updates and number <= stream.last:
         return
     if state.superseded is not None and not turn.deliver_updates:
-        first = parse_number(state.superseded)
-        if first is not None and first > number:
-            return  # it is older than the first of them
+        first, start_ns = state.superseded
+        first_id = parse_number(first)
+        if first_id is not None and first_id > number:
+            return  # the snapshot is older than the first of them
         cause = "the engine was replaced: updates before the snapshot were not handed over"
-        announce(turn, stream, state.superseded or None, str(number), event, cause)
-        stream.change(lost=(state.superseded, str(number)))
+        announce(turn, stream, first or None, str(number), event, cause, start_ns=start_ns)
+        stream.change(lost=(first, str(number)))
     elif number > stream.last:
         _announce_skipped(turn, stream, event, number)
 
@@ -219,12 +220,14 @@ def one_side(turn: Turn, stream: Stream, event: Any) -> int:
         announce_missed(turn, stream, event)
     if is_snapshot:
         if stream.state.superseded is not None:
-            announce(turn, stream, None, None, event, "the engine was replaced: updates were not handed over")
+            cause = "the engine was replaced: updates were not handed over"
+            announce(turn, stream, None, None, event, cause, start_ns=stream.state.superseded[1])
             stream.change(lost=("", ""))
         _mend(turn, stream, event)
     elif turn.deliver_updates:
         return APPLY
     elif stream.state.unseen and stream.state.valid:
-        stream.change(superseded="")
+        if stream.state.superseded is None:
+            stream.change(superseded=("", stream.times()[1]))
         return SUPERSEDED
     return APPLY if stream.state.valid else DROP

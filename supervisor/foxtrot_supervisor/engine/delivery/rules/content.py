@@ -37,7 +37,7 @@ def latest(turn: Turn, stream: Stream, event: Any) -> int:
         if not is_identifier:
             stream.change(equal=(_checksum(event),))
         return APPLY
-    if is_of_old_count(turn, stream, event, order):
+    if stream.sequence.behind and is_of_old_count(turn, stream, event, order):
         return COPY
     if order < stream.last or (order == stream.last and is_identifier):
         verdict = judge_low(turn, stream, event, order, timed=order == event.exchange_ns)

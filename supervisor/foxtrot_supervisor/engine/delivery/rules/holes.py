@@ -12,9 +12,20 @@ __all__ = ["announce", "announce_hole", "announce_missed", "is_alone_again", "op
 
 
 def announce(
-    turn: Turn, stream: Stream, first: str | None, last: str | None, event: Any, cause: str, *, filled: bool = False
+    turn: Turn,
+    stream: Stream,
+    first: str | None,
+    last: str | None,
+    event: Any,
+    cause: str,
+    *,
+    start_ns: int | None = None,
+    filled: bool = False,
 ) -> None:
-    """Hand over a gap before `event`; `first` and `last`: missing identifiers, inclusive, None where unknown."""
+    """Hand over a gap before `event`; `first` and `last`: missing identifiers, inclusive, None where unknown.
+
+    `start_ns`: receive time of the last event before the gap; None: that of the position.
+    """
     key = stream.key
     turn.before.append(
         Gap(
@@ -25,7 +36,7 @@ def announce(
             stream=key.kind,
             first_id=first,
             last_id=last,
-            start_ns=stream.times()[1],
+            start_ns=stream.times()[1] if start_ns is None else start_ns,
             end_ns=event.receive_ns,
             cause=cause,
             filled=filled,

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from foxtrot_supervisor.engine.delivery.rules.holes import announce
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
-from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, NUMBER_MAX, WAIT, LowRun, Sequence, Stream
+from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, NUMBER_MAX, UNKNOWN, WAIT, LowRun, Sequence, Stream
 
 __all__ = [
     "LOW_RUN_MIN",
@@ -55,7 +55,7 @@ def is_of_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool
     sequence = stream.sequence
     if turn.name not in sequence.behind:
         return False
-    own = stream.own_last(turn.name)
+    own = stream.own_last()
     exchange_ns, receive_ns = stream.times()
     dated = event.exchange_ns and exchange_ns
     is_later = event.exchange_ns > exchange_ns if dated else event.receive_ns > receive_ns
@@ -72,8 +72,12 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
 
     `timed`: the identifier is the exchange time.
     """
+    own = stream.own_last()
+    if own is not None and number >= own and not stream.sequence.low:
+        if stream.newest is None:
+            stream.seen = number
+        return COPY  # one connection delivers in order: its side has brought lower ones before, it lags
     name = turn.name
-    own = stream.own_last(name)
     run = stream.sequence.low.get(name)
     exchange_ns, receive_ns = stream.times()
     dated = bool(event.exchange_ns and exchange_ns) and not timed
@@ -85,6 +89,7 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
     if went_back and dated and event.exchange_ns < exchange_ns:
         went_back = False
     if went_back:
+        stream.copies = False
         run = _extended(run, stream, number)
         stream.sequence = replace(stream.sequence, low={**stream.sequence.low, name: run})
     if dated:
@@ -119,7 +124,8 @@ def follow_reset(turn: Turn, stream: Stream, number: int) -> None:
     behind = frozenset(name for name in turn.names_of(stream) if _lags(stream, name, number))
     stream.new_own = {name: run.last for name, run in sequence.low.items()}
     stream.sequence = Sequence(behind=behind, old_last=stream.last)
-    stream.seen = None
+    stream.seen = UNKNOWN
+    stream.copies = False
 
 
 def start_count(turn: Turn, stream: Stream, event: Any, number: int) -> None:

@@ -40,7 +40,8 @@ def adopt_rule(stream: Stream) -> None:
     rule = "increasing" if stream.state.demoted else stream.rule
     stream.dense = rule == "sequence"
     stream.rising = rule == "increasing" or (rule == "latest" and stream.key.kind == EVENT_BBO)
-    stream.quick = False
+    stream.step = {"update_ids": 1, "chained": 0}.get(rule, -1)
+    stream.quick = stream.plain = False
     stream.decide = _DECISIONS[rule]
 
 

@@ -32,10 +32,10 @@ def sequence(turn: Turn, stream: Stream, event: Any) -> int:
     if number == last + 1 or not stream.known:
         stream.last = number
         return APPLY
-    if is_of_old_count(turn, stream, event, number):
+    if stream.sequence.behind and is_of_old_count(turn, stream, event, number):
         return COPY
     if number <= last:
-        if _fill(turn, stream, event, number) == APPLY:
+        if stream.state.holes and _fill(turn, stream, event, number) == APPLY:
             return APPLY
         return _judge_low(turn, stream, event, number)
     if is_outdated(stream, event):
@@ -60,7 +60,7 @@ def increasing(turn: Turn, stream: Stream, event: Any) -> int:
     if not stream.known:
         stream.last = number
         return APPLY
-    if is_of_old_count(turn, stream, event, number):
+    if stream.sequence.behind and is_of_old_count(turn, stream, event, number):
         return COPY
     if number <= stream.last:
         return _judge_low(turn, stream, event, number)

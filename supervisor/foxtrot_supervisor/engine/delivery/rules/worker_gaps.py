@@ -31,7 +31,7 @@ def worker_gap(turn: Turn, stream: Stream, gap: Gap) -> int:
         if stream.rule not in _BOOK_RULES:
             # where nothing shows the hole, what this side brings next waits like the first event of a side
             stream.rejoins = stream.first = True
-            stream.quick = False
+            stream.quick = stream.copies = False
         return COPY
     counted = stream.rule in ("sequence", "increasing")
     if counted and last is not None and last > stream.last:
