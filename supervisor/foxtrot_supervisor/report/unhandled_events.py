@@ -33,7 +33,8 @@ def unhandled_in(figures: Iterable[RingFigures], damaged: Iterable[tuple[str, in
     """
     found = [UnhandledRing(worker=worker, incarnation=incarnation, events=None) for worker, incarnation in damaged]
     for ring in figures:
-        events = ring.committed_events - ring.applied_events - ring.deduplicated_events - ring.lost_events
+        finished = ring.applied_events + ring.deduplicated_events + ring.superseded_events + ring.lost_events
+        events = ring.committed_events - finished
         events = max(0, events) + ring.unannounced_events
         if events:
             found.append(UnhandledRing(worker=ring.worker, incarnation=ring.incarnation, events=events))

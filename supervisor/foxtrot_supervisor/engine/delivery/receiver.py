@@ -172,8 +172,8 @@ class EventReceiver:
         (`remove_ring`). `on_hole` is told of each hole that is announced, and of those that an engine before has left;
         `on_books` of books that need a snapshot before handlers can follow them, again until that has come.
         All are called on the dispatch thread. `ringless`: accept batches of workers without a ring (benchmarks, tests);
-        else a batch counts only if it stands in its worker's ring. `book_updates`: what becomes of updates of books that
-        handlers have no snapshot of (`spec.BookUpdates`).
+        else a batch counts only if it stands in its worker's ring. `book_updates`: what becomes of updates of books
+        that handlers have no snapshot of (`spec.BookUpdates`).
         """
         self._ringless = ringless
         self._engine = engine
