@@ -364,6 +364,47 @@ async def test_a_refused_handshake_tells_status_and_retry_after(
     assert (caught.value.refused, caught.value.retry_after_s) == (refused, retry_after_s)
 
 
+BLOCKED = b'{"code":0,"msg":"Service unavailable from a restricted location"}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "refused", "retry_after_s"),
+    [
+        (b"HTTP/1.1 451 Unavailable\r\n\r\n" + BLOCKED, "HTTP 451: " + BLOCKED.decode(), True, None),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9000\r\n\r\n<html>cut", "HTTP 403: <html>cut", True, None),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000, "HTTP 403: xxx", True, None),
+        (
+            b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\nContent-Length: 99\r\n\r\nslow\tdown",
+            "HTTP 429, Retry-After 7 s: slow down",
+            True,
+            7.0,
+        ),
+        (b"HTTP/1.0 418 I'm a teapot\r\nRetry-After: 120\r\n\r\n{}", "HTTP 418, Retry-After 120 s: {}", True, 120.0),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n<html>portal</html>", "HTTP 200: <html>portal", False, None),
+        (b"", "", False, None),
+    ],
+    ids=["451", "403-cut", "403-large", "429", "418-old", "200-portal", "nothing"],
+)
+async def test_the_cause_of_a_refused_handshake_quotes_status_and_body(
+    name: str, seen: Seen, answer: bytes, cause: str, refused: bool, retry_after_s: float | None
+) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        client = client_for(name, seen, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.raises(ConnectFailed) as caught:
+            await client.connect()
+        await client.close(1.0)
+    assert cause in caught.value.cause
+    assert len(caught.value.cause) < 300
+    assert (caught.value.refused, caught.value.retry_after_s) == (refused, retry_after_s)
+
+
 async def test_redirects_are_not_followed(name: str, seen: Seen) -> None:
     visited: list[str] = []
 

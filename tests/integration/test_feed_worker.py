@@ -22,6 +22,7 @@ from foxtrot_protocol.commands import (
     BudgetSpent,
     Done,
     Failed,
+    Heartbeat,
     Resync,
     RotateWanted,
     Subscribe,
@@ -35,11 +36,15 @@ from foxtrot_workers.simulator.server.faults import Fault
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from foxtrot_workers.simulator.venues.options import ExchangeLimits
 from foxtrot_workers.websocket.client import CLIENTS
+from tests.support.flood_server import flood_server
 from tests.support.mute_server import mute_server
 from tests.support.rig import LIMIT_S, WorkerRig
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
 from tests.workers.exchanges.samples import okx_frame, okx_trade
+
+HUNG_S = 10.0
+"""Default of `hung_s`: a loop that does not turn for so long costs a worker its life."""
 
 
 @pytest.fixture
@@ -420,6 +425,23 @@ async def test_a_silent_topic_is_resubscribed_and_then_the_worker_leaves(rig: Wo
     states = [status.state for status in rig.events(FeedStatus) if status.topic.endswith("@trade")]
     assert states[-1] == "stale"
     assert "btcusdt@trade" in rig.causes()[0]
+
+
+@pytest.mark.parametrize(
+    ("client", "frame"),
+    [("picows", b"\x81\x00"), ("picows", b"\x89\x00"), ("websockets", b"\x81\x00"), ("websockets", b"\x8a\x00")],
+    ids=["picows-text", "picows-ping", "websockets-text", "websockets-pong"],
+)
+async def test_a_flood_of_tiny_frames_leaves_the_heartbeat_its_turn(rig: WorkerRig, client: str, frame: bytes) -> None:
+    with flood_server(frame) as url:
+        await rig.start(url, client=client)
+        await rig.wait_for(Heartbeat)
+        # a worker that is starved says nothing before it is killed as hung
+        await wait_until_async(
+            lambda: sum(beat.frames_total > 0 or frame[0] != 0x81 for beat in rig.said(Heartbeat)) >= 3,
+            HUNG_S,
+            "heartbeats amid the flood",
+        )
 
 
 async def test_subscribing_and_unsubscribing_while_running(rig: WorkerRig) -> None:

@@ -10,6 +10,7 @@ from foxtrot_workers.websocket.client import (
     CLIENTS,
     RETRY_AFTER_MAX_S,
     ClientOptions,
+    handshake_failure,
     make_client,
     refusal,
     retry_after_s,
@@ -45,6 +46,24 @@ def test_a_refusal_says_whether_we_are_unwanted(status: int, refused: bool) -> N
     failure = refusal(status, "3", NOW_S)
     assert (failure.refused, failure.retry_after_s) == (refused, 3.0)
     assert str(status) in failure.cause
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (b"", None),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", None),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "not answered by HTTP, but by: SSH-2.0-OpenSSH_9.2"),
+        (b"HTTP/1.1 403 Forbidden\r\nServer: x", "HTTP 403"),
+        (b"HTTP/2 429 \r\nRETRY-AFTER: 3\r\n\r\n", "HTTP 429, Retry-After 3 s"),
+        (b"HTTP/1.1 500 Oops\r\n\r\n\x00\xff\r\n a", "HTTP 500: \N{REPLACEMENT CHARACTER} a"),
+    ],
+)
+def test_the_answer_to_a_handshake_is_read_whatever_is_wrong_with_it(answer: bytes, cause: str | None) -> None:
+    failure = handshake_failure(answer, NOW_S)
+    assert (failure is None) == (cause is None)
+    if failure is not None and cause is not None:
+        assert failure.cause.endswith(cause)
 
 
 def test_tls_always_verifies() -> None:

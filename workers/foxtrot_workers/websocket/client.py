@@ -12,6 +12,7 @@ import contextlib
 import email.utils
 import functools
 import importlib
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -21,16 +22,22 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 __all__ = [
+    "ANSWER_BYTES_MAX",
+    "BODY_SAMPLE_CHARS",
     "BURST_FRAMES_MAX",
     "CLIENTS",
     "REPELLING_STATUSES",
     "RETRY_AFTER_DEFAULT_S",
+    "TURN_BYTES",
+    "TURN_FRAMES",
     "Client",
     "ClientOptions",
     "ConnectFailed",
     "FramesCallback",
+    "handshake_failure",
     "make_client",
     "proxy_tls_context",
+    "refusal",
     "retry_after_s",
     "tls_context",
 ]
@@ -46,6 +53,20 @@ RETRY_AFTER_DEFAULT_S = 1.0
 
 REFUSING_STATUSES = frozenset({403, 418, 429, 451})
 """HTTP answers that mean "not you, not now": wait, do not hammer."""
+
+
+BODY_SAMPLE_CHARS = 200
+"""Characters of a refusal's body that are quoted in its cause."""
+
+ANSWER_BYTES_MAX = 16 * 1024
+"""Bytes of an answer to the handshake that are kept to explain a failure."""
+
+TURN_FRAMES = 4096
+"""Frames read before the event loop gets a turn. libuv reads up to 32 buffers of one socket in a row: millions of tiny
+frames, seconds in which no heartbeat leaves."""
+
+TURN_BYTES = 64 * 1024
+"""Bytes read before the event loop gets a turn, in a client that does not count frames."""
 
 
 class ClientOptions(Struct, frozen=True, kw_only=True):
@@ -150,14 +171,56 @@ def proxy_tls_context(options: ClientOptions) -> ssl.SSLContext | None:
     return tls_context(options.ca_file) if secure else None
 
 
-def refusal(status: int, retry_after: str | None, now_s: float) -> ConnectFailed:
-    """What an HTTP answer other than 101 means; `now_s` is wall-clock time for dates in Retry-After."""
+def refusal(status: int, retry_after: str | None, now_s: float, body: bytes = b"") -> ConnectFailed:
+    """The failure that an HTTP answer other than 101 stands for.
+
+    Args:
+        status: HTTP status.
+        retry_after: value of the Retry-After header, None if there was none.
+        now_s: wall-clock time in seconds, for dates in Retry-After.
+        body: as much of the answer's body as arrived; its beginning is quoted in the cause.
+    """
+    delay_s = retry_after_s(retry_after, now_s)
+    sample = _sample(body)
+    cause = f"the exchange answered the handshake with HTTP {status}"
+    if delay_s is not None:
+        cause += f", Retry-After {delay_s:g} s"
     return ConnectFailed(
-        f"the exchange answered the handshake with HTTP {status}",
+        f"{cause}: {sample}" if sample else cause,
         refused=status in REFUSING_STATUSES,
-        retry_after_s=retry_after_s(retry_after, now_s),
+        retry_after_s=delay_s,
         repelled=status in REPELLING_STATUSES,
     )
+
+
+_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? +(\d{3})\b")
+_RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+
+def handshake_failure(answer: bytes, now_s: float) -> ConnectFailed | None:
+    """The refusal in the first bytes that a server answered to the handshake, whatever a library made of them.
+
+    A body that never ends, is too long or has HTTP/1.0 above it does not hide the status. None where `answer` is empty
+    or accepts the handshake (101): then the library's own reason is the better one.
+    """
+    if not answer:
+        return None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    found = _STATUS_LINE.match(head)
+    if found is None:
+        return ConnectFailed(f"the handshake was not answered by HTTP, but by: {_sample(answer)}")
+    status = int(found[1])
+    if status == 101:
+        return None
+    retry_after = _RETRY_AFTER.search(head)
+    return refusal(status, retry_after[1].decode("latin-1") if retry_after else None, now_s, body)
+
+
+def _sample(body: bytes) -> str:
+    """The beginning of `body` as one printable line."""
+    text = body[: 4 * BODY_SAMPLE_CHARS].decode(errors="replace")
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= BODY_SAMPLE_CHARS else line[:BODY_SAMPLE_CHARS] + "..."
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:

@@ -18,12 +18,13 @@ from python_socks import ProxyError
 
 from foxtrot_workers.websocket.client import (
     BURST_FRAMES_MAX,
+    TURN_FRAMES,
     ClientOptions,
     ConnectFailed,
     FramesCallback,
+    handshake_failure,
     limit_receive_buffer,
     proxy_tls_context,
-    refusal,
     tls_context,
 )
 
@@ -61,6 +62,10 @@ class PicowsClient:
         self._on_control = on_control
         self._on_closed = on_closed
         self._transport: picows.WSTransport | None = None
+        self._held = False
+        """Reading is paused until `resume`."""
+        self._yielding = False
+        """Reading is paused until the event loop has had a turn."""
         self._watcher: asyncio.Task[None] | None = None
         self.end_cause = ""
 
@@ -83,14 +88,17 @@ class PicowsClient:
                     proxy_ssl_context=proxy_tls_context(options),
                 )
         except picows.WSHandshakeError as error:
-            if error.response is not None:
-                response = error.response
-                raise refusal(int(response.status), response.headers.get("Retry-After"), time.time()) from None
-            raise ConnectFailed(f"handshake failed: {error}") from None
+            head, body = error.raw_header or b"", error.raw_body or b""
+            answer = head + b"\r\n\r\n" + body if head else body
+            raise handshake_failure(answer, time.time()) or ConnectFailed(f"handshake failed: {error}") from None
         except TimeoutError:
             raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
         except (OSError, picows.WSError, ProxyError, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+        answered: object = self._transport.response
+        if answered is None:  # picows takes the end of the connection for that of the handshake
+            self._transport = None
+            raise ConnectFailed("the connection was closed before the handshake was answered")
         limit_receive_buffer(self._transport.underlying_transport)
         self._watcher = asyncio.create_task(self._watch(self._transport), name="websocket-end")
 
@@ -99,12 +107,26 @@ class PicowsClient:
             self._transport.send(_TEXT, text.encode())
 
     def pause(self) -> None:
-        if self._transport is not None and not self._transport.is_disconnected:
-            self._transport.underlying_transport.pause_reading()
+        self._held = True
+        self._apply_pause()
 
     def resume(self) -> None:
-        if self._transport is not None and not self._transport.is_disconnected:
-            self._transport.underlying_transport.resume_reading()
+        self._held = False
+        self._apply_pause()
+
+    def yield_turn(self, yielding: bool) -> None:
+        """Stop reading while `yielding`, so that the event loop runs its other callbacks."""
+        self._yielding = yielding
+        self._apply_pause()
+
+    def _apply_pause(self) -> None:
+        if self._transport is None or self._transport.is_disconnected:
+            return
+        transport = self._transport.underlying_transport
+        if self._held or self._yielding:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
 
     async def close(self, grace_s: float) -> None:
         transport, watcher = self._transport, self._watcher
@@ -145,6 +167,12 @@ class _Listener(picows.WSListener):
         self._parts: list[bytes] = []
         self._parts_bytes = 0
         self._fragmented = False
+        self._turn_frames = 0
+        """Frames since the event loop was last given a turn."""
+        self._behind = False
+        """Frames are collected and handed over by turns; reading is paused."""
+        self._pong_payload: bytes | None = None
+        """Of the latest ping, until it is answered."""
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         # What is longer than a control frame may be (picows sees to that) is data. To ask for the type takes
@@ -154,20 +182,53 @@ class _Listener(picows.WSListener):
             burst = self._burst
             burst.append(frame.get_payload_as_bytes())
             if frame.last_in_buffer or len(burst) >= BURST_FRAMES_MAX:
-                self._burst = []
-                self._on_frames(burst, frame.last_in_buffer)
+                self._hand_over(frame.last_in_buffer)
         else:
-            self._hand_over()
             self._on_other_frame(transport, frame, frame.msg_type)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         # a fault of framing ends the connection in the middle of a buffer: what came before it was received
-        self._hand_over()
+        self._behind = False
+        while self._burst:
+            self._hand_over_some(len(self._burst))
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, last: bool) -> None:
+        """Hand over what is collected, or leave it to `_catch_up` where the event loop needs a turn first."""
+        if self._behind:
+            return
         burst, self._burst = self._burst, []
         if burst:
-            self._on_frames(burst, False)
+            self._on_frames(burst, last)
+            self._count(len(burst))
+
+    def _count(self, frames: int) -> None:
+        self._turn_frames += frames
+        if self._turn_frames >= TURN_FRAMES and not self._behind:
+            self._behind = True
+            self._client.yield_turn(True)
+            asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """The event loop has had its turn: hand over the next `TURN_FRAMES`, read on once none is left.
+
+        One buffer of picows holds up to a million tiny frames, and it hands over all of them in one callback.
+        """
+        if not self._behind:
+            return
+        self._turn_frames = 0
+        self._hand_over_some(TURN_FRAMES)
+        if self._burst:
+            asyncio.get_running_loop().call_soon(self._catch_up)
+        else:
+            self._behind = False
+            self._client.yield_turn(False)
+
+    def _hand_over_some(self, frames: int) -> None:
+        chunk = self._burst[:frames]
+        del self._burst[:frames]
+        for start in range(0, len(chunk), BURST_FRAMES_MAX):
+            burst = chunk[start : start + BURST_FRAMES_MAX]
+            self._on_frames(burst, not self._burst and start + len(burst) == len(chunk))
 
     def _on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
         if frame.rsv1:
@@ -175,14 +236,28 @@ class _Listener(picows.WSListener):
         elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
             self._collect(transport, frame, kind)
         elif kind is _CLOSE:
+            self._hand_over(False)
             reason = (frame.get_close_message() or b"")[:CLOSE_REASON_CHARACTERS_MAX].decode(errors="replace")
             self._client.end_cause = f"closed by the exchange: {_number(frame.get_close_code())} {reason}".rstrip()
             transport.send_close(frame.get_close_code())
             transport.disconnect()
         else:
+            self._hand_over(False)
+            self._count(1)
             if kind is _PING:
-                transport.send_pong(frame.get_payload_as_bytes())
+                self._answer_soon(transport, frame.get_payload_as_bytes())
             self._on_control()
+
+    def _answer_soon(self, transport: picows.WSTransport, payload: bytes) -> None:
+        """Answer only the latest ping of a turn of the loop (RFC 6455, section 5.5.3, allows it)."""
+        if self._pong_payload is None:
+            asyncio.get_running_loop().call_soon(self._answer_ping, transport)
+        self._pong_payload = payload
+
+    def _answer_ping(self, transport: picows.WSTransport) -> None:
+        payload, self._pong_payload = self._pong_payload, None
+        if payload is not None and not transport.is_disconnected:
+            transport.send_pong(payload)
 
     def _collect(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
         if (kind is _CONTINUATION) != self._fragmented:
@@ -196,10 +271,11 @@ class _Listener(picows.WSListener):
             return
         self._parts.append(frame.get_payload_as_bytes())
         if frame.fin:
-            message = b"".join(self._parts)
+            self._burst.append(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
             self._parts.clear()
             self._parts_bytes = 0
-            self._on_frames([message], frame.last_in_buffer)
+        if frame.last_in_buffer or len(self._burst) >= BURST_FRAMES_MAX:
+            self._hand_over(frame.last_in_buffer)
 
     def _end(self, transport: picows.WSTransport, code: picows.WSCloseCode, cause: str) -> None:
         self._client.end_cause = f"the exchange broke the protocol: {cause}"

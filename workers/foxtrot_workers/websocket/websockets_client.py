@@ -17,9 +17,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.frames import CTRL_OPCODES, Frame
 
 from foxtrot_workers.websocket.client import (
+    ANSWER_BYTES_MAX,
+    TURN_BYTES,
     ClientOptions,
     ConnectFailed,
     FramesCallback,
+    handshake_failure,
     limit_receive_buffer,
     proxy_tls_context,
     refusal,
@@ -59,6 +62,8 @@ class WebsocketsClient:
         self._readable = asyncio.Event()
         self._readable.set()
         self._sending: set[asyncio.Task[None]] = set()
+        self._answer = bytearray()
+        """The first bytes of the answer to the handshake: the library's errors do not tell them."""
 
     async def connect(self) -> None:
         options = self._options
@@ -79,13 +84,21 @@ class WebsocketsClient:
             )
         except InvalidStatus as error:
             response = error.response
-            raise refusal(response.status_code, response.headers.get("Retry-After"), time.time()) from None
-        except TimeoutError:
-            raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
-        except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
-            raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+            raise refusal(
+                response.status_code, response.headers.get("Retry-After"), time.time(), bytes(response.body or b"")
+            ) from None
+        except (TimeoutError, OSError, InvalidHandshake, InvalidURI, ValueError) as error:
+            raise self._failure(error) from None
         limit_receive_buffer(self._connection.transport)
         self._reader = asyncio.create_task(self._read(self._connection), name="websocket-reader")
+
+    def _failure(self, error: Exception) -> ConnectFailed:
+        failure = handshake_failure(bytes(self._answer), time.time())
+        if failure is not None:
+            return failure
+        if isinstance(error, TimeoutError):
+            return ConnectFailed(f"no connection within {self._options.connect_s:g} s")
+        return ConnectFailed(f"{type(error).__name__}: {error}")
 
     def send(self, text: str) -> None:
         if self._connection is not None:
@@ -127,9 +140,23 @@ class WebsocketsClient:
 
     def _watching_connection(self) -> type[ClientConnection]:
         on_control = self._on_control
+        answer = self._answer
 
         class Watching(ClientConnection):
-            """Tells of control frames, which the library answers by itself."""
+            """Reports control frames, which the library answers, keeps the answer to the handshake, yields in time."""
+
+            def data_received(self, data: bytes) -> None:
+                if self.response is None and len(answer) < ANSWER_BYTES_MAX:
+                    answer.extend(data[:ANSWER_BYTES_MAX])
+                super().data_received(data)
+                if len(data) >= TURN_BYTES and not self.transport.is_closing():
+                    self.transport.pause_reading()
+                    self.loop.call_soon(self._read_on)
+
+            def _read_on(self) -> None:
+                # the library may have paused too, since its queue is full: it resumes when that is taken
+                if not self.recv_messages.paused and not self.transport.is_closing():
+                    self.transport.resume_reading()
 
             def process_event(self, event: Any) -> None:
                 super().process_event(event)
