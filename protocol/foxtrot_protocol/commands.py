@@ -77,11 +77,20 @@ class Ready(Struct, array_like=True, tag="ready", frozen=True):
 
 
 class TopicStatus(Struct, array_like=True, frozen=True):
-    """A subscribed topic as the worker sees it; `age_s` is None until data came."""
+    """A subscribed topic as the worker sees it; times in seconds."""
 
     topic: str
     state: str
     age_s: float | None
+    """Of its latest data; None until data came."""
+    since_s: float = 0.0
+    """How long it has been in this state."""
+    limit_s: float | None = None
+    """At this age it is stale; None: it may rest."""
+    reason: str = ""
+    """Why it is in this state, where the exchange or the adapter gave a reason."""
+    final: bool = False
+    """Refused for good: not asked for again."""
 
 
 class SourceCounters(Struct, array_like=True, frozen=True):

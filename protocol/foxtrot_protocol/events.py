@@ -69,7 +69,7 @@ N = TypeVar("N")
 Side: TypeAlias = Literal["buy", "sell"]
 """The taker's side."""
 
-FeedState: TypeAlias = Literal["asked", "acknowledged", "flowing", "stale", "gap", "invalid", "demoted"]
+FeedState: TypeAlias = Literal["asked", "acknowledged", "silent", "flowing", "stale", "gap", "invalid", "demoted"]
 
 Level: TypeAlias = tuple[N, N]
 """``(price, size)``; in a delta, size 0 removes the level."""

@@ -43,6 +43,8 @@ from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
 from tests.workers.exchanges.samples import okx_frame, okx_trade
 
+CALM = {"asked", "acknowledged", "flowing"}
+
 HUNG_S = 10.0
 """Default of `hung_s`: a loop that does not turn for so long costs a worker its life."""
 
@@ -416,15 +418,39 @@ async def test_a_book_whose_snapshot_comes_on_the_stream_is_subscribed_anew_and_
     assert {status.state for status in raw_rig.events(FeedStatus)} <= {"asked", "acknowledged", "flowing"}
 
 
-async def test_a_silent_topic_is_resubscribed_and_then_the_worker_leaves(rig: WorkerRig) -> None:
+async def test_a_silent_topic_is_resubscribed_on_the_running_connection_and_the_others_go_on(rig: WorkerRig) -> None:
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=200.0) as sim:
         await rig.start(sim.url, sim.rest_url, stale_after_s=1.0)
         await rig.wait_for_events(Trade, 5)
-        sim.inject(Fault(kind="silence", topic="@trade"))
-        assert await rig.ended() == ChildExit.STALE
+        sim.inject(Fault(kind="silence", topic="@trade", duration_s=5.0))
+        await wait_until_async(lambda: state_of(rig, "btcusdt@trade") == "stale", LIMIT_S, "the topic to be stale")
+        quotes = len(rig.events(Quote))
+        await rig.wait_for_events(Quote, quotes + 20)
+        await wait_until_async(lambda: state_of(rig, "btcusdt@trade") == "flowing", LIMIT_S, "the topic to flow again")
+        assert len(sim.ledger.connections()) == 1, "no reconnection"
+        assert await rig.stop() == ChildExit.CLEAN
     states = [status.state for status in rig.events(FeedStatus) if status.topic.endswith("@trade")]
-    assert states[-1] == "stale"
-    assert "btcusdt@trade" in rig.causes()[0]
+    assert states[-2:] == ["stale", "flowing"]
+    assert {status.state for status in rig.events(FeedStatus) if status.topic.endswith("@bookTicker")} <= CALM
+
+
+@pytest.mark.parametrize("client", sorted(CLIENTS))
+async def test_a_stream_that_stalls_while_pings_go_on_is_told_from_a_quiet_market_by_rest(
+    rig: WorkerRig, client: str
+) -> None:
+    limits = ExchangeLimits(ping_interval_s=1.0)
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=200.0, limits=limits) as sim:
+        await rig.start(sim.url, sim.rest_url, client=client, channels=["trade"], stale_after_s=2.0)
+        await rig.wait_for_events(Trade, 5)
+        sim.inject(Fault(kind="silence"))
+        assert await rig.ended() == ChildExit.STALE
+    (cause,) = rig.causes()
+    assert "no data of" in cause
+
+
+def state_of(rig: WorkerRig, wire: str) -> str:
+    beats = rig.said(Heartbeat)
+    return next((topic.state for topic in (beats[-1].topics if beats else ()) if topic.topic == wire), "")
 
 
 @pytest.mark.parametrize(

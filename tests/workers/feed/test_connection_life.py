@@ -17,6 +17,7 @@ from foxtrot_workers.adapter.adapter import (
     Limits,
     Pong,
     Refused,
+    RestRequest,
     Resubscribe,
     SendText,
     Topic,
@@ -30,6 +31,7 @@ from foxtrot_workers.feed.connection_life import (
     Feed,
     FeedEffect,
     Leave,
+    Look,
     Online,
     Rotate,
     Send,
@@ -89,6 +91,16 @@ def states(effects: list[FeedEffect]) -> list[tuple[str, str]]:
     return [(effect.topic.wire, effect.state) for effect in of(TopicChanged, effects)]
 
 
+def run(feed: Feed, start: float, end: float, step: float = 0.25) -> list[FeedEffect]:
+    """Ticks from `start` to `end`, with a pong in time for each."""
+    effects: list[FeedEffect] = []
+    now = start
+    while now <= end:
+        effects += feed.tick(now, now)
+        now += step
+    return effects
+
+
 def data(adapter: Adapter, wire: str, at_ns: int) -> None:
     adapter.last_data_ns[wire] = at_ns
 
@@ -138,7 +150,7 @@ def test_online_at_the_first_data_too() -> None:
 def test_a_refused_topic_is_invalid_and_the_others_go_on() -> None:
     feed, _ = make()
     feed.opened(0.0)
-    effects = feed.noticed([Refused(("A@trade",), "no such symbol"), Acknowledged(("B@trade",))], 1.0)
+    effects = feed.noticed([Refused(("A@trade",), "no such symbol", "never"), Acknowledged(("B@trade",))], 1.0)
     assert ("A@trade", "invalid") in states(effects)
     assert of(TopicChanged, effects)[0].reason == "no such symbol"
     assert len(of(Online, effects)) == 1
@@ -148,7 +160,8 @@ def test_a_refused_topic_is_invalid_and_the_others_go_on() -> None:
 def test_when_everything_is_refused_the_worker_leaves() -> None:
     feed, _ = make()
     feed.opened(0.0)
-    leaves = of(Leave, feed.noticed([Refused((), "banned")], 1.0))
+    feed.noticed([Refused(("A@trade",), "banned", "never")], 1.0)
+    leaves = of(Leave, feed.noticed([Refused(("B@trade",), "banned", "never")], 1.0))
     assert [leave.code for leave in leaves] == [ChildExit.REFUSED]
     assert "banned" in leaves[0].cause
 
@@ -180,29 +193,224 @@ def test_frames_of_any_kind_keep_the_connection() -> None:
         assert of(Leave, feed.tick(float(second), second - 20.0)) == []
 
 
-def test_a_stale_topic_is_resubscribed_then_the_connection_is_replaced() -> None:
+def test_a_configured_limit_makes_a_topic_stale_resubscribes_it_and_then_replaces_the_connection() -> None:
     feed, adapter = make(symbols="A", stale_after_s=30.0)
     feed.opened(0.0)
     data(adapter, "A@trade", 5)
-    feed.tick(1.0, 1.0)
-    assert states(feed.tick(30.5, 30.0)) == []
-    effects = feed.tick(31.5, 31.0)
+    assert states(run(feed, 1.0, 30.9)) == [("A@trade", "flowing")]
+    effects = run(feed, 31.0, 32.0)
     assert states(effects) == [("A@trade", "stale")]
-    assert of(TopicChanged, effects)[0].age_s == pytest.approx(30.5)
+    assert of(TopicChanged, effects)[0].age_s == pytest.approx(30.0, abs=0.5)
     assert texts(effects) == ["-A@trade", "+A@trade"]
-    assert of(Leave, feed.tick(61.0, 61.0)) == []
-    assert [leave.code for leave in of(Leave, feed.tick(61.6, 61.5))] == [ChildExit.STALE]
+    assert of(Leave, run(feed, 32.25, 60.5)) == []
+    assert [leave.code for leave in of(Leave, run(feed, 60.75, 62.5))] == [ChildExit.STALE]
 
 
 def test_a_stale_topic_that_flows_again_is_forgiven() -> None:
     feed, adapter = make(symbols="A", stale_after_s=30.0)
     feed.opened(0.0)
     data(adapter, "A@trade", 5)
-    feed.tick(1.0, 1.0)
-    feed.tick(31.5, 31.0)
+    run(feed, 1.0, 40.0)
     data(adapter, "A@trade", 6)
-    assert states(feed.tick(40.0, 40.0)) == [("A@trade", "flowing")]
-    assert of(Leave, feed.tick(62.0, 62.0)) == []
+    assert states(feed.tick(40.25, 40.0)) == [("A@trade", "flowing")]
+    assert of(Leave, run(feed, 40.5, 69.0)) == []
+
+
+def test_one_silent_topic_is_isolated_with_backoff_and_the_others_go_on() -> None:
+    feed, adapter = make(symbols="A B C", stale_after_s=10.0)
+    feed.opened(0.0)
+    effects: list[FeedEffect] = []
+    for second in range(1, 200):
+        for wire in ("A@trade", "B@trade", *(["C@trade"] if second < 5 else [])):
+            data(adapter, wire, second)
+        effects += run(feed, float(second), second + 0.8)
+    assert of(Leave, effects) == []
+    assert ("C@trade", "stale") in states(effects)
+    assert not {state for wire, state in states(effects) if wire != "C@trade"} & {"stale", "silent", "invalid"}
+    asked = [text for text in texts(effects) if text == "+C@trade"]
+    assert 3 <= len(asked) <= 5, "with backoff, not each ten seconds"
+    assert "+A@trade" not in texts(effects)
+
+
+def test_a_topic_that_is_acknowledged_and_never_brings_anything_is_silent_and_no_reason_to_reconnect() -> None:
+    feed, adapter = make(symbols="A B C")
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade", "B@trade", "C@trade"))], 0.1)
+    effects: list[FeedEffect] = []
+    for second in range(1, 400):
+        data(adapter, "A@trade", second)
+        effects += run(feed, float(second), second + 0.8)
+    assert [wire for wire, state in states(effects) if state == "silent"] == ["B@trade", "C@trade"]
+    assert of(Leave, effects) == []
+    silent = next(t for t in feed.topics(400.0, 0) if t.topic == "B@trade")
+    assert silent.since_s > 300.0
+    assert "no event since" in silent.reason
+    data(adapter, "B@trade", 7)
+    assert ("B@trade", "flowing") in states(run(feed, 400.0, 401.0))
+
+
+class Watched(Plain):
+    """Tells by REST how far the venue is."""
+
+    channels = frozenset({"trade", "quote"})
+    limits = Limits(silence_s=45.0, stale_channel_s={"quote": 30.0})
+
+    def liveness_request(self, topic: Topic) -> RestRequest | None:
+        return RestRequest("liveness", f"/newest/{topic.wire}")
+
+    def liveness_token(self, topic: Topic, body: bytes) -> str:
+        return body.decode()
+
+
+def silent_after(
+    adapter: Adapter, channels: list[str], *, venue_moves: bool, answers: bool = True
+) -> tuple[float, str]:
+    """When a connection that brought data until 10.0 is given up, and why; (0, "") if it is not within 400 s."""
+    feed = Feed(adapter, adapter.topics(channels, ["A", "B"]))
+    feed.opened(0.0)
+    now, looks = 0.0, 0
+    while now < 400.0:
+        now += 0.25
+        if now < 10.0:
+            for channel in channels:
+                data(adapter, f"A@{channel}", int(now * 4))
+                data(adapter, f"B@{channel}", int(now * 4))
+        for effect in feed.tick(now, now):
+            if isinstance(effect, Leave):
+                return now, effect.cause
+            if isinstance(effect, Look):
+                looks += 1
+                feed.looked(200 if answers else 0, str(looks if venue_moves else 0).encode(), now)
+    return 0.0, ""
+
+
+def test_a_silent_stall_is_found_by_rest_although_pings_go_on() -> None:
+    at, cause = silent_after(Watched(), ["trade", "quote"], venue_moves=True)
+    assert 39.0 < at < 44.0
+    assert "no data of any topic" in cause
+    assert "REST shows that A@trade has moved" in cause
+
+
+def test_a_market_that_is_quiet_by_rest_costs_no_connection() -> None:
+    assert silent_after(Watched(), ["trade", "quote"], venue_moves=False) == (0.0, "")
+
+
+def test_without_an_answer_of_rest_time_decides() -> None:
+    at, _ = silent_after(Watched(), ["trade", "quote"], venue_moves=True, answers=False)
+    assert 69.0 < at < 72.0
+    at, _ = silent_after(Watched(), ["trade"], venue_moves=True, answers=False)
+    assert 309.0 < at < 312.0, "trades may rest"
+    at, _ = silent_after(Plain(), ["trade"], venue_moves=True)
+    assert 309.0 < at < 312.0, "an exchange that offers no look"
+
+
+def test_the_twin_s_data_prove_a_stall() -> None:
+    feed, adapter = make(Plain, "A")
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    run(feed, 1.0, 35.0)
+    feed.twin_is_fresh(35.0)
+    (leave,) = of(Leave, run(feed, 35.25, 35.5))
+    assert "its twin has data" in leave.cause
+
+
+def test_updates_that_wait_for_a_snapshot_show_that_the_stream_lives() -> None:
+    feed, adapter = make(Watched, "A")
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade",))], 0.1)
+    effects: list[FeedEffect] = []
+    for second in range(1, 400):
+        adapter.held_ns["A@trade"] = second
+        effects += run(feed, float(second), second + 0.8)
+    assert of(Leave, effects) == []
+    assert of(Look, effects) == []
+    assert states(effects) == [("A@trade", "silent")]
+    assert texts(effects) == [], "another subscription would only begin anew"
+    assert "no snapshot" in feed.topics(400.0, 0)[0].reason
+
+
+def test_what_could_not_be_read_is_no_silence() -> None:
+    feed, adapter = make(symbols="A", stale_after_s=10.0)
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    effects = run(feed, 1.0, 5.0)
+    for tick in range(200):
+        effects += feed.tick(5.25 + tick / 4, 5.25 + tick / 4, held=True)
+    effects += feed.tick(500.0, 500.0)  # the machine slept
+    assert states(effects) == [("A@trade", "flowing")]
+    assert of(Leave, effects) == []
+
+
+def test_a_topic_that_is_known_to_pause_gets_a_longer_limit() -> None:
+    feed, adapter = make(Watched, "A")
+    feed = Feed(adapter, adapter.topics(["quote"], ["A"]))
+    feed.opened(0.0)
+    data(adapter, "A@quote", 1)
+    assert feed.topics(0.0, 0)[0].limit_s == 30.0
+    run(feed, 1.0, 21.0)
+    data(adapter, "A@quote", 2)
+    run(feed, 21.25, 22.0)
+    assert feed.topics(22.0, 0)[0].limit_s == pytest.approx(81.0, abs=2.0)
+
+
+def test_a_passing_refusal_is_retried_until_the_topic_flows() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    feed.noticed([Refused(("A@trade",), "60014: too many requests", "later"), Acknowledged(("B@trade",))], 0.1)
+    topic = feed.topics(0.1, 0)[0]
+    assert (topic.state, topic.final) == ("invalid", False)
+    assert "60014" in topic.reason
+    effects = run(feed, 0.25, 1.25)
+    assert texts(effects) == ["+A@trade"]
+    feed.noticed([Refused(("A@trade",), "60014: too many requests", "later")], 1.3)
+    assert texts(run(feed, 1.5, 3.0)) == []
+    assert texts(run(feed, 3.25, 3.5)) == ["+A@trade"], "later each time"
+    assert ("A@trade", "acknowledged") in states(feed.noticed([Acknowledged(("A@trade",))], 3.6))
+    data(adapter, "A@trade", 9)
+    assert ("A@trade", "flowing") in states(run(feed, 4.0, 4.25))
+
+
+def test_a_refusal_that_names_nothing_condemns_nobody() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert texts(feed.noticed([Refused((), "60012: illegal request", "never", exact=False)], 0.1)) == []
+    assert not any(topic.final for topic in feed.topics(0.1, 0))
+    assert texts(run(feed, 0.25, 1.25)) == ["+A@trade", "+B@trade"]
+
+
+def test_a_refusal_for_good_is_not_retried() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    feed.noticed([Refused(("A@trade",), "60018: doesn't exist", "never"), Acknowledged(("B@trade",))], 0.1)
+    assert feed.topics(0.1, 0)[0].final
+    assert texts(run(feed, 0.25, 50.0)) == []
+
+
+def test_a_connection_all_of_whose_topics_are_refused_for_long_is_given_up_before_ready_is_due() -> None:
+    feed, _ = make(symbols="A")
+    feed.opened(0.0)
+    effects: list[FeedEffect] = []
+    for tick in range(1, 80):
+        now = tick / 4
+        effects += feed.tick(now, now)
+        if tick == 1 or "+A@trade" in texts(effects[-3:]):
+            effects += feed.noticed([Refused(("A@trade",), "busy", "later")], now)
+    (leave,) = of(Leave, effects)
+    assert (leave.code, "busy" in leave.cause) == (ChildExit.REFUSED, True)
+
+
+def test_a_request_refused_as_a_whole_is_split_until_the_bad_topic_is_found() -> None:
+    feed, _ = make(symbols="A B C D")
+    feed.opened(0.0)
+    wires = ("A@trade", "B@trade", "C@trade", "D@trade")
+    effects = feed.noticed([Refused(wires, "2: Invalid request", "never", exact=False)], 0.1)
+    assert texts(effects) == ["+A@trade", "+B@trade", "+C@trade", "+D@trade"]
+    assert states(effects) == [], "nothing is known of any of them yet"
+    effects = feed.noticed([Acknowledged(wires[:2]), Refused(wires[2:], "2: Invalid", "never", exact=False)], 0.2)
+    assert texts(effects) == ["+C@trade", "+D@trade"]
+    effects = feed.noticed([Refused(("C@trade",), "2: Invalid", "never", exact=False), Acknowledged(("D@trade",))], 0.3)
+    assert states(effects) == [("C@trade", "invalid"), ("D@trade", "acknowledged")]
+    assert of(Leave, effects) == []
 
 
 def test_a_broken_book_is_invalid_until_data_follow() -> None:
@@ -221,10 +429,14 @@ def test_resubscribing_is_bounded() -> None:
     feed.opened(0.0)
     assert texts(feed.noticed([Resubscribe("A@trade", "gap")], 1.0)) == ["-A@trade", "+A@trade"]
     assert feed.noticed([Resubscribe("unheard-of", "gap")], 1.0) == []
-    leaves = []
+    effects: list[FeedEffect] = []
     for _ in range(feed_module.RESUBSCRIBES_MAX):
-        leaves += of(Leave, feed.noticed([Resubscribe("A@trade", "gap")], 2.0))
-    assert [leave.code for leave in leaves] == [ChildExit.STALE]
+        effects += feed.noticed([Resubscribe("A@trade", "gap")], 2.0)
+    assert of(Leave, effects) == [], "one topic does not decide for all"
+    assert states(effects) == [("A@trade", "invalid")]
+    for _ in range(feed_module.RESUBSCRIBES_MAX + 1):
+        effects += feed.noticed([Resubscribe("B@trade", "gap")], 3.0)
+    assert [leave.code for leave in of(Leave, effects)] == [ChildExit.STALE], "most of them are broken"
 
 
 class Bookish(Plain):

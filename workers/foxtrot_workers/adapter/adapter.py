@@ -46,6 +46,7 @@ __all__ = [
     "Refused",
     "RestRequest",
     "Resubscribe",
+    "Retry",
     "SendText",
     "SnapshotRejected",
     "Topic",
@@ -94,8 +95,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Send `ping_text` after this long without a frame."""
     acknowledge_s: float = 10.0
     """A subscription unanswered for this long is asked again, once, then the connection is replaced."""
+    stale_channel_s: Mapping[str, float] = {}
+    """By channel: a flowing topic without data for this long is stale."""
     stale_topic_s: float | None = None
-    """A flowing topic silent for this long is stale; None: only the configuration decides."""
+    """The same for channels that are not named there; None: they may rest."""
+    stale_connection_s: float = 30.0
+    """No data of any topic for this long: the connection is suspected, and replaced if the venue has data."""
+    first_event_s: float = 60.0
+    """An acknowledged topic without a first event for this long is silent."""
     connects: Budget = Budget()
     """WebSocket handshakes of all workers together at one address."""
     rest_weight: Budget = Budget()
@@ -119,11 +126,22 @@ class Acknowledged(Struct, frozen=True):
     subscribed: bool = True
 
 
+Retry: TypeAlias = Literal["never", "later", "now"]
+"""What a refusal means: the request can never succeed; it can after a while (rate limit, maintenance, an internal error
+of the venue); it can at once."""
+
+
 class Refused(Struct, frozen=True):
-    """The exchange refused these topics (wire names; empty: it did not say which)."""
+    """The exchange refused these topics (wire names; empty: it did not say which).
+
+    `retry`: unknown refusals are retried later, with backoff. `exact`: it refused each of them; otherwise the whole
+    request, perhaps for the sake of one of them.
+    """
 
     wires: tuple[str, ...]
     reason: str
+    retry: Retry = "later"
+    exact: bool = True
 
 
 class Pong(Struct, frozen=True):
@@ -207,6 +225,8 @@ class Adapter(abc.ABC):
         self.notices: list[Notice] = []
         self.last_data_ns: dict[str, int] = {}
         """Receive time of the last data frame of each topic, by wire name."""
+        self.held_ns: dict[str, int] = {}
+        """The same of updates that wait for a snapshot: they show that the stream lives, and are no data yet."""
 
     @abc.abstractmethod
     def topics(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Topic]:
@@ -265,6 +285,21 @@ class Adapter(abc.ABC):
         """The trades in an answer (status 200) to `backfill_request`; those beyond what was asked may be among them.
 
         Raises as `parse` does, and ValueError for an answer that says that it is none.
+        """
+        raise NotImplementedError
+
+    def liveness_request(self, topic: Topic) -> RestRequest | None:
+        """A cheap request whose answer changes when `topic` has new data; None where the exchange offers none.
+
+        Asked only of a connection that brings no data: two answers, some time apart, tell a quiet market from a dead
+        stream.
+        """
+        return None
+
+    def liveness_token(self, topic: Topic, body: bytes) -> str:
+        """From an answer (status 200) to `liveness_request`: text that differs from the last if `topic` has new data.
+
+        Raises as `parse` does.
         """
         raise NotImplementedError
 

@@ -48,7 +48,7 @@ from foxtrot_workers.feed.backfill import Finished
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
-from foxtrot_workers.feed.connection_life import Answer, Feed, FeedEffect, Leave, Online, Rotate, Send
+from foxtrot_workers.feed.connection_life import Answer, Feed, FeedEffect, Leave, Look, Online, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
 from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.rest import RestFetcher
@@ -360,6 +360,8 @@ class FeedWorker:
                 self._want_rotation(effect.reason)
             elif isinstance(effect, Leave):
                 self._finish(effect.code, effect.cause)
+            elif isinstance(effect, Look):
+                self._look_by_rest(effect.request)
             else:
                 if effect.reason:
                     self._context.log.warning(
@@ -380,6 +382,14 @@ class FeedWorker:
             self._flush_scheduled = True
             self._loop.call_soon(self._flush_soon)
 
+    def _look_by_rest(self, request: RestRequest) -> None:
+        self._context.log.warning("stream_suspected", path=request.path, reason="no data come")
+        if not self._rest.fetch("liveness", request.path, request.delay_s, self._on_looked, request.weight):
+            self._feed.looked(0, b"", time.monotonic())
+
+    def _on_looked(self, path: str, status: int, body: bytes) -> None:
+        self._feed.looked(status, body, time.monotonic())
+
     def _want_rotation(self, reason: str) -> None:
         spec = self._context.spec
         if not self._rotation_told:
@@ -398,10 +408,9 @@ class FeedWorker:
         if self._frames_total != self._frames_looked_at:
             # when exactly does not matter, the wall clock, which the frames' own times are of, may jump
             self._frames_looked_at, self._last_frame_at = self._frames_total, now
-        last_frame_at = max(self._last_control_at, self._last_frame_at)
-        if self._outflow.state is Pressure.HOLDING:
-            last_frame_at = now  # silence of our own making
-        self._perform(self._feed.tick(now, last_frame_at))
+        held = self._outflow.state is Pressure.HOLDING  # silence of our own making
+        last_frame_at = now if held else max(self._last_control_at, self._last_frame_at)
+        self._perform(self._feed.tick(now, last_frame_at, held=held))
         self._backfill.tick(now)
         if self._adapter.notices:
             self._take_notices()
@@ -424,7 +433,7 @@ class FeedWorker:
             topics = self._adapter.topics(self._settings.channels, [symbol])
             wires = tuple(topic.wire for topic in topics if topic.wire not in flowing)
             if wires:
-                self._perform(self._feed.noticed([Refused(wires, reason)], now))
+                self._perform(self._feed.noticed([Refused(wires, reason, "never")], now))
 
     # ---- past trades
 

@@ -462,14 +462,68 @@ def test_an_answer_names_only_the_request_which_is_remembered() -> None:
 def test_a_refusal_names_the_topics_of_its_request(answer: dict[str, Any]) -> None:
     wire = Wire("trade")
     wire.parse(answer)
-    assert wire.noticed() == [Refused(("bnbbtc@trade",), "2: Invalid request")]
+    assert wire.noticed() == [Refused(("bnbbtc@trade",), "2: Invalid request", "never", exact=False)]
 
 
 @pytest.mark.parametrize("answer", [{"code": 3, "msg": "Invalid JSON"}, {"error": {"code": 3, "msg": "Invalid JSON"}}])
-def test_a_refusal_without_id_names_nobody(answer: dict[str, Any]) -> None:
+def test_a_refusal_without_id_is_of_the_oldest_request_that_is_out(answer: dict[str, Any]) -> None:
     wire = Wire("trade")
+    wire.adapter.subscribe(wire.adapter.topics(["quote"], ["bnbbtc"]))
     wire.parse(answer)
-    assert wire.noticed() == [Refused((), "3: Invalid JSON")]
+    assert wire.noticed() == [Refused(("bnbbtc@trade",), "3: Invalid JSON", "never", exact=False)]
+    wire.parse({"result": None, "id": 2})
+    assert wire.noticed() == [Acknowledged(("bnbbtc@bookTicker",))]
+    wire.parse(answer)
+    assert wire.noticed() == [Refused((), "3: Invalid JSON", "never", exact=False)]
+
+
+@pytest.mark.parametrize(
+    ("code", "retry"),
+    [
+        *((code, "never") for code in (0, 1, 2, 3, -1100, -1121, -1130)),
+        *((code, "later") for code in (-1000, -1001, -1003, -1007, -1008, -1016, -9999, 503, "busy", None)),
+    ],
+)
+def test_refusals_are_sorted_by_what_they_mean(code: int | str | None, retry: str) -> None:
+    wire = Wire("trade")
+    wire.parse({"error": {"code": code, "msg": "no"}, "id": 1})
+    (refused,) = wire.noticed()
+    assert isinstance(refused, Refused)
+    assert (refused.retry, refused.exact) == (retry, retry != "never")
+
+
+def test_a_refused_unsubscription_is_no_refusal_of_the_topic() -> None:
+    wire = Wire("trade")
+    wire.parse({"result": None, "id": 1})
+    wire.noticed()
+    wire.adapter.unsubscribe(wire.topics)
+    wire.parse({"error": {"code": -1001, "msg": "no"}, "id": 2})
+    assert wire.noticed() == []
+
+
+def test_a_look_by_rest_tells_whether_a_topic_has_moved() -> None:
+    wire = Wire("trade")
+    topics = {topic.channel: topic for topic in wire.adapter.topics(["trade", "quote", "book", "bar_1m"], ["bnbbtc"])}
+
+    def token(channel: str, answer: object) -> str:
+        return wire.adapter.liveness_token(topics[channel], msgspec.json.encode(answer))
+
+    for channel in ("trade", "bar_1m"):
+        request = wire.adapter.liveness_request(topics[channel])
+        assert request is not None
+        assert request.path == "/api/v3/aggTrades?symbol=BNBBTC&limit=1"
+        row = {"a": 5, "p": "1", "q": "1", "T": 1, "m": True}
+        assert token(channel, [row]) == token(channel, [row]) != token(channel, [{**row, "a": 6}])
+    first = {"lastUpdateId": 5, "bids": [["1", "1"], ["0.9", "1"]], "asks": [["2", "1"]]}
+    deeper = {"lastUpdateId": 6, "bids": [["1", "1"], ["0.9", "7"]], "asks": [["2", "1"]]}
+    for channel in ("quote", "book"):
+        request = wire.adapter.liveness_request(topics[channel])
+        assert request is not None
+        assert request.path == "/api/v3/depth?symbol=BNBBTC&limit=5"
+    assert token("quote", first) == token("quote", deeper), "the best levels are the same"
+    assert token("book", first) != token("book", deeper)
+    with pytest.raises(msgspec.DecodeError):
+        token("trade", "<html>")
 
 
 @pytest.mark.parametrize("request_id", [99, None, "abc", 2**63, -1])

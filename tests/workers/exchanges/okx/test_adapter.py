@@ -621,3 +621,44 @@ def test_an_answer_that_says_that_it_is_none_is_refused() -> None:
 def test_a_past_that_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises((msgspec.DecodeError, ValueError)):
         Okx().on_backfill("", body, 7)
+
+
+@pytest.mark.parametrize(
+    ("code", "retry"),
+    [
+        *((code, "never") for code in ("60011", "60012", "60013", "60018", "60029", "64003")),
+        *((code, "later") for code in ("50001", "50011", "50013", "50026", "60014", "63999", "12345")),
+        ("50004", "now"),
+    ],
+)
+def test_refusals_are_sorted_by_what_they_mean(code: str, retry: str) -> None:
+    wire = Wire("trade")
+    wire.parse({"event": "error", "code": code, "msg": "no", "arg": {"channel": "trades", "instId": "BTC-USDT"}})
+    (refused,) = wire.noticed()
+    assert isinstance(refused, Refused)
+    assert (refused.wires, refused.retry, refused.exact) == (("trades:BTC-USDT",), retry, True)
+
+
+def test_a_look_by_rest_tells_whether_a_topic_has_moved() -> None:
+    wire = Wire("trade")
+    topics = {t.channel: t for t in wire.adapter.topics(["trade", "quote", "book", "ticker", "funding"], ["BTC-USDT"])}
+
+    def token(channel: str, row: object, code: str = "0") -> str:
+        return wire.adapter.liveness_token(topics[channel], msgspec.json.encode({"code": code, "data": [row]}))
+
+    def path(channel: str) -> str:
+        request = wire.adapter.liveness_request(topics[channel])
+        return "" if request is None else request.path
+
+    assert path("trade") == "/api/v5/market/trades?limit=1&instId=BTC-USDT"
+    assert path("quote") == "/api/v5/market/books?sz=1&instId=BTC-USDT"
+    assert path("book") == "/api/v5/market/books?sz=5&instId=BTC-USDT"
+    assert path("ticker") == "/api/v5/market/ticker?instId=BTC-USDT"
+    assert path("funding") == ""
+    assert token("trade", {"tradeId": "5", "ts": "1"}) == token("trade", {"tradeId": "5", "ts": "2"})
+    assert token("trade", {"tradeId": "5"}) != token("trade", {"tradeId": "6"})
+    book = {"asks": [["2", "1", "0", "1"]], "bids": [["1", "1", "0", "1"]], "ts": "1"}
+    assert token("quote", book) == token("quote", {**book, "ts": "9"})
+    assert token("book", book) != token("book", {**book, "bids": []})
+    with pytest.raises(ValueError, match="50011"):
+        token("trade", {}, "50011")

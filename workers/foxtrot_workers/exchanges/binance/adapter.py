@@ -42,6 +42,7 @@ from foxtrot_workers.adapter.adapter import (
     Limits,
     Refused,
     RestRequest,
+    Retry,
     Topic,
     UnrecognizedFrame,
 )
@@ -76,6 +77,21 @@ BOOK_CHANNELS = PICTURE_CHANNELS | {"book"}
 DEPTH_LEVELS = 1000
 DEPTH_WEIGHT = 50
 """A snapshot of 5,000 levels costs 250 of the 6,000 a minute that one address may spend; 1,000 cost 50."""
+
+STALE_CHANNEL_S = {"quote": 30.0, "book": 30.0, "book5": 30.0, "book10": 30.0, "book20": 30.0, "ticker": 60.0}
+"""Seconds. Quotes and books of a liquid symbol change many times a second, the day's figures each second. Trades, and
+with them bars, may rest: the connection as a whole is judged by them."""
+
+NEVER_CODES = frozenset({0, 1, 2, 3})
+"""Error codes of the stream's own: unknown property, wrong type, invalid request, invalid JSON (exchange documents,
+"Live subscribing to streams", error messages)."""
+
+PASSING_CODES = frozenset({-1000, -1001, -1003, -1006, -1007, -1008, -1015, -1016})
+"""General codes that pass: unknown, disconnected (internal error), too many requests, unexpected response, timeout,
+server busy, too many orders, service shutting down (exchange documents, "Error codes", section 10xx)."""
+
+LIVENESS_LEVELS = 5
+LIVENESS_DEPTH_WEIGHT = 5
 
 HISTORY_TRADES = 1_000
 """Past trades in one answer."""
@@ -274,6 +290,17 @@ _SUFFIX = re.compile(
 )
 
 
+def _retry_of(code: int | str | None) -> Retry:
+    """What a refusal with this error code means; those without a known meaning are retried."""
+    try:
+        number = int(code) if code is not None else -1000
+    except ValueError:
+        return "later"
+    if number in NEVER_CODES or (number not in PASSING_CODES and -1199 <= number <= -1100):
+        return "never"  # -11xx: the request itself is wrong, as an unknown symbol (-1121)
+    return "later"
+
+
 class _Decoders:
     """Decoders for one unit of time: a connection says milliseconds or microseconds, never both."""
 
@@ -323,6 +350,7 @@ class Binance(Adapter):
         connects=Budget(300, 300.0),
         rest_weight=Budget(6000, 60.0),
         instruments_weight=20,
+        stale_channel_s=STALE_CHANNEL_S,
     )
 
     def __init__(self, *, adopt: bool = False) -> None:
@@ -449,13 +477,19 @@ class Binance(Adapter):
         route(frame, receive_ns, out)
 
     def _parse_answer(self, other: _Other) -> None:
-        request = self._requests.pop(other.id, None) if isinstance(other.id, int) else None
-        subscribed, wires = request or (True, ())
         error = other.error or None
         if error is None and other.code is not UNSET:
             error = _ErrorBody(other.code, other.msg or None)
+        request = self._requests.pop(other.id, None) if isinstance(other.id, int) else None
+        if other.id in (UNSET, None) and error is not None and self._requests:
+            # an error without the request's id: requests are answered in their order
+            request = self._requests.pop(next(iter(self._requests)))
+        subscribed, wires = request or (True, ())
         if error is not None:
-            self.notices.append(Refused(wires, f"{error.code}: {error.msg}"))
+            if subscribed:
+                retry = _retry_of(error.code)
+                # one bad stream spoils a whole request; a passing refusal means all of it
+                self.notices.append(Refused(wires, f"{error.code}: {error.msg}", retry, exact=retry != "never"))
         elif request is not None and subscribed:
             self.notices.append(Acknowledged(wires))
         elif request is not None:
@@ -589,6 +623,24 @@ class Binance(Adapter):
             for row in rows
         ]
 
+    def liveness_request(self, topic: Topic) -> RestRequest | None:
+        """The newest trade, or the best levels, whichever the channel follows."""
+        symbol = quote(topic.symbol)
+        if topic.channel == "quote" or topic.channel in BOOK_CHANNELS:
+            path = f"/api/v3/depth?symbol={symbol}&limit={LIVENESS_LEVELS}"
+            return RestRequest("liveness", path, LIVENESS_DEPTH_WEIGHT)
+        _, name, weight = AGG_TRADE_HISTORY
+        return RestRequest("liveness", f"/api/v3/{name}?symbol={symbol}&limit=1", weight)
+
+    def liveness_token(self, topic: Topic, body: bytes) -> str:
+        if topic.channel == "quote" or topic.channel in BOOK_CHANNELS:
+            picture = _decode_picture(body)
+            if topic.channel == "book":
+                return str(picture.last_id)
+            shown = 1 if topic.channel == "quote" else LIVENESS_LEVELS
+            return f"{picture.bids[:shown]} {picture.asks[:shown]}"
+        return " ".join(str(row.trade_id) for row in _decode_past_agg_trades(body))
+
     def instruments_path(self, symbols: Sequence[str]) -> str:
         if not 0 < len(symbols) <= INSTRUMENTS_ASKED_MAX:
             return "/api/v3/exchangeInfo"
@@ -694,6 +746,7 @@ def _quote_parser(adapter: Binance, wire: str, symbol: str) -> Parser:
 def _depth_parser(adapter: Binance, wire: str, symbol: str) -> Parser:
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
+    held_ns = adapter.held_ns
     notices = adapter.notices
     decode = adapter._decoders.depth
     ns = adapter._decoders.ns
@@ -717,6 +770,8 @@ def _depth_parser(adapter: Binance, wire: str, symbol: str) -> Parser:
         book.delta(event, first, last, None, out, notices)
         if book.live:  # a book that waits for its snapshot does not flow
             last_data_ns[wire] = receive_ns
+        else:
+            held_ns[wire] = receive_ns
 
     return parse_book_delta
 

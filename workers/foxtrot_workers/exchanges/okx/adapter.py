@@ -55,6 +55,7 @@ from foxtrot_workers.adapter.adapter import (
     Pong,
     Refused,
     RestRequest,
+    Retry,
     SendText,
     Topic,
     UnrecognizedFrame,
@@ -102,6 +103,24 @@ HISTORY_TRADES = 100
 """Past trades in one answer."""
 HISTORY_WEIGHT = 2
 """Of past trades 20 requests in 2 s are allowed, of what weighs 1 twice as many."""
+
+NEVER_CODES = frozenset(
+    {"60008", "60011", "60012", "60013", "60018", "60019", "60027", "60028", "60029", "60030", "64003"}
+)
+"""Refusals that no repetition changes: wrong address, login needed, illegal request or arguments, channel or instrument
+that does not exist, not entitled (exchange documents, "WebSocket error codes"). All others are retried later, as 50001
+(maintenance), 50011 and 60014 (too many requests), 50013 and 50026 (busy, system error), 63999 (internal error)."""
+
+NOW_CODES = frozenset({"50004"})
+"""Refusals that allow another attempt at once: the endpoint timed out."""
+
+STALE_CHANNEL_S = {
+    **dict.fromkeys(("quote", "book", "book5", "book50_l2_tbt", "book_l2_tbt"), 30.0),
+    **dict.fromkeys(("ticker", "mark_price", "open_interest"), 60.0),
+    "funding": 300.0,
+}
+"""Seconds. Pushes come each 10 to 100 ms while a book or quote changes, at least each few seconds for prices and open
+interest, each minute or so for funding. Trades and candles may rest."""
 
 REQUEST_BYTES_MAX = 60 * 1024
 """The exchange takes 64 KB of arguments in one request."""
@@ -239,6 +258,31 @@ class _PastTrades(Struct):
     msg: str = ""
 
 
+class _LivenessRow(Struct):
+    """What changes with new data; times do not count, since an answer bears that of the request."""
+
+    trade_id: str = field(name="tradeId", default="")
+    last: str = ""
+    last_size: str = field(name="lastSz", default="")
+    asks: list[list[str]] = []
+    bids: list[list[str]] = []
+
+
+class _Liveness(Struct):
+    data: list[_LivenessRow] = []
+    code: str | int = ""
+    msg: str = ""
+
+
+_LIVENESS = {
+    "trade": "trades?limit=1&",
+    "ticker": "ticker?",
+    "quote": "books?sz=1&",
+    "book": "books?sz=5&",
+}
+"""By channel: the end of the path of a cheap look at the same data."""
+
+
 class _Instrument(Struct):
     instrument: str = field(name="instId")
 
@@ -254,6 +298,7 @@ def _decoder(row: Any) -> Callable[[bytes], _Push[Any]]:
 
 _decode_other = msgspec.json.Decoder(_Other).decode
 _decode_beginning = msgspec.json.Decoder(_Beginning).decode
+_decode_liveness = msgspec.json.Decoder(_Liveness).decode
 _decode_instruments = msgspec.json.Decoder(_InstrumentList).decode
 _decode_past_trades = msgspec.json.Decoder(_PastTrades, strict=False).decode
 _decode_trades = _decoder(_Trade)
@@ -313,6 +358,7 @@ class Okx(Adapter):
         ping_text="ping",
         connects=Budget(3, 1.0),
         rest_weight=Budget(40, 2.0),  # books; what allows less weighs more
+        stale_channel_s=STALE_CHANNEL_S,
         ping_idle_s=15.0,  # the server closes at 30 s: this leaves as long for the answer
     )
 
@@ -437,7 +483,9 @@ class Okx(Adapter):
         if event in ("subscribe", "unsubscribe") and other.arg is not None:
             self._acknowledged(other.arg, subscribed=event == "subscribe")
         elif event in ("error", "channel-conn-count-error"):
-            self.notices.append(Refused(self._refused_wires(other), f"{other.code}: {other.msg}"))
+            named = self._named_wires(other)
+            wires = named or (self._requests.pop(other.id, ()) if other.id is not None else ())
+            self.notices.append(Refused(wires, f"{other.code}: {other.msg}", _retry_of(other), exact=bool(named)))
         elif event == "notice" and str(other.code) == _SERVICE_UPGRADE:
             self.notices.append(CloseAnnounced(f"{other.code}: {other.msg}"))
         elif event != "channel-conn-count":
@@ -450,14 +498,14 @@ class Okx(Adapter):
             self._forget(arg)
             self.notices.append(Acknowledged((_wire_of(arg),), subscribed=False))
 
-    def _refused_wires(self, other: _Other) -> tuple[str, ...]:
-        """The topic that the message names, else all of the request, else none."""
+    def _named_wires(self, other: _Other) -> tuple[str, ...]:
+        """The topic that a refusal names; empty where it names none."""
         if other.arg is not None and other.arg.channel:
             return (_wire_of(other.arg),)
         named = _REFUSED_ARG.search(other.msg)
         if named is not None and (arg := _Arg(named["channel"], named["instrument"])) in self._parsers:
             return (_wire_of(arg),)
-        return self._requests.pop(other.id, ()) if other.id is not None else ()
+        return ()
 
     # -- routes
 
@@ -535,6 +583,20 @@ class Okx(Adapter):
         kind = kinds.pop() if len(kinds) == 1 else None
         return None if kind is None else f"{INSTRUMENTS_PATH}?instType={kind}"
 
+    def liveness_request(self, topic: Topic) -> RestRequest | None:
+        """The newest trade, the best levels, or the ticker, whichever the channel follows."""
+        name = _LIVENESS.get("book" if topic.channel in BOOK_CHANNELS else topic.channel)
+        if name is None and topic.channel not in BUSINESS_CHANNELS:
+            return None
+        path = f"/api/v5/market/{name or _LIVENESS['trade']}instId={quote(topic.symbol)}"
+        return RestRequest("liveness", path)
+
+    def liveness_token(self, topic: Topic, body: bytes) -> str:
+        answer = _decode_liveness(body)
+        if str(answer.code) != "0" or not answer.data:
+            raise ValueError(f"{answer.code}: {answer.msg}")
+        return str(answer.data[0])
+
     def instruments(self, body: bytes) -> dict[str, str]:
         """Names tell everything here; the list says which exist."""
         return {row.instrument: self.instrument(row.instrument) for row in _decode_instruments(body).data}
@@ -559,6 +621,14 @@ def _instrument_kind(symbol: str) -> str | None:
     if len(parts) == 3:
         return "SWAP" if parts[2] == "SWAP" else "FUTURES"
     return "SPOT" if len(parts) <= 2 else None
+
+
+def _retry_of(other: _Other) -> Retry:
+    """What a refusal means."""
+    code = str(other.code)
+    if code in NEVER_CODES:
+        return "never"
+    return "now" if code in NOW_CODES else "later"
 
 
 def _date_code(text: str) -> str | None:
@@ -642,6 +712,7 @@ def _pictures_parser(adapter: Okx, arg: _Arg) -> Parser:
 def _books_parser(adapter: Okx, arg: _Arg) -> Parser:
     exchange, symbol, wire = adapter.exchange, arg.instrument, _wire_of(arg)
     last_data_ns = adapter.last_data_ns
+    held_ns = adapter.held_ns
     notices = adapter.notices
     book = ChainedBook(exchange, symbol, wire, book_checksum)
 
@@ -660,6 +731,8 @@ def _books_parser(adapter: Okx, arg: _Arg) -> Parser:
                 book.update(delta, row.previous_id, row.last_id, out, notices)
         if book.live:  # a book that waits for its snapshot does not flow
             last_data_ns[wire] = receive_ns
+        else:
+            held_ns[wire] = receive_ns
 
     return parse_books
 
