@@ -166,6 +166,8 @@ def _fill_trade(line: Line, event: Trade[str]) -> None:
     line["amount"] = plain_number(event.size)
     line["side"] = event.side
     line["id"] = event.trade_id
+    if event.count != 1:
+        line["count"] = event.count
 
 
 def _fill_quote(line: Line, event: Quote[str] | Ticker[str]) -> None:

@@ -93,7 +93,10 @@ EVENT_LOG = "eLog"
 
 
 class Trade(Struct, Generic[N], array_like=True, tag="trade", frozen=True, gc=False):
-    """One public trade. ``trade_id`` is the exchange's, as text (some have 27 digits)."""
+    """One public trade. ``trade_id`` is the exchange's, as text (some have 27 digits).
+
+    ``count``: fills that it stands for, where the exchange merges them and says so.
+    """
 
     exchange: str
     symbol: str
@@ -106,6 +109,7 @@ class Trade(Struct, Generic[N], array_like=True, tag="trade", frozen=True, gc=Fa
     publish_ns: int = 0
     redelivered: bool = False
     backfilled: bool = False
+    count: int = 1
 
 
 class Quote(Struct, Generic[N], array_like=True, tag="quote", frozen=True, gc=False):

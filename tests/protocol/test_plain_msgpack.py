@@ -53,7 +53,7 @@ def documented_fields(tag: str) -> list[str]:
 def test_the_documented_batch_is_what_we_send() -> None:
     ours = BatchEncoder("sim.a", 1).encode(1, 1_700_000_000_000_000_300, [TRADE])
     assert ours == example("batch")
-    assert len(ours) == 80
+    assert len(ours) == 81
 
 
 def test_plain_msgpack_reads_the_documented_batch() -> None:
@@ -63,7 +63,7 @@ def test_plain_msgpack_reads_the_documented_batch() -> None:
     ((tag, exchange, symbol, exchange_ns, receive_ns, *fields),) = got
     assert (tag, exchange, symbol) == ("trade", "SIM", "BTCUSDT")
     assert (exchange_ns, receive_ns) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_200)
-    assert fields == ["64000.10", "0.50", "buy", "7", 0, False, False]
+    assert fields == ["64000.10", "0.50", "buy", "7", 0, False, False, 1]
 
 
 @pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
@@ -72,7 +72,7 @@ def test_every_event_has_the_documented_fields_in_their_order(event: Any) -> Non
     (element,) = msgpack.unpackb(data)[5]
     tag = type(event).__struct_config__.tag
     names = ["exchange", "symbol", "exchange_ns", "receive_ns", *documented_fields(tag)]
-    names += ["publish_ns", "redelivered", "backfilled"]
+    names += ["publish_ns", "redelivered", "backfilled", *(["count"] if tag == "trade" else [])]
     assert names == list(type(event).__struct_fields__)
     assert element == [tag, *(msgspec.json.decode(msgspec.json.encode(getattr(event, name))) for name in names)]
 

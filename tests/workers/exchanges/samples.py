@@ -99,7 +99,7 @@ def okx_frame(channel: str, instrument: str, rows: Any, **more: Any) -> bytes:
 
 def okx_trade(**changes: Any) -> dict[str, Any]:
     trade = {"instId": "BTC-USDT", "tradeId": "130639474", "px": "42219.9", "sz": "0.12060306", "side": "buy"}
-    return {**trade, "ts": "1630048897897", "count": "3", **changes}
+    return {**trade, "ts": "1630048897897", "count": "1", **changes}
 
 
 def okx_book(**changes: Any) -> dict[str, Any]:

@@ -90,6 +90,16 @@ def test_trades_of_one_frame() -> None:
     assert wire.adapter.last_data_ns == {"trades:BTC-USDT": 7}
 
 
+def test_a_trade_tells_how_many_fills_it_stands_for() -> None:
+    wire = Wire("trade")
+    (trade,) = wire.parse(okx_frame("trades", INSTRUMENT, [okx_trade(tradeId="110", count="3")]))
+    assert isinstance(trade, Trade)
+    assert (trade.trade_id, trade.count) == ("110", 3)
+    (trade,) = wire.parse(okx_frame("trades", INSTRUMENT, [okx_trade(tradeId="111")]))
+    assert isinstance(trade, Trade)
+    assert trade.count == 1
+
+
 def test_the_best_bid_and_ask() -> None:
     wire = Wire("quote")
     assert wire.parse(okx_frame("bbo-tbt", INSTRUMENT, [okx_book()])) == [

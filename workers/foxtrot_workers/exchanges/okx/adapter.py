@@ -167,6 +167,8 @@ class _Trade(Struct, gc=False):
     size: str = field(name="sz")
     side: Literal["buy", "sell"]
     time: Millis = field(name="ts")
+    count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    """Fills that are merged in this trade; older recordings have none."""
 
 
 class _Book(Struct, gc=False):
@@ -248,7 +250,7 @@ class _Request(Struct):
     args: list[_Arg]
 
 
-class _PastTrade(_Trade, gc=False):
+class _PastTrade(_Trade, gc=False, kw_only=True):
     instrument: str = field(name="instId")
 
 
@@ -662,7 +664,17 @@ def _trades_parser(adapter: Okx, arg: _Arg) -> Parser:
     def parse_trades(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         out.extend(
             [
-                Trade(exchange, symbol, row.time * MS, receive_ns, row.price, row.size, row.side, row.trade_id)
+                Trade(
+                    exchange,
+                    symbol,
+                    row.time * MS,
+                    receive_ns,
+                    row.price,
+                    row.size,
+                    row.side,
+                    row.trade_id,
+                    count=row.count,
+                )
                 for row in _decode_trades(frame).data
             ]
         )

@@ -1,0 +1,61 @@
+"""Which fills lie between two trades of an exchange that merges several fills into one trade. Pure.
+
+OKX's trades channel sends one trade for the fills of one order at one price, with `count`, their number, and
+`tradeId`. Its reference calls that the last of them; no recording at hand confirms it. So the stream itself is asked:
+where two trades follow each other directly, the step between their identifiers is the number of fills of the second one
+if identifiers name the last fill, and of the first one if they name the first.
+
+Until that is known, only those fills count as missing that are missing under both readings. What may be missing is told
+as such, and not fetched: no fill is lost without a word, and none is delivered twice.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+__all__ = ["EVIDENCE_MAX", "Interval", "Missing", "missing_fills", "weigh"]
+
+EVIDENCE_MAX: Final = 8
+"""Bound of the evidence, so that it can turn."""
+
+Interval: TypeAlias = tuple[int, int]
+"""First and last identifier, inclusive."""
+
+
+class Missing(Struct, frozen=True):
+    """Fills between two trades: `certain` ones, None if there are none, and those that may belong to either trade."""
+
+    certain: Interval | None
+    doubtful: tuple[Interval, ...]
+
+
+def weigh(evidence: int, step: int, count_before: int, count: int) -> int:
+    """`evidence` after two trades that follow each other directly; above 0: identifiers name the last fill.
+
+    Args:
+        evidence: what is known so far, within plus or minus `EVIDENCE_MAX`; 0: nothing.
+        step: the second identifier minus the first.
+        count_before: fills of the first trade, at least 1.
+        count: fills of the second trade, at least 1.
+    """
+    if count == count_before:
+        return evidence
+    if step == count:
+        return min(evidence + 1, EVIDENCE_MAX)
+    return max(evidence - 1, -EVIDENCE_MAX) if step == count_before else evidence
+
+
+def missing_fills(last: int, last_count: int, number: int, count: int, evidence: int) -> Missing:
+    """Fills that lie between the trades `last` and `number`, which stand for `last_count` and `count` fills."""
+    low = last + 1 if evidence > 0 else last + last_count
+    high = number - 1 if evidence < 0 else number - count
+    certain = (low, high) if low <= high else None
+    if evidence:
+        return Missing(certain, ())
+    either = ((last + 1, min(last + last_count, number) - 1), (max(number - count, last) + 1, number - 1))
+    doubtful = tuple(interval for interval in dict.fromkeys(either) if interval[0] <= interval[1])
+    if certain is None and doubtful:  # they may overlap
+        doubtful = ((doubtful[0][0], doubtful[-1][1]),)
+    return Missing(certain, doubtful)
