@@ -15,10 +15,13 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["EVIDENCE_MAX", "Interval", "Missing", "missing_fills", "weigh"]
+__all__ = ["EVIDENCE_ENOUGH", "EVIDENCE_MAX", "Interval", "Missing", "missing_fills", "weigh"]
 
 EVIDENCE_MAX: Final = 8
 """Bound of the evidence, so that it can turn."""
+
+EVIDENCE_ENOUGH: Final = 4
+"""Evidence that need not be increased."""
 
 Interval: TypeAlias = tuple[int, int]
 """First and last identifier, inclusive."""

@@ -22,10 +22,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, Gap
+from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, Gap, Trade
+from foxtrot_supervisor.engine.delivery.fills import EVIDENCE_ENOUGH
 from foxtrot_supervisor.engine.delivery.rules.resets import RESET_MARGIN_NS, forget_low_run
 from foxtrot_supervisor.engine.delivery.rules.table import adopt_rule, first_number, fitting_rule
-from foxtrot_supervisor.engine.delivery.rules.trades import filled_late
+from foxtrot_supervisor.engine.delivery.rules.trades import filled_late, note_fills
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.rules.worker_gaps import worker_gap
 from foxtrot_supervisor.engine.delivery.streams import (
@@ -383,6 +384,8 @@ class StreamMerge:
     def _touch(self, stream: Stream) -> None:
         """The first event of `stream` in this batch: remember its position, for `Stream.undo`."""
         side = self._turn.side
+        if stream.newest.__class__ is Trade:
+            note_fills(stream)
         state, sequence = stream.state, stream.sequence
         fresh = side not in state.sides
         seen = UNKNOWN if fresh else stream.own.get(side[0], UNKNOWN)
@@ -435,7 +438,8 @@ class StreamMerge:
 def _is_quick(stream: Stream) -> bool:
     """Whether a number above the position, of this side, is all that a new event needs."""
     sequence = stream.sequence
-    return stream.known and not (stream.first or stream.state.equal or sequence.behind or sequence.low)
+    learning = sequence.merged and abs(sequence.evidence) < EVIDENCE_ENOUGH
+    return stream.known and not (stream.first or stream.state.equal or sequence.behind or sequence.low or learning)
 
 
 def _is_plain(stream: Stream) -> bool:

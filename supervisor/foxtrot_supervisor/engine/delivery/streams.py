@@ -111,6 +111,10 @@ class Sequence(Struct, frozen=True):
     """The identifier behind the last hole."""
     leaps: int = 0
     """Holes in a row with hardly anything between them."""
+    merged: bool = False
+    """Trades that stand for several fills have come."""
+    evidence: int = 0
+    """What the identifiers of such trades name (`fills.weigh`)."""
 
 
 class StreamState(Struct, array_like=True):
@@ -186,6 +190,7 @@ class Stream:
         "dense",
         "exchange",
         "exchange_ns",
+        "fills",
         "first",
         "floor_ns",
         "fresh",
@@ -227,6 +232,8 @@ class Stream:
         """The rule's function; set by the merge."""
         self.known = False
         self.last = -NUMBER_MAX
+        self.fills = 0
+        """Fills that the last trade before the batch stands for; 0: unknown."""
         self.exchange_ns = 0
         self.receive_ns = 0
         self.state = StreamState()
@@ -275,6 +282,10 @@ class Stream:
         self.newest = self.late = self.new_own = None
         if self.window is not None:
             self.window.undo()
+
+    def last_fills(self) -> int:
+        """Fills that the last trade stands for; 1 where that is unknown."""
+        return self.fills or 1 if self.newest is None else int(self.newest.count)
 
     def own_last(self) -> int | None:
         """Last identifier that the side whose batch is in hand has brought; None if unknown."""

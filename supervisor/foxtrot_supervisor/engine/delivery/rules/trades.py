@@ -7,13 +7,14 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from foxtrot_protocol.events import FeedStatus, Gap
+from foxtrot_supervisor.engine.delivery.fills import missing_fills, weigh
 from foxtrot_supervisor.engine.delivery.rules.content import content
-from foxtrot_supervisor.engine.delivery.rules.holes import announce_hole, is_alone_again
+from foxtrot_supervisor.engine.delivery.rules.holes import announce, announce_hole, is_alone_again
 from foxtrot_supervisor.engine.delivery.rules.resets import is_of_old_count, is_outdated, judge_low, start_count
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, HOLES_MAX, WAIT, Stream, parse_number
 
-__all__ = ["LEAPS_MAX", "LEAP_RUN", "filled_late", "increasing", "sequence"]
+__all__ = ["LEAPS_MAX", "LEAP_RUN", "filled_late", "increasing", "note_fills", "sequence"]
 
 LEAPS_MAX: Final = 32
 """Holes in a row, with fewer than `LEAP_RUN` events between them, after which identifiers are taken to leap."""
@@ -68,11 +69,36 @@ def increasing(turn: Turn, stream: Stream, event: Any) -> int:
         return COPY
     if stream.first and turn.has_to_wait(stream, number, event, carriers=True):
         return WAIT  # what lies between is on its way by the other side
-    if is_alone_again(stream) and number > stream.last + 1:
-        cause = "nobody was connected: what lies between is missing"
-        announce_hole(turn, stream, stream.last + 1, number - 1, event, cause)
+    if is_alone_again(stream):
+        _announce_missing_fills(turn, stream, number, event)
+    elif stream.sequence.merged and not stream.first:
+        _learn(stream, number, event.count)
     stream.last = number
     return APPLY
+
+
+def note_fills(stream: Stream) -> None:
+    """Remember how many fills the last trade of the batch before stands for."""
+    stream.fills = stream.newest.count
+    if stream.fills != 1 and not stream.sequence.merged:
+        stream.sequence = replace(stream.sequence, merged=True)
+
+
+def _learn(stream: Stream, number: int, count: int) -> None:
+    """Two trades that follow each other directly show which of their fills an identifier names."""
+    evidence = weigh(stream.sequence.evidence, number - stream.last, stream.last_fills(), count)
+    if evidence != stream.sequence.evidence:
+        stream.sequence = replace(stream.sequence, evidence=evidence)
+
+
+def _announce_missing_fills(turn: Turn, stream: Stream, number: int, event: Any) -> None:
+    """Announce what lies between the position and `number`, which nobody was connected to receive."""
+    found = missing_fills(stream.last, stream.last_fills(), number, event.count, stream.sequence.evidence)
+    if found.certain is not None:
+        cause = "nobody was connected: what lies between is missing"
+        announce_hole(turn, stream, *found.certain, event, cause)
+    for first, last in found.doubtful:
+        announce(turn, stream, str(first), str(last), event, "nobody was connected: may be part of a trade beside it")
 
 
 def filled_late(stream: Stream) -> Gap:

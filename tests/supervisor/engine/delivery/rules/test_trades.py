@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap
 from foxtrot_supervisor.engine.delivery.streams import FoundHole
 from tests.support.merge_world import A, B, Merge, gap, trade, trades
@@ -97,3 +101,49 @@ def test_growing_identifiers_after_a_time_without_anybody() -> None:
     assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("6", "8")]
     alone.take(("a", 2), [trade(7, backfilled=True), gap("6", "8", filled=True)])
     assert alone.seen[-2:] == ["7+", "gap 6..8 filled"]
+
+
+def _merged(numbers: list[int], counts: list[int]) -> list[Any]:
+    return [msgspec.structs.replace(trade(number), count=count) for number, count in zip(numbers, counts, strict=True)]
+
+
+def _after_silence(before: tuple[list[int], list[int]], after: tuple[list[int], list[int]]) -> Merge:
+    """All of `before`, one trade a batch, then nobody is connected, then `after`."""
+    alone = Merge({EVENT_MARKET_TRADE: "increasing"}, A)
+    for event in _merged(*before):
+        alone.take(A, [event])
+    alone.merge.closed(A)
+    alone.merge.opened(("a", 2))
+    alone.take(("a", 2), _merged(*after))
+    return alone
+
+
+COUNTS = [1, 3, 1, 2, 1, 3, 1, 2, 1]
+LASTS = [86, 89, 90, 92, 93, 96, 97, 99, 100]
+FIRSTS = [86, 87, 90, 91, 93, 94, 97, 98, 100]
+
+
+def test_merged_trades_name_their_last_fill_and_the_hole_ends_before_their_first() -> None:
+    alone = _after_silence((LASTS, COUNTS), ([110], [3]))
+    assert alone.seen[-2:] == ["gap 101..107", "110"]
+    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("101", "107")]
+    late = [trade(number, backfilled=True) for number in range(99, 112)]
+    alone.take(("a", 2), [*late, gap("101", "107", filled=True)])
+    assert alone.seen[-8:-1] == [f"{number}+" for number in range(101, 108)], "108 and 109 are part of 110"
+
+
+def test_if_they_name_their_first_fill_the_hole_is_exact_too() -> None:
+    alone = _after_silence(([*FIRSTS, 101], [*COUNTS, 2]), ([110], [3]))
+    assert alone.seen[-2:] == ["gap 103..109", "110"]
+
+
+def test_without_evidence_nothing_is_fetched_twice_and_nothing_lost_unsaid() -> None:
+    alone = _after_silence(([100], [2]), ([110], [3]))
+    assert alone.seen == ["100", "gap 102..107", "gap 101..101", "gap 108..109", "110"]
+    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("102", "107")]
+
+
+def test_merged_trades_that_leave_no_hole_announce_none() -> None:
+    alone = _after_silence((LASTS, COUNTS), ([103], [3]))
+    assert alone.seen[-1] == "103"
+    assert alone.holes == []
