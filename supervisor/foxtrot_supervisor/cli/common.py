@@ -30,6 +30,7 @@ from foxtrot_supervisor.runtime import run_dir
 __all__ = [
     "WAIT_POLL_S",
     "Failure",
+    "absolute",
     "ask",
     "emit",
     "find_run",
@@ -39,6 +40,7 @@ __all__ = [
     "resolve",
     "say",
     "surroundings",
+    "working_directory",
 ]
 
 WAIT_POLL_S = 0.05
@@ -107,8 +109,26 @@ def resolve(target: str) -> Any:
 def surroundings() -> discovery.Surroundings:
     """The environment of this process."""
     return discovery.Surroundings(
-        environment=dict(os.environ), working_directory=os.getcwd(), home=os.path.expanduser("~")
+        environment=dict(os.environ), working_directory=working_directory(), home=os.path.expanduser("~")
     )
+
+
+def working_directory() -> str:
+    """The working directory, "" if it has been removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def absolute(path: str) -> str:
+    """`path` made absolute; ends the command if that depends on a working directory that has been removed."""
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        raise Failure(
+            f"{path}: the working directory has been removed; name an absolute path", SupervisorExit.START_FAILED
+        ) from None
 
 
 config_option = click.option(
@@ -121,7 +141,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 def places(run_dir_path: str | None, config_path: str | None) -> list[str]:
     """Where the run may be, most likely first."""
     if run_dir_path is not None:
-        return [os.path.abspath(run_dir_path)]
+        return [absolute(run_dir_path)]
     default = run_dir.default_path(os.environ, os.getuid())
     if config_path is not None:
         return [config_file.configured_run_dir(config_path) or default]

@@ -41,6 +41,7 @@ from foxtrot_supervisor.cli.chaos import chaos
 from foxtrot_supervisor.cli.common import (
     WAIT_POLL_S,
     Failure,
+    absolute,
     ask,
     config_option,
     emit,
@@ -52,6 +53,7 @@ from foxtrot_supervisor.cli.common import (
     run_dir_option,
     say,
     surroundings,
+    working_directory,
 )
 from foxtrot_supervisor.cli.doctor import doctor
 from foxtrot_supervisor.cli.top import top
@@ -203,13 +205,13 @@ def start(
     with display(log_format, log_level) as (effective_format, on_snapshot):
         code = resolve("foxtrot_supervisor.runtime.runner:run_supervisor")(
             config,
-            run_dir_path=os.path.abspath(directory),
-            import_path=os.getcwd(),
+            run_dir_path=absolute(directory),
+            import_path=working_directory(),
             log_level=log_level,
             log_format=effective_format,
             duration_s=duration_s,
             on_snapshot=on_snapshot,
-            read_config=path and functools.partial(config_file.load_config, os.path.abspath(path), catalog=catalog),
+            read_config=path and functools.partial(config_file.load_config, absolute(path), catalog=catalog),
             targets=None if boot is None else resolve("foxtrot_supervisor.core.child_specs:Targets")(boot=boot),
         )
     raise click.exceptions.Exit(int(code))

@@ -8,12 +8,14 @@ import sys
 import click
 
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.cli.common import absolute, surroundings
 from foxtrot_supervisor.cli.systemd_unit import UnitOptions, UnitRefused, render_unit
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.check import ConfigInvalid
 from foxtrot_supervisor.config.exchanges import CatalogUnavailable
 from foxtrot_supervisor.config.schema import SupervisorConfig
+from foxtrot_supervisor.system.interpreter import find_interpreter
 
 __all__ = ["SYSTEM_CONFIG", "unit"]
 
@@ -38,7 +40,7 @@ def unit(user: str | None, config_path: str | None, program: str | None) -> None
     """
     path, supervisor = _configuration(config_path)
     options = UnitOptions(
-        program=os.path.abspath(program or _this_program()),
+        program=absolute(program or _this_program()),
         config_path=path,
         supervisor=supervisor,
         user=user,
@@ -53,15 +55,12 @@ def unit(user: str | None, config_path: str | None, program: str | None) -> None
 
 
 def _configuration(config_path: str | None) -> tuple[str, SupervisorConfig]:
-    around = discovery.Surroundings(
-        environment=dict(os.environ), working_directory=os.getcwd(), home=os.path.expanduser("~")
-    )
-    path = config_path or discovery.find_config(around, os.path.isfile)
+    path = config_path or discovery.find_config(surroundings(), os.path.isfile)
     if path is None:
         click.echo(f"no configuration was found: the unit names {SYSTEM_CONFIG}, which is to be written yet", err=True)
         return SYSTEM_CONFIG, SupervisorConfig()
     try:
-        return os.path.abspath(path), config_file.load_config(path).supervisor
+        return absolute(path), config_file.load_config(path).supervisor
     except ConfigInvalid as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(SupervisorExit.CONFIGURATION) from None
@@ -74,4 +73,4 @@ def _this_program() -> str:
     called = sys.argv[0]
     if os.path.basename(called) == _NAME and os.path.isfile(called):
         return called
-    return os.path.join(os.path.dirname(sys.executable), _NAME)
+    return os.path.join(os.path.dirname(find_interpreter()), _NAME)

@@ -17,7 +17,7 @@ CONFIG_NAME = "foxtrot.toml"
 
 
 class Surroundings(Struct, frozen=True):
-    """What the places depend on: environment variables, working directory, home."""
+    """What the places depend on: environment variables, working directory ("" if it was removed), home."""
 
     environment: Mapping[str, str]
     working_directory: str
@@ -29,8 +29,9 @@ def config_candidates(around: Surroundings) -> list[str]:
     user = around.environment.get("XDG_CONFIG_HOME", "")
     if not posixpath.isabs(user):  # the XDG specification: a relative path is invalid and ignored
         user = posixpath.join(around.home, ".config")
+    here = [posixpath.join(around.working_directory, CONFIG_NAME)] if around.working_directory else []
     return [
-        posixpath.join(around.working_directory, CONFIG_NAME),
+        *here,
         posixpath.join(user, "foxtrot", CONFIG_NAME),
         posixpath.join("/etc/foxtrot", CONFIG_NAME),
     ]

@@ -7,11 +7,11 @@ a configuration is checked. So the catalog is printed by ``python -m foxtrot_wor
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import msgspec
 
 from foxtrot_supervisor.config.check import ExchangeInfo
+from foxtrot_supervisor.system.interpreter import find_interpreter
 
 __all__ = ["CATALOG_BYTES_MAX", "CATALOG_S", "CatalogUnavailable", "decode_catalog", "read_catalog"]
 
@@ -41,7 +41,7 @@ def read_catalog(module: str = _MODULE, *, timeout_s: float = CATALOG_S) -> dict
     """The exchanges that are installed, by configuration name; raises `CatalogUnavailable`."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", module],
+            [find_interpreter(), "-m", module],
             capture_output=True,
             timeout=timeout_s,
             check=False,

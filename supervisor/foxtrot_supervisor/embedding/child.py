@@ -23,6 +23,7 @@ from foxtrot_supervisor.embedding.wire import ORDER_NAME, News, NewsReader, Star
 from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
 from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.system.interpreter import find_interpreter
 
 __all__ = ["SupervisorChild", "write_order"]
 
@@ -88,7 +89,7 @@ class SupervisorChild:
             write_order(run_dir.path, self.order)
             self._process = subprocess.Popen(
                 # -P: nothing of the working directory may take the place of a module
-                [sys.executable, "-P", "-c", _CODE, run_dir.path],
+                [find_interpreter(), "-P", "-c", _CODE, run_dir.path],
                 stdin=lifeline_end,
                 pass_fds=(run_dir.directory, run_dir.lock, news_end),
                 env={**os.environ, RUN_ID_VARIABLE: run_dir.run_id},

@@ -50,7 +50,8 @@ async def run(context: ChildContext, *, ringless: bool = False) -> int:
     context.heartbeat_from(host.fill)  # a set-up that takes long must not look like silence
     closers: list[Callable[[], Any]] = []
     try:
-        sys.path.insert(0, settings.import_path)
+        if settings.import_path:  # not where the working directory was removed
+            sys.path.insert(0, settings.import_path)
         for handler in settings.handlers:
             closers.extend(load_handlers(handler, engine))
     except HandlerProblem as problem:

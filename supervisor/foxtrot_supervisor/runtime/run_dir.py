@@ -10,6 +10,7 @@ Only files that a supervisor makes are ever removed (`_OURS`): the directory may
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import fnmatch
 import os
@@ -41,6 +42,9 @@ LOCK_BYTES_MAX = 4096
 _OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "application.json", "positions.map", "lock")
 _LOCK = "lock"
 
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))
+"""What a system has too little of, for now."""
+
 
 class AlreadyRunning(Exception):
     """A supervisor is alive in this directory; `pid` is its process id, 0 if it could not be told."""
@@ -54,10 +58,12 @@ class AlreadyRunning(Exception):
 class RunDirRefused(Exception):
     """This directory is not safe to use, or cannot be made; `reason` says why."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, *, passing: bool = False) -> None:
         super().__init__(f"run directory {path}: {reason}")
         self.path = path
         self.reason = reason
+        self.passing = passing
+        """Whether this is a state of the system (no room), and no mistake in what was configured."""
 
 
 class Holder(Struct, frozen=True):
@@ -101,7 +107,12 @@ class RunDir:
             predecessor = _read_holder(lock)
             made = made or (predecessor is not None and predecessor.made_directory)
             holder = Holder(os.getpid(), secrets.token_hex(16), start_ticks, made)
-            _write_holder(lock, holder)
+            try:
+                _write_holder(lock, holder)
+            except OSError as error:  # no room
+                run_dir = cls(path, directory, lock, holder, predecessor)
+                run_dir.release()
+                raise RunDirRefused(path, f"its lock cannot be written: {error.strerror}", passing=True) from None
             return cls(path, directory, lock, holder, predecessor)
         raise RunDirRefused(path, "it keeps vanishing while it is being locked")
 
@@ -208,7 +219,7 @@ def _make(path: str) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise RunDirRefused(path, f"cannot be made: {error.strerror}") from None
+        raise RunDirRefused(path, f"cannot be made: {error.strerror}", passing=error.errno in _NO_ROOM) from None
     return True
 
 
@@ -241,7 +252,8 @@ def _lock_in(directory: int, path: str) -> int | None:
         return None  # the directory itself has been removed
     except OSError as error:
         os.close(directory)
-        raise RunDirRefused(path, f"its lock cannot be opened: {error.strerror}") from None
+        reason = f"its lock cannot be opened: {error.strerror}"
+        raise RunDirRefused(path, reason, passing=error.errno in _NO_ROOM) from None
     deadline = time.monotonic() + HELD_BY_NOBODY_S
     while not _locked(lock):
         # until the new holder has written its own, a dead predecessor's may still stand there

@@ -97,6 +97,7 @@ from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.control_server import ControlServer
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
+from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.processes.nursery_link import NurseryFailed, NurseryLink, nursery_possible
 from foxtrot_supervisor.runtime.processes.processes import (
     Child,
@@ -112,6 +113,7 @@ from foxtrot_supervisor.runtime.service_state import ServiceState
 from foxtrot_supervisor.runtime.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.interpreter import InterpreterMissing, find_interpreter
 from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
 from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
@@ -283,36 +285,46 @@ class Runner:
         if self._application is None:
             recover(self._run_dir, self._log)
         async with contextlib.AsyncExitStack() as stack:
-            self._server = ControlServer(endpoints.operator_path(self._run_dir.path), self._requests.answer)
-            stack.push_async_callback(self._server.close)
-            await self._server.start()
-            self._baseline = take_baseline()  # by now libuv has the spare descriptor that it keeps for full tables
-            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-            stack.callback(context.term)
-            self._processes = Processes(loop, self._run_dir.run_id, self._on_exit)
-            stack.callback(self._processes.close)
-            self._processes.start_guard(self._on_guard_trouble)
-            self._stacks = StackDumps(loop, self._run_dir.path, self._processes, self._on_stacks)
-            stack.callback(self._stacks.close)
-            endpoint = endpoints.child_control_endpoint(self._run_dir.path)
-            self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
-            stack.callback(self._link.close)
-            if self._specs.with_nursery:
-                path = endpoints.nursery_path(self._run_dir.path)
-                self._nursery = NurseryLink(loop, path, self._on_nursery_message)
-                stack.callback(self._nursery.close)
-            if self._application is not None:
-                for descriptor in (self._application.pidfd, self._application.lifeline):
-                    loop.add_reader(descriptor, self._on_application_gone)
-                    stack.callback(loop.remove_reader, descriptor)
-            loop.set_exception_handler(self._on_unexpected)
-            stack.callback(loop.set_exception_handler, None)
-            stack.callback(self._cancel_timers)
-            if self._on_serving is not None:
-                self._on_serving()
+            try:
+                context = await self._set_up(stack)
+            except (OSError, zmq.ZMQError) as error:
+                reason = error.strerror or str(error)
+                raise CannotStart(f"run directory {self._run_dir.path}: cannot be set up: {reason}") from None
             self._begin()
             code = await self._finished
             return await self._wind_up(code, context)
+
+    async def _set_up(self, stack: contextlib.AsyncExitStack) -> zmq.Context[zmq.Socket[bytes]]:
+        """Open everything that the run needs, to be closed by `stack`."""
+        loop = self._loop
+        self._server = ControlServer(endpoints.operator_path(self._run_dir.path), self._requests.answer)
+        stack.push_async_callback(self._server.close)
+        await self._server.start()
+        self._baseline = take_baseline()  # by now libuv has the spare descriptor that it keeps for full tables
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        stack.callback(context.destroy, 0)  # whatever socket a failed set-up has left
+        self._processes = Processes(loop, self._run_dir.run_id, self._on_exit)
+        stack.callback(self._processes.close)
+        self._processes.start_guard(self._on_guard_trouble)
+        self._stacks = StackDumps(loop, self._run_dir.path, self._processes, self._on_stacks)
+        stack.callback(self._stacks.close)
+        endpoint = endpoints.child_control_endpoint(self._run_dir.path)
+        self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
+        stack.callback(self._link.close)
+        if self._specs.with_nursery:
+            path = endpoints.nursery_path(self._run_dir.path)
+            self._nursery = NurseryLink(loop, path, self._on_nursery_message)
+            stack.callback(self._nursery.close)
+        if self._application is not None:
+            for descriptor in (self._application.pidfd, self._application.lifeline):
+                loop.add_reader(descriptor, self._on_application_gone)
+                stack.callback(loop.remove_reader, descriptor)
+        loop.set_exception_handler(self._on_unexpected)
+        stack.callback(loop.set_exception_handler, None)
+        stack.callback(self._cancel_timers)
+        if self._on_serving is not None:
+            self._on_serving()
+        return context
 
     def request_stop(self, reason: str) -> None:
         """Stop everything; asked again, SIGKILL everything."""
@@ -1140,6 +1152,12 @@ def run_supervisor(
     standard_streams.open_missing()
     standard_streams.drain("stdout")
     standard_streams.drain("stderr")
+    try:
+        find_interpreter()
+        check_room(_children_of(config), raise_limit=True)
+    except (InterpreterMissing, CannotStart) as error:
+        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
+        return SupervisorExit.START_FAILED
     loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
     baseline = take_baseline()
     path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
@@ -1150,7 +1168,7 @@ def run_supervisor(
         return SupervisorExit.ALREADY_RUNNING
     except RunDirRefused as error:
         sys.stderr.write(f"foxtrot-supervisor: {error}\n")
-        return SupervisorExit.CONFIGURATION
+        return SupervisorExit.START_FAILED if error.passing else SupervisorExit.CONFIGURATION
     logs = Logs(log_level, log_format)
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
@@ -1173,6 +1191,9 @@ def run_supervisor(
                     )
                 )
             )
+    except CannotStart as error:
+        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
+        code = SupervisorExit.START_FAILED
     finally:
         run_dir.release()
         for number, handler in before.items():
@@ -1183,6 +1204,11 @@ def run_supervisor(
         logs.log.error("left_behind", **last.as_dict())
         standard_streams.flush(LAST_LINES_S)
     return int(exit_code_after_audit(code, leftover=last.leftover, unhandled=False))
+
+
+def _children_of(config: FoxtrotConfig) -> int:
+    """How many children a run has at least: engine, nursery and workers."""
+    return 2 + sum(connection.redundancy for connection in config.connections)
 
 
 async def supervise(runner: Runner) -> int:

@@ -18,11 +18,11 @@ import asyncio
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from foxtrot_supervisor.runtime.processes.survivors import marked
+from foxtrot_supervisor.system.interpreter import find_interpreter
 
 __all__ = ["AGAIN_S", "Guard"]
 
@@ -71,7 +71,7 @@ class Guard:
             with marked(self._run_id):
                 # isolated and without site: nothing that is installed can get in
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _PROGRAM, home, self._run_id, str(self._since_ticks)],
+                    [find_interpreter(), "-I", "-S", "-c", _PROGRAM, home, self._run_id, str(self._since_ticks)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -83,7 +83,7 @@ class Guard:
             if self._process is not None:
                 self._process.kill()
                 self._forget(self._process)
-            self._later(f"cannot be started: {error.strerror}")
+            self._later(f"cannot be started: {error.strerror or error}")
             return
         self._loop.add_reader(self._pidfd, self._ended, self._process)
 

@@ -43,6 +43,7 @@ from foxtrot_supervisor.runtime.processes.guard import Guard
 from foxtrot_supervisor.runtime.processes.sessions import Sessions, signal_if
 from foxtrot_supervisor.runtime.processes.survivors import belongs_to_run, marked, send
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.interpreter import find_interpreter
 
 __all__ = [
     "TURN_S",
@@ -320,7 +321,10 @@ def start_ticks_of_this_process() -> int:
 
 
 def _spawn(title: str, target: str, spec: bytes) -> int:
-    process = multiprocess.get_context("spawn").Process(target=_launcher(), name=title, args=(target, spec))
+    _leave_removed_directory()
+    context = multiprocess.get_context("spawn")
+    context.set_executable(find_interpreter())
+    process = context.Process(target=_launcher(), name=title, args=(target, spec))
     process.start()
     pid: int = process.pid
     # From here on the child is held by its pidfd. multiprocess is told that it has been waited for, so that
@@ -328,6 +332,14 @@ def _spawn(title: str, target: str, spec: bytes) -> int:
     process._popen.returncode = 0
     process.close()
     return pid
+
+
+def _leave_removed_directory() -> None:
+    """Spawn passes the working directory on; one that was removed while we ran must not keep children from starting."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir("/")
 
 
 def _launcher() -> Callable[[str, bytes], None]:
