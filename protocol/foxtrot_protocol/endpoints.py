@@ -74,9 +74,9 @@ def tap_path(run_dir: str) -> str:
     return ipc_path(_ipc(f"{run_dir}/events.sock"))
 
 
-def nursery_path(run_dir: str) -> str:
-    """Unix socket between supervisor and nursery."""
-    return ipc_path(_ipc(f"{run_dir}/nursery.sock"))
+def nursery_path(run_dir: str, name: str = "nursery") -> str:
+    """Unix socket between the supervisor and the template process `name`."""
+    return ipc_path(_ipc(f"{run_dir}/{name}.sock"))
 
 
 def lock_path(run_dir: str) -> str:

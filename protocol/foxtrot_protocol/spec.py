@@ -102,11 +102,16 @@ class SimulatorSettings(Struct, frozen=True, kw_only=True):
 
 
 class NurserySettings(Struct, frozen=True, kw_only=True):
-    """Settings of the nursery. `exchanges`: whose adapters are imported beforehand; `boot`: what newborns call."""
+    """Settings of a template process. `boot`: what its copies call first."""
 
     socket_path: str
     boot: str
     exchanges: list[str] = []
+    """Exchanges whose adapters are imported ahead."""
+    modules: list[str] = []
+    """Modules that are imported ahead; none: those that workers need."""
+    import_path: str = ""
+    """Folder of users' modules among them; "": none."""
 
 
 class ResourceLimits(Struct, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ EXAMPLE = """\
 # ticks = "change"                # when an eTick. is made, for who has a handler for it; or "trade", "interval", "off"
 # tick_interval_s = 0.5           # with "interval": not more often than this
 # bars_from_trades = ["1m"]       # eBar. made of trades, where the exchange sends none; default: none
+# preload = false                # keep a process with the handlers' modules imported: a dead engine is replaced sooner
 # leak_sample_s = 5.0             # how often the engine looks for what grows in its process; 0: never
 # book_updates = "snapshot"       # "deliver": hand over updates of a book without its snapshot too
 

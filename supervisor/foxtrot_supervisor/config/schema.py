@@ -78,6 +78,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     leak_sample_s: float = 5.0
     book_updates: Literal["snapshot", "deliver"] = "snapshot"
     """Updates of books that handlers have no snapshot of: contained in the next one, or handed over all the same."""
+    preload: bool = False
+    """Keep a template process with the engine's and the handlers' modules imported, for a quick successor."""
 
 
 class RingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -28,7 +28,17 @@ from foxtrot_protocol.spec import (
 )
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets, WorkerPlace, engine_settings
+from foxtrot_supervisor.core.targets import (
+    ENGINE,
+    ENGINE_MODULES,
+    ENGINE_NURSERY,
+    NURSERIES,
+    NURSERY,
+    SIMULATOR,
+    Targets,
+    WorkerPlace,
+    engine_settings,
+)
 
 __all__ = ["ChildSpecs", "Surroundings"]
 
@@ -121,7 +131,23 @@ class ChildSpecs:
 
     def first_target(self, name: str) -> str:
         """What the process of `name` calls first, when it is spawned."""
-        return self._targets.nursery if name == NURSERY else self._targets.boot
+        return self._targets.nursery if name in NURSERIES else self._targets.boot
+
+    @property
+    def with_engine_nursery(self) -> bool:
+        """Whether successors of the engine are copies of a template process, as far as it serves."""
+        return self.with_nursery and self._config.engine.preload and not self._around.embedded
+
+    @property
+    def nurseries(self) -> list[str]:
+        """The template processes of this configuration."""
+        return [NURSERY] * self.with_nursery + [ENGINE_NURSERY] * self.with_engine_nursery
+
+    def nursery_of(self, name: str) -> str | None:
+        """The template process that `name` may be a copy of, None for none."""
+        if name in self.places:
+            return NURSERY if self.with_nursery else None
+        return ENGINE_NURSERY if name == ENGINE and self.with_engine_nursery else None
 
     def plans(self) -> list[ChildPlan]:
         """What is to be supervised, in order of start."""
@@ -156,6 +182,17 @@ class ChildSpecs:
                 fingerprint=self._fingerprint(NURSERY),
             )
             plans.append(nursery)
+        if self.with_engine_nursery:
+            # last of all: the engine that is there is not to share its processor with it while the run starts
+            template = ChildPlan(
+                name=ENGINE_NURSERY,
+                tier=3,
+                restart="permanent",
+                kind="nursery",
+                essential=False,
+                fingerprint=self._fingerprint(ENGINE_NURSERY),
+            )
+            plans.append(template)
         for name, place in self.places.items():
             if name in self._gone:
                 continue
@@ -205,6 +242,8 @@ class ChildSpecs:
             return self._spec(name, incarnation, "simulator", self._targets.simulator, simulated)
         if name == NURSERY and self.with_nursery:
             return self._spec(name, incarnation, "nursery", self._targets.nursery, self._nursery_settings())
+        if name == ENGINE_NURSERY and self.with_engine_nursery:
+            return self._spec(name, incarnation, "nursery", self._targets.nursery, self._engine_nursery_settings())
         place = self.places[name]
         feed = structs.replace(
             self._feed_settings(place, simulator, symbols, moves), rotate_share=_rotate_share(place, incarnation)
@@ -214,9 +253,9 @@ class ChildSpecs:
     def limits(self, name: str) -> ResourceLimits:
         """What the child `name` may have."""
         config = self._config.supervisor
-        memory_mib = {ENGINE: config.engine_memory_mib, SIMULATOR: None, NURSERY: None}
+        memory_mib = {ENGINE: config.engine_memory_mib, SIMULATOR: None, **dict.fromkeys(NURSERIES)}
         # what is born in the nursery could not raise a limit that the nursery had lowered
-        open_files = None if name == NURSERY else config.open_files
+        open_files = None if name in NURSERIES else config.open_files
         return ResourceLimits(
             memory_mib=config.worker_memory_mib if name in self.places else memory_mib[name],
             open_files=open_files,
@@ -249,6 +288,15 @@ class ChildSpecs:
             socket_path=endpoints.nursery_path(self._around.run_dir),
             boot=self._targets.boot,
             exchanges=sorted({connection.exchange for connection in self._config.connections}),
+        )
+
+    def _engine_nursery_settings(self) -> NurserySettings:
+        handlers = [handler.partition(":")[0] for handler in self._config.engine.handlers]
+        return NurserySettings(
+            socket_path=endpoints.nursery_path(self._around.run_dir, ENGINE_NURSERY),
+            boot=self._targets.boot,
+            modules=list(dict.fromkeys([*ENGINE_MODULES, *handlers])),
+            import_path=self._around.import_path,
         )
 
     def _simulator_settings(self, simulator: Mapping[str, str]) -> SimulatorSettings:

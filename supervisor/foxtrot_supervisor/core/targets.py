@@ -8,11 +8,32 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig
 
-__all__ = ["ENGINE", "NURSERY", "SIMULATOR", "Targets", "WorkerPlace", "engine_settings"]
+__all__ = [
+    "ENGINE",
+    "ENGINE_MODULES",
+    "ENGINE_NURSERY",
+    "NURSERIES",
+    "NURSERY",
+    "SIMULATOR",
+    "Targets",
+    "WorkerPlace",
+    "engine_settings",
+]
 
 ENGINE = "engine"
 SIMULATOR = "simulator"
 NURSERY = "nursery"
+ENGINE_NURSERY = "engine-nursery"
+"""Template process of the engine (`[engine] preload`)."""
+NURSERIES = (NURSERY, ENGINE_NURSERY)
+
+ENGINE_MODULES = (
+    "foxtrot_workers.child.main",
+    "foxtrot_supervisor.engine.process",
+    "concurrent.futures.thread",
+    "uvloop",
+)
+"""Modules that every engine imports."""
 
 
 class Targets(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.records import ChildRecord, Death
-from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.telemetry.growth import Growth
 from foxtrot_supervisor.telemetry.vitals import Vitals
@@ -94,9 +94,8 @@ def assemble_status(
             for name, record in records.items()
             if name == SIMULATOR and name not in places
         ],
-        "nursery": _child(records[NURSERY], vitals.get(NURSERY, _NO_VITALS), moment)
-        if NURSERY in records and NURSERY not in places
-        else {},
+        "nursery": _nursery(NURSERY, records, vitals, places, moment),
+        "engine_nursery": _nursery(ENGINE_NURSERY, records, vitals, places, moment),
         "workers": [
             _worker(
                 records[name],
@@ -185,6 +184,19 @@ def _worker(
             for topic in (beat.topics if beat else ())
         ],
     }
+
+
+def _nursery(
+    name: str,
+    records: Mapping[str, ChildRecord],
+    vitals: Mapping[str, Vitals],
+    places: Mapping[str, WorkerPlace],
+    moment: Moment,
+) -> dict[str, Any]:
+    """A template process; {} where there is none."""
+    if name not in records or name in places:
+        return {}
+    return _child(records[name], vitals.get(name, _NO_VITALS), moment)
 
 
 def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:

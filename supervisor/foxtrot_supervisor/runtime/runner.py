@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -89,7 +90,7 @@ from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX, exit_code_after_audit
-from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
+from foxtrot_supervisor.core.targets import ENGINE, NURSERIES, SIMULATOR, Targets
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
@@ -270,7 +271,8 @@ class Runner:
         self._ended_total = 0
         self._turns = 0
         self._broken = False
-        self._nursery: NurseryLink | None = None
+        self._nurseries: dict[str, NurseryLink] = {}
+        """By name, each from the first start of that template process on."""
         self._outcome: dict[str, Any] | None = None
         self._reload: Reload | None = None
         self.audit: Audit | None = None
@@ -311,10 +313,9 @@ class Runner:
         endpoint = endpoints.child_control_endpoint(self._run_dir.path)
         self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
         stack.callback(self._link.close)
-        if self._specs.with_nursery:
-            path = endpoints.nursery_path(self._run_dir.path)
-            self._nursery = NurseryLink(loop, path, self._on_nursery_message)
-            stack.callback(self._nursery.close)
+        stack.callback(self._close_nurseries)
+        for name in self._specs.nurseries:
+            self._listen_for_nursery(name)
         if self._application is not None:
             for descriptor in (self._application.pidfd, self._application.lifeline):
                 loop.add_reader(descriptor, self._on_application_gone)
@@ -521,8 +522,7 @@ class Runner:
         self._processes.end_guard()
         self._stacks.close()
         self._link.close()
-        if self._nursery is not None:
-            self._nursery.close()
+        self._close_nurseries()
         context.term()
         self._cancel_timers()
         # an application that lives is the engine and reads its rings itself
@@ -687,8 +687,8 @@ class Runner:
                     self._finished.set_result(effect.exit_code)
 
     def _ask(self, ask: Ask) -> None:
-        if ask.name == NURSERY and self._nursery is not None:
-            self._nursery.quit()
+        if ask.name in self._nurseries:
+            self._nurseries[ask.name].quit()
         elif ask.name == ENGINE and self._application_gone:
             self._application_ended("")
         else:
@@ -700,15 +700,17 @@ class Runner:
             return
         try:
             spec = encode_spec(self._specs.spec(name, incarnation))
+            if name in NURSERIES and name not in self._nurseries:
+                self._listen_for_nursery(name)  # a reload has brought it
             child = self._born(name, incarnation, spec) or self._processes.start(
                 name, incarnation, self._specs.first_target(name), spec
             )
-        except (StartFailed, MessageTooLarge) as error:
+        except (StartFailed, MessageTooLarge, OSError) as error:
             self._inputs.append(SpawnFailed(name, incarnation, str(error)))
             return
-        if name == NURSERY and self._nursery is not None:
-            self._nursery.expect(child.pid)
-            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
+        if name in self._nurseries:
+            self._nurseries[name].expect(child.pid)
+            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nurseries)
         self._children[name, incarnation] = child
         self._vitals.setdefault(name, Vitals())  # the spare of a connection comes and goes
         self._inputs.append(Spawned(name, incarnation, child.pid))
@@ -752,45 +754,58 @@ class Runner:
 
     # ---- the nursery
 
+    def _listen_for_nursery(self, name: str) -> None:
+        path = endpoints.nursery_path(self._run_dir.path, name)
+        on_message = functools.partial(self._on_nursery_message, name)
+        self._nurseries[name] = NurseryLink(self._loop, path, on_message)
+
+    def _close_nurseries(self) -> None:
+        for link in self._nurseries.values():
+            link.close()
+
     def _born(self, name: str, incarnation: int, spec: bytes) -> Child | None:
-        """A worker made by the nursery; None if it is not of its kind or it cannot now: then it is spawned."""
-        if self._nursery is None or name not in self._specs.places or not self._nursery.ready:
+        """A copy of its template process; None if there is none for it or it cannot now: then it is spawned."""
+        nursery = self._specs.nursery_of(name)
+        link = self._nurseries.get(nursery) if nursery is not None else None
+        if link is None or nursery is None or not link.ready:
             return None
         try:
-            return self._processes.adopt(name, incarnation, self._nursery.bear(spec))
+            return self._processes.adopt(name, incarnation, link.bear(spec))
         except (NurseryFailed, StartFailed) as failure:
             self._log.warning("nursery_failed", worker=name, reason=failure.reason)
             if not isinstance(failure, NurseryFailed) or not failure.alive:
-                self._end_nursery()
+                self._end_nursery(nursery)
             return None
 
-    def _end_nursery(self) -> None:
+    def _end_nursery(self, name: str) -> None:
         """It does not answer: what it may have made unseen must not live beside the one that is spawned instead."""
         for child in self._processes.living():
-            if child.name == NURSERY:
+            if child.name == name:
                 self._processes.signal(child, signal.SIGKILL)
         self._sweep()
 
-    def _ping_nursery(self) -> None:
-        if self._nursery is not None:
-            self._nursery.ping()
-            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nursery)
+    def _ping_nurseries(self) -> None:
+        for link in self._nurseries.values():
+            link.ping()
+        self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nurseries)
 
-    def _on_nursery_message(self, kind: bytes, payload: bytes) -> None:
-        record = self._core.records[NURSERY]
+    def _on_nursery_message(self, name: str, kind: bytes, payload: bytes) -> None:
+        record = self._core.records.get(name)
+        if record is None:
+            return
         if kind == HELLO:
-            self._put(HelloReceived(NURSERY, record.incarnation))
+            self._put(HelloReceived(name, record.incarnation))
         elif kind == READY:
-            self._put(ReadyReceived(NURSERY, record.incarnation))
+            self._put(ReadyReceived(name, record.incarnation))
         else:
             try:
                 heartbeat = decode_from_child(payload)
             except MalformedMessage as error:
-                self._on_rejected(f"{NURSERY}: {error.reason}")
+                self._on_rejected(f"{name}: {error.reason}")
                 return
             if isinstance(heartbeat, Heartbeat):
-                self._vitals[NURSERY].heartbeat(heartbeat, time.monotonic())
-                self._put(HeartbeatReceived(NURSERY, heartbeat.incarnation))
+                self._vitals[name].heartbeat(heartbeat, time.monotonic())
+                self._put(HeartbeatReceived(name, heartbeat.incarnation))
 
     def _publish(self, status: WorkerStatus) -> None:
         fields = {

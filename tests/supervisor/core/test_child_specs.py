@@ -19,7 +19,7 @@ from foxtrot_protocol.spec import (
 )
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
-from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, Targets
+from foxtrot_supervisor.core.targets import ENGINE, ENGINE_MODULES, ENGINE_NURSERY, NURSERY, SIMULATOR, Targets
 
 AROUND = Surroundings(
     run_id="r", run_dir="/run/x", parent_pid=42, import_path="/home", log_level="info", log_format="json"
@@ -53,6 +53,35 @@ def test_plans_without_a_simulated_exchange() -> None:
     assert plans["one.a"].stale_after_s == 70.0
     assert plans["two.a"].stale_after_s is None
     assert (children.places["one.b"].connection.name, children.places["one.b"].side) == ("one", "b")
+
+
+def test_a_template_of_the_engine_is_planned_last_where_it_is_wanted() -> None:
+    possible = msgspec.structs.replace(AROUND, nursery_possible=True)
+    engine = EngineConfig(handlers=["mine:setup", "mine:more", "other.part:Setup"], preload=True)
+    config = FoxtrotConfig(connections=[connection("a")], engine=engine)
+    children = ChildSpecs(config, possible, Targets(boot="test:boot"))
+    plans = {plan.name: plan for plan in children.plans()}
+    plan = plans[ENGINE_NURSERY]
+    assert (plan.tier, plan.essential, plan.kind) == (max(each.tier for each in plans.values()), False, "nursery")
+    assert children.first_target(ENGINE_NURSERY) == Targets().nursery
+    assert decode_settings(children.spec(ENGINE_NURSERY, 1).settings, NurserySettings) == NurserySettings(
+        socket_path="/run/x/engine-nursery.sock",
+        boot="test:boot",
+        modules=[*ENGINE_MODULES, "mine", "other.part"],
+        import_path="/home",
+    )
+    assert children.limits(ENGINE_NURSERY) == ResourceLimits()
+    assert (children.nursery_of(ENGINE), children.nursery_of("a.a")) == (ENGINE_NURSERY, NURSERY)
+    assert children.nursery_of(SIMULATOR) is None
+    assert children.nurseries == [NURSERY, ENGINE_NURSERY]
+    changed = msgspec.structs.replace(config, engine=msgspec.structs.replace(engine, handlers=["mine:setup"]))
+    fingerprints = {each.name: each.fingerprint for each in ChildSpecs(changed, possible, Targets()).plans()}
+    assert fingerprints[ENGINE_NURSERY] != plan.fingerprint
+    embedded = msgspec.structs.replace(possible, embedded=True)
+    for around, given in ((embedded, config), (AROUND, config), (possible, FoxtrotConfig())):
+        without = ChildSpecs(given, around, Targets())
+        assert ENGINE_NURSERY not in [each.name for each in without.plans()]
+        assert without.nursery_of(ENGINE) is None
 
 
 def test_a_nursery_is_planned_where_it_is_possible_and_wanted() -> None:

@@ -45,6 +45,7 @@ from foxtrot_protocol.nursery_wire import (
 from foxtrot_protocol.spec import ChildSpec, NurserySettings, decode_settings, decode_spec
 from foxtrot_workers.child import boot, vital_signs
 from foxtrot_workers.child.limits import apply_limits
+from foxtrot_workers.child.preload import Preloaded
 
 __all__ = ["PRELOADED", "clone_sibling", "run"]
 
@@ -57,7 +58,7 @@ PRELOADED = (
     "encodings.idna",
     "uvloop",
 )
-"""What workers import, done once here. What cannot be imported is left for the worker to report."""
+"""Modules that workers import, and that are imported once here, unless the settings name others (engine template)."""
 
 _CLONE_PARENT = 0x8000
 
@@ -77,22 +78,25 @@ def run(spec_bytes: bytes) -> None:
         supervisor.sendall(pack(HELLO))
         # What a collection frees leaves holes in pages that are to be shared: workers would fill, and so copy, them.
         gc.disable()
-        # Workers have few threads besides their own (ZeroMQ's, name look-ups): a heap each would cost megabytes.
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-        _preload(settings.exchanges)
+        if not settings.modules:
+            # Workers have few threads besides their own (ZeroMQ's, name look-ups): a heap each would cost megabytes.
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        preloaded = Preloaded(settings.modules or PRELOADED, settings.import_path)
+        _preload_adapters(settings.exchanges)
         gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages either
         supervisor.sendall(pack(READY))
-        newborn = _serve(supervisor, spec)
+        newborn = _serve(supervisor, spec, preloaded)
     if newborn is None:
         os._exit(ChildExit.CLEAN)
+    if settings.modules:
+        gc.enable()  # workers decide for themselves
     module, _, function = settings.boot.partition(":")
     getattr(importlib.import_module(module), function)(newborn)
 
 
-def _preload(exchanges: list[str]) -> None:
-    for module in PRELOADED:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(module)
+def _preload_adapters(exchanges: list[str]) -> None:
+    if not exchanges:
+        return
     from foxtrot_workers.adapter import catalog
 
     for exchange in exchanges:
@@ -100,13 +104,20 @@ def _preload(exchanges: list[str]) -> None:
             catalog.adapter_class(exchange)
 
 
-def _serve(supervisor: socket.socket, spec: ChildSpec) -> bytes | None:
+def _serve(supervisor: socket.socket, spec: ChildSpec, preloaded: Preloaded) -> bytes | None:
     """Answer the supervisor. Returns twice: None in the nursery at its end, a specification in each newborn."""
     while True:
         kind, payload = read_message(supervisor.recv)
         if kind == PING:
             supervisor.sendall(pack(PONG, encode_control(_heartbeat(spec))))
         elif kind == BEAR:
+            changed, unsound = preloaded.changed(), preloaded.unsound()
+            if changed or unsound:
+                reason = f"{changed} has changed since it was imported" if changed else unsound
+                supervisor.sendall(pack(FAILED, reason.encode()))
+                if changed:
+                    return None  # the next one imports what is there now
+                continue
             try:
                 pid = clone_sibling()
             except OSError as error:

@@ -103,7 +103,10 @@ class DeliveryRun:
                 "backfill": options.backfill,
                 "stale_after_s": stale_after_s or 10.0,
             },
-            tables={"engine": {"handlers": ["chaos_handlers:setup"]}, "ring": ring or {"size_mib": 4}},
+            tables={
+                "engine": {"handlers": ["chaos_handlers:setup"], "preload": options.engine_kills > 0},
+                "ring": ring or {"size_mib": 4},
+            },
             follow_events=False,
         )
         self._client: ControlClient | None = None
