@@ -6,7 +6,7 @@ Whatever a status lacks is shown as a dash, so that a newer client can look at a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -15,12 +15,22 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from foxtrot_supervisor.report.topic_problems import Problem, Severity, topic_problems
+
 __all__ = ["EVENT_LINES", "LOG_LINES", "WIDE_COLUMNS", "LiveView", "duration", "quantity", "render_status"]
 
 Status = Mapping[str, Any]
 
 EVENT_LINES = 8
 """Latest events shown below the table."""
+
+PROBLEM_LINES = 6
+"""Problems shown above the table."""
+
+_PROBLEM_STYLES: Mapping[Severity, str] = {"bad": "bold red", "watch": "yellow"}
+
+_DOWN: Mapping[str, Severity] = {"FATAL": "bad", "LOST": "bad", "BACKOFF": "watch"}
+"""States of a worker that are problems by themselves."""
 
 LOG_LINES = 6
 """Last log lines shown below the events."""
@@ -90,10 +100,30 @@ def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
 
     On a terminal of fewer than `WIDE_COLUMNS` characters some columns are left out.
     """
-    parts: list[RenderableType] = [_headline(status), _table(status, width >= WIDE_COLUMNS)]
+    parts: list[RenderableType] = [_headline(status), *_problems(status), _table(status, width >= WIDE_COLUMNS)]
     parts += _lines("latest events", status.get("engine", {}).get("recent") or (), EVENT_LINES, "")
     parts += _lines("log", status.get("log") or (), LOG_LINES, "dim")
     return Group(*parts)
+
+
+def _problems(status: Status) -> list[RenderableType]:
+    """What is wrong comes first, the worst of it at the top."""
+    found = [(str(worker.get("name", "-")), problem) for worker in _workers(status) for problem in _wrong_with(worker)]
+    found.sort(key=lambda each: each[1].severity)
+    lines = []
+    for name, problem in found[:PROBLEM_LINES]:
+        text = f"{problem.severity.upper()} {name}: {problem.what}" + (f" ({problem.reason})" if problem.reason else "")
+        lines.append(Text(text, style=_PROBLEM_STYLES[problem.severity], no_wrap=True, overflow="ellipsis"))
+    if len(found) > PROBLEM_LINES:
+        lines.append(Text(f"... and {len(found) - PROBLEM_LINES} more: foxtrot-supervisor doctor", style="yellow"))
+    return [*lines, Text("")] if lines else []
+
+
+def _wrong_with(worker: Mapping[str, Any]) -> Iterator[Problem]:
+    state = str(worker.get("state", ""))
+    if state in _DOWN:
+        yield Problem(_DOWN[state], f"is {state}", str(worker.get("cause") or ""))
+    yield from topic_problems({"topics": (), **worker})
 
 
 def _workers(status: Status) -> list[Mapping[str, Any]]:

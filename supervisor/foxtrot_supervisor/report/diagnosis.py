@@ -8,13 +8,13 @@ healthy. Every rule is one function, so that each can be read and tested by itse
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["DISK_BAD_BYTES", "DISK_WATCH_BYTES", "FD_SHARE", "Finding", "Surroundings", "diagnose", "report_lines"]
+from foxtrot_supervisor.report.topic_problems import Severity, topic_problems
 
-Severity: TypeAlias = Literal["bad", "watch"]
+__all__ = ["DISK_BAD_BYTES", "DISK_WATCH_BYTES", "FD_SHARE", "Finding", "Surroundings", "diagnose", "report_lines"]
 
 FD_SHARE = 0.8
 """Share of its descriptors that a process may use before it is told."""
@@ -166,9 +166,8 @@ def _worker(worker: Status) -> Iterator[Finding]:
         yield Finding("watch", name, f"{worker['gaps_total']} gaps were announced")
     if worker["rejected_total"]:
         yield Finding("watch", name, f"{worker['rejected_total']} frames were not understood")
-    for topic in worker["topics"]:
-        if topic["state"] in ("stale", "invalid", "gap"):
-            yield Finding("watch", name, f"{topic['topic']} is {topic['state']}")
+    for problem in topic_problems(worker):
+        yield Finding(problem.severity, name, problem.what, problem.reason)
 
 
 def _disk(around: Surroundings) -> Iterator[Finding]:

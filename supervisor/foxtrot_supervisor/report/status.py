@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from foxtrot_protocol.commands import Heartbeat, SourceCounters
+from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
@@ -179,10 +179,20 @@ def _worker(
         "budget_refused_total": totals["budget_refused_total"],
         "budget_unanswered_total": totals["budget_unanswered_total"],
         "snapshots_rejected_total": totals["snapshots_rejected_total"],
-        "topics": [
-            {"topic": topic.topic, "state": topic.state, "age_s": topic.age_s}
-            for topic in (beat.topics if beat else ())
-        ],
+        "topics": [_topic(topic, _since(vitals.heard_at, moment) or 0.0) for topic in (beat.topics if beat else ())],
+    }
+
+
+def _topic(topic: TopicStatus, told_s: float) -> dict[str, Any]:
+    """As it was told, and as much older as that is ago."""
+    return {
+        "topic": topic.topic,
+        "state": topic.state,
+        "age_s": None if topic.age_s is None else round(topic.age_s + told_s, 3),
+        "since_s": round(topic.since_s + told_s, 3),
+        "limit_s": topic.limit_s,
+        "reason": topic.reason,
+        "final": topic.final,
     }
 
 

@@ -176,9 +176,9 @@ def test_what_a_worker_lost_dropped_or_did_not_understand() -> None:
     assert found(status(workers=[worker(**facts)])) == [
         ("bad", "one.a", "1 events were lost (announced as gaps)"),
         ("bad", "one.a", "2 events were dropped: its ring was full"),
+        ("bad", "one.a", "btc@trade is stale"),
         ("watch", "one.a", "3 gaps were announced"),
         ("watch", "one.a", "4 frames were not understood"),
-        ("watch", "one.a", "btc@trade is stale"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, TopicStatus
 from foxtrot_supervisor.config.schema import ConnectionConfig
@@ -147,7 +148,7 @@ def test_what_was_heard() -> None:
             rejected_total=1,
             committed_total=4,
             last_data_age_s=0.25,
-            topics=[TopicStatus("trade:X", "flowing", 0.2)],
+            topics=[TopicStatus("trade:X", "flowing", 0.2, 1.5, 30.0)],
         ),
         99.0,
     )
@@ -187,7 +188,11 @@ def test_what_was_heard() -> None:
     assert (worker["frames_total"], worker["events_total"], worker["applied_total"]) == (5, 4, 4)
     assert (worker["deduplicated_total"], worker["latency_p50_us"], worker["latency_p99_us"]) == (1, 100.0, 200.0)
     assert worker["last_data_age_s"] == 1.25  # as old as told, and a second more
-    assert worker["topics"] == [{"topic": "trade:X", "state": "flowing", "age_s": 0.2}]
+    (topic,) = worker["topics"]
+    assert (topic["topic"], topic["state"], topic["reason"], topic["final"]) == ("trade:X", "flowing", "", False)
+    assert topic["age_s"] == pytest.approx(0.2 + worker["heartbeat_age_s"], abs=0.01), "older by what the beat is old"
+    assert topic["since_s"] == pytest.approx(1.5 + worker["heartbeat_age_s"], abs=0.01)
+    assert topic["limit_s"] == 30.0
     assert len(worker["stacks"]) == STACKS_CHARS_SHOWN
     assert (status["engine"]["queue_depth"], status["engine"]["recent"]) == (7, ["line"])
 
