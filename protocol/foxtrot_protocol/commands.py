@@ -47,6 +47,7 @@ __all__ = [
     "Subscribe",
     "ToChild",
     "TopicStatus",
+    "TwinFresh",
     "Unsubscribe",
     "WorkerChanged",
 ]
@@ -364,6 +365,12 @@ class Resync(Struct, array_like=True, tag="resync", frozen=True):
     symbols: list[str]
 
 
+class TwinFresh(Struct, array_like=True, tag="twin_fresh", frozen=True):
+    """To a worker without data: the other side of its connection, with the same topics, has data of `age_s`."""
+
+    age_s: float
+
+
 class BudgetGrant(Struct, array_like=True, tag="budget_grant", frozen=True):
     """Answer to a `BudgetAsk`: `wait_s` 0 means go, it is spent now; else ask again after so many seconds.
 
@@ -420,4 +427,6 @@ FromChild: TypeAlias = (
     | BudgetSpent
     | LogRecord
 )
-ToChild: TypeAlias = Stop | Subscribe | Unsubscribe | Backfill | Resync | BudgetGrant | Fenced | WorkerChanged | Logged
+ToChild: TypeAlias = (
+    Stop | Subscribe | Unsubscribe | Backfill | Resync | TwinFresh | BudgetGrant | Fenced | WorkerChanged | Logged
+)

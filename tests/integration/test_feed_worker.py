@@ -26,6 +26,7 @@ from foxtrot_protocol.commands import (
     Resync,
     RotateWanted,
     Subscribe,
+    TwinFresh,
     Unsubscribe,
 )
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
@@ -446,6 +447,44 @@ async def test_a_stream_that_stalls_while_pings_go_on_is_told_from_a_quiet_marke
         assert await rig.ended() == ChildExit.STALE
     (cause,) = rig.causes()
     assert "no data of" in cause
+
+
+async def test_refusals_of_one_topic_pass_or_are_final_and_the_rest_flows(rig: WorkerRig) -> None:
+    """One request for all six topics, one of which is refused for good, another for a while."""
+    faults = [
+        Fault(kind="subscribe_refuse", topic="ethusdt@trade", code=-1121, reason="Invalid symbol.", count=10_000),
+        Fault(kind="subscribe_refuse", topic="ethusdt@bookTicker", code=-1003, reason="Too many requests.", count=3),
+    ]
+    limits = ExchangeLimits(nested_errors=True)
+    async with SimulatedExchange(["BTCUSDT", "ETHUSDT"], rate_per_s=200.0, limits=limits, faults=faults) as sim:
+        await rig.start(sim.url, sim.rest_url, symbols=["BTCUSDT", "ETHUSDT"])
+        wires = [
+            f"{symbol}@{kind}" for symbol in ("btcusdt", "ethusdt") for kind in ("trade", "bookTicker", "depth@100ms")
+        ]
+        wires.remove("ethusdt@trade")
+        await wait_until_async(
+            lambda: all(state_of(rig, wire) == "flowing" for wire in wires), 2 * LIMIT_S, "all but one to flow"
+        )
+        (refused,) = (topic for topic in rig.heartbeat().topics if topic.topic == "ethusdt@trade")
+        assert (refused.state, refused.final) == ("invalid", True)
+        assert "-1121" in refused.reason
+        assert len(sim.ledger.connections()) == 1, "no reconnection"
+        assert await rig.stop() == ChildExit.CLEAN
+
+
+async def test_a_twin_with_data_proves_a_stall_where_rest_says_nothing(rig: WorkerRig) -> None:
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=200.0) as sim:
+        await rig.start(sim.url, "http://127.0.0.1:1", channels=["trade"], stale_after_s=4.0)
+        await rig.wait_for_events(Trade, 5)
+        sim.inject(Fault(kind="silence"))
+
+        def told() -> bool:
+            rig.send(TwinFresh(0.1))
+            return bool(rig.causes())
+
+        await wait_until_async(told, 60.0, "the worker to give up")
+        assert await rig.ended() == ChildExit.STALE
+    assert "its twin has data" in rig.causes()[0]
 
 
 def state_of(rig: WorkerRig, wire: str) -> str:

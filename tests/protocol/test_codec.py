@@ -50,6 +50,7 @@ CONTROL: list[Any] = [
     commands.Unsubscribe(2, ["A"]),
     commands.Backfill(3, "S", "eMarketTrade.", "10", "12", 5, 6),
     commands.Resync(["S"]),
+    commands.TwinFresh(0.5),
     commands.BudgetGrant(4, 0.25),
     commands.Fenced("w", 1),
     commands.WorkerChanged("w", 1, "RUNNING", "", None, None, None, 0),

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
+from foxtrot_protocol.commands import SourceCounters, TopicStatus
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
@@ -147,7 +147,7 @@ def _worker(
     moment: Moment,
 ) -> dict[str, Any]:
     beat, totals = vitals.latest, vitals.totals()
-    age_s = _data_age_s(beat, vitals, moment)
+    age_s = vitals.data_age_s(moment.monotonic)
     return {
         **_child(record, vitals, moment),
         "connection": place.connection.name,
@@ -174,7 +174,7 @@ def _worker(
         "rings": ring.rings if ring else 0,
         "latency_p50_us": source.latency_p50_us,
         "latency_p99_us": source.latency_p99_us,
-        "last_data_age_s": age_s,
+        "last_data_age_s": None if age_s is None else round(age_s, 3),
         "budget_waits_total": totals["budget_waits_total"],
         "budget_refused_total": totals["budget_refused_total"],
         "budget_unanswered_total": totals["budget_unanswered_total"],
@@ -262,13 +262,6 @@ def _exit(death: Death, moment: Moment) -> dict[str, Any]:
         "cause": death.cause,
         "at": datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(timespec="milliseconds"),
     }
-
-
-def _data_age_s(beat: Heartbeat | None, vitals: Vitals, moment: Moment) -> float | None:
-    """As old as it was when it was told, and as much older as that is ago."""
-    if beat is None or beat.last_data_age_s is None or vitals.heard_at is None:
-        return None
-    return round(beat.last_data_age_s + moment.monotonic - vitals.heard_at, 3)
 
 
 def _since(then: float | None, moment: Moment) -> float | None:

@@ -52,6 +52,7 @@ from foxtrot_protocol.commands import (
     RotateWanted,
     Stop,
     ToChild,
+    TwinFresh,
     WorkerChanged,
 )
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
@@ -65,6 +66,7 @@ from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
 from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker
 from foxtrot_supervisor.core.coordination.books import turn_of
 from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, Budgets
+from foxtrot_supervisor.core.coordination.twin_evidence import fresh_twin_age_s
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.death_causes import cause_beside_status
 from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
@@ -848,6 +850,7 @@ class Runner:
             case Heartbeat():
                 self._vitals[name].heartbeat(message, time.monotonic())
                 self._put(_heard(message))
+                self._tell_of_twin(name, message)
             case Hello():
                 self._put(HelloReceived(name, incarnation))
                 if name == ENGINE:
@@ -923,6 +926,17 @@ class Runner:
             for record in records
             if record is not None and record.state is State.RUNNING and record.desired is Desired.RUNNING
         ]
+
+    def _tell_of_twin(self, name: str, beat: Heartbeat) -> None:
+        """A worker without data learns that the other side has some: then its own stream is dead."""
+        place = self._specs.places.get(name)
+        if place is None or not beat.topics:
+            return
+        now = time.monotonic()
+        twins = [self._vitals[twin] for twin in self.workers_named(place.connection.name) if twin != name]
+        age_s = fresh_twin_age_s(beat.last_data_age_s, (vitals.data_age_s(now) for vitals in twins))
+        if age_s is not None:
+            self._link.send(name, beat.incarnation, TwinFresh(age_s))
 
     def _close_budget(self, spent: BudgetSpent) -> None:
         self._budgets.close(spent.kind, spent.address, spent.retry_after_s, time.monotonic())

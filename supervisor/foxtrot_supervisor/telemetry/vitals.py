@@ -78,6 +78,12 @@ class Vitals:
             self.events_per_s = max(0, grown) / (now - self.heard_at)
         self.latest, self.heard_at = heartbeat, now
 
+    def data_age_s(self, now: float) -> float | None:
+        """Age of the latest data of any topic; None before the first."""
+        if self.latest is None or self.latest.last_data_age_s is None or self.heard_at is None:
+            return None
+        return self.latest.last_data_age_s + now - self.heard_at
+
     def ended(self) -> None:
         """The current incarnation is dead: its counts are kept."""
         if self.latest is not None:

@@ -28,6 +28,7 @@ from foxtrot_protocol.commands import (
     Stop,
     Subscribe,
     ToChild,
+    TwinFresh,
     Unsubscribe,
 )
 from foxtrot_protocol.events import FeedStatus, MarketEvent
@@ -480,6 +481,8 @@ class FeedWorker:
             self._gate.granted(command)
         elif isinstance(command, Backfill):
             self._backfill.ask(command)
+        elif isinstance(command, TwinFresh):
+            self._feed.twin_is_fresh(time.monotonic())
         elif isinstance(command, Resync):
             self._resync(command)
         elif isinstance(command, Subscribe | Unsubscribe):

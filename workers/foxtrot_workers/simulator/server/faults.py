@@ -8,7 +8,8 @@ frames after the later of its arming and the connection's opening. What it then 
 - *deeds* happen once: an extra frame (garbage, invalid_utf8, wrong_types, deep_nesting, unknown_type, huge), or
   something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due` gives
   them to the server, which performs them.
-- *refusals* meet the next handshake (refuse) or REST requests (rest_refuse, rest_body, rest_stall).
+- *refusals* meet the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
+  rest_body, rest_stall).
 
 An extra frame never replaces a real one: what the market sent stays accounted for.
 """
@@ -46,11 +47,12 @@ Kind = Literal[
     "refuse",
     "rest_refuse",
     "rest_body",
+    "subscribe_refuse",
     "rest_stall",
 ]
 
 FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
-REFUSALS: frozenset[str] = frozenset({"refuse", "rest_refuse", "rest_body", "rest_stall"})
+REFUSALS: frozenset[str] = frozenset({"refuse", "subscribe_refuse", "rest_refuse", "rest_body", "rest_stall"})
 ONCE: frozenset[str] = frozenset(
     {
         "garbage",
@@ -91,6 +93,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drip                      all bytes leave at `bytes_per_s` for `duration_s`
     stall                     half a frame, then nothing in either direction for `duration_s`
     shutdown                  announces ``serverShutdown``, closes `duration_s` later
+    subscribe_refuse          the next `count` subscriptions of a matching `topic` answer error `code` and `reason`
     refuse                    the next `count` handshakes answer `status`, `retry_after_s`
     rest_refuse, rest_stall   the next `count` REST requests answer `status` or wait `duration_s`;
                               `topic` limits it to matching paths
@@ -260,6 +263,10 @@ class FaultScript(Generic[T]):
     def refusal(self, now_s: float) -> Fault | None:
         """How the handshake that has just come is refused, None if it is not."""
         return self._refuse("refuse", "", now_s)
+
+    def subscription_refusal(self, topic: str, now_s: float) -> Fault | None:
+        """How the subscription of `topic` that has just come is refused, None if it is not."""
+        return self._refuse("subscribe_refuse", topic, now_s)
 
     def rest_fault(self, path: str, now_s: float) -> Fault | None:
         """What happens to the REST request for `path` that has just come."""

@@ -250,11 +250,19 @@ class SimulatedExchange:
         query = urlsplit(request.target).query
         return BinanceSession(request.path, query, streams_max=limits.streams_max, nested_errors=limits.nested_errors)
 
+    def _subscription_refusal(self, topic: str) -> tuple[int, str] | None:
+        fault = self.faults.subscription_refusal(topic, time.monotonic())
+        if fault is None:
+            return None
+        self.ledger.fault(None, fault.kind, time.time_ns())
+        return fault.code, fault.reason
+
     def upgraded(self, peer: Peer, request: HttpRequest) -> None:
         """A handshake was accepted."""
         now_s = time.monotonic()
         peer.number = self.ledger.opened(request.target, time.time_ns()).number
         peer.session = self._session(request)
+        peer.session.refuse = self._subscription_refusal
         peer.opened_s = now_s
         peer.ping_due_s = now_s + self.limits.ping_interval_s
         self._peers[peer.number] = peer

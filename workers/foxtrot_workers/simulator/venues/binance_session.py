@@ -131,6 +131,10 @@ class BinanceSession(Session):
         return params
 
     def _subscribe(self, names: list[str]) -> None:
+        for name in names:
+            refusal = self.refuse(name)
+            if refusal is not None:
+                raise _Invalid(*refusal)
         new = [name for name in dict.fromkeys(names) if name not in self.topics]
         if len(self.topics) + len(new) > self._streams_max:
             raise _Invalid(2, "Invalid request: too many parameters")

@@ -60,6 +60,11 @@ class OkxSession(Session):
         if op == "unsubscribe":
             self.topics.pop(topic, None)
         else:
+            refusal = self.refuse(topic)
+            if refusal is not None:
+                code, text = refusal
+                refused = {"event": "error", "arg": arg, "code": str(code), "msg": text, "connId": _CONNECTION_ID}
+                return Send(msgspec.json.encode(refused).decode())
             self.topics[topic] = None
             if topic in self._acknowledgements:
                 return Send(self._acknowledgements[topic])

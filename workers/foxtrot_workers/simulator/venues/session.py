@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -34,6 +35,8 @@ class Session(abc.ABC):
         """Subscribed topics in the order asked; a dict, because order matters and membership must be cheap."""
         self.subscribed_total = 0
         """Requests that subscribed something, the address included."""
+        self.refuse: Callable[[str], tuple[int, str] | None] = lambda topic: None
+        """Error code and text with which the subscription of a topic is refused now; None: it is not."""
 
     @abc.abstractmethod
     def on_message(self, data: bytes) -> list[Reply]:
