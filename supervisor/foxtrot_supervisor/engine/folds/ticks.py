@@ -429,10 +429,10 @@ class _Instrument:
 
 
 def _best(price: Any, size: Any) -> tuple[float, float]:
-    """A side of a quote; nobody there, and a price without a size, as vn.py has it."""
-    if price is None:
-        return 0.0, 0.0
-    return float(price), 0.0 if size is None else float(size)
+    """A side of a quote as vn.py has it: zeros for an empty side, size zero where none is told."""
+    level = 0.0 if price is None else float(price)
+    volume = 0.0 if size is None else float(size)
+    return (level, volume) if level and (volume or size is None) else (0.0, 0.0)
 
 
 def _floats(levels: list[tuple[Any, Any]]) -> _Side:

@@ -372,3 +372,13 @@ def test_on_recorded_frames_the_levels_are_those_of_the_whole_book(name: str, mo
     assert sum(1 for _ in replay.replay_lines([SHARED / f"{name}.jsonl.gz"])) > 200
     assert len(compared) > 100
     assert fold.malformed_total == 0
+
+
+@pytest.mark.parametrize("zero", ["0", "0E-8", "00.0", ".0", "-0"])
+def test_a_side_of_zero_in_any_spelling_is_empty(zero: str) -> None:
+    fold = TickFold("change")
+    full = fold.fold(Quote("SIM", "BTC", T0, T0, "1.5", "2", "1.6", "3", ""))
+    assert full is not None
+    for side in ((zero, "2", "1.7", "3"), ("1.4", zero, "1.7", "3")):
+        tick = fold.fold(Quote("SIM", "BTC", T0 + 1, T0 + 1, *side, ""))
+        assert tick is None or (tick.bid_price_1, tick.bid_volume_1, tick.ask_price_1) == (0.0, 0.0, 1.7)

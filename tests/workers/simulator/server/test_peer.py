@@ -13,7 +13,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from foxtrot_workers.simulator.server.faults import Fault
+from foxtrot_workers.feed.http_client import HttpClient, HttpFailed
+from foxtrot_workers.simulator.server.faults import ENDLESS, Fault
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from foxtrot_workers.simulator.venues.options import ExchangeLimits
 from tests.support.sim_client import fetch
@@ -309,3 +310,13 @@ async def test_a_fragmented_request_is_put_together(sim: SimulatedExchange, clie
     while "result" not in (answer := json.loads(await _raw(client))):
         pass
     assert answer == {"result": [_STREAM], "id": 4}
+
+
+@pytest.mark.parametrize("kind", sorted(ENDLESS))
+async def test_an_endless_answer_ends_a_clients_request_at_its_limit(sim: SimulatedExchange, kind: str) -> None:
+    sim.inject(Fault(kind=kind, topic="time"))  # type: ignore[arg-type]  # a Literal by parametrization
+    client = HttpClient(sim.rest_url, None, None)
+    with pytest.raises(HttpFailed, match=r"no whole answer|interim response"):
+        await client.get("/api/v3/time", 0.4, 10_000_000)
+    assert (await client.get("/api/v3/time", 10.0, 10_000)).status == 200
+    client.close()

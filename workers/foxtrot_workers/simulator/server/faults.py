@@ -9,7 +9,7 @@ frames after the later of its arming and the connection's opening. What it then 
   something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due` gives
   them to the server, which performs them.
 - *refusals* meet the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
-  rest_body, rest_stall).
+  rest_body, rest_trickle, rest_chunks, rest_continue, rest_stall).
 
 An extra frame never replaces a real one: what the market sent stays accounted for.
 """
@@ -22,7 +22,7 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-__all__ = ["FILTERS", "KINDS", "ONCE", "REFUSALS", "Fault", "FaultScript", "Kind", "extra_payloads"]
+__all__ = ["ENDLESS", "FILTERS", "KINDS", "ONCE", "REFUSALS", "Fault", "FaultScript", "Kind", "extra_payloads"]
 
 T = TypeVar("T")
 
@@ -48,11 +48,23 @@ Kind = Literal[
     "rest_refuse",
     "rest_body",
     "subscribe_refuse",
+    "rest_trickle",
+    "rest_chunks",
+    "rest_continue",
     "rest_stall",
 ]
 
 FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
-REFUSALS: frozenset[str] = frozenset({"refuse", "subscribe_refuse", "rest_refuse", "rest_body", "rest_stall"})
+ENDLESS: dict[str, tuple[bytes, bytes]] = {
+    "rest_trickle": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+    "rest_chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "rest_continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+"""Answers that never end: how each begins, and what follows again and again."""
+
+_REST_KINDS = ("rest_refuse", "rest_body", *ENDLESS, "rest_stall")
+
+REFUSALS: frozenset[str] = frozenset({"refuse", "subscribe_refuse", *_REST_KINDS})
 ONCE: frozenset[str] = frozenset(
     {
         "garbage",
@@ -98,6 +110,8 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rest_refuse, rest_stall   the next `count` REST requests answer `status` or wait `duration_s`;
                               `topic` limits it to matching paths
     rest_body                 the next `count` REST requests answer 200 with `body`, which is no answer
+    rest_trickle, _chunks,    the next `count` REST requests get an answer that never ends: a body, chunks or interim
+    _continue                 answers, at `bytes_per_s` pieces a second
     ========================  =====================================================================
     """
 
@@ -270,8 +284,7 @@ class FaultScript(Generic[T]):
 
     def rest_fault(self, path: str, now_s: float) -> Fault | None:
         """What happens to the REST request for `path` that has just come."""
-        kinds = ("rest_refuse", "rest_body", "rest_stall")
-        return next((fault for kind in kinds if (fault := self._refuse(kind, path, now_s))), None)
+        return next((fault for kind in _REST_KINDS if (fault := self._refuse(kind, path, now_s))), None)
 
     def _refuse(self, kind: str, path: str, now_s: float) -> Fault | None:
         for armed in self._refusals:

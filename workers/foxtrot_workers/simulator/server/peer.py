@@ -166,11 +166,21 @@ class Peer(asyncio.Protocol):
         answer: Answer = await self.exchange.answer(request)
         if self._transport is None:
             return
+        if answer.endless is not None:
+            await self._answer_endlessly(*answer.endless, answer.pause_s)
+            return
         self._write(response(answer.status, answer.body, answer.headers, keep_alive=request.keep_alive))
         if not request.keep_alive:
             self._transport.close()
         self._answering = False
         self._requests()
+
+    async def _answer_endlessly(self, first: bytes, again: bytes, pause_s: float) -> None:
+        """Write `first`, then `again` every `pause_s` seconds as long as there is a connection."""
+        self._write(first)
+        while self._transport is not None:
+            self._write(again)
+            await asyncio.sleep(pause_s)
 
     def _upgrade(self, request: HttpRequest) -> None:
         ws = ServerProtocol(

@@ -27,7 +27,7 @@ import msgspec
 from foxtrot_workers.simulator.market import messages
 from foxtrot_workers.simulator.market.market import Market, MarketOptions, Message
 from foxtrot_workers.simulator.recorded.playback import Playback
-from foxtrot_workers.simulator.server.faults import Fault, FaultScript
+from foxtrot_workers.simulator.server.faults import ENDLESS, Fault, FaultScript
 from foxtrot_workers.simulator.server.ledger import Ledger
 from foxtrot_workers.simulator.server.peer import Outgoing, Peer
 from foxtrot_workers.simulator.server.player import Player, SnapshotDesk
@@ -319,6 +319,8 @@ class SimulatedExchange:
             self.ledger.fault(None, fault.kind, time.time_ns())
             if fault.kind == "rest_refuse":
                 return error(fault.status, -1003, "Too many requests", fault.retry_after_s)
+            if fault.kind in ENDLESS:
+                return Answer(200, b"", endless=ENDLESS[fault.kind], pause_s=1.0 / fault.bytes_per_s)
             if fault.kind == "rest_body":
                 return Answer(200, fault.body.encode())
             await asyncio.sleep(_REST_STALL_S if fault.duration_s is None else fault.duration_s)

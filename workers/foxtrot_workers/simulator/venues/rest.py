@@ -38,6 +38,10 @@ class Answer(Struct, frozen=True):
     body: bytes
     weight: int = 1
     headers: dict[str, str] = {}
+    endless: tuple[bytes, bytes] | None = None
+    """In place of all that: bytes to begin with, and bytes to send again and again."""
+    pause_s: float = 0.0
+    """Between the latter."""
 
 
 class _Refused(Exception):
