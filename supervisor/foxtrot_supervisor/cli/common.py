@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import click
 import msgspec
+from msgspec import Struct
 
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.control import Reply, Request
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.client.control_client import ControlClient, NotRunning, NotTrusted
 from foxtrot_supervisor.client.event_stream import EngineAway, is_running
+from foxtrot_supervisor.client.known_runs import find_runs, runs_started_with
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.check import ConfigInvalid
@@ -138,38 +139,84 @@ run_dir_option = click.option("--run-dir", "run_dir_path", metavar="DIR", help="
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
-def places(run_dir_path: str | None, config_path: str | None) -> list[str]:
-    """Where the run may be, most likely first."""
+class Places(Struct, frozen=True):
+    """Where the run may be, most likely first; `broken`: why the configuration file does not say it, "" if it does."""
+
+    looked: list[str]
+    config: str | None = None
+    broken: str = ""
+
+
+def places(run_dir_path: str | None, config_path: str | None) -> Places:
+    """Where the run may be, without asking who runs."""
     if run_dir_path is not None:
-        return [absolute(run_dir_path)]
+        return Places([absolute(run_dir_path)])
     default = run_dir.default_path(os.environ, os.getuid())
-    if config_path is not None:
-        return [config_file.configured_run_dir(config_path) or default]
-    found = discovery.find_config(surroundings(), os.path.isfile)
-    with contextlib.suppress(ConfigInvalid):  # a file that nobody named must not keep a run from being found
-        configured = config_file.configured_run_dir(found) if found is not None else None
-        if configured is not None and configured != default:
-            return [configured, default]
-    return [default]
+    path = config_path or discovery.find_config(surroundings(), os.path.isfile)
+    if path is None:
+        return Places([default])
+    path = absolute(path)
+    try:
+        configured = config_file.configured_run_dir(path)
+    except ConfigInvalid as error:
+        return Places([default], path, str(error))
+    if configured is None or configured == default:
+        return Places([default], path)
+    return Places([configured] if config_path is not None else [configured, default], path)
 
 
 def find_run(run_dir_path: str | None, config_path: str | None, wait_s: float = 0.0) -> str:
-    """The run directory in which a supervisor listens; ends the command with exit code 3 without any."""
-    looked = places(run_dir_path, config_path)
+    """The run directory in which a supervisor listens; ends the command with exit code 3 without any.
+
+    A configuration file that cannot be read, or that says another directory by now, does not hide the run that was
+    started with it. One that was named and that finds nothing ends the command with exit code 78.
+    """
+    where = places(run_dir_path, config_path)
+    if where.broken:
+        say(f"{where.broken}\nlooking for the run that was started with this file")
     deadline = time.monotonic() + wait_s
     while True:
-        for place in looked:
+        foreign = ""
+        for place in _ordered(where, run_dir_path is None):
             try:
                 if is_running(place):
                     return place
+            except NotTrusted as refusal:
+                foreign = f"; {refusal}"
             except ValueError as error:  # too long for a socket's path
                 raise Failure(str(error), SupervisorExit.START_FAILED) from None
         if time.monotonic() >= deadline:
             raise Failure(
-                f"no supervisor is running (looked in {', '.join(looked)}); --run-dir or -c names another place",
-                SupervisorExit.START_FAILED,
+                f"no supervisor is running (looked in {', '.join(where.looked)}"
+                f"{f', and for a run started with {where.config}' if where.config else ''}{foreign}); "
+                "--run-dir or -c names another place",
+                SupervisorExit.CONFIGURATION if where.broken and config_path else SupervisorExit.START_FAILED,
             )
         time.sleep(WAIT_POLL_S)
+
+
+def _ordered(where: Places, by_config: bool) -> Iterator[str]:
+    """The places to look in: those that the configuration says, and those of runs that were started with it."""
+    if where.broken:
+        yield from _started_with(where)
+    yield from where.looked
+    if by_config and not where.broken:
+        yield from _started_with(where)
+
+
+def _started_with(where: Places) -> list[str]:
+    """Directories of this user's runs that were started with the configuration file, whatever is in it now."""
+    paths = [where.config] if where.config else discovery.config_candidates(surroundings())
+    runs = find_runs()
+    return [run.run_dir for path in paths for run in runs_started_with(runs, path, _identity(path))]
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def ask(place: str, request: Request, timeout_s: float | None) -> dict[str, Any]:

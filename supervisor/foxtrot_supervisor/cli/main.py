@@ -58,6 +58,7 @@ from foxtrot_supervisor.cli.common import (
 from foxtrot_supervisor.cli.doctor import doctor
 from foxtrot_supervisor.cli.top import top
 from foxtrot_supervisor.cli.unit import unit
+from foxtrot_supervisor.client.answers import StopAnswer, read_stop_answer
 from foxtrot_supervisor.client.event_selection import EventSelection, event_type
 from foxtrot_supervisor.client.event_stream import follow, is_running
 from foxtrot_supervisor.config import discovery
@@ -211,6 +212,7 @@ def start(
             log_format=effective_format,
             duration_s=duration_s,
             on_snapshot=on_snapshot,
+            config_path=absolute(path) if path else "",
             read_config=path and functools.partial(config_file.load_config, absolute(path), catalog=catalog),
             targets=None if boot is None else resolve("foxtrot_supervisor.core.child_specs:Targets")(boot=boot),
         )
@@ -307,27 +309,27 @@ def stop(config_path: str | None, run_dir_path: str | None, as_json: bool) -> No
     """
     place = find_run(run_dir_path, config_path)
     data = ask(place, StopRequest(), None)
+    outcome = read_stop_answer(data)
     deadline = time.monotonic() + GONE_S
     while is_running(place) and time.monotonic() < deadline:
         time.sleep(WAIT_POLL_S)
     if as_json:
         emit(data)
     else:
-        for line in _stop_lines(data):
+        for line in _stop_lines(outcome):
             click.echo(line)
-    raise click.exceptions.Exit(int(data.get("exit_code") or 0))
+    raise click.exceptions.Exit(outcome.exit_code)
 
 
-def _stop_lines(data: dict[str, Any]) -> Iterator[str]:
-    for child in data.get("children", ()):
-        how = _RUNGS.get(child.get("rung"), "had ended before")
-        yield f"{child['name']}: {how}" + (f" ({child['cause']})" if child.get("state") == "FATAL" else "")
-    audit = data.get("audit") or {}
-    if audit.get("unhandled"):
-        yield f"not handled: {describe_unhandled(audit['unhandled'])}"
-    leftovers = {name: left for name, left in audit.items() if isinstance(left, list) and left and name != "unhandled"}
+def _stop_lines(outcome: StopAnswer) -> Iterator[str]:
+    for child in outcome.children:
+        how = _RUNGS.get(child.rung or "", "had ended before")
+        yield f"{child.name}: {how}" + (f" ({child.cause})" if child.state == "FATAL" else "")
+    if outcome.audit.unhandled:
+        yield f"not handled: {describe_unhandled(outcome.audit.unhandled)}"
+    leftovers = outcome.audit.left_behind()
     yield "left behind: " + (", ".join(f"{name} {left}" for name, left in leftovers.items()) or "nothing")
-    yield f"stopped, exit code {data.get('exit_code', 0)}"
+    yield f"stopped, exit code {outcome.exit_code}"
 
 
 _RUNGS = {

@@ -1,7 +1,8 @@
 """The operator's end of the control interface: blocking, one request at a time.
 
-For the command line and for tests. Raises `NotRunning` where nobody listens, `MalformedMessage` for a reply
-that is none, TimeoutError when the supervisor does not answer in time.
+For the command line and for tests. Raises `NotRunning` where nobody listens, `NotTrusted` where another user does,
+`MalformedMessage` for anything that is not a reply, TimeoutError when the supervisor does not answer in time. What a
+reply says is passed on with control characters made visible.
 """
 
 from __future__ import annotations
@@ -14,19 +15,12 @@ from types import TracebackType
 from foxtrot_protocol.control import LINE_BYTES_MAX, Reply, Request, decode_reply, encode_line
 from foxtrot_protocol.endpoints import operator_path
 from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.client.answers import printable
+from foxtrot_supervisor.client.trust import NotRunning, NotTrusted, check_peer
 
-__all__ = ["ControlClient", "NotRunning"]
+__all__ = ["ControlClient", "NotRunning", "NotTrusted"]
 
 _CHUNK_BYTES = 64 * 1024
-
-
-class NotRunning(Exception):
-    """No supervisor answers at `path`; `reason` says what happened instead."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"no supervisor is running at {path}: {reason}")
-        self.path = path
-        self.reason = reason
 
 
 class ControlClient:
@@ -39,9 +33,13 @@ class ControlClient:
         self._socket.settimeout(connect_s)
         try:
             self._socket.connect(self._path)
+            check_peer(self._socket, self._path)
         except OSError as error:
             self._socket.close()
             raise NotRunning(self._path, error.strerror or str(error)) from None
+        except NotTrusted:
+            self._socket.close()
+            raise
 
     def request(self, request: Request, timeout_s: float | None = None) -> Reply:
         """Send `request` and wait for its reply, at most `timeout_s` (None: as long as it takes)."""
@@ -50,7 +48,8 @@ class ControlClient:
         # a supervisor that will not listen says why before it hangs up: read that all the same
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(encode_line(request))
-        return decode_reply(self._read_line(deadline))
+        reply = decode_reply(self._read_line(deadline))
+        return Reply(error=printable(reply.error), data=printable(reply.data), final=reply.final)
 
     def close(self) -> None:
         """End the connection."""

@@ -17,6 +17,7 @@ from foxtrot_protocol.codec import BatchDecoder
 from foxtrot_protocol.endpoints import operator_path, tap_path
 from foxtrot_protocol.framing import Batch
 from foxtrot_supervisor.client.tap_decoder import Dropped, TapDecoder, TapRecord
+from foxtrot_supervisor.client.trust import NotTrusted, check_peer
 
 __all__ = ["ENGINE_WAIT_S", "RETRY_S", "SETTLED_S", "EngineAway", "EventStream", "follow", "is_running"]
 
@@ -37,14 +38,15 @@ class EngineAway(Exception):
 
 
 class EventStream:
-    """One connection to the engine of one run directory; raises OSError where none listens."""
+    """One connection to the engine of one run directory; raises OSError where none listens, else `NotTrusted`."""
 
     def __init__(self, run_dir: str, connect_s: float = 5.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(connect_s)
         try:
             self._socket.connect(tap_path(run_dir))
-        except OSError:
+            check_peer(self._socket, tap_path(run_dir))
+        except (OSError, NotTrusted):
             self._socket.close()
             raise
         self._socket.settimeout(None)
@@ -77,11 +79,12 @@ class EventStream:
 
 
 def is_running(run_dir: str) -> bool:
-    """Whether a supervisor listens to operators in `run_dir`."""
+    """Whether a supervisor listens to operators in `run_dir`; raises `NotTrusted` if it is another user's."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(operator_path(run_dir))
+            check_peer(probe, operator_path(run_dir))
         except (BlockingIOError, TimeoutError):
             return True  # it listens, but has too much to do
         except OSError:

@@ -24,6 +24,7 @@ from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.system.interpreter import find_interpreter
+from foxtrot_supervisor.system.private_files import create_private, opened_directory
 
 __all__ = ["SupervisorChild", "write_order"]
 
@@ -40,13 +41,12 @@ _CHUNK_BYTES = 64 * 1024
 
 def write_order(path: str, order: StartOrder) -> None:
     """Put `order` into the run directory `path`, in the place of an earlier one at once."""
-    name = os.path.join(path, ORDER_NAME)
-    # of a name that is removed with the run, should we be killed before the renaming
-    beside = os.path.join(path, "order.ipc")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(encode_order(order))
-    os.replace(beside, name)
+    # a name that is removed with the run, should this process be killed before the renaming
+    beside = "order.ipc"
+    with opened_directory(path) as directory:
+        with os.fdopen(create_private(beside, os.O_WRONLY | os.O_TRUNC, directory), "wb") as file:
+            file.write(encode_order(order))
+        os.replace(beside, ORDER_NAME, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 class SupervisorChild:

@@ -545,7 +545,7 @@ class Embedding:
 
     def _rings(self) -> list[tuple[str, int]]:
         """Workers and incarnations that have a ring."""
-        found = map(parse_ring_name, os.listdir(self._run_dir.path))
+        found = map(parse_ring_name, self._run_dir.files())
         return [ring for ring in found if ring is not None]
 
     def _after_death(self, text: str) -> None:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import struct
+import sys
+import termios
 import threading
 from collections import deque
 
 from foxtrot_supervisor.system.peer_credentials import peer_of
 
-__all__ = ["CLIENTS_MAX", "CLIENT_BYTES", "HISTORY_BYTES", "EventTap"]
+__all__ = ["CLIENTS_MAX", "CLIENT_BYTES", "HISTORY_BYTES", "LOOK_S", "UNREAD_S", "EventTap"]
 
 HISTORY_BYTES = 8 * 1024 * 1024
 """What is remembered for a client that comes later."""
@@ -26,6 +29,13 @@ CLIENT_BYTES = 16 * 1024 * 1024
 """What may wait for one client, beside the kernel's buffer."""
 
 CLIENTS_MAX = 16
+"""Readers at a time. A further one takes the place of one that does not read, else it is refused."""
+
+UNREAD_S = 60.0
+"""A reader that takes nothing for so long, though there is something, is dropped. It may connect again."""
+
+LOOK_S = 1.0
+"""How often that, and whether the socket's file is still there, is looked at."""
 
 _LENGTH = struct.Struct(">I")
 _DROPPED = struct.Struct(">II")
@@ -43,14 +53,14 @@ class EventTap:
         self._clients: set[_Client] = set()
         self._pending: deque[bytes] = deque()
         self._server: asyncio.Server | None = None
+        self._bound = (0, 0)
         self._handlers: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen; the socket file is only for this user."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
-        os.chmod(self._path, 0o600)
+        await self._listen()
+        self._looking = asyncio.create_task(self._look(), name="event-tap-look")
 
     def offer(self, batch: bytes) -> None:
         """Remember `batch` and pass it to the clients; cheap when there are none."""
@@ -68,7 +78,11 @@ class EventTap:
             self._loop.call_soon_threadsafe(self._distribute)
 
     async def close(self, grace_s: float) -> None:
-        """Let clients take what waits for them within `grace_s`, then end."""
+        """Let clients take what waits for them within `grace_s`, then drop them; remove the socket."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+            self._looking = None
         self._distribute()
         if self._server is not None:
             self._server.close()
@@ -79,8 +93,29 @@ class EventTap:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(OSError):  # removed, or the directory is gone
+            os.unlink(self._path)
+
+    async def _listen(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        os.chmod(self._path, 0o600)
+        self._bound = _identity(self._path)
+
+    async def _look(self) -> None:
+        """Drop readers that do not read; listen again if the socket's file was removed."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = self._loop.time()
+            for client in list(self._clients):
+                if client.unread_s(now) >= UNREAD_S:
+                    client.drop()
+            if _identity(self._path) != self._bound:
+                if self._server is not None:
+                    self._server.close()  # connections that exist stay
+                with contextlib.suppress(OSError):  # no directory: tried at the next look
+                    await self._listen()
 
     def _distribute(self) -> None:
         with self._lock:
@@ -104,32 +139,53 @@ class EventTap:
             for batch in pending:
                 other.offer(batch)
 
+    def _has_room(self) -> bool:
+        """Whether one more can be served; the one that has not read for longest makes room, if there is one."""
+        if len(self._clients) < CLIENTS_MAX:
+            return True
+        now = self._loop.time()
+        slowest = max(self._clients, key=lambda client: client.unread_s(now))
+        if slowest.unread_s(now) < LOOK_S:
+            return False
+        with self._lock:
+            self._clients.discard(slowest)
+        slowest.drop()
+        return True
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._handlers.add(task)
-        client = _Client()
+        client = _Client(writer, self._loop.time())
         try:
-            if peer_of(writer).uid not in (os.getuid(), 0) or len(self._clients) >= CLIENTS_MAX:
+            if peer_of(writer).uid not in (os.geteuid(), 0) or not self._has_room():
                 return
             self._join(client)
-            await client.write_to(reader, writer)
+            await client.write_to(reader)
         except (ConnectionError, OSError):
             return
         finally:
             with self._lock:
                 self._clients.discard(client)
             self._handlers.discard(task)
-            writer.close()
+            client.drop()
 
 
 class _Client:
-    def __init__(self) -> None:
+    """One reader, and what waits for it."""
+
+    def __init__(self, writer: asyncio.StreamWriter, now: float) -> None:
+        self._writer = writer
+        # drained then means: in the kernel's hands. What waits is bounded here, not in the transport
+        writer.transport.set_write_buffer_limits(0)
         self._batches: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
         self._news = asyncio.Event()
         self._ending = False
+        self._sent = 0
+        self._read = 0
+        self._read_at = now
 
     def offer(self, batch: bytes) -> None:
         if self._bytes + len(batch) > CLIENT_BYTES:
@@ -143,20 +199,30 @@ class _Client:
         self._ending = True
         self._news.set()
 
-    async def write_to(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def drop(self) -> None:
+        """End the connection; what it has not been sent yet is lost to it."""
+        self._writer.transport.abort()
+
+    def unread_s(self, now: float) -> float:
+        """For how long something was there to be read and the reader took nothing."""
+        unread = self._writer.transport.get_write_buffer_size() + _unread_bytes(self._writer)
+        # the kernel counts its own overhead too: the difference rises only if the reader takes something
+        before, self._read = self._read, self._sent - unread
+        if unread == 0 or self._read > before:
+            self._read_at = now
+        return now - self._read_at
+
+    async def write_to(self, reader: asyncio.StreamReader) -> None:
         gone = asyncio.create_task(reader.read(1), name="tap-client-gone")  # clients send nothing: this is their end
         try:
             while not gone.done():
                 while self._batches:
                     batch = self._batches.popleft()
                     self._bytes -= len(batch)
-                    writer.write(_LENGTH.pack(len(batch)))
-                    writer.write(batch)
-                    await writer.drain()
+                    await self._write(_LENGTH.pack(len(batch)), batch)
                 if self._dropped:
                     dropped, self._dropped = self._dropped, 0
-                    writer.write(_DROPPED.pack(0, dropped))
-                    await writer.drain()
+                    await self._write(_DROPPED.pack(0, dropped))
                 if self._ending and not self._batches:
                     return
                 self._news.clear()
@@ -165,3 +231,27 @@ class _Client:
                 news.cancel()
         finally:
             gone.cancel()
+
+    async def _write(self, *parts: bytes) -> None:
+        for part in parts:
+            self._writer.write(part)
+            self._sent += len(part)
+        await self._writer.drain()
+
+
+def _unread_bytes(writer: asyncio.StreamWriter) -> int:
+    """What the kernel holds for the other end of a unix socket."""
+    end = writer.get_extra_info("socket")
+    try:
+        answer = fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0  # closed
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return (0, 0)
+    return facts.st_dev, facts.st_ino

@@ -68,10 +68,18 @@ class ChildLink:
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
-        self._socket.bind(endpoint)
+        # the kernel's word for who connects, before anything of the peer is read
+        self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
+        self._endpoint = endpoint
+        self.bind()
         self._descriptor = int(self._socket.getsockopt(zmq.FD))
         self._loop.add_reader(self._descriptor, self.drain)
         self._drain_soon()
+
+    def bind(self) -> None:
+        """Listen at the endpoint; again, beside the connections there are, after its file was removed."""
+        self._socket.bind(self._endpoint)
+        os.chmod(endpoints.ipc_path(self._endpoint), 0o600)
 
     def send(self, name: str, incarnation: int, message: ToChild) -> bool:
         """Queue `message` for that incarnation; False if it is not connected or its queue is full."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from foxtrot_supervisor.report.unhandled_events import UnhandledRing, unhandled_in
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.telemetry.ring_figures import scan_rings
 
-__all__ = ["log_unhandled_events", "recover"]
+__all__ = ["log_rings", "log_unhandled_events", "recover"]
 
 
 def recover(run_dir: RunDir, log: Log) -> None:
@@ -23,7 +25,12 @@ def recover(run_dir: RunDir, log: Log) -> None:
 
 def log_unhandled_events(path: str, when: str, log: Log) -> list[UnhandledRing]:
     """Log and return what stands unhandled in the rings of a run directory: the rings go with the run."""
-    rings = unhandled_in(*scan_rings(path))
+    return log_rings(unhandled_in(*scan_rings(path)), when, log)
+
+
+def log_rings(rings: Iterable[UnhandledRing], when: str, log: Log) -> list[UnhandledRing]:
+    """Log and return `rings`."""
+    rings = list(rings)
     for ring in rings:
         events = "unknown: the ring is damaged" if ring.events is None else ring.events
         log.error("events_left", worker=ring.worker, incarnation=ring.incarnation, events=events, when=when)

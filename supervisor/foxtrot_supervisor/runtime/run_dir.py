@@ -1,8 +1,13 @@
 """The run directory: private, locked by the one supervisor that uses it, left as it was found.
 
-Who runs here is told by a lock that the kernel releases with its holder (flock), never by a process id in a
-file; what is written into the lock file is only for messages and for the successor of a supervisor that was
-killed: its run id, by which `survivors.end_survivors` recognizes what it left behind.
+Two locks say who runs here, and the kernel releases both with their holder: a flock on the file ``lock``, and a name
+made from the path in the abstract socket namespace (`PlaceLock`), which nobody can remove with the directory. What is
+written into the lock file is for messages, for commands that look for the run of a configuration file, and for the
+successor of a supervisor that was killed: its run id, by which `survivors.end_survivors` recognizes what it left.
+
+The directory may be removed while it is in use (by a cleaner of temporary files, by hand). `missing` tells what has
+gone, `restore` makes directory and lock again; the descriptors of ring files that are held meanwhile (`hold_rings`)
+keep what stands in them, and a link to the descriptor takes the place of the file that was removed.
 
 Only files that a supervisor makes are ever removed (`_OURS`): the directory may be one of the user's own.
 """
@@ -25,6 +30,8 @@ from msgspec import Struct
 
 from foxtrot_protocol import endpoints
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.place_lock import PlaceLock, PlaceTaken
+from foxtrot_supervisor.system.private_files import create_private, unsafe_parent
 
 __all__ = ["AlreadyRunning", "Holder", "RunDir", "RunDirRefused", "default_path"]
 
@@ -73,13 +80,26 @@ class Holder(Struct, frozen=True):
     run_id: str
     start_ticks: int
     made_directory: bool
+    config: str = ""
+    """The configuration file that this run was started with, "" without one."""
+    config_file: tuple[int, int] | None = None
+    """Device and inode of that file at the start: by them it is known under another name."""
 
 
 class RunDir:
     """The directory of this run, locked. Make it with `RunDir.acquire`, give it up with `release`."""
 
-    def __init__(self, path: str, directory: int, lock: int, holder: Holder, predecessor: Holder | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        directory: int,
+        lock: int,
+        holder: Holder,
+        predecessor: Holder | None,
+        place: PlaceLock | None = None,
+    ) -> None:
         self.path = path
+        self._place = place
         self.predecessor = predecessor
         """A supervisor that held the lock and died without leaving in order, None if there was none."""
         self.directory = directory
@@ -88,13 +108,26 @@ class RunDir:
         self._holder = holder
 
     @classmethod
-    def acquire(cls, path: str, start_ticks: int = 0) -> RunDir:
-        """Make `path` if need be and lock it; raises `AlreadyRunning` or `RunDirRefused`.
+    def acquire(cls, path: str, start_ticks: int = 0, config: str = "") -> RunDir:
+        """Make `path` if it is missing and lock it; raises `AlreadyRunning` or `RunDirRefused`.
 
-        `start_ticks`: when this process started (no survivor of this run can be older).
+        `start_ticks`: when this process started (no survivor of this run can be older). `config`: the file that
+        the run is started with.
         """
         path = os.path.abspath(path)
         _check_length(path)
+        try:
+            place = PlaceLock.acquire(path)
+        except PlaceTaken as taken:
+            raise AlreadyRunning(path, taken.pid) from None
+        try:
+            return cls._acquire_files(path, start_ticks, config, place)
+        except BaseException:
+            place.close()
+            raise
+
+    @classmethod
+    def _acquire_files(cls, path: str, start_ticks: int, config: str, place: PlaceLock) -> RunDir:
         for _ in range(ACQUIRE_ATTEMPTS_MAX):
             made = _make(path)
             directory = _open_private(path)
@@ -106,14 +139,15 @@ class RunDir:
                 continue
             predecessor = _read_holder(lock)
             made = made or (predecessor is not None and predecessor.made_directory)
-            holder = Holder(os.getpid(), secrets.token_hex(16), start_ticks, made)
+            holder = Holder(os.getpid(), secrets.token_hex(16), start_ticks, made, config, _identity_of(config))
             try:
                 _write_holder(lock, holder)
             except OSError as error:  # no room
                 run_dir = cls(path, directory, lock, holder, predecessor)
                 run_dir.release()
                 raise RunDirRefused(path, f"its lock cannot be written: {error.strerror}", passing=True) from None
-            return cls(path, directory, lock, holder, predecessor)
+            _keep_cleaners_out(directory)
+            return cls(path, directory, lock, holder, predecessor, place)
         raise RunDirRefused(path, "it keeps vanishing while it is being locked")
 
     @classmethod
@@ -136,8 +170,7 @@ class RunDir:
 
     def rename_run(self) -> None:
         """From now on another run of the same process lives here: another `run_id`."""
-        old = self._holder
-        self._holder = Holder(old.pid, secrets.token_hex(16), old.start_ticks, old.made_directory)
+        self._holder = msgspec.structs.replace(self._holder, run_id=secrets.token_hex(16))
         _write_holder(self.lock, self._holder)
 
     @property
@@ -149,6 +182,75 @@ class RunDir:
     def descriptors(self) -> frozenset[int]:
         """Open until `release`."""
         return frozenset((self.directory, self.lock))
+
+    # ---- while it is in use
+
+    def missing(self) -> list[str]:
+        """What has been removed or replaced: ``directory``, ``lock``; empty if nothing has."""
+        try:
+            if not os.path.samestat(os.lstat(self.path), os.fstat(self.directory)):
+                return ["directory", _LOCK]
+        except OSError:
+            return ["directory", _LOCK]
+        return [] if self.holds(_LOCK, self.lock) else [_LOCK]
+
+    def holds(self, name: str, descriptor: int) -> bool:
+        """Whether the file `name` in the directory is the one that `descriptor` has open."""
+        try:
+            return os.path.samestat(self._stat(name), os.fstat(descriptor))
+        except OSError:
+            return False
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an entry `name` in the directory."""
+        try:
+            self._stat(name)
+        except OSError:
+            return False
+        return True
+
+    def restore(self) -> None:
+        """Make again what is `missing`, under the same run id.
+
+        Raises `AlreadyRunning` or `RunDirRefused`; OSError, such as no room, after which it may be tried again.
+        """
+        made = _make(self.path)
+        directory = _open_private(self.path)
+        if directory is None:
+            raise RunDirRefused(self.path, "it vanishes again while it is being made")
+        lock = _lock_in(directory, self.path)
+        if lock is None:
+            os.close(directory)
+            raise RunDirRefused(self.path, "its lock vanishes again while it is being made")
+        try:
+            self._holder = msgspec.structs.replace(self._holder, made_directory=self._holder.made_directory or made)
+            _write_holder(lock, self._holder)
+            # over the descriptors of before: whatever shares or watches them needs not know
+            os.dup2(directory, self.directory, inheritable=False)
+            os.dup2(lock, self.lock, inheritable=False)
+        finally:
+            os.close(directory)
+            os.close(lock)
+        _keep_cleaners_out(self.directory)
+
+    def refresh(self) -> None:
+        """Make directory and files look used: cleaners of temporary files go by their times."""
+        _keep_cleaners_out(self.directory)
+        with contextlib.suppress(OSError):
+            os.utime(self.directory)
+            for name in (_LOCK, *self.files()):
+                with contextlib.suppress(OSError):
+                    os.utime(name, dir_fd=self.directory, follow_symlinks=False)
+
+    def link_descriptor(self, name: str, descriptor: int) -> None:
+        """Show the file that `descriptor` of this process has open as `name`: it was removed, its content was not."""
+        with contextlib.suppress(FileExistsError):
+            os.symlink(f"/proc/{os.getpid()}/fd/{descriptor}", name, dir_fd=self.directory)
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.stat(name, dir_fd=self.directory, follow_symlinks=False)
+
+    # ---- its files
 
     def files(self) -> list[str]:
         """Names of files of a supervisor in the directory, the lock left out, sorted."""
@@ -178,10 +280,15 @@ class RunDir:
             if descriptor >= 0:
                 os.close(descriptor)
         self.directory = self.lock = -1
+        if self._place is not None:
+            self._place.close()
 
     def release(self) -> None:
         """Remove what was made, the directory itself if this or a killed earlier run made it; then unlock. Once."""
         if self.directory < 0:
+            return
+        if self.missing():
+            self.leave()  # what is at the path now is not ours
             return
         self.remove_files()
         self.remove(_LOCK)
@@ -214,13 +321,31 @@ def _check_length(path: str) -> None:
 
 
 def _make(path: str) -> bool:
+    unsafe = unsafe_parent(path)
+    if unsafe:
+        raise RunDirRefused(path, unsafe)
     try:
         os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)  # whatever the umask took away
     except FileExistsError:
         return False
     except OSError as error:
         raise RunDirRefused(path, f"cannot be made: {error.strerror}", passing=error.errno in _NO_ROOM) from None
     return True
+
+
+def _keep_cleaners_out(directory: int) -> None:
+    """systemd-tmpfiles leaves a directory alone whose lock it does not get."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(directory, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _identity_of(config: str) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(config)
+    except (OSError, ValueError):
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def _open_private(path: str) -> int | None:
@@ -247,7 +372,7 @@ def _open_private(path: str) -> int | None:
 def _lock_in(directory: int, path: str) -> int | None:
     """A descriptor that holds the lock, None if the file was taken away by its holder leaving."""
     try:
-        lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        lock = create_private(_LOCK, os.O_RDWR, directory)
     except FileNotFoundError:
         return None  # the directory itself has been removed
     except OSError as error:
@@ -258,7 +383,7 @@ def _lock_in(directory: int, path: str) -> int | None:
     while not _locked(lock):
         # until the new holder has written its own, a dead predecessor's may still stand there
         holder = _read_holder(lock)
-        alive = holder is not None and _is_alive(holder.pid)
+        alive = holder is not None and procfs.is_alive(holder.pid)
         if alive or time.monotonic() >= deadline:
             os.close(lock)
             os.close(directory)
@@ -280,11 +405,6 @@ def _locked(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_alive(pid: int) -> bool:
-    facts = procfs.read_facts(pid)
-    return facts is not None and not facts.zombie
 
 
 def _read_holder(lock: int) -> Holder | None:

@@ -95,6 +95,7 @@ from foxtrot_supervisor.core.shutdown import GRACEFUL_REQUESTS_MAX, exit_code_af
 from foxtrot_supervisor.core.targets import ENGINE, NURSERIES, SIMULATOR, Targets
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
+from foxtrot_supervisor.report.unhandled_events import unhandled_in
 from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.control_server import ControlServer
@@ -110,8 +111,10 @@ from foxtrot_supervisor.runtime.processes.processes import (
     start_ticks_of_this_process,
 )
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
-from foxtrot_supervisor.runtime.recovery import log_unhandled_events, recover
+from foxtrot_supervisor.runtime.recovery import log_rings, log_unhandled_events, recover
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+from foxtrot_supervisor.runtime.run_dir_keeper import LOOK_S as RUN_DIR_LOOK_S
+from foxtrot_supervisor.runtime.run_dir_keeper import Look, RunDirKeeper
 from foxtrot_supervisor.runtime.service_state import ServiceState
 from foxtrot_supervisor.runtime.signals import STOP_SIGNALS, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
@@ -277,6 +280,9 @@ class Runner:
         """By name, each from the first start of that template process on."""
         self._outcome: dict[str, Any] | None = None
         self._reload: Reload | None = None
+        self._keeper = RunDirKeeper(run_dir, self._log)
+        self._rebinding: asyncio.Task[None] | None = None
+        self._run_dir_unusable = ""
         self.audit: Audit | None = None
         """What was left behind; None before the end."""
 
@@ -508,6 +514,7 @@ class Runner:
         if not self._finished.done():  # a signal may have come before anything was started
             self._put(StartRequested())
         self._later("sweep", SWEEP_S, self._sweep)
+        self._later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
         self._later("zombies", ZOMBIE_S, self._look_for_zombies)
         self._later("growth", GROWTH_S, self._look_at_growth)
         if self._duration_s is not None:
@@ -527,16 +534,25 @@ class Runner:
         self._close_nurseries()
         context.term()
         self._cancel_timers()
-        # an application that lives is the engine and reads its rings itself
+        if self._rebinding is not None:
+            await asyncio.gather(self._rebinding, return_exceptions=True)
         ended_as = "at the end, by no engine"
-        unhandled = [] if self._application_lives else log_unhandled_events(self._run_dir.path, ended_as, self._log)
+        if self._run_dir_unusable:
+            unhandled = log_rings(unhandled_in(self._keeper.left(), ()), ended_as, self._log)
+            code = SupervisorExit.CONFIGURATION if code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED) else code
+        else:
+            # an application that lives is the engine and reads its rings itself
+            unhandled = [] if self._application_lives else log_unhandled_events(self._run_dir.path, ended_as, self._log)
+        self._keeper.close()
         for name in self._own_files():
             self._run_dir.remove(name)
         self.audit = audit(
             self._baseline,
             children=self._children_left(),
             files=self._own_files(),
-            descriptors_allowed=self._server.descriptors | {child.pidfd for child in self._processes.living()},
+            descriptors_allowed=self._server.descriptors
+            | self._run_dir.descriptors
+            | {child.pidfd for child in self._processes.living()},
             tasks_allowed=self._server.tasks,
             unhandled=[ring.as_dict() for ring in unhandled],
         )
@@ -585,6 +601,48 @@ class Runner:
         left = [f"{child.pid} {child.name}" for child in self._processes.living()]
         left += [f"{pid} stray" for pid in self._processes.strays_left()]
         return left or ([] if self._processes.childless() else ["a child that cannot be named"])
+
+    # ---- the run directory, which may be removed while it is in use
+
+    def _look_at_run_dir(self) -> None:
+        living = {
+            (name, record.incarnation)
+            for name, record in self._core.records.items()
+            if name in self._specs.places and record.state is State.RUNNING and record.desired is Desired.RUNNING
+        }
+        try:
+            look = self._keeper.look(living)
+            self._bind_again()
+        except (AlreadyRunning, RunDirRefused) as error:
+            # what is connected and mapped still works: everything ends in order, with its account
+            self._run_dir_unusable = str(error)
+            self._log.error("run_dir_unusable", reason=self._run_dir_unusable)
+            self.ask_stop(f"the run directory is gone and cannot be made again: {error}")
+            return
+        except (OSError, zmq.ZMQError) as error:  # such as no free descriptor: looked at again
+            self._log.warning("run_dir_not_looked_at", reason=str(error))
+            look = Look()
+        for name, incarnation in look.bereft:
+            self._put(RotationWanted(name, incarnation, "the file of its ring was removed"))
+        self._later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
+
+    def _bind_again(self) -> None:
+        """Listen again at each socket of ours whose file was removed; the engine does so for its own."""
+        if not self._run_dir.exists(os.path.basename(endpoints.child_control_endpoint(self._run_dir.path))):
+            self._log.error("file_made_again", path="control.ipc", reason="it was removed while in use")
+            self._link.bind()
+        if self._nursery is not None and not self._run_dir.exists(
+            os.path.basename(endpoints.nursery_path(self._run_dir.path))
+        ):
+            self._log.error("file_made_again", path="nursery.sock", reason="it was removed while in use")
+            self._nursery.bind()
+        if not self._server.is_bound and (self._rebinding is None or self._rebinding.done()):
+            self._log.error("file_made_again", path="operator.sock", reason="it was removed while in use")
+            self._rebinding = self._loop.create_task(self._serve_again(), name="operators-again")
+
+    async def _serve_again(self) -> None:
+        with contextlib.suppress(OSError):  # tried again at the next look
+            await self._server.restart()
 
     # ---- inputs to the core, its effects
 
@@ -1171,12 +1229,14 @@ def run_supervisor(
     on_snapshot: Callable[[dict[str, Any]], None] | None = None,
     snapshot_s: float = 0.5,
     targets: Targets | None = None,
+    config_path: str = "",
     read_config: Callable[[], FoxtrotConfig] | None = None,
 ) -> int:
     """Supervise `config` until SIGINT, SIGTERM, a `stop` request or `duration_s`; the exit code.
 
-    In the main thread. `read_config` reads the configuration again. `run_dir_path` None: what the configuration says,
-    else the default place. A run directory that is taken or refused is told on stderr.
+    In the main thread. `config_path`: the configuration file, absolute; `read_config` reads it again. `run_dir_path`
+    None: what the configuration says, else the default place. A run directory that is taken or refused is reported on
+    stderr.
     """
     standard_streams.open_missing()
     standard_streams.drain("stdout")
@@ -1191,7 +1251,7 @@ def run_supervisor(
     baseline = take_baseline()
     path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
     try:
-        run_dir = RunDir.acquire(path, start_ticks_of_this_process())
+        run_dir = RunDir.acquire(path, start_ticks_of_this_process(), config_path)
     except AlreadyRunning as error:
         sys.stderr.write(f"foxtrot-supervisor: {error}\n")
         return SupervisorExit.ALREADY_RUNNING

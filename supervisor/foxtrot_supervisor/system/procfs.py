@@ -19,6 +19,7 @@ __all__ = [
     "command_line",
     "environ_holds",
     "file_locks_limit",
+    "is_alive",
     "oom_kills",
     "open_descriptors",
     "open_fds",
@@ -66,6 +67,12 @@ def read_facts(pid: int) -> ProcessFacts | None:
         session=int(fields[3]),
         start_ticks=int(fields[19]),
     )
+
+
+def is_alive(pid: int) -> bool:
+    """Whether `pid` is a process that has not ended."""
+    facts = read_facts(pid)
+    return facts is not None and not facts.zombie
 
 
 def processes() -> Iterator[ProcessFacts]:

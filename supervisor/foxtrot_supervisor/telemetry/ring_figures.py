@@ -8,6 +8,7 @@ import os
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RingFigures
+from foxtrot_supervisor.system.private_files import open_kept, opened_directory
 
 __all__ = ["read_figures", "scan_rings"]
 
@@ -40,32 +41,27 @@ def scan_rings(run_dir: str) -> tuple[list[RingFigures], list[tuple[str, int]]]:
     """
     found: list[RingFigures] = []
     damaged: list[tuple[str, int]] = []
-    for name in _names(run_dir):
-        parsed = ring_layout.parse_ring_name(name)
-        if parsed is None:
-            continue
-        try:
-            figures = _figures_of(os.path.join(run_dir, name))
-        except FileNotFoundError:
-            continue  # drained and removed meanwhile
-        except (OSError, MalformedMessage):
-            figures = None
-        if figures is None:
-            damaged.append(parsed)
-        elif figures is not _UNFINISHED:
-            found.append(figures)
+    with contextlib.suppress(FileNotFoundError), opened_directory(run_dir) as directory:
+        for name in os.listdir(directory):
+            parsed = ring_layout.parse_ring_name(name)
+            if parsed is None:
+                continue
+            try:
+                figures = _figures_of(name, directory)
+            except FileNotFoundError:
+                continue  # drained and removed meanwhile
+            except (OSError, MalformedMessage):
+                figures = None
+            if figures is None:
+                damaged.append(parsed)
+            elif figures is not _UNFINISHED:
+                found.append(figures)
     return sorted(found, key=lambda shown: (shown.worker, shown.incarnation)), sorted(damaged)
 
 
-def _names(run_dir: str) -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
-        return os.listdir(run_dir)
-    return []
-
-
-def _figures_of(path: str) -> RingFigures | None:
+def _figures_of(name: str, directory: int) -> RingFigures | None:
     """The figures of one ring; `_UNFINISHED` before its first commit is possible, None if its marks do not fit."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = open_kept(name, os.O_RDONLY, directory)
     try:
         for _ in range(_MARK_READS_MAX):
             header = os.pread(fd, HEADER_BYTES, 0)

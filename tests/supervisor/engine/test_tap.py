@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -116,3 +117,70 @@ async def test_close_delivers_what_waits_and_removes_the_socket(tmp_path: Path) 
     assert await reader.read() == b""
     assert not path.exists()
     writer.close()
+
+
+async def test_readers_that_do_not_read_are_dropped(
+    tap: EventTap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_tap, "UNREAD_S", 0.0)
+    monkeypatch.setattr(event_tap, "LOOK_S", 0.02)
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.connect(str(tmp_path / "t.sock"))
+        await wait_until_async(lambda: len(tap._clients) == 1, LIMIT_S, "the reader")
+        tap.offer(b"x" * 2_000_000)
+        await wait_until_async(lambda: not tap._clients, LIMIT_S, "its end")
+
+
+async def test_one_more_reader_takes_the_place_of_one_that_does_not_read(
+    tap: EventTap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_tap, "CLIENTS_MAX", 2)
+    monkeypatch.setattr(event_tap, "LOOK_S", 0.02)
+    tap.offer(b"a")
+    reading, writer = await asyncio.open_unix_connection(tmp_path / "t.sock")
+    assert await read(reading) == b"a"
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.connect(str(tmp_path / "t.sock"))
+        await wait_until_async(lambda: len(tap._clients) == 2, LIMIT_S, "both readers")
+        mute_one = next(client for client in tap._clients if client.unread_s(asyncio.get_running_loop().time()) > 0)
+        await wait_until_async(
+            lambda: mute_one.unread_s(asyncio.get_running_loop().time()) > 0.02, LIMIT_S, "it to be idle"
+        )
+        newcomer, new_writer = await asyncio.open_unix_connection(tmp_path / "t.sock")
+        assert await read(newcomer) == b"a"
+        tap.offer(b"b")
+        assert await read(reading) == b"b"
+        assert await read(newcomer) == b"b"
+        writer.close()
+        new_writer.close()
+
+
+async def test_the_end_waits_for_no_reader(tmp_path: Path) -> None:
+    tap = EventTap(str(tmp_path / "t.sock"))
+    await tap.start()
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.connect(str(tmp_path / "t.sock"))
+        await wait_until_async(lambda: len(tap._clients) == 1, LIMIT_S, "the reader")
+        tap.offer(b"x" * 2_000_000)
+        async with asyncio.timeout(LIMIT_S):
+            await tap.close(0.05)
+    assert not (tmp_path / "t.sock").exists()
+
+
+async def test_it_listens_again_where_its_socket_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_tap, "LOOK_S", 0.02)
+    tap = EventTap(str(tmp_path / "t.sock"))
+    await tap.start()
+    tap.offer(b"a")
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "t.sock")
+    assert await read(reader) == b"a"
+    (tmp_path / "t.sock").unlink()
+    await wait_until_async((tmp_path / "t.sock").exists, LIMIT_S, "the socket")
+    await wait_until_async(lambda: (tmp_path / "t.sock").stat().st_mode & 0o777 == 0o600, LIMIT_S, "its mode")
+    again, again_writer = await asyncio.open_unix_connection(tmp_path / "t.sock")
+    assert await read(again) == b"a"
+    tap.offer(b"b")
+    assert await read(reader) == await read(again) == b"b"
+    for each in (writer, again_writer):
+        each.close()
+    await tap.close(1.0)

@@ -28,6 +28,7 @@ class Answers:
     def __init__(self) -> None:
         self.released = asyncio.Event()
         self.seen: list[Request] = []
+        self.padding = ""
 
     async def __call__(self, request: Request) -> Reply:
         self.seen.append(request)
@@ -35,7 +36,8 @@ class Answers:
             await self.released.wait()
         if isinstance(request, RestartRequest):
             return Reply(error=f"no worker {request.worker}")
-        return Reply(data={"asked": type(request).__name__})
+        padding = {"padding": self.padding} if self.padding else {}
+        return Reply(data={"asked": type(request).__name__, **padding})
 
 
 @pytest.fixture
@@ -104,15 +106,78 @@ async def test_endless_line_is_refused(server: ControlServer, tmp_path: Path) ->
         await writer.wait_closed()
 
 
-async def test_too_many_operators(server: ControlServer, tmp_path: Path) -> None:
+async def test_one_more_operator_takes_the_place_of_the_idlest(
+    server: ControlServer, answers: Answers, tmp_path: Path
+) -> None:
     path = operator_path(str(tmp_path))
     held = [await asyncio.open_unix_connection(path) for _ in range(CLIENTS_MAX)]
     await wait_until_async(lambda: len(server.tasks) == CLIENTS_MAX, what="all connections")
-    reader, writer = await asyncio.open_unix_connection(path)
-    assert "operators" in json.loads(await asyncio.wait_for(reader.readline(), 5))["error"]
-    for _, each in [*held, (reader, writer)]:
+    held[0][1].write(b'{"type":"stop"}\n')  # waits for its answer
+    held[1][1].write(b'{"type":"status"}\n')
+    await held[1][0].readline()
+    assert await raw(tmp_path, b'{"type":"status"}\n') == [{"data": {"asked": "StatusRequest"}}]
+    assert await asyncio.wait_for(held[2][0].read(), 5) == b""  # neither busy nor the last that asked
+    answers.released.set()
+    assert json.loads(await asyncio.wait_for(held[0][0].readline(), 5)) == {"data": {"asked": "StopRequest"}}
+    for _, each in held:
         each.close()
     await wait_until_async(lambda: not server.tasks, what="the end of all connections")
+
+
+async def test_busy_operators_make_room_too(server: ControlServer, answers: Answers, tmp_path: Path) -> None:
+    path = operator_path(str(tmp_path))
+    held = [await asyncio.open_unix_connection(path) for _ in range(CLIENTS_MAX)]
+    for _, each in held:
+        each.write(b'{"type":"stop"}\n')
+    await wait_until_async(lambda: len(answers.seen) == CLIENTS_MAX, what="all requests")
+    assert await raw(tmp_path, b'{"type":"status"}\n') == [{"data": {"asked": "StatusRequest"}}]
+    for _, each in held:
+        each.close()
+
+
+async def test_a_connection_that_asks_nothing_is_dropped(
+    server: ControlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "IDLE_S", 0.05)
+    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+    writer.write(b'{"type":')  # the beginning of a request is none
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+@pytest.mark.parametrize("closing", [False, True])
+async def test_an_answer_that_nobody_reads_holds_nobody_up(
+    server: ControlServer, answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closing: bool
+) -> None:
+    monkeypatch.setattr(control_server, "UNREAD_S", 30.0 if closing else 0.05)
+    monkeypatch.setattr(control_server, "FLUSH_S", 0.05)
+    answers.padding = "x" * 3_000_000
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.connect(operator_path(str(tmp_path)))
+        mute.sendall(b'{"type":"status"}\n')
+        await wait_until_async(lambda: answers.seen, what="the request")
+        if closing:
+            async with asyncio.timeout(5):
+                await server.settle()
+                await server.close()
+        else:
+            await wait_until_async(lambda: not server.tasks, what="the end of the connection")
+
+
+async def test_it_listens_again_where_its_socket_was_removed(server: ControlServer, tmp_path: Path) -> None:
+    path = operator_path(str(tmp_path))
+    assert server.is_bound
+    reader, writer = await asyncio.open_unix_connection(path)
+    await wait_until_async(lambda: server.tasks, what="the connection")
+    os.unlink(path)
+    assert not server.is_bound
+    await server.restart()
+    assert server.is_bound
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert await raw(tmp_path, b'{"type":"status"}\n') == [{"data": {"asked": "StatusRequest"}}]
+    writer.write(b'{"type":"status"}\n')  # who was connected still is
+    assert await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
 
 
 async def test_other_users_are_refused(server: ControlServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_lock_taken_away_between_open_and_lock_is_noticed(tmp_path: Path, monkey
 
     monkeypatch.setattr(fcntl, "flock", flock)
     held = RunDir.acquire(str(path))
-    assert len(calls) == 2
+    assert len(calls) == 3  # the last one is on the directory itself
     assert (path / "lock").exists()
     held.release()
 
@@ -214,16 +215,85 @@ def test_sockets_are_removed_too(tmp_path: Path) -> None:
     held.release()
 
 
-def test_pid_of_a_holder_that_does_not_say_is_unknown(tmp_path: Path) -> None:
+def test_a_holder_whose_lock_was_removed_still_holds_the_path(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    holder, _ = hold_elsewhere(path)
+    holder, run_id = hold_elsewhere(path)
     try:
         (path / "lock").write_text("")
-        with pytest.raises(AlreadyRunning, match="pid unknown"):
+        with pytest.raises(AlreadyRunning, match=f"pid {holder.pid}"):
             RunDir.acquire(str(path))
+        shutil.rmtree(path)
+        with pytest.raises(AlreadyRunning, match=f"pid {holder.pid}"):
+            RunDir.acquire(str(path))
+        assert not path.exists()
     finally:
         end(holder)
     wait_until(lambda: holder.poll() is not None, what="its end")
+    assert run_id
+
+
+def test_an_unsafe_parent_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(RunDirRefused, match="everybody can replace"):
+        RunDir.acquire(str(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_made_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o777)
+    try:
+        held = RunDir.acquire(str(tmp_path / "run"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "run" / "lock").stat().st_mode & 0o777 == 0o600
+    held.release()
+
+
+def test_what_is_missing_is_made_again_under_the_same_run_id(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    held = RunDir.acquire(str(path))
+    assert held.missing() == []
+    (path / "lock").unlink()
+    assert held.missing() == ["lock"]
+    held.restore()
+    assert held.missing() == []
+    shutil.rmtree(path)
+    assert held.missing() == ["directory", "lock"]
+    held.restore()
+    assert held.missing() == []
+    assert held.run_id in (path / "lock").read_text()
+    with pytest.raises(AlreadyRunning):
+        RunDir.acquire(str(path))
+    held.release()
+    assert not path.exists()
+
+
+def test_what_took_its_place_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    held = RunDir.acquire(str(path))
+    shutil.rmtree(path)
+    path.mkdir(mode=0o755)
+    path.chmod(0o755)
+    (path / "other.sock").touch()
+    with pytest.raises(RunDirRefused):
+        held.restore()
+    held.release()
+    assert (path / "other.sock").exists()
+
+
+def test_cleaners_of_temporary_files_are_kept_out(tmp_path: Path) -> None:
+    """systemd-tmpfiles takes this lock on what it cleans, and looks at times."""
+    held = RunDir.acquire(str(tmp_path / "run"))
+    cleaner = os.open(held.path, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(cleaner)
+    for name in ("", "lock"):
+        os.utime(tmp_path / "run" / name, (1.0, 1.0))
+    held.refresh()
+    assert min((tmp_path / "run" / name).stat().st_mtime for name in ("", "lock")) > 1.0
+    held.release()
 
 
 def test_what_outlives_its_holder_for_a_moment_is_waited_for(tmp_path: Path) -> None:

@@ -102,8 +102,11 @@ def _protect_streams(spec: ChildSpec) -> None:
 
 def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
     """Have stacks written to a file, also those of a crash: a blocked stderr would keep a dying process alive."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        stacks = open(stacks_path(spec), "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
+        descriptor = os.open(stacks_path(spec), flags, 0o600)
+        os.fchmod(descriptor, 0o600)  # whatever the umask: the supervisor has to read it, and nobody else may
+        stacks = open(descriptor, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
     except OSError:  # no room: better a child without stacks than none
         stacks = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     faulthandler.enable(file=stacks)

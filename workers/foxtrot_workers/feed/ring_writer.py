@@ -50,7 +50,10 @@ class RingWriter:
         rules: Mapping[str, str] | None = None,
     ) -> None:
         """Raises `RingRefused`; `connection`, `side`, `rules` as in `RingIdentity`."""
-        kept = sum((ring_layout.parse_ring_name(name) or ("", 0))[0] == worker for name in os.listdir(run_dir))
+        try:
+            kept = sum((ring_layout.parse_ring_name(name) or ("", 0))[0] == worker for name in os.listdir(run_dir))
+        except OSError as error:
+            raise RingRefused(f"{run_dir} cannot be read: {error.strerror}") from None
         if kept >= RINGS_KEPT_MAX:
             raise RingRefused(f"{kept} earlier rings of {worker} wait for the engine")
         self.path = os.path.join(run_dir, ring_layout.ring_name(worker, incarnation))
@@ -61,11 +64,13 @@ class RingWriter:
         except OSError as error:
             raise RingRefused(f"{self.path} cannot be made: {error.strerror}") from None
         try:
+            os.fchmod(fd, 0o600)  # whatever the umask took away
             # all of it now: a full disk met later would be a SIGBUS
             os.posix_fallocate(fd, 0, size)
             self._map = mmap.mmap(fd, size)
         except OSError as error:
-            os.unlink(self.path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
             raise RingRefused(f"{self.path}: no room for {size} bytes: {error.strerror}") from None
         finally:
             os.close(fd)

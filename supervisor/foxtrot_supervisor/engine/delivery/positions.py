@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import msgspec
 
 from foxtrot_supervisor.engine.delivery.streams import REMEMBERED_MAX, Stream, StreamKey, StreamState, Window
+from foxtrot_supervisor.system.private_files import create_private, opened_directory
 
 __all__ = ["FILE_BYTES_MAX", "FILE_NAME", "PositionFile"]
 
@@ -87,7 +88,8 @@ class PositionFile:
     @classmethod
     def open(cls, run_dir: str) -> PositionFile:
         """The positions in this directory, made if there are none; raises OSError."""
-        fd = os.open(os.path.join(run_dir, FILE_NAME), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with opened_directory(run_dir) as directory:
+            fd = create_private(FILE_NAME, os.O_RDWR, directory)
         try:
             size = os.fstat(fd).st_size
             if not 0 < size <= FILE_BYTES_MAX or size % _GROWTH_BYTES:
@@ -100,6 +102,25 @@ class PositionFile:
             raise
         file._read()
         return file
+
+    def renew(self, run_dir: str) -> None:
+        """Go on in a new file with the same content: the old one was removed. Raises OSError."""
+        size = len(self._map)
+        with opened_directory(run_dir) as directory:
+            fd = create_private(FILE_NAME, os.O_RDWR | os.O_TRUNC, directory)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            renewed = mmap.mmap(fd, size)
+        except OSError:
+            os.close(fd)
+            with contextlib.suppress(OSError):  # so that its absence is seen again
+                os.unlink(os.path.join(run_dir, FILE_NAME))
+            raise
+        renewed[_HEADER_BYTES:] = self._map[_HEADER_BYTES:]
+        renewed[:_HEADER_BYTES] = self._map[:_HEADER_BYTES]  # last: without it there is no file of positions
+        self._map.close()
+        os.close(self._fd)
+        self._map, self._fd = renewed, fd
 
     def restored(self, connection: str) -> list[Stream]:
         """Streams of this connection that an engine before has left; given once."""

@@ -31,6 +31,7 @@ from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.delivery.book_requests import BookWants
 from foxtrot_supervisor.engine.delivery.lanes import Arrival, Delivery, Lane, Origin
 from foxtrot_supervisor.engine.delivery.merge import STREAMS_MAX, Admission, StreamMerge
+from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.streams import FoundHole, Side, Stream
@@ -213,7 +214,10 @@ class EventReceiver:
         self._socket.setsockopt(zmq.HANDSHAKE_IVL, endpoints.DATA_HANDSHAKE_MS)
         self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(endpoint)
+        # the kernel's word for who connects, before anything of the peer is read
+        self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
+        self._endpoint = endpoint
+        self._bind()
         self._fd = int(self._socket.getsockopt(zmq.FD))
 
     # ---- as a source
@@ -233,6 +237,7 @@ class EventReceiver:
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_S
+            self._keep_files()
             self._find_rings(now)
             for worker, source in self._sources.items():
                 # while ZeroMQ still has something, it is not known what it has lost
@@ -699,16 +704,39 @@ class EventReceiver:
             self._tell_holes(ring.group, admission)
         ring.reader.skip(record.end)
 
+    # ---- the run directory, which may be removed while it is in use
+
+    def _bind(self) -> None:
+        self._socket.bind(self._endpoint)
+        if self._endpoint.startswith("ipc://"):
+            os.chmod(endpoints.ipc_path(self._endpoint), 0o600)
+
+    def _entries(self) -> list[str]:
+        """Names in the run directory; none while it is missing: what is mapped is read all the same."""
+        try:
+            return os.listdir(self._run_dir)
+        except OSError:
+            return []
+
+    def _keep_files(self) -> None:
+        """Make the data socket and the file of positions again if they were removed from a directory that exists."""
+        names = self._entries()
+        socket_path = endpoints.ipc_path(self._endpoint)
+        in_run_dir = os.path.dirname(socket_path) == self._run_dir
+        try:
+            if in_run_dir and os.path.isdir(self._run_dir) and os.path.basename(socket_path) not in names:
+                self._bind()  # beside the old one: connections that exist stay
+                self._log.error("file_made_again", path=socket_path, reason="it was removed while in use")
+            if self._positions is not None and names and POSITIONS_NAME not in names:
+                self._positions.renew(self._run_dir)
+                self._log.error("file_made_again", path=POSITIONS_NAME, reason="it was removed while in use")
+        except (OSError, zmq.ZMQError):
+            pass  # the directory is being made again: tried at the next look
+
     # ---- what stands in rings
 
-    def _files(self) -> list[str]:
-        """Names in the run directory; none if it has been removed: rings that are mapped can still be read."""
-        with contextlib.suppress(FileNotFoundError):
-            return os.listdir(self._run_dir)
-        return []
-
     def _find_rings(self, now: float) -> None:
-        for name in self._files():
+        for name in self._entries():
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None:
                 continue
@@ -884,7 +912,7 @@ class EventReceiver:
         if source is None:
             return
         self._find_rings(now)
-        for name in self._files():
+        for name in self._entries():
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None or parsed[0] != worker or parsed[1] > incarnation:
                 continue
@@ -1064,7 +1092,7 @@ def _gap_for(event: Any, worker: str) -> Gap:
 
 def remove_ring(path: str) -> None:
     """Take a ring's file away."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         os.unlink(path)
 
 

@@ -8,6 +8,7 @@ import os
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import HEADER_BYTES, AppliedMark, CommitMark, Record, Word
+from foxtrot_supervisor.system.private_files import open_kept, opened_directory
 
 __all__ = ["RingReader"]
 
@@ -41,9 +42,11 @@ class RingReader:
     @classmethod
     def open(cls, run_dir: str, worker: str, incarnation: int) -> RingReader | None:
         """The ring of this incarnation; None if there is none (yet). Raises `MalformedMessage` or OSError."""
-        path = os.path.join(run_dir, ring_layout.ring_name(worker, incarnation))
+        name = ring_layout.ring_name(worker, incarnation)
+        path = os.path.join(run_dir, name)
         try:
-            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with opened_directory(run_dir) as directory:
+                fd = open_kept(name, os.O_RDWR, directory)
         except FileNotFoundError:
             return None
         try:

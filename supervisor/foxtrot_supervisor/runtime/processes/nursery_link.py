@@ -61,14 +61,29 @@ class NurseryLink:
         self._expected_pid = 0
         self._peer: socket.socket | None = None
         self._ready = False
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self._listener.bind(path)
-        os.chmod(path, 0o600)
-        self._listener.listen(1)
-        self._listener.setblocking(False)
-        loop.add_reader(self._listener, self._accept)
+        self._listener = self._listen()
+
+    def bind(self) -> None:
+        """Listen at the path again, after the socket's file was removed; the nursery stays connected."""
+        listener = self._listen()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        self._listener = listener
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            listener.bind(self._path)
+            os.chmod(self._path, 0o600)
+            listener.listen(1)
+        except OSError:
+            listener.close()
+            raise
+        listener.setblocking(False)
+        self._loop.add_reader(listener, self._accept)
+        return listener
 
     @property
     def ready(self) -> bool:
@@ -129,7 +144,7 @@ class NurseryLink:
             return
         self._loop.remove_reader(self._listener)
         self._listener.close()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(self._path)
 
     def _tell(self, kind: bytes) -> None:

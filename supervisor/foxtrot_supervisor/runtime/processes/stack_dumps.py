@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from foxtrot_supervisor.core.records import STACKS_CHARS_MAX
 from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.private_files import open_private, opened_directory
 
 __all__ = ["LOOKS_MAX", "LOOK_S", "StackDumps", "stacks_name"]
 
@@ -34,7 +35,7 @@ class StackDumps:
         self, loop: asyncio.AbstractEventLoop, run_dir: str, processes: Processes, on_stacks: OnStacks
     ) -> None:
         self._loop = loop
-        self._run_dir = Path(run_dir)
+        self._run_dir = run_dir
         self._processes = processes
         self._on_stacks = on_stacks
         self._waiting: dict[int, asyncio.TimerHandle] = {}
@@ -55,8 +56,8 @@ class StackDumps:
             waiting.cancel()
         self._tell(child)
         self._told.pop(child.pid, None)
-        with contextlib.suppress(OSError):
-            self._file(child).unlink()
+        with contextlib.suppress(OSError), opened_directory(self._run_dir) as directory:
+            os.unlink(stacks_name(child.name, child.incarnation), dir_fd=directory)
 
     def close(self) -> None:
         """Look no more."""
@@ -83,14 +84,14 @@ class StackDumps:
             self._on_stacks(child.name, child.incarnation, text)
 
     def _read(self, child: Child) -> str:
+        name = stacks_name(child.name, child.incarnation)
         try:
-            with self._file(child).open(encoding="utf-8", errors="replace") as file:
+            with opened_directory(self._run_dir) as directory:
+                descriptor = open_private(name, os.O_RDONLY, directory)
+            with open(descriptor, encoding="utf-8", errors="replace") as file:
                 return file.read(STACKS_CHARS_MAX)
         except OSError:
             return ""
-
-    def _file(self, child: Child) -> Path:
-        return self._run_dir / stacks_name(child.name, child.incarnation)
 
 
 def stacks_name(name: str, incarnation: int) -> str:

@@ -1,0 +1,77 @@
+"""Answers as they may be shown: text without control characters, the outcome of a stop in its shape. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from foxtrot_protocol.errors import MalformedMessage
+
+__all__ = ["AuditEnd", "ChildEnd", "StopAnswer", "printable", "read_stop_answer"]
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and those that change the direction of what follows."""
+
+DEPTH_MAX = 100
+"""Lists and objects within each other; `status` has less than ten."""
+
+
+class ChildEnd(Struct, frozen=True):
+    """What became of one child."""
+
+    name: str
+    state: str = ""
+    rung: str | None = None
+    cause: str = ""
+
+
+class AuditEnd(Struct, frozen=True):
+    """What the audit at the end has found."""
+
+    children: list[str] = []
+    threads: list[str] = []
+    tasks: list[str] = []
+    descriptors: list[str] = []
+    files: list[str] = []
+    unhandled: list[dict[str, Any]] = []
+
+    def left_behind(self) -> dict[str, list[str]]:
+        """By kind, those that were left behind."""
+        kinds = ("children", "threads", "tasks", "descriptors", "files")
+        return {kind: getattr(self, kind) for kind in kinds if getattr(self, kind)}
+
+
+class StopAnswer(Struct, frozen=True):
+    """The outcome of a stop, as far as it is shown."""
+
+    exit_code: int
+    children: list[ChildEnd]
+    audit: AuditEnd
+
+
+def printable(value: Any, depth: int = DEPTH_MAX) -> Any:
+    """`value`, decoded from JSON, with each control character in its text made visible; raises `MalformedMessage`."""
+    if depth == 0:
+        raise MalformedMessage(f"reply: more than {DEPTH_MAX} levels")
+    if isinstance(value, str):
+        return _CONTROL.sub(_escape, value)
+    if isinstance(value, list):
+        return [printable(each, depth - 1) for each in value]
+    if isinstance(value, dict):
+        return {_CONTROL.sub(_escape, str(key)): printable(each, depth - 1) for key, each in value.items()}
+    return value
+
+
+def read_stop_answer(data: dict[str, Any]) -> StopAnswer:
+    """The outcome of a stop in `data`; raises `MalformedMessage` for anything else: it must not be taken for a stop."""
+    try:
+        return msgspec.convert(data, StopAnswer)
+    except msgspec.ValidationError as error:
+        raise MalformedMessage(f"reply: not the outcome of a stop: {error}") from None
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
