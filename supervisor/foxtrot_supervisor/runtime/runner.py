@@ -614,6 +614,10 @@ class Runner:
             look = self._keeper.look(living)
             self._bind_again()
         except (AlreadyRunning, RunDirRefused) as error:
+            if isinstance(error, RunDirRefused) and error.passing:
+                self._log.error("run_dir_not_made_again", reason=str(error))
+                self._later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
+                return
             # what is connected and mapped still works: everything ends in order, with its account
             self._run_dir_unusable = str(error)
             self._log.error("run_dir_unusable", reason=self._run_dir_unusable)
@@ -631,11 +635,11 @@ class Runner:
         if not self._run_dir.exists(os.path.basename(endpoints.child_control_endpoint(self._run_dir.path))):
             self._log.error("file_made_again", path="control.ipc", reason="it was removed while in use")
             self._link.bind()
-        if self._nursery is not None and not self._run_dir.exists(
-            os.path.basename(endpoints.nursery_path(self._run_dir.path))
-        ):
-            self._log.error("file_made_again", path="nursery.sock", reason="it was removed while in use")
-            self._nursery.bind()
+        for name, nursery in self._nurseries.items():
+            path = endpoints.nursery_path(self._run_dir.path, name)
+            if not self._run_dir.exists(os.path.basename(path)):
+                self._log.error("file_made_again", path=os.path.basename(path), reason="it was removed while in use")
+                nursery.bind()
         if not self._server.is_bound and (self._rebinding is None or self._rebinding.done()):
             self._log.error("file_made_again", path="operator.sock", reason="it was removed while in use")
             self._rebinding = self._loop.create_task(self._serve_again(), name="operators-again")
