@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -318,6 +319,26 @@ def test_a_supervisor_that_dies_is_told_of_and_started_again(tmp_path: Path) -> 
     assert ("supervisor", "EXITED", 1) in states
     assert phases == ["up", "down", "starting", "up", "stopping", "starting", "up", "stopping", "stopped"]
     assert (report.clean, report.restarts_total) == (True, 2)
+
+
+def test_a_removed_run_directory_is_made_again_for_both(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with with_test_children(tmp_path) as supervisor:
+        status = supervisor.wait_ready(LIMIT_S)
+        shutil.rmtree(path)
+        wait_until(lambda: all((path / name).exists() for name in _SOCKETS), LIMIT_S, "everything to be made again")
+        with pytest.raises(AlreadyRunning):
+            RunDir.acquire(str(path))
+        assert supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"] == status["supervisor"]["pid"]
+        os.kill(status["supervisor"]["pid"], signal.SIGKILL)
+        wait_until(lambda: supervisor.restarts_total == 1, LIMIT_S, "another supervisor")
+        assert supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"] != status["supervisor"]["pid"]
+        report = supervisor.stop()
+    assert report.clean, report
+    assert not path.exists()
+
+
+_SOCKETS = ("lock", "operator.sock", "control.ipc", "data.ipc", "events.sock")
 
 
 def test_a_supervisor_that_hangs_is_killed_and_one_that_dies_too_often_given_up(tmp_path: Path) -> None:

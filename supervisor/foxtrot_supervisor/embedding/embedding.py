@@ -50,7 +50,7 @@ from foxtrot_supervisor.report.unhandled_events import UnhandledRing
 from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
 from foxtrot_supervisor.runtime.recovery import log_unhandled_events
-from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused
 
 __all__ = [
     "CLOSE_S",
@@ -349,6 +349,10 @@ class Embedding:
         self._hung = ""
         self._starts += 1
         self._in_force = self._wanted
+        try:
+            self._run_dir.rejoin()
+        except (AlreadyRunning, RunDirRefused, OSError) as error:
+            return _End(None, None, 0.0, f"the run directory is gone and cannot be made again: {error}")
         if self._starts > 1:
             self._run_dir.rename_run()  # whoever ends what the last one left must not take this one for that
         dead: asyncio.Future[ExitStatus] = self._loop.create_future()
@@ -628,6 +632,8 @@ class Embedding:
         if self._own_engine:
             self._engine.clear_handlers()
         ended_as = "at the end, by the application's handlers"
+        with contextlib.suppress(AlreadyRunning, RunDirRefused, OSError):
+            self._run_dir.rejoin()  # the supervisor may have made it again
         self._unhandled = log_unhandled_events(self._run_dir.path, ended_as, self._log)
         self._run_dir.release()
         return left

@@ -103,6 +103,7 @@ class Supervisor:
             kind = f"{type(given).__module__}.{type(given).__qualname__}"
             raise TypeError(f"event_engine is a {kind}, which cannot be fed directly: forward to its put() instead")
         self.config = read_config(config)
+        self._config_path = os.path.abspath(config) if isinstance(config, str | os.PathLike) else ""
         self._log = ApplicationLog(log_level)
         self._own_engine = event_engine is None
         self._run_dir_path = os.path.abspath(
@@ -133,7 +134,7 @@ class Supervisor:
                 raise SupervisorFailed("it was started already: make another Supervisor to start again")
             standard_streams.open_missing()  # else our pipes would get the numbers of the application's closed streams
             try:
-                run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process())
+                run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process(), self._config_path)
             except (AlreadyRunning, RunDirRefused) as error:
                 error.add_note("another directory is given by Supervisor(..., run_dir=...) or [supervisor] run_dir")
                 raise

@@ -31,7 +31,7 @@ from msgspec import Struct
 from foxtrot_protocol import endpoints
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.place_lock import PlaceLock, PlaceTaken
-from foxtrot_supervisor.system.private_files import create_private, unsafe_parent
+from foxtrot_supervisor.system.private_files import create_private, open_private, opened_directory, unsafe_parent
 
 __all__ = ["AlreadyRunning", "Holder", "RunDir", "RunDirRefused", "default_path"]
 
@@ -232,6 +232,36 @@ class RunDir:
             os.close(directory)
             os.close(lock)
         _keep_cleaners_out(self.directory)
+
+    def rejoin(self) -> None:
+        """Follow the other holder, where that has made directory and lock again; if it has not, do so.
+
+        For an application, whose supervisor looks after the directory. Raises as `restore`.
+        """
+        if not self.missing():
+            return
+        if not self._follow():
+            self.restore()
+            return
+        with contextlib.suppress(OSError):  # the other holder has it as long as it lives
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _follow(self) -> bool:
+        """Take the directory and the lock that stand at the path now, if they are of this run."""
+        try:
+            with opened_directory(self.path) as directory:
+                lock = open_private(_LOCK, os.O_RDWR, directory)
+                try:
+                    holder = _read_holder(lock)
+                    if holder is None or holder.run_id != self.run_id:
+                        return False
+                    os.dup2(directory, self.directory, inheritable=False)
+                    os.dup2(lock, self.lock, inheritable=False)
+                finally:
+                    os.close(lock)
+        except OSError:
+            return False
+        return True
 
     def refresh(self) -> None:
         """Make directory and files look used: cleaners of temporary files go by their times."""

@@ -338,3 +338,21 @@ def test_two_may_hold_it_and_it_is_free_when_both_are_gone(tmp_path: Path) -> No
     second.release()  # once more is allowed: its descriptors may be another file's by now
     second.leave()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_other_holder_follows_when_one_has_made_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    application = RunDir.acquire(str(path))
+    supervisor = RunDir.inherit(str(path), os.dup(application.directory), os.dup(application.lock), application.run_id)
+    application.rejoin()
+    shutil.rmtree(path)
+    supervisor.restore()
+    assert application.missing() == ["directory", "lock"]
+    application.rejoin()
+    assert application.missing() == supervisor.missing() == []
+    shutil.rmtree(path)
+    supervisor.leave()
+    application.rejoin()  # nobody else is there to do it
+    assert application.missing() == []
+    application.release()
+    assert not path.exists()
