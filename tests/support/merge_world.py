@@ -45,8 +45,10 @@ def trades(*numbers: int) -> list[Any]:
 class Merge:
     """A merge of which everything that it admits is handled at once; `seen` as texts."""
 
-    def __init__(self, rules: dict[str, Any] | None = None, *sides: tuple[str, int]) -> None:
-        self.merge = StreamMerge(TRADES if rules is None else rules)
+    def __init__(
+        self, rules: dict[str, Any] | None = None, *sides: tuple[str, int], deliver_updates: bool = False
+    ) -> None:
+        self.merge = StreamMerge(TRADES if rules is None else rules, deliver_updates=deliver_updates)
         for side in sides or (A, B):
             self.merge.opened(side)
         self.seen: list[str] = []
@@ -97,9 +99,14 @@ def as_kept(stream: Stream) -> Stream:
     return kept
 
 
-def successor(*streams: Stream, rules: dict[str, Any] = BOOKS, sides: tuple[tuple[str, int], ...] = (A, B)) -> Merge:
+def successor(
+    *streams: Stream,
+    rules: dict[str, Any] = BOOKS,
+    sides: tuple[tuple[str, int], ...] = (A, B),
+    deliver_updates: bool = False,
+) -> Merge:
     """The merge of the next engine."""
-    after = Merge(rules, *sides)
+    after = Merge(rules, *sides, deliver_updates=deliver_updates)
     for stream in streams:
         after.merge.restore(stream)
     return after

@@ -225,7 +225,12 @@ class StreamMerge:
                             out.append(event)
                             kept.append(index)
                         continue
-                    if stream.copies and stream.newest is None and stream.seen <= number <= last:
+                    if (
+                        stream.copies
+                        and stream.newest is None
+                        and stream.seen <= number <= last
+                        and event.exchange_ns <= stream.ceiling_ns
+                    ):
                         stream.seen = number
                         counts[COPY] += 1
                         if out is None:
@@ -248,7 +253,12 @@ class StreamMerge:
                                 out.append(event)
                                 kept.append(index)
                             continue
-                    elif stream.copies and stream.newest is None and stream.seen <= number:
+                    elif (
+                        stream.copies
+                        and stream.newest is None
+                        and stream.seen <= number
+                        and event.exchange_ns <= stream.ceiling_ns
+                    ):
                         stream.seen = number
                         counts[COPY] += 1
                         if out is None:
@@ -268,7 +278,12 @@ class StreamMerge:
                             out.append(event)
                             kept.append(index)
                         continue
-                    if stream.copies and stream.newest is None and stream.seen <= number <= last:
+                    if (
+                        stream.copies
+                        and stream.newest is None
+                        and stream.seen <= number <= last
+                        and event.exchange_ns <= stream.ceiling_ns
+                    ):
                         stream.seen = number
                         counts[COPY] += 1
                         if out is None:
@@ -387,12 +402,14 @@ class StreamMerge:
         if stream.newest.__class__ is Trade:
             note_fills(stream)
         state, sequence = stream.state, stream.sequence
+        exchange_ns = stream.exchange_ns
         fresh = side not in state.sides
         seen = UNKNOWN if fresh else stream.own.get(side[0], UNKNOWN)
         stream.batch = self._batch
         stream.before = (stream.known, stream.last, state, sequence)
         stream.newest = stream.late = None
         stream.seen = seen
+        stream.ceiling_ns = exchange_ns + RESET_MARGIN_NS if exchange_ns else NUMBER_MAX
         stream.brings = stream.rejoins = False
         stream.fresh = stream.first = fresh
         stream.copies = not (state.holes or sequence.behind or sequence.low)
@@ -400,7 +417,7 @@ class StreamMerge:
             stream.plain = _is_plain(stream)
         if stream.rising:
             stream.quick = _is_quick(stream)
-            stream.floor_ns = stream.exchange_ns - RESET_MARGIN_NS
+            stream.floor_ns = exchange_ns - RESET_MARGIN_NS
         self._touched.append(stream)
 
     def _worker_gap(self, gap: Gap) -> int:

@@ -185,6 +185,7 @@ class Stream:
         "batch",
         "before",
         "brings",
+        "ceiling_ns",
         "copies",
         "decide",
         "dense",
@@ -261,6 +262,8 @@ class Stream:
         """An identifier above the last is applied without asking the rule."""
         self.floor_ns = 0
         """Exchange time that a new event must have to be applied without asking the rule."""
+        self.ceiling_ns = NUMBER_MAX
+        """Exchange time up to which an event can be a copy; later ones may be of a new count."""
         self.seen = UNKNOWN
         """Last identifier that its side has brought, before any that was applied."""
         self.copies = False

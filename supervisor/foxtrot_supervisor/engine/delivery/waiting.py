@@ -23,7 +23,7 @@ CARRY_NS: Final = 10_000_000_000
 class Wait(Struct, frozen=True):
     """What a batch waits for: something of `stream` before `number`, at `received_ns` or a little later.
 
-    `carriers`: only from sides that have brought this stream before. `reset`: until all sides have reached the
+    `carriers`: where sides have brought this stream before, only from those. `reset`: until all sides have reached the
     sequence reset that this batch begins with.
     """
 
@@ -87,6 +87,8 @@ class OpenSides:
         """Whether a side other than `name` may still bring what `wait` says."""
         stream = wait.stream
         carrying = {side[0] for side in stream.state.sides}
+        # one that brings the stream from before brings all of it; if none does, any that is new may have more
+        only_carriers = wait.carriers and bool(carrying - {name})
         for other in self._open:
             if other == name or other in self._slow or stream.heads.get(other, -1) >= wait.number:
                 continue
@@ -95,7 +97,7 @@ class OpenSides:
                 continue
             if other in carrying:
                 return True
-            if not wait.carriers and (
+            if not only_carriers and (
                 reached_ns is None or reached_ns - self._began_ns.get(other, reached_ns) < CARRY_NS
             ):
                 return True

@@ -15,6 +15,7 @@ from foxtrot_protocol.events import EVENT_BOOK, BookSnapshot
 from foxtrot_supervisor.engine.delivery.rules.holes import announce, announce_missed
 from foxtrot_supervisor.engine.delivery.rules.resets import (
     follow_reset,
+    goes_back,
     is_of_old_count,
     is_outdated,
     judge_low,
@@ -137,20 +138,16 @@ def _mend(turn: Turn, stream: Stream, event: Any) -> None:
 def _snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
     last = stream.last
     state = stream.state
-    others = turn.others_bring(stream)
     if state.unseen and state.valid:
         # an older one too: what this side brings next continues it, though the other side has brought that already
         _announce_superseded(turn, stream, event, number)
     elif stream.known and state.valid:
-        if others:
-            if number <= last:
-                return _low_snapshot(turn, stream, event, number)
-            if turn.has_to_wait(stream, number, event, carriers=True):
-                return WAIT  # the other side is about to reach it
-        if number != last:
+        if number < last or (number == last and turn.others_bring(stream)):
+            return _low_snapshot(turn, stream, event, number)
+        if number > last and turn.has_to_wait(stream, number, event, carriers=True):
+            return WAIT  # another side is about to reach it
+        if number > last:
             _announce_skipped(turn, stream, event, number)
-        if number < last:
-            follow_reset(turn, stream, number)
     _mend(turn, stream, event)
     if turn.deliver_updates and number < last and (state.unseen or not state.valid):
         stream.change(repeat_to=max(last, state.repeat_to))
@@ -159,9 +156,8 @@ def _snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
 
 
 def _low_snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
-    """A snapshot of a known book, at or below the position, while another side brings the book too."""
-    own = stream.own_last()
-    if own is None or number >= own:
+    """A snapshot of a known book at or below the position: of a side that lags, or the exchange counts anew."""
+    if not goes_back(turn, stream, event, number):
         return _copy(stream, number)
     if waits_for_old_count(turn, stream, event, number):
         return WAIT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,10 @@ from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, EQUAL_MAX, W
 __all__ = ["content", "latest", "order_of", "unique"]
 
 _encode = msgspec.msgpack.Encoder().encode
+
+_ADDED: Final = frozenset(("receive_ns", "publish_ns", "redelivered", "backfilled"))
+_SAID: Final[dict[type, tuple[str, ...]]] = {}
+"""Fields that the exchange fills, by event class."""
 
 
 def unique(turn: Turn, stream: Stream, event: Any) -> int:
@@ -86,16 +90,19 @@ def _remembered(turn: Turn, stream: Stream, event: Any, data: bytes) -> int:
         window = stream.window = Window()
     if not window.add(int.from_bytes(hashlib.blake2b(data, digest_size=8).digest())):
         return COPY
-    if stream.first and turn.has_to_wait(stream, 0, event, carriers=True):
-        return WAIT  # the other side is about to bring it, in its order
+    if stream.first and stream.known and turn.has_to_wait(stream, event.receive_ns, event, carriers=True):
+        return WAIT  # the other side is about to bring it, in its order; receive times stand in for identifiers
     announce_missed(turn, stream, event)
     return APPLY
 
 
 def _content_of(event: Any) -> bytes:
     """All that the exchange has said, without what was added here."""
-    exchange, symbol, exchange_ns, _, *fields = msgspec.structs.astuple(event)
-    return _encode((exchange, symbol, exchange_ns, *fields[:-3]))
+    kind = event.__class__
+    names = _SAID.get(kind)
+    if names is None:
+        names = _SAID[kind] = tuple(name for name in kind.__struct_fields__ if name not in _ADDED)
+    return _encode([getattr(event, name) for name in names])
 
 
 def _checksum(event: Any) -> int:

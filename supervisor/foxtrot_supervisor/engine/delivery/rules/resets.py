@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from foxtrot_supervisor.engine.delivery.rules.holes import announce
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
-from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, NUMBER_MAX, UNKNOWN, WAIT, LowRun, Sequence, Stream
+from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, NUMBER_MAX, UNKNOWN, WAIT, LowRun, Stream
 
 __all__ = [
     "LOW_RUN_MIN",
@@ -28,6 +28,7 @@ __all__ = [
     "RESET_QUIET_NS",
     "follow_reset",
     "forget_low_run",
+    "goes_back",
     "is_of_old_count",
     "is_outdated",
     "judge_low",
@@ -72,30 +73,27 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
 
     `timed`: the identifier is the exchange time.
     """
+    exchange_ns, receive_ns = stream.times()
+    dated = bool(event.exchange_ns and exchange_ns) and not timed
+    is_newer = dated and event.exchange_ns - exchange_ns > RESET_MARGIN_NS
     own = stream.own_last()
-    if own is not None and number >= own and not stream.sequence.low:
+    low = stream.sequence.low
+    if own is not None and number >= own and not low and not is_newer:
         if stream.newest is None:
             stream.seen = number
         return COPY  # one connection delivers in order: its side has brought lower ones before, it lags
     name = turn.name
-    run = stream.sequence.low.get(name)
-    exchange_ns, receive_ns = stream.times()
-    dated = bool(event.exchange_ns and exchange_ns) and not timed
-    if own is not None:
-        went_back = number < own - (RESET_MARGIN_NS if timed else 0)
-    else:
-        unaccompanied = stream.first and not turn.others_bring(stream)
-        went_back = run is not None or (unaccompanied and event.receive_ns - receive_ns > RESET_MARGIN_NS)
-    if went_back and dated and event.exchange_ns < exchange_ns:
+    run = low.get(name)
+    went_back = goes_back(turn, stream, event, number, slack=RESET_MARGIN_NS if timed else 0)
+    if dated and event.exchange_ns < exchange_ns:
         went_back = False
     if went_back:
         stream.copies = False
         run = _extended(run, stream, number)
-        stream.sequence = replace(stream.sequence, low={**stream.sequence.low, name: run})
-    if dated:
-        is_reset = event.exchange_ns - exchange_ns > RESET_MARGIN_NS
-    else:
-        is_reset = (own is None or number < own) and not timed and event.receive_ns - receive_ns > RESET_QUIET_NS
+        stream.sequence = replace(stream.sequence, low={**low, name: run})
+    is_reset = is_newer
+    if not dated and not timed:
+        is_reset = (own is None or number < own) and event.receive_ns - receive_ns > RESET_QUIET_NS
     if is_reset or (went_back and run is not None and run.count >= LOW_RUN_MIN):
         return WAIT if waits_for_old_count(turn, stream, event, number) else APPLY
     if not went_back:
@@ -118,12 +116,24 @@ def forget_low_run(stream: Stream, name: str) -> None:
         stream.sequence = replace(stream.sequence, low=_without(stream.sequence.low, name))
 
 
+def goes_back(turn: Turn, stream: Stream, event: Any, number: int, *, slack: int = 0) -> bool:
+    """Whether the side in hand goes back with `number`, by more than `slack`: evidence of a sequence reset."""
+    own = stream.own_last()
+    if own is not None:
+        return number < own - slack
+    if turn.name in stream.sequence.low:
+        return True
+    # of a connection that has just been made nothing is known: it lags, or it was made after the position was reached
+    is_later: bool = event.receive_ns - stream.times()[1] > RESET_MARGIN_NS
+    return stream.first and not turn.others_bring(stream) and is_later
+
+
 def follow_reset(turn: Turn, stream: Stream, number: int) -> None:
     """The exchange counts anew, from about `number`: tell sides that have reached that from those that lag."""
     sequence = stream.sequence
     behind = frozenset(name for name in turn.names_of(stream) if _lags(stream, name, number))
     stream.new_own = {name: run.last for name, run in sequence.low.items()}
-    stream.sequence = Sequence(behind=behind, old_last=stream.last)
+    stream.sequence = replace(sequence, low={}, behind=behind, old_last=stream.last, leap_at=0, leaps=0)
     stream.seen = UNKNOWN
     stream.copies = False
 

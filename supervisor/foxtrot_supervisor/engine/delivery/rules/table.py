@@ -52,6 +52,9 @@ def first_number(stream: Stream, event: Any) -> int | None:
     if event.__class__ is Gap:
         last = parse_number(event.last_id) if stream.dense and not event.filled else None
         return None if last is None else last + 1
+    if stream.rule in ("unique", "content"):
+        received_ns: int = event.receive_ns
+        return received_ns
     if stream.rule in ("sequence", "increasing"):
         return parse_number(event.trade_id)
     if stream.rule == "latest":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,12 +51,13 @@ def test_a_snapshot_that_the_other_does_not_reach_is_taken() -> None:
 def test_a_book_after_a_time_without_anybody_begins_anew() -> None:
     alone = Merge(BOOKS, A)
     alone.take(A, [snapshot(10), delta(11, 11)])
-    for incarnation, number in ((2, 20), (3, 15)):
+    for incarnation, number, received_ns in ((2, 20, 1), (3, 15, 1), (4, 15, 2 * 10**9)):
         alone.merge.closed(("a", incarnation - 1))
         alone.merge.opened(("a", incarnation))
-        alone.take(("a", incarnation), [snapshot(number), delta(number + 1, number + 1)])
+        whole = msgspec.structs.replace(snapshot(number), receive_ns=received_ns)
+        alone.take(("a", incarnation), [whole, delta(number + 1, number + 1)])
     shown = ["s10", "d11-11", "gap 12..20", "s20", "d21-21", "gap None..None", "s15", "d16-16"]
-    assert alone.seen == shown, "a snapshot below the position: the exchange counts anew"
+    assert alone.seen == shown, "a later snapshot below the position: the exchange counts anew"
 
 
 def test_a_hole_in_a_book_waits_for_the_other_and_else_ends_it_until_a_snapshot() -> None:
@@ -405,3 +408,45 @@ def test_a_snapshot_takes_a_book_over() -> None:
     both.merge.closed(A)
     both.take(B, [snapshot(None), delta(None, None)])
     assert both.seen == ["sNone", "gap None..None", "sNone", "dNone-None"]
+
+
+# ---- every update, also without a book
+
+
+def test_updates_without_a_book_are_handed_over_where_that_is_asked_for() -> None:
+    after = successor(position(snapshot(10), delta(11, 12)), deliver_updates=True)
+    admission = after.take(A, [delta(13, 14), delta(15, 15)])
+    assert admission is not None
+    assert (admission.applied, admission.superseded) == (2, 0)
+    after.take(B, [delta(13, 14), delta(15, 15), delta(16, 16)])
+    assert after.merge.unknown_books() == ["X"], "a snapshot is wanted all the same"
+    repeated = [delta(15, 15), delta(16, 16), delta(17, 17)]
+    after.take(A, [snapshot(14), *repeated])
+    assert after.seen == ["d13-14", "d15-15", "d16-16", "s14", "d15-15", "d16-16", "d17-17"]
+    assert [event.redelivered for event in repeated] == [True, True, False], "what the snapshot needs comes again"
+    assert after.merge.unknown_books() == []
+
+
+@pytest.mark.parametrize("rule", ["update_ids", "chained"])
+def test_updates_of_a_lost_book_are_handed_over_where_that_is_asked_for(rule: str) -> None:
+    alone = Merge({EVENT_BOOK: rule}, A, deliver_updates=True)
+    before = 0 if rule == "chained" else 1
+    alone.take(A, [snapshot(10), delta(13 + before, 14), delta(14 + before, 15), snapshot(15), delta(15 + before, 16)])
+    assert [shown for shown in alone.seen if not shown.startswith("gap")] == [
+        "s10",
+        f"d{13 + before}-14",
+        f"d{14 + before}-15",
+        "s15",
+        f"d{15 + before}-16",
+    ]
+    assert sum(shown.startswith("gap") for shown in alone.seen) == 1
+
+
+def test_a_second_engine_that_dies_before_the_snapshot_leaves_the_hole_to_the_third() -> None:
+    second = successor(position(snapshot(10), delta(11, 12)))
+    second.take(A, [delta(13, 13)])
+    (stream,) = second.merge._by_key.values()
+    third = successor(as_kept(stream))
+    third.merge.note(A, [delta(14, 14)])
+    third.take(A, [delta(15, 15), snapshot(15), delta(16, 16)])
+    assert third.seen == ["gap 13..15", "s15", "d16-16"]

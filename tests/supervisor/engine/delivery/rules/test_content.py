@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from foxtrot_protocol.events import (
     EVENT_BAR,
     EVENT_BBO,
@@ -94,3 +96,15 @@ def test_pictures_are_states() -> None:
     both.take(A, [snapshot(10), snapshot(12)])
     both.take(B, [snapshot(11), snapshot(12), snapshot(13), snapshot(None)])
     assert both.seen == ["s10", "s12", "s13"]
+
+
+def test_what_was_added_here_is_no_content() -> None:
+    """Two copies of a trade without identifier differ in when they were received and sent, and how often."""
+    both = Merge({EVENT_MARKET_TRADE: "content"})
+    one = trade("")
+    both.take(A, [one])
+    for added in ({"receive_ns": 99}, {"publish_ns": 7}, {"redelivered": True}):
+        both.take(B, [msgspec.structs.replace(one, **added)], may_wait=False)
+    assert both.seen == [""]
+    both.take(B, [msgspec.structs.replace(one, count=2)], may_wait=False)
+    assert both.seen == ["", ""]

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap
+from foxtrot_supervisor.engine.delivery.merge import StreamMerge
+from foxtrot_supervisor.engine.delivery.rules.trades import LEAPS_MAX
 from foxtrot_supervisor.engine.delivery.streams import FoundHole
-from tests.support.merge_world import A, B, Merge, gap, trade, trades
+from tests.support.merge_world import TRADES, A, B, Merge, as_kept, gap, trade, trades
 
 
 def test_a_hole_that_nobody_can_fill_is_announced_exactly() -> None:
@@ -147,3 +149,46 @@ def test_merged_trades_that_leave_no_hole_announce_none() -> None:
     alone = _after_silence((LASTS, COUNTS), ([103], [3]))
     assert alone.seen[-1] == "103"
     assert alone.holes == []
+
+
+# ---- identifiers that leap, though the exchange is said to count
+
+
+def test_a_stream_whose_identifiers_leap_is_demoted_once() -> None:
+    alone = Merge(None, A)
+    for number in range(0, 400, 4):
+        alone.take(A, [trade(number), trade(number + 1)])
+    assert alone.seen.count("FeedStatus") == 1
+    assert sum(shown.startswith("gap") for shown in alone.seen) == LEAPS_MAX
+    assert len(alone.holes) == LEAPS_MAX
+    assert [stream.key.symbol for stream in alone.merge.demoted] == ["X"]
+    assert alone.merge.open_holes() == []
+    # it goes on as a stream of growing identifiers: copies are told, and the next engine knows
+    alone.merge.opened(B)
+    alone.take(B, [trade(396), trade(397)])
+    (stream,) = alone.merge._by_key.values()
+    after = StreamMerge(TRADES)
+    after.restore(as_kept(stream))
+    after.opened(A)
+    admission = after.admit(A, [trade(397), trade(450), trade(470)], may_wait=True)
+    assert admission is not None
+    assert (admission.applied, admission.deduplicated, admission.holes) == (2, 1, [])
+
+
+def test_holes_that_are_filled_do_not_demote() -> None:
+    alone = Merge(None, A)
+    for number in range(0, 400, 4):
+        alone.take(A, [trade(number), trade(number + 1)])
+        if number % 40 == 0 and number:
+            alone.take(A, [trade(number - 1, backfilled=True)])
+    assert "FeedStatus" not in alone.seen
+
+
+def test_a_batch_that_waits_does_not_demote() -> None:
+    both = Merge()
+    for number in range(0, 4 * LEAPS_MAX + 4, 4):
+        both.take(A, [trade(number)], may_wait=False)
+    assert both.take(A, [trade(1000), trade(1004), trade(1008)]) is None
+    assert both.merge.demoted == []
+    both.take(A, [trade(1000), trade(1004), trade(1008)], may_wait=False)
+    assert both.seen.count("FeedStatus") == 1
