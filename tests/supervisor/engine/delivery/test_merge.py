@@ -157,3 +157,24 @@ def test_quotes_that_are_told_at_a_glance_are_decided_as_all_others(
                 each.merge.closed((gone, 3 - incarnation))
             each.take(("ab"[which], incarnation), quotes)
     assert quick.seen == slow.seen
+
+
+def test_following_other_rules_looks_at_each_stream_once() -> None:
+    """4,000 streams took 2.2 s, for all were looked through for each: now no look-up table is gone through at all."""
+
+    class Counted(dict[Any, Any]):
+        looks = 0
+
+        def items(self) -> Any:
+            Counted.looks += 1
+            return super().items()
+
+    one = Merge(None, A)
+    for number in range(500):
+        one.take(A, [trade(1, symbol=f"S{number}")])
+    one.merge._streams = Counted(one.merge._streams)
+    one.merge.follow({EVENT_MARKET_TRADE: "increasing"})
+    assert Counted.looks == 0
+    assert len(one.merge._streams) == 0
+    one.take(A, [trade(1, symbol="S1")])
+    assert one.seen[-1] == "1"

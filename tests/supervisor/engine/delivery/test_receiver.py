@@ -17,10 +17,12 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder, Numbers, batch_decoder
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word
+from foxtrot_protocol.spec import BookUpdates
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.engine.delivery.rules.trades import LEAPS_MAX
 from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.waiting import wait_until
 
@@ -30,7 +32,9 @@ LIMIT_S = 5.0
 class Bench:
     """An engine with its receiver, and a worker's socket to push into it."""
 
-    def __init__(self, folder: Path, numbers: Numbers, *, ringless: bool) -> None:
+    def __init__(
+        self, folder: Path, numbers: Numbers, *, ringless: bool, book_updates: BookUpdates = "snapshot"
+    ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.engine = EventEngine()
         self.tapped: list[bytes] = []
@@ -47,6 +51,7 @@ class Bench:
             on_hole=lambda connection, hole: self.holes.append((connection, hole.first_id, hole.last_id)),
             on_books=lambda connection, symbols, attempt: self.asked.append((connection, list(symbols), attempt)),
             ringless=ringless,
+            book_updates=book_updates,
         )
         self.asked: list[tuple[str, list[str], int]] = []
         self.holes: list[tuple[str, str, str]] = []
@@ -86,8 +91,14 @@ class Bench:
 def make_bench(tmp_path: Path) -> Iterator[Any]:
     benches: list[Bench] = []
 
-    def make(numbers: Numbers = "float", folder: Path | None = None, *, ringless: bool = True) -> Bench:
-        benches.append(Bench(folder or tmp_path, numbers, ringless=ringless))
+    def make(
+        numbers: Numbers = "float",
+        folder: Path | None = None,
+        *,
+        ringless: bool = True,
+        book_updates: BookUpdates = "snapshot",
+    ) -> Bench:
+        benches.append(Bench(folder or tmp_path, numbers, ringless=ringless, book_updates=book_updates))
         return benches[-1]
 
     yield make
@@ -873,3 +884,34 @@ def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
     receiver.close()
     ring.close()
     context.term()
+
+
+def test_updates_before_the_snapshot_are_handed_over_where_that_is_configured(
+    make_bench: Any, make_twin: Any, tmp_path: Path
+) -> None:
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    a.commit(events=[book_whole(10), book_change(11)])
+    used_up(a)
+    bench.engine.stop(LIMIT_S)
+    bench.receiver.close()
+    a.commit(events=[book_change(12)], sent=False)
+    successor = make_bench(folder=tmp_path, book_updates="deliver")
+    wait_until(lambda: successor.asked, LIMIT_S, "the book to be requested")
+    a.commit(events=[book_change(13), book_whole(13), book_change(14)], sent=False)
+    used_up(a)
+    shown = [(type(event), event.last_id) for event in successor.seen]
+    assert shown == [(BookDelta, "12"), (BookDelta, "13"), (BookSnapshot, "13"), (BookDelta, "14")]
+    account = successor.receiver.accounts(0.0)["c.a"]
+    assert (account.applied_total, account.superseded_total) == (4, 0)
+
+
+def test_a_stream_whose_identifiers_leap_is_demoted_and_counted(make_bench: Any, make_twin: Any) -> None:
+    bench = make_bench()
+    a = make_twin(bench, "a")
+    for number in range(0, 400, 4):
+        a.commit(number)
+    used_up(a)
+    assert a.account.demoted_total == 1
+    assert len(bench.holes) == LEAPS_MAX
+    assert bench.receiver.violations_total == 0
