@@ -24,7 +24,7 @@ __all__ = [
 
 Severity: TypeAlias = Literal["bad", "watch"]
 
-INVALID_BAD_S: Final = 30.0
+INVALID_BAD_S: Final = 10.0
 """A book that is resynchronized, or a passing refusal, is worth a look; after so many seconds somebody is needed."""
 
 UNANSWERED_BAD_S: Final = 30.0

@@ -249,6 +249,21 @@ def test_a_topic_that_is_acknowledged_and_never_brings_anything_is_silent_and_no
     assert ("B@trade", "flowing") in states(run(feed, 400.0, 401.0))
 
 
+def test_a_busy_stream_of_trades_that_stops_is_found_although_trades_may_rest() -> None:
+    feed, adapter = make(symbols="A B")
+    feed.opened(0.0)
+    effects: list[FeedEffect] = []
+    for tick in range(1, 1200):
+        now = tick / 4
+        data(adapter, "B@trade", tick)
+        if now < 40.0:
+            data(adapter, "A@trade", tick)
+        effects += feed.tick(now, now)
+    assert states(effects) == [("A@trade", "flowing"), ("B@trade", "flowing"), ("A@trade", "stale")]
+    assert texts(effects) == ["-A@trade", "+A@trade"] * 2, "with backoff"
+    assert of(Leave, effects) == []
+
+
 class Watched(Plain):
     """Tells by REST how far the venue is."""
 

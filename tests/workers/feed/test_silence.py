@@ -12,6 +12,7 @@ from foxtrot_workers.feed.silence import (
     BLIND_RESTING_FACTOR,
     GRACE_S,
     LOOK_AGAIN_MAX_S,
+    RESTING_LOOKS_MIN,
     Activity,
     StallProbe,
     ask_again_s,
@@ -21,11 +22,19 @@ from foxtrot_workers.feed.silence import (
 
 
 @pytest.mark.parametrize(
-    ("default_s", "rest_s", "limit_s"),
-    [(None, 500.0, None), (30.0, 0.0, 30.0), (30.0, 7.0, 30.0), (30.0, 20.0, 80.0), (30.0, 500.0, 300.0)],
+    ("default_s", "rest_s", "looks", "limit_s"),
+    [
+        (30.0, 0.0, 1, 30.0),
+        (30.0, 7.0, 1, 30.0),
+        (30.0, 20.0, 1, 80.0),
+        (30.0, 500.0, 1, 300.0),
+        (None, 0.0, RESTING_LOOKS_MIN - 1, None),
+        (None, 1.0, RESTING_LOOKS_MIN, 120.0),
+        (None, 90.0, RESTING_LOOKS_MIN, 1800.0),
+    ],
 )
-def test_the_limit_of_a_topic(default_s: float | None, rest_s: float, limit_s: float | None) -> None:
-    assert topic_limit_s(default_s, rest_s) == limit_s
+def test_the_limit_of_a_topic(default_s: float | None, rest_s: float, looks: int, limit_s: float | None) -> None:
+    assert topic_limit_s(default_s, rest_s, looks) == limit_s
 
 
 def test_a_silent_topic_is_asked_for_again_with_backoff() -> None:

@@ -579,9 +579,13 @@ class Feed:
         """Seconds without data after which this topic is stale; None: it may rest."""
         if self._stale_after_s is not None:
             return self._stale_after_s
-        limits = self._limits
-        default_s = limits.stale_channel_s.get(record.topic.channel, limits.stale_topic_s)
-        return topic_limit_s(default_s, record.longest_rest_s)
+        return topic_limit_s(self._channel_limit_s(record), record.longest_rest_s, record.looks)
+
+    def _channel_limit_s(self, record: _TopicRecord) -> float | None:
+        """The limit of the topic's channel, whatever is known of the topic; None: it may rest."""
+        if self._stale_after_s is not None:
+            return self._stale_after_s
+        return self._limits.stale_channel_s.get(record.topic.channel, self._limits.stale_topic_s)
 
     def _wait_s(self, record: _TopicRecord) -> float:
         """Until a silent topic is subscribed again."""
@@ -597,8 +601,9 @@ class Feed:
 
     def _judge_silent(self, record: _TopicRecord, now: float, effects: list[FeedEffect]) -> None:
         limit_s = self._limits.first_event_s
-        if self._stale_after_s is not None:
-            limit_s = max(self._stale_after_s, self._limits.acknowledge_s)
+        channel_s = self._channel_limit_s(record)
+        if channel_s is not None:
+            limit_s = max(min(limit_s, channel_s), self._limits.acknowledge_s)
         waited_s = now - record.changed_at
         if waited_s < limit_s:
             return
@@ -657,7 +662,7 @@ class Feed:
             self._leave(ChildExit.STALE, f"{what} for {silent_s:.1f} s, also after subscribing again: {names}", effects)
             return
         self._collect_evidence(suspects, now, effects)
-        resting = all(self._limit_s(record) is None for record in suspects)
+        resting = all(self._channel_limit_s(record) is None for record in suspects)
         why = self._probe.verdict(now, silent_s, resting=resting)
         if not why and whole and silent_s >= self._connection_limit_s and self._twin_flows(now):
             why = "its twin has data"

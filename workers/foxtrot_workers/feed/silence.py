@@ -24,6 +24,9 @@ __all__ = [
     "BLIND_RESTING_FACTOR",
     "GRACE_S",
     "LOOK_AGAIN_MAX_S",
+    "RESTING_FACTOR",
+    "RESTING_LIMIT_S",
+    "RESTING_LOOKS_MIN",
     "REST_FACTOR",
     "REST_LIMIT_FACTOR_MAX",
     "Activity",
@@ -56,15 +59,27 @@ BLIND_RESTING_FACTOR: Final = 10.0
 """... and one whose topics may all rest at this multiple."""
 
 
-def topic_limit_s(default_s: float | None, longest_rest_s: float) -> float | None:
+RESTING_LOOKS_MIN: Final = 100
+"""A topic that may rest and was found busy at so many looks is known well enough to have a limit of its own: ..."""
+
+RESTING_LIMIT_S: Final = 120.0
+"""... at least so many seconds ..."""
+
+RESTING_FACTOR: Final = 20.0
+"""... and so many times its longest pause."""
+
+
+def topic_limit_s(default_s: float | None, longest_rest_s: float, looks: int) -> float | None:
     """Seconds without data after which a topic is stale; None: it may rest as long as it likes.
 
     Args:
-        default_s: the channel's limit.
+        default_s: the channel's limit; None: it may rest, yet one that is always busy may not fall silent unnoticed.
         longest_rest_s: the longest pause of this topic that ended without our doing.
+        looks: how many looks have found new data of it.
     """
     if default_s is None:
-        return None
+        known = looks >= RESTING_LOOKS_MIN
+        return max(RESTING_LIMIT_S, RESTING_FACTOR * longest_rest_s) if known else None
     return min(max(default_s, REST_FACTOR * longest_rest_s), REST_LIMIT_FACTOR_MAX * default_s)
 
 
