@@ -187,6 +187,49 @@ def test_a_name_with_umlauts_on_an_ascii_stream(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["file"].endswith("Köln.toml")
 
 
+def test_paths_that_are_no_text(tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/odd-\xff"
+    os.mkdir(odd, 0o700)
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+        command = [os.fsencode(PROGRAM), *(os.fsencode(str(each)) for each in arguments)]
+        return subprocess.run(command, cwd=odd, capture_output=True, timeout=LIMIT_S, check=False)
+
+    assert run("init").returncode == 0
+    assert json.loads(run("check", "--json").stdout)["file"] == os.fsdecode(odd) + "/foxtrot.toml"
+    refused = run("start", "--run-dir", os.fsdecode(odd))
+    assert (refused.returncode, b"its path is not valid UTF-8" in refused.stderr) == (78, True)
+    assert run("status", "--run-dir", os.fsdecode(odd)).returncode == 3
+    config = tmp_path / "foxtrot.toml"
+    config.write_text(CONFIG.replace("RUN_DIR", str(tmp_path / "run")))
+    assert run("start", "--duration", "0.1", "-c", config).returncode == 0
+
+
+EMBEDDED = """
+import os, resource, sys
+for number in (0, 1, 2): os.close(number)
+sys.stdin = sys.stdout = sys.stderr = None
+from foxtrot_supervisor import Supervisor, SupervisorFailed
+answer = os.open("answer", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # one of the numbers that are free
+with Supervisor(run_dir=os.getcwd() + "/run") as supervisor:
+    supervisor.wait_ready(60)
+    os.write(answer, b"ready ")
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+try:
+    Supervisor(run_dir=os.getcwd() + "/run").start()
+except SupervisorFailed as failure:
+    os.write(answer, str(failure).encode())
+"""
+
+
+def test_embedded_in_a_program_without_standard_streams_and_descriptors(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", EMBEDDED], cwd=tmp_path, timeout=LIMIT_S * 2, check=False)
+    assert done.returncode == 0
+    answer = (tmp_path / "answer").read_text()
+    assert answer.startswith("ready too few open files are allowed: 20")
+    assert not (tmp_path / "run").exists()
+
+
 # ---- no room in the run directory: a tmpfs of our own, in a mount namespace of its own
 
 

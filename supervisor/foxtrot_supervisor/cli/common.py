@@ -178,13 +178,14 @@ def find_run(run_dir_path: str | None, config_path: str | None, wait_s: float = 
     while True:
         foreign = ""
         for place in _ordered(where, run_dir_path is None):
+            problem = run_dir.path_problem(place)
+            if problem:
+                raise Failure(f"{place}: {problem}", SupervisorExit.START_FAILED)
             try:
                 if is_running(place):
                     return place
             except NotTrusted as refusal:
                 foreign = f"; {refusal}"
-            except ValueError as error:  # too long for a socket's path
-                raise Failure(str(error), SupervisorExit.START_FAILED) from None
         if time.monotonic() >= deadline:
             raise Failure(
                 f"no supervisor is running (looked in {', '.join(where.looked)}"

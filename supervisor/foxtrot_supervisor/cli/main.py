@@ -207,7 +207,7 @@ def start(
         code = resolve("foxtrot_supervisor.runtime.runner:run_supervisor")(
             config,
             run_dir_path=absolute(directory),
-            import_path=working_directory(),
+            import_path=_import_path(),
             log_level=log_level,
             log_format=effective_format,
             duration_s=duration_s,
@@ -217,6 +217,17 @@ def start(
             targets=None if boot is None else resolve("foxtrot_supervisor.core.child_specs:Targets")(boot=boot),
         )
     raise click.exceptions.Exit(int(code))
+
+
+def _import_path() -> str:
+    """The folder in which handlers are found beside what is installed: the working directory, "" if it is unusable."""
+    path = working_directory()
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        say("the working directory's path is not valid UTF-8: handlers are not looked for in it")
+        return ""
+    return path
 
 
 @cli.command()

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_supervisor.config.check import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
@@ -39,6 +39,7 @@ from foxtrot_supervisor.embedding.wire import (
 )
 from foxtrot_supervisor.runtime.audit import audit, take_baseline
 from foxtrot_supervisor.runtime.logs import Logs
+from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.runner import Application, Runner, loop_factory, supervise
 
@@ -78,12 +79,18 @@ def _run(path: str, order: StartOrder) -> int:
     if pidfd is None:
         run_dir.release()
         return ChildExit.ORPHANED
-    code, outcome, gone = _supervise(run_dir, order, pidfd)
+    failure, gone = "", False
+    outcome: dict[str, object] = {}
+    try:
+        check_room(len(order.config.connections), raise_limit=True)
+        code, outcome, gone = _supervise(run_dir, order, pidfd)
+    except CannotStart as error:
+        code, failure = int(SupervisorExit.START_FAILED), str(error)
     if gone or select.select([pidfd], [], [], 0)[0]:
         run_dir.release()
     else:
         run_dir.leave()
-        _tell(order.news, Ended(code, outcome))
+        _tell(order.news, Ended(code, outcome, failure))
     return code
 
 

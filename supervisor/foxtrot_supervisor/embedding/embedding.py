@@ -121,8 +121,8 @@ class _End(Struct):
 
     @property
     def died(self) -> bool:
-        """Whether it came to its end by a fault: it said nothing, or that it had made a mistake."""
-        return self.told is None or self.told.exit_code == SupervisorExit.INTERNAL_ERROR
+        """Whether it came to its end by a fault: it said nothing, that it had made a mistake, or could not begin."""
+        return self.told is None or self.told.exit_code in (SupervisorExit.INTERNAL_ERROR, SupervisorExit.START_FAILED)
 
     @property
     def text(self) -> str:
@@ -132,6 +132,8 @@ class _End(Struct):
         if self.status.signal is not None:
             how = f"it was killed by {signal.Signals(self.status.signal).name}"
             return f"{how}: {self.hung}" if self.hung else how
+        if self.told is not None and self.told.failure:
+            return self.told.failure
         return f"it ended with exit code {self.status.exit_code}"
 
 

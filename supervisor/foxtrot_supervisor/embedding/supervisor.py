@@ -48,6 +48,7 @@ from foxtrot_supervisor.embedding.end_report import EndReport
 from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import load_handlers, make_engine
+from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.processes.processes import start_ticks_of_this_process
 from foxtrot_supervisor.runtime.recovery import recover
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
@@ -133,6 +134,10 @@ class Supervisor:
             if self._embedding is not None:
                 raise SupervisorFailed("it was started already: make another Supervisor to start again")
             standard_streams.open_missing()  # else our pipes would get the numbers of the application's closed streams
+            try:
+                check_room(len(self.config.connections), raise_limit=False)
+            except CannotStart as error:
+                raise SupervisorFailed(str(error)) from None
             try:
                 run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process(), self._config_path)
             except (AlreadyRunning, RunDirRefused) as error:

@@ -75,10 +75,11 @@ class Alive(Struct, tag="alive", frozen=True):
 
 
 class Ended(Struct, tag="ended", frozen=True):
-    """Everything has ended: exit code, and the outcome as an operator's `stop` is told it."""
+    """Everything has ended: exit code, the outcome that a `stop` gets, and why it could not begin, if so."""
 
     exit_code: int
     outcome: dict[str, Any] = {}
+    failure: str = ""
 
 
 News: TypeAlias = Serving | Call | Alive | Ended

@@ -33,7 +33,7 @@ from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.place_lock import PlaceLock, PlaceTaken
 from foxtrot_supervisor.system.private_files import create_private, open_private, opened_directory, unsafe_parent
 
-__all__ = ["AlreadyRunning", "Holder", "RunDir", "RunDirRefused", "default_path"]
+__all__ = ["AlreadyRunning", "Holder", "RunDir", "RunDirRefused", "default_path", "path_problem"]
 
 ACQUIRE_ATTEMPTS_MAX = 10
 """How often to begin again when the previous holder takes directory or lock away while leaving."""
@@ -115,7 +115,9 @@ class RunDir:
         the run is started with.
         """
         path = os.path.abspath(path)
-        _check_length(path)
+        problem = path_problem(path)
+        if problem:
+            raise RunDirRefused(path, problem)
         try:
             place = PlaceLock.acquire(path)
         except PlaceTaken as taken:
@@ -337,7 +339,13 @@ def default_path(environ: Mapping[str, str], uid: int) -> str:
     return os.path.join(tempfile.gettempdir(), f"foxtrot-{uid}")
 
 
-def _check_length(path: str) -> None:
+def path_problem(path: str) -> str:
+    """Why no run can live at `path`, whatever is there; "" if one can."""
+    try:
+        path.encode()
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return "its path is not valid UTF-8, or the encoding of file names cannot express it"
     try:
         for endpoint in (
             endpoints.data_endpoint,
@@ -347,7 +355,8 @@ def _check_length(path: str) -> None:
         ):
             endpoint(path)
     except ValueError as error:
-        raise RunDirRefused(path, str(error)) from None
+        return str(error)
+    return ""
 
 
 def _make(path: str) -> bool:
