@@ -239,7 +239,7 @@ def test_a_handler_that_cannot_be_used_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "expected"), [("/nonexistent", "cannot be started: No such file"), ("/bin/false", "exit code 1")]
+    ("program", "expected"), [("/nonexistent", "no Python interpreter"), ("/bin/false", "exit code 1")]
 )
 def test_a_supervisor_that_cannot_be_started_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, expected: str
@@ -247,7 +247,7 @@ def test_a_supervisor_that_cannot_be_started_leaves_nothing(
     supervisor = with_test_children(tmp_path)
     before = facts_of_this_process()
     with monkeypatch.context() as patched:
-        patched.setattr(sys, "executable", program)
+        patched.setenv("FOXTROT_PYTHON", program)
         with pytest.raises(SupervisorFailed, match=expected):
             supervisor.start()
     assert supervisor.phase == "stopped"
