@@ -200,9 +200,10 @@ def test_paths_that_are_no_text(tmp_path: Path) -> None:
     refused = run("start", "--run-dir", os.fsdecode(odd))
     assert (refused.returncode, b"its path is not valid UTF-8" in refused.stderr) == (78, True)
     assert run("status", "--run-dir", os.fsdecode(odd)).returncode == 3
-    config = tmp_path / "foxtrot.toml"
-    config.write_text(CONFIG.replace("RUN_DIR", str(tmp_path / "run")))
-    assert run("start", "--duration", "0.1", "-c", config).returncode == 0
+    config = CONFIG.replace("RUN_DIR", str(tmp_path / "run"))
+    with open(odd + b"/foxtrot.toml", "w") as file:  # found there, and named in the run directory
+        file.write(config)
+    assert run("start", "--duration", "0.1").returncode == 0
 
 
 EMBEDDED = """

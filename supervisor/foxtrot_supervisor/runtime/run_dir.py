@@ -141,7 +141,8 @@ class RunDir:
                 continue
             predecessor = _read_holder(lock)
             made = made or (predecessor is not None and predecessor.made_directory)
-            holder = Holder(os.getpid(), secrets.token_hex(16), start_ticks, made, config, _identity_of(config))
+            shown = config.encode(errors="replace").decode()  # a path that is not UTF-8 is known by its file only
+            holder = Holder(os.getpid(), secrets.token_hex(16), start_ticks, made, shown, _identity_of(config))
             try:
                 _write_holder(lock, holder)
             except OSError as error:  # no room
