@@ -39,6 +39,7 @@ from foxtrot_workers.simulator.venues.options import ExchangeLimits
 from foxtrot_workers.websocket.client import CLIENTS
 from tests.support.flood_server import flood_server
 from tests.support.mute_server import mute_server
+from tests.support.proxy_server import proxy_server
 from tests.support.rig import LIMIT_S, WorkerRig
 from tests.support.tls import make_tls
 from tests.support.waiting import wait_until_async
@@ -106,6 +107,20 @@ async def test_wss_with_a_private_authority(rig: WorkerRig, tmp_path: Path) -> N
         await rig.ready()
         await rig.wait_for_events(BookSnapshot)
         assert await rig.stop() == ChildExit.CLEAN
+
+
+@pytest.mark.parametrize("client", sorted(CLIENTS))
+async def test_an_https_proxy_carries_the_stream_and_rest(rig: WorkerRig, tmp_path: Path, client: str) -> None:
+    tls = make_tls(tmp_path)
+    context = tls.server_context()
+    async with SimulatedExchange(["BTCUSDT"], ssl_context=context) as sim, proxy_server(context) as proxy:
+        ca_file = str(tls.ca_file)
+        await rig.start(sim.url, sim.rest_url, client=client, ca_file=ca_file, proxy=proxy.url)
+        await rig.ready()
+        await rig.wait_for_events(BookSnapshot)
+        assert await rig.stop() == ChildExit.CLEAN
+        assert len(proxy.tunnels) >= 2, "one for the stream, one for REST"
+    assert "rest_failed" not in await rig.log()
 
 
 async def test_wss_without_the_authority_is_refused(rig: WorkerRig, tmp_path: Path) -> None:

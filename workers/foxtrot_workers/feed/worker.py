@@ -78,6 +78,10 @@ BACKFILL_ROOM = 0.5
 SYMBOL_CHECK_S = 6.0
 """How long a subscription may wait for the instrument list; without it an unknown symbol cannot be told."""
 
+UNKNOWN_WAIT_S = 5.0
+"""How long topics of symbols that the instrument list does not have may still begin to flow: the list may be that of
+another environment."""
+
 DRAIN_S = 5.0
 """How long, within the grace of a stop, the engine may take to do with everything: what it has not by then it reads
 from the ring when we are gone."""
@@ -428,6 +432,12 @@ class FeedWorker:
         self._context.log.error(
             "unknown_symbols", exchange=exchange, symbols=symbols, reason="; ".join(unknown.values())
         )
+        self._loop.call_later(UNKNOWN_WAIT_S, self._refuse_unknown, unknown)
+
+    def _refuse_unknown(self, unknown: dict[str, str]) -> None:
+        """Mark the topics of unknown symbols; those that flow nevertheless prove the list wrong."""
+        if self._end.done():
+            return
         now = time.monotonic()
         flowing = {topic.topic for topic in self._feed.topics(now, time.time_ns()) if topic.state == "flowing"}
         for symbol, reason in unknown.items():
