@@ -21,11 +21,13 @@ READERS = {
     "foxtrot_supervisor/embedding/application_log.py": "when a line was logged, for people",
     "foxtrot_supervisor/engine/folds/folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
     # tests of others, with two clocks to compare
-    "foxtrot_supervisor/chaos/campaigns/matrix.py": "beside the times in the supervisor's log",
+    "foxtrot_supervisor/chaos/campaigns/scene.py": "beside the times in the supervisor's log",
     "foxtrot_supervisor/chaos/campaigns/kills.py": "beside the times in the supervisor's log",
-    "foxtrot_supervisor/chaos/harness/ground.py": "beside the times in the supervisor's log",
+    "foxtrot_supervisor/chaos/harness/supervised_run.py": "beside the times in the supervisor's log",
     "foxtrot_workers/chaos/boot.py": "replaces it",
     # workers
+    "foxtrot_workers/feed/backfill_runner.py": "receive_ns of past trades",
+    "foxtrot_workers/feed/outflow.py": "stamps of gaps",
     "foxtrot_workers/feed/worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
     "foxtrot_workers/feed/event_sender.py": "publish_ns of batches",
     "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",

@@ -153,13 +153,14 @@ def chaos(
         patience=patience,
     )
     playing = importlib.import_module("foxtrot_supervisor.chaos.campaigns.matrix")
+    trouble_class = importlib.import_module("foxtrot_supervisor.chaos.harness.supervised_run").Trouble
     if only_plan:
         steps = playing.plan_of(options)
         emit({"steps": steps}) if as_json else _print_table("render_plan", steps)
         return
     try:
         report = playing.run_chaos(options, lambda line: click.echo(line, err=True))
-    except playing.Trouble as trouble:
+    except trouble_class as trouble:
         click.echo(f"not tested: {trouble}", err=True)
         raise click.exceptions.Exit(SupervisorExit.START_FAILED) from None
     emit(report) if as_json else _print_table("render_chaos", report)

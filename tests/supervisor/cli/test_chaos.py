@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from foxtrot_supervisor.chaos.campaigns import matrix as playing
-from foxtrot_supervisor.chaos.harness.ground import Trouble
+from foxtrot_supervisor.chaos.harness.supervised_run import Trouble
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.report import TradeAccount
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Progress

@@ -17,9 +17,10 @@ import msgspec
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, Word
-from foxtrot_supervisor.chaos.campaigns.delivery import RECOVERY_S, DeliveryRun, flows, serves
-from foxtrot_supervisor.chaos.harness.ground import Ground, Trouble
+from foxtrot_supervisor.chaos.campaigns.delivery_run import RECOVERY_S, DeliveryRun, flows, serves
+from foxtrot_supervisor.chaos.harness.ground import Ground
 from foxtrot_supervisor.chaos.harness.recorder import Nap
+from foxtrot_supervisor.chaos.harness.supervised_run import Trouble
 from foxtrot_supervisor.chaos.rules.delivery_faults import (
     CONNECTION,
     HALF_OPEN_STALE_S,

@@ -12,7 +12,8 @@ import signal
 import time
 from typing import Any, Final
 
-from foxtrot_supervisor.chaos.harness.ground import Ground, SupervisedRun, Trouble, wait_until_gone
+from foxtrot_supervisor.chaos.harness.ground import Ground
+from foxtrot_supervisor.chaos.harness.supervised_run import SupervisedRun, Trouble, wait_until_gone
 from foxtrot_supervisor.chaos.rules.report import (
     GONE_MS,
     Kill,

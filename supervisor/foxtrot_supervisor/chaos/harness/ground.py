@@ -9,44 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import datetime
 import http.client
 import os
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Struct
 
 from foxtrot_protocol import chaos
-from foxtrot_protocol.codec import batch_decoder
-from foxtrot_protocol.control import Request, StatusRequest
-from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_protocol.events import FeedStatus, Gap, Trade
+from foxtrot_supervisor.chaos.harness.supervised_run import ORPHANS_S, POLL_S, PROGRAM, Orphans, SupervisedRun, Trouble
 from foxtrot_supervisor.chaos.rules.report import TradeAccount, account
-from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
-from foxtrot_supervisor.client.event_stream import EngineAway, follow, is_running
 from foxtrot_supervisor.system import procfs
 
-__all__ = ["BOOT", "STALE_AFTER_S", "Ground", "Orphans", "StateLine", "SupervisedRun", "Trouble", "wait_until_gone"]
+__all__ = ["BOOT", "STALE_AFTER_S", "Ground"]
 
 BOOT = "foxtrot_workers.chaos.boot:run"
 
-POLL_S = 0.002
-"""Time between two looks at the log."""
-
-LOOK_AT_ZOMBIES_S = 0.05
 
 SIMULATOR_S = 20.0
 """How long the simulated exchange may take to listen, or to end."""
@@ -57,36 +43,12 @@ HISTORY_TRADES = 200_000
 EXCHANGE_S = 10.0
 """How long the simulated exchange may take to answer."""
 
-ORPHANS_S = 1.0
-"""How long processes may outlive their supervisor."""
 
 STALE_AFTER_S = 2.0
 """Of every connection: data comes many times a second, and a clock that jumps must not make it stale."""
 
-TRADES_MAX = 2_000_000
-"""Trades remembered for the account with the ledger, over all symbols."""
 
-_PROGRAM = [sys.executable, "-c", "from foxtrot_supervisor.cli.main import main; main()"]
 _PR_SET_CHILD_SUBREAPER = 36
-
-
-class Trouble(Exception):
-    """What was to be tested did not come about; the text says what was waited for."""
-
-
-class StateLine(Struct, frozen=True):
-    """One change of state, as the supervisor logged it; `at_ns`: since 1970."""
-
-    name: str
-    incarnation: int
-    state: str
-    at_ns: int
-
-
-class Orphans(Struct, frozen=True):
-    """Processes that were below us though their supervisor had ended, and were killed then."""
-
-    found: list[str]
 
 
 # ---- what all runs share
@@ -112,7 +74,7 @@ class Ground:
         options += ["--history", f"{HISTORY_TRADES}"]
         with (self.folder / "simulate.log").open("wb") as log:
             self._simulator = subprocess.Popen(
-                [*_PROGRAM, "simulate", *options, "--ledger", str(self._ledger)],
+                [*PROGRAM, "simulate", *options, "--ledger", str(self._ledger)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
@@ -161,7 +123,15 @@ class Ground:
         config.write_text(_toml(whole, connections, common), encoding="utf-8")
         boot = ["--boot", BOOT] if plan else []
         log_path = self.folder / f"run-{self._runs}.log"
-        return SupervisedRun(self, config, run_dir, log_path, boot, follow_events=follow_events)
+        return SupervisedRun(
+            config,
+            run_dir,
+            log_path,
+            boot,
+            trades=self.trades,
+            take_orphans=self.take_orphans,
+            follow_events=follow_events,
+        )
 
     def ask_exchange(self, method: str, path: str, body: object = None) -> Any:
         """Speak to the simulated exchange's own controls; its answer. Raises `Trouble`."""
@@ -266,272 +236,7 @@ def _toml(
 # ---- one run
 
 
-class SupervisedRun:
-    """One supervisor from start to end. `close` leaves nothing of it, whatever happened."""
-
-    def __init__(
-        self,
-        ground: Ground,
-        config: Path,
-        run_dir: Path,
-        log_path: Path,
-        options: Sequence[str],
-        *,
-        follow_events: bool = True,
-    ) -> None:
-        self._ground = ground
-        self._run_dir = run_dir
-        self.log = _Log(log_path)
-        self.started_at = time.monotonic()
-        with log_path.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [*_PROGRAM, "start", "-c", str(config), "--log-format", "json", *options],
-                cwd=ground.folder,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        self.events = _Events(str(run_dir), ground.trades, wanted=follow_events)
-        self._zombies: dict[int, float] = {}
-        self._zombies_at = 0.0
-        self.zombie_ms = 0.0
-        """Age of the oldest zombie that was a child of the supervisor."""
-
-    @property
-    def run_dir(self) -> Path:
-        """Its run directory."""
-        return self._run_dir
-
-    # ---- looking
-
-    def wait(self, condition: Callable[[], object], limit_s: float, what: str) -> None:
-        """Until `condition` holds; raises `Trouble` after `limit_s` or when the supervisor ends before."""
-        deadline = time.monotonic() + limit_s
-        while not self._look(condition):
-            if self.process.poll() is not None and not self._look(condition):
-                raise Trouble(f"the supervisor ended, exit code {self.process.returncode}, while waiting for {what}")
-            if time.monotonic() >= deadline:
-                raise Trouble(f"waited {limit_s:.1f} s in vain for {what}")
-            time.sleep(POLL_S)
-
-    def waited(self, condition: Callable[[], object], limit_s: float) -> bool:
-        """As `wait`; whether it came."""
-        try:
-            self.wait(condition, limit_s, "")
-        except Trouble:
-            return False
-        return True
-
-    def rest(self, seconds: float) -> None:
-        """Let time pass, looking all the while."""
-        deadline = time.monotonic() + seconds
-        self.waited(lambda: time.monotonic() >= deadline, seconds + 1.0)
-
-    def _look(self, condition: Callable[[], object]) -> bool:
-        self.log.read()
-        self._look_for_zombies()
-        return bool(condition())
-
-    def _look_for_zombies(self) -> None:
-        now = time.monotonic()
-        if now - self._zombies_at < LOOK_AT_ZOMBIES_S:
-            return
-        self._zombies_at = now
-        dead = {facts.pid for facts in procfs.children_of(self.process.pid) if facts.zombie}
-        self._zombies = {pid: self._zombies.get(pid, now) for pid in dead}
-        oldest = min(self._zombies.values(), default=now)
-        self.zombie_ms = max(self.zombie_ms, (now - oldest) * 1000.0)
-
-    def status(self) -> dict[str, Any]:
-        """What it answers; raises `Trouble` if it does not."""
-        return self.ask(StatusRequest())
-
-    def ask(self, request: Request, timeout_s: float = 10.0) -> dict[str, Any]:
-        """Its answer to an operator; raises `Trouble` without one, or for a refusal."""
-        try:
-            with ControlClient(str(self._run_dir)) as client:
-                reply = client.request(request, timeout_s)
-        except (NotRunning, MalformedMessage, OSError) as error:
-            raise Trouble(f"the supervisor does not answer: {error}") from None
-        if reply.error:
-            raise Trouble(f"the supervisor refuses: {reply.error}")
-        return reply.data
-
-    def children(self) -> dict[str, tuple[int | None, int]]:
-        """Process id and incarnation of each child, by name."""
-        status = self.status()
-        told = [status["engine"], status.get("nursery") or {}, *status["workers"]]
-        return {child["name"]: (child["pid"], child["incarnation"]) for child in told if child}
-
-    def serves(self, names: Iterable[str]) -> bool:
-        """Whether each of these workers runs and the engine has had events of its current incarnation."""
-        for name in names:
-            line = self.log.latest(name)
-            if line is None or line.state != "RUNNING" or (name, line.incarnation) not in self.events.first_ns:
-                return False
-        return True
-
-    def noted(self, what: str, child: str, incarnation: int) -> str:
-        """What the hook in that incarnation has told about `what`; "" if it has not."""
-        path = Path(chaos.folder(str(self._run_dir))) / chaos.note_name(what, child, incarnation)
-        try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-
-    # ---- acting
-
-    def forget_plan(self) -> None:
-        """From now on no incarnation has any fault."""
-        Path(chaos.plan_path(str(self._run_dir))).unlink()
-
-    def signal(self, number: int) -> None:
-        """To the supervisor."""
-        self.process.send_signal(number)
-
-    def ended(self, limit_s: float) -> bool:
-        """Wait for its end; whether it came in time. The log is complete then."""
-        deadline = time.monotonic() + limit_s
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self._look(lambda: True)
-            time.sleep(POLL_S)
-        self.log.read()
-        return self.process.returncode is not None
-
-    def close(self, limit_s: float = ORPHANS_S) -> Orphans:
-        """End what is left; which processes had to be killed though the supervisor had ended `limit_s` before."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        orphans = self._ground.take_orphans(limit_s)
-        self.log.close()
-        self.events.close()
-        return orphans
-
-
-class _Log:
-    """The supervisor's log, read as it grows."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.counts: Counter[str] = Counter()
-        """Lines of each event."""
-        self.states: list[StateLine] = []
-        self.stopped: dict[str, Any] | None = None
-        self._latest: dict[str, StateLine] = {}
-        self._rest = b""
-        self._file = path.open("a+b")
-        self._file.seek(0)
-
-    def read(self) -> None:
-        """Take in what was written since the last time."""
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for line in lines:
-            if line.startswith(b"{"):
-                with contextlib.suppress(msgspec.MsgspecError):  # children write into the same file
-                    self._take(msgspec.json.decode(line))
-
-    def _take(self, line: dict[str, Any]) -> None:
-        self.counts[str(line.get("event"))] += 1
-        if line.get("event") == "worker_state":
-            at = datetime.datetime.fromisoformat(line["timestamp"])
-            at_ns = int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
-            state = StateLine(line["worker"], line["incarnation"], line["state"], at_ns)
-            self.states.append(state)
-            self._latest[state.name] = state
-        elif line.get("event") == "stopped":
-            self.stopped = line
-
-    def latest(self, name: str) -> StateLine | None:
-        """The last change of this child."""
-        return self._latest.get(name)
-
-    def first(self, name: str, incarnation: int, states: Iterable[str], since_ns: int = 0) -> StateLine | None:
-        """The first time that this incarnation came into one of `states`, not before `since_ns`."""
-        wanted = frozenset(states)
-        for line in self.states:
-            if (line.name, line.incarnation) == (name, incarnation) and line.state in wanted and line.at_ns >= since_ns:
-                return line
-        return None
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Events:
-    """The engine's live events, followed by a thread of its own until the run ends."""
-
-    def __init__(self, run_dir: str, trades: dict[str, dict[int, int]], *, wanted: bool) -> None:
-        self.first_ns: dict[tuple[str, int], int] = {}
-        """When the first market event of each incarnation of each worker was read; ns since 1970."""
-        self.last_ns: dict[str, int] = {}
-        self.failed = ""
-        self._trades = trades
-        self._remembered = sum(map(len, trades.values()))
-        self._run_dir = run_dir
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="chaos-events", daemon=True)
-        if wanted:
-            self._thread.start()
-
-    def close(self) -> None:
-        """The run has ended, so the stream ends by itself."""
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _follow(self) -> None:
-        while not is_running(self._run_dir):
-            if self._ending.wait(POLL_S * 5):
-                return
-        try:
-            for batches in follow(self._run_dir, batch_decoder("text"), lambda _: None):
-                now_ns = time.time_ns()
-                for batch in batches:
-                    self._take(batch.worker, batch.incarnation, batch.events, now_ns)
-        except (EngineAway, MalformedMessage, OSError) as error:
-            self.failed = str(error)
-
-    def _take(self, worker: str, incarnation: int, events: list[Any], now_ns: int) -> None:
-        market = False
-        for event in events:
-            if isinstance(event, FeedStatus | Gap):
-                continue
-            market = True
-            if isinstance(event, Trade) and self._remembered < TRADES_MAX:
-                counts = self._trades.setdefault(event.symbol, {})
-                number = int(event.trade_id)
-                self._remembered += number not in counts
-                counts[number] = counts.get(number, 0) + 1
-        if market:
-            self.first_ns.setdefault((worker, incarnation), now_ns)
-            self.last_ns[worker] = now_ns
-
-
 # ---- system calls
-
-
-def wait_until_gone(pids: Iterable[int], kill: Callable[[], None], limit_s: float) -> float | None:
-    """Call `kill`, then wait for the death of all `pids`; milliseconds until the last, None if not within `limit_s`."""
-    poller = select.poll()
-    opened: list[int] = []
-    try:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                opened.append(os.pidfd_open(pid))
-                poller.register(opened[-1], select.POLLIN)
-        waiting = set(opened)
-        started = last = time.monotonic()
-        kill()
-        while waiting and time.monotonic() - started < limit_s:
-            for descriptor, _ in poller.poll(10.0):
-                last = time.monotonic()
-                poller.unregister(descriptor)
-                waiting.discard(descriptor)
-        return None if waiting else (last - started) * 1000.0
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
 
 
 def _become_subreaper() -> None:
