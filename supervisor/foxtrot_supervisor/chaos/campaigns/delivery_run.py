@@ -251,6 +251,7 @@ def flows(worker: dict[str, Any]) -> bool:
 
 
 def rings_have_room(status: dict[str, Any]) -> bool:
+    """Whether the rings of all workers are nearly empty."""
     return all(each["ring_used_bytes"] < CAUGHT_UP_BYTES for each in status["workers"])
 
 

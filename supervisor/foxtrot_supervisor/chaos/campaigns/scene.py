@@ -72,10 +72,12 @@ SETTINGS: Final[dict[str, object]] = {
 
 
 def play(ground: Ground, step: Step, options: ChaosOptions) -> StepResult:
+    """Play one step of the matrix against a supervisor of its own; return what was observed."""
     return play_scene(ground, step, scene(step), options)
 
 
 def play_scene(ground: Ground, step: Step, stage: Scene, options: ChaosOptions) -> StepResult:
+    """Play `stage` for `step`; trouble on the way is part of the result."""
     started_at = time.monotonic()
     settings = {**SETTINGS, "start_method": options.start_method, "backoff_first_s": stage.backoff_s}
     run = ground.start(stage.plan, CONNECTIONS, settings)
