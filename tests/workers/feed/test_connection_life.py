@@ -399,6 +399,7 @@ def test_a_refusal_for_good_is_not_retried() -> None:
     feed.noticed([Refused(("A@trade",), "60018: doesn't exist", "never"), Acknowledged(("B@trade",))], 0.1)
     assert feed.topics(0.1, 0)[0].final
     assert texts(run(feed, 0.25, 50.0)) == []
+    assert texts(feed.add(5, ["A", "B"], ["trade"], 50.0)) == ["+A@trade"], "unless somebody asks for it"
 
 
 def test_a_connection_all_of_whose_topics_are_refused_for_long_is_given_up_before_ready_is_due() -> None:

@@ -312,7 +312,9 @@ class Feed:
 
     def add(self, request_id: int, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
         """An operator's SUBSCRIBE: more symbols on the running connection."""
-        topics = [t for t in self._adapter.topics(channels, symbols) if t.wire not in self._records]
+        records = self._records
+        # what was refused for good is tried again when somebody asks for it
+        topics = [t for t in self._adapter.topics(channels, symbols) if t.wire not in records or records[t.wire].final]
         if len(self._records) + len(topics) > self._limits.topics_max:
             return [Answer(request_id, f"the exchange allows {self._limits.topics_max} topics a connection")]
         if not self._admit(request_id, {t.wire for t in topics}, now):

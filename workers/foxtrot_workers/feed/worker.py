@@ -388,7 +388,7 @@ class FeedWorker:
             self._loop.call_soon(self._flush_soon)
 
     def _look_by_rest(self, request: RestRequest) -> None:
-        self._context.log.warning("stream_suspected", path=request.path, reason="no data come")
+        self._context.log.debug("stream_suspected", path=request.path, reason="no data come")
         if not self._rest.fetch("liveness", request.path, request.delay_s, self._on_looked, request.weight):
             self._feed.looked(0, b"", time.monotonic())
 
