@@ -49,6 +49,8 @@ class ChildExit(enum.IntEnum):
     """The supervisor was gone before this child was up."""
     OUT_OF_MEMORY = 15
     """No memory could be had: its own limit, or all there is."""
+    NO_ROOM = 16
+    """No room for its files and sockets in the run directory: it is tried again until there is."""
     CONFIGURATION = 78
     """The settings can never work (unknown exchange, handler not found): do not restart."""
 
@@ -72,6 +74,7 @@ _VERDICTS = {
     ChildExit.CONNECTION_LOST: ExitVerdict.OUTSIDE,
     ChildExit.REFUSED: ExitVerdict.OUTSIDE,
     ChildExit.STALE: ExitVerdict.OUTSIDE,
+    ChildExit.NO_ROOM: ExitVerdict.OUTSIDE,
     ChildExit.ROTATE: ExitVerdict.ROTATE,
     ChildExit.CONFIGURATION: ExitVerdict.PERMANENT,
 }

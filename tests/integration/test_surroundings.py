@@ -279,3 +279,14 @@ def test_no_room_for_a_ring_is_backoff_with_the_cause_shown(tmp_path: Path) -> N
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     causes = [line["cause"] for line in lines if line["event"] == "worker_state" and line["state"] == "BACKOFF"]
     assert any("ring-sim.a-" in cause and "No space left on device" in cause for cause in causes)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+def test_no_inode_for_the_engines_socket_is_backoff_too(tmp_path: Path) -> None:
+    done = on_tmpfs(tmp_path, "size=8m,nr_inodes=9", ":", "--duration", "8")
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    (reason, *_) = [line["reason"] for line in lines if line["event"] == "no_room"]
+    assert reason.startswith(
+        f"{tmp_path}/small/run: no room for the engine's sockets and files: No space left on device"
+    )

@@ -18,6 +18,7 @@ from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, SupervisorExit, 
         (ChildExit.ROTATE, ExitVerdict.ROTATE),
         (ChildExit.ORPHANED, ExitVerdict.CRASH),
         (ChildExit.OUT_OF_MEMORY, ExitVerdict.CRASH),
+        (ChildExit.NO_ROOM, ExitVerdict.OUTSIDE),
         (ChildExit.CONFIGURATION, ExitVerdict.PERMANENT),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -15,6 +16,8 @@ import time
 import traceback
 from collections.abc import Callable
 from typing import Any
+
+import zmq
 
 from foxtrot_protocol.child import ChildContext, ChildLog
 from foxtrot_protocol.exit_codes import ChildExit
@@ -29,12 +32,27 @@ CLOSE_S = 5.0
 """How long the objects that handlers returned may take to close, together."""
 
 
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
+
+
 class HandlerProblem(Exception):
     """A configured handler cannot be used; says which and why."""
 
 
 async def run(context: ChildContext, *, ringless: bool = False) -> int:
     """Start target of the engine process. `ringless`: also take batches of workers without a ring (`bench`)."""
+    try:
+        return await _run(context, ringless=ringless)
+    except (OSError, zmq.ZMQError) as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        reason = f"{context.spec.run_dir}: no room for the engine's sockets and files: {error.strerror}"
+        context.log.error("no_room", reason=reason)
+        context.failed(reason)
+        return ChildExit.NO_ROOM
+
+
+async def _run(context: ChildContext, *, ringless: bool) -> int:
     settings = decode_settings(context.spec.settings, EngineSettings)
     engine = make_engine(settings, context.log)
     stopping: asyncio.Future[float] = asyncio.get_running_loop().create_future()

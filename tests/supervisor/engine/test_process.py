@@ -1,13 +1,19 @@
-"""Loading a user's handlers."""
+"""Loading a user's handlers; an engine for which there is no room."""
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import zmq
 
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_supervisor.engine import process
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import HandlerProblem, load_handlers
 
@@ -56,3 +62,29 @@ def test_a_handler_that_cannot_be_used_is_named_with_the_reason(
     with pytest.raises(HandlerProblem, match=expected) as caught:
         load_handlers(target, EventEngine())
     assert target in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), zmq.ZMQError(errno.ENOSPC)])
+async def test_an_engine_without_room_says_where_and_is_tried_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    log = SimpleNamespace(error=lambda event, reason: told.append(event))
+    context: Any = SimpleNamespace(spec=SimpleNamespace(run_dir="/run/x"), log=log, failed=told.append)
+
+    async def fail(_context: Any, *, ringless: bool) -> int:
+        raise error
+
+    monkeypatch.setattr(process, "_run", fail)
+    assert await process.run(context) == ChildExit.NO_ROOM
+    assert told == ["no_room", "/run/x: no room for the engine's sockets and files: No space left on device"]
+
+
+async def test_other_errors_of_an_engine_are_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_context: Any, *, ringless: bool) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(process, "_run", fail)
+    context: Any = SimpleNamespace()
+    with pytest.raises(OSError, match="Input/output"):
+        await process.run(context)
