@@ -74,6 +74,10 @@ class DeliveryAccount(Struct, kw_only=True):
     book_holes: int = 0
     """Deltas that do not follow what was known, without an eGap. before. Each engine begins with a snapshot."""
     book_gaps: int = 0
+    book_superseded: int = 0
+    """Gaps that name updates between the last one of an engine and the first snapshot of its successor."""
+    book_unannounced: int = 0
+    """First snapshots of an engine that contain more than was handed over or announced."""
     book_repeated: int = 0
     lost_runs: list[str] = []
     """The first few stretches that were lost, for whoever has to find out why."""
@@ -105,6 +109,8 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
         broken.append(f"{account.out_of_order} trades came out of order")
     if account.book_holes:
         broken.append(f"{account.book_holes} book updates do not follow the one before")
+    if account.book_unannounced:
+        broken.append(f"{account.book_unannounced} times no gap names what a new engine's snapshot contains")
     if account.book_repeated:
         broken.append(f"{account.book_repeated} book updates came twice, unmarked")
     if promises.same_book and account.book_gaps:
@@ -136,7 +142,7 @@ def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]], *, twins: bool
         if kind == TRADE:
             handled.trade(last, flags, engine, publish_ns)
         elif kind == GAP:
-            handled.gap(stream, first, last, flags)
+            handled.gap(stream, first, last, flags, engine)
         else:
             handled.book(kind, first, last, flags, engine)
     sent, unheard = _read_ledger(ledger)
@@ -176,6 +182,9 @@ class _Handled:
         self._book: int | None = None
         self._book_announced = False
         self._book_engine: int | None = None
+        self._book_known: int | None = None
+        """Last identifier that any engine has handed over."""
+        self._superseded: tuple[int, int] | None = None
 
     def trade(self, trade_id: int, flags: int, engine: int, publish_ns: int) -> None:
         account = self._account
@@ -197,12 +206,15 @@ class _Handled:
         else:
             self._last = trade_id
 
-    def gap(self, stream: int, first: int, last: int, flags: int) -> None:
+    def gap(self, stream: int, first: int, last: int, flags: int, engine: int) -> None:
         account = self._account
         account.gaps += not flags & FILLED
         if flags & FILLED:
             return
-        if stream == BOOK_STREAM:
+        if stream == BOOK_STREAM and engine != self._book_engine and min(first, last) >= 0:
+            account.book_superseded += 1
+            self._superseded = (first, last)
+        elif stream == BOOK_STREAM:
             account.book_gaps += 1
             self._book_announced = True
         elif stream == TRADE_STREAM and min(first, last) >= 0:
@@ -214,6 +226,11 @@ class _Handled:
         account = self._account
         if engine != self._book_engine:
             self._book, self._book_engine = None, engine  # what the engine before knew is gone with it
+            if kind == SNAPSHOT and self._book_known is not None and last > self._book_known:
+                first_named, last_named = self._superseded or (last + 1, last)
+                account.book_unannounced += first_named > self._book_known + 1 or last_named != last
+            self._superseded = None
+        self._book_known = last
         if kind == SNAPSHOT:
             account.book_snapshots += 1
             self._book, self._book_announced = last, False

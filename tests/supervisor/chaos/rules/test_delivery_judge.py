@@ -44,8 +44,8 @@ def trades(*numbers: int) -> bytes:
     return b"".join(trade(number) for number in numbers)
 
 
-def gap(first: int, last: int, flags: int = 0, stream: int = TRADE_STREAM) -> bytes:
-    return pack_row(GAP, stream, 1, "BTCUSDT", first, last, 0, flags)
+def gap(first: int, last: int, flags: int = 0, stream: int = TRADE_STREAM, engine: int = 1) -> bytes:
+    return pack_row(GAP, stream, engine, "BTCUSDT", first, last, 0, flags)
 
 
 def book(kind: int, first: int, last: int, flags: int = 0, engine: int = 1) -> bytes:
@@ -140,6 +140,25 @@ def test_books_follow(rows: bytes, holes: int, repeated: int) -> None:
     assert (account.book_holes, account.book_repeated) == (holes, repeated)
     assert bool(judge_delivery(account, Promises())) == bool(holes or repeated)
     assert bool(judge_delivery(account, Promises(same_book=True))) == bool(holes or repeated or account.book_gaps)
+
+
+@pytest.mark.parametrize(
+    ("between", "unannounced"),
+    [
+        (gap(106, 120, 0, BOOK_STREAM, engine=2), 0),
+        (gap(104, 120, 0, BOOK_STREAM, engine=2), 0),  # what was in hand is not shown again
+        (b"", 1),
+        (gap(107, 120, 0, BOOK_STREAM, engine=2), 1),
+        (gap(106, 119, 0, BOOK_STREAM, engine=2), 1),
+    ],
+)
+def test_what_the_first_snapshot_of_an_engine_contains_is_announced(between: bytes, unannounced: int) -> None:
+    before = book(SNAPSHOT, -1, 100) + book(DELTA, 101, 105)
+    after = book(SNAPSHOT, -1, 120, engine=2) + book(DELTA, 121, 122, engine=2)
+    account = judged(trades(10) + before + between + after)
+    assert (account.book_unannounced, account.book_gaps) == (unannounced, 0)
+    assert account.book_superseded == bool(between)
+    assert bool(judge_delivery(account, Promises(same_book=True))) == bool(unannounced)
 
 
 def test_gaps_without_bounds_are_counted_and_excuse_nothing() -> None:
