@@ -249,6 +249,44 @@ def test_a_snapshot_from_before_it_was_asked_for_is_asked_for_again() -> None:
     assert rest.snapshot(14) == ["S14"]
 
 
+def test_ids_that_begin_again_on_a_living_connection_are_a_loss_and_followed() -> None:
+    rest = Rest()
+    rest.delta(101, 101)
+    rest.snapshot(100)
+    rest.delta(102, 500)
+    assert rest.asked() == [0.0]
+    assert rest.delta(1, 1) == rest.delta(2, 2) == []
+    (lost,) = rest.delta(3, 3)
+    assert isinstance(lost, Gap)
+    assert (lost.first_id, lost.last_id, lost.cause) == (None, None, "identifiers went back from 500 to 1")
+    assert len(rest.asked()) == 1
+    assert rest.delta(4, 4) == []
+    assert rest.snapshot(2) == ["S2", (3, 3), (4, 4)]
+    assert rest.delta(5, 5) == [(5, 5)]
+
+
+def test_ids_that_begin_again_while_the_snapshot_is_fetched() -> None:
+    rest = Rest()
+    rest.delta(500, 500)
+    for number in (1, 2, 3):
+        rest.delta(number, number)
+    rest.asked()
+    assert rest.snapshot(500) == [], "of the old count"
+    assert len(rest.asked()) == 1
+    assert rest.snapshot(1) == ["S1", (2, 2), (3, 3)]
+
+
+def test_repeated_deltas_are_no_reset() -> None:
+    rest = Rest()
+    rest.delta(101, 101)
+    rest.snapshot(100)
+    for number in range(102, 110):
+        assert rest.delta(number, number) == [(number, number)]
+        assert rest.delta(number - 1, number - 1) == []
+    rest.asked()
+    assert rest.book.live
+
+
 def test_numbers_that_are_none_are_not_shown_as_a_book() -> None:
     rest = Rest()
     rest.snapshot(10)

@@ -26,6 +26,7 @@ from foxtrot_workers.adapter.held_updates import HeldBytes, HeldUpdate, HeldUpda
 __all__ = [
     "FETCH_DELAY_FIRST_S",
     "FETCH_DELAY_MAX_S",
+    "LOW_RUN_MIN",
     "STEADY_DELTAS",
     "Chain",
     "ChainedBook",
@@ -36,6 +37,9 @@ FETCH_DELAY_FIRST_S = 1.0
 """Wait before a second fetch; doubled for each further one, to `FETCH_DELAY_MAX_S`."""
 
 FETCH_DELAY_MAX_S = 60.0
+
+LOW_RUN_MIN = 3
+"""Deltas in a row, rising from below what the connection has brought, that show a sequence reset."""
 
 STEADY_DELTAS = 100
 """After so many deltas in order a book is healthy, and its next failure is fetched for at once."""
@@ -94,6 +98,12 @@ class RestBook:
         self._last_ns = 0
         self._first_after_snapshot = False
         self._renewal: _Renewal | None = None
+        self._arrived = 0
+        """Last id of the newest delta that this connection has brought, published or not."""
+        self._low: list[HeldUpdate] = []
+        """Deltas in a row that rise from below `_arrived`."""
+        self._outdated_answer = False
+        """The snapshot that was requested may be from before a sequence reset."""
         self.live = False
 
     def delta(
@@ -107,12 +117,23 @@ class RestBook:
     ) -> None:
         """A delta with ids `first` to `last`; `previous` only where the chain names it."""
         if self.live and (previous == self._last if self._by_previous else first == self._last + 1):
+            self._arrived = last
+            if self._low:
+                self._low.clear()
             self._take(event, last, out)
             if self._renewal is not None:
                 self._renewal.copies.append(HeldUpdate(event, first, last, previous))
                 self._renew(self._renewal, out, notices)
             return
         held = HeldUpdate(event, first, last, previous)
+        if last < self._arrived:
+            self._go_back(held, out, notices)
+            return
+        self._arrived = last
+        self._low.clear()
+        self._accept(held, out, notices)
+
+    def _accept(self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         if self.live:
             self._follow(held, out, notices)
         else:
@@ -122,6 +143,10 @@ class RestBook:
 
     def snapshot(self, event: BookSnapshot[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """The REST answer, current to id `last`, asked for or not."""
+        if self._outdated_answer:
+            self._outdated_answer = False
+            self._ask(notices)
+            return
         if self.live and self._renewal is not None:
             self._renewal.picture = (event, last)
             self._renew(self._renewal, out, notices)
@@ -143,7 +168,29 @@ class RestBook:
         self.live = True
         for held in self._held.take():
             # a hole among the held ones puts the rest back to waiting
-            self.delta(held.event, held.first, held.last, held.previous, out, notices)
+            self._accept(held, out, notices)
+
+    def _go_back(self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        """A delta below what this connection has brought: repeated, or the exchange's ids begin again.
+
+        One connection delivers in order, so `LOW_RUN_MIN` of them in a row that rise show a sequence reset.
+        """
+        if self._low and held.last <= self._low[-1].last:
+            self._low.clear()
+        self._low.append(held)
+        if len(self._low) < LOW_RUN_MIN:
+            return
+        low, self._low = self._low, []
+        reason = f"identifiers went back from {self._arrived} to {low[0].last}"
+        self._arrived = held.last
+        self._held.take()  # of the old count
+        if self.live:
+            self._lose(low[0], out, notices, reason)
+            low = low[1:]
+        else:
+            self._outdated_answer = self._asked
+        for each in low:
+            self._accept(each, out, notices)
 
     def resync(self, notices: list[Notice]) -> None:
         """Show the book whole once more: a snapshot, as of the last delta published, comes among the deltas.
@@ -247,9 +294,12 @@ class RestBook:
             return held.first <= last + 1
         return held.previous == last or (after_snapshot and held.first <= last <= held.last)
 
-    def _lose(self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
-        first_id, last_id = self._missing(held)
-        reason = f"updates after {self._last} are missing"
+    def _lose(
+        self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice], reset: str | None = None
+    ) -> None:
+        """The book is unknown from `held` on, until the snapshot that is requested; `reset`: cause of a sequence reset."""
+        first_id, last_id = self._missing(held) if reset is None else (None, None)
+        reason = reset or f"updates after {self._last} are missing"
         out.append(
             Gap(
                 exchange=self._exchange,
