@@ -297,7 +297,7 @@ class RestBook:
     def _lose(
         self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice], reset: str | None = None
     ) -> None:
-        """The book is unknown from `held` on, until the snapshot that is requested; `reset`: cause of a sequence reset."""
+        """The book is unknown from `held` on; its snapshot is requested. `reset`: cause of a sequence reset."""
         first_id, last_id = self._missing(held) if reset is None else (None, None)
         reason = reset or f"updates after {self._last} are missing"
         out.append(
