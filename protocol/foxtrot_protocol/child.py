@@ -7,7 +7,7 @@ protocol, so that neither package imports the other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from foxtrot_protocol.commands import FromChild, Heartbeat, ToChild
 from foxtrot_protocol.spec import ChildSpec
@@ -47,6 +47,12 @@ class ChildContext(Protocol):
 
     def failed(self, cause: str, retry_after_s: float | None = None) -> None:
         """Report why this child is about to exit."""
+
+    def doing(self, what: str) -> None:
+        """Note the step that others' code may hold up or end ("setting up handler 'x:setup'"); "" once it is over."""
+
+    def crash(self, cause: str, trace: str) -> NoReturn:
+        """End this process at once, from any thread; `cause` and the stack `trace` are told by the supervisor."""
 
     def on_command(self, handler: Callable[[ToChild], None]) -> None:
         """`handler` gets every command; `Stop` also arrives, synthesized, on SIGTERM (grace 1 s)."""

@@ -68,12 +68,14 @@ BookUpdates: TypeAlias = Literal["snapshot", "deliver"]
 
 
 class EngineSettings(Struct, frozen=True, kw_only=True):
-    """Settings of the engine process. `import_path` is put first on its module search path."""
+    """Settings of the engine process. `import_path` is put last on its module search path."""
 
     data_endpoint: str
     tap_path: str
     handlers: list[str]
     import_path: str
+    handlers_s: float = 120.0
+    """Longest set-up of all handlers together."""
     numbers: Literal["float", "decimal", "text"] = "float"
     queue_limit: int = 100_000
     never_drop_limit: int = 1_000_000

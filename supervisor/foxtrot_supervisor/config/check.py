@@ -214,6 +214,7 @@ _RANGES: dict[type[Struct], dict[str, _Range]] = {
         "open_files": _Range(64, 1_048_576),
     },
     EngineConfig: {
+        "handlers_s": _LENGTH,
         "queue_limit": _Range(1, 100_000_000),
         "never_drop_limit": _Range(1, 100_000_000),
         "put_wait_s": _TIME,

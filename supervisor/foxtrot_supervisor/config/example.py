@@ -43,6 +43,7 @@ EXAMPLE = """\
 # block = ["eTick."]              # another policy for a class of events: wait for room, then drop
 # conflate = ["eMine."]           # ... or only the newest of each symbol waits
 # never_drop = ["eMyFill."]       # ... or an error instead of a loss
+# handlers_s = 120.0              # the set-up of all handlers may take this long together
 # slow_handler_ms = 100.0         # a handler that takes longer is counted and logged
 # suspend_after = 100             # a handler that fails so often in a row is called no more; default: never
 # ticks = "change"                # when an eTick. is made, for who has a handler for it; or "trade", "interval", "off"

@@ -61,6 +61,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """``[engine]``: the process that runs the user's handlers."""
 
     handlers: list[str] = []
+    handlers_s: float = 120.0
+    """Longest set-up of all handlers together, in seconds."""
     numbers: Literal["float", "decimal", "text"] = "float"
     queue_limit: int = 100_000
     never_drop_limit: int = 1_000_000

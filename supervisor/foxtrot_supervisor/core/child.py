@@ -73,7 +73,8 @@ class Shared:
     def health_limits(self, plan: ChildPlan) -> HealthLimits:
         """Return the health limits of a child with this plan."""
         config = self.config
-        return HealthLimits(config.hello_s, config.ready_s, config.late_s, config.hung_s, plan.stale_after_s)
+        ready_s = config.ready_s if plan.ready_s is None else plan.ready_s
+        return HealthLimits(config.hello_s, ready_s, config.late_s, config.hung_s, plan.stale_after_s)
 
 
 class Child:
@@ -400,6 +401,8 @@ class Child:
         elif health is Health.MUTE:
             self.take_down(Purpose.UNWELL, f"no HELLO within {limits.hello_s:g} s", now, hung=True)
         elif health is Health.UNREADY:
-            self.take_down(Purpose.UNWELL, f"no READY within {limits.ready_s:g} s", now)
+            # a child whose loop stands still while it loads others' code cannot hear
+            deaf = self.record.plan.kind in _SILENT_BEFORE_READY
+            self.take_down(Purpose.UNWELL, f"no READY within {limits.ready_s:g} s", now, hung=deaf)
         else:
             self.take_down(Purpose.STALE, "its market data is too old", now)

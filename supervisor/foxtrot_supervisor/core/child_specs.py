@@ -158,6 +158,7 @@ class ChildSpecs:
             restart=restart,
             kind="engine",
             ours=not self._around.embedded,
+            ready_s=self._config.supervisor.ready_s + self._config.engine.handlers_s,
             fingerprint=self._fingerprint(ENGINE),
         )
         plans = [engine]

@@ -1,12 +1,26 @@
-"""What may be told about a death beside its exit status: the limits a child ran into. Pure."""
+"""What may be told about a death beside its exit status: limits that were reached, the child's exit note. Pure."""
 
 from __future__ import annotations
 
 import signal
 
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_protocol.exit_note import ExitNote
 
-__all__ = ["cause_beside_status"]
+__all__ = ["cause_beside_status", "cause_with_note"]
+
+
+def cause_with_note(found: str, note: ExitNote, *, is_explained: bool, on_ladder: str, clean: bool) -> str:
+    """The cause in words from all there is, "" where the exit status says everything.
+
+    `found`: what was found beside the status; `is_explained`: the child said why over its link; `on_ladder`: why it was
+    being taken down, "" if it was not; `clean`: it ended with exit code 0.
+    """
+    if found or note.cause:
+        return found or note.cause
+    if note.doing and not clean and not is_explained:
+        return f"{on_ladder}, while {note.doing}" if on_ladder else f"died while {note.doing}"
+    return ""
 
 
 def cause_beside_status(

@@ -61,6 +61,8 @@ class ChildPlan(Struct, frozen=True, kw_only=True):
     """Who does the same work: nothing that is done on purpose takes both away at a time."""
     spare: ChildPlan | None = None
     """Who is started in its place for a rotation; has no spare itself. None: with a twin, or never rotated."""
+    ready_s: float | None = None
+    """Limit for READY after HELLO, in seconds; None: the one that holds for all."""
     stale_after_s: float | None = None
     """Age of market data at which the *supervisor* replaces the child, in seconds; beyond the child's own limit, so
     that it only acts where the child did not. None: never."""

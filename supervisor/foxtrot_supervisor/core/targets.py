@@ -64,6 +64,7 @@ def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> Eng
         tap_path=endpoints.tap_path(run_dir),
         handlers=list(engine.handlers),
         import_path=import_path,
+        handlers_s=engine.handlers_s,
         numbers=engine.numbers,
         queue_limit=engine.queue_limit,
         never_drop_limit=engine.never_drop_limit,

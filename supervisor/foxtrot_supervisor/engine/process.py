@@ -13,20 +13,24 @@ import importlib
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 import zmq
 
 from foxtrot_protocol.child import ChildContext, ChildLog
+from foxtrot_protocol.crash_report import cause_of
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import EngineSettings, decode_settings
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.bus.queue_policy import policies_with
 from foxtrot_supervisor.engine.host import EngineHost
+from foxtrot_supervisor.engine.setup_limit import SetupLimit
 
 __all__ = ["CLOSE_S", "HandlerProblem", "close_all", "load_handlers", "make_engine", "run"]
+
+HANDLER_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
+"""What a user's code may raise that ends its set-up; out of memory is not its doing."""
 
 CLOSE_S = 5.0
 """How long the objects that handlers returned may take to close, together."""
@@ -67,11 +71,16 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
     engine.attach(host.receiver)
     context.heartbeat_from(host.fill)  # a set-up that takes long must not look like silence
     closers: list[Callable[[], Any]] = []
+    if settings.import_path:  # "" where the working directory was removed
+        # last: no file there may take the place of a module that the program itself imports
+        sys.path.append(settings.import_path)
     try:
-        if settings.import_path:  # not where the working directory was removed
-            sys.path.insert(0, settings.import_path)
-        for handler in settings.handlers:
-            closers.extend(load_handlers(handler, engine))
+        with SetupLimit(settings.handlers_s, context.crash) as limit:
+            for handler in settings.handlers:
+                limit.begin(handler)
+                context.doing(f"setting up handler {handler!r}")
+                closers.extend(load_handlers(handler, engine))
+        context.doing("")
     except HandlerProblem as problem:
         context.log.error("handler_unusable", reason=str(problem))
         context.failed(str(problem))
@@ -136,22 +145,20 @@ def load_handlers(text: str, engine: EventEngine) -> list[Callable[[], Any]]:
     """
     module_name, _, function_name = text.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:
-        raise HandlerProblem(f"handler {text!r} cannot be imported: {_user_error(error)}") from None
+        module = importlib.import_module(module_name)
+    except HANDLER_ERRORS as error:
+        raise HandlerProblem(f"handler {text!r} cannot be imported: {cause_of(error)}") from None
+    try:
+        function = getattr(module, function_name)
+    except HANDLER_ERRORS as error:
+        place = getattr(module, "__file__", None) or "a built-in module"
+        raise HandlerProblem(f"handler {text!r} cannot be used: {cause_of(error)}; found was {place}") from None
     try:
         result = function(engine)
-    except Exception as error:
-        raise HandlerProblem(f"handler {text!r} failed when it was set up: {_user_error(error)}") from None
+    except HANDLER_ERRORS as error:
+        raise HandlerProblem(f"handler {text!r} failed when it was set up: {cause_of(error)}") from None
     close = getattr(result, "close", None)
     return [close] if callable(close) else []
-
-
-def _user_error(error: Exception) -> str:
-    """Type, text and the innermost place in the user's code."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else ""
-    return f"{type(error).__name__}: {error}{place}"
 
 
 async def close_all(closers: list[Callable[[], Any]], log: ChildLog, deadline: float) -> None:
@@ -162,5 +169,5 @@ async def close_all(closers: list[Callable[[], Any]], log: ChildLog, deadline: f
                 await asyncio.to_thread(close)
         except TimeoutError:
             log.error("handler_close_timeout", close=repr(close))
-        except Exception as error:
-            log.error("handler_close_failed", close=repr(close), reason=_user_error(error))
+        except HANDLER_ERRORS as error:
+            log.error("handler_close_failed", close=repr(close), reason=cause_of(error))

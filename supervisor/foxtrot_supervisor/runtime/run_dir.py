@@ -29,6 +29,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
+from foxtrot_protocol.exit_note import EXIT_NOTE_PATTERN
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.place_lock import PlaceLock, PlaceTaken
 from foxtrot_supervisor.system.private_files import create_private, open_private, opened_directory, unsafe_parent
@@ -46,7 +47,16 @@ _LOOK_S = 0.005
 
 LOCK_BYTES_MAX = 4096
 
-_OURS = ("*.ipc", "*.sock", "stacks-*.txt", "ring-*.[ab]-[0-9]*", "application.json", "positions.map", "lock")
+_OURS = (
+    "*.ipc",
+    "*.sock",
+    "stacks-*.txt",
+    EXIT_NOTE_PATTERN,
+    "ring-*.[ab]-[0-9]*",
+    "application.json",
+    "positions.map",
+    "lock",
+)
 _LOCK = "lock"
 
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE))

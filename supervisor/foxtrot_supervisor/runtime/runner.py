@@ -58,6 +58,7 @@ from foxtrot_protocol.commands import (
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
+from foxtrot_protocol.exit_note import ExitNote
 from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor.config.check import ConfigInvalid
@@ -68,7 +69,7 @@ from foxtrot_supervisor.core.coordination.books import turn_of
 from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, Budgets
 from foxtrot_supervisor.core.coordination.twin_evidence import fresh_twin_age_s
 from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.death_causes import cause_beside_status
+from foxtrot_supervisor.core.death_causes import cause_beside_status, cause_with_note
 from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
 from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
@@ -99,6 +100,7 @@ from foxtrot_supervisor.report.unhandled_events import unhandled_in
 from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.control_server import ControlServer
+from foxtrot_supervisor.runtime.exit_notes import take_exit_note
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
@@ -1018,20 +1020,21 @@ class Runner:
         self._log.warning("message_rejected", reason=reason)
 
     def _on_exit(self, child: Child, status: ExitStatus) -> None:
-        """It is dead. Its last words may still be on their way, and the restart policy wants to know them."""
-        self._listen(child, status, time.monotonic())
+        """It is dead. What it said last may still be in flight, and the restart policy needs it."""
+        note = take_exit_note(self._run_dir.path, child.name, child.incarnation)
+        self._listen(child, status, note, time.monotonic())
 
-    def _listen(self, child: Child, status: ExitStatus, died_at: float) -> None:
+    def _listen(self, child: Child, status: ExitStatus, note: ExitNote, died_at: float) -> None:
         key = child.name, child.incarnation
         self._dying.pop(key, None)
-        silent = status.exit_code in (0, None)
+        silent = status.exit_code in (0, None) or note.cause != ""
         # asked before it is listened to: what is connected no more says nothing after
         limit_s = 0.0 if silent else self._last_words_s(child)
         self._link.drain()
         if silent or key in self._explained or time.monotonic() >= died_at + limit_s:
-            self._bury(child, status)
+            self._bury(child, status, note)
         else:
-            self._dying[key] = self._loop.call_later(_LISTEN_S, self._listen, child, status, died_at)
+            self._dying[key] = self._loop.call_later(_LISTEN_S, self._listen, child, status, note, died_at)
 
     def _last_words_s(self, child: Child) -> float:
         """How long after its death to listen to a child."""
@@ -1040,9 +1043,14 @@ class Runner:
         was_heard = self._core.records[child.name].state in (State.CONNECTING, State.RUNNING)
         return 0.0 if was_heard else FIRST_WORDS_S
 
-    def _bury(self, child: Child, status: ExitStatus) -> None:
+    def _bury(self, child: Child, status: ExitStatus, note: ExitNote) -> None:
         key = (child.name, child.incarnation)
+        cause = self._cause_of(child, status, note)
         self._explained.discard(key)
+        if note.cause:
+            self._log.error(
+                "child_crashed", worker=child.name, incarnation=child.incarnation, reason=cause, trace=note.trace
+            )
         self._stacks.ended(child)
         del self._children[key]
         self._vitals[child.name].ended()
@@ -1052,19 +1060,27 @@ class Runner:
         self._backfills.ended(child.name, child.incarnation, time.monotonic())
         self._budgets.forget(child.name, child.incarnation)
         self._ended_total += 1
-        self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, self._cause_of(child, status)))
+        self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, cause))
         self._later("sweep", SWEEP_SOON_S, self._sweep)
         if self._broken and not self._children:
             self._finish_broken()
 
-    def _cause_of(self, child: Child, status: ExitStatus) -> str:
+    def _cause_of(self, child: Child, status: ExitStatus, note: ExitNote) -> str:
         before, self._oom_kills = self._oom_kills, procfs.oom_kills()
-        return cause_beside_status(
+        record = self._core.records[child.name]
+        found = cause_beside_status(
             status.exit_code,
             status.signal,
             memory_mib=self._specs.limits(child.name).memory_mib,
-            killed_by_us=self._core.records[child.name].rung in ("kill", "lost"),
+            killed_by_us=record.rung in ("kill", "lost"),
             oom_kills=self._oom_kills - before,
+        )
+        return cause_with_note(
+            found,
+            note,
+            is_explained=(child.name, child.incarnation) in self._explained,
+            on_ladder=record.cause if record.state is State.STOPPING else "",
+            clean=status.exit_code == ChildExit.CLEAN,
         )
 
     def _on_guard_trouble(self, reason: str) -> None:
@@ -1187,7 +1203,7 @@ class Runner:
         self._systemd.tell(self._service.look(self._core.state, serving, len(records), self._ended_total))
 
     def _start_limit_s(self) -> float:
-        return self._config.supervisor.hello_s + self._config.supervisor.ready_s
+        return self._config.supervisor.hello_s + self._config.supervisor.ready_s + self._config.engine.handlers_s
 
     def _stop_limit_s(self) -> float:
         limits = self._config.supervisor

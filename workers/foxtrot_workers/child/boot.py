@@ -15,18 +15,15 @@ import ctypes
 import faulthandler
 import os
 import signal
-import sys
 from typing import IO
 
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec, decode_spec
+from foxtrot_workers.child.crash_exit import ExitNotes, leave
 from foxtrot_workers.child.limits import LimitRefused, apply_limits, relax_memory
 
-__all__ = ["LAST_LINES_S", "run", "settle", "stacks_path"]
-
-LAST_LINES_S = 0.05
-"""How long the last lines may take to be written before the process exits."""
+__all__ = ["run", "settle", "stacks_path"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -35,27 +32,22 @@ _PR_SET_NAME = 15
 def run(spec_bytes: bytes) -> None:
     """Become the child that `spec_bytes` describes; exits the process, never returns."""
     spec = decode_spec(spec_bytes)
-    stacks = settle(spec)
+    notes = ExitNotes(spec)
     code: int = ChildExit.CRASH
     try:
+        _stacks = settle(spec)  # open as long as the process
         apply_limits(spec.limits)
         from foxtrot_workers.child.main import main  # imports asyncio and zmq
 
         code = main(spec)
     except LimitRefused as refusal:
         code = _refuse(spec, refusal.reason)
-    except MemoryError as error:
-        relax_memory()
-        code = ChildExit.OUT_OF_MEMORY  # tells the supervisor even where nothing could be sent
-        _last_words(spec, error)
-    except SystemExit as exit_request:
-        code = exit_request.code if isinstance(exit_request.code, int) else int(ChildExit.CRASH)
     except BaseException as error:
-        _last_words(spec, error)
+        if isinstance(error, MemoryError):
+            relax_memory()
+        code = notes.crashed(error)
     finally:
-        standard_streams.flush(LAST_LINES_S)
-        stacks.close()
-        os._exit(code)  # no atexit, no waiting for threads: what had to be flushed was flushed in order
+        leave(code)
 
 
 def settle(spec: ChildSpec) -> IO[str]:
@@ -118,14 +110,5 @@ def _refuse(spec: ChildSpec, reason: str) -> int:
     """What was configured cannot be: no restart helps, and the operator has to read why."""
     from foxtrot_workers.child.main import report_failure
 
-    sys.stderr.write(f"{spec.name}#{spec.incarnation}: {reason}\n")
     report_failure(spec, reason)
     return ChildExit.CONFIGURATION
-
-
-def _last_words(spec: ChildSpec, error: BaseException) -> None:
-    """The one place where a child's traceback is shown: a fault of this program, for its developers."""
-    import traceback
-
-    trace = "".join(traceback.format_exception(error))
-    sys.stderr.write(f"{spec.name}#{spec.incarnation} crashed: {error!r}\n{trace}")

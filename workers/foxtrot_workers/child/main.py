@@ -14,20 +14,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn
 
-import msgspec
 import zmq
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Left, Ready, Stop, ToChild
+from foxtrot_protocol.crash_report import cause_of, is_from_package, trace_of
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_workers.child import vital_signs
 from foxtrot_workers.child.command_link import CommandLink
+from foxtrot_workers.child.crash_exit import ExitNotes, leave, run_bounded, watch_threads
 from foxtrot_workers.child.limits import relax_memory
 from foxtrot_workers.child.log import make_log
+from foxtrot_workers.owned_tasks import start_task
 
 __all__ = ["COMMAND_BACKLOG_COUNT", "TERM_GRACE_S", "ChildRuntime", "main", "report_failure", "resolve"]
 
@@ -35,7 +37,10 @@ TERM_GRACE_S = 1.0
 """SIGTERM is the second rung: it leaves this long for a flush."""
 
 FLUSH_MS = 500
-"""How long the last control messages may take to leave."""
+"""How long the last control messages may take to leave, milliseconds."""
+
+CRASH_FLUSH_S = 0.05
+"""The same in seconds after a crash, of which the exit note tells in any case."""
 
 COMMAND_BACKLOG_COUNT = 1000
 """Commands kept for a target that has not yet said who handles them."""
@@ -53,8 +58,12 @@ def resolve(text: str) -> Target:
 class ChildRuntime:
     """What the start target gets: see `ChildContext` for the meaning of each member."""
 
-    def __init__(self, spec: ChildSpec, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(
+        self, spec: ChildSpec, context: zmq.Context[zmq.Socket[bytes]], notes: ExitNotes | None = None
+    ) -> None:
+        """`notes` None: this process is not a child of the supervisor and leaves no exit note."""
         self._spec = spec
+        self._notes = notes
         self._context = context
         self._handler: Callable[[ToChild], None] | None = None
         self._backlog: list[ToChild] = []
@@ -86,6 +95,15 @@ class ChildRuntime:
 
     def failed(self, cause: str, retry_after_s: float | None = None) -> None:
         self.send(Failed(self._spec.name, self._spec.incarnation, cause, retry_after_s))
+
+    def doing(self, what: str) -> None:
+        if self._notes is not None:
+            self._notes.doing(what)
+
+    def crash(self, cause: str, trace: str) -> NoReturn:
+        if self._notes is not None:
+            self._notes.ended(cause, trace)
+        leave(ChildExit.CRASH)
 
     def on_command(self, handler: Callable[[ToChild], None]) -> None:
         self._handler = handler
@@ -119,8 +137,9 @@ class ChildRuntime:
             self.send(self._measure(loop_lag_ms=max(0.0, now - due) * 1000.0))
             due = max(due + interval, now)
 
-    def close(self) -> None:
-        self._link.close(FLUSH_MS)
+    def close(self, flush_ms: int = FLUSH_MS) -> None:
+        """Close the link; what was sent last may take up to `flush_ms` to leave."""
+        self._link.close(flush_ms)
 
     def _deliver(self, command: ToChild) -> None:
         if self._handler is not None:
@@ -142,15 +161,19 @@ class ChildRuntime:
 
 
 def main(spec: ChildSpec) -> int:
-    """Run the child's target on its own loop; returns the exit code."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(spec))
+    """Run the child's target on its own loop; returns the exit code. The caller has to leave by `os._exit`."""
+    return _Process(spec).run(spec.target)
 
 
 def report_failure(spec: ChildSpec, cause: str) -> None:
     """Only tell the supervisor why this child is about to exit."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_report_failure(spec, cause))
+    _Process(spec).run_coroutine(_say_failed, cause)
+
+
+async def _say_failed(runtime: ChildRuntime, cause: str) -> int:
+    runtime.hello()
+    runtime.failed(cause)
+    return ChildExit.CONFIGURATION
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -161,53 +184,91 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return asyncio.new_event_loop
 
 
-async def _report_failure(spec: ChildSpec, cause: str) -> None:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    runtime = ChildRuntime(spec, context)
-    runtime.hello()
-    runtime.failed(cause)
-    runtime.close()
-    context.term()
+class _Process:
+    """The main thread of a child: its loop, from the first message to the exit code.
 
+    The loop is left as it is at the end, with whatever tasks, generators and executor threads there are: a task that
+    swallows its cancellation, or a thread that never returns, must not hold up the exit.
+    """
 
-def _end_without_memory(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A callback that got no memory has left things half done, and the loop would only log it: end here."""
-    if isinstance(context.get("exception"), MemoryError):
-        relax_memory()
-        loop.default_exception_handler(context)
-        os._exit(ChildExit.OUT_OF_MEMORY)
-    loop.default_exception_handler(context)
+    def __init__(self, spec: ChildSpec) -> None:
+        self._spec = spec
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._loop = _loop_factory()()
+        self._runtime: ChildRuntime | None = None
+        self._error: BaseException | None = None
+        self._notes = ExitNotes(spec)
 
+    def run(self, target: str) -> int:
+        """Serve until the target ends, or anything fails; returns the exit code."""
+        return self.run_coroutine(self._serve, target)
 
-async def _serve(spec: ChildSpec) -> int:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    runtime = ChildRuntime(spec, context)
-    asyncio.get_running_loop().set_exception_handler(_end_without_memory)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, runtime.terminate)
-    runtime.hello()
-    beating = asyncio.create_task(runtime.beat(), name="heartbeat")
-    try:
-        target = resolve(spec.target)
+    def run_coroutine(self, main: Callable[[ChildRuntime, str], Coroutine[Any, Any, int]], argument: str) -> int:
+        """Run ``main(runtime, argument)`` on the loop; returns its result, or the exit code of what went wrong."""
+        flush_s = FLUSH_MS / 1000.0
+        try:
+            code = self._loop.run_until_complete(self._with_runtime(main, argument))
+        except BaseException as error:
+            code = self._crashed(self._error or error)
+            flush_s = CRASH_FLUSH_S
+        if self._runtime is not None:
+            self._runtime.close(int(flush_s * 1000))
+        # a socket that somebody left open would hold up the context for ever
+        run_bounded(self._context.term, flush_s)
+        return code
+
+    async def _with_runtime(self, main: Callable[[ChildRuntime, str], Coroutine[Any, Any, int]], argument: str) -> int:
+        self._runtime = ChildRuntime(self._spec, self._context, self._notes)
+        return await main(self._runtime, argument)
+
+    async def _serve(self, runtime: ChildRuntime, target_text: str) -> int:
+        self._loop.set_exception_handler(self._on_loop_error)
+        watch_threads(self._on_thread_error)
+        self._loop.add_signal_handler(signal.SIGTERM, runtime.terminate)
+        runtime.hello()
+        beating = start_task(runtime.beat(), "heartbeat")
+        try:
+            target = resolve(target_text)
+        except (ImportError, AttributeError) as error:
+            runtime.log.error("start_target_unusable", target=target_text, reason=cause_of(error))
+            runtime.failed(f"start target {target_text} cannot be used: {cause_of(error)}")
+            return ChildExit.CONFIGURATION
         gc.freeze()  # what imports made lives as long as the process: no need to look at it again
-        return await target(runtime)
-    except (ImportError, AttributeError) as error:
-        runtime.log.error("start_target_unusable", target=spec.target, reason=str(error))
-        runtime.failed(f"start target {spec.target} cannot be used: {error}")
-        return ChildExit.CONFIGURATION
-    except msgspec.MsgspecError as error:
-        runtime.failed(f"settings: {error}")
-        return ChildExit.CONFIGURATION
-    except MemoryError:
-        relax_memory()
-        runtime.failed("out of memory")
-        raise
-    except Exception as error:
-        runtime.log.error("child_crashed", reason=repr(error))
-        runtime.failed(f"crash: {error!r}")
-        raise
-    finally:
+        code = await target(runtime)
         beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
-        runtime.close()
-        context.term()
+        return code
+
+    def _crashed(self, error: BaseException) -> int:
+        if isinstance(error, MemoryError):
+            relax_memory()
+        code = self._notes.crashed(error)
+        if self._runtime is not None:
+            with contextlib.suppress(Exception):
+                self._runtime.failed("out of memory" if isinstance(error, MemoryError) else cause_of(error))
+        return code
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback or an owned task failed: what it should have done is undone, so the process must not go on."""
+        error = context.get("exception")
+        if not isinstance(error, BaseException) or not ("handle" in context or "task" in context):
+            loop.default_exception_handler(context)  # a transport that failed is closed, which its owner notices
+        elif self._is_fatal(error):
+            self._error = self._error or error
+            loop.stop()
+        else:
+            self._log_foreign("callback_failed", error)
+
+    def _on_thread_error(self, error: BaseException) -> None:
+        if self._is_fatal(error):
+            leave(self._notes.crashed(error))
+        if not isinstance(error, SystemExit):  # the usual way to end a thread
+            self._loop.call_soon_threadsafe(self._log_foreign, "thread_failed", error)
+
+    def _is_fatal(self, error: BaseException) -> bool:
+        """In the engine a strategy's own threads and callbacks may fail, as its handlers may; nothing else may."""
+        foreign = self._spec.kind == "engine" and not is_from_package(error.__traceback__)
+        return isinstance(error, MemoryError) or not foreign
+
+    def _log_foreign(self, event: str, error: BaseException) -> None:
+        if self._runtime is not None:
+            self._runtime.log.error(event, reason=cause_of(error), trace=trace_of(error))

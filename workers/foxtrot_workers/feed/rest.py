@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetRefused
 from foxtrot_workers.feed.http_client import HttpClient, HttpFailed
+from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.websocket.client import REPELLING_STATUSES, RETRY_AFTER_DEFAULT_S, retry_after_s
 
 __all__ = ["ANSWER_BYTES_MAX", "CONCURRENT_MAX", "REQUESTS_MAX", "TIMEOUT_S", "RestFetcher"]
@@ -57,7 +58,7 @@ class RestFetcher:
         if len(self._tasks) >= REQUESTS_MAX:
             self.refused_total += 1
             return False
-        task = asyncio.create_task(self._run(path, delay_s, on_answer, weight), name=f"rest-{key}")
+        task = start_task(self._run(path, delay_s, on_answer, weight), f"rest-{key}")
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
         return True

@@ -8,6 +8,7 @@ the supervisor whose doing it was.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 import time
@@ -31,6 +32,7 @@ from foxtrot_protocol.commands import (
     TwinFresh,
     Unsubscribe,
 )
+from foxtrot_protocol.crash_report import cause_of
 from foxtrot_protocol.events import FeedStatus, MarketEvent
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
@@ -93,19 +95,30 @@ CLOSE_GRACE_S = 1.0
 async def run(context: ChildContext) -> int:
     """Start target of a connection's worker."""
     settings = decode_settings(context.spec.settings, FeedSettings)
+    context.doing(f"loading the adapter of exchange {settings.exchange!r}")
     try:
-        adapter = catalog.adapter_class(settings.exchange)()
+        adapter_class = catalog.adapter_class(settings.exchange)
+    except (catalog.UnknownExchange, ImportError) as error:
+        return _misconfigured(context, str(error))
+    context.doing(f"making the adapter of exchange {settings.exchange!r}")
+    adapter = adapter_class()
+    try:
         topics = adapter.topics(settings.channels, settings.symbols)
         worker = FeedWorker(context, settings, adapter, topics)
-    except (LookupError, ImportError, ValueError) as error:
-        context.log.error("feed_misconfigured", reason=str(error))
-        context.failed(str(error))
-        return ChildExit.CONFIGURATION
+    except (LookupError, ValueError) as error:
+        return _misconfigured(context, str(error) if type(error) is ValueError else cause_of(error))
     except RingRefused as refusal:
         context.log.error("ring_refused", reason=refusal.reason)
         context.failed(refusal.reason)
         return ChildExit.CONNECTION_LOST  # waited for with backoff, as for an exchange: an engine may free the room
+    context.doing("")
     return await worker.run()
+
+
+def _misconfigured(context: ChildContext, reason: str) -> int:
+    context.log.error("feed_misconfigured", reason=reason)
+    context.failed(reason)
+    return ChildExit.CONFIGURATION
 
 
 class FeedWorker:
@@ -201,6 +214,13 @@ class FeedWorker:
 
     async def run(self) -> int:
         """Connect, serve until something ends it, leave in order; returns a `ChildExit`."""
+        try:
+            return await self._serve()
+        except BaseException:
+            self._sender.close()  # an open socket would hold up the context
+            raise
+
+    async def _serve(self) -> int:
         context = self._context
         context.on_command(self._on_command)
         context.heartbeat_from(self._fill_heartbeat)
@@ -248,8 +268,8 @@ class FeedWorker:
             elif not self._flush_scheduled:
                 self._flush_scheduled = True
                 self._loop.call_soon(self._flush_soon)
-        except Exception as error:
-            # a fault of ours inside a library's callback must end the worker, not vanish in the library
+        except BaseException as error:
+            # whatever is raised inside a library's callback must end the worker, not vanish in the library
             self._crash(error)
 
     def _parse_all(self, frames: list[bytes], receive_ns: int) -> None:
@@ -549,8 +569,14 @@ class FeedWorker:
         if not self._end.done():
             self._end.set_result((code, cause))
 
-    def _crash(self, error: Exception) -> None:
-        if not self._end.done():
+    def _crash(self, error: BaseException) -> None:
+        """End the worker by `error`; what was parsed before it is committed first."""
+        if self._events:
+            with contextlib.suppress(Exception):
+                self._flush()
+        if self._end.done():  # it is leaving already
+            self._loop.call_exception_handler({"message": "worker failed", "exception": error, "task": None})
+        else:
             self._end.set_exception(error)
 
     async def _give_up(self, failure: BaseException) -> int:

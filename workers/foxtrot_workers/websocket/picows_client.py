@@ -16,6 +16,7 @@ from collections.abc import Callable
 import picows
 from python_socks import ProxyError
 
+from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.websocket.client import (
     BURST_FRAMES_MAX,
     TURN_FRAMES,
@@ -100,7 +101,7 @@ class PicowsClient:
             self._transport = None
             raise ConnectFailed("the connection was closed before the handshake was answered")
         limit_receive_buffer(self._transport.underlying_transport)
-        self._watcher = asyncio.create_task(self._watch(self._transport), name="websocket-end")
+        self._watcher = start_task(self._watch(self._transport), "websocket-end")
 
     def send(self, text: str) -> None:
         if self._transport is not None and not self._transport.is_disconnected:

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.frames import CTRL_OPCODES, Frame
 
+from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.websocket.client import (
     ANSWER_BYTES_MAX,
     TURN_BYTES,
@@ -90,7 +91,7 @@ class WebsocketsClient:
         except (TimeoutError, OSError, InvalidHandshake, InvalidURI, ValueError) as error:
             raise self._failure(error) from None
         limit_receive_buffer(self._connection.transport)
-        self._reader = asyncio.create_task(self._read(self._connection), name="websocket-reader")
+        self._reader = start_task(self._read(self._connection), "websocket-reader")
 
     def _failure(self, error: Exception) -> ConnectFailed:
         failure = handshake_failure(bytes(self._answer), time.time())
@@ -102,7 +103,7 @@ class WebsocketsClient:
 
     def send(self, text: str) -> None:
         if self._connection is not None:
-            task = asyncio.create_task(self._send(self._connection, text), name="websocket-send")
+            task = start_task(self._send(self._connection, text), "websocket-send")
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 

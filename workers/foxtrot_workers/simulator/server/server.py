@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.simulator.market import messages
 from foxtrot_workers.simulator.market.market import Market, MarketOptions, Message
 from foxtrot_workers.simulator.recorded.playback import Playback
@@ -151,9 +152,9 @@ class SimulatedExchange:
             self._close_ledger()
             raise
         self._port = self._server.sockets[0].getsockname()[1]
-        self._tasks.append(loop.create_task(self._keep_house()))
+        self._tasks.append(start_task(self._keep_house(), "housekeeping"))
         if self.market is not None:
-            self._tasks.append(loop.create_task(self._run_market(self.market)))
+            self._tasks.append(start_task(self._run_market(self.market), "market"))
 
     async def stop(self) -> None:
         """Cut all connections, stop listening, write the ledger to its end; within about 2 s."""

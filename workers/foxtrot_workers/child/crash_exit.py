@@ -1,0 +1,95 @@
+"""How a child ends whose code has failed: the exit note, then `os._exit`; nothing can hold that up.
+
+The supervisor reads the note once the process is dead, so nothing has to be sent, flushed or waited for. What was
+committed stands in the ring. Threads, `atexit` functions, ZeroMQ contexts and open sockets are left to the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+from foxtrot_protocol import standard_streams
+from foxtrot_protocol.exit_note import ExitNote, encode_exit_note, note_name
+from foxtrot_protocol.spec import ChildSpec
+
+__all__ = ["FLUSH_S", "ExitNotes", "leave", "run_bounded", "watch_threads"]
+
+FLUSH_S = 0.05
+"""Seconds that the last lines may take to be written before the process exits."""
+
+
+class ExitNotes:
+    """Writes the exit note of one child; may be used from any thread."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self._name = f"{spec.name}#{spec.incarnation}"
+        self._path = f"{spec.run_dir}/{note_name(spec.name, spec.incarnation)}"
+        self._doing = ""
+
+    def doing(self, what: str) -> None:
+        """Note the step that is begun; "" when it is over. A note that cannot be written is left out."""
+        if what != self._doing:
+            self._doing = what
+            self._write(ExitNote(doing=what))
+
+    def crashed(self, error: BaseException) -> int:
+        """Note that `error` ends this process; returns the exit code."""
+        from foxtrot_protocol.crash_report import cause_of, exit_code_of, trace_of
+
+        self.ended(cause_of(error), trace_of(error))
+        return exit_code_of(error)
+
+    def ended(self, cause: str, trace: str) -> None:
+        """Note the cause of the end; told on stderr where no note can be written."""
+        if not self._write(ExitNote(doing=self._doing, cause=cause, trace=trace)):
+            run_bounded(lambda: sys.stderr.write(f"{self._name} crashed: {cause}\n{trace}"), FLUSH_S)
+
+    def _write(self, note: ExitNote) -> bool:
+        try:
+            descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        except OSError:
+            return False
+        try:
+            data = encode_exit_note(note)
+            return os.write(descriptor, data) == len(data)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+
+
+def leave(code: int) -> NoReturn:
+    """Exit now with `code`: no `atexit`, no waiting for threads."""
+    standard_streams.flush(FLUSH_S)
+    os._exit(code & 0xFF)
+
+
+def run_bounded(call: Callable[[], object], limit_s: float) -> None:
+    """Call `call` on a thread and wait at most `limit_s` seconds for it; its exceptions are dropped."""
+
+    def run() -> None:
+        with contextlib.suppress(BaseException):
+            call()
+
+    thread = threading.Thread(target=run, name="foxtrot-leaving", daemon=True)
+    with contextlib.suppress(RuntimeError, MemoryError):  # no thread can be made
+        thread.start()
+        thread.join(limit_s)
+
+
+def watch_threads(on_error: Callable[[BaseException], None]) -> None:
+    """Have `on_error` called, on the failing thread, with each exception that ends a thread."""
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None:
+            on_error(arguments.exc_value)
+
+    threading.excepthook = hook
+
