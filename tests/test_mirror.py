@@ -42,6 +42,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.runtime.processes.stack_dumps": "test_stack_dumps.py",
     "foxtrot_supervisor.embedding.supervisor": "test_embedding.py",
     "foxtrot_supervisor.gateways.vnpy_gateway": "test_vnpy_gateway.py",
+    "foxtrot_supervisor.__main__": "test_inherited.py",
     "foxtrot_workers.child.boot": "test_child_boot.py",
     "foxtrot_workers.chaos.boot": "test_chaos_boot.py",
     "foxtrot_workers.child.main": "test_child_boot.py",
@@ -60,6 +61,7 @@ ACTING_BY_OTHER_MEANS = {
     "foxtrot_supervisor.cli.live": "draws on the terminal, by rich",
     "foxtrot_supervisor.engine.bus.owner": "keeps the current owner in a context variable",
     "foxtrot_supervisor.runtime.processes.launch": "resets signals and runs the start target of a spawned process",
+    "foxtrot_supervisor.system.signal_state": "sets the signal dispositions and mask of its process",
     "foxtrot_workers.child.limits": "sets the limits of its process",
     "foxtrot_workers.replay.recording": "reads files, by pathlib",
 }

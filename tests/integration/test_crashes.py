@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from tests.support.command_line import Run
+from tests.support.command_line import Run, Simulated
 from tests.support.faulty_exchanges import FAULTS, install_faulty_exchanges
 from tests.support.waiting import wait_until
 
-LIMIT_S = 60.0
+LIMIT_S = 100.0
 
 WORKERS = """
 [supervisor]
@@ -58,17 +58,14 @@ def log_lines(run: Run, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == event]
 
 
-@pytest.mark.parametrize("start_method", ["spawn", "nursery"])
 def test_an_adapter_that_crashes_is_fatal_within_seconds_and_named_with_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_method: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.command_line import Simulated
-
     folder = install_faulty_exchanges(tmp_path / "installed")
     monkeypatch.setenv("PYTHONPATH", str(folder))
     clients = ["picows", "websockets"]
     with contextlib.closing(Simulated(tmp_path, "--symbols", "BTCUSDT", "--exchange", "binance")) as simulated:
-        configuration = WORKERS.replace("hung_s", f'start_method = "{start_method}"\nhung_s') + "".join(
+        configuration = WORKERS + "".join(
             FAULTY.format(
                 name=name,
                 url=simulated.url,
@@ -170,9 +167,7 @@ def test_a_strategys_own_thread_and_callback_may_fail_and_are_logged(tmp_path: P
         run.running()
         wait_until(lambda: log_lines(run, "callback_failed"), LIMIT_S, "the callback's failure")
         assert "thread at fault" in log_lines(run, "thread_failed")[0]["reason"]
-        assert f"{handler}:3" in log_lines(run, "thread_failed")[0]["trace"] or "line 3" in str(
-            log_lines(run, "thread_failed")
-        )
+        assert f"{handler}:3" in log_lines(run, "thread_failed")[0]["reason"]
         assert run.running()["engine"]["restarts_total"] == 0
         assert run.stop() == SupervisorExit.CLEAN
 

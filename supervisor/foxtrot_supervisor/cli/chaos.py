@@ -11,7 +11,7 @@ import click
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Phase
-from foxtrot_supervisor.cli.common import emit
+from foxtrot_supervisor.cli.common import emit, interruptible
 
 __all__ = ["chaos"]
 
@@ -152,6 +152,7 @@ def chaos(
         nursery=start_method != "spawn" and possible(),
         patience=patience,
     )
+    interruptible()
     playing = importlib.import_module("foxtrot_supervisor.chaos.campaigns.matrix")
     trouble_class = importlib.import_module("foxtrot_supervisor.chaos.harness.supervised_run").Trouble
     if only_plan:

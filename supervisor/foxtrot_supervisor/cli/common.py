@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ __all__ = [
     "ask",
     "emit",
     "find_run",
+    "interruptible",
     "known_errors",
     "output_ended",
     "places",
@@ -58,6 +60,11 @@ class Failure(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+def interruptible() -> None:
+    """From here on Ctrl-C raises KeyboardInterrupt: there is something to tidy up, or an end in order."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def say(message: str) -> None:

@@ -16,6 +16,7 @@ import functools
 import importlib
 import itertools
 import os
+import signal
 import sys
 import time
 import traceback
@@ -46,6 +47,7 @@ from foxtrot_supervisor.cli.common import (
     config_option,
     emit,
     find_run,
+    interruptible,
     json_option,
     known_errors,
     output_ended,
@@ -91,7 +93,9 @@ def main() -> NoReturn:
     standard_streams.open_missing()
     standard_streams.drain("stderr")
     standard_streams.direct("stdout")
-    sys.exit(_settle_output(_run_command()))
+    code = _settle_output(_run_command())
+    signal.signal(signal.SIGINT, lambda *_: os._exit(code))  # the interpreter's own end shows no traceback either
+    sys.exit(code)
 
 
 def _settle_output(code: int) -> int:
@@ -490,6 +494,7 @@ def events(
     place = find_run(run_dir_path, config_path, wait_s)
     selection = EventSelection(_instruments(), types=types, symbols=symbols, depth=depth, since_ns=since_ns)
     left = count
+    interruptible()
     try:
         for batches in follow(place, batch_decoder("text"), say):
             lines = [line for batch in batches for line in selection.lines(batch)][:left]
@@ -679,6 +684,7 @@ def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool)
     foxtrot-supervisor bench
     foxtrot-supervisor bench --quick --only trades --json
     """
+    interruptible()
     measuring = importlib.import_module("foxtrot_supervisor.bench.bench")
     options = msgspec.structs.replace(measuring.QUICK if quick else measuring.BenchOptions(), events=events, only=only)
     try:

@@ -16,6 +16,7 @@ from foxtrot_supervisor.cli.common import (
     config_option,
     emit,
     find_run,
+    interruptible,
     known_errors,
     output_ended,
     run_dir_option,
@@ -55,6 +56,7 @@ def top(interval_s: float, count: int | None, config_path: str | None, run_dir_p
                     return
         say("the run has ended")
 
+    interruptible()
     with contextlib.suppress(KeyboardInterrupt):
         known_errors(watch)()
 

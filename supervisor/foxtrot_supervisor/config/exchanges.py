@@ -11,7 +11,7 @@ import subprocess
 import msgspec
 
 from foxtrot_supervisor.config.check import ExchangeInfo
-from foxtrot_supervisor.system.interpreter import find_interpreter
+from foxtrot_supervisor.system.interpreter import python_command
 
 __all__ = ["CATALOG_BYTES_MAX", "CATALOG_S", "CatalogUnavailable", "decode_catalog", "read_catalog"]
 
@@ -41,7 +41,7 @@ def read_catalog(module: str = _MODULE, *, timeout_s: float = CATALOG_S) -> dict
     """The exchanges that are installed, by configuration name; raises `CatalogUnavailable`."""
     try:
         done = subprocess.run(
-            [find_interpreter(), "-m", module],
+            python_command("-m", module),
             capture_output=True,
             timeout=timeout_s,
             check=False,

@@ -23,7 +23,8 @@ from foxtrot_supervisor.embedding.wire import ORDER_NAME, News, NewsReader, Star
 from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
 from foxtrot_supervisor.runtime.run_dir import RunDir
-from foxtrot_supervisor.system.interpreter import find_interpreter
+from foxtrot_supervisor.system.interpreter import python_command
+from foxtrot_supervisor.system.module_path import without_working_directory
 from foxtrot_supervisor.system.private_files import create_private, opened_directory
 
 __all__ = ["SupervisorChild", "write_order"]
@@ -47,6 +48,13 @@ def write_order(path: str, order: StartOrder) -> None:
         with os.fdopen(create_private(beside, os.O_WRONLY | os.O_TRUNC, directory), "wb") as file:
             file.write(encode_order(order))
         os.replace(beside, ORDER_NAME, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 class SupervisorChild:
@@ -74,7 +82,7 @@ class SupervisorChild:
         self._news, news_end = os.pipe()
         lifeline_end, self._lifeline = os.pipe()
         self.order = StartOrder(
-            sys_path=[entry or os.getcwd() for entry in sys.path],
+            sys_path=without_working_directory(sys.path, _working_directory(), os.environ.get("PYTHONPATH", "")),
             config=config,
             run_id=run_dir.run_id,
             application_pid=os.getpid(),
@@ -88,8 +96,7 @@ class SupervisorChild:
         try:
             write_order(run_dir.path, self.order)
             self._process = subprocess.Popen(
-                # -P: nothing of the working directory may take the place of a module
-                [find_interpreter(), "-P", "-c", _CODE, run_dir.path],
+                python_command("-c", _CODE, run_dir.path),
                 stdin=lifeline_end,
                 pass_fds=(run_dir.directory, run_dir.lock, news_end),
                 env={**os.environ, RUN_ID_VARIABLE: run_dir.run_id},

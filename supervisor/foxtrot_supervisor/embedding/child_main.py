@@ -14,7 +14,6 @@ import contextlib
 import ctypes
 import os
 import select
-import signal
 import sys
 import time
 from pathlib import Path
@@ -42,6 +41,7 @@ from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.runner import Application, Runner, loop_factory, supervise
+from foxtrot_supervisor.system.signal_state import reset_signals
 
 __all__ = ["NEWS_S", "main"]
 
@@ -62,8 +62,7 @@ def main(path: str) -> NoReturn:
     standard_streams.open_missing()
     standard_streams.drain("stdout")
     standard_streams.drain("stderr")
-    # whatever thread started us: what it had blocked or ignored is not for us
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    reset_signals()  # what the application blocks and ignores is its own business
     ctypes.CDLL(None).prctl(_PR_SET_NAME, b"fx:supervisor", 0, 0, 0)
     try:
         code = _run(path, _read_order(path))

@@ -118,10 +118,11 @@ from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRef
 from foxtrot_supervisor.runtime.run_dir_keeper import LOOK_S as RUN_DIR_LOOK_S
 from foxtrot_supervisor.runtime.run_dir_keeper import Look, RunDirKeeper
 from foxtrot_supervisor.runtime.service_state import ServiceState
-from foxtrot_supervisor.runtime.signals import STOP_SIGNALS, SignalInputs
+from foxtrot_supervisor.runtime.signals import HeldSignals, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.interpreter import InterpreterMissing, find_interpreter
+from foxtrot_supervisor.system.signal_state import reset_signals
 from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
 from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
@@ -1267,6 +1268,40 @@ def run_supervisor(
     except (InterpreterMissing, CannotStart) as error:
         sys.stderr.write(f"foxtrot-supervisor: {error}\n")
         return SupervisorExit.START_FAILED
+    reset_signals(keep={signal.SIGHUP})  # nohup is meant
+    held = HeldSignals()
+    try:
+        return _run_supervisor(
+            config,
+            held,
+            run_dir_path=run_dir_path,
+            import_path=import_path,
+            log_level=log_level,
+            log_format=log_format,
+            duration_s=duration_s,
+            on_snapshot=on_snapshot,
+            snapshot_s=snapshot_s,
+            targets=targets,
+            read_config=read_config,
+        )
+    finally:
+        held.restore()
+
+
+def _run_supervisor(
+    config: FoxtrotConfig,
+    held: HeldSignals,
+    *,
+    run_dir_path: str | None,
+    import_path: str,
+    log_level: str,
+    log_format: LogFormat,
+    duration_s: float | None,
+    on_snapshot: Callable[[dict[str, Any]], None] | None,
+    snapshot_s: float,
+    targets: Targets | None,
+    read_config: Callable[[], FoxtrotConfig] | None,
+) -> int:
     loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
     baseline = take_baseline()
     path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
@@ -1279,7 +1314,6 @@ def run_supervisor(
         sys.stderr.write(f"foxtrot-supervisor: {error}\n")
         return SupervisorExit.START_FAILED if error.passing else SupervisorExit.CONFIGURATION
     logs = Logs(log_level, log_format)
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
             code = loop_runner.run(
@@ -1297,7 +1331,8 @@ def run_supervisor(
                         logs=logs,
                         systemd=Systemd(os.environ),
                         read_config=read_config,
-                    )
+                    ),
+                    held,
                 )
             )
     except CannotStart as error:
@@ -1305,8 +1340,6 @@ def run_supervisor(
         code = SupervisorExit.START_FAILED
     finally:
         run_dir.release()
-        for number, handler in before.items():
-            signal.signal(number, handler)
     standard_streams.flush(LAST_LINES_S)
     last = audit(baseline, children=(), files=())
     if last.leftover:
@@ -1320,9 +1353,9 @@ def _children_of(config: FoxtrotConfig) -> int:
     return 2 + sum(connection.redundancy for connection in config.connections)
 
 
-async def supervise(runner: Runner) -> int:
-    """Run it with the operating system's signals as its inputs."""
-    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal, runner.on_reload_signal)
+async def supervise(runner: Runner, held: HeldSignals | None = None) -> int:
+    """Run it with the operating system's signals as its inputs, beginning with those that are `held`."""
+    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal, runner.on_reload_signal, held)
     try:
         return await runner.run()
     finally:

@@ -13,26 +13,54 @@ import os
 import signal
 from collections.abc import Callable
 
-__all__ = ["STOP_SIGNALS", "SignalInputs"]
+__all__ = ["STOP_SIGNALS", "HeldSignals", "SignalInputs"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class HeldSignals:
+    """Keeps stop signals that come before there is an event loop, for `SignalInputs`."""
+
+    def __init__(self) -> None:
+        self._before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        self._held: list[str] = []
+        for number in _taken():
+            signal.signal(number, self._hold)
+
+    def take(self) -> list[str]:
+        """The names of those that came, in order; forgotten here."""
+        held, self._held = self._held, []
+        return held
+
+    def restore(self) -> None:
+        """Handle these signals again as it was found."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hold(self, number: int, frame: object) -> None:
+        self._held.append(signal.Signals(number).name)
 
 
 class SignalInputs:
     """Handlers in force from construction until `close`; they get the signal's name, in the event loop."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, on_stop: Callable[[str], None], on_reload: Callable[[str], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_stop: Callable[[str], None],
+        on_reload: Callable[[str], None],
+        held: HeldSignals | None = None,
     ) -> None:
+        """`held`: signals that came before; they are told first."""
         self._loop = loop
         self._on_stop = on_stop
         self._on_reload = on_reload
         self._had_terminal = _has_terminal()
-        self._taken = [
-            number for number in STOP_SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
-        ]
+        self._taken = _taken()
         for number in self._taken:
             loop.add_signal_handler(number, self._on_hangup if number == signal.SIGHUP else on_stop, number.name)
+        for name in held.take() if held is not None else ():
+            loop.call_soon(self._on_hangup if name == signal.SIGHUP.name else on_stop, name)
 
     def _on_hangup(self, name: str) -> None:
         closed = self._had_terminal and not _has_terminal()
@@ -43,6 +71,10 @@ class SignalInputs:
         for number in self._taken:
             self._loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+
+
+def _taken() -> list[signal.Signals]:
+    return [number for number in STOP_SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _has_terminal() -> bool:

@@ -11,10 +11,13 @@ import re
 import sys
 from collections.abc import Sequence
 
-__all__ = ["VARIABLE", "InterpreterMissing", "candidates", "find_interpreter"]
+__all__ = ["SAFE_PATH", "VARIABLE", "InterpreterMissing", "candidates", "find_interpreter", "python_command"]
 
 VARIABLE = "FOXTROT_PYTHON"
 """Environment variable that names the interpreter for children, before anything else."""
+
+SAFE_PATH = "-P"
+"""Keeps the working directory, which ``-c`` and ``-m`` put first, off the module search path."""
 
 _NAME = re.compile(r"(python|pypy)[0-9.]*[a-z]*")
 
@@ -48,3 +51,11 @@ def find_interpreter() -> str:
         f"no Python interpreter to start processes with: sys.executable is {sys.executable!r}; looked for "
         f"{', '.join(looked)}; the environment variable {VARIABLE} can name one"
     )
+
+
+def python_command(*arguments: str) -> list[str]:
+    """The command line of a Python process that gets `arguments`; raises `InterpreterMissing`.
+
+    Nothing of the working directory can take the place of a module in it.
+    """
+    return [find_interpreter(), SAFE_PATH, *arguments]

@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_supervisor.core.death_causes import cause_beside_status
+from foxtrot_protocol.exit_note import ExitNote
+from foxtrot_supervisor.core.death_causes import cause_beside_status, cause_with_note
 
 OOM = "the kernel ran out of memory and killed processes"
 
@@ -33,3 +34,22 @@ def test_cause(
 ) -> None:
     found = cause_beside_status(code, number, memory_mib=memory_mib, killed_by_us=killed_by_us, oom_kills=oom_kills)
     assert found == cause
+
+
+@pytest.mark.parametrize(
+    ("found", "note", "is_explained", "on_ladder", "clean", "cause"),
+    [
+        ("", ExitNote(), False, "", False, ""),
+        ("", ExitNote(cause="ValueError: x"), True, "hung", False, "ValueError: x"),
+        ("out of memory", ExitNote(cause="MemoryError"), False, "", False, "out of memory"),
+        ("", ExitNote(doing="setting up 'h'"), False, "", False, "died while setting up 'h'"),
+        ("", ExitNote(doing="setting up 'h'"), False, "no READY", False, "no READY, while setting up 'h'"),
+        ("", ExitNote(doing="setting up 'h'"), True, "", False, ""),
+        ("", ExitNote(doing="setting up 'h'"), False, "", True, ""),
+    ],
+)
+def test_cause_with_the_exit_note(
+    found: str, note: ExitNote, is_explained: bool, on_ladder: str, clean: bool, cause: str
+) -> None:
+    told = cause_with_note(found, note, is_explained=is_explained, on_ladder=on_ladder, clean=clean)
+    assert told == cause

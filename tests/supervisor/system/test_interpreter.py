@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
 
-from foxtrot_supervisor.system.interpreter import VARIABLE, InterpreterMissing, candidates, find_interpreter
+from foxtrot_supervisor.system.interpreter import (
+    VARIABLE,
+    InterpreterMissing,
+    candidates,
+    find_interpreter,
+    python_command,
+)
 
 
 def test_what_the_user_names_is_all_that_counts() -> None:
@@ -36,3 +43,9 @@ def test_without_any_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(VARIABLE, "/nowhere/python")
     with pytest.raises(InterpreterMissing, match=rf"looked for /nowhere/python; .*{VARIABLE}"):
         find_interpreter()
+
+
+def test_the_command_line_keeps_the_working_directory_off_the_path() -> None:
+    code = "import os, sys; print(os.getcwd() in sys.path or '' in sys.path)"
+    done = subprocess.run(python_command("-c", code), capture_output=True, text=True, timeout=60, cwd="/", check=True)
+    assert done.stdout.strip() == "False"

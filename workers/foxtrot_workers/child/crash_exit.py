@@ -92,4 +92,3 @@ def watch_threads(on_error: Callable[[BaseException], None]) -> None:
             on_error(arguments.exc_value)
 
     threading.excepthook = hook
-

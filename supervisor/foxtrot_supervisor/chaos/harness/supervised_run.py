@@ -7,7 +7,6 @@ import datetime
 import os
 import select
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from foxtrot_protocol.events import FeedStatus, Gap, Trade
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.client.event_stream import EngineAway, follow, is_running
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.system.interpreter import python_command
 
 __all__ = [
     "LOOK_AT_ZOMBIES_S",
@@ -51,7 +51,7 @@ ORPHANS_S = 1.0
 TRADES_MAX = 2_000_000
 """Trades remembered for the account with the ledger, over all symbols."""
 
-PROGRAM = [sys.executable, "-c", "from foxtrot_supervisor.cli.main import main; main()"]
+PROGRAM = python_command("-m", "foxtrot_supervisor")
 
 
 class Trouble(Exception):

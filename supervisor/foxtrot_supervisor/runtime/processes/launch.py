@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 import signal
 
+from foxtrot_supervisor.system.signal_state import reset_signals
+
 __all__ = ["launch"]
 
 
 def launch(target: str, spec: bytes) -> None:
     """Call ``package.module:function`` with `spec`; raises ImportError or AttributeError if there is none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    reset_signals(keep={signal.SIGINT})
     module, _, function = target.partition(":")
     getattr(importlib.import_module(module), function)(spec)

@@ -37,13 +37,14 @@ from pathlib import Path
 
 import multiprocess
 import multiprocess.resource_tracker
+import multiprocess.spawn
 from msgspec import Struct
 
 from foxtrot_supervisor.runtime.processes.guard import Guard
 from foxtrot_supervisor.runtime.processes.sessions import Sessions, signal_if
 from foxtrot_supervisor.runtime.processes.survivors import belongs_to_run, marked, send
 from foxtrot_supervisor.system import procfs
-from foxtrot_supervisor.system.interpreter import find_interpreter
+from foxtrot_supervisor.system.interpreter import SAFE_PATH, find_interpreter
 
 __all__ = [
     "TURN_S",
@@ -131,7 +132,7 @@ class Processes:
         """Spawn a process that calls `target` with `spec`; raises `StartFailed`. Takes a few milliseconds."""
         assert threading.current_thread() is threading.main_thread(), "children are started by the main thread only"
         try:
-            with marked(self._run_id), _interrupts_blocked(), _bare_main(), _no_resource_tracker():
+            with marked(self._run_id), _interrupts_blocked(), _bare_main(), _no_resource_tracker(), _safe_path():
                 pid = _spawn(f"foxtrot {name}", target, spec)
             pidfd = _hold(pid)
         except OSError as error:
@@ -276,11 +277,12 @@ class Processes:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return True
-        return bool(self._foreign) and not self.strays_left()
+        # what is left may be foreign: here before us, or an orphan of others that reached the first process
+        return (bool(self._foreign) or self._own_pid == 1) and not self.strays_left()
 
     def strays_left(self) -> list[int]:
         """Process ids of children that are ours, dead or alive, though not supervised."""
-        return [facts.pid for facts in self._strays() if facts.zombie or self._ours(facts)]
+        return [facts.pid for facts in self._strays() if self._ours(facts)]
 
     def _strays(self) -> Iterator[procfs.ProcessFacts]:
         for facts in procfs.children_of(self._own_pid, but=self._children):
@@ -375,6 +377,25 @@ def _bare_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = before
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the working directory off the child's module search path, from its first import on."""
+    spawn, path = multiprocess.spawn, list(sys.path)
+    before = spawn.get_command_line
+
+    def command_line(**values: int) -> list[str]:
+        program, *rest = before(**values)
+        return [program, SAFE_PATH, *rest]
+
+    spawn.get_command_line = command_line
+    sys.path[:] = [entry for entry in path if entry]
+    try:
+        yield
+    finally:
+        spawn.get_command_line = before
+        sys.path[:] = path
 
 
 @contextlib.contextmanager

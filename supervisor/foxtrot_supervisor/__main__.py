@@ -1,0 +1,44 @@
+"""The program: from here until a command runs, Ctrl-C ends it at once and silently.
+
+Nothing is to be tidied up before a command has begun, and a KeyboardInterrupt in the middle of an import would be shown
+as a traceback. Hence this module imports next to nothing before it has said what Ctrl-C means.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # `python -m` has put the working directory there
+
+import os
+import signal
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; exits the process."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    from foxtrot_supervisor.system.module_path import without_working_directory
+    from foxtrot_supervisor.system.signal_state import reset_signals
+
+    reset_signals(keep={signal.SIGHUP})  # nohup is meant
+    if not sys.flags.safe_path:
+        sys.path[:] = without_working_directory(sys.path, _working_directory(), os.environ.get("PYTHONPATH", ""))
+    from foxtrot_supervisor.cli.main import main as run
+
+    run()
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Signal dispositions and mask: what a process inherits from whatever started it, undone.
+
+A parent that ignores SIGCHLD loses us every exit code; one that blocks SIGTERM makes us deaf. Standard library only.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection
+
+__all__ = ["reset_signals"]
+
+_IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+
+
+def reset_signals(keep: Collection[int] = ()) -> None:
+    """Unblock all signals; give those that are ignored their default action. Main thread only.
+
+    `keep`: signals whose disposition stays as it was found. SIGPIPE and SIGXFSZ stay as Python has set them.
+    """
+    for number in signal.valid_signals() - _IGNORED_BY_PYTHON - set(keep):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
