@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from tests.support.command_line import PROGRAM, Run, run_program
+from tests.support.waiting import wait_until
 
 LIMIT_S = 40.0
 
@@ -141,24 +141,8 @@ def on(command: str, folder: Path) -> list[str]:
     return ["--run-dir", str(folder / "run")] if command in ("start", "status") else []
 
 
-ORPHANS = """
-import os, subprocess, sys, time
-pid = os.fork()
-if pid == 0:
-    # a foreign daemon, started by the container's first process before it became the supervisor
-    if os.fork() == 0:
-        time.sleep(0.3)
-        os._exit(0)
-    if os.fork() == 0:
-        time.sleep(3600)
-        os._exit(0)
-    os._exit(0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
 def may_unshare() -> bool:
-    if shutil.which("unshare") is None:
+    if shutil.which("unshare") is None or shutil.which("nsenter") is None:
         return False
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False)
     return done.returncode == 0
@@ -167,31 +151,30 @@ def may_unshare() -> bool:
 def test_as_the_first_process_foreign_orphans_are_reaped_and_are_no_leftovers(tmp_path: Path) -> None:
     if not may_unshare():
         pytest.skip("process namespaces are not permitted here")
-    script = tmp_path / "first.py"
-    script.write_text(textwrap.dedent(ORPHANS))
-    done = subprocess.run(
-        [
-            "unshare",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-            sys.executable,
-            str(script),
-            str(PROGRAM),
-            "start",
-            "--duration",
-            "4",
-            "--log-format",
-            "json",
-            "--run-dir",
-            str(tmp_path / "run"),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == SupervisorExit.CLEAN, done.stderr
-    assert '"stray_killed"' not in done.stderr
-    assert '"clean": true' in done.stderr
+    log = tmp_path / "log"
+    command = [str(PROGRAM), "start", "--log-format", "json", "--run-dir", str(tmp_path / "run")]
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *command], stderr=stderr, cwd=tmp_path
+        ) as outer,
+    ):
+        try:
+            wait_until(lambda: '"RUNNING"' in log.read_text(), LIMIT_S, "a child that serves")
+            [first] = psutil.Process(outer.pid).children()
+            # as `docker exec` does: orphans that die, and that live, of processes that are not below us
+            orphans = "(exec sleep 0.2) & (exec sleep 3600) & exit 0"
+            enter = ["nsenter", "--pid", "--target", str(first.pid), "sh", "-c", orphans]
+            subprocess.run(enter, check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
+
+            def sleepers() -> list[psutil.Process]:
+                return [child for child in first.children() if child.name() == "sleep"]
+
+            wait_until(lambda: len(sleepers()) == 2, LIMIT_S, "the orphans")
+            wait_until(lambda: len(sleepers()) == 1, LIMIT_S, "the dead one to be reaped")
+            first.terminate()
+            assert outer.wait(LIMIT_S) == SupervisorExit.CLEAN, log.read_text()
+        finally:
+            outer.kill()
+    assert '"stray_killed"' not in log.read_text()
+    assert '"clean": true' in log.read_text()
