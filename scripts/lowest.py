@@ -22,7 +22,7 @@ _BOUND = re.compile(r"(?P<name>[A-Za-z0-9._-]+)>=(?P<version>[0-9][0-9.]*)(?P<ma
 
 
 def lowest(text: str) -> list[str]:
-    """Return ``name==version`` for each dependency in the text of a setup.cfg; raise ValueError for one without bound."""
+    """Return ``name==version`` for each dependency in the text of a setup.cfg; ValueError for one without bound."""
     config = configparser.ConfigParser()
     config.read_string(text)
     declared = [config["options"]["install_requires"], *(config["options.extras_require"][extra] for extra in EXTRAS)]

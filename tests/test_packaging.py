@@ -6,6 +6,8 @@ import configparser
 import importlib
 import importlib.metadata
 import os
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -26,6 +28,13 @@ def test_every_package_on_disk_is_listed() -> None:
 
 def test_every_package_says_that_it_is_typed() -> None:
     assert [name for name, folder in PACKAGES.items() if not (folder / name / "py.typed").exists()] == []
+
+
+def test_the_list_of_lower_bounds_is_current() -> None:
+    """What the tox environment `lowest` installs is what setup.cfg declares."""
+    script = ROOT / "scripts" / "lowest.py"
+    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert (ROOT / ".ci" / "lowest.txt").read_text() == printed, "scripts/lowest.py > .ci/lowest.txt"
 
 
 @only_wheel

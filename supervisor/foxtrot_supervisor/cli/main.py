@@ -652,7 +652,7 @@ def simulate(
         report=report,
     )
     try:
-        with asyncio.Runner(loop_factory=resolve("uvloop:new_event_loop")) as runner:
+        with asyncio.Runner(loop_factory=resolve("foxtrot_supervisor.runtime.runner:loop_factory")()) as runner:
             code = runner.run(serving)
     except ValueError as error:
         raise Failure(str(error), SupervisorExit.USAGE) from None
