@@ -217,7 +217,7 @@ class FeedWorker:
         try:
             return await self._serve()
         except BaseException:
-            self._sender.close()  # an open socket would hold up the context
+            self._outflow.close()  # an open socket would hold up the context
             raise
 
     async def _serve(self) -> int:
