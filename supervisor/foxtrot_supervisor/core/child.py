@@ -401,8 +401,6 @@ class Child:
         elif health is Health.MUTE:
             self.take_down(Purpose.UNWELL, f"no HELLO within {limits.hello_s:g} s", now, hung=True)
         elif health is Health.UNREADY:
-            # a child whose loop stands still while it loads others' code cannot hear
-            deaf = self.record.plan.kind in _SILENT_BEFORE_READY
-            self.take_down(Purpose.UNWELL, f"no READY within {limits.ready_s:g} s", now, hung=deaf)
+            self.take_down(Purpose.UNWELL, f"no READY within {limits.ready_s:g} s", now, hung=watch.is_deaf(now))
         else:
             self.take_down(Purpose.STALE, "its market data is too old", now)

@@ -90,7 +90,16 @@ class HealthLimits(Struct, frozen=True):
 class Watch:
     """What was heard of one incarnation. Times are seconds on the monotonic clock."""
 
-    __slots__ = ("_alive_before_ready", "_data_age_s", "_grace_until", "_heard_at", "_hello_by", "_ready_by", "limits")
+    __slots__ = (
+        "_alive_before_ready",
+        "_data_age_s",
+        "_grace_until",
+        "_heard_at",
+        "_hello_by",
+        "_ready_by",
+        "_spoke_at",
+        "limits",
+    )
 
     def __init__(self, limits: HealthLimits, now: float, *, alive_before_ready: bool) -> None:
         self.limits = limits
@@ -100,6 +109,8 @@ class Watch:
         self._ready_by = math.inf
         self._heard_at = math.inf
         """Infinity while silence means nothing."""
+        self._spoke_at = now
+        """When its last message came, whatever silence means."""
         self._data_age_s: float | None = None
         self._grace_until = -math.inf
         """Until then the age of data means nothing: it aged while nobody ran."""
@@ -123,8 +134,13 @@ class Watch:
 
     def heard(self, now: float) -> None:
         """A message came, whichever: the child's event loop turned."""
+        self._spoke_at = now
         if self._heard_at != math.inf:
             self._heard_at = now
+
+    def is_deaf(self, now: float) -> bool:
+        """Whether its event loop stands still, so that a request would not be heard."""
+        return now - self._spoke_at >= self.limits.hung_s
 
     def data(self, now: float, age_s: float | None) -> None:
         """A heartbeat told the age of the child's latest market data (None: not told)."""

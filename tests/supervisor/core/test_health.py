@@ -196,3 +196,14 @@ def test_other_limits_hold_for_what_is_heard_from_now_on() -> None:
     assert watched.verdict(104.0) is Health.HUNG
     heartbeat(watched, 104.0, 6.0)
     assert watched.verdict(104.0) is Health.STALE
+
+
+def test_a_child_is_deaf_once_its_loop_has_not_turned_for_as_long_as_counts_as_hung() -> None:
+    limits = HealthLimits(hello_s=10.0, ready_s=10.0, late_s=1.0, hung_s=2.0)
+    watch = Watch(limits, 100.0, alive_before_ready=False)
+    watch.heard(101.0)
+    watch.hello(101.0)
+    assert not watch.is_deaf(102.9)
+    assert watch.is_deaf(103.0)
+    watch.heard(103.0)
+    assert not watch.is_deaf(104.0)
