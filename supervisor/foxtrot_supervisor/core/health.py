@@ -149,6 +149,7 @@ class Watch:
     def discount(self, gap_s: float, now: float) -> None:
         """The supervisor did not run for `gap_s` seconds until `now`."""
         self._hello_by += gap_s
+        self._spoke_at += gap_s
         self._ready_by += gap_s
         grace_s = min(RESUME_GRACE_S, self.limits.hung_s * RESUME_GRACE_SHARE)
         self._heard_at = max(self._heard_at + gap_s, now - self.limits.hung_s + grace_s)
