@@ -18,6 +18,9 @@ __all__ = ["CATALOG_BYTES_MAX", "CATALOG_S", "CatalogUnavailable", "decode_catal
 CATALOG_S = 30.0
 """Longest wait for the catalog: it imports every adapter, third parties' included."""
 
+ONE_S = 10.0
+"""Longest wait for one exchange, where they are asked for one by one."""
+
 CATALOG_BYTES_MAX = 4 * 1024 * 1024
 
 _MODULE = "foxtrot_workers.adapter.catalog"
@@ -38,10 +41,30 @@ def decode_catalog(output: bytes) -> dict[str, ExchangeInfo]:
 
 
 def read_catalog(module: str = _MODULE, *, timeout_s: float = CATALOG_S) -> dict[str, ExchangeInfo]:
-    """The exchanges that are installed, by configuration name; raises `CatalogUnavailable`."""
+    """The exchanges that are installed, by configuration name; raises `CatalogUnavailable`.
+
+    Where one of them ends or holds up the listing, each is asked for by itself, so that only that one cannot be used.
+    """
+    try:
+        return decode_catalog(_ask(module, timeout_s=timeout_s))
+    except CatalogUnavailable as failure:
+        try:
+            names = msgspec.json.decode(_ask(module, "--names", timeout_s=timeout_s), type=list[str])
+        except (CatalogUnavailable, ValueError, RecursionError):
+            raise failure from None
+    catalog = {}
+    for name in names:
+        try:
+            catalog.update(decode_catalog(_ask(module, name, timeout_s=min(ONE_S, timeout_s))))
+        except CatalogUnavailable as failure:
+            catalog[name] = ExchangeInfo(error=f"exchange {name!r}: {failure}")
+    return catalog
+
+
+def _ask(module: str, *arguments: str, timeout_s: float) -> bytes:
     try:
         done = subprocess.run(
-            python_command("-m", module),
+            python_command("-m", module, *arguments),
             capture_output=True,
             timeout=timeout_s,
             check=False,
@@ -54,4 +77,4 @@ def read_catalog(module: str = _MODULE, *, timeout_s: float = CATALOG_S) -> dict
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         raise CatalogUnavailable(f"listing the exchanges ended with {done.returncode}: {last[0]}")
-    return decode_catalog(done.stdout)
+    return done.stdout

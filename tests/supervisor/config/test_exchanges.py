@@ -65,6 +65,29 @@ def test_a_hanging_catalog_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read_catalog(module, timeout_s=0.3)
 
 
+def test_an_adapter_that_ends_or_holds_up_the_listing_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ends.py").write_text("import os; os._exit(9)")
+    (tmp_path / "raises.py").write_text("print('noise'); raise KeyboardInterrupt")
+    (tmp_path / "lingers.py").write_text(
+        "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "print('noise')\nfrom foxtrot_workers.exchanges.binance.adapter import Sim"
+    )
+    information = tmp_path / "third_party-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(
+        "[foxtrot.exchanges]\nends = ends:Sim\nraises = raises:Sim\nlingers = lingers:Sim\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    catalog = read_catalog()
+    assert catalog["okx"].error == ""
+    assert catalog["lingers"].error == ""
+    assert catalog["ends"].error == "exchange 'ends': listing the exchanges ended with 9: no message"
+    assert catalog["raises"].error.startswith("exchange 'raises' (raises:Sim): KeyboardInterrupt (")
+
+
 def test_no_python_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOXTROT_PYTHON", "/nonexistent/python")
     with pytest.raises(CatalogUnavailable, match=r"no Python interpreter .* looked for /nonexistent/python"):

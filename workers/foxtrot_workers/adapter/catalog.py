@@ -9,10 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, NoReturn
 
+from foxtrot_protocol.crash_report import cause_of
 from foxtrot_workers.adapter.adapter import Adapter
 
 __all__ = ["GROUP", "UnknownExchange", "adapter_class", "describe", "main", "names"]
@@ -40,21 +43,38 @@ def adapter_class(name: str) -> type[Adapter]:
         raise UnknownExchange(name)
     try:
         loaded = entry_point.load()
-    except (Exception, SystemExit) as error:  # a third party's module may do anything while it is imported
-        raise ImportError(f"exchange {name!r} ({entry_point.value}): {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # a third party's module may raise anything
+        raise ImportError(f"exchange {name!r} ({entry_point.value}): {cause_of(error)}") from error
     if not (inspect.isclass(loaded) and issubclass(loaded, Adapter)) or inspect.isabstract(loaded):
         raise ImportError(f"exchange {name!r}: {entry_point.value} is not an Adapter class")
     return loaded
 
 
-def describe() -> dict[str, dict[str, Any]]:
-    """What a configuration check has to know of each exchange; ``error`` is "" where it can be used."""
-    return {name: _describe(name) for name in names()}
+def describe(*wanted: str) -> dict[str, dict[str, Any]]:
+    """What a configuration check needs of each exchange (or of `wanted` only); ``error`` is "" for usable ones."""
+    return {name: _describe(name) for name in wanted or names()}
 
 
-def main() -> None:
-    """Print the catalog on stdout as one line of JSON."""
-    sys.stdout.write(json.dumps(describe()) + "\n")
+def main(*arguments: str) -> None:
+    """Print the catalog on stdout as one line of JSON: of all exchanges, or of those that are named.
+
+    ``--names``: only their names, as a list; nothing of others is imported for it.
+    """
+    sys.stdout.write(_answer(arguments))
+
+
+def _answer(arguments: Sequence[str]) -> str:
+    return json.dumps(names() if "--names" in arguments else describe(*arguments)) + "\n"
+
+
+def _run_as_program() -> NoReturn:
+    """Print, then exit whatever threads an adapter has started; what adapters print goes to stderr."""
+    output = os.dup(1)
+    os.dup2(2, 1)
+    answer = _answer(sys.argv[1:])
+    with os.fdopen(output, "w") as stdout:
+        stdout.write(answer)
+    os._exit(0)
 
 
 @functools.cache  # looking through all installed packages takes a worker's start tens of milliseconds and memory
@@ -75,9 +95,9 @@ def _describe(name: str) -> dict[str, Any]:
             "lifetime_s": adapter.limits.lifetime_s,
             "error": "",
         }
-    except (ImportError, AttributeError, TypeError, ValueError) as error:  # also what a class declares may be wrong
+    except Exception as error:  # also what a class declares may be wrong
         return {"exchange": "", "channels": [], "topics_max": 0, "error": str(error)}
 
 
 if __name__ == "__main__":
-    main()
+    _run_as_program()
