@@ -142,7 +142,12 @@ def test_a_set_up_that_takes_too_long_is_ended_with_the_line_where_it_stands(tmp
 def test_a_slow_set_up_within_its_limit_is_waited_for_beyond_ready_s(tmp_path: Path, handler: Path) -> None:
     handler.write_text("import time\ndef setup(engine):\n    time.sleep(2.0)\n")
     with contextlib.closing(start_with_handler(tmp_path, ready_s=0.5)) as run:
-        assert run.running()["engine"]["restarts_total"] == 0
+
+        def engine() -> Any:
+            status = run.status()
+            return status and status["engine"]["state"] == "RUNNING" and status["engine"]
+
+        assert wait_until(engine, LIMIT_S, "the engine")["restarts_total"] == 0
         assert run.stop() == SupervisorExit.CLEAN
 
 
