@@ -1283,6 +1283,7 @@ def run_supervisor(
             snapshot_s=snapshot_s,
             targets=targets,
             read_config=read_config,
+            config_path=config_path,
         )
     finally:
         held.restore()
@@ -1301,6 +1302,7 @@ def _run_supervisor(
     snapshot_s: float,
     targets: Targets | None,
     read_config: Callable[[], FoxtrotConfig] | None,
+    config_path: str,
 ) -> int:
     loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
     baseline = take_baseline()
