@@ -108,7 +108,10 @@ def test_a_quote_has_no_time() -> None:
     ]
 
 
-@pytest.mark.parametrize("zero", ["0", "0.00000000", ""])
+ZEROS = ("0", "0.00000000", "0E-8", "00.0", ".0", "-0", "+0.0", "0.00E5", "0e0", "000", "0.")
+
+
+@pytest.mark.parametrize("zero", ["", *ZEROS])
 def test_an_empty_side_is_nobody_not_a_price_of_zero(zero: str) -> None:
     wire = Wire("quote")
     (bid,) = wire.parse(binance_frame("bnbbtc@bookTicker", binance_quote(b=zero, B=zero)))
@@ -117,6 +120,22 @@ def test_an_empty_side_is_nobody_not_a_price_of_zero(zero: str) -> None:
     assert isinstance(ask, Quote)
     assert (bid.bid, bid.bid_size, bid.ask) == (None, None, "25.3652")
     assert (ask.bid, ask.ask, ask.ask_size) == ("25.3519", None, None)
+
+
+@pytest.mark.parametrize("zero", ZEROS)
+def test_a_size_of_zero_is_an_empty_side_too(zero: str) -> None:
+    wire = Wire("quote")
+    (quote,) = wire.parse(binance_frame("bnbbtc@bookTicker", binance_quote(B=zero)))
+    assert isinstance(quote, Quote)
+    assert (quote.bid, quote.bid_size, quote.ask) == (None, None, "25.3652")
+
+
+@pytest.mark.parametrize("number", ["0.1", "0.05", "0.00000001", "1E-8", "1", "9.9", "100", "0.66", "2e5"])
+def test_what_is_small_is_not_zero(number: str) -> None:
+    wire = Wire("quote")
+    (quote,) = wire.parse(binance_frame("bnbbtc@bookTicker", binance_quote(b=number, B=number)))
+    assert isinstance(quote, Quote)
+    assert (quote.bid, quote.bid_size) == (number, number)
 
 
 @pytest.mark.parametrize("interval", binance.INTERVALS)
