@@ -65,8 +65,8 @@ TURN_FRAMES = 4096
 """Frames read before the event loop gets a turn. libuv reads up to 32 buffers of one socket in a row: millions of tiny
 frames, seconds in which no heartbeat leaves."""
 
-TURN_BYTES = 64 * 1024
-"""Bytes read before the event loop gets a turn, in a client that does not count frames."""
+TURN_BYTES = 16 * 1024
+"""Bytes parsed before the event loop gets a turn, in a client that does not count frames."""
 
 
 class ClientOptions(Struct, frozen=True, kw_only=True):

@@ -146,18 +146,46 @@ class WebsocketsClient:
         class Watching(ClientConnection):
             """Reports control frames, which the library answers, keeps the answer to the handshake, yields in time."""
 
+            _rest = b""
+            """Received and not yet parsed: its turn comes."""
+
             def data_received(self, data: bytes) -> None:
                 if self.response is None and len(answer) < ANSWER_BYTES_MAX:
                     answer.extend(data[:ANSWER_BYTES_MAX])
-                super().data_received(data)
-                if len(data) >= TURN_BYTES and not self.transport.is_closing():
-                    self.transport.pause_reading()
-                    self.loop.call_soon(self._read_on)
+                if self._rest:
+                    self._rest += data
+                else:
+                    self._parse_some(data)
 
-            def _read_on(self) -> None:
+            def _parse_some(self, data: bytes) -> None:
+                super().data_received(data[:TURN_BYTES])
+                self._rest = data[TURN_BYTES:]
+                if self.transport.is_closing():
+                    self._parse_rest()
+                elif len(data) >= TURN_BYTES:
+                    self.transport.pause_reading()
+                    self.loop.call_soon(self._go_on)
+
+            def _go_on(self) -> None:
+                rest, self._rest = self._rest, b""
+                if rest:
+                    self._parse_some(rest)
                 # the library may have paused too, since its queue is full: it resumes when that is taken
-                if not self.recv_messages.paused and not self.transport.is_closing():
+                if not self._rest and not self.recv_messages.paused and not self.transport.is_closing():
                     self.transport.resume_reading()
+
+            def _parse_rest(self) -> None:
+                rest, self._rest = self._rest, b""
+                if rest:
+                    super().data_received(rest)
+
+            def eof_received(self) -> None:
+                self._parse_rest()  # it came before the end
+                super().eof_received()
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                self._parse_rest()
+                super().connection_lost(exc)
 
             def process_event(self, event: Any) -> None:
                 super().process_event(event)
