@@ -399,7 +399,7 @@ class StreamMerge:
     def _touch(self, stream: Stream) -> None:
         """The first event of `stream` in this batch: remember its position, for `Stream.undo`."""
         side = self._turn.side
-        if stream.newest.__class__ is Trade:
+        if stream.rising and stream.newest.__class__ is Trade:
             note_fills(stream)
         state, sequence = stream.state, stream.sequence
         exchange_ns = stream.exchange_ns
