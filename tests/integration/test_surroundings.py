@@ -234,14 +234,19 @@ def test_embedded_in_a_program_without_standard_streams_and_descriptors(tmp_path
 # ---- no room in the run directory: a tmpfs of our own, in a mount namespace of its own
 
 
-def on_tmpfs(folder: Path, options: str, before: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`start` with its run directory ``{folder}/small/run`` on a tmpfs with these options, made first by root only."""
+def on_tmpfs(folder: Path, options: str, before: str, until: str = "") -> subprocess.CompletedProcess[str]:
+    """`start` with its run directory ``{folder}/small/run`` on a tmpfs with these options.
+
+    `until`: it is stopped as soon as its log holds this text; "" if it ends without that.
+    """
     small = folder / "small"
     small.mkdir()
-    left = folder / "left"
+    left, log = folder / "left", folder / "log"
     script = (
         f"mount -t tmpfs -o {options} none {small} || exit 99; mkdir -m 700 {small}/run && {before}\n"
-        f"{PROGRAM} start --log-format json --run-dir {small}/run {' '.join(map(str, arguments))}; code=$?\n"
+        f"{PROGRAM} start --duration 60 --log-format json --run-dir {small}/run 2> {log} & pid=$!\n"
+        f"while [ -n '{until}' ] && kill -0 $pid && ! grep -q '{until}' {log}; do sleep 0.1; done 2> /dev/null\n"
+        f"[ -z '{until}' ] || kill -TERM $pid; wait $pid; code=$?; cat {log} >&2\n"
         f"ls -A {small}/run > {left}; exit $code"
     )
     done = subprocess.run(
@@ -274,16 +279,17 @@ def test_no_room_at_the_start(options: str, before: str, reason: str, tmp_path: 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
 def test_no_room_for_a_ring_is_backoff_with_the_cause_shown(tmp_path: Path) -> None:
-    done = on_tmpfs(tmp_path, "size=2m", ":", "--duration", "6")
+    done = on_tmpfs(tmp_path, "size=2m", ":", "no room for")
     assert done.returncode == 0
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-    causes = [line["cause"] for line in lines if line["event"] == "worker_state" and line["state"] == "BACKOFF"]
+    causes = [line["reason"] for line in lines if line["event"] == "ring_refused"]
     assert any("ring-sim.a-" in cause and "No space left on device" in cause for cause in causes)
+    assert not [line for line in lines if line.get("state") == "FATAL"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
 def test_no_inode_for_the_engines_socket_is_backoff_too(tmp_path: Path) -> None:
-    done = on_tmpfs(tmp_path, "size=8m,nr_inodes=9", ":", "--duration", "8")
+    done = on_tmpfs(tmp_path, "size=8m,nr_inodes=9", ":", "no_room")
     assert done.returncode == 0
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     (reason, *_) = [line["reason"] for line in lines if line["event"] == "no_room"]

@@ -86,7 +86,11 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
         context.failed(str(problem))
         host.receiver.close()
         return ChildExit.CONFIGURATION
-    await host.tap.start()
+    try:
+        await host.tap.start()
+    except BaseException:
+        host.receiver.close()  # an open socket would hold up the end of its context
+        raise
     engine.start()
     host.serve(context)
     context.ready()
