@@ -10,6 +10,9 @@ from tests.support.sources import ROOT, imported_by, modules
 WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_supervisor.engine.bus.dispatch_thread": "the thread of an EventEngine; test_event_engine runs it",
     "foxtrot_supervisor.engine.bus.event": "types only; test_event_engine uses each",
+    "foxtrot_supervisor.engine.delivery.accounts": "test_receiver drives it through the receiver, with real rings",
+    "foxtrot_supervisor.engine.delivery.apply": "test_receiver drives it through the receiver, with real rings",
+    "foxtrot_supervisor.engine.delivery.rings": "test_receiver drives it through the receiver, with real rings",
     "foxtrot_protocol.child": "declares what a child may ask for; nothing in it runs",
     "foxtrot_protocol.commands": "message types only; test_codec encodes and decodes each",
     "foxtrot_supervisor.config.schema": "types and defaults; test_config reads each key",

@@ -17,7 +17,9 @@ READERS = {
     # the supervisor
     "foxtrot_supervisor/runtime/runner.py": "status: when a death was, for people",
     "foxtrot_supervisor/cli/main.py": "events --live: what was published before is left out",
-    "foxtrot_supervisor/engine/delivery/receiver.py": "latency of batches, stamps of gaps",
+    "foxtrot_supervisor/engine/delivery/accounts.py": "stamps of gaps",
+    "foxtrot_supervisor/engine/delivery/apply.py": "latency of batches",
+    "foxtrot_supervisor/engine/delivery/rings.py": "stamps of gaps",
     "foxtrot_supervisor/embedding/application_log.py": "when a line was logged, for people",
     "foxtrot_supervisor/engine/folds/folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
     # tests of others, with two clocks to compare
@@ -30,6 +32,8 @@ READERS = {
     "foxtrot_workers/feed/outflow.py": "stamps of gaps",
     "foxtrot_workers/feed/worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
     "foxtrot_workers/feed/event_sender.py": "publish_ns of batches",
+    "foxtrot_workers/feed/backfill_runner.py": "receive_ns of fetched trades",
+    "foxtrot_workers/feed/outflow.py": "receive_ns of gaps",
     "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",
     "foxtrot_workers/websocket/websockets_client.py": "Retry-After may be a date",
     "foxtrot_workers/feed/rest.py": "Retry-After may be a date",

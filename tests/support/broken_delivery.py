@@ -20,6 +20,7 @@ from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.engine import process as engine_process
+from foxtrot_supervisor.engine.delivery.apply import BatchApplier
 from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
@@ -37,7 +38,7 @@ async def without_ring(context: ChildContext) -> int:
 
 async def early_tail(context: ChildContext) -> int:
     """Acknowledges a batch before the handlers have had it."""
-    apply = EventReceiver._apply
+    apply = BatchApplier.apply
 
     def acknowledge_first(
         self: Any, source: Any, ring: Any, batch: Any, made: Any, data: bytes, end: int, *, may_wait: bool
@@ -45,7 +46,7 @@ async def early_tail(context: ChildContext) -> int:
         ring.reader.took(batch.sequence, end, ring.applied + len(batch.events), ring.lost, ring.redelivered)
         return apply(self, source, ring, batch, made, data, end, may_wait=may_wait)
 
-    EventReceiver._apply = acknowledge_first  # type: ignore[method-assign]  # broken on purpose
+    BatchApplier.apply = acknowledge_first  # type: ignore[method-assign]  # broken on purpose
     return await engine_process.run(context)
 
 

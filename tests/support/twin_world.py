@@ -18,7 +18,7 @@ from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.events import EVENT_GAP, EVENT_MARKET_TRADE, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, RingFigures
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
-from foxtrot_supervisor.engine.delivery import receiver as event_receiver
+from foxtrot_supervisor.engine.delivery import accounts, apply, receiver, rings
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
@@ -299,7 +299,8 @@ class TwinWorld:
 
     def install(self, monkeypatch: Any) -> None:
         """Let the receiver live in this world."""
-        monkeypatch.setattr(event_receiver, "time", self.clock)
+        for module in (accounts, apply, receiver, rings):
+            monkeypatch.setattr(module, "time", self.clock)
         fuse, make_reader, open_file = self.fuse, RingReader.open.__func__, PositionFile.open.__func__  # type: ignore[attr-defined]
 
         def watched_reader(cls: type[RingReader], *details: Any) -> RingReader | None:

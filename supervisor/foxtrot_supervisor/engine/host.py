@@ -119,7 +119,7 @@ class EngineHost:
             ticks=None if settings.ticks == "off" else settings.ticks,
             tick_interval_s=settings.tick_interval_s,
             intervals=settings.bars_from_trades,
-            origin=lambda: self.receiver.origin,
+            origin=lambda: self.receiver.applier.origin,
         )
         self._leaks: LeakMonitor | None = None
         if settings.leak_sample_s:

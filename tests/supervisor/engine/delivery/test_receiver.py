@@ -186,7 +186,7 @@ def test_rubbish_and_other_versions_are_counted_and_survived(make_bench: Any) ->
 
 
 def test_worker_names_are_bounded(make_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.receiver.WORKERS_MAX", 1)
+    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.sources.WORKERS_MAX", 1)
     bench = make_bench()
     bench.send(1, 1, "known")
     bench.push.send(BatchEncoder("stranger", 1).encode(1, 7, []))
@@ -627,7 +627,7 @@ def used_up(*twins: Twin) -> None:
 
 
 def both_found(bench: Bench) -> None:
-    groups = bench.receiver._groups
+    groups = bench.receiver.sources.groups
     wait_until(lambda: "c" in groups and groups["c"].merge.sides_open == 2, LIMIT_S, "both rings to be found")
 
 
@@ -677,7 +677,7 @@ def test_a_batch_waits_in_its_ring_for_what_the_twin_is_about_to_bring(make_benc
     used_up(a)
     b.commit(3)
     b.commit(4, 5)
-    wait_until(lambda: bench.receiver._groups["c"].waiting == {"c.b"}, LIMIT_S, "the batch to wait")
+    wait_until(lambda: bench.receiver.sources.groups["c"].waiting == {"c.b"}, LIMIT_S, "the batch to wait")
     assert b.ring.used_bytes > 0
     a.commit(2)
     a.commit(3)
@@ -689,7 +689,7 @@ def test_a_batch_waits_in_its_ring_for_what_the_twin_is_about_to_bring(make_benc
 def test_a_twin_that_brings_nothing_is_waited_for_so_long_and_once(
     make_bench: Any, make_twin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.receiver.HOLE_WAIT_S", 0.3)
+    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.apply.HOLE_WAIT_S", 0.3)
     bench = make_bench()
     a = make_twin(bench, "a")
     make_twin(bench, "b")
@@ -837,8 +837,8 @@ def test_bounds_that_were_met_are_told(make_bench: Any, make_twin: Any, monkeypa
     a = make_twin(bench, "a")
     a.commit(1, 2)
     used_up(a)
-    assert bench.receiver._positions is not None
-    bench.receiver._positions.unsaved_total = 3
+    assert bench.receiver.sources.positions is not None
+    bench.receiver.sources.positions.unsaved_total = 3
     wait_until(lambda: sorted(told) == ["positions_unsaved", "streams_unmerged"], LIMIT_S, "both to be told, once")
     assert bench.trade_ids() == ["1", "2"]
 

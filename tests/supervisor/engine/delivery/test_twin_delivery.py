@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
-from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.engine.delivery.rings import Rings
 from foxtrot_supervisor.engine.delivery.rules import trades
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import COPY, Side
@@ -148,10 +148,9 @@ def once_a_record(skip: Any) -> Any:
 
 def test_without_what_was_in_hand_first_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(self: Any, now: float) -> None:
-        for ring in (ring for source in self._sources.values() for ring in source.rings.values()):
+        for ring in self._sources.rings():
             ring.redeliver = 0
-        self._begun = True
-        self._positions = PositionFile.open(self._run_dir)
+        self._sources.positions = PositionFile.open(self._run_dir)
 
-    monkeypatch.setattr(EventReceiver, "_begin", begin)
+    monkeypatch.setattr(Rings, "begin", begin)
     fails("came twice and unmarked")

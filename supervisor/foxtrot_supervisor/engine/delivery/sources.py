@@ -1,0 +1,166 @@
+"""What is known of workers: their rings and counts, and the groups in which their events are merged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from foxtrot_protocol import ring_layout
+from foxtrot_protocol.events import Gap
+from foxtrot_protocol.framing import Batch
+from foxtrot_protocol.spec import BookUpdates
+from foxtrot_supervisor.engine.delivery.book_requests import BookWants
+from foxtrot_supervisor.engine.delivery.lanes import Delivery, Lane, Origin
+from foxtrot_supervisor.engine.delivery.merge import StreamMerge
+from foxtrot_supervisor.engine.delivery.positions import PositionFile
+from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_supervisor.engine.delivery.streams import FoundHole, Side, Stream
+from foxtrot_supervisor.telemetry.latency import LatencyHistogram
+
+__all__ = ["WORKERS_MAX", "MergeGroup", "OnBooks", "OnHole", "RingState", "Source", "Sources"]
+
+WORKERS_MAX = 10_000
+"""Different worker names that are accounted for; more cannot come from one supervisor."""
+
+OnHole = Callable[[str, FoundHole], None]
+"""Called with the connection's name and each hole that is announced, so that it can be filled."""
+
+OnBooks = Callable[[str, Sequence[str], int], None]
+"""Called with books that need a snapshot: connection, symbols, and the number of the attempt, from 1."""
+
+
+class MergeGroup:
+    """Workers of one connection: their events are merged, stream by stream."""
+
+    def __init__(self, name: str, merge: StreamMerge, save: Callable[[Stream], None]) -> None:
+        self.name = name
+        self.merge = merge
+        self.save = save
+        self.told_unmerged = False
+        self.pending: RingState | None = None
+        """Whose batches were applied since positions were last written."""
+        self.pending_since_ns = 0
+        self.unsaved: set[Stream] = set()
+        self.unsaved_batches = 0
+        self.books = BookWants()
+        self.waiting: set[str] = set()
+        """Workers whose next batch waits for what another one may bring."""
+
+
+class RingState:
+    """One lane's ring (None where the worker has none), its counts, and the batch that waits."""
+
+    def __init__(self, worker: str, lane: Lane, reader: RingReader | None, group: MergeGroup, side: Side) -> None:
+        self.worker = worker
+        self.lane = lane
+        self.reader = reader
+        self.group = group
+        self.side = side
+        self.origin = Origin(group.name, worker, side[1])
+        self.wait_until: float | None = None
+        """The next batch has to wait, until then at the latest."""
+        self.held: tuple[int, Batch[Any], Sequence[Gap]] | None = None
+        """That batch, by its sequence, decoded."""
+        self.applied = 0
+        self.deduplicated = 0
+        self.superseded = 0
+        self.lost = 0
+        self.redelivered = 0
+        self.redeliver = 0
+        """The batch that the engine before had in hand when it died; 0: none."""
+        self.damaged_at: float | None = None
+        self.violated = False
+
+    @property
+    def done(self) -> int:
+        """Events of this ring that are accounted for."""
+        return self.applied + self.deduplicated + self.superseded + self.lost
+
+
+class Source:
+    """One worker: its lanes, and its counts over all its incarnations."""
+
+    def __init__(self) -> None:
+        self.delivery = Delivery()
+        self.rings: dict[int, RingState] = {}
+        self.applied_total = 0
+        self.deduplicated_total = 0
+        self.superseded_total = 0
+        self.demoted_total = 0
+        self.wins_total = 0
+        self.late_total = 0
+        self.gaps_total = 0
+        self.lost_total = 0
+        self.lost_batches_total = 0
+        self.latency = LatencyHistogram()
+
+
+class Sources:
+    """All workers and all groups of one engine."""
+
+    def __init__(self, book_updates: BookUpdates, on_hole: OnHole | None) -> None:
+        self.workers: dict[str, Source] = {}
+        self.groups: dict[str, MergeGroup] = {}
+        self.reading: dict[str, Source] = {}
+        """Workers whose rings are to be read."""
+        self.positions: PositionFile | None = None
+        self._book_updates = book_updates
+        self._on_hole = on_hole
+
+    def rings(self) -> list[RingState]:
+        """Every open lane."""
+        return [ring for source in self.workers.values() for ring in source.rings.values()]
+
+    def group(self, connection: str, worker: str, rules: Mapping[str, str]) -> MergeGroup:
+        """Return the group of a connection; a worker without one has a group of its own."""
+        key = connection or f" {worker}"
+        group = self.groups.get(key)
+        if group is None:
+            positions = self.positions
+            save = functools.partial(positions.save, key) if positions is not None else _nowhere
+            merge = StreamMerge(rules, deliver_updates=self._book_updates == "deliver")
+            group = self.groups[key] = MergeGroup(connection or worker, merge, save)
+            for stream in positions.restored(key) if positions is not None else ():
+                group.merge.restore(stream)
+                if stream.state.unseen:  # if this engine dies too, the next one knows that the book was not shown
+                    save(stream)
+            self.tell_open_holes(group)
+        elif rules:
+            group.merge.follow(rules)
+        return group
+
+    def tell_open_holes(self, group: MergeGroup) -> None:
+        """Report every hole of the group that is open."""
+        if self._on_hole is not None:
+            for hole in group.merge.open_holes():
+                self._on_hole(group.name, hole)
+
+    def wake_waiting(self, group: MergeGroup) -> None:
+        """Read on where a batch waits for another worker of the group."""
+        for worker in group.waiting:
+            self.reading[worker] = self.workers[worker]
+
+    def worker(self, worker: str) -> Source | None:
+        """Return the source of a worker, new if needed; None if it has no valid name or there are too many."""
+        source = self.workers.get(worker)
+        if source is None and len(self.workers) < WORKERS_MAX and ring_layout.is_worker_name(worker):
+            source = self.workers[worker] = Source()
+        return source
+
+    def has_ringless(self) -> bool:
+        """Whether a lane without a ring is open."""
+        return any(ring.reader is None for source in self.workers.values() for ring in source.rings.values())
+
+    def close(self) -> None:
+        """Unmap the rings, close the file of positions."""
+        for ring in self.rings():
+            if ring.reader is not None:
+                ring.reader.close()
+        if self.positions is not None:
+            self.positions.close()
+            self.positions = None
+
+
+def _nowhere(stream: Stream) -> None:
+    """Stands in for a file of positions."""
