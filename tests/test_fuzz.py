@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol import control, ring_layout
 from foxtrot_protocol.ring_layout import RECORD_BYTES, Record
-from foxtrot_supervisor.engine.delivery.receiver import EventReceiver
+from foxtrot_supervisor.engine.delivery.accounts import Accounts
 from tests.support import fuzz_targets, fuzzing
 from tests.support.fuzz_targets import TARGETS, LiveRing, Requests, RingRecords
 from tests.support.fuzzing import fuzz, mutate
@@ -66,7 +66,7 @@ def test_a_ring_without_checksums_is_found_out(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_hole_that_nobody_tells_of_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EventReceiver, "_announce", lambda *_: None)
+    monkeypatch.setattr(Accounts, "announce", lambda *_: None)
     for level in ("warning", "error"):
         monkeypatch.setattr(fuzz_targets._Log, level, lambda *_, **__: None)
     report = fuzz(LiveRing, INPUTS, seed=1)

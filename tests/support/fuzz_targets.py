@@ -203,6 +203,7 @@ class _Receiver:
             self.log,
             lambda _: None,
             run_dir=self.folder,
+            ringless=True,
             on_drained=self._on_drained,
         )
         self.push = self._context.socket(zmq.PUSH)
