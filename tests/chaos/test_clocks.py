@@ -32,8 +32,6 @@ READERS = {
     "foxtrot_workers/feed/outflow.py": "stamps of gaps",
     "foxtrot_workers/feed/worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
     "foxtrot_workers/feed/event_sender.py": "publish_ns of batches",
-    "foxtrot_workers/feed/backfill_runner.py": "receive_ns of fetched trades",
-    "foxtrot_workers/feed/outflow.py": "receive_ns of gaps",
     "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",
     "foxtrot_workers/websocket/websockets_client.py": "Retry-After may be a date",
     "foxtrot_workers/feed/rest.py": "Retry-After may be a date",
