@@ -18,6 +18,7 @@ from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Effect
 from foxtrot_supervisor.core.inputs import HeartbeatReceived, Input
 from foxtrot_supervisor.core.targets import Targets
+from foxtrot_supervisor.runtime import runner as runner_module
 from foxtrot_supervisor.runtime.processes.processes import Processes
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.runner import BROKEN, Runner, run_supervisor
@@ -143,3 +144,40 @@ def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monk
     assert supervise(tmp_path / "run", duration_s=30.0, read_config=lambda: CONFIG) == SupervisorExit.INTERNAL_ERROR
     assert answers == [BROKEN] * 3
     assert started_late == []
+
+
+def test_effects_that_take_many_turns_of_the_loop_come_to_the_same_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "TURN_S", 0.0)
+    config = FoxtrotConfig(supervisor=quick(), connections=[connection(f"c{number}") for number in range(4)])
+    shown: list[dict[str, Any]] = []
+
+    def show(snapshot: dict[str, Any]) -> None:
+        shown.append(snapshot)
+        if all(worker["state"] == "RUNNING" for worker in snapshot["workers"]):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    code = supervise(tmp_path / "run", config, log_format="link", on_snapshot=show, snapshot_s=0.05, duration_s=45.0)
+    assert code == SupervisorExit.CLEAN
+    assert {worker["state"] for worker in shown[-1]["workers"]} != {"STARTING"}
+
+
+def test_a_stop_request_is_served_while_a_long_start_is_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not created yet is not created any more."""
+    config = FoxtrotConfig(supervisor=quick(), connections=[connection(f"c{number}") for number in range(12)])
+    monkeypatch.setattr(runner_module, "TURN_S", 0.0)
+    start = Processes.start
+    started: list[str] = []
+
+    def start_and_stop(processes: Processes, name: str, *rest: Any) -> Any:
+        started.append(name)
+        if name == "c1.a":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return start(processes, name, *rest)
+
+    monkeypatch.setattr(Processes, "start", start_and_stop)
+    assert supervise(tmp_path / "run", config, duration_s=45.0) == SupervisorExit.CLEAN
+    assert len(started) < 6, started

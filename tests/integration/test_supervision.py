@@ -8,14 +8,16 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest, SubscribeRequest, UnsubscribeRequest
-from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.schema import EngineConfig, FoxtrotConfig
 from tests.support import supervisor_process
 from tests.support.supervisor_process import SupervisorProcess, connection, quick
 from tests.support.waiting import wait_until
@@ -250,6 +252,51 @@ def test_second_signal_jumps_to_sigkill(tmp_path: Path) -> None:
         supervisor.interrupt()
         assert supervisor.wait(5) == 4
         assert time.monotonic() - started < 1.0
+
+
+def _nothing(supervisor: SupervisorProcess) -> None:
+    """Only the start."""
+
+
+def _engine_hangs(supervisor: SupervisorProcess) -> None:
+    psutil.Process(supervisor.wait_state("engine", "RUNNING")["pid"]).suspend()
+
+
+def _reload_begins(supervisor: SupervisorProcess) -> None:
+    """The engine ignores its request to end, so that the reload does not come to its end."""
+    supervisor.wait_running()
+    config = FoxtrotConfig(
+        supervisor=quick(stop_ask_s=60.0, stop_term_s=60.0, hung_s=60.0), engine=EngineConfig(queue_limit=7)
+    )
+    supervisor.configure(msgspec.to_builtins(config))
+    supervisor.process.send_signal(signal.SIGHUP)
+    supervisor.wait_state("engine", "STOPPING")
+
+
+@pytest.mark.parametrize(
+    ("engine", "worker", "prepare"),
+    [
+        ("never_hello", "steady", _nothing),
+        ("steady", "never_hello", _engine_hangs),
+        ("steady", "exits_one", _engine_hangs),  # in BACKOFF, or given up
+        ("deaf", "deaf", _reload_begins),
+    ],
+)
+def test_told_to_stop_twice_it_stops_whatever_it_does(
+    tmp_path: Path, engine: str, worker: str, prepare: Callable[[SupervisorProcess], None]
+) -> None:
+    """No ladder, no deadline of a start and no reload holds the end up: each of them would take a minute here."""
+    limits = quick(stop_ask_s=60.0, stop_term_s=60.0, hello_s=60.0, ready_s=60.0, hung_s=60.0, shutdown_s=300.0)
+    config = FoxtrotConfig(supervisor=limits, connections=[connection("one")])
+    with SupervisorProcess(tmp_path, worker, engine=engine, config=config, reloads=True) as supervisor:
+        supervisor.wait_state("engine", "STARTING" if engine == "never_hello" else "RUNNING")
+        prepare(supervisor)
+        processes = supervisor.descendants()
+        supervisor.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: supervisor.events("signal_received", signal="SIGTERM"), what="the first request")
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert supervisor.wait(20) == 4
+        assert_nothing_left(supervisor, processes)
 
 
 def test_hung_worker_is_shown_with_its_stacks_and_replaced(tmp_path: Path) -> None:

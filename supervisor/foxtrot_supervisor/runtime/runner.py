@@ -136,6 +136,7 @@ __all__ = [
     "RELOAD_STEPS_MAX",
     "STRAYS_S",
     "SWEEP_S",
+    "TURN_S",
     "ZOMBIE_S",
     "Application",
     "Runner",
@@ -181,6 +182,9 @@ BROKEN = "an internal error has ended this run: every child is being killed"
 
 CRASH_WAIT_S = 5.0
 """How long SIGKILLed children may take after a mistake of this program."""
+
+TURN_S = 0.02
+"""Seconds that effects may take of one turn of the event loop; one effect is performed at least."""
 
 TIMER_S_MIN = 0.001
 """What uvloop rounds to no delay at all is no timer for it, and cannot tell when it is due."""
@@ -268,6 +272,12 @@ class Runner:
         self._dying: dict[tuple[str, int], asyncio.TimerHandle] = {}
         self._requests = OperatorRequests(self)
         self._inputs: deque[Input] = deque()
+        self._effects: deque[Effect] = deque()
+        """Effects that have not been performed yet."""
+        self._continuation: asyncio.Handle | None = None
+        """The turn of the loop in which performing goes on."""
+        self._changed = False
+        """Whether effects were performed that nobody has followed yet."""
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -659,36 +669,46 @@ class Runner:
             self._drain()
 
     def _drain(self, effects: Sequence[Effect] = ()) -> None:
-        """Perform `effects`, then take all inputs; those that effects bring about (`Spawned`) come last.
+        """Take all inputs, and perform effects for at most `TURN_S`; the rest follows in further turns of the loop.
 
-        Whatever depends on the state of children follows only where there were effects: each change of a state is one,
-        and a heartbeat is none.
+        So messages, deaths and stop requests wait for no long row of effects: a start of hundreds of workers takes
+        seconds. Effects keep their order. Whatever depends on the state of children follows once all are performed, and
+        only where there were any: each change of a state is one, and a heartbeat is none.
         """
-        changed = not self._broken and self._take_all(effects)
-        if self._broken:
-            self._inputs.clear()
-        else:
-            self._rearm()
-            if changed:
-                self._follow_changes()
-        self._requests.look()
-
-    def _take_all(self, effects: Sequence[Effect]) -> bool:
-        """Return whether there was any effect."""
-        changed = bool(effects)
+        self._effects.extend(effects)
         self._draining = True
         try:
-            self._perform_all(effects)
-            while self._inputs and not self._broken:
-                effects = self._core.handle(self._inputs.popleft(), time.monotonic())
-                changed = changed or bool(effects)
-                self._perform_all(effects)
-                self._turns += 1
+            self._take_all(time.monotonic() + TURN_S)
         except Exception as error:
             self._break_off(error)
         finally:
             self._draining = False
-        return changed
+        if self._broken:
+            self._inputs.clear()
+            self._effects.clear()
+        else:
+            self._rearm()
+            if self._changed and not self._effects:
+                self._changed = False
+                self._follow_changes()
+        self._requests.look()
+
+    def _take_all(self, until: float) -> None:
+        while not self._broken:
+            if self._effects and self._continuation is None:
+                self._changed = True
+                self._perform(self._effects.popleft())
+                if self._effects and time.monotonic() >= until:
+                    self._continuation = self._loop.call_soon(self._continue)
+            elif self._inputs:
+                self._effects.extend(self._core.handle(self._inputs.popleft(), time.monotonic()))
+                self._turns += 1
+            else:
+                return
+
+    def _continue(self) -> None:
+        self._continuation = None
+        self._drain()
 
     def _follow_changes(self) -> None:
         if self._broken:
@@ -721,10 +741,6 @@ class Runner:
     def _tick(self) -> None:
         self._link.drain()  # heartbeats that wait already count, however late this timer is
         self._put(Tick())
-
-    def _perform_all(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
-            self._perform(effect)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -764,6 +780,10 @@ class Runner:
     def _spawn(self, name: str, incarnation: int) -> None:
         if name == ENGINE and self._application is not None:
             self._call_application(self._application, incarnation)
+            return
+        record = self._core.records.get(name)
+        if record is None or record.incarnation != incarnation or record.state is not State.STARTING:
+            self._inputs.append(SpawnFailed(name, incarnation, "it was to end before its process was created"))
             return
         try:
             spec = encode_spec(self._specs.spec(name, incarnation))
@@ -1117,6 +1137,8 @@ class Runner:
             timer.cancel()
         for timer in self._dying.values():
             timer.cancel()
+        if self._continuation is not None:
+            self._continuation.cancel()
         self._timers.clear()
         self._timer = None
 
