@@ -1,8 +1,9 @@
-"""What may be told about a death beside its exit status: limits that were reached, the child's exit note. Pure."""
+"""What can be said about a death beyond its exit status: limits that were reached, the child's exit note."""
 
 from __future__ import annotations
 
 import signal
+from typing import Literal
 
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.exit_note import ExitNote
@@ -24,12 +25,16 @@ def cause_with_note(found: str, note: ExitNote, *, is_explained: bool, on_ladder
 
 
 def cause_beside_status(
-    exit_code: int | None, signal_number: int | None, *, memory_mib: int | None, killed_by_us: bool, oom_kills: int
+    exit_code: int | None,
+    signal_number: int | None,
+    *,
+    memory_mib: int | None,
+    oom: Literal["", "process", "group"],
 ) -> str:
-    """The cause in words, "" where the exit status says all that is known.
+    """Return the cause in words, "" where the exit status says all that is known.
 
-    `memory_mib`: its limit; `oom_kills`: how many processes the kernel has killed for want of memory since the
-    last death that was seen.
+    `memory_mib`: the child's memory limit. `oom`: evidence of the kernel's OOM killer (`system.oom.Evidence`), "" if
+    there is none: a SIGKILL then is called just that.
     """
     limit = f"memory limit of {memory_mib} MiB" if memory_mib is not None else ""
     if exit_code == ChildExit.OUT_OF_MEMORY:
@@ -37,6 +42,8 @@ def cause_beside_status(
     if signal_number == signal.SIGABRT and limit:
         # libraries in C abort where Python raises MemoryError; but not only then
         return f"aborted, perhaps at its {limit}"
-    if signal_number == signal.SIGKILL and not killed_by_us and oom_kills > 0:
-        return "the kernel ran out of memory and killed processes"
+    if oom == "process":
+        return "out of memory: ended by the kernel's OOM killer"
+    if oom == "group":
+        return "out of memory: the kernel's OOM killer ended a process of its control group at that moment"
     return ""

@@ -122,6 +122,7 @@ from foxtrot_supervisor.runtime.signals import HeldSignals, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.interpreter import InterpreterMissing, find_interpreter
+from foxtrot_supervisor.system.oom import OomEvidence
 from foxtrot_supervisor.system.signal_state import reset_signals
 from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
 from foxtrot_supervisor.telemetry.ring_figures import read_figures
@@ -284,7 +285,7 @@ class Runner:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at = time.monotonic()
         self._strays_killed_total = 0
-        self._oom_kills = procfs.oom_kills()
+        self._oom = OomEvidence()
         self._service = ServiceState(self._start_limit_s(), self._stop_limit_s())
         self._ended_total = 0
         self._turns = 0
@@ -1087,14 +1088,14 @@ class Runner:
             self._finish_broken()
 
     def _cause_of(self, child: Child, status: ExitStatus, note: ExitNote) -> str:
-        before, self._oom_kills = self._oom_kills, procfs.oom_kills()
         record = self._core.records[child.name]
+        killed_by_us = record.rung in ("kill", "lost")
+        unexplained = status.signal == signal.SIGKILL and not killed_by_us
         found = cause_beside_status(
             status.exit_code,
             status.signal,
             memory_mib=self._specs.limits(child.name).memory_mib,
-            killed_by_us=record.rung in ("kill", "lost"),
-            oom_kills=self._oom_kills - before,
+            oom=self._oom.of(child.pid) if unexplained else "",
         )
         return cause_with_note(
             found,
@@ -1143,6 +1144,7 @@ class Runner:
         self._timer = None
 
     def _sweep(self) -> None:
+        self._oom.look()
         for stray in self._processes.sweep():
             if not stray.was_zombie:
                 self._strays_killed_total += 1

@@ -20,7 +20,6 @@ __all__ = [
     "environ_holds",
     "file_locks_limit",
     "is_alive",
-    "oom_kills",
     "open_descriptors",
     "open_fds",
     "processes",
@@ -150,15 +149,6 @@ def catches(pid: int, number: int) -> bool:
             if line.startswith(b"SigCgt:"):
                 return bool(int(line.split()[1], 16) >> (number - 1) & 1)
     return False
-
-
-def oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since boot, anywhere; 0 if it does not tell."""
-    with contextlib.suppress(OSError), open("/proc/vmstat", "rb") as vmstat:
-        for line in vmstat:
-            if line.startswith(b"oom_kill "):
-                return int(line.split()[1])
-    return 0
 
 
 def rss_bytes() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Literal
 
 import pytest
 
@@ -10,30 +11,29 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.exit_note import ExitNote
 from foxtrot_supervisor.core.death_causes import cause_beside_status, cause_with_note
 
-OOM = "the kernel ran out of memory and killed processes"
+OOM = "out of memory: ended by the kernel's OOM killer"
+GROUP = "out of memory: the kernel's OOM killer ended a process of its control group at that moment"
 
 
 @pytest.mark.parametrize(
-    ("code", "number", "memory_mib", "killed_by_us", "oom_kills", "cause"),
+    ("code", "number", "memory_mib", "oom", "cause"),
     [
-        (ChildExit.OUT_OF_MEMORY, None, 128, False, 0, "memory limit of 128 MiB reached"),
-        (ChildExit.OUT_OF_MEMORY, None, None, False, 0, "out of memory"),
-        (None, signal.SIGABRT, 128, False, 0, "aborted, perhaps at its memory limit of 128 MiB"),
-        (None, signal.SIGABRT, None, False, 0, ""),
-        (None, signal.SIGKILL, 128, False, 1, OOM),
-        (None, signal.SIGKILL, None, False, 2, OOM),
-        (None, signal.SIGKILL, None, False, 0, ""),
-        (None, signal.SIGKILL, None, True, 1, ""),
-        (None, signal.SIGTERM, 128, False, 1, ""),
-        (ChildExit.CRASH, None, 128, False, 1, ""),
-        (None, None, 128, False, 1, ""),
+        (ChildExit.OUT_OF_MEMORY, None, 128, "", "memory limit of 128 MiB reached"),
+        (ChildExit.OUT_OF_MEMORY, None, None, "", "out of memory"),
+        (None, signal.SIGABRT, 128, "", "aborted, perhaps at its memory limit of 128 MiB"),
+        (None, signal.SIGABRT, None, "", ""),
+        (None, signal.SIGKILL, 128, "process", OOM),
+        (None, signal.SIGKILL, None, "group", GROUP),
+        (None, signal.SIGKILL, None, "", ""),
+        (None, signal.SIGTERM, 128, "", ""),
+        (ChildExit.CRASH, None, 128, "", ""),
+        (None, None, 128, "", ""),
     ],
 )
 def test_cause(
-    code: int | None, number: int | None, memory_mib: int | None, killed_by_us: bool, oom_kills: int, cause: str
+    code: int | None, number: int | None, memory_mib: int | None, oom: Literal["", "process", "group"], cause: str
 ) -> None:
-    found = cause_beside_status(code, number, memory_mib=memory_mib, killed_by_us=killed_by_us, oom_kills=oom_kills)
-    assert found == cause
+    assert cause_beside_status(code, number, memory_mib=memory_mib, oom=oom) == cause
 
 
 @pytest.mark.parametrize(
