@@ -295,7 +295,7 @@ class Child:
             self.record.rung = None if hung or not_after <= now else "ask"
             self.move(Event.STOP if purpose is Purpose.STOP else Event.REPLACE, cause)
         if not_after <= now:
-            self.ladder.hasten(now)
+            self.ladder.kill_now(now)
         else:
             self.ladder.limit(not_after, now)
         self._climb(self.ladder, now)

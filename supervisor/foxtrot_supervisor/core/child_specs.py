@@ -1,8 +1,8 @@
-"""From the configuration to children: what is supervised, and what each process is started with. Pure.
+"""Plans and specifications of all children, derived from the configuration.
 
-Kinds and tiers: the simulated exchange first (tier 0, only where a connection asks for it by having no
-address), then the engine and, where it is possible, the nursery (1), then one or two workers for each
-connection (2), named ``<connection>.a`` and ``.b``. What a child does is named by text and never imported here.
+Kinds and tiers: the simulated exchange (tier 0, only if a connection to it has no address), the engine and, where it is
+possible, the nursery (tier 1), one or two workers for each connection (tier 2), named ``<connection>.a`` and ``.b``.
+Start targets are text, and are never imported here.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ _MIB = 1024 * 1024
 
 STALE_FACTOR = 2.0
 STALE_MARGIN_S = 10.0
-"""The supervisor replaces a worker for stale data only when the worker, whose limit it is, plainly did not."""
+"""The supervisor replaces a worker for stale data only when the worker, which has the first limit, clearly did not."""
 
 
 TWIN_FIRST_LIFE_SHARE = 0.5
-"""Of its planned age that the second of twins reaches the first time."""
+"""Share of its planned age at which the second twin is rotated the first time."""
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What specifications need beside the configuration."""
+    """What specifications need besides the configuration."""
 
     run_id: str
     run_dir: str
@@ -65,7 +65,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     log_level: str
     log_format: LogFormat
     nursery_possible: bool = False
-    """Whether this machine can make workers in a nursery."""
+    """Whether workers can be forked by a nursery on this machine."""
     embedded: bool = False
     """Whether the engine is the application that started the supervisor."""
 
@@ -84,16 +84,16 @@ class ChildSpecs:
             if connection.symbols  # else its worker comes with the first of them
             for side in _SIDES
         }
-        """Connection and side of each worker, by its name; of a connection with one side also the spare's."""
+        """Connection and side of each worker by its name, spares included."""
         self._simulated = [c for c in config.connections if c.exchange == _SIM and not c.addresses and c.symbols]
         self._symbols = {_holder(place): list(place.connection.symbols) for place in self.places.values()}
-        """By who subscribes: twins each for itself, a connection with one side whichever that is."""
+        """Symbols by subscriber: each twin has its own list, both sides of other connections share one."""
         self._moves: Counter[str] = Counter()
-        """How often each worker has gone on to the next address."""
+        """How often each worker has switched to its next address."""
         self._simulator: Mapping[str, str] = {}
 
     def succeeded_by(self, config: FoxtrotConfig) -> ChildSpecs:
-        """The same for another configuration.
+        """Return the specifications for another configuration.
 
         Known addresses are handed on, and subscriptions that were changed in operation, where the configuration still
         names the symbols that it named. Workers that are not in it any more keep their place until `forget`.
@@ -113,24 +113,24 @@ class ChildSpecs:
         return successor
 
     def forget(self, live: Container[str]) -> None:
-        """Of workers that are not configured any more only those that are in `live` have not ended."""
+        """Drop the workers that are no longer configured and not in `live`."""
         for name in [name for name in self._gone if name not in live]:
             self._gone.remove(name)
             del self.places[name]
             del self._moves[name]
 
     def try_another_address(self, name: str) -> None:
-        """Worker `name` did not come to serve: its next incarnation takes the next address, if there are several."""
+        """Make the next incarnation of worker `name` use its next address: this one never served."""
         if name in self.places:
             self._moves[name] += 1
 
     @property
     def with_nursery(self) -> bool:
-        """Whether workers are made by a nursery, as far as it serves."""
+        """Whether workers are forked by a nursery while it serves."""
         return self._around.nursery_possible and self._config.supervisor.start_method != "spawn"
 
     def first_target(self, name: str) -> str:
-        """What the process of `name` calls first, when it is spawned."""
+        """Return the start target that a spawned process of `name` calls first."""
         return self._targets.nursery if name in NURSERIES else self._targets.boot
 
     @property
@@ -150,7 +150,7 @@ class ChildSpecs:
         return ENGINE_NURSERY if name == ENGINE and self.with_engine_nursery else None
 
     def plans(self) -> list[ChildPlan]:
-        """What is to be supervised, in order of start."""
+        """Return the plans of all children, in order of start."""
         restart = self._config.supervisor.restart
         engine = ChildPlan(
             name=ENGINE,
@@ -218,11 +218,11 @@ class ChildSpecs:
         )
 
     def spec(self, name: str, incarnation: int) -> ChildSpec:
-        """What this incarnation of `name` is started with; raises KeyError for an unknown name."""
+        """Return the specification of an incarnation; raises `KeyError` for an unknown name."""
         return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name])
 
     def _fingerprint(self, name: str) -> str:
-        """Of what the configuration alone says of `name`: what is found or changed in operation is not in it."""
+        """Return the hash of the configured part of a specification, without what is found or changed in operation."""
         place = self.places.get(name)
         symbols = list(place.connection.symbols) if place is not None else []
         return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0))).hexdigest()
@@ -252,7 +252,7 @@ class ChildSpecs:
         return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
     def limits(self, name: str) -> ResourceLimits:
-        """What the child `name` may have."""
+        """Return the resource limits of child `name`."""
         config = self._config.supervisor
         memory_mib = {ENGINE: config.engine_memory_mib, SIMULATOR: None, **dict.fromkeys(NURSERIES)}
         # what is born in the nursery could not raise a limit that the nursery had lowered
@@ -264,21 +264,21 @@ class ChildSpecs:
         )
 
     def simulator_serves(self, info: Mapping[str, str]) -> None:
-        """The simulated exchange told its addresses: workers are sent there, its next incarnation comes back there."""
+        """Take the addresses of the simulated exchange; its workers and its next incarnation use them."""
         self._simulator = dict(info)
 
     def symbols(self, name: str) -> list[str]:
-        """Symbols that worker `name` is, or will be, subscribed to."""
+        """Return the symbols that worker `name` is, or will be, subscribed to."""
         place = self.places.get(name)
         return [] if place is None else list(self._symbols.get(_holder(place), ()))
 
     def subscribed(self, name: str, symbols: list[str]) -> None:
-        """Worker `name` has added `symbols`: later incarnations have them as well."""
+        """Subscribe later incarnations of worker `name` to `symbols` as well."""
         known = self._symbols.setdefault(_holder(self.places[name]), [])
         known.extend(symbol for symbol in dict.fromkeys(symbols) if symbol not in known)
 
     def unsubscribed(self, name: str, symbols: list[str]) -> None:
-        """Worker `name` has removed `symbols`: later incarnations do without them as well."""
+        """Do not subscribe later incarnations of worker `name` to `symbols`."""
         holder = _holder(self.places[name])
         self._symbols[holder] = [symbol for symbol in self.symbols(name) if symbol not in symbols]
 
@@ -358,18 +358,18 @@ class ChildSpecs:
 
 
 def _other(place: WorkerPlace) -> str:
-    """The other side of the same connection."""
+    """Return the name of the other side of the same connection."""
     side = next(side for side in _SIDES if side != place.side)
     return f"{place.connection.name}.{side}"
 
 
 def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
-    """Twins start together; that they do not grow old together, the second is rotated earlier once."""
+    """Rotate the second twin earlier once, so that twins that start together are not rotated together."""
     apart = place.connection.redundancy > 1 and place.side != _SIDES[0] and incarnation == 1
     return TWIN_FIRST_LIFE_SHARE if apart else 1.0
 
 
 def _holder(place: WorkerPlace) -> str:
-    """Under whose name its subscriptions are kept."""
+    """Return the subscriber under which the symbols of a worker are kept."""
     connection = place.connection
     return f"{connection.name}.{place.side}" if connection.redundancy > 1 else connection.name

@@ -1,15 +1,13 @@
-"""Is a child well? A verdict from what was heard of it and when; kills nobody.
+"""Health of a child: a verdict from its messages and their times. Acts on nothing.
 
-A night watchman who calls every hour: as long as the calls come, nobody looks after him. But whoever slept
-through three hours himself has not heard three calls, and must not conclude that the watchman is dead. So
-the verdict discounts the supervisor's own sleep: if two looks lie further apart than `gap_s_max`, the gap is
-added to every deadline (`discount`), and each child has at least `RESUME_GRACE_S` to be heard again. A
-suspended machine, a SIGSTOPped supervisor or a minute of swapping kills nobody. How often is looked and how long
-a gap may be follows from `hung_s`: whoever wants hangs found within a second must notice a nap of half a second.
+The verdict discounts time in which the supervisor itself did not run: if two looks lie further apart than `gap_s_max`,
+the gap is added to every deadline (`discount`), and each child has at least `RESUME_GRACE_S` to be heard again. So a
+suspended machine, a SIGSTOPped supervisor or a minute of swapping kills no child. The interval of looks and the longest
+gap follow from `hung_s`: to find a hang within a second, a pause of half a second has to be noticed.
 
-Alive and ready are separate facts. *Alive*: HELLO came in time, then heartbeats from the child's own event
-loop. *Ready*: READY came in time. An engine runs its user's set-up code before READY, which may lawfully
-block its loop; until then only the limit for READY holds for it (`alive_before_ready`).
+Alive and ready are separate facts. *Alive*: HELLO came in time, then heartbeats from the child's own event loop.
+*Ready*: READY came in time. An engine runs the user's set-up code before READY, which may block its loop; until then
+only the limit for READY applies to it (`alive_before_ready`).
 """
 
 from __future__ import annotations
@@ -34,43 +32,43 @@ __all__ = [
 ]
 
 LOOK_S_MAX: Final = 1.0
-"""Seconds between two looks at most while any process lives: what makes a longer gap tell something."""
+"""Longest interval between two looks, in seconds, while any process lives."""
 
 LOOKS_PER_HUNG: Final = 5
-"""Looks at least in the time after which a child counts as hung."""
+"""Least number of looks within `hung_s`."""
 
 LOOKS_MISSED_MAX: Final = 2
-"""Looks further apart than this many intervals mean that the supervisor itself did not run."""
+"""Intervals without a look that mean that the supervisor itself did not run."""
 
 RESUME_GRACE_S: Final = 5.0
-"""Seconds a child has at least, after such a gap, to be heard again ..."""
+"""Seconds that a child has at least, after such a gap, to be heard again ..."""
 
 RESUME_GRACE_SHARE: Final = 0.5
 """... or this share of `hung_s`, where that is shorter."""
 
 
 def look_s(hung_s: float) -> float:
-    """Seconds between two looks at most."""
+    """Return the longest interval between two looks, in seconds."""
     return min(LOOK_S_MAX, hung_s / LOOKS_PER_HUNG)
 
 
 def gap_s_max(hung_s: float) -> float:
-    """Seconds between two looks beyond which the supervisor itself did not run."""
+    """Return the gap between two looks, in seconds, beyond which the supervisor itself did not run."""
     return LOOKS_MISSED_MAX * look_s(hung_s)
 
 
 class Health(enum.Enum):
-    """How a child is."""
+    """Verdict on a child."""
 
     STARTING = "starting"
-    """Not ready yet, all limits kept."""
+    """Not ready yet, within all limits."""
     HEALTHY = "healthy"
     LATE = "late"
-    """A heartbeat is overdue; nothing is done yet."""
+    """A heartbeat is overdue; shown, without consequence."""
     MUTE = "mute"
-    """No HELLO in time: it has no control link to be asked over."""
+    """No HELLO in time: there is no control link to send STOP over."""
     HUNG = "hung"
-    """Its event loop does not turn."""
+    """No heartbeat for `hung_s`: its event loop does not turn."""
     UNREADY = "unready"
     """Alive, but no READY in time."""
     STALE = "stale"
@@ -78,7 +76,7 @@ class Health(enum.Enum):
 
 
 class HealthLimits(Struct, frozen=True):
-    """The deadlines, in seconds; `stale_s` None: the age of data is not looked at."""
+    """The deadlines, in seconds; `stale_s` None: the age of market data is not judged."""
 
     hello_s: float
     ready_s: float
@@ -88,7 +86,7 @@ class HealthLimits(Struct, frozen=True):
 
 
 class Watch:
-    """What was heard of one incarnation. Times are seconds on the monotonic clock."""
+    """Messages of one incarnation and the deadlines that follow. Times are seconds on the monotonic clock."""
 
     __slots__ = (
         "_alive_before_ready",
@@ -108,32 +106,32 @@ class Watch:
         self._hello_by = now + limits.hello_s
         self._ready_by = math.inf
         self._heard_at = math.inf
-        """Infinity while silence means nothing."""
+        """Time of the last message; infinity while silence is no sign of a hang."""
         self._spoke_at = now
-        """When its last message came, whatever silence means."""
+        """Time of its last message, whether or not silence is a sign of a hang."""
         self._data_age_s: float | None = None
         self._grace_until = -math.inf
-        """Until then the age of data means nothing: it aged while nobody ran."""
+        """Until then the age of data is ignored: data aged while the machine was suspended."""
 
     def adopt(self, limits: HealthLimits) -> None:
-        """From now on `limits` hold; waits for HELLO and READY that have begun end as they would have."""
+        """Put other limits in force; waits for HELLO and READY that have begun keep their deadline."""
         self.limits = limits
 
     def hello(self, now: float) -> None:
-        """HELLO came: from now on READY is awaited."""
+        """Take HELLO: READY is due next."""
         self._hello_by = math.inf
         self._ready_by = now + self.limits.ready_s
         if self._alive_before_ready:
             self._heard_at = now
 
     def ready(self, now: float) -> None:
-        """READY came: from now on heartbeats count for every child."""
+        """Take READY: heartbeats are due from now on, for every child."""
         self._hello_by = math.inf
         self._ready_by = math.inf
         self._heard_at = now
 
     def heard(self, now: float) -> None:
-        """A message came, whichever: the child's event loop turned."""
+        """Take any message: the child's event loop turned."""
         self._spoke_at = now
         if self._heard_at != math.inf:
             self._heard_at = now
@@ -143,11 +141,11 @@ class Watch:
         return now - self._spoke_at >= self.limits.hung_s
 
     def data(self, now: float, age_s: float | None) -> None:
-        """A heartbeat told the age of the child's latest market data (None: not told)."""
+        """Take the age of the child's latest market data, in seconds; None: not reported."""
         self._data_age_s = age_s if now >= self._grace_until else None
 
     def discount(self, gap_s: float, now: float) -> None:
-        """The supervisor did not run for `gap_s` seconds until `now`."""
+        """Discount the `gap_s` seconds until `now` in which the supervisor did not run."""
         self._hello_by += gap_s
         self._spoke_at += gap_s
         self._ready_by += gap_s
@@ -157,7 +155,7 @@ class Watch:
         self._data_age_s = None
 
     def verdict(self, now: float) -> Health:
-        """How the child is at `now`; the worst that is true."""
+        """Return the verdict at `now`; the worst that applies."""
         limits = self.limits
         if now >= self._hello_by:
             return Health.MUTE
@@ -175,7 +173,7 @@ class Watch:
         return Health.HEALTHY
 
     def next_deadline(self, now: float) -> float:
-        """When the verdict may next change without anything being heard; infinity if it cannot."""
+        """Return when the verdict may change without a message; infinity if it cannot."""
         late_at = self._heard_at + self.limits.late_s
         hung_at = self._heard_at + self.limits.hung_s
         return min(self._hello_by, self._ready_by, late_at if late_at > now else hung_at)

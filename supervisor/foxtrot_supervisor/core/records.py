@@ -1,7 +1,4 @@
-"""Everything that is supervised, as data: the plan of each child and the record of what became of it.
-
-Holds no process handle and decides nothing. Times are seconds on the monotonic clock.
-"""
+"""Plans and records of supervised children: plain data. Times are seconds on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -29,61 +26,61 @@ __all__ = [
 ]
 
 DEATHS_REMEMBERED: Final = 20
-"""Deaths kept for each child, latest last: enough to see a pattern, little enough for `status`."""
+"""Deaths kept for each child: enough to show a pattern, few enough for `status`."""
 
 CAUSE_CHARS_MAX: Final = 1000
-"""Length of a cause in characters at most: it comes from the child and goes to logs and `status`."""
+"""Maximum length of a cause in characters: it comes from the child and goes to logs and `status`."""
 
 STACKS_CHARS_MAX: Final = 64 * 1024
-"""Length of dumped stacks in characters at most; what is beyond is cut off at the end."""
+"""Maximum length of dumped stacks in characters; the rest is cut off."""
 
 
 Rotation: TypeAlias = Literal["", "wanted", "going", "coming"]
-"""It wants to be replaced; it is being replaced; it is to take over from the other side."""
+""""wanted": asks to be replaced; "going": is being replaced; "coming": is to take over from the other side."""
 
 
 class ChildPlan(Struct, frozen=True, kw_only=True):
-    """What is to be supervised; data, no knowledge of what the child does."""
+    """What is to be supervised; says nothing of what the child does."""
 
     name: str
     """Unique."""
     tier: int
-    """Started from low to high, stopped from high to low; within a tier together."""
+    """Tiers start from low to high and stop from high to low; children of one tier together."""
     restart: Restart = "permanent"
     essential: bool = True
     """Readiness, the state of the whole and the exit code depend on it."""
     kind: ChildKind = "connection"
     ours: bool = True
-    """False: the application that started this supervisor, which is asked and never judged, killed or replaced."""
+    """False: the application that started this supervisor; it gets requests, is never judged, killed or replaced."""
     fingerprint: str = ""
-    """Of everything that its process is started with: only a new process can have another one."""
+    """Hash of everything that its process is started with: another one needs a new process."""
     twin: str | None = None
-    """Who does the same work: nothing that is done on purpose takes both away at a time."""
+    """The child that does the same work: no planned action takes both away at the same time."""
     spare: ChildPlan | None = None
-    """Who is started in its place for a rotation; has no spare itself. None: with a twin, or never rotated."""
+    """Plan of the child that is started in its place for a rotation; None: it has a twin, or is never rotated."""
     ready_s: float | None = None
     """Limit for READY after HELLO, in seconds; None: the one that holds for all."""
     stale_after_s: float | None = None
-    """Age of market data at which the *supervisor* replaces the child, in seconds; beyond the child's own limit, so
-    that it only acts where the child did not. None: never."""
+    """Age of market data, in seconds, at which the *supervisor* replaces the child; above the child's own limit, so
+    that it acts only where the child did not. None: never."""
 
 
 class Death(Struct, frozen=True):
-    """How one incarnation ended; one of `code` and `signal` is None, both if it was never made."""
+    """End of one incarnation; at most one of `code` and `signal` is set, none if there never was a process."""
 
     incarnation: int
     code: int | None
     signal: int | None
     rung: Rung | None
-    """The rung of the stop ladder it ended at; None: it ended unasked."""
+    """Rung of the stop ladder at which it ended; None: it ended without a request."""
     cause: str
     at: float
     stacks: str = ""
-    """What it was doing, where that was dumped before SIGKILL."""
+    """Stacks that were dumped before SIGKILL."""
 
 
 class ChildRecord(Struct, kw_only=True):
-    """What was observed of a child, and what is wanted of it. Only the core writes it."""
+    """Observed and requested state of a child. Written by the core only."""
 
     plan: ChildPlan
     state: State = State.STOPPED
@@ -95,28 +92,28 @@ class ChildRecord(Struct, kw_only=True):
     incarnation: int = 0
     """0: never started."""
     pid: int | None = None
-    """None: no process, or not made yet."""
+    """None: no process, or it does not exist yet."""
     started_at: float | None = None
-    """When the current process was made."""
+    """When the current process was created."""
     ready_at: float | None = None
-    """When the current incarnation said READY."""
+    """When the current incarnation reported READY."""
     retry_at: float | None = None
     """In BACKOFF: when it is started again."""
     rung: Rung | None = None
-    """Last rung of the stop ladder that the current incarnation was given."""
+    """Last rung of the stop ladder that the current incarnation has reached."""
     restarts_total: int = 0
-    """Incarnations started after the first, but for rotations; goes on from side to side."""
+    """Incarnations started after the first, rotations excluded; carried over from side to side."""
     rotations_total: int = 0
-    """Times that this one, or with a spare the connection, was rotated."""
+    """How often this child, or with a spare the connection, was rotated."""
     rotation: Rotation = ""
     rotation_reason: str = ""
     """Why it wants to be rotated."""
     kills_total: int = 0
-    """Incarnations that were sent SIGKILL."""
+    """Number of incarnations that were sent SIGKILL."""
     late_messages_total: int = 0
-    """Messages of incarnations that were already dead; ignored."""
+    """Messages of incarnations that were dead already; ignored."""
     stacks: str = ""
-    """The latest stacks that were dumped by any incarnation."""
+    """Latest stacks dumped by any incarnation."""
     deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=DEATHS_REMEMBERED))
 
     @property

@@ -1,8 +1,8 @@
-"""A reload from the outside: what it changes, and when it is done. Pure; the core decides how it is done.
+"""A reload as its requester sees it: what it changes, and when it is complete. How it is done: `reconfigure`.
 
-A reload is done when each child that was added or replaced serves, or has failed in a way that waiting does not
-mend, and each that was removed is gone. A replacement whose exchange is away counts as failed: its configuration is in
-force, and it is tried again as ever.
+A reload is complete once each added or replaced child serves, or has failed in a way that waiting does not cure, and
+each removed child is gone. A replacement whose exchange is unreachable counts as failed: its configuration is in force,
+and it is retried as usual.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 __all__ = ["FIXED", "Changes", "Reload", "changes_between", "describe", "fixed_problems"]
 
 FIXED = ("run_dir", "start_method")
-"""Keys of ``[supervisor]`` that only the start can set."""
+"""Keys of ``[supervisor]`` that a reload cannot change."""
 
 
 class Changes(Struct, frozen=True):
-    """Names of children, each in one of these."""
+    """Names of children; each name is in exactly one of the lists."""
 
     added: list[str]
     removed: list[str]
     restarted: list[str]
-    """Started with something else than before."""
+    """Children that get a new process."""
     kept: list[str]
-    """They keep their process, whatever else of them changes."""
+    """Children that keep their process, whatever else changes."""
 
 
 def changes_between(before: Sequence[ChildPlan], after: Sequence[ChildPlan]) -> Changes:
-    """What becomes of whom."""
+    """Return what happens to each child."""
     old = {plan.name: plan for plan in before}
     new = {plan.name: plan for plan in after}
     both = [name for name in new if name in old]
@@ -48,7 +48,7 @@ def changes_between(before: Sequence[ChildPlan], after: Sequence[ChildPlan]) -> 
 
 
 def fixed_problems(before: SupervisorConfig, after: SupervisorConfig) -> list[Problem]:
-    """What a running supervisor cannot change of itself."""
+    """Return a problem for each key that differs and cannot be changed by a reload."""
     return [
         Problem(f"supervisor.{key}", "cannot be changed by a reload: stop and start again")
         for key in FIXED
@@ -57,22 +57,25 @@ def fixed_problems(before: SupervisorConfig, after: SupervisorConfig) -> list[Pr
 
 
 class Reload:
-    """One reload under way. `before`: incarnation of each child when it began; times are monotonic seconds."""
+    """One reload. Times are seconds on the monotonic clock."""
 
     def __init__(
         self, changes: Changes, twins: Mapping[str, str], before: Mapping[str, int], now: float, limit_s: float
     ) -> None:
-        """`twins`: by name, who is replaced only while the other serves."""
+        """`twins`: the twin of each child that has one. `before`: incarnation of each child when the reload began.
+
+        `limit_s`: seconds after which children that are not ready are reported as failed.
+        """
         self._changes = changes
         self._twins = twins
         self._before = before
         self._limit_s = limit_s
         self.deadline = now + limit_s
         self.outcome: dict[str, Any] | None = None
-        """`Changes` as a dictionary, and ``failed`` with a reason by name; None while it is under way."""
+        """`Changes` as a dictionary, and ``failed``: reasons by name. None until the reload is complete."""
 
     def look(self, records: Mapping[str, ChildRecord], now: float, *, stopping: bool) -> bool:
-        """Whether it is done now, which it is once."""
+        """Return True once: when the reload is complete."""
         if self.outcome is not None:
             return False
         failed = {}
@@ -96,7 +99,7 @@ class Reload:
         return True
 
     def _judge(self, name: str, records: Mapping[str, ChildRecord]) -> str | None:
-        """ "" if it is as it should be, else why it is not; None: that is still to be seen."""
+        """Return "" if the child is as configured, else why it is not; None: undecided."""
         record = records.get(name)
         if name in self._changes.removed:
             return "" if record is None else _lost(record)
@@ -114,7 +117,7 @@ class Reload:
 
 
 def describe(outcome: Mapping[str, Any]) -> str:
-    """One line for people."""
+    """Return one line for people."""
     parts = [
         f"{word} {', '.join(outcome[key])}"
         for key, word in (("added", "added"), ("removed", "removed"), ("restarted", "restarted"))

@@ -1,4 +1,4 @@
-"""What follows from a child's death: start it again (when?), leave it, or give it up. Waits for nothing.
+"""What follows from a child's death: start it again after a delay, leave it, or give it up. Decides only.
 
 The three policies are OTP's: *permanent* is always started again, *transient* unless it ended cleanly,
 *temporary* never. What kind of death it was comes from `foxtrot_protocol.exit_codes.verdict`:
@@ -16,11 +16,11 @@ PERMANENT none: given up       -                                       -
 
 Backoff: `first_s`, then `base_s` doubling up to `max_s`; jitter only shortens a delay, so that `max_s` is a
 maximum and many children that died together do not come back together. An incarnation that served for
-`healthy_after_s` starts the series anew. A delay the exchange asked for is a lower bound.
+`healthy_after_s` resets the series. A delay requested by the exchange is a lower bound.
 
 Intensity: in any window of `period_s` there are at most `intensity` restarts that follow from a crash. The
-window holds the times of these *restarts*, not of the crashes, because only then the promise holds for
-whatever delay lies between the two.
+window holds the times of these *restarts*, not of the crashes: only then the bound holds whatever the delay between
+the two.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 RETRY_AFTER_S_MAX: Final = 3 * 24 * 3600.0
-"""Longest delay taken from an exchange, seconds: the longest ban that one of them documents (Binance, 418)."""
+"""Longest delay accepted from an exchange, in seconds: the longest ban that is documented (Binance, 418)."""
 
 ROTATE_SERVED_S_MIN: Final = 10.0
 """A planned replacement is at once only after this many seconds of service: else an exchange that announces its
@@ -58,7 +58,7 @@ DOUBLINGS_MAX: Final = 40
 
 
 class RestartLimits(Struct, frozen=True):
-    """The numbers of the policy; seconds, but `intensity` is a count and `jitter` a share from 0 to 1."""
+    """Numbers of the policy, in seconds; `intensity` is a count, `jitter` a share from 0 to 1."""
 
     intensity: int
     period_s: float
@@ -81,19 +81,19 @@ class Leave(Struct, frozen=True):
 
 
 class GiveUp(Struct, frozen=True):
-    """No restart will do; `reason` is for people."""
+    """No restart can help; `reason` is for people."""
 
     reason: str
 
 
 def backoff_s(attempt: int, limits: RestartLimits, random: float) -> float:
-    """Seconds to wait before restart number `attempt` (0: the first) of a series; `random` from 0 to 1."""
+    """Return the delay in seconds before restart `attempt` of a series, counted from 0; `random`: 0 to 1."""
     full_s = limits.first_s if attempt == 0 else limits.base_s * 2.0 ** min(attempt - 1, DOUBLINGS_MAX)
     return min(full_s, limits.max_s) * (1.0 - limits.jitter * random)
 
 
 class RestartPolicy:
-    """One child's policy and what it has to remember."""
+    """Policy and history of one child."""
 
     __slots__ = ("_attempt", "_crash_restarts", "_limits", "_policy", "_random")
 
@@ -105,7 +105,7 @@ class RestartPolicy:
         self._crash_restarts: deque[float] = deque(maxlen=max(1, limits.intensity))
 
     def adopt(self, policy: Restart, limits: RestartLimits) -> None:
-        """From now on these hold; what has happened counts as before."""
+        """Put another policy and limits in force; the history is kept."""
         self._policy = policy
         self._limits = limits
         self._crash_restarts = deque(self._crash_restarts, maxlen=max(1, limits.intensity))
@@ -113,7 +113,10 @@ class RestartPolicy:
     def died(
         self, verdict: ExitVerdict, now: float, served_s: float, retry_after_s: float | None
     ) -> Retry | Leave | GiveUp:
-        """What follows from this death; `served_s`: how long this incarnation had been READY."""
+        """Return what follows from a death.
+
+        `served_s`: seconds for which this incarnation was READY. `retry_after_s`: delay requested by the exchange.
+        """
         limits = self._limits
         if verdict is ExitVerdict.PERMANENT:
             return GiveUp("no restart can help")
@@ -141,7 +144,7 @@ class RestartPolicy:
         return delay_s
 
     def restarted(self, now: float, crashed: bool) -> None:
-        """A restart that `died` allowed takes place now."""
+        """Note that a restart which `died` allowed takes place now; `crashed`: it counts towards the intensity."""
         if crashed:
             # a high intensity must not keep what is past counting
             while self._crash_restarts and now - self._crash_restarts[0] > self._limits.period_s:
@@ -149,6 +152,6 @@ class RestartPolicy:
             self._crash_restarts.append(now)
 
     def forgive(self) -> None:
-        """An operator takes it in hand: series and window begin anew."""
+        """Reset backoff and intensity: an operator or a new configuration restarts the child."""
         self._attempt = 0
         self._crash_restarts.clear()

@@ -1,9 +1,9 @@
-"""The two sides of one connection: when one can stand in for the other, how fast rotations follow one another.
+"""The two sides of a connection: when one stands in for the other, and the pace of rotations. Decides only.
 
-A connection has sides `a` and `b`. With ``redundancy = 2`` both live (twins): whatever is done to one on purpose (a
-rotation, another configuration, an operator's restart) is done only while the other stands in for it. With
-``redundancy = 1`` one lives, and the other is its *spare*: for a rotation the spare is started beside it, and only when
-that stands in for it does it go. Decides only; the core acts.
+A connection has sides `a` and `b`. With ``redundancy = 2`` both run (twins): a planned replacement of one (a rotation,
+another configuration, an operator's restart) happens only while the other stands in for it. With ``redundancy = 1`` one
+runs, and the other is its *spare*: for a rotation the spare is started beside it, and the old side is retired once the
+spare stands in for it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ TWIN_APART_S: Final = 10.0
 """The second of twins starts when the first is READY, and this many seconds after it at the latest."""
 
 SETTLE_S: Final = 10.0
-"""A quiet topic may send nothing for long: so many seconds after READY it is enough that some data flow."""
+"""Seconds after READY from which data on a single topic are enough: quiet topics may be silent for long."""
 
 CARRY_S_MAX: Final = 60.0
-"""A spare that does not stand in for the other side this many seconds after READY has failed."""
+"""Seconds after READY within which a spare must stand in for the other side; else it has failed."""
 
 
 class Flow(Struct, frozen=True):
-    """What a worker last told of its topics."""
+    """Counts of a worker's topics, as last reported."""
 
     asked: int = 0
-    """Not yet acknowledged."""
+    """Topics requested, not yet acknowledged."""
     flowing: int = 0
-    """Whose data come."""
+    """Topics that receive data."""
 
 
 def carries(flow: Flow | None, ready_at: float, other: Flow | None, now: float) -> bool:
@@ -49,16 +49,16 @@ def carries(flow: Flow | None, ready_at: float, other: Flow | None, now: float) 
 
 
 def other_side(plan: ChildPlan) -> ChildPlan:
-    """The plan of the spare of `plan`, whose spare `plan` is then."""
+    """Return the plan of the spare of `plan`, with `plan` as its spare."""
     assert plan.spare is not None
     return structs.replace(plan.spare, spare=structs.replace(plan, spare=None))
 
 
 class Pace:
-    """When a connection may be rotated: the first time at once, later with the backoff of restarts.
+    """When a connection may be rotated: at once the first time, later with the backoff of restarts.
 
-    It goes on from one side to the other: an exchange that announces the end of every new connection is not connected
-    to without a pause, and a spare that does not come up is not started again and again.
+    Handed over from side to side: an exchange that announces the end of every new connection is not reconnected to
+    without a pause, and a spare that fails is not restarted in a loop.
     """
 
     __slots__ = ("_attempt", "_closed_until", "_due")
@@ -70,11 +70,11 @@ class Pace:
 
     @property
     def not_before(self) -> float:
-        """Monotonic seconds."""
+        """Earliest time of the next rotation, in monotonic seconds."""
         return max(self._due, self._closed_until)
 
     def wanted(self, now: float, served_s: float, limits: RestartLimits, random: float) -> None:
-        """A side that has served for `served_s` wants to be replaced."""
+        """Take a rotation request of a side that has served for `served_s` seconds."""
         if served_s >= ROTATE_SERVED_S_MIN:
             self._attempt = 0
             self._due = now
@@ -82,12 +82,12 @@ class Pace:
             self._put_off(now, limits, random)
 
     def failed(self, now: float, limits: RestartLimits, random: float) -> None:
-        """The spare did not come to stand in for it."""
+        """Back off: the spare failed."""
         self._attempt = max(1, self._attempt)
         self._put_off(now, limits, random)
 
     def not_within(self, retry_after_s: float | None, now: float) -> None:
-        """A side died, and its exchange had asked for this delay, if for any."""
+        """Keep the delay, in seconds, that the exchange requested of a side that has died; None: no delay."""
         if retry_after_s is not None and retry_after_s > 0:
             self._closed_until = max(self._closed_until, now + min(retry_after_s, RETRY_AFTER_S_MAX))
 

@@ -1,4 +1,4 @@
-"""The stop ladder of one child: asked, SIGTERM, SIGKILL, given up; decides what is due, sends nothing.
+"""The stop ladder of one child: STOP request, SIGTERM, SIGKILL, given up; decides what is due, sends nothing.
 
 ::
 
@@ -6,14 +6,13 @@
       "ask"       "term"               "dump"             "kill"       "lost"
                                        a hung child begins here
 
-The dump of stacks is no rung: it does nothing to the child, it is there so that a reader learns later what
-the child was doing when it had to be killed. Each rung's deadline is an absolute time, fixed on entering the
-rung: a supervisor that came late to one rung does not take that time away from the next, so SIGKILL never
-comes before SIGTERM had its whole grace. Two exceptions: a hung child, which cannot hear, and `hasten` (second
-stop request, overall budget spent).
+The dump of stacks is no rung: it does not affect the child, and shows later what the child was doing when it had to be
+killed. Each rung's deadline is an absolute time, fixed on entering the rung: if the supervisor is late for one rung,
+the next one keeps its whole time, so SIGKILL never precedes the end of SIGTERM's grace. Two exceptions: a hung child,
+which cannot hear, and `kill_now` (second stop request, overall budget spent).
 
-An overall limit (`not_after`) is shared between asking and SIGTERM in proportion: a child whose turn came
-late still goes down every rung, only faster.
+An overall limit (`not_after`) is shared between request and SIGTERM in proportion: a child whose turn came late still
+goes down every rung, only faster.
 """
 
 from __future__ import annotations
@@ -26,22 +25,22 @@ from msgspec import Struct
 __all__ = ["DUMP_LEAD_S", "Ladder", "Rung", "Step", "StopLimits"]
 
 DUMP_LEAD_S: Final = 1.0
-"""Seconds from the dump of stacks to SIGKILL: a dump takes milliseconds, a busy machine takes longer."""
+"""Seconds from the dump of stacks to SIGKILL: a dump takes milliseconds, on a busy machine longer."""
 
 DUMP_LEAD_SHARE: Final = 0.5
-"""The dump never comes earlier than after this share of SIGTERM's grace, however short that is."""
+"""Share of SIGTERM's grace that passes before the dump at least, however short the grace is."""
 
 Rung: TypeAlias = Literal["ask", "term", "kill", "lost"]
 """Rungs of the stop ladder, gentlest first; "lost": the process survived SIGKILL for too long."""
 
 Step: TypeAlias = Literal["ask", "term", "dump", "kill", "lost"]
-"""Something to do now: a rung reached, or stacks to be dumped."""
+"""What is due: a rung, or the dump of stacks."""
 
 _NEXT: Final[dict[Rung, Rung]] = {"ask": "term", "term": "kill", "kill": "lost", "lost": "lost"}
 
 
 class StopLimits(Struct, frozen=True):
-    """How long each rung waits for the child to end, in seconds."""
+    """Seconds that each rung waits for the child to end."""
 
     ask_s: float
     term_s: float
@@ -49,16 +48,19 @@ class StopLimits(Struct, frozen=True):
 
 
 class Ladder:
-    """One child's way down. All times are seconds on the monotonic clock."""
+    """The way down of one child. Times are seconds on the monotonic clock."""
 
     __slots__ = ("_deadline", "_dump_at", "_kill_s", "_next", "_not_after", "_term_s", "ask_s", "rung")
 
     def __init__(self, limits: StopLimits, now: float, *, hung: bool = False, not_after: float = math.inf) -> None:
-        """Begin at `now`, `due` gives the first step; SIGKILL comes at `not_after` at the latest."""
+        """Begin at `now`; `due` returns the first step. SIGKILL is due at `not_after` at the latest.
+
+        `hung`: the child cannot hear, so begin with the dump of stacks.
+        """
         self.rung: Rung | None = None
-        """The last rung reached; None before the first (a hung child whose stacks are being dumped)."""
+        """The last rung reached; None before the first (stacks of a hung child are being dumped)."""
         self.ask_s: float = limits.ask_s
-        """How long the child is told that it has."""
+        """Grace in seconds that the STOP request names."""
         self._term_s = limits.term_s
         self._kill_s = limits.kill_s
         self._next: Rung = "kill" if hung else "ask"
@@ -68,7 +70,7 @@ class Ladder:
         self.limit(not_after, now)
 
     def due(self, now: float) -> list[Step]:
-        """What has to be done now, in this order. Call again at `next_deadline`."""
+        """Return what has to be done now, in this order. Call again at `next_deadline`."""
         steps: list[Step] = []
         while True:
             if now >= self._dump_at:
@@ -95,7 +97,7 @@ class Ladder:
         return rung
 
     def limit(self, not_after: float, now: float) -> None:
-        """SIGKILL no later than `not_after`: what is left of asking and SIGTERM is squeezed into it."""
+        """SIGKILL no later than `not_after`: shorten what is left of request and SIGTERM to fit."""
         self._not_after = min(self._not_after, not_after)
         left_s = max(0.0, self._not_after - now)
         if self._next == "ask":
@@ -111,22 +113,22 @@ class Ladder:
             self._deadline = now + left_s
             self._dump_at = min(self._dump_at, self._deadline)
 
-    def hasten(self, now: float) -> None:
-        """SIGKILL at the next `due`, whatever rung this is; nothing where that was sent already."""
+    def kill_now(self, now: float) -> None:
+        """Make SIGKILL due now, whatever rung this is; no effect once SIGKILL was sent."""
         if self._next in ("ask", "term", "kill"):
             self._next = "kill"
             self._deadline = now
             self._dump_at = math.inf
 
     def shift(self, gap_s: float) -> None:
-        """The supervisor did not run for `gap_s` seconds: they are not the child's."""
+        """Discount `gap_s` seconds in which the supervisor did not run."""
         self._deadline += gap_s
         self._dump_at += gap_s
         self._not_after += gap_s
 
     @property
     def next_deadline(self) -> float:
-        """When `due` has to be called again; infinity once the child is given up."""
+        """When `due` has to be called again; infinity once the child was given up."""
         return min(self._deadline, self._dump_at)
 
 

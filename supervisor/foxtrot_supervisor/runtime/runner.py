@@ -66,7 +66,7 @@ from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
 from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker
 from foxtrot_supervisor.core.coordination.books import turn_of
-from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, Budgets
+from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, RateLimits
 from foxtrot_supervisor.core.coordination.twin_evidence import fresh_twin_age_s
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.death_causes import cause_beside_status, cause_with_note
@@ -267,7 +267,7 @@ class Runner:
         self._grown_to = 0
         self._rings = RingAccounts()
         self._backfills = Backfills(_with_backfill(config))
-        self._budgets = Budgets()
+        self._rate_limits = RateLimits()
         self._children: dict[tuple[str, int], Child] = {}
         self._explained: set[tuple[str, int]] = set()
         self._dying: dict[tuple[str, int], asyncio.TimerHandle] = {}
@@ -399,7 +399,7 @@ class Runner:
         places = self._specs.places
         return {
             **assemble_status(facts, self._core.records, self._vitals, places, moment, accounts, backfills),
-            "budgets": self._budgets.as_list(moment.monotonic),
+            "budgets": self._rate_limits.as_list(moment.monotonic),
         }
 
     # ---- what operators' requests need (`operator_requests.Run`)
@@ -966,10 +966,10 @@ class Runner:
             case RotateWanted():
                 self._put(RotationWanted(name, incarnation, message.reason))
             case BudgetAsk():
-                grant = self._budgets.ask(message, time.monotonic())
+                grant = self._rate_limits.acquire(message, time.monotonic())
                 self._link.send(name, incarnation, BudgetGrant(message.request_id, grant.wait_s, grant.refused))
             case BudgetSpent():
-                self._close_budget(message)
+                self._close_rate_limit(message)
             case Left():
                 if name == ENGINE and self._application is not None:
                     self._application_left()
@@ -1024,8 +1024,8 @@ class Runner:
         if age_s is not None:
             self._link.send(name, beat.incarnation, TwinFresh(age_s))
 
-    def _close_budget(self, spent: BudgetSpent) -> None:
-        self._budgets.close(spent.kind, spent.address, spent.retry_after_s, time.monotonic())
+    def _close_rate_limit(self, spent: BudgetSpent) -> None:
+        self._rate_limits.close(spent.kind, spent.address, spent.retry_after_s, time.monotonic())
         self._log.warning(
             "budget_spent",
             worker=spent.worker,
@@ -1080,7 +1080,7 @@ class Runner:
             self._specs.try_another_address(child.name)
         self._requests.ended(child.name, child.incarnation)
         self._backfills.ended(child.name, child.incarnation, time.monotonic())
-        self._budgets.forget(child.name, child.incarnation)
+        self._rate_limits.forget(child.name, child.incarnation)
         self._ended_total += 1
         self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, cause))
         self._later("sweep", SWEEP_SOON_S, self._sweep)

@@ -125,7 +125,7 @@ def test_a_limit_for_a_hung_child_brings_kill_forward() -> None:
 def test_a_limit_does_not_touch_the_wait_after_kill() -> None:
     ladder = Ladder(LIMITS, 0.0)
     ladder.due(0.0)
-    ladder.hasten(1.0)
+    ladder.kill_now(1.0)
     ladder.due(1.0)
     ladder.limit(2.0, 1.5)
     assert ladder.next_deadline == 6.0
@@ -159,19 +159,19 @@ def test_hasten_kills_at_once_from_every_rung(seconds: float) -> None:
     for at in (0.0, 30.0, 39.0):
         if at <= seconds:
             ladder.due(at)
-    ladder.hasten(seconds)
+    ladder.kill_now(seconds)
     assert ladder.due(seconds) == ["kill"]
     assert ladder.next_deadline == seconds + 5.0
 
 
 def test_hasten_is_nothing_after_kill() -> None:
     ladder = Ladder(LIMITS, 0.0)
-    ladder.hasten(0.0)
+    ladder.kill_now(0.0)
     assert ladder.due(0.0) == ["kill"]
-    ladder.hasten(3.0)
+    ladder.kill_now(3.0)
     assert ladder.due(3.0) == []
     assert ladder.due(5.0) == ["lost"]
-    ladder.hasten(6.0)
+    ladder.kill_now(6.0)
     assert ladder.due(6.0) == []
 
 

@@ -1,10 +1,11 @@
-"""Holes that the engine has found, and which worker fetches which of them when. Pure; times in monotonic seconds.
+"""Backfills: which worker fetches which missing interval, and when. Times are seconds on the monotonic clock.
 
-A hole is given to a worker of its connection that serves, one at a time to each; given again, to the other side if
-there is one, when that worker dies, cannot, or keeps silent. What a worker could not fetch is asked for again, later
-each time, until it is filled, is not to be had, or was tried too often: then it stays announced, and it is told here.
+The engine reports holes. Each is assigned to a serving worker of its connection, one at a time per worker, and assigned
+again, to the other side if there is one, when that worker dies, fails or does not answer. Failed attempts are retried
+with growing delays until the hole is filled, cannot be filled, or has had too many attempts: then it stays announced as
+a gap, and is given up here.
 
-The engine tells of a hole again whenever it was started anew: a hole within one that is known is that one.
+A restarted engine reports its holes again: a hole within a known one is that one.
 """
 
 from __future__ import annotations
@@ -31,41 +32,41 @@ __all__ = [
 ]
 
 HOLES_MAX = 256
-"""Holes of one connection that wait or are being filled; the oldest that waits goes when there is one more."""
+"""Holes of one connection, waiting or in flight; beyond it the oldest waiting one is given up."""
 
 AGE_S_MAX = 3600.0
-"""A hole that has been known for longer is not fetched any more."""
+"""Seconds after which a hole that is still waiting is given up."""
 
 ATTEMPTS_MAX = 12
-"""How often one hole is tried without anything coming of it; with the waits between, some six minutes."""
+"""Attempts without progress for one hole; with the delays between them some six minutes."""
 
 RETRY_FIRST_S = 0.5
-"""Wait before the second attempt; doubled for each further one, to `RETRY_S_MAX`."""
+"""Seconds before the second attempt; doubled for each further one, up to `RETRY_S_MAX`."""
 
 RETRY_S_MAX = 60.0
 
 ANSWER_S_MAX = 120.0
-"""A worker that has not answered for so long, counts as one that could not."""
+"""Seconds after which an attempt without an answer counts as failed."""
 
 _ID_CHARS_MAX = 40
 
 
 class Worker(Struct, frozen=True):
-    """A worker that can be asked now: it serves, and so does its incarnation."""
+    """A serving worker and its incarnation."""
 
     name: str
     incarnation: int
 
 
 class Given(Struct, frozen=True):
-    """Send this to that worker; tell `Backfills.refused` if it cannot be reached."""
+    """A command to be sent to a worker; call `Backfills.refused` if it cannot be sent."""
 
     worker: Worker
     command: Backfill
 
 
 class GivenUp(Struct, frozen=True):
-    """This hole, or what is left of it, stays announced."""
+    """A hole, or the rest of one, that stays announced as a gap."""
 
     connection: str
     symbol: str
@@ -76,13 +77,13 @@ class GivenUp(Struct, frozen=True):
 
 
 class BackfillFigures(Struct):
-    """One connection's account. `holes_total` = filled + given up + waiting + in hand."""
+    """Figures of one connection. `holes_total` = filled + given up + waiting + in flight."""
 
     holes_total: int = 0
     filled_total: int = 0
     given_up_total: int = 0
     events_total: int = 0
-    """Events that workers have fetched and committed."""
+    """Events that workers fetched and committed."""
     attempts_total: int = 0
     waiting: int = 0
     in_hand: int = 0
@@ -136,14 +137,14 @@ class Backfills:
         self._last_id = 0
 
     def configure(self, connections: Iterable[str]) -> None:
-        """From now on these connections have ``backfill = true``."""
+        """Take over which connections have ``backfill = true``; holes of others are dropped."""
         wanted = set(connections)
         for hole in [hole for hole in self._holes.values() if hole.connection not in wanted]:
             del self._holes[hole.request_id]
         self._figures = {name: self._figures.get(name) or BackfillFigures() for name in sorted(wanted)}
 
     def figures(self) -> Mapping[str, BackfillFigures]:
-        """The account of each connection, by its name."""
+        """Return the figures of each connection by its name."""
         for figures in self._figures.values():
             figures.waiting = figures.in_hand = 0
         for hole in self._holes.values():
@@ -157,9 +158,9 @@ class Backfills:
     # ---- inputs
 
     def found(self, message: HoleFound, now: float) -> None:
-        """The engine has found a hole, or tells of it again.
+        """Take a hole that the engine reports, possibly repeatedly.
 
-        A book is whole again by its next snapshot, quotes and the like by the next one: they are not our business.
+        Holes of other streams than trades are ignored: a snapshot or the next quote replaces what was missed.
         """
         figures = self._figures.get(message.connection)
         if figures is None or message.stream != EVENT_MARKET_TRADE:
@@ -184,7 +185,7 @@ class Backfills:
         self._holes[self._last_id] = _Hole(message, first, last, self._last_id, now)
 
     def answered(self, worker: Worker, message: Backfilled, now: float) -> None:
-        """A worker is done with what it was given; whatever else it answers is ignored."""
+        """Take a worker's answer to its command; any other answer is ignored."""
         hole = self._holes.get(message.request_id)
         if hole is None or hole.given_to != worker:
             return
@@ -206,13 +207,13 @@ class Backfills:
             self._give_up(hole, message.left)
 
     def refused(self, worker: Worker, request_id: int, now: float) -> None:
-        """What was `Given` could not be sent."""
+        """Take that a `Given` command could not be sent."""
         hole = self._holes.get(request_id)
         if hole is not None and hole.given_to == worker:
             self._failed(hole, f"{worker.name} could not be reached", now)
 
     def ended(self, name: str, incarnation: int, now: float) -> None:
-        """A worker has died: what it had in hand is to be given again."""
+        """Take the death of a worker: what it had in flight is assigned again."""
         worker = Worker(name, incarnation)
         for hole in [hole for hole in self._holes.values() if hole.given_to == worker]:
             self._failed(hole, f"{name} ended before it had fetched it", now)
@@ -220,7 +221,7 @@ class Backfills:
     # ---- outputs
 
     def due(self, serving: Callable[[str], Sequence[Worker]], now: float) -> list[Given]:
-        """What is to be sent now; `serving` tells which workers of a connection can be asked."""
+        """Return the commands to send now; `serving(connection)` returns the workers that can be asked."""
         self._look_at_the_clock(now)
         busy = {hole.given_to for hole in self._holes.values() if hole.given_to is not None}
         asked: dict[str, Sequence[Worker]] = {}
@@ -239,11 +240,11 @@ class Backfills:
         return given
 
     def next_deadline(self, now: float) -> float | None:
-        """When `due` has to be called again if nothing comes in and nobody else begins to serve."""
+        """Return when `due` has to be called again if no input comes and no further worker begins to serve."""
         return min((_deadline(hole, now) for hole in self._holes.values()), default=None)
 
     def take_given_up(self) -> list[GivenUp]:
-        """Holes given up since the last call."""
+        """Return the holes given up since the last call."""
         taken, self._given_up = self._given_up, []
         return taken
 
@@ -316,7 +317,7 @@ def _stream(hole: _Hole | HoleFound) -> tuple[str, str]:
 
 
 def _bounds(first_id: str, last_id: str) -> tuple[int, int] | None:
-    """Both as numbers, in order; None if they are none."""
+    """Return both as numbers, in order; None if they are not two such numbers."""
     if not all(text.isascii() and text.isdigit() and len(text) <= _ID_CHARS_MAX for text in (first_id, last_id)):
         return None
     first, last = int(first_id), int(last_id)

@@ -1,14 +1,14 @@
-"""What may be asked of an exchange, shared by all workers of one address; grants and remembers, sends nothing.
+"""Rate limits of exchanges, shared by all workers of one network address; grants and remembers, sends nothing.
 
 An exchange counts by address: so many handshakes in five minutes, so much REST weight a minute. One account for each
-kind and address holds what was spent within the last period, who waits, and until when the exchange wants no more of
-anybody (429, 418 with Retry-After). In any window of a period no more is granted than the limit; who comes first is
-served first.
+kind and address holds what was spent within the last period, which requests wait, and until when the exchange has
+closed the account to everybody (429, 418 with Retry-After). In any window of one period no more than the limit is
+granted; requests are served in the order of their arrival.
 
-Who is told to wait asks again when that time is over; its place is kept until then and `GRACE_S` longer. So nothing
-has to be sent at a later time, and a Retry-After that came meanwhile reaches everybody who waits.
+A request that has to wait is told for how long, and is to be repeated then; its place is kept until `GRACE_S` later. So
+nothing has to be sent at a later time, and a Retry-After that arrives meanwhile reaches every waiting request.
 
-Every number here comes from a worker: what makes no sense is brought into bounds, never an error.
+Every number here comes from a worker: values that make no sense are clamped, and are never an error.
 """
 
 from __future__ import annotations
@@ -31,52 +31,56 @@ __all__ = [
     "SLOTS",
     "WAITING_MAX",
     "WAIT_S_MIN",
-    "Budgets",
     "Grant",
+    "RateLimits",
 ]
 
 ACCOUNTS_MAX: Final = 1000
-"""Kinds and addresses remembered; beyond it the one that was used longest ago is forgotten, and counted."""
+"""Accounts kept; beyond it the least recently used one is evicted, and counted."""
 
 ADDRESS_CHARS_MAX: Final = 300
 
 WAITING_MAX: Final = 1000
-"""Who may wait at one account; the next one is refused."""
+"""Requests that may wait at one account; a further one is refused."""
 
 GRACE_S: Final = 2.0
-"""How much later than it was told somebody may ask again until its place is lost."""
+"""Seconds after its wait for which the place of a request is kept."""
 
 CLOSED_S_MAX: Final = 3 * 24 * 3600.0
-"""The longest ban an exchange is known to give."""
+"""Seconds: the longest ban that an exchange is known to give."""
 
 PERIOD_S_MAX: Final = 24 * 3600.0
 
 PERIOD_SLACK: Final = 1.05
-"""Periods are taken so much longer: what is granted evenly here may arrive closer together there."""
+"""Factor on periods: what is granted evenly here may arrive closer together at the exchange."""
 
 SLOTS: Final = 50
-"""Spendings of one such part of a period are remembered as one, of the latest of them: bounded, never too generous."""
+"""Parts of a period: what was spent within one part is kept as one entry with the latest time. Bounded, and never too
+generous."""
 
 WAIT_S_MIN: Final = 0.001
-"""No shorter wait is told: asking again costs a turn of the loop."""
+"""Seconds: the shortest wait that is answered, since each repeated request costs a turn of the loop."""
 
 
 class Grant(Struct, frozen=True):
-    """Go if `wait_s` is 0; else ask again then, or, if `refused`, whenever it suits you."""
+    """Answer to a request: spend now if `wait_s` is 0, else repeat the request after `wait_s` seconds.
+
+    `refused`: too many requests wait, and no place is kept.
+    """
 
     wait_s: float
     refused: bool = False
 
 
 class _Place(Struct):
-    """Somebody who waits."""
+    """A request that waits."""
 
     weight: int
     kept_until: float
 
 
 class _Spending(Struct):
-    """What was spent within one slot."""
+    """Weight spent within one part of a period."""
 
     first_at: float
     last_at: float
@@ -88,7 +92,7 @@ _Asker = tuple[str, int, int]
 
 
 class _Account:
-    """One kind of budget at one address."""
+    """One kind of limit at one address."""
 
     __slots__ = (
         "closed_until",
@@ -114,13 +118,13 @@ class _Account:
         self.closings_total = 0
 
     def adopt(self, limit: int, period_s: float) -> None:
-        """The newest word of what the exchange allows."""
+        """Take over the limit that the exchange has announced last; one that makes no sense means no limit."""
         sensible = limit > 0 and 0.0 < period_s <= PERIOD_S_MAX
         self.limit = limit if sensible else 0
         self.period_s = period_s * PERIOD_SLACK if sensible else 0.0
 
-    def ask(self, asker: _Asker, weight: int, now: float) -> Grant:
-        self._let_go_of_the_late(now)
+    def acquire(self, asker: _Asker, weight: int, now: float) -> Grant:
+        self._expire_places(now)
         known = self.waiting.get(asker)
         weight = max(1, min(weight, self.limit) if self.limit else weight)
         due = self._due(asker, weight, now)
@@ -134,15 +138,15 @@ class _Account:
             return Grant(due - now, refused=True)
         if known is None:
             self.waits_total += 1
-        self.waiting[asker] = _Place(weight, due + GRACE_S)  # an asker that is known keeps its place in the order
+        self.waiting[asker] = _Place(weight, due + GRACE_S)  # a repeated request keeps its place in the order
         return Grant(max(WAIT_S_MIN, due - now))
 
-    def _let_go_of_the_late(self, now: float) -> None:
+    def _expire_places(self, now: float) -> None:
         for asker in [asker for asker, place in self.waiting.items() if now > place.kept_until]:
             del self.waiting[asker]
 
     def _due(self, asker: _Asker, weight: int, now: float) -> float:
-        """When its turn comes, if all before it take theirs as soon as they can."""
+        """Return when this request may be granted, if all before it are granted as early as possible."""
         at = max(now, self.closed_until)
         if not self.limit:
             return at
@@ -177,7 +181,7 @@ class _Account:
             self.spendings.append(_Spending(now, now, weight))
 
     def used(self, now: float) -> int:
-        """What was spent within the period that ends now."""
+        """Return the weight spent within the period that ends now."""
         return sum(each.weight for each in self.spendings if each.last_at + self.period_s > now)
 
     def close(self, for_s: float, now: float) -> None:
@@ -185,32 +189,32 @@ class _Account:
         self.closed_until = max(self.closed_until, now + min(max(0.0, for_s), CLOSED_S_MAX))
 
 
-class Budgets:
+class RateLimits:
     """All accounts. Times are seconds on the monotonic clock."""
 
     def __init__(self) -> None:
         self._accounts: dict[tuple[BudgetKind, str], _Account] = {}
         self.forgotten_total = 0
-        """Accounts that had to make room: what they had counted is lost."""
+        """Accounts that were evicted; what they had counted is lost."""
 
-    def ask(self, ask: BudgetAsk, now: float) -> Grant:
-        """Whether it may be spent now; `now` never decreases."""
+    def acquire(self, ask: BudgetAsk, now: float) -> Grant:
+        """Grant the request, or say when to repeat it; `now` never decreases."""
         account = self._account(ask.kind, ask.address)
         account.adopt(ask.limit, ask.period_s)
-        return account.ask((ask.worker, ask.incarnation, ask.request_id), ask.weight, now)
+        return account.acquire((ask.worker, ask.incarnation, ask.request_id), ask.weight, now)
 
     def close(self, kind: BudgetKind, address: str, for_s: float, now: float) -> None:
-        """The exchange wants no more from anybody for so long; a shorter time never opens what is closed longer."""
+        """Close an account to everybody for `for_s` seconds; never shortens an earlier, longer closing."""
         self._account(kind, address).close(for_s, now)
 
     def forget(self, worker: str, incarnation: int) -> None:
-        """It is dead: nobody waits behind it."""
+        """Drop the waiting requests of an incarnation that has died."""
         for account in self._accounts.values():
             for asker in [asker for asker in account.waiting if asker[:2] == (worker, incarnation)]:
                 del account.waiting[asker]
 
     def as_list(self, now: float) -> list[dict[str, Any]]:
-        """For `status`: what stands on each account, the latest used last."""
+        """Return every account for `status`, the most recently used one last."""
         return [
             {
                 "kind": kind,
