@@ -40,7 +40,7 @@ from foxtrot_supervisor.core.targets import (
     engine_settings,
 )
 
-__all__ = ["ChildSpecs", "Surroundings"]
+__all__ = ["ChildSpecs", "Surroundings", "other_side_of"]
 
 _SIM = "sim"
 _SIDES = ("a", "b")
@@ -197,7 +197,7 @@ class ChildSpecs:
         for name, place in self.places.items():
             if name in self._gone:
                 continue
-            plan, other = self._worker_plan(name, place), _other(place)
+            plan, other = self._worker_plan(name, place), other_side_of(place)
             if place.connection.redundancy > 1:
                 plans.append(structs.replace(plan, twin=other))
             elif place.side == _SIDES[0]:
@@ -357,7 +357,7 @@ class ChildSpecs:
         )
 
 
-def _other(place: WorkerPlace) -> str:
+def other_side_of(place: WorkerPlace) -> str:
     """Return the name of the other side of the same connection."""
     side = next(side for side in _SIDES if side != place.side)
     return f"{place.connection.name}.{side}"

@@ -63,7 +63,7 @@ from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor.config.check import ConfigInvalid
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
-from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, other_side_of
 from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker
 from foxtrot_supervisor.core.coordination.books import turn_of
 from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, RateLimits
@@ -1019,8 +1019,8 @@ class Runner:
         if place is None or not beat.topics:
             return
         now = time.monotonic()
-        twins = [self._vitals[twin] for twin in self.workers_named(place.connection.name) if twin != name]
-        age_s = fresh_twin_age_s(beat.last_data_age_s, (vitals.data_age_s(now) for vitals in twins))
+        twin = self._vitals.get(other_side_of(place))
+        age_s = fresh_twin_age_s(beat.last_data_age_s, [twin.data_age_s(now)] if twin is not None else ())
         if age_s is not None:
             self._link.send(name, beat.incarnation, TwinFresh(age_s))
 
