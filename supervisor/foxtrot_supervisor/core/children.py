@@ -223,9 +223,7 @@ class Children:
         _file(self.foundations, child, after.foundation)
 
     def _uncount(self, child: Child) -> None:
-        before = self._standings.pop(child, None)
-        if before is not None:
-            self._tally(before, -1)
+        self._tally(self._standings.pop(child), -1)
         for index in (self.awaiting, self.outdated, self.changing_sides, self._gone, self.foundations):
             index.pop(child, None)
 

@@ -56,7 +56,7 @@ class Deaths:
                 child.move(Event.LEAVE, cause, code, signal)
             case GiveUp():
                 child.move(Event.GIVE_UP, f"{follows.reason}: {cause}", code, signal)
-            case Retry():
+            case _:
                 child.crashed = follows.crashed
                 record.retry_at = now + follows.delay_s
                 child.move(Event.RETRY, cause, code, signal)
