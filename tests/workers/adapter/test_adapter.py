@@ -6,7 +6,9 @@ from typing import ClassVar
 import pytest
 
 from foxtrot_protocol.events import MarketEvent
-from foxtrot_workers.adapter.adapter import Adapter, Limits, Topic, UnrecognizedFrame
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Limits, Topic
+from foxtrot_workers.adapter.notices import UnrecognizedFrame
 
 
 class Least(Adapter):

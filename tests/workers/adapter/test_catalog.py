@@ -71,7 +71,7 @@ def broken_module(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: p
     [
         ("no_such_module_anywhere:X", "ModuleNotFoundError"),
         ("foxtrot_workers.adapter.adapter:NoSuchClass", "AttributeError"),
-        ("foxtrot_workers.adapter.adapter:Topic", "not an Adapter class"),
+        ("foxtrot_workers.adapter.limits:Topic", "not an Adapter class"),
         ("foxtrot_workers.adapter.adapter:Adapter", "not an Adapter class"),
         ("foxtrot_workers.adapter.catalog:names", "not an Adapter class"),
     ],

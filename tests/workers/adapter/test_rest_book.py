@@ -1,24 +1,18 @@
+"""Books whose snapshot comes by REST."""
+
 from __future__ import annotations
 
 import pytest
 
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
-from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter import held_updates
-from foxtrot_workers.adapter.adapter import BookLost, Notice, RestRequest, Resubscribe, SnapshotRejected
-from foxtrot_workers.adapter.rest_book import (
-    FETCH_DELAY_FIRST_S,
-    FETCH_DELAY_MAX_S,
-    STEADY_DELTAS,
-    Chain,
-    ChainedBook,
-    RestBook,
-)
+from foxtrot_workers.adapter.notices import BookLost, Notice, RestRequest, SnapshotRejected
+from foxtrot_workers.adapter.rest_book import FETCH_DELAY_FIRST_S, FETCH_DELAY_MAX_S, STEADY_DELTAS, Chain, RestBook
 
 REQUEST = RestRequest("depth X", "/depth?symbol=X", weight=50)
 
 
-def picture(last: int, receive_ns: int = 0) -> BookSnapshot[str]:
+def snapshot_of(last: int, receive_ns: int = 0) -> BookSnapshot[str]:
     return BookSnapshot("EX", "X", 0, receive_ns, [("1", "1")], [("2", "1")], None, str(last), None)
 
 
@@ -39,7 +33,7 @@ class Rest:
 
     def snapshot(self, last: int) -> list[object]:
         self._now += 1
-        self.book.snapshot(picture(last, self._now), last, self.out, self.notices)
+        self.book.snapshot(snapshot_of(last, self._now), last, self.out, self.notices)
         return self.taken()
 
     def taken(self) -> list[object]:
@@ -63,7 +57,7 @@ class Rest:
         return [request.delay_s for request in requests]
 
 
-def test_the_first_delta_asks_for_the_snapshot_and_is_held_back() -> None:
+def test_the_first_update_requests_a_snapshot_and_is_held() -> None:
     rest = Rest()
     assert rest.delta(10, 12) == []
     assert rest.delta(13, 13) == []
@@ -71,7 +65,7 @@ def test_the_first_delta_asks_for_the_snapshot_and_is_held_back() -> None:
     assert not rest.book.live
 
 
-def test_old_deltas_are_dropped_and_the_first_kept_one_contains_the_snapshots_next_id() -> None:
+def test_updates_older_than_the_snapshot_are_dropped_and_the_next_one_continues_it() -> None:
     rest = Rest()
     for first, last in ((10, 12), (13, 15), (16, 20)):
         rest.delta(first, last)
@@ -80,7 +74,7 @@ def test_old_deltas_are_dropped_and_the_first_kept_one_contains_the_snapshots_ne
     assert rest.delta(21, 21) == [(21, 21)]
 
 
-def test_a_snapshot_newer_than_everything_held_drops_it_all() -> None:
+def test_a_snapshot_newer_than_all_held_updates_drops_them() -> None:
     rest = Rest()
     rest.delta(10, 12)
     assert rest.snapshot(30) == ["S30"]
@@ -89,13 +83,13 @@ def test_a_snapshot_newer_than_everything_held_drops_it_all() -> None:
     assert rest.asked() == [0.0]
 
 
-def test_a_snapshot_that_ends_where_the_first_delta_begins_fits() -> None:
+def test_a_snapshot_that_ends_right_before_the_first_update_fits() -> None:
     rest = Rest()
     rest.delta(10, 12)
     assert rest.snapshot(9) == ["S9", (10, 12)]
 
 
-def test_a_snapshot_older_than_the_first_delta_is_asked_for_again_later_each_time() -> None:
+def test_a_snapshot_older_than_the_first_update_is_requested_again_with_a_growing_delay() -> None:
     rest = Rest()
     rest.delta(10, 12)
     assert rest.asked() == [0.0]
@@ -108,14 +102,14 @@ def test_a_snapshot_older_than_the_first_delta_is_asked_for_again_later_each_tim
     assert rest.snapshot(11) == ["S11", (10, 12)]
 
 
-def test_failing_for_ever_stays_within_the_bound() -> None:
+def test_the_delay_of_snapshot_requests_is_bounded() -> None:
     rest = Rest()
     for _ in range(5_000):
         rest.book.failed("no answer", rest.notices)
     assert max(rest.asked()) == FETCH_DELAY_MAX_S
 
 
-def test_a_hole_is_announced_with_its_bounds_and_a_new_snapshot_asked_for() -> None:
+def test_a_gap_is_announced_with_its_bounds_and_a_new_snapshot_is_requested() -> None:
     rest = Rest()
     rest.delta(1, 1)
     rest.snapshot(1)
@@ -131,7 +125,7 @@ def test_a_hole_is_announced_with_its_bounds_and_a_new_snapshot_asked_for() -> N
     assert rest.snapshot(7) == ["S7", (8, 8)]
 
 
-def test_a_book_that_had_been_healthy_is_fetched_at_once() -> None:
+def test_a_healthy_book_requests_its_snapshot_without_delay() -> None:
     rest = Rest()
     rest.delta(1, 1)
     rest.book.failed("no answer", rest.notices)
@@ -145,7 +139,7 @@ def test_a_book_that_had_been_healthy_is_fetched_at_once() -> None:
     assert rest.asked() == [FETCH_DELAY_FIRST_S]
 
 
-def test_a_hole_among_the_held_deltas_publishes_up_to_it_and_waits_again() -> None:
+def test_a_gap_among_held_updates_publishes_up_to_it_and_waits_for_a_snapshot() -> None:
     rest = Rest()
     for first, last in ((1, 1), (2, 2), (5, 5), (6, 6)):
         rest.delta(first, last)
@@ -156,7 +150,7 @@ def test_a_hole_among_the_held_deltas_publishes_up_to_it_and_waits_again() -> No
     assert rest.snapshot(5) == ["S5", (6, 6)]
 
 
-def test_what_is_repeated_is_not_published_twice() -> None:
+def test_repeated_updates_are_published_once() -> None:
     rest = Rest()
     rest.delta(1, 2)
     assert rest.snapshot(0) == ["S0", (1, 2)]
@@ -166,14 +160,14 @@ def test_what_is_repeated_is_not_published_twice() -> None:
     assert rest.delta(4, 4) == [(4, 4)]
 
 
-def test_a_snapshot_may_come_before_any_delta() -> None:
+def test_a_snapshot_may_come_before_any_update() -> None:
     rest = Rest()
     assert rest.snapshot(5) == ["S5"]
     assert rest.delta(4, 5) == []
     assert rest.delta(6, 6) == [(6, 6)]
 
 
-def test_another_snapshot_while_live_replaces_unless_it_is_older() -> None:
+def test_an_unrequested_snapshot_replaces_a_live_book_unless_it_is_older() -> None:
     rest = Rest()
     rest.snapshot(5)
     rest.delta(6, 8)
@@ -184,7 +178,7 @@ def test_another_snapshot_while_live_replaces_unless_it_is_older() -> None:
     assert rest.delta(11, 11) == [(11, 11)]
 
 
-def test_a_live_book_is_shown_whole_among_its_deltas_which_go_on() -> None:
+def test_resync_publishes_a_snapshot_among_updates_that_continue() -> None:
     rest = Rest()
     rest.book.resync(rest.notices)
     assert rest.asked() == [], "it waits for its snapshot anyway"
@@ -200,7 +194,7 @@ def test_a_live_book_is_shown_whole_among_its_deltas_which_go_on() -> None:
 
 
 @pytest.mark.parametrize("chain", list(Chain))
-def test_a_book_shown_whole_holds_what_came_since_its_snapshot(chain: Chain) -> None:
+def test_resync_applies_the_updates_since_the_snapshot(chain: Chain) -> None:
     rest = Rest(chain)
 
     def change(first: int, last: int, previous: int, bids: list[tuple[str, str]]) -> None:
@@ -225,7 +219,7 @@ def test_a_book_shown_whole_holds_what_came_since_its_snapshot(chain: Chain) -> 
     assert (whole.last_id, whole.exchange_ns, whole.receive_ns) == ("17", 17, 99)
 
 
-def test_a_snapshot_that_is_ahead_of_its_deltas_waits_for_them() -> None:
+def test_resync_waits_for_updates_where_the_snapshot_is_ahead() -> None:
     rest = Rest()
     rest.snapshot(10)
     rest.book.resync(rest.notices)
@@ -236,7 +230,7 @@ def test_a_snapshot_that_is_ahead_of_its_deltas_waits_for_them() -> None:
     assert rest.snapshot(14) == ["S14"], "nothing has come since"
 
 
-def test_a_snapshot_from_before_it_was_asked_for_is_asked_for_again() -> None:
+def test_resync_requests_again_a_snapshot_from_before_the_request() -> None:
     rest = Rest()
     rest.snapshot(10)
     rest.delta(11, 12)
@@ -249,7 +243,7 @@ def test_a_snapshot_from_before_it_was_asked_for_is_asked_for_again() -> None:
     assert rest.snapshot(14) == ["S14"]
 
 
-def test_ids_that_begin_again_on_a_living_connection_are_a_loss_and_followed() -> None:
+def test_a_sequence_reset_of_a_live_book_is_a_gap_and_a_new_snapshot_is_requested() -> None:
     rest = Rest()
     rest.delta(101, 101)
     rest.snapshot(100)
@@ -265,7 +259,7 @@ def test_ids_that_begin_again_on_a_living_connection_are_a_loss_and_followed() -
     assert rest.delta(5, 5) == [(5, 5)]
 
 
-def test_ids_that_begin_again_while_the_snapshot_is_fetched() -> None:
+def test_a_sequence_reset_while_the_snapshot_is_in_flight_discards_that_snapshot() -> None:
     rest = Rest()
     rest.delta(500, 500)
     for number in (1, 2, 3):
@@ -276,7 +270,7 @@ def test_ids_that_begin_again_while_the_snapshot_is_fetched() -> None:
     assert rest.snapshot(1) == ["S1", (2, 2), (3, 3)]
 
 
-def test_repeated_deltas_are_no_reset() -> None:
+def test_repeated_updates_are_not_a_sequence_reset() -> None:
     rest = Rest()
     rest.delta(101, 101)
     rest.snapshot(100)
@@ -287,7 +281,7 @@ def test_repeated_deltas_are_no_reset() -> None:
     assert rest.book.live
 
 
-def test_numbers_that_are_none_are_not_shown_as_a_book() -> None:
+def test_resync_rejects_a_snapshot_with_invalid_numbers() -> None:
     rest = Rest()
     rest.snapshot(10)
     rest.book.resync(rest.notices)
@@ -299,7 +293,7 @@ def test_numbers_that_are_none_are_not_shown_as_a_book() -> None:
     assert rest.snapshot(12) == ["S12"]
 
 
-def test_a_book_that_breaks_while_it_is_to_be_shown_is_mended_instead() -> None:
+def test_a_gap_during_resync_invalidates_the_book() -> None:
     rest = Rest()
     rest.snapshot(10)
     rest.book.resync(rest.notices)
@@ -309,7 +303,7 @@ def test_a_book_that_breaks_while_it_is_to_be_shown_is_mended_instead() -> None:
     assert rest.delta(15, 15) == [(15, 15)]
 
 
-def test_held_deltas_are_bounded_and_an_overflow_makes_older_snapshots_useless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_updates_are_bounded_and_a_snapshot_older_than_them_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_updates, "HELD_COUNT_MAX", 3)
     rest = Rest()
     for number in range(1, 7):
@@ -326,7 +320,7 @@ def test_held_deltas_are_bounded_and_an_overflow_makes_older_snapshots_useless(m
         (([("1", "-1")], []), "its snapshot cannot be used"),
     ],
 )
-def test_a_snapshot_that_is_no_book_is_rejected_and_requested_later_each_time(
+def test_an_unusable_snapshot_is_rejected_and_requested_again_with_a_growing_delay(
     levels: tuple[list[tuple[str, str]], list[tuple[str, str]]], reason: str
 ) -> None:
     rest = Rest()
@@ -343,14 +337,14 @@ def test_a_snapshot_that_is_no_book_is_rejected_and_requested_later_each_time(
     assert rest.snapshot(11) == ["S11", (10, 12)]
 
 
-def test_snapshots_that_stay_too_old_are_told() -> None:
+def test_repeatedly_outdated_snapshots_are_reported() -> None:
     rest = Rest()
     rest.delta(10, 12)
     rest.snapshot(8)
     assert not [notice for notice in rest.notices if isinstance(notice, SnapshotRejected)], "once is usual"
     rest.snapshot(8)
     assert [notice.reason for notice in rest.notices if isinstance(notice, SnapshotRejected)] == [
-        "its snapshot, 8, is older than the updates at hand, from 10"
+        "its snapshot, 8, is older than the held updates, from 10"
     ]
 
 
@@ -398,138 +392,3 @@ class TestPreviousChain:
         (gap,) = rest.delta(30, 40, None)
         assert isinstance(gap, Gap)
         assert (gap.first_id, gap.last_id) == (None, None)
-
-
-def count_checksum(book: OrderBook[str]) -> int:
-    """A checksum that tests can do in their heads: the number of levels."""
-    return book.bid_count + book.ask_count
-
-
-class Chained:
-    def __init__(self) -> None:
-        self.book = ChainedBook("EX", "X", "books:X", count_checksum)
-        self.out: list[MarketEvent[str]] = []
-        self.notices: list[Notice] = []
-        self._now = 0
-
-    def snapshot(self, last: int | None, checksum: int | None = None, price: str = "1") -> list[MarketEvent[str]]:
-        self._now += 1
-        event = BookSnapshot("EX", "X", 0, self._now, [(price, "1")], [("2", "1")], None, None, checksum)
-        self.book.snapshot(event, last, self.out, self.notices)
-        return self.taken()
-
-    def update(
-        self, follows: int | None, last: int | None, checksum: int | None = None, price: str = "0.5"
-    ) -> list[MarketEvent[str]]:
-        self._now += 1
-        event = BookDelta("EX", "X", 0, self._now, [(price, "1")], [], None, None, checksum)
-        self.book.update(event, follows, last, self.out, self.notices)
-        return self.taken()
-
-    def quiet(self, follows: int) -> list[MarketEvent[str]]:
-        self._now += 1
-        event: BookDelta[str] = BookDelta("EX", "X", 0, self._now, [], [], None, None, None)
-        self.book.quiet(event, follows, self.out, self.notices)
-        return self.taken()
-
-    def taken(self) -> list[MarketEvent[str]]:
-        taken = list(self.out)
-        self.out.clear()
-        return taken
-
-    def lost(self, events: list[MarketEvent[str]], reason: str) -> Gap:
-        """Exactly one gap, one loss and one request to subscribe again."""
-        (gap,) = events
-        assert isinstance(gap, Gap)
-        assert reason in gap.cause
-        assert self.notices == [BookLost("books:X", "X", gap.cause), Resubscribe("books:X", gap.cause)]
-        self.notices.clear()
-        assert not self.book.live
-        return gap
-
-
-def test_updates_chain_by_identity_and_ids_may_leap() -> None:
-    chained = Chained()
-    assert len(chained.snapshot(100)) == 1
-    assert chained.book.live
-    for follows, last in ((100, 107), (107, 200), (200, 293)):
-        assert len(chained.update(follows, last)) == 1
-    assert chained.notices == []
-
-
-def test_a_break_is_announced_once_and_nothing_published_until_the_next_snapshot() -> None:
-    chained = Chained()
-    chained.snapshot(100)
-    chained.update(100, 107)
-    gap = chained.lost(chained.update(110, 115), "follows 110, not 107")
-    assert (gap.first_id, gap.last_id, gap.start_ns, gap.end_ns, gap.stream) == (None, "110", 2, 3, EVENT_BOOK)
-    assert chained.update(115, 120) == []
-    assert chained.notices == []
-    assert len(chained.snapshot(500)) == 1
-    assert len(chained.update(500, 501)) == 1
-
-
-def test_a_quiet_book_says_so_without_a_change() -> None:
-    chained = Chained()
-    chained.snapshot(100)
-    assert chained.quiet(100) == []
-    assert len(chained.update(100, 101)) == 1
-    chained.lost(chained.quiet(100), "follows 100, not 101")
-
-
-def test_quiet_before_a_snapshot_is_a_loss_too() -> None:
-    chained = Chained()
-    chained.lost(chained.quiet(100), "before any snapshot")
-
-
-def test_after_maintenance_ids_may_begin_anew() -> None:
-    chained = Chained()
-    chained.snapshot(100)
-    assert len(chained.update(100, 3)) == 1
-    assert len(chained.update(3, 5)) == 1
-
-
-def test_an_update_before_any_snapshot_is_a_loss_once() -> None:
-    chained = Chained()
-    gap = chained.lost(chained.update(1, 2), "before any snapshot")
-    assert gap.start_ns == gap.end_ns == 1
-    assert chained.update(2, 3) == []
-    assert chained.notices == []
-
-
-def test_without_ids_nothing_is_compared() -> None:
-    chained = Chained()
-    chained.snapshot(None)
-    assert len(chained.update(None, None)) == 1
-    assert len(chained.update(7, 8)) == 1
-    assert len(chained.update(None, None)) == 1
-
-
-def test_checksums_are_compared_where_they_are_sent() -> None:
-    chained = Chained()
-    assert len(chained.snapshot(None, 2)) == 1
-    assert len(chained.update(None, None, 3)) == 1
-    assert len(chained.update(None, None, None, price="0.6")) == 1  # not sent, yet folded
-    assert len(chained.update(None, None, 5, price="0.7")) == 1
-    chained.lost(chained.update(None, None, 99, price="0.8"), "checksum 99 was sent, 6 computed")
-    chained.lost(chained.snapshot(None, 3), "checksum 3 was sent, 2 computed")
-    assert len(chained.snapshot(None, 2)) == 1
-
-
-def test_without_checksums_no_book_is_kept_and_none_compared() -> None:
-    chained = Chained()
-    assert len(chained.snapshot(1)) == 1
-    assert len(chained.update(1, 2, 99)) == 1
-    plain = ChainedBook("EX", "X", "books:X")
-    out: list[MarketEvent[str]] = []
-    plain.snapshot(picture(1), 1, out, [])
-    plain.snapshot(BookSnapshot("EX", "X", 0, 0, [], [], None, None, 42), 1, out, [])
-    assert len(out) == 2
-
-
-@pytest.mark.parametrize("price", ["abc", "-1"])
-def test_levels_that_are_no_numbers_lose_the_book_whose_checksum_is_kept(price: str) -> None:
-    chained = Chained()
-    chained.lost(chained.snapshot(None, 2, price=price), price)
-    chained.snapshot(None, 2)
-    chained.lost(chained.update(None, None, 3, price=price), price)

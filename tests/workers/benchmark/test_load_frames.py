@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from foxtrot_protocol.events import BookDelta, BookSnapshot, MarketEvent, Quote, Trade
-from foxtrot_workers.adapter.adapter import RestRequest
+from foxtrot_workers.adapter.notices import RestRequest
 from foxtrot_workers.benchmark.load_frames import Kind, LoadBlock, PacedTrades, depth_snapshot, primer
 from foxtrot_workers.exchanges.binance.adapter import Binance
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
-from foxtrot_workers.adapter.adapter import Adapter, Limits, RestRequest, Topic
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Limits, Topic
+from foxtrot_workers.adapter.notices import RestRequest
 from foxtrot_workers.feed import backfill
 from foxtrot_workers.feed.backfill import (
     ANSWER_S_MAX,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, BudgetSpent, FromChild
-from foxtrot_workers.adapter.adapter import Budget
+from foxtrot_workers.adapter.limits import Budget
 from foxtrot_workers.feed import budget_gate
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
 

@@ -9,18 +9,17 @@ import pytest
 
 from foxtrot_protocol.events import MarketEvent
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_workers.adapter.adapter import (
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Limits, Topic
+from foxtrot_workers.adapter.notices import (
     Acknowledged,
-    Adapter,
     BookLost,
     CloseAnnounced,
-    Limits,
     Pong,
     Refused,
     RestRequest,
     Resubscribe,
     SendText,
-    Topic,
 )
 from foxtrot_workers.feed import connection_life as feed_module
 from foxtrot_workers.feed.connection_life import (

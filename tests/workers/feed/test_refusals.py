@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_workers.adapter.adapter import Retry
+from foxtrot_workers.adapter.notices import Retry
 from foxtrot_workers.feed.refusals import NOW_ATTEMPTS_MAX, RETRY_MAX_S, halves, retry_after_refusal_s
 
 

@@ -1,1 +1,37 @@
-"""The seam between venues and the worker: what an exchange adapter implements and answers."""
+"""The seam between exchanges and workers: everything that an adapter needs is imported from here."""
+
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Budget, Limits, Topic
+from foxtrot_workers.adapter.notices import (
+    Acknowledged,
+    BookLost,
+    CloseAnnounced,
+    Notice,
+    Pong,
+    Refused,
+    RestRequest,
+    Resubscribe,
+    Retry,
+    SendText,
+    SnapshotRejected,
+    UnrecognizedFrame,
+)
+
+__all__ = [
+    "Acknowledged",
+    "Adapter",
+    "BookLost",
+    "Budget",
+    "CloseAnnounced",
+    "Limits",
+    "Notice",
+    "Pong",
+    "Refused",
+    "RestRequest",
+    "Resubscribe",
+    "Retry",
+    "SendText",
+    "SnapshotRejected",
+    "Topic",
+    "UnrecognizedFrame",
+]

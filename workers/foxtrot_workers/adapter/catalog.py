@@ -1,7 +1,7 @@
-"""Which exchanges are installed: the adapters named by entry points in the group ``foxtrot.exchanges``.
+"""Catalog of installed exchanges: the adapters named by entry points in the group ``foxtrot.exchanges``.
 
-``python -m foxtrot_workers.adapter.catalog`` prints them as one JSON object, so that a configuration can be checked
-by a process that never imports exchange code.
+``python -m foxtrot_workers.adapter.catalog`` prints it as one JSON object. A process that checks a configuration runs
+this program and so never imports exchange code.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ class UnknownExchange(ValueError):
 
 
 def names() -> list[str]:
-    """Names of all exchanges that are installed, whether they can be loaded or not, sorted."""
+    """Return the sorted names of all installed exchanges, whether they can be loaded or not."""
     return sorted(_entry_points())
 
 
 def adapter_class(name: str) -> type[Adapter]:
-    """The adapter of that name; raises `UnknownExchange`, or ImportError when it cannot be loaded."""
+    """Load the adapter class of exchange `name`.
+
+    Raises `UnknownExchange` if none of that name is installed, ImportError if it cannot be loaded or is no adapter.
+    """
     entry_point = _entry_points().get(name)
     if entry_point is None:
         raise UnknownExchange(name)
@@ -51,14 +54,17 @@ def adapter_class(name: str) -> type[Adapter]:
 
 
 def describe(*wanted: str) -> dict[str, dict[str, Any]]:
-    """What a configuration check needs of each exchange (or of `wanted` only); ``error`` is "" for usable ones."""
+    """Return the facts a configuration check needs, of each exchange or of `wanted` only.
+
+    ``error`` is "" for a usable exchange.
+    """
     return {name: _describe(name) for name in wanted or names()}
 
 
 def main(*arguments: str) -> None:
-    """Print the catalog on stdout as one line of JSON: of all exchanges, or of those that are named.
+    """Print the catalog of all exchanges, or of those named as arguments, on stdout as one line of JSON.
 
-    ``--names``: only their names, as a list; nothing of others is imported for it.
+    ``--names`` prints a list of names only and imports no adapter.
     """
     sys.stdout.write(_answer(arguments))
 
@@ -68,7 +74,7 @@ def _answer(arguments: Sequence[str]) -> str:
 
 
 def _run_as_program() -> NoReturn:
-    """Print, then exit whatever threads an adapter has started; what adapters print goes to stderr."""
+    """Print the catalog and exit, ignoring threads that an adapter has started; output of adapters goes to stderr."""
     output = os.dup(1)
     os.dup2(2, 1)
     answer = _answer(sys.argv[1:])
@@ -77,7 +83,7 @@ def _run_as_program() -> NoReturn:
     os._exit(0)
 
 
-@functools.cache  # looking through all installed packages takes a worker's start tens of milliseconds and memory
+@functools.cache  # scanning all installed packages takes tens of milliseconds, and memory, at a worker's start
 def _entry_points() -> dict[str, EntryPoint]:
     return {entry_point.name: entry_point for entry_point in entry_points(group=GROUP)}
 
@@ -95,7 +101,7 @@ def _describe(name: str) -> dict[str, Any]:
             "lifetime_s": adapter.limits.lifetime_s,
             "error": "",
         }
-    except Exception as error:  # also what a class declares may be wrong
+    except Exception as error:  # attributes of a third party's class may have any type
         return {"exchange": "", "channels": [], "topics_max": 0, "error": str(error)}
 
 

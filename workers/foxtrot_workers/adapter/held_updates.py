@@ -1,7 +1,7 @@
 """Book updates that wait for a snapshot, bounded by count and by bytes. Pure.
 
-One book holds so many, and all books of a connection share one bound of bytes: what a snapshot needs is the latest
-stretch without a hole, so the oldest updates go first. A snapshot older than what is held then does not fit, and is
+Each book holds a limited number, and all books of a connection share a limit in bytes. A snapshot needs the latest
+updates without a gap, so the oldest are evicted first. A snapshot older than the held updates then does not fit, and is
 requested again.
 """
 
@@ -15,18 +15,18 @@ from foxtrot_protocol.events import BookDelta
 __all__ = ["HELD_BYTES_MAX", "HELD_COUNT_MAX", "HeldBytes", "HeldUpdate", "HeldUpdates"]
 
 HELD_COUNT_MAX = 2_000
-"""Updates of one book: over three minutes at one each 100 ms."""
+"""Maximum per book: more than three minutes at one update each 100 ms."""
 
 HELD_BYTES_MAX = 32 * 1024 * 1024
-"""All books of one connection together, estimated. One usual book needs 2 MiB for ten seconds."""
+"""Maximum for all books of one connection, estimated. A typical book needs 2 MiB for ten seconds."""
 
 _UPDATE_BYTES = 700
 _LEVEL_BYTES = 168
-"""What the objects of an update, and of one level, take beside their text (measured)."""
+"""Memory of the objects of an update, and of one level, without their text (measured)."""
 
 
 class HeldBytes:
-    """The bound that the books of one connection share."""
+    """Byte limit shared by the books of one connection."""
 
     def __init__(self, bytes_max: int = HELD_BYTES_MAX) -> None:
         self.bytes_max = bytes_max
@@ -34,7 +34,7 @@ class HeldBytes:
 
 
 class HeldUpdate:
-    """An update with its identifiers as numbers."""
+    """An update with its identifiers as integers."""
 
     __slots__ = ("event", "first", "last", "previous", "size")
 
@@ -44,11 +44,11 @@ class HeldUpdate:
         self.last = last
         self.previous = previous
         self.size = 0
-        """Estimated bytes; set when it is held."""
+        """Estimated bytes; set by `HeldUpdates.append`."""
 
 
 class HeldUpdates:
-    """The latest updates of one book, a stretch without a hole of our making."""
+    """The latest contiguous updates of one book."""
 
     def __init__(self, shared: HeldBytes) -> None:
         self._shared = shared
@@ -61,27 +61,27 @@ class HeldUpdates:
         return len(self._updates)
 
     def append(self, update: HeldUpdate) -> None:
-        """Hold `update`; the oldest make room. One that has no room even then is not held, and nothing before it."""
+        """Hold `update` and evict the oldest as needed; an update larger than all free space evicts everything."""
         update.size = _size(update.event)
         shared = self._shared
         while self._updates and (len(self) >= HELD_COUNT_MAX or shared.used + update.size > shared.bytes_max):
-            self._drop(self._updates.popleft())
+            self._release(self._updates.popleft())
         if shared.used + update.size <= shared.bytes_max:
             self._updates.append(update)
             shared.used += update.size
 
     def take(self) -> list[HeldUpdate]:
-        """All of them, oldest first; none are held afterwards."""
+        """Remove and return all updates, oldest first."""
         updates = list(self._updates)
         self.clear()
         return updates
 
     def clear(self) -> None:
-        """Hold none."""
+        """Remove all updates."""
         while self._updates:
-            self._drop(self._updates.popleft())
+            self._release(self._updates.popleft())
 
-    def _drop(self, update: HeldUpdate) -> None:
+    def _release(self, update: HeldUpdate) -> None:
         self._shared.used -= update.size
 
 

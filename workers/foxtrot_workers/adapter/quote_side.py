@@ -10,7 +10,7 @@ EMPTY_SIDE: tuple[str | None, str | None] = (None, None)
 
 
 def quoted(price: str | None, size: str | None) -> tuple[str | None, str | None]:
-    """Price and size of a side, as text; both None where that side is empty.
+    """Return price and size of a side as text; both None where that side is empty.
 
     Exchanges write an empty side as a missing or empty price, or as a price or size of zero in any spelling.
     """
@@ -22,5 +22,5 @@ def quoted(price: str | None, size: str | None) -> tuple[str | None, str | None]
 
 
 def price_or_none(price: str | None) -> str | None:
-    """`price`; None where it says that there is none: missing, empty, or zero in any spelling."""
+    """Return `price`; None where it is missing, empty, or zero in any spelling."""
     return None if not price or is_zero(price) else price

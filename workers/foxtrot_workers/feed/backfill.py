@@ -21,7 +21,8 @@ from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
-from foxtrot_workers.adapter.adapter import Adapter, RestRequest
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.notices import RestRequest
 
 __all__ = [
     "ANSWER_S_MAX",

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from foxtrot_protocol.child import ChildContext
 from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, BudgetKind, BudgetSpent
-from foxtrot_workers.adapter.adapter import Budget
+from foxtrot_workers.adapter.limits import Budget
 
 __all__ = [
     "ANSWER_S",

@@ -28,12 +28,12 @@ from msgspec import Struct
 from foxtrot_protocol.commands import TopicStatus
 from foxtrot_protocol.events import FeedState
 from foxtrot_protocol.exit_codes import ChildExit
-from foxtrot_workers.adapter.adapter import (
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Limits, Topic
+from foxtrot_workers.adapter.notices import (
     Acknowledged,
-    Adapter,
     BookLost,
     CloseAnnounced,
-    Limits,
     Notice,
     Pong,
     Refused,
@@ -41,7 +41,6 @@ from foxtrot_workers.adapter.adapter import (
     Resubscribe,
     SendText,
     SnapshotRejected,
-    Topic,
 )
 from foxtrot_workers.feed.refusals import REFUSED_ALL_S, halves, retry_after_refusal_s
 from foxtrot_workers.feed.silence import Activity, StallProbe, ask_again_s, most_is_silent, topic_limit_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from foxtrot_workers.adapter.adapter import Retry
+from foxtrot_workers.adapter.notices import Retry
 
 __all__ = ["NOW_ATTEMPTS_MAX", "REFUSED_ALL_S", "RETRY_FIRST_S", "RETRY_MAX_S", "halves", "retry_after_refusal_s"]
 

@@ -37,15 +37,9 @@ from foxtrot_protocol.events import FeedStatus, MarketEvent
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers.adapter import catalog
-from foxtrot_workers.adapter.adapter import (
-    Adapter,
-    Notice,
-    Refused,
-    RestRequest,
-    SnapshotRejected,
-    Topic,
-    UnrecognizedFrame,
-)
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.notices import Notice, Refused, RestRequest, SnapshotRejected, UnrecognizedFrame
 from foxtrot_workers.child.log import Repetition
 from foxtrot_workers.feed.backfill import Finished
 from foxtrot_workers.feed.backfill_runner import BackfillRunner

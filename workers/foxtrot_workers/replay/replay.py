@@ -18,8 +18,9 @@ from msgspec import Struct
 from foxtrot_protocol.event_lines import BookView, Line, event_line
 from foxtrot_protocol.events import Gap, MarketEvent
 from foxtrot_workers.adapter import catalog
-from foxtrot_workers.adapter.adapter import Adapter, UnrecognizedFrame
+from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.catalog import UnknownExchange
+from foxtrot_workers.adapter.notices import UnrecognizedFrame
 from foxtrot_workers.replay.recording import RecordedFrame, read_recording
 
 __all__ = ["REJECTED_SHOWN_MAX", "RejectedFrame", "Replay", "ReplaySummary", "guess_exchange", "replay_lines"]

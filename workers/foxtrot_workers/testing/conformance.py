@@ -27,7 +27,9 @@ from msgspec import Struct
 from foxtrot_protocol.codec import BatchEncoder, batch_decoder
 from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
-from foxtrot_workers.adapter.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.notices import Notice, RestRequest, UnrecognizedFrame
 from foxtrot_workers.feed.backfill import Backfiller, CommitPart
 
 __all__ = ["AdapterSample", "BackfillSample", "NotConforming", "check_adapter", "feed_anything"]

@@ -18,14 +18,14 @@ from foxtrot_protocol.events import (
     Ticker,
     Trade,
 )
-from foxtrot_workers.adapter.adapter import (
+from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
     CloseAnnounced,
     Notice,
     Refused,
     RestRequest,
-    Topic,
     UnrecognizedFrame,
 )
 from foxtrot_workers.exchanges.binance import adapter as binance

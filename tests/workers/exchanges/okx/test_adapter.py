@@ -22,7 +22,8 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_protocol.order_book import OrderBook
-from foxtrot_workers.adapter.adapter import (
+from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
     CloseAnnounced,
@@ -31,7 +32,6 @@ from foxtrot_workers.adapter.adapter import (
     Refused,
     Resubscribe,
     SendText,
-    Topic,
     UnrecognizedFrame,
 )
 from foxtrot_workers.exchanges.okx import adapter as okx

@@ -15,8 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from foxtrot_protocol.events import MarketEvent
-from foxtrot_workers.adapter.adapter import Adapter, RestRequest, SendText, Topic
+from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.catalog import adapter_class
+from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.notices import RestRequest, SendText
 from foxtrot_workers.replay.recording import read_recording
 from foxtrot_workers.simulator.recorded.playback import DataItem, Playback
 from foxtrot_workers.simulator.server.entry import load_playback

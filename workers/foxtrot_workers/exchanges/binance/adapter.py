@@ -34,19 +34,10 @@ from foxtrot_protocol.events import (
 )
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_protocol.symbols import SymbolCase
-from foxtrot_workers.adapter.adapter import (
-    Acknowledged,
-    Adapter,
-    Budget,
-    CloseAnnounced,
-    Limits,
-    Refused,
-    RestRequest,
-    Retry,
-    Topic,
-    UnrecognizedFrame,
-)
+from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.held_updates import HeldBytes
+from foxtrot_workers.adapter.limits import Budget, Limits, Topic
+from foxtrot_workers.adapter.notices import Acknowledged, CloseAnnounced, Refused, RestRequest, Retry, UnrecognizedFrame
 from foxtrot_workers.adapter.quote_side import price_or_none, quoted
 from foxtrot_workers.adapter.rest_book import RestBook
 

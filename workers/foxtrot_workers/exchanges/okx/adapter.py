@@ -46,22 +46,20 @@ from foxtrot_protocol.events import (
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_protocol.order_book import OrderBook
 from foxtrot_protocol.symbols import SymbolCase
-from foxtrot_workers.adapter.adapter import (
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.chained_book import ChainedBook
+from foxtrot_workers.adapter.limits import Budget, Limits, Topic
+from foxtrot_workers.adapter.notices import (
     Acknowledged,
-    Adapter,
-    Budget,
     CloseAnnounced,
-    Limits,
     Pong,
     Refused,
     RestRequest,
     Retry,
     SendText,
-    Topic,
     UnrecognizedFrame,
 )
 from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted
-from foxtrot_workers.adapter.rest_book import ChainedBook
 
 __all__ = ["Okx", "book_checksum"]
 

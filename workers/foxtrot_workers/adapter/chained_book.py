@@ -1,0 +1,142 @@
+"""Keeps a book whose snapshot comes on the stream in step with its exchange, or reports that it is not.
+
+Each update names its predecessor, carries a checksum, or both. After a break the topic is subscribed again, which
+brings a new snapshot. (`rest_book` serves exchanges whose snapshot comes by REST.)
+
+Pure: parsed snapshots and updates go in; events to publish are appended to `out`, requests to `notices`. A `Gap`
+announces what is not published between a break and the next snapshot; nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from foxtrot_protocol.errors import BookInvalid
+from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
+from foxtrot_protocol.order_book import OrderBook
+from foxtrot_workers.adapter.notices import BookLost, Notice, Resubscribe
+
+__all__ = ["ChainedBook"]
+
+
+class ChainedBook:
+    """One book whose snapshot comes on the stream.
+
+    Args:
+        exchange: name in events.
+        symbol: symbol in events.
+        wire: wire name of the topic, for notices.
+        checksum: computes the exchange's checksum (unsigned, 32 bits) of a book; compared wherever an event carries
+            one. The book is kept only while snapshots carry a checksum, so that a feed without them pays nothing.
+    """
+
+    def __init__(
+        self,
+        exchange: str,
+        symbol: str,
+        wire: str,
+        checksum: Callable[[OrderBook[str]], int] | None = None,
+    ) -> None:
+        self._exchange = exchange
+        self._symbol = symbol
+        self._wire = wire
+        self._checksum = checksum
+        self._book: OrderBook[str] | None = None
+        self._last: int | None = None
+        self._last_ns = 0
+        self._lost = False
+        self.live = False
+        """Whether updates are published as they come."""
+
+    def snapshot(
+        self, event: BookSnapshot[str], last: int | None, out: list[MarketEvent[str]], notices: list[Notice]
+    ) -> None:
+        """Process a snapshot that includes all updates to id `last` (None where there are no ids)."""
+        self._lost = False
+        self._book = OrderBook(self._symbol) if self._checksum is not None and event.checksum is not None else None
+        defect = self._verify(event)
+        if defect:
+            self._invalidate(defect, None, event, out, notices)
+            return
+        self._last = last
+        self._last_ns = event.receive_ns
+        self.live = True
+        out.append(event)
+
+    def update(
+        self,
+        event: BookDelta[str],
+        follows: int | None,
+        last: int | None,
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+    ) -> None:
+        """Process an update whose predecessor is `follows` and whose own id is `last` (None where there are no ids)."""
+        if not self.live:
+            if not self._lost:
+                self._invalidate("an update came before any snapshot", None, event, out, notices)
+            return
+        if follows is not None and self._last is not None and follows != self._last:
+            reason = f"an update follows {follows}, not {self._last}"
+            self._invalidate(reason, str(follows), event, out, notices)
+            return
+        defect = self._verify(event)
+        if defect:
+            self._invalidate(defect, None, event, out, notices)
+            return
+        self._last = last
+        self._last_ns = event.receive_ns
+        out.append(event)
+
+    def quiet(self, event: BookDelta[str], follows: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
+        """Process a keepalive: nothing has changed since id `follows`. It is checked, not published."""
+        if self.live and follows == self._last:
+            self._last_ns = event.receive_ns
+            return
+        self.update(event, follows, follows, out, notices)
+
+    def _verify(self, event: BookSnapshot[str] | BookDelta[str]) -> str:
+        """Apply `event` to the kept book; return its defect, "" for none."""
+        book = self._book
+        if book is None or self._checksum is None:
+            return ""
+        try:
+            if isinstance(event, BookSnapshot):
+                book.snapshot(event.bids, event.asks)
+            else:
+                book.apply(event.bids, event.asks)
+        except BookInvalid as error:
+            return error.reason
+        if event.checksum is not None:
+            ours = self._checksum(book)
+            if ours != event.checksum:
+                return f"checksum {event.checksum} was sent, {ours} computed"
+        return ""
+
+    def _invalidate(
+        self,
+        reason: str,
+        last_missing: str | None,
+        event: BookSnapshot[str] | BookDelta[str],
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+    ) -> None:
+        out.append(
+            Gap(
+                exchange=self._exchange,
+                symbol=self._symbol,
+                exchange_ns=event.exchange_ns,
+                receive_ns=event.receive_ns,
+                stream=EVENT_BOOK,
+                first_id=None,
+                last_id=last_missing,
+                start_ns=self._last_ns or event.receive_ns,
+                end_ns=event.receive_ns,
+                cause=reason,
+            )
+        )
+        notices.append(BookLost(self._wire, self._symbol, reason))
+        notices.append(Resubscribe(self._wire, reason))
+        self._book = None
+        self.live = False
+        self._lost = True
