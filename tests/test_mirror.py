@@ -38,6 +38,8 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.embedding.child": "test_embedding.py",
     "foxtrot_supervisor.embedding.child_main": "test_embedding.py",
     "foxtrot_supervisor.embedding.embedding": "test_embedding.py",
+    "foxtrot_supervisor.embedding.engine_part": "test_embedding.py",
+    "foxtrot_supervisor.embedding.lifetime": "test_embedding.py",
     "foxtrot_supervisor.gateways.foxtrot_adapter": "test_foxtrot_adapter.py",
     "foxtrot_supervisor.gateways.feed": "test_vnpy_gateway.py",
     "foxtrot_supervisor.runtime.processes.nursery_link": "test_nursery.py",

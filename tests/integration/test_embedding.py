@@ -28,6 +28,7 @@ from foxtrot_supervisor import (
     Supervisor,
     SupervisorFailed,
 )
+from foxtrot_supervisor.engine.host import DispatchWatch
 from foxtrot_supervisor.engine.tap import EventTap
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.system import procfs
@@ -214,6 +215,26 @@ def test_a_handler_that_does_not_return_is_told_of(tmp_path: Path) -> None:
     release.set()
     assert not report.clean
     assert any("did not return" in text for text in report.left)
+
+
+def test_an_engine_that_is_stopped_ends_everything_also_after_its_watch_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, failures = DispatchWatch.run, [RuntimeError("planted")]
+
+    async def fail_first(watch: DispatchWatch) -> None:
+        if failures:
+            raise failures.pop()
+        await run(watch)
+
+    monkeypatch.setattr(DispatchWatch, "run", fail_first)
+    with with_test_children(tmp_path) as supervisor:
+        supervisor.wait_ready(LIMIT_S)
+        wait_until(lambda: "watch_failed watch=slow-handler-watch" in caplog.text, LIMIT_S, "the failure to be logged")
+        assert "planted" in caplog.text
+        supervisor.event_engine.stop()
+        wait_until(lambda: supervisor.phase == "stopped", LIMIT_S, "the end")
+        assert supervisor.stop().cause == "the EventEngine was stopped"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.targets import Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
-from foxtrot_supervisor.embedding.embedding import Embedding, EmbeddingOptions
+from foxtrot_supervisor.embedding.embedding import Embedding
 from foxtrot_supervisor.embedding.end_report import EndReport
 from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
@@ -113,7 +113,8 @@ class Supervisor:
         self.event_engine = event_engine or self._make_engine()
         """Where the market's events come out."""
         self._on_phase = on_phase
-        self._options = EmbeddingOptions(log_level=log_level, targets=targets or Targets())
+        self._log_level = log_level
+        self._targets = targets or Targets()
         self._embedding: Embedding | None = None
         self._lock = threading.Lock()
 
@@ -157,7 +158,8 @@ class Supervisor:
                 run_dir,
                 self.event_engine,
                 self._log,
-                self._options,
+                log_level=self._log_level,
+                targets=self._targets,
                 own_engine=self._own_engine,
                 closers=closers,
                 on_phase=self._on_phase,
@@ -166,7 +168,7 @@ class Supervisor:
             embedding.start()
         self._wait_for(lambda: embedding.phase != "starting", START_S)
         if embedding.phase == "starting":
-            embedding.ask_stop(0.0, f"the supervisor said nothing for {START_S:g} s")
+            embedding.request_stop(0.0, f"the supervisor said nothing for {START_S:g} s")
         if embedding.phase != "up":
             embedding.join(END_MARGIN_S)
             raise SupervisorFailed(embedding.cause)
@@ -180,7 +182,7 @@ class Supervisor:
         """
         embedding = self._started()
         limit_s = self.config.supervisor.shutdown_s if timeout_s is None else timeout_s
-        embedding.ask_stop(limit_s, cause)
+        embedding.request_stop(limit_s, cause)
         if not embedding.runs_in(threading.current_thread()):
             embedding.join(limit_s + END_MARGIN_S)
         report = embedding.report
@@ -248,23 +250,22 @@ class Supervisor:
         deadline = time.monotonic() + timeout_s
         embedding = self._started()
         with self._lock:
-            first = embedding.is_without_symbols(connection)
+            first = embedding.subscriptions.has_no_symbols(connection)
             if first:
-                # first of all remembered: should the supervisor be replaced just now, the next one starts it
-                embedding.remember(connection, wanted, added=True)
-                embedding.order_again(connection, wanted)
+                # noted before the request: should the supervisor die just now, the next one starts the worker
+                embedding.add_first_symbols(connection, wanted)
                 self._request(ReloadRequest(), timeout_s)
         if not first:
             self._await_workers(connection, deadline)
             done = self._request(SubscribeRequest(connection, wanted), max(0.1, deadline - time.monotonic()))
             wanted = done.get("symbols", wanted)  # as the venue writes them
-        embedding.remember(connection, wanted, added=True)
+        embedding.subscriptions.add(connection, wanted)
 
     def unsubscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
         """Remove symbols from a connection, without reconnecting. Raises `RequestFailed`."""
         wanted = list(dict.fromkeys(symbols))
         done = self._request(UnsubscribeRequest(connection, wanted), timeout_s)
-        self._started().remember(connection, done.get("symbols", wanted), added=False)
+        self._started().subscriptions.remove(connection, done.get("symbols", wanted))
 
     def restart(self, name: str | None = None, timeout_s: float | None = None) -> None:
         """Stop and start again: a worker by its name, or the whole supervised part, also after it was given up.
@@ -279,7 +280,7 @@ class Supervisor:
         if embedding.phase == "stopped":
             raise SupervisorFailed("it has been stopped: make another Supervisor to start again")
         before = embedding.restarts_total
-        embedding.ask_restart(limit_s)
+        embedding.request_restart(limit_s)
         done = self._wait_for(
             lambda: embedding.phase in ("up", "failed", "stopped") and embedding.restarts_total > before,
             limit_s + START_S,
