@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Draw the states of a supervised child from the table that decides them.
+"""Draw the states of a supervised child from the transition table.
 
-Writes ``docs/lifecycle.md`` (or FILE): a Mermaid diagram and the whole table. With ``--check`` nothing is
-written; exit 1 if the file is not what the table says now.
+Writes ``docs/lifecycle.md`` (or FILE): a Mermaid diagram and the whole table. With ``--check`` nothing is written;
+exit 1 if the file does not match the table.
 
 usage: draw_lifecycle.py [--check] [FILE]
 """
@@ -20,32 +20,33 @@ TARGET = Path(__file__).parents[1] / "docs" / "lifecycle.md"
 HEAD = """\
 # States of a supervised child
 
-<!-- Drawn by scripts/draw_lifecycle.py from foxtrot_supervisor.lifecycle.TABLE; do not edit. -->
+<!-- Drawn by scripts/draw_lifecycle.py from foxtrot_supervisor.core.lifecycle.TABLE; do not edit. -->
 
-What was observed of a child's current incarnation. What is *wanted* of it is kept beside it. An event that is
-illegal in a state raises and changes nothing. What the states and events mean stands in the docstring of
-`foxtrot_supervisor.core.lifecycle`; when events come is decided by `health`, `stop_ladder`, `restart` and `shutdown`.
+The observed state of a child's current incarnation. The *desired* state is kept separately. An event that is
+illegal in a state raises an error and changes nothing. The docstrings of `foxtrot_supervisor.core.lifecycle` define
+states and events. The policies that cause events are `health`, `stop_ladder`, `restart` and `shutdown` in
+`foxtrot_supervisor.core`.
 
-## Moves
+## Transitions
 
-Events that leave a state as it is are not drawn. An edge from the frame holds for every state in it.
+Events that do not change a state are not drawn. An arrow from the frame holds for every state in it.
 """
 
 
 def moves_of(state: State) -> dict[Event, State]:
-    """Where each event leads that changes `state`."""
+    """The events that change `state`, each with the state that follows."""
     return {event: after for event, after in TABLE[state].items() if after is not ILLEGAL and after is not state}
 
 
 def common_moves() -> dict[Event, State]:
-    """Events that lead to the same state from whichever state a process may exist in."""
+    """Events that lead to the same state from every state in which a process may exist."""
     rows = [set(moves_of(state).items()) for state in PROCESS_STATES]
     shared = set.intersection(*rows)
     return {event: after for event in Event for candidate, after in shared if candidate is event}
 
 
 def edges(source: str, moves: dict[Event, State]) -> list[str]:
-    """One line for each state that is reached, with all events that lead there."""
+    """One line for each following state, with all events that lead there."""
     lines = []
     for after in State:
         words = [event.value for event, reached in moves.items() if reached is after]
@@ -68,7 +69,7 @@ def diagram() -> str:
 
 
 def table() -> str:
-    """Every cell."""
+    """The transition table in Markdown."""
     lines = [f"| | {' | '.join(event.value for event in Event)} |", f"| --- {'| --- ' * len(Event)}|"]
     for state in State:
         afters = [TABLE[state][event] for event in Event]
@@ -79,11 +80,11 @@ def table() -> str:
 
 def document() -> str:
     """The whole file."""
-    return f"{HEAD}\n{diagram()}\n\n## The whole table\n\n{table()}\n"
+    return f"{HEAD}\n{diagram()}\n\n## Transition table\n\n{table()}\n"
 
 
 def main() -> int:
-    """Write or check; the exit status."""
+    """Write or check; return the exit status."""
     parser = argparse.ArgumentParser(description="Draw docs/lifecycle.md from the table of states.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not current")
     parser.add_argument("file", nargs="?", type=Path, default=TARGET)

@@ -1,8 +1,10 @@
-"""The code in the documents runs; the documents name every key, command, exit code and event there is."""
+"""Code in the documents runs. What exists is documented, and what the documents name exists."""
 
 from __future__ import annotations
 
+import importlib
 import re
+import subprocess
 import sys
 import time
 import types
@@ -24,8 +26,12 @@ from foxtrot_supervisor.gateways.feed import GatewayFeed
 from foxtrot_supervisor.gateways.settings import DEFAULT_SETTING
 from foxtrot_workers.testing.conformance import AdapterSample, check_adapter
 from tests.support import vnpy_standin
-from tests.support.sources import ROOT
+from tests.support.sources import ROOT, modules
 from tests.support.waiting import wait_until
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+DRAW_PACKAGES = ROOT / "scripts" / "draw_packages.py"
 
 
 def document(name: str) -> str:
@@ -149,14 +155,110 @@ def test_every_field_of_the_status_is_documented() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
     broken = [
         f"{path.name}: {target}"
-        for path in documents
+        for path in DOCUMENTS
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
         if "://" not in target and not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_links_to_sections_name_a_heading_or_an_anchor() -> None:
+    broken = []
+    for path in DOCUMENTS:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+            text = (path.parent / target).read_text(encoding="utf-8") if target else path.read_text(encoding="utf-8")
+            headings = {
+                re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+                for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+            }
+            if anchor not in headings | set(re.findall(r'<a id="([^"]+)">', text)):
+                broken.append(f"{path.name}: {target}#{anchor}")
+    assert broken == []
+
+
+def unknown_names(text: str) -> list[str]:
+    """Dotted names of our packages in `text` that no module, class, function or constant has."""
+    known = modules()
+
+    def exists(name: str) -> bool:
+        module, attributes = name, list[str]()
+        while module not in known:
+            module, dot, attribute = module.rpartition(".")
+            if not dot:
+                return False
+            attributes.insert(0, attribute)
+        if not attributes:
+            return True
+        value: object = importlib.import_module(module)
+        for attribute in attributes:
+            if not hasattr(value, attribute):
+                return attribute in getattr(value, "__annotations__", {})
+            value = getattr(value, attribute)
+        return True
+
+    named = re.findall(r"(?<![\w./-])foxtrot_(?:protocol|supervisor|workers)(?:[.:]\w+)+", text)
+    return [name for name in named if not exists(name.replace(":", "."))]
+
+
+def unknown_paths(text: str) -> list[str]:
+    """Paths of this repository in `text` where there is no file or folder."""
+    named = re.findall(r"(?<![\w./-])((?:docs|protocol|scripts|supervisor|tests|workers)/[\w./-]*\w)", text)
+    return [name for name in named if not (ROOT / name).exists()]
+
+
+def unknown_commands(text: str) -> list[str]:
+    """Calls of `foxtrot-supervisor` in code within `text` whose command or option does not exist."""
+    assert isinstance(cli, click.Group)
+    unknown = []
+    code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    for call, name in re.findall(r"(foxtrot-supervisor ([a-z]\w*)\b[^\n|#]*)", "\n".join(code)):
+        command = cli.get_command(click.Context(cli), name)
+        options = {option for parameter in command.params for option in parameter.opts} if command else set()
+        if command is None or set(re.findall(r"(?<= )--\w[\w-]*", call)) - options - {"--help"}:
+            unknown.append(call)
+    return unknown
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_names_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert unknown_names(text) == []
+    assert unknown_paths(text) == []
+    assert unknown_commands(text) == []
+
+
+def test_unknown_names_paths_and_commands_are_found() -> None:
+    assert unknown_names("`foxtrot_workers.feed.worker:run` `foxtrot_workers.feed.nothing`") == [
+        "foxtrot_workers.feed.nothing"
+    ]
+    assert unknown_paths("see docs/events.md, docs/nothing.md and scripts/start") == ["docs/nothing.md"]
+    assert unknown_commands("`foxtrot-supervisor status --json` `foxtrot-supervisor status --nothing`") == [
+        "foxtrot-supervisor status --nothing"
+    ]
+    assert unknown_commands("```sh\nfoxtrot-supervisor nothing\n```") == ["foxtrot-supervisor nothing"]
+
+
+def draw_packages(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(DRAW_PACKAGES), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_the_picture_of_packages_is_current() -> None:
+    checked = draw_packages("--check")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_picture_of_packages_that_is_not_current_is_found_and_drawn_again(tmp_path: Path) -> None:
+    current = document("docs/architecture.md")
+    changed = tmp_path / "architecture.md"
+    changed.write_text(current.replace("runtime --> foxtrot_supervisor_report", "runtime --> foxtrot_supervisor_cli"))
+    checked = draw_packages("--check", str(changed))
+    assert checked.returncode == 1
+    assert "draw_packages" in checked.stderr
+    assert draw_packages(str(changed)).returncode == 0
+    assert changed.read_text() == current
 
 
 def the_block(name: str, marker: str) -> str:
