@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.process_guard import start_guard
+
 # Speed is no subject of a test: a busy machine must not fail one. FOXTROT_FUZZ=1 looks for new examples each time.
 settings.register_profile(
     "foxtrot",
@@ -16,6 +18,11 @@ settings.register_profile(
     derandomize="FOXTROT_FUZZ" not in os.environ,
 )
 settings.load_profile("foxtrot")
+
+
+def pytest_configure() -> None:
+    """A test run that is killed leaves no processes behind."""
+    start_guard()
 
 
 @pytest.fixture
