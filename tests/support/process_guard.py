@@ -1,8 +1,8 @@
 """A guard process that ends everything a test run has started, whichever way the run ends.
 
-`start_guard` marks this process by an environment variable, which all processes started from now on inherit, and starts
-a guard that waits for the end of this process. After a normal end, a SIGKILL or a crash alike the guard kills what still
-carries the mark. Nested runs add marks to each other's: the end of the outer run ends the inner one too.
+`start_guard` marks this process by an environment variable, which all processes started from now on inherit, and
+starts a guard that waits for the end of this process. After a normal end, a SIGKILL or a crash alike the guard kills
+what still carries the mark. Nested runs add marks to each other's: the end of the outer run ends the inner one too.
 
 Run as a program (``python -I -S process_guard.py MARK``) this file is the guard; it needs the standard library only.
 """

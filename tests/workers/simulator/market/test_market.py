@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from decimal import Decimal
@@ -250,3 +251,26 @@ def test_a_market_needs_a_symbol_and_ignores_doubles() -> None:
     with pytest.raises(ValueError, match="at least one symbol"):
         Market([], 1, _START_MS)
     assert list(Market(["BTCUSDT", "btcusdt"], 1, _START_MS).states) == ["BTCUSDT"]
+
+
+def test_identifiers_that_restart_begin_at_one_and_the_book_stays_consistent() -> None:
+    market = _market(3, ("BTCUSDT",))
+    _drive(market, 500)
+    market.restart_identifiers()
+    snapshot = _snapshot(market, "BTCUSDT")
+    assert snapshot["lastUpdateId"] == 0
+    later = _drive(market, 1_000, start_ms=_START_MS + 10_000)
+    assert [m.last_id for m in later if m.stream == "btcusdt@trade"][:3] == [1, 2, 3]
+    folded = FoldedBook(snapshot)
+    for message in later:
+        if message.stream == "btcusdt@depth@100ms":
+            folded.update(json.loads(message.payload))
+    assert folded.applied > 10
+    assert folded.last_id == market.states["BTCUSDT"].book.fast.first_id - 1
+
+
+def test_trade_identifiers_that_leap() -> None:
+    market = _market(3, ("BTCUSDT",))
+    market.trade_id_step = 1_000
+    ids = [m.last_id for m in _drive(market, 500) if m.stream == "btcusdt@trade"]
+    assert {after - before for before, after in itertools.pairwise(ids)} == {1_000}

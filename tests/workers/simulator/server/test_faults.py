@@ -10,7 +10,16 @@ import msgspec
 import pytest
 
 from foxtrot_workers.simulator.server import faults as module
-from foxtrot_workers.simulator.server.faults import FILTERS, KINDS, ONCE, REFUSALS, Fault, FaultScript, extra_payloads
+from foxtrot_workers.simulator.server.faults import (
+    FILTERS,
+    KINDS,
+    MARKET,
+    ONCE,
+    REFUSALS,
+    Fault,
+    FaultScript,
+    extra_payloads,
+)
 
 
 def _script(*faults: Fault, seed: int = 1) -> FaultScript[int]:
@@ -24,8 +33,8 @@ def _pass(script: FaultScript[int], items: Any, stream: str = "a@trade", now_s: 
 
 
 def test_every_kind_is_of_one_sort() -> None:
-    assert FILTERS | REFUSALS | ONCE == KINDS
-    assert len(FILTERS) + len(REFUSALS) + len(ONCE) == len(KINDS)
+    assert FILTERS | REFUSALS | ONCE | MARKET == KINDS
+    assert len(FILTERS) + len(REFUSALS) + len(ONCE) + len(MARKET) == len(KINDS)
 
 
 def test_nothing_armed_means_nothing_changed() -> None:

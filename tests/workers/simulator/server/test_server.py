@@ -499,3 +499,16 @@ async def test_faults_given_at_the_start() -> None:
                 closed = await _closed(second)
                 assert closed.rcvd is None, "no close frame: the connection was reset"
             await _next(client)
+
+
+async def test_market_faults_change_what_all_connections_and_rest_are_given() -> None:
+    async with (
+        SimulatedExchange(["BTCUSDT"], rate_per_s=500) as sim,
+        _client(f"{sim.url}/ws/btcusdt@trade") as client,
+    ):
+        assert (await _next(client))["t"] > 1_000
+        sim.inject(Fault(kind="ids_restart"), Fault(kind="ids_leap", count=100))
+        ids = [(await _next(client))["t"] for _ in range(50)]
+        first = ids.index(100)
+        assert ids[first : first + 5] == [100, 200, 300, 400, 500]
+        assert (await fetch_json(f"{sim.rest_url}/api/v3/depth?symbol=BTCUSDT"))["lastUpdateId"] < 100_000

@@ -135,6 +135,15 @@ class SymbolState:
         self.book.fast = Changes(self.book.update_id + 1)
         self.book.slow = Changes(self.book.update_id + 1)
 
+    def restart_identifiers(self) -> None:
+        """Begin all identifiers at 1 again; the book keeps its levels, past trades are forgotten."""
+        self.trade_id = self.agg_id = 0
+        self.trades.clear()
+        self.aggs.clear()
+        self.book.update_id = self.partial_fast_id = self.partial_slow_id = 0
+        self.book.fast = Changes(1)
+        self.book.slow = Changes(1)
+
     def streams(self) -> list[str]:
         """Names of all streams of this symbol."""
         return [
@@ -171,6 +180,13 @@ class Market:
         self._next_slow_ms = now_ms // _SLOW_MS * _SLOW_MS + _SLOW_MS
         self.wanted: Container[str] = EVERY_STREAM
         """Streams whose messages are to be written out; the market itself does not depend on it."""
+        self.trade_id_step = 1
+        """Distance of a trade's identifier from the one before."""
+
+    def restart_identifiers(self) -> None:
+        """Begin all identifiers at 1 again; books keep their levels, past trades are forgotten."""
+        for state in self._list:
+            state.restart_identifiers()
 
     @property
     def next_due_ms(self) -> int:
@@ -246,9 +262,9 @@ class Market:
     def _fill(self, state: SymbolState, now_ms: int, price: int, lots: int, out: list[Message], *, buys: bool) -> None:
         """The trades of one taker order at one price, and the aggregate that holds them all."""
         instrument, wanted = state.instrument, self.wanted
-        first_id = state.trade_id + 1
+        first_id = state.trade_id + self.trade_id_step
         for part in self._parts(lots):
-            state.trade_id += 1
+            state.trade_id += self.trade_id_step
             trade_id = state.trade_id
             state.trades.append(TradeRecord(trade_id, price, part, now_ms, not buys))
             state.bars.trade(trade_id, price, part, buyer_is_maker=not buys)

@@ -1,7 +1,7 @@
 """Misbehaviour on purpose: a seeded script that decides what goes wrong, when, and for which connection; pure.
 
 A `Fault` is armed (before the start, or while running) and triggers `after_s` seconds or `after_frames` data
-frames after the later of its arming and the connection's opening. What it then does is of one of three sorts:
+frames after the later of its arming and the connection's opening. What it then does is of one of four sorts:
 
 - *filters* change the flow of data frames for a number of frames or for a time: silence, gap, drop, duplicate,
   reorder. `FaultScript.shape` applies them to each frame.
@@ -10,6 +10,7 @@ frames after the later of its arming and the connection's opening. What it then 
   them to the server, which performs them.
 - *refusals* meet the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
   rest_body, rest_trickle, rest_chunks, rest_continue, rest_stall).
+- *market faults* change what the market itself makes from now on, for all connections and REST (ids_restart, ids_leap).
 
 An extra frame never replaces a real one: what the market sent stays accounted for.
 """
@@ -22,7 +23,18 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-__all__ = ["ENDLESS", "FILTERS", "KINDS", "ONCE", "REFUSALS", "Fault", "FaultScript", "Kind", "extra_payloads"]
+__all__ = [
+    "ENDLESS",
+    "FILTERS",
+    "KINDS",
+    "MARKET",
+    "ONCE",
+    "REFUSALS",
+    "Fault",
+    "FaultScript",
+    "Kind",
+    "extra_payloads",
+]
 
 T = TypeVar("T")
 
@@ -52,6 +64,8 @@ Kind = Literal[
     "rest_chunks",
     "rest_continue",
     "rest_stall",
+    "ids_restart",
+    "ids_leap",
 ]
 
 FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
@@ -81,7 +95,8 @@ ONCE: frozenset[str] = frozenset(
         "shutdown",
     }
 )
-KINDS = FILTERS | REFUSALS | ONCE
+MARKET: frozenset[str] = frozenset({"ids_restart", "ids_leap"})
+KINDS = FILTERS | REFUSALS | ONCE | MARKET
 
 _HUGE_BYTES = 100 * 1024 * 1024
 _NESTING = 100_000

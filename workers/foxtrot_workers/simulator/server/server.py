@@ -28,7 +28,7 @@ from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.simulator.market import messages
 from foxtrot_workers.simulator.market.market import Market, MarketOptions, Message
 from foxtrot_workers.simulator.recorded.playback import Playback
-from foxtrot_workers.simulator.server.faults import ENDLESS, Fault, FaultScript
+from foxtrot_workers.simulator.server.faults import ENDLESS, MARKET, Fault, FaultScript
 from foxtrot_workers.simulator.server.ledger import Ledger
 from foxtrot_workers.simulator.server.peer import Outgoing, Peer
 from foxtrot_workers.simulator.server.player import Player, SnapshotDesk
@@ -194,9 +194,21 @@ class SimulatedExchange:
         """Arm faults now; what is due at once happens before this returns."""
         now_s = time.monotonic()
         for fault in faults:
-            self.faults.arm(fault, now_s)
+            if fault.kind in MARKET:
+                self._change_market(fault)
+            else:
+                self.faults.arm(fault, now_s)
         for peer in list(self._peers.values()):
             peer.run_deeds(now_s)
+
+    def _change_market(self, fault: Fault) -> None:
+        if self.market is None:
+            raise ValueError(f"{fault.kind} needs a market, not a recording")
+        self.ledger.fault(None, fault.kind, time.time_ns())
+        if fault.kind == "ids_restart":
+            self.market.restart_identifiers()
+        else:
+            self.market.trade_id_step = fault.count
 
     # what peers report
 
