@@ -32,6 +32,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos.campaigns.scene": "test_chaos.py",
     "foxtrot_supervisor.chaos.harness.ground": "test_chaos.py",
     "foxtrot_supervisor.chaos.harness.supervised_run": "test_chaos.py",
+    "foxtrot_supervisor.cli.bench": "test_bench.py",
     "foxtrot_supervisor.cli.common": "test_commands.py",
     "foxtrot_supervisor.cli.doctor": "test_doctor.py",
     "foxtrot_supervisor.cli.top": "test_top.py",

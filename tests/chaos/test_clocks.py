@@ -16,7 +16,7 @@ WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.no
 READERS = {
     # the supervisor
     "foxtrot_supervisor/runtime/runner.py": "status: when a death was, for people",
-    "foxtrot_supervisor/cli/main.py": "events --live: what was published before is left out",
+    "foxtrot_supervisor/cli/events.py": "events --live: leaves out what was published before",
     "foxtrot_supervisor/engine/delivery/accounts.py": "stamps of gaps",
     "foxtrot_supervisor/engine/delivery/apply.py": "latency of batches",
     "foxtrot_supervisor/engine/delivery/rings.py": "stamps of gaps",

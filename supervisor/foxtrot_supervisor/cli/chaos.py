@@ -1,9 +1,8 @@
-"""The command `chaos`: reads its options, runs it, prints for people and for programs. Decides nothing."""
+"""The command `chaos`: checks its options, runs a campaign, prints a table or JSON."""
 
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Sequence
 
 import click
@@ -11,16 +10,18 @@ import click
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Phase
-from foxtrot_supervisor.cli.common import emit, interruptible
+from foxtrot_supervisor.cli.common import interruptible, json_option
+from foxtrot_supervisor.cli.messages import say
+from foxtrot_supervisor.cli.output import emit, print_table
 
 __all__ = ["chaos"]
 
 PIPE_COLUMNS = 160
-"""Width of tables that go into a file or a pipe."""
+"""Width of tables that are written to a file or a pipe, in characters."""
 
 EPILOG = (
-    f"Faults: {', '.join(FAULTS)}; each in these phases: {', '.join(PHASES)}. Faults against delivery, each with one "
-    f"worker and with twins: {', '.join(DELIVERY_FAULTS)}. What each does: docs/chaos.md."
+    f"Faults: {', '.join(FAULTS)}; each in these phases: {', '.join(PHASES)}. Delivery faults, each with one worker "
+    f"and with twins: {', '.join(DELIVERY_FAULTS)}. What each does: docs/chaos.md."
 )
 
 
@@ -42,12 +43,16 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     "duration_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
-    help="Go on, pass after pass, for S seconds (default: every fault in every phase once).",
+    help="Repeat passes for S seconds (default: one pass, every fault in every phase once).",
 )
 @click.option("--faults", callback=_names, metavar="A,B", help="Only these faults.")
-@click.option("--phases", callback=_names, metavar="A,B", help="Only in these phases.")
+@click.option("--phases", callback=_names, metavar="A,B", help="Only these phases.")
 @click.option(
-    "--kills", type=click.IntRange(min=0), default=0, metavar="N", help="Instead: N SIGKILLs of workers under load."
+    "--kills",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Instead: N SIGKILLs of workers under load.",
 )
 @click.option(
     "--supervisor-kills",
@@ -60,9 +65,9 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     "--redundancy",
     type=click.IntRange(1, 2),
     metavar="N",
-    help="With --kills: judge by the exchange's ledger what handlers were given, each connection of N workers.",
+    help="With --kills: compare what handlers received with the exchange's ledger, N workers per connection.",
 )
-@click.option("--backfill", is_flag=True, help="The same, and holes are to be filled over REST.")
+@click.option("--backfill", is_flag=True, help="Compare with the ledger, and require that gaps are filled over REST.")
 @click.option("--engine-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of the engine.")
 @click.option("--pair-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of both twins.")
 @click.option(
@@ -77,7 +82,7 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     "--workers",
     type=click.IntRange(1, 200),
     metavar="N",
-    help="Workers to be killed (default: 8), or connections where delivery is judged (default: 2).",
+    help="Workers to kill (default: 8), or connections where delivery is checked (default: 2).",
 )
 @click.option(
     "--rate",
@@ -85,7 +90,7 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     type=click.FloatRange(min=1),
     default=500.0,
     show_default=True,
-    help="Orders a second while workers or supervisors are killed.",
+    help="Orders per second while workers or supervisors are killed.",
 )
 @click.option("--start-method", type=click.Choice(["auto", "nursery", "spawn"]), default="auto", show_default=True)
 @click.option(
@@ -94,10 +99,10 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     default=1.0,
     show_default=True,
     metavar="X",
-    help="Multiply the limits of all promises, on a machine that has other things to do.",
+    help="Multiply all time limits by X, on a machine that is busy with other work.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Print the schedule; do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def chaos(
     seed: int,
     duration_s: float | None,
@@ -117,7 +122,9 @@ def chaos(
     only_plan: bool,
     as_json: bool,
 ) -> None:
-    """Do every fault to real supervisors on a simulated exchange, in every phase; exit 0 only if all promises held.
+    """Inject faults into real supervisors and check all promises.
+
+    Every fault in every phase, on a simulated exchange. Exit code 0: all promises held.
 
     \b
     foxtrot-supervisor chaos --seed 7
@@ -131,7 +138,7 @@ def chaos(
     if pair_kills and redundancy == 1:
         raise click.UsageError("--pair-kills needs twins: --redundancy 2")
     if supervisor_kills and (redundancy or backfill or engine_kills or pair_kills or engine_stop_s):
-        raise click.UsageError("--supervisor-kills judges no delivery: run it by itself")
+        raise click.UsageError("--supervisor-kills does not check delivery: run it without the other options")
     judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s
     sides = 0 if not judged else redundancy or (2 if pair_kills else 1)
     options = ChaosOptions(
@@ -160,9 +167,9 @@ def chaos(
         emit({"steps": steps}) if as_json else _print_table("render_plan", steps)
         return
     try:
-        report = playing.run_chaos(options, lambda line: click.echo(line, err=True))
+        report = playing.run_chaos(options, say)
     except trouble_class as trouble:
-        click.echo(f"not tested: {trouble}", err=True)
+        say(f"not tested: {trouble}")
         raise click.exceptions.Exit(SupervisorExit.START_FAILED) from None
     emit(report) if as_json else _print_table("render_chaos", report)
     raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
@@ -170,6 +177,4 @@ def chaos(
 
 def _print_table(render: str, value: object) -> None:
     tables = importlib.import_module("foxtrot_supervisor.chaos.rules.tables")
-    # what is not a terminal has no width of its own
-    console = importlib.import_module("rich.console").Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
-    console.print(getattr(tables, render)(value))
+    print_table(lambda _columns: getattr(tables, render)(value), PIPE_COLUMNS)

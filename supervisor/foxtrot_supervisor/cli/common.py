@@ -1,25 +1,22 @@
-"""What all commands share: messages, exit codes of what can go wrong outside, finding a run and asking it."""
+"""Shared by all commands: common options, exit codes of expected errors, finding a run and sending it a request."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import click
-import msgspec
 from msgspec import Struct
 
-from foxtrot_protocol import standard_streams
 from foxtrot_protocol.control import Reply, Request
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.cli.messages import Failure, say
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning, NotTrusted
 from foxtrot_supervisor.client.event_stream import EngineAway, is_running
 from foxtrot_supervisor.client.known_runs import find_runs, runs_started_with
@@ -30,65 +27,36 @@ from foxtrot_supervisor.config.exchanges import CatalogUnavailable
 from foxtrot_supervisor.runtime import run_dir
 
 __all__ = [
+    "ANSWER_S",
     "WAIT_POLL_S",
-    "Failure",
     "absolute",
     "ask",
-    "emit",
     "find_run",
     "interruptible",
     "known_errors",
-    "output_ended",
     "places",
     "resolve",
-    "say",
     "surroundings",
     "working_directory",
 ]
 
+ANSWER_S = 30.0
+"""Longest wait, in seconds, for an answer that the supervisor gives at once, such as its status."""
+
 WAIT_POLL_S = 0.05
-"""How often it is looked whether a run is there, or gone."""
+"""Seconds between two checks whether a run has appeared or ended."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Failure(Exception):
-    """A message for the person at the command line, each of its lines complete, and the exit code with it."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-
-
 def interruptible() -> None:
-    """From here on Ctrl-C raises KeyboardInterrupt: there is something to tidy up, or an end in order."""
+    """Make Ctrl-C raise KeyboardInterrupt from here on, for commands that clean up or end in an orderly way."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def say(message: str) -> None:
-    """A line for people, on stderr."""
-    click.echo(message, err=True)
-
-
-def emit(value: object) -> None:
-    """One JSON object on stdout, as UTF-8 whatever the terminal's encoding."""
-    try:
-        data = msgspec.json.encode(value)
-    except UnicodeEncodeError:  # a path that is not UTF-8: escaped as surrogates
-        data = json.dumps(msgspec.to_builtins(value)).encode()
-    sys.stdout.buffer.write(data + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def output_ended() -> bool:
-    """Whether stdout takes nothing any more, so that a command which streams has to end."""
-    return standard_streams.output_error() is not None
-
-
 def known_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn what can go wrong outside this program into its message and exit code."""
+    """Turn expected errors (configuration, no run, no answer) into their message and exit code."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -109,20 +77,20 @@ def known_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def resolve(target: str) -> Any:
-    """The object that ``package.module:name`` names."""
+    """Import and return the object named by ``package.module:name``."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def surroundings() -> discovery.Surroundings:
-    """The environment of this process."""
+    """Where this process looks for a configuration: its environment, working directory and home."""
     return discovery.Surroundings(
         environment=dict(os.environ), working_directory=working_directory(), home=os.path.expanduser("~")
     )
 
 
 def working_directory() -> str:
-    """The working directory, "" if it has been removed."""
+    """Return the working directory, "" if it has been removed."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -130,7 +98,7 @@ def working_directory() -> str:
 
 
 def absolute(path: str) -> str:
-    """`path` made absolute; ends the command if that depends on a working directory that has been removed."""
+    """Return `path` made absolute; raises `Failure` if that needs a working directory that has been removed."""
     try:
         return os.path.abspath(path)
     except FileNotFoundError:
@@ -147,7 +115,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 
 class Places(Struct, frozen=True):
-    """Where the run may be, most likely first; `broken`: why the configuration file does not say it, "" if it does."""
+    """Directories where the run may be, most likely first.
+
+    `config`: the configuration file, if one was found. `broken`: why that file cannot be read, "" if it can.
+    """
 
     looked: list[str]
     config: str | None = None
@@ -155,7 +126,7 @@ class Places(Struct, frozen=True):
 
 
 def places(run_dir_path: str | None, config_path: str | None) -> Places:
-    """Where the run may be, without asking who runs."""
+    """Return where the run may be, from the options alone, without looking for a running supervisor."""
     if run_dir_path is not None:
         return Places([absolute(run_dir_path)])
     default = run_dir.default_path(os.environ, os.getuid())
@@ -173,10 +144,11 @@ def places(run_dir_path: str | None, config_path: str | None) -> Places:
 
 
 def find_run(run_dir_path: str | None, config_path: str | None, wait_s: float = 0.0) -> str:
-    """The run directory in which a supervisor listens; ends the command with exit code 3 without any.
+    """Return the run directory in which a supervisor listens; wait up to `wait_s` seconds for one to appear.
 
-    A configuration file that cannot be read, or that says another directory by now, does not hide the run that was
-    started with it. One that was named and that finds nothing ends the command with exit code 78.
+    Raises `Failure` with exit code 3 if there is none, with 78 if the named configuration file is broken as well. A
+    run is found by its configuration file even if that file has since been broken, removed or changed to another
+    run directory.
     """
     where = places(run_dir_path, config_path)
     if where.broken:
@@ -197,14 +169,14 @@ def find_run(run_dir_path: str | None, config_path: str | None, wait_s: float = 
             raise Failure(
                 f"no supervisor is running (looked in {', '.join(where.looked)}"
                 f"{f', and for a run started with {where.config}' if where.config else ''}{foreign}); "
-                "--run-dir or -c names another place",
+                "use --run-dir or -c to name another place",
                 SupervisorExit.CONFIGURATION if where.broken and config_path else SupervisorExit.START_FAILED,
             )
         time.sleep(WAIT_POLL_S)
 
 
 def _ordered(where: Places, by_config: bool) -> Iterator[str]:
-    """The places to look in: those that the configuration says, and those of runs that were started with it."""
+    """Directories to look in: those of the configuration, and those of runs that were started with that file."""
     if where.broken:
         yield from _started_with(where)
     yield from where.looked
@@ -213,7 +185,7 @@ def _ordered(where: Places, by_config: bool) -> Iterator[str]:
 
 
 def _started_with(where: Places) -> list[str]:
-    """Directories of this user's runs that were started with the configuration file, whatever is in it now."""
+    """Directories of this user's runs that were started with the configuration file, whatever it contains now."""
     paths = [where.config] if where.config else discovery.config_candidates(surroundings())
     runs = find_runs()
     return [run.run_dir for path in paths for run in runs_started_with(runs, path, _identity(path))]
@@ -228,7 +200,10 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def ask(place: str, request: Request, timeout_s: float | None) -> dict[str, Any]:
-    """The supervisor's answer; its refusal ends the command with exit code 1."""
+    """Send `request` to the supervisor in `place` and return its answer; raises `Failure` (exit code 1) if it refuses.
+
+    `timeout_s`: longest wait in seconds, None: unlimited.
+    """
     with ControlClient(place) as client:
         reply: Reply = client.request(request, timeout_s)
     if reply.error:

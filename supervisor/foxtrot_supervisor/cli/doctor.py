@@ -1,4 +1,4 @@
-"""The command `doctor`: asks a running supervisor, looks at its surroundings, prints what is wrong. Decides nothing."""
+"""The command `doctor`: diagnoses a running supervisor from its status, disk space and descriptor limits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import msgspec
 
 from foxtrot_protocol.control import Reply, StatusRequest
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.cli.common import config_option, emit, find_run, json_option, known_errors, run_dir_option
+from foxtrot_supervisor.cli.common import config_option, find_run, json_option, known_errors, run_dir_option
+from foxtrot_supervisor.cli.output import emit
 from foxtrot_supervisor.client.control_client import ControlClient
 from foxtrot_supervisor.report.diagnosis import Surroundings, diagnose, report_lines
 
 __all__ = ["ANSWER_S", "doctor", "surroundings_of"]
 
 ANSWER_S = 10.0
+"""Longest wait for the status, in seconds: a supervisor that takes longer is itself a problem."""
 
 
 @click.command()
@@ -26,16 +28,18 @@ ANSWER_S = 10.0
 @run_dir_option
 @json_option
 def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
-    """What is wrong with a running supervisor: leaks, losses, failing handlers, room.
+    """Diagnose a running supervisor.
 
-    Exit code 0: nothing that needs anybody; 8: something does.
+    Looks for leaks, losses, failing handlers and a full disk.
+
+    Exit code 0: no problem that needs attention; 8: at least one does.
 
     \b
     foxtrot-supervisor doctor
     foxtrot-supervisor doctor --json | jq '.findings[]'
     """
 
-    def look() -> int:
+    def diagnose_run() -> int:
         place = find_run(run_dir_path, config_path)
         with ControlClient(place) as client:
             reply: Reply = client.request(StatusRequest(), ANSWER_S)
@@ -59,11 +63,11 @@ def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
                 click.echo(line)
         return SupervisorExit.CLEAN if healthy else SupervisorExit.UNHEALTHY
 
-    raise click.exceptions.Exit(int(known_errors(look)()))
+    raise click.exceptions.Exit(int(known_errors(diagnose_run)()))
 
 
 def surroundings_of(status: dict[str, Any]) -> Surroundings:
-    """The room in the run directory, the limits of each process."""
+    """Measure the disk space of the run directory and the descriptor limit of each process in `status`."""
     free = total = None
     with contextlib.suppress(OSError):
         room = os.statvfs(status["supervisor"]["run_dir"])

@@ -1,4 +1,4 @@
-"""The command `top`: looks at a running supervisor again and again. Decides nothing."""
+"""The command `top`: shows the status of a running supervisor at a steady interval."""
 
 from __future__ import annotations
 
@@ -14,33 +14,37 @@ import click
 from foxtrot_protocol.control import Reply, StatusRequest
 from foxtrot_supervisor.cli.common import (
     config_option,
-    emit,
     find_run,
     interruptible,
     known_errors,
-    output_ended,
     run_dir_option,
-    say,
 )
+from foxtrot_supervisor.cli.messages import say
+from foxtrot_supervisor.cli.output import PIPE_COLUMNS, emit, output_ended
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 
 __all__ = ["ANSWER_S", "top"]
 
 ANSWER_S = 10.0
-"""How long one look may take: a supervisor that is busy for longer than that has to be shown as silent."""
-
-PIPE_COLUMNS = 140
-"""Width of tables that go into a file or a pipe."""
+"""Longest wait for one status, in seconds; a supervisor that takes longer is reported as not answering."""
 
 
 @click.command()
-@click.option("--interval", "interval_s", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="S")
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N looks (default: Ctrl-C).")
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between two updates.",
+)
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N updates (default: Ctrl-C).")
 @config_option
 @run_dir_option
-@click.option("--json", "as_json", is_flag=True, help="One status object a line, on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="One status object per line, on stdout.")
 def top(interval_s: float, count: int | None, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
-    """Live view of everything that runs; ends with the run, or by Ctrl-C.
+    """Show a live view of the run until it ends or Ctrl-C.
 
     \b
     foxtrot-supervisor top
@@ -50,9 +54,9 @@ def top(interval_s: float, count: int | None, config_path: str | None, run_dir_p
     def watch() -> None:
         place = find_run(run_dir_path, config_path)
         with _shown(as_json, emit) as show:
-            for look, status in enumerate(_looks(place, interval_s), start=1):
+            for number, status in enumerate(_statuses(place, interval_s), start=1):
                 show(status)
-                if look == count or output_ended():
+                if number == count or output_ended():
                     return
         say("the run has ended")
 
@@ -61,8 +65,8 @@ def top(interval_s: float, count: int | None, config_path: str | None, run_dir_p
         known_errors(watch)()
 
 
-def _looks(place: str, interval_s: float) -> Iterator[dict[str, Any]]:
-    """Each status, one every `interval_s` seconds, until the run has ended."""
+def _statuses(place: str, interval_s: float) -> Iterator[dict[str, Any]]:
+    """Yield a status every `interval_s` seconds until the run has ended."""
     with ControlClient(place) as client:
         due = time.monotonic()
         while True:
@@ -78,7 +82,7 @@ def _looks(place: str, interval_s: float) -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _shown(as_json: bool, emit: Callable[[object], None]) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """What to call with each status."""
+    """Yield the function that shows one status: JSON, live view, or a table each."""
     if as_json:
         yield emit
         return

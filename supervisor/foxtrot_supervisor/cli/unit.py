@@ -1,4 +1,4 @@
-"""The command `unit`: prints the systemd unit for a configuration. Decides nothing."""
+"""The command `unit`: prints the systemd unit for a configuration."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from foxtrot_supervisor.system.interpreter import find_interpreter
 __all__ = ["SYSTEM_CONFIG", "unit"]
 
 SYSTEM_CONFIG = f"/etc/foxtrot/{discovery.CONFIG_NAME}"
-"""What the unit names where no configuration is found: the place for it on a server."""
+"""Configuration that the unit names where none is found: the usual place on a server."""
 
 _NAME = "foxtrot-supervisor"
 
 
 @click.command()
-@click.option("--user", metavar="NAME", help="Run as this user (default: one that systemd makes while it runs).")
+@click.option("--user", metavar="NAME", help="Run as this user (default: a dynamic user of systemd).")
 @click.option(
     "-c", "--config", "config_path", metavar="PATH", help=f"Configuration (default: as `start`, else {SYSTEM_CONFIG})."
 )
 @click.option("--exec", "program", metavar="PATH", help="The program (default: this one).")
 def unit(user: str | None, config_path: str | None, program: str | None) -> None:
-    """Print a hardened systemd unit; its time limits follow from the configuration.
+    """Print a hardened systemd unit for the configuration.
+
+    Its time limits follow from those of the configuration.
 
     \b
     foxtrot-supervisor unit -c /etc/foxtrot/foxtrot.toml > /etc/systemd/system/foxtrot-supervisor.service
-    scripts/install-systemd does that, and what belongs to it
+    scripts/install-systemd does this and prepares the directories that the unit needs
     """
     path, supervisor = _configuration(config_path)
     options = UnitOptions(
@@ -57,7 +59,7 @@ def unit(user: str | None, config_path: str | None, program: str | None) -> None
 def _configuration(config_path: str | None) -> tuple[str, SupervisorConfig]:
     path = config_path or discovery.find_config(surroundings(), os.path.isfile)
     if path is None:
-        click.echo(f"no configuration was found: the unit names {SYSTEM_CONFIG}, which is to be written yet", err=True)
+        click.echo(f"no configuration was found: the unit names {SYSTEM_CONFIG}, which you have to write", err=True)
         return SYSTEM_CONFIG, SupervisorConfig()
     try:
         return absolute(path), config_file.load_config(path).supervisor

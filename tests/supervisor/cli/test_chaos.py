@@ -30,7 +30,13 @@ class Played:
     def __call__(self, options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         self.wanted = options
         progress("step one")
-        kills = {"count": 0, "detected_ms": None, "hello_ms": None, "event_ms": None, "worker_pss_mib": []}
+        kills: dict[str, Any] = {
+            "count": 0,
+            "detected_ms": None,
+            "hello_ms": None,
+            "event_ms": None,
+            "worker_pss_mib": [],
+        }
         return {
             "seed": options.seed,
             "start_method": options.start_method,
@@ -95,12 +101,12 @@ def test_campaigns_against_delivery(monkeypatch: pytest.MonkeyPatch, words: str,
 
 
 @pytest.mark.parametrize("words", ["--pair-kills 3 --redundancy 1", "--supervisor-kills 3 --engine-kills 1"])
-def test_what_cannot_be_together(words: str) -> None:
+def test_contradicting_options_are_refused(words: str) -> None:
     assert call(*words.split()).exit_code == 2
 
 
 @pytest.mark.parametrize("words", [("--faults", "earthquake"), ("--phases", "sleeping"), ("--faults", ",")])
-def test_what_is_not_known_is_named_with_what_is(words: tuple[str, str]) -> None:
+def test_unknown_names_are_listed_with_the_known_ones(words: tuple[str, str]) -> None:
     result = call(*words)
     assert result.exit_code == 2
     assert "not one of" in result.stderr

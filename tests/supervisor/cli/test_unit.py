@@ -26,7 +26,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(cli, ["unit", *words])
 
 
-def test_options_are_what_is_written(folder: Path) -> None:
+def test_options_and_configuration_determine_the_unit(folder: Path) -> None:
     (folder / "my.toml").write_text(EXAMPLE.replace("# shutdown_s = 60.0", "shutdown_s = 600.0"))
     result = run("-c", "my.toml", "--user", "feeds", "--exec", "/opt/x/foxtrot-supervisor")
     assert result.exit_code == 0
@@ -51,7 +51,7 @@ def test_the_program_is_the_one_that_was_called(folder: Path, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("folder")
-def test_without_any_configuration_it_names_the_place_for_one() -> None:
+def test_without_a_configuration_the_unit_names_the_usual_place() -> None:
     result = run()
     if Path(SYSTEM_CONFIG).exists():
         pytest.skip("this machine has a configuration of its own")
@@ -60,7 +60,7 @@ def test_without_any_configuration_it_names_the_place_for_one() -> None:
     assert SYSTEM_CONFIG in result.stderr
 
 
-def test_what_cannot_be_is_refused(folder: Path) -> None:
+def test_invalid_users_and_configurations_are_refused(folder: Path) -> None:
     assert run("--user", "two words").exit_code == 2
     (folder / "foxtrot.toml").write_text("nonsense = 1")
     result = run()

@@ -1,0 +1,190 @@
+"""The commands that send one request to a running supervisor: status, stop, restart, reload, (un)subscribe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import click
+
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    Request,
+    RestartRequest,
+    StatusRequest,
+    StopRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+from foxtrot_supervisor.cli.common import (
+    ANSWER_S,
+    WAIT_POLL_S,
+    ask,
+    config_option,
+    find_run,
+    json_option,
+    known_errors,
+    resolve,
+    run_dir_option,
+)
+from foxtrot_supervisor.cli.output import emit, print_table
+from foxtrot_supervisor.client.answers import StopAnswer, read_stop_answer
+from foxtrot_supervisor.client.event_stream import is_running
+from foxtrot_supervisor.core.reload import describe
+from foxtrot_supervisor.report.unhandled_events import describe_unhandled
+
+__all__ = ["reload", "restart", "status", "stop", "subscribe", "unsubscribe"]
+
+GONE_S = 10.0
+"""Longest wait, in seconds, for a supervisor to exit after it has reported that everything is stopped."""
+
+
+@click.command()
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def status(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Show the status of the supervisor and its children.
+
+    \b
+    foxtrot-supervisor status
+    foxtrot-supervisor status --json | jq '.workers[] | {name, state, events_total}'
+    """
+    data = ask(find_run(run_dir_path, config_path), StatusRequest(), ANSWER_S)
+    if as_json:
+        emit(data)
+        return
+    render = resolve("foxtrot_supervisor.cli.live:render_status")
+    print_table(lambda columns: render(data, columns))
+
+
+@click.command()
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def stop(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Stop everything; return when all processes have ended.
+
+    Prints for each process which rung of the stop ladder was needed.
+
+    \b
+    foxtrot-supervisor stop
+    """
+    place = find_run(run_dir_path, config_path)
+    data = ask(place, StopRequest(), None)
+    outcome = read_stop_answer(data)
+    deadline = time.monotonic() + GONE_S
+    while is_running(place) and time.monotonic() < deadline:
+        time.sleep(WAIT_POLL_S)
+    if as_json:
+        emit(data)
+    else:
+        for line in _stop_lines(outcome):
+            click.echo(line)
+    raise click.exceptions.Exit(outcome.exit_code)
+
+
+def _stop_lines(outcome: StopAnswer) -> Iterator[str]:
+    for child in outcome.children:
+        how = _RUNGS.get(child.rung or "", "had ended before")
+        yield f"{child.name}: {how}" + (f" ({child.cause})" if child.state == "FATAL" else "")
+    if outcome.audit.unhandled:
+        yield f"not handled: {describe_unhandled(outcome.audit.unhandled)}"
+    leftovers = outcome.audit.left_behind()
+    yield "left behind: " + (", ".join(f"{name} {left}" for name, left in leftovers.items()) or "nothing")
+    yield f"stopped, exit code {outcome.exit_code}"
+
+
+_RUNGS = {
+    "ask": "stopped when asked",
+    "term": "needed SIGTERM",
+    "kill": "needed SIGKILL",
+    "lost": "could not be killed",
+}
+
+
+@click.command()
+@click.argument("worker")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def restart(worker: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Stop WORKER and start it again, also from FATAL.
+
+    Returns when it is running. The name of a connection stands for all its workers, restarted one after the other.
+
+    \b
+    foxtrot-supervisor restart binance-spot.a
+    """
+    _request(RestartRequest(worker), f"{worker} has been restarted", config_path, run_dir_path, as_json)
+
+
+@click.command()
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def reload(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Make the supervisor read its configuration again.
+
+    Returns when all changes are in place: new connections are started, removed ones stopped, changed ones replaced;
+    the others keep their processes. A file with a mistake changes nothing.
+
+    \b
+    foxtrot-supervisor check && foxtrot-supervisor reload
+    """
+    data = ask(find_run(run_dir_path, config_path), ReloadRequest(), None)
+    if as_json:
+        emit(data)
+    else:
+        click.echo(describe(data))
+
+
+@click.command()
+@click.argument("worker")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def subscribe(
+    worker: str, symbols: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool
+) -> None:
+    """Add SYMBOLs to a running WORKER without reconnecting.
+
+    \b
+    foxtrot-supervisor subscribe binance-spot.a SOLUSDT XRPUSDT
+    """
+    message = f"{worker} has subscribed {', '.join(symbols)}"
+    _request(SubscribeRequest(worker, list(symbols)), message, config_path, run_dir_path, as_json)
+
+
+@click.command()
+@click.argument("worker")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def unsubscribe(
+    worker: str, symbols: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool
+) -> None:
+    """Remove SYMBOLs from a running WORKER without reconnecting.
+
+    \b
+    foxtrot-supervisor unsubscribe binance-spot.a XRPUSDT
+    """
+    message = f"{worker} has unsubscribed {', '.join(symbols)}"
+    _request(UnsubscribeRequest(worker, list(symbols)), message, config_path, run_dir_path, as_json)
+
+
+def _request(request: Request, message: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Send `request`; print the answer as JSON, or `message`."""
+    data = ask(find_run(run_dir_path, config_path), request, None)
+    if as_json:
+        emit(data)
+    else:
+        click.echo(message)

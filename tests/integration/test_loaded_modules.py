@@ -1,0 +1,74 @@
+"""A running supervisor has loaded what it needs, and nothing of the tools and parts that it does not run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foxtrot_protocol.exit_codes import SupervisorExit
+from tests.support.command_line import Run
+
+CONFIGURATION = """
+[supervisor]
+run_dir = "RUN_DIR"
+[[connections]]
+name = "one"
+exchange = "sim"
+channels = ["trade"]
+symbols = ["BTCUSDT"]
+"""
+
+LISTS_ITS_MODULES = """
+import atexit, os, sys
+
+def write():
+    with open(os.path.join(os.environ["MODULES_FOLDER"], str(os.getpid())), "w") as file:
+        file.write("\\n".join(sys.modules))
+
+atexit.register(write)
+"""
+"""A ``sitecustomize``: at its end each process writes which modules it has imported."""
+
+NOT_LOADED = (
+    "foxtrot_supervisor.bench",
+    "foxtrot_supervisor.chaos",
+    "foxtrot_supervisor.gateways",
+    "foxtrot_supervisor.engine",
+    "foxtrot_workers",
+    "msgpack",
+    "psutil",
+)
+"""Packages that the process of a supervisor never imports; simulator and replay are parts of foxtrot_workers."""
+
+
+def not_wanted(modules: list[str]) -> list[str]:
+    return [name for name in modules if any(name == part or name.startswith(part + ".") for part in NOT_LOADED)]
+
+
+def test_a_running_supervisor_has_loaded_no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(LISTS_ITS_MODULES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    monkeypatch.setenv("MODULES_FOLDER", str(folder))
+    with contextlib.closing(Run(tmp_path, CONFIGURATION)) as run:
+        run.running()
+        assert run.stop() == SupervisorExit.CLEAN
+    modules = (folder / str(run.process.pid)).read_text().splitlines()
+    assert "foxtrot_supervisor.runtime.runner" in modules
+    assert not_wanted(modules) == []
+
+
+@pytest.mark.parametrize("code", ["import foxtrot_supervisor", "from foxtrot_supervisor import run_supervisor"])
+def test_the_package_loads_no_tools(code: str) -> None:
+    program = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, env=dict(os.environ)
+    )
+    assert not_wanted(done.stdout.split()) == []
