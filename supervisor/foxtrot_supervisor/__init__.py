@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from foxtrot_supervisor.engine.process import HandlerProblem as HandlerProblem
     from foxtrot_supervisor.gateways.foxtrot_adapter import SupervisedAdapter as SupervisedAdapter
     from foxtrot_supervisor.gateways.main_engine import MainEngine as MainEngine
+    from foxtrot_supervisor.runtime.main import run_supervisor as run_supervisor
     from foxtrot_supervisor.runtime.run_dir import AlreadyRunning as AlreadyRunning
     from foxtrot_supervisor.runtime.run_dir import RunDirRefused as RunDirRefused
     from foxtrot_supervisor.runtime.runner import Runner as Runner
-    from foxtrot_supervisor.runtime.runner import run_supervisor as run_supervisor
 
 _HOMES = {
     "AlreadyRunning": "foxtrot_supervisor.runtime.run_dir",
@@ -47,7 +47,7 @@ _HOMES = {
     "SupervisedAdapter": "foxtrot_supervisor.gateways.foxtrot_adapter",
     "Supervisor": "foxtrot_supervisor.embedding.supervisor",
     "SupervisorFailed": "foxtrot_supervisor.embedding.errors",
-    "run_supervisor": "foxtrot_supervisor.runtime.runner",
+    "run_supervisor": "foxtrot_supervisor.runtime.main",
 }
 
 __all__ = [

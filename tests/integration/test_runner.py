@@ -19,9 +19,10 @@ from foxtrot_supervisor.core.effects import Effect
 from foxtrot_supervisor.core.inputs import HeartbeatReceived, Input
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime import runner as runner_module
+from foxtrot_supervisor.runtime.main import run_supervisor
 from foxtrot_supervisor.runtime.processes.processes import Processes
 from foxtrot_supervisor.runtime.run_dir import RunDir
-from foxtrot_supervisor.runtime.runner import BROKEN, Runner, run_supervisor
+from foxtrot_supervisor.runtime.runner import BROKEN, Runner
 from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.children import BOOT, target
 from tests.support.supervisor_process import connection, quick

@@ -28,7 +28,7 @@ _MAIN = """
 import json, sys, msgspec
 from foxtrot_supervisor.config.check import ConfigInvalid, Problem
 from foxtrot_supervisor.core.targets import Targets
-from foxtrot_supervisor.runtime.runner import run_supervisor
+from foxtrot_supervisor.runtime.main import run_supervisor
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 job = msgspec.json.decode(sys.argv[1])
 def read_config():

@@ -28,7 +28,7 @@ from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime import run_dir
-from foxtrot_supervisor.runtime.runner import run_supervisor
+from foxtrot_supervisor.runtime.main import run_supervisor
 
 __all__ = ["start"]
 

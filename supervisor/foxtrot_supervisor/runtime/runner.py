@@ -1,7 +1,6 @@
 """The loop: gathers inputs, asks the core, performs its effects. Decides nothing, keeps the clock.
 
-`Runner` is the supervisor inside a running event loop; `run_supervisor` is the whole of it: lock, signals,
-loop, audit, everything taken away again.
+`Runner` is the supervisor inside a running event loop; `main.run_supervisor` is the whole process.
 
 Everything happens in the main thread's loop: children are started there (the kernel's parent-death signal
 follows the thread), deaths and messages come in there, and a Tick comes no later than the core wants one.
@@ -17,7 +16,6 @@ import functools
 import os
 import random
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -103,27 +101,23 @@ from foxtrot_supervisor.runtime.control_server import ControlServer
 from foxtrot_supervisor.runtime.exit_notes import take_exit_note
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
-from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
+from foxtrot_supervisor.runtime.preflight import CannotStart
 from foxtrot_supervisor.runtime.processes.nursery_link import NurseryFailed, NurseryLink, nursery_possible
 from foxtrot_supervisor.runtime.processes.processes import (
     Child,
     ExitStatus,
     Processes,
     StartFailed,
-    start_ticks_of_this_process,
 )
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
 from foxtrot_supervisor.runtime.recovery import log_rings, log_unhandled_events, recover
-from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused
 from foxtrot_supervisor.runtime.run_dir_keeper import LOOK_S as RUN_DIR_LOOK_S
 from foxtrot_supervisor.runtime.run_dir_keeper import Look, RunDirKeeper
 from foxtrot_supervisor.runtime.service_state import ServiceState
-from foxtrot_supervisor.runtime.signals import HeldSignals, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.system import procfs
-from foxtrot_supervisor.system.interpreter import InterpreterMissing, find_interpreter
 from foxtrot_supervisor.system.oom import OomEvidence
-from foxtrot_supervisor.system.signal_state import reset_signals
 from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
 from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
@@ -141,9 +135,6 @@ __all__ = [
     "ZOMBIE_S",
     "Application",
     "Runner",
-    "loop_factory",
-    "run_supervisor",
-    "supervise",
 ]
 
 SWEEP_S = 2.0
@@ -164,8 +155,6 @@ SWEEP_SOON_S = 0.1
 STRAYS_S = 3.0
 """How long killed strays may take at the end until the audit tells of them."""
 
-LAST_LINES_S = 0.5
-"""How long the last log lines of a run may take to be written."""
 
 LAST_WORDS_S = 0.1
 """How long after an abnormal exit its connection may take to be read to its end, reason and all."""
@@ -1261,140 +1250,6 @@ class Runner:
     def _finish_broken(self) -> None:
         if not self._finished.done():
             self._finished.set_result(SupervisorExit.INTERNAL_ERROR)
-
-
-def run_supervisor(
-    config: FoxtrotConfig,
-    *,
-    run_dir_path: str | None,
-    import_path: str,
-    log_level: str = "info",
-    log_format: LogFormat = "console",
-    duration_s: float | None = None,
-    on_snapshot: Callable[[dict[str, Any]], None] | None = None,
-    snapshot_s: float = 0.5,
-    targets: Targets | None = None,
-    config_path: str = "",
-    read_config: Callable[[], FoxtrotConfig] | None = None,
-) -> int:
-    """Supervise `config` until SIGINT, SIGTERM, a `stop` request or `duration_s`; the exit code.
-
-    In the main thread. `config_path`: the configuration file, absolute; `read_config` reads it again. `run_dir_path`
-    None: what the configuration says, else the default place. A run directory that is taken or refused is reported on
-    stderr.
-    """
-    standard_streams.open_missing()
-    standard_streams.drain("stdout")
-    standard_streams.drain("stderr")
-    try:
-        find_interpreter()
-        check_room(_children_of(config), raise_limit=True)
-    except (InterpreterMissing, CannotStart) as error:
-        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
-        return SupervisorExit.START_FAILED
-    reset_signals(keep={signal.SIGHUP})  # nohup is meant
-    held = HeldSignals()
-    try:
-        return _run_supervisor(
-            config,
-            held,
-            run_dir_path=run_dir_path,
-            import_path=import_path,
-            log_level=log_level,
-            log_format=log_format,
-            duration_s=duration_s,
-            on_snapshot=on_snapshot,
-            snapshot_s=snapshot_s,
-            targets=targets,
-            read_config=read_config,
-            config_path=config_path,
-        )
-    finally:
-        held.restore()
-
-
-def _run_supervisor(
-    config: FoxtrotConfig,
-    held: HeldSignals,
-    *,
-    run_dir_path: str | None,
-    import_path: str,
-    log_level: str,
-    log_format: LogFormat,
-    duration_s: float | None,
-    on_snapshot: Callable[[dict[str, Any]], None] | None,
-    snapshot_s: float,
-    targets: Targets | None,
-    read_config: Callable[[], FoxtrotConfig] | None,
-    config_path: str,
-) -> int:
-    loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
-    baseline = take_baseline()
-    path = run_dir_path or config.supervisor.run_dir or default_path(os.environ, os.geteuid())
-    try:
-        run_dir = RunDir.acquire(path, start_ticks_of_this_process(), config_path)
-    except AlreadyRunning as error:
-        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
-        return SupervisorExit.ALREADY_RUNNING
-    except RunDirRefused as error:
-        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
-        return SupervisorExit.START_FAILED if error.passing else SupervisorExit.CONFIGURATION
-    logs = Logs(log_level, log_format)
-    try:
-        with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
-            code = loop_runner.run(
-                supervise(
-                    Runner(
-                        config,
-                        run_dir=run_dir,
-                        import_path=import_path,
-                        log_level=log_level,
-                        log_format=log_format,
-                        duration_s=duration_s,
-                        on_snapshot=on_snapshot,
-                        snapshot_s=snapshot_s,
-                        targets=targets,
-                        logs=logs,
-                        systemd=Systemd(os.environ),
-                        read_config=read_config,
-                    ),
-                    held,
-                )
-            )
-    except CannotStart as error:
-        sys.stderr.write(f"foxtrot-supervisor: {error}\n")
-        code = SupervisorExit.START_FAILED
-    finally:
-        run_dir.release()
-    standard_streams.flush(LAST_LINES_S)
-    last = audit(baseline, children=(), files=())
-    if last.leftover:
-        logs.log.error("left_behind", **last.as_dict())
-        standard_streams.flush(LAST_LINES_S)
-    return int(exit_code_after_audit(code, leftover=last.leftover, unhandled=False))
-
-
-def _children_of(config: FoxtrotConfig) -> int:
-    """How many children a run has at least: engine, nursery and workers."""
-    return 2 + sum(connection.redundancy for connection in config.connections)
-
-
-async def supervise(runner: Runner, held: HeldSignals | None = None) -> int:
-    """Run it with the operating system's signals as its inputs, beginning with those that are `held`."""
-    signals = SignalInputs(asyncio.get_running_loop(), runner.on_signal, runner.on_reload_signal, held)
-    try:
-        return await runner.run()
-    finally:
-        signals.close()
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Makes the event loop of a supervisor."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def _with_backfill(config: FoxtrotConfig) -> list[str]:
