@@ -224,13 +224,13 @@ class _Blow:
     # ---- the line
 
     def _spoil_the_line(self) -> None:
-        told = self._ground.ask_exchange("GET", "/sim/ledger")
+        told = self._ground.exchange.ask("GET", "/sim/ledger")
         lines = [each["number"] for each in told["connections"] if each["closed_ns"] is None and each["sent"]]
         if not lines:
             raise Trouble("nobody is connected")
         number = lines[int(self._random.random() * len(lines))]
         before = {each["name"]: each["incarnation"] for each in self._run.status()["workers"]}
-        self._ground.ask_exchange("POST", "/sim/fault", exchange_fault(self._step, number))
+        self._ground.exchange.ask("POST", "/sim/fault", exchange_fault(self._step, number))
         if self._step.fault in ("net_reset", "net_half_open"):
             self._run.wait(
                 lambda status: (

@@ -9,8 +9,8 @@ import select
 import subprocess
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from foxtrot_protocol.codec import batch_decoder
 from foxtrot_protocol.control import Request, StatusRequest
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import FeedStatus, Gap, Trade
+from foxtrot_supervisor.chaos.harness.orphans import ORPHANS_S, Orphans
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.client.event_stream import EngineAway, follow, is_running
 from foxtrot_supervisor.system import procfs
@@ -29,24 +30,22 @@ from foxtrot_supervisor.system.interpreter import python_command
 
 __all__ = [
     "LOOK_AT_ZOMBIES_S",
-    "ORPHANS_S",
     "POLL_S",
     "PROGRAM",
     "TRADES_MAX",
-    "Orphans",
     "StateLine",
     "SupervisedRun",
     "Trouble",
     "wait_until_gone",
 ]
 
+LINES_KEPT = 1_000
+"""Lines that are kept of each log event."""
+
 POLL_S = 0.002
 """Time between two looks at the log."""
 
 LOOK_AT_ZOMBIES_S = 0.05
-
-ORPHANS_S = 1.0
-"""How long processes may outlive their supervisor."""
 
 TRADES_MAX = 2_000_000
 """Trades remembered for the account with the ledger, over all symbols."""
@@ -67,17 +66,13 @@ class StateLine(Struct, frozen=True):
     at_ns: int
 
 
-class Orphans(Struct, frozen=True):
-    """Processes that were below us though their supervisor had ended, and were killed then."""
-
-    found: list[str]
-
-
 class SupervisedRun:
     """One supervisor from start to end. `close` leaves nothing of it, whatever happened.
 
-    `trades`: filled with the trades that were seen, by symbol: identifier and receive time (ns since 1970).
     `take_orphans(limit_s)`: finds and kills the processes that the supervisor left behind.
+    `trades`: filled with the number of times each trade was seen, by symbol and identifier.
+    `popen`: further arguments of `subprocess.Popen`, such as other streams; what goes elsewhere is not in `log`.
+    `prefix`: words before the command, such as those of a program that sets something up and then becomes it.
     """
 
     def __init__(
@@ -87,23 +82,21 @@ class SupervisedRun:
         log_path: Path,
         options: Sequence[str],
         *,
-        trades: dict[str, dict[int, int]],
         take_orphans: Callable[[float], Orphans],
+        trades: dict[str, dict[int, int]] | None = None,
         follow_events: bool = True,
+        prefix: Sequence[str] = (),
+        popen: Mapping[str, Any] | None = None,
     ) -> None:
         self._take_orphans = take_orphans
         self._run_dir = run_dir
         self.log = _Log(log_path)
         self.started_at = time.monotonic()
         with log_path.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [*PROGRAM, "start", "-c", str(config), "--log-format", "json", *options],
-                cwd=config.parent,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        self.events = _Events(str(run_dir), trades, wanted=follow_events)
+            usual = {"cwd": config.parent, "stdout": subprocess.DEVNULL, "stderr": stderr, "start_new_session": True}
+            command = [*prefix, *PROGRAM, "start", "-c", str(config), "--log-format", "json", *options]
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(command, **{**usual, **(popen or {})})
+        self.events = _Events(str(run_dir), {} if trades is None else trades, wanted=follow_events)
         self._zombies: dict[int, float] = {}
         self._zombies_at = 0.0
         self.zombie_ms = 0.0
@@ -228,6 +221,7 @@ class _Log:
         self.path = path
         self.counts: Counter[str] = Counter()
         """Lines of each event."""
+        self._lines: defaultdict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=LINES_KEPT))
         self.states: list[StateLine] = []
         self.stopped: dict[str, Any] | None = None
         self._latest: dict[str, StateLine] = {}
@@ -244,7 +238,9 @@ class _Log:
                     self._take(msgspec.json.decode(line))
 
     def _take(self, line: dict[str, Any]) -> None:
-        self.counts[str(line.get("event"))] += 1
+        event = str(line.get("event"))
+        self.counts[event] += 1
+        self._lines[event].append(line)
         if line.get("event") == "worker_state":
             at = datetime.datetime.fromisoformat(line["timestamp"])
             at_ns = int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
@@ -253,6 +249,11 @@ class _Log:
             self._latest[state.name] = state
         elif line.get("event") == "stopped":
             self.stopped = line
+
+    def lines(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """The last `LINES_KEPT` lines of this event, oldest first, that have these fields."""
+        self.read()
+        return [line for line in self._lines[event] if fields.items() <= line.items()]
 
     def latest(self, name: str) -> StateLine | None:
         """The last change of this child."""
