@@ -8,7 +8,7 @@ __all__ = ["FAULTS", "install_faulty_exchanges"]
 
 _MODULE = """
 import os, sys, threading, time
-from foxtrot_workers.exchanges.binance.adapter import Sim
+from foxtrot_workers.exchanges.binance.variants import Sim
 
 
 def stay_alive():

@@ -72,7 +72,7 @@ def test_an_adapter_that_ends_or_holds_up_the_listing_costs_only_itself(
     (tmp_path / "raises.py").write_text("print('noise'); raise KeyboardInterrupt")
     (tmp_path / "lingers.py").write_text(
         "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\n"
-        "print('noise')\nfrom foxtrot_workers.exchanges.binance.adapter import Sim"
+        "print('noise')\nfrom foxtrot_workers.exchanges.binance.variants import Sim"
     )
     information = tmp_path / "third_party-1.0.dist-info"
     information.mkdir()

@@ -11,7 +11,8 @@ import pytest
 
 from foxtrot_workers.adapter import catalog
 from foxtrot_workers.adapter.catalog import GROUP, UnknownExchange, adapter_class, describe, main, names
-from foxtrot_workers.exchanges.binance.adapter import Binance, BinanceUs, Sim
+from foxtrot_workers.exchanges.binance.adapter import Binance
+from foxtrot_workers.exchanges.binance.variants import BinanceUs, Sim
 from foxtrot_workers.exchanges.okx.adapter import Okx
 
 Install = Callable[[dict[str, str]], None]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_workers.exchanges.binance import adapter as binance
+from foxtrot_workers.exchanges.binance import constants as binance
 from foxtrot_workers.exchanges.okx import adapter as okx
 from foxtrot_workers.testing.conformance import AdapterSample, BackfillSample
 

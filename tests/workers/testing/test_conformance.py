@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
-from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.adapter.limits import Limits, Topic
-from foxtrot_workers.adapter.notices import RestRequest
-from foxtrot_workers.exchanges.binance.adapter import Binance, BinanceUs, Sim
+from foxtrot_workers.adapter import Adapter, Limits, RestRequest, Topic
+from foxtrot_workers.exchanges.binance.adapter import Binance
+from foxtrot_workers.exchanges.binance.variants import BinanceUs, Sim
 from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.testing.conformance import (
     AdapterSample,

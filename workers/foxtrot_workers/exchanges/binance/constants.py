@@ -1,0 +1,138 @@
+"""What Binance's spot documents say: channels, limits, request weights, refusal codes. Data only.
+
+Sources: binance/binance-spot-api-docs, ``web-socket-streams.md`` (streams), ``rest-api.md`` (REST), ``errors.md``
+(error codes).
+"""
+
+from __future__ import annotations
+
+from foxtrot_workers.adapter import Budget, Limits
+
+__all__ = [
+    "ADOPTED_MAX",
+    "AGG_TRADE_HISTORY",
+    "BOOK_CHANNELS",
+    "DEPTH_LEVELS",
+    "DEPTH_WEIGHT",
+    "HISTORY_TRADES",
+    "INSTRUMENTS_LISTED_MAX",
+    "INTERVALS",
+    "LIMITS",
+    "LIVENESS_DEPTH_WEIGHT",
+    "LIVENESS_LEVELS",
+    "MS",
+    "NEVER_CODES",
+    "PARTIAL_BOOK_CHANNELS",
+    "QUOTE_ASSETS",
+    "QUOTE_ASSETS_US",
+    "REASON_BYTES",
+    "REQUESTS_MAX",
+    "STALE_CHANNEL_S",
+    "STREAM_NAMES",
+    "SYMBOL_CHARS_MAX",
+    "TRADE_HISTORY",
+    "US",
+    "WRONG_REQUEST_CODES",
+]
+
+MS = 1_000_000
+US = 1_000
+"""Nanoseconds in a millisecond and in a microsecond."""
+
+# ---- channels
+
+INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+"""Intervals of bars (``web-socket-streams.md``, "Kline/Candlestick chart intervals")."""
+
+STREAM_NAMES = {
+    "trade": "trade",
+    "agg_trade": "aggTrade",
+    "quote": "bookTicker",
+    "book": "depth@100ms",
+    "book5": "depth5@100ms",
+    "book10": "depth10@100ms",
+    "book20": "depth20@100ms",
+    "ticker": "ticker",
+    **{f"bar_{interval}": f"kline_{interval}" for interval in INTERVALS},
+}
+"""Configuration channel to stream name, without the symbol."""
+
+PARTIAL_BOOK_CHANNELS = frozenset({"book5", "book10", "book20"})
+"""Partial-depth streams: every message is a full top-N book."""
+
+BOOK_CHANNELS = PARTIAL_BOOK_CHANNELS | {"book"}
+
+# ---- limits
+
+STALE_CHANNEL_S = {"quote": 30.0, "book": 30.0, "book5": 30.0, "book10": 30.0, "book20": 30.0, "ticker": 60.0}
+"""Seconds without data after which a topic of this channel is stale. Quotes and books of a liquid symbol change many
+times a second, 24-hour tickers are pushed each second. Trades, and bars with them, may rest: they count only towards
+the silence of the whole connection."""
+
+LIMITS = Limits(
+    silence_s=45.0,  # the server pings every 20 s: two missed (web-socket-streams.md, "General WSS information")
+    send_interval_s=0.5,  # 5 messages a second are allowed, yet 250 ms apart was measured to end in a close with 1008
+    topics_max=1024,  # "WebSocket Limits"
+    topics_per_request=200,  # ours: keeps one request small
+    lifetime_s=24 * 3600.0,  # "General WSS information"
+    connects=Budget(300, 300.0),  # "WebSocket Limits": for one address in 5 minutes
+    rest_weight=Budget(6000, 60.0),  # for one address in a minute (rest-api.md, "IP Limits")
+    instruments_weight=20,
+    stale_channel_s=STALE_CHANNEL_S,
+)
+
+DEPTH_LEVELS = 1000
+DEPTH_WEIGHT = 50
+"""A snapshot of 5,000 levels costs 250 of the 6,000 a minute that one address may spend; 1,000 levels cost 50
+(``rest-api.md``, "Order book")."""
+
+LIVENESS_LEVELS = 5
+LIVENESS_DEPTH_WEIGHT = 5
+"""Up to 100 levels cost 5."""
+
+TRADE_HISTORY = ("trade", "historicalTrades", 25)
+AGG_TRADE_HISTORY = ("aggTrade", "aggTrades", 4)
+"""Stream name, REST endpoint of its past trades, and the weight of one request."""
+
+HISTORY_TRADES = 1_000
+"""Past trades in one answer, at most (``rest-api.md``, "Old trade lookup")."""
+
+INSTRUMENTS_LISTED_MAX = 100
+"""Symbols named in one exchangeInfo request; for more, the whole list is fetched."""
+
+# ---- refusals
+
+NEVER_CODES = frozenset({0, 1, 2, 3})
+"""Error codes of the stream itself: unknown property, wrong type, invalid request, invalid JSON
+(``web-socket-streams.md``, "Error Messages")."""
+
+WRONG_REQUEST_CODES = range(-1199, -1099)
+"""The request itself is wrong, such as an unknown symbol, -1121 (``errors.md``, "11xx - Request issues").
+
+All other codes are retried later, such as those of ``errors.md``, "10xx - General Server or Network issues": -1000
+(unknown), -1001 (disconnected, internal error), -1003 (too many requests), -1006 (unexpected response), -1007
+(timeout), -1008 (server busy), -1015 (too many orders), -1016 (service shutting down)."""
+
+# ---- bounds of ours
+
+REQUESTS_MAX = 1_000
+"""Unanswered requests that are remembered; beyond it the oldest is forgotten."""
+
+ADOPTED_MAX = 10_000
+"""Streams, and books, adopted in replay."""
+
+SYMBOL_CHARS_MAX = 64
+
+REASON_BYTES = 200
+"""Bytes of a refusal's text that are passed on."""
+
+# ---- symbols
+
+QUOTE_ASSETS = (
+    *("FDUSD", "USDT", "BUSD", "USDC", "TUSD", "USDP", "USDS", "USD1", "EURI", "GYEN", "IDRT", "BIDR", "BKRW", "BVND"),
+    *("DAI", "UST", "VAI", "PAX", "BTC", "ETH", "BNB", "TRX", "XRP", "DOT", "DOGE", "SOL", "EUR", "GBP", "AUD", "TRY"),
+    *("BRL", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "JPY", "MXN", "CZK", "COP"),
+)
+"""Currencies that Binance has quoted in: used to split a symbol where no instrument list is at hand."""
+
+QUOTE_ASSETS_US = ("USDT", "BUSD", "USDC", "USD", "DAI", "BTC", "ETH", "BNB")
