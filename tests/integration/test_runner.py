@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvloop
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
@@ -103,20 +100,6 @@ def test_status_before_the_run(tmp_path: Path) -> None:
         assert status["workers"][0]["state"] == "STOPPED"
     finally:
         held.release()
-
-
-def test_what_is_due_at_once_may_be_asked_for_twice() -> None:
-    """uvloop makes no timer of a delay that it rounds to none."""
-    loop = uvloop.new_event_loop()
-    calls: list[str] = []
-    try:
-        runner = SimpleNamespace(_loop=loop, _timers={}, _due=lambda name, call: call())
-        for delay_s in (0.0, 0.0004, 0.0):
-            Runner._later(runner, "backfills", delay_s, lambda: calls.append("called"))  # type: ignore[arg-type]
-        loop.run_until_complete(asyncio.sleep(0.05))
-    finally:
-        loop.close()
-    assert calls == ["called"]
 
 
 def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,6 @@ from foxtrot_protocol.commands import (
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
-from foxtrot_protocol.exit_note import ExitNote
 from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
 from foxtrot_supervisor.config.check import ConfigInvalid
@@ -67,7 +66,6 @@ from foxtrot_supervisor.core.coordination.books import turn_of
 from foxtrot_supervisor.core.coordination.rate_limits import ADDRESS_CHARS_MAX, RateLimits
 from foxtrot_supervisor.core.coordination.twin_evidence import fresh_twin_age_s
 from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.death_causes import cause_beside_status, cause_with_note
 from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Finish, Publish, Signal, Spawn
 from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
@@ -98,71 +96,36 @@ from foxtrot_supervisor.report.unhandled_events import unhandled_in
 from foxtrot_supervisor.runtime.audit import Audit, audit, take_baseline
 from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.control_server import ControlServer
-from foxtrot_supervisor.runtime.exit_notes import take_exit_note
+from foxtrot_supervisor.runtime.deaths import DeathReports
+from foxtrot_supervisor.runtime.growth_watch import GrowthMonitor
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
 from foxtrot_supervisor.runtime.preflight import CannotStart
 from foxtrot_supervisor.runtime.processes.nursery_link import NurseryFailed, NurseryLink, nursery_possible
-from foxtrot_supervisor.runtime.processes.processes import (
-    Child,
-    ExitStatus,
-    Processes,
-    StartFailed,
-)
+from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes, StartFailed
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
 from foxtrot_supervisor.runtime.recovery import log_rings, log_unhandled_events, recover
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused
 from foxtrot_supervisor.runtime.run_dir_keeper import LOOK_S as RUN_DIR_LOOK_S
 from foxtrot_supervisor.runtime.run_dir_keeper import Look, RunDirKeeper
 from foxtrot_supervisor.runtime.service_state import ServiceState
+from foxtrot_supervisor.runtime.strays import STRAYS_S, Strays
 from foxtrot_supervisor.runtime.systemd import Systemd
+from foxtrot_supervisor.runtime.timers import Timers
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.oom import OomEvidence
-from foxtrot_supervisor.telemetry.growth import Growth, GrowthWatch
 from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
 __all__ = [
     "BROKEN",
     "CRASH_WAIT_S",
-    "FIRST_WORDS_S",
-    "GROWTH_S",
-    "LAST_WORDS_S",
     "RELOAD_STEPS_MAX",
-    "STRAYS_S",
-    "SWEEP_S",
     "TURN_S",
-    "ZOMBIE_S",
     "Application",
     "Runner",
 ]
 
-SWEEP_S = 2.0
-"""How often strays are looked for without any sign of one."""
-
-GROWTH_S = 5.0
-"""How often the growth of memory, descriptors, threads and tasks is looked at."""
-
-GROWTH_CHILDREN = 64
-"""Children looked at each time, in turn: a slope may cost half a millisecond, and the loop must not be held up."""
-
-ZOMBIE_S = 0.5
-"""How often it is asked whether an orphan that came to us has died."""
-
-SWEEP_SOON_S = 0.1
-"""How soon after a death: orphans arrive together."""
-
-STRAYS_S = 3.0
-"""How long killed strays may take at the end until the audit tells of them."""
-
-
-LAST_WORDS_S = 0.1
-"""How long after an abnormal exit its connection may take to be read to its end, reason and all."""
-
-FIRST_WORDS_S = 0.02
-"""How long, instead, a child that has not been heard yet may take to be heard after its abnormal exit."""
-
-_LISTEN_S = 0.001
 
 RELOAD_STEPS_MAX = 4
 """A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
@@ -175,11 +138,6 @@ CRASH_WAIT_S = 5.0
 
 TURN_S = 0.02
 """Seconds that effects may take of one turn of the event loop; one effect is performed at least."""
-
-TIMER_S_MIN = 0.001
-"""What uvloop rounds to no delay at all is no timer for it, and cannot tell when it is due."""
-
-_STRAYS_POLL_S = 0.01
 
 
 class Application(Struct, frozen=True):
@@ -252,14 +210,12 @@ class Runner:
         before = application.incarnations_before if application is not None else 0
         self._core = Core(self._specs.plans(), config.supervisor, random.random, incarnations_before=before)
         self._vitals = {name: Vitals() for name in self._core.records}
-        self._growth = GrowthWatch()
-        self._grown_to = 0
+        self._timers = Timers()
+        self._growth = GrowthMonitor(self._vitals, self._timers, self._log)
         self._rings = RingAccounts()
         self._backfills = Backfills(_with_backfill(config))
         self._rate_limits = RateLimits()
         self._children: dict[tuple[str, int], Child] = {}
-        self._explained: set[tuple[str, int]] = set()
-        self._dying: dict[tuple[str, int], asyncio.TimerHandle] = {}
         self._requests = OperatorRequests(self)
         self._inputs: deque[Input] = deque()
         self._effects: deque[Effect] = deque()
@@ -271,9 +227,8 @@ class Runner:
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at = time.monotonic()
-        self._strays_killed_total = 0
+        self._is_set_up = False
         self._oom = OomEvidence()
         self._service = ServiceState(self._start_limit_s(), self._stop_limit_s())
         self._ended_total = 0
@@ -324,6 +279,17 @@ class Runner:
         endpoint = endpoints.child_control_endpoint(self._run_dir.path)
         self._link = ChildLink(context, endpoint, self._on_message, self._expected_pid, self._on_rejected)
         stack.callback(self._link.close)
+        self._strays = Strays(self._processes, self._timers, self._oom, self._log)
+        self._deaths = DeathReports(
+            self._run_dir.path,
+            self._link,
+            self._core.records,
+            lambda name: self._specs.limits(name).memory_mib,
+            self._oom,
+            self._on_death,
+            self._log,
+        )
+        stack.callback(self._deaths.close)
         stack.callback(self._close_nurseries)
         for name in self._specs.nurseries:
             self._listen_for_nursery(name)
@@ -334,6 +300,7 @@ class Runner:
         loop.set_exception_handler(self._on_unexpected)
         stack.callback(loop.set_exception_handler, None)
         stack.callback(self._cancel_timers)
+        self._is_set_up = True
         if self._on_serving is not None:
             self._on_serving()
         return context
@@ -354,7 +321,7 @@ class Runner:
 
     def tell_application(self, level: str, event: str, fields: dict[str, str]) -> None:
         """A log line, for the application that is the engine; lost while that does not listen."""
-        if hasattr(self, "_link"):
+        if self._is_set_up:
             rest = {key: value for key, value in fields.items() if key != "worker"}
             self._to_engine(Logged(fields.get("worker", "supervisor"), level, event, rest))
 
@@ -365,7 +332,6 @@ class Runner:
 
     def status(self) -> dict[str, Any]:
         """The answer to ``status --json``."""
-        link, loop = getattr(self, "_link", None), getattr(self, "_loop", None)
         facts = SupervisorFacts(
             pid=os.getpid(),
             version=__version__,
@@ -373,14 +339,14 @@ class Runner:
             run_id=self._run_dir.run_id,
             state=self._core.state,
             started_at=self._started_at,
-            strays_killed_total=self._strays_killed_total,
-            rejected_messages_total=link.rejected_total if link is not None else 0,
+            strays_killed_total=self._strays.killed_total if self._is_set_up else 0,
+            rejected_messages_total=self._link.rejected_total if self._is_set_up else 0,
             rss_bytes=procfs.rss_bytes(),
             open_fds=procfs.open_fds(),
-            tasks=len(asyncio.all_tasks(loop)) if loop is not None else 0,
+            tasks=len(asyncio.all_tasks(self._loop)) if self._is_set_up else 0,
             threads=threading.active_count(),
             log_dropped_total=standard_streams.dropped_total(),
-            growth=self._growth.growths,
+            growth=self._growth.own,
         )
         moment = Moment(time.monotonic(), time.time())
         accounts = self._rings.with_open(read_figures(self._run_dir.path))
@@ -488,7 +454,7 @@ class Runner:
         for plan in plans:
             self._vitals.setdefault(plan.name, Vitals())
         self._log.info("reload", added=changes.added, removed=changes.removed, restarted=changes.restarted)
-        self._later("reload", limit_s, self._look_at_reload)
+        self._timers.call_later("reload", limit_s, self._look_at_reload)
         self._drain(effects)
         self._follow_changes()  # a configuration that changes nothing has no effects, and is in force at once
         return ""
@@ -497,7 +463,7 @@ class Runner:
         reload = self._reload
         stopping = self._core.state in ("stopping", "stopped")
         if reload is not None and reload.look(self._core.records, time.monotonic(), stopping=stopping):
-            self._drop_timer("reload")
+            self._timers.cancel("reload")
             self._log.info("reloaded", **reload.outcome or {})
             self._systemd.tell(self._service.reloaded())
             self._requests.look()
@@ -516,21 +482,20 @@ class Runner:
         )
         if not self._finished.done():  # a signal may have come before anything was started
             self._put(StartRequested())
-        self._later("sweep", SWEEP_S, self._sweep)
-        self._later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
-        self._later("zombies", ZOMBIE_S, self._look_for_zombies)
-        self._later("growth", GROWTH_S, self._look_at_growth)
+        self._strays.start()
+        self._timers.call_later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
+        self._growth.start()
         if self._duration_s is not None:
-            self._later("duration", self._duration_s, self._duration_over)
+            self._timers.call_later("duration", self._duration_s, self._duration_over)
         if self._on_snapshot is not None:
-            self._later("snapshot", 0.0, self._snapshot)
+            self._timers.call_later("snapshot", 0.0, self._snapshot)
         if self._systemd.watchdog_s is not None:
-            self._later("watchdog", 0.0, self._watchdog)
+            self._timers.call_later("watchdog", 0.0, self._watchdog)
         if self._application is not None:
-            self._later("alive", 0.0, self._show_alive)
+            self._timers.call_later("alive", 0.0, self._show_alive)
 
     async def _wind_up(self, code: int, context: zmq.Context[zmq.Socket[bytes]]) -> int:
-        await self._end_strays()
+        await self._strays.end_all()
         self._processes.end_guard()
         self._stacks.close()
         self._link.close()
@@ -551,7 +516,7 @@ class Runner:
             self._run_dir.remove(name)
         self.audit = audit(
             self._baseline,
-            children=self._children_left(),
+            children=self._strays.remaining(),
             files=self._own_files(),
             descriptors_allowed=self._server.descriptors
             | self._run_dir.descriptors
@@ -592,19 +557,6 @@ class Runner:
             "audit": result.as_dict(),
         }
 
-    async def _end_strays(self) -> None:
-        """A killed stray's own children become ours only then: look until there are none."""
-        deadline = time.monotonic() + STRAYS_S
-        self._sweep()
-        while (self._processes.busy or self._processes.strays_left()) and time.monotonic() < deadline:
-            await asyncio.sleep(_STRAYS_POLL_S)
-            self._sweep()
-
-    def _children_left(self) -> list[str]:
-        left = [f"{child.pid} {child.name}" for child in self._processes.living()]
-        left += [f"{pid} stray" for pid in self._processes.strays_left()]
-        return left or ([] if self._processes.childless() else ["a child that cannot be named"])
-
     # ---- the run directory, which may be removed while it is in use
 
     def _look_at_run_dir(self) -> None:
@@ -619,7 +571,7 @@ class Runner:
         except (AlreadyRunning, RunDirRefused) as error:
             if isinstance(error, RunDirRefused) and error.passing:
                 self._log.error("run_dir_not_made_again", reason=str(error))
-                self._later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
+                self._timers.call_later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
                 return
             # what is connected and mapped still works: everything ends in order, with its account
             self._run_dir_unusable = str(error)
@@ -631,7 +583,7 @@ class Runner:
             look = Look()
         for name, incarnation in look.bereft:
             self._put(RotationWanted(name, incarnation, "the file of its ring was removed"))
-        self._later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
+        self._timers.call_later("run_dir", RUN_DIR_LOOK_S, self._look_at_run_dir)
 
     def _bind_again(self) -> None:
         """Listen again at each socket of ours whose file was removed; the engine does so for its own."""
@@ -787,7 +739,7 @@ class Runner:
             return
         if name in self._nurseries:
             self._nurseries[name].expect(child.pid)
-            self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nurseries)
+            self._timers.call_later("nursery", self._config.supervisor.heartbeat_s, self._ping_nurseries)
         self._children[name, incarnation] = child
         self._vitals.setdefault(name, Vitals())  # the spare of a connection comes and goes
         self._inputs.append(Spawned(name, incarnation, child.pid))
@@ -859,12 +811,12 @@ class Runner:
         for child in self._processes.living():
             if child.name == name:
                 self._processes.signal(child, signal.SIGKILL)
-        self._sweep()
+        self._strays.sweep()
 
     def _ping_nurseries(self) -> None:
         for link in self._nurseries.values():
             link.ping()
-        self._later("nursery", self._config.supervisor.heartbeat_s, self._ping_nurseries)
+        self._timers.call_later("nursery", self._config.supervisor.heartbeat_s, self._ping_nurseries)
 
     def _on_nursery_message(self, name: str, kind: bytes, payload: bytes) -> None:
         record = self._core.records.get(name)
@@ -936,7 +888,7 @@ class Runner:
                 self._put(ReadyReceived(name, incarnation))
             case Failed():
                 self._put(FailureReported(name, incarnation, message.cause, message.retry_after_s))
-                self._explained.add((name, incarnation))
+                self._deaths.explained(name, incarnation)
             case Done():
                 self._requests.done(name, message)
             case Drained():
@@ -983,7 +935,7 @@ class Runner:
             )
         deadline = self._backfills.next_deadline(now)
         if deadline is not None:
-            self._later("backfills", max(0.0, deadline - now), self._give_backfills)
+            self._timers.call_later("backfills", max(0.0, deadline - now), self._give_backfills)
 
     def _ask_for_books(self, wanted: BooksWanted) -> None:
         """The engine asks again until it has them: what cannot be sent now needs not be kept."""
@@ -1031,39 +983,11 @@ class Runner:
         self._log.warning("message_rejected", reason=reason)
 
     def _on_exit(self, child: Child, status: ExitStatus) -> None:
-        """It is dead. What it said last may still be in flight, and the restart policy needs it."""
-        note = take_exit_note(self._run_dir.path, child.name, child.incarnation)
-        self._listen(child, status, note, time.monotonic())
+        self._deaths.on_exit(child, status)
 
-    def _listen(self, child: Child, status: ExitStatus, note: ExitNote, died_at: float) -> None:
-        key = child.name, child.incarnation
-        self._dying.pop(key, None)
-        silent = status.exit_code in (0, None) or note.cause != ""
-        # asked before it is listened to: what is connected no more says nothing after
-        limit_s = 0.0 if silent else self._last_words_s(child)
-        self._link.drain()
-        if silent or key in self._explained or time.monotonic() >= died_at + limit_s:
-            self._bury(child, status, note)
-        else:
-            self._dying[key] = self._loop.call_later(_LISTEN_S, self._listen, child, status, note, died_at)
-
-    def _last_words_s(self, child: Child) -> float:
-        """How long after its death to listen to a child."""
-        if self._link.connected(child.name, child.incarnation):
-            return LAST_WORDS_S
-        was_heard = self._core.records[child.name].state in (State.CONNECTING, State.RUNNING)
-        return 0.0 if was_heard else FIRST_WORDS_S
-
-    def _bury(self, child: Child, status: ExitStatus, note: ExitNote) -> None:
-        key = (child.name, child.incarnation)
-        cause = self._cause_of(child, status, note)
-        self._explained.discard(key)
-        if note.cause:
-            self._log.error(
-                "child_crashed", worker=child.name, incarnation=child.incarnation, reason=cause, trace=note.trace
-            )
+    def _on_death(self, child: Child, death: Exited) -> None:
         self._stacks.ended(child)
-        del self._children[key]
+        del self._children[child.name, child.incarnation]
         self._vitals[child.name].ended()
         if self._core.records[child.name].ready_at is None:
             self._specs.try_another_address(child.name)
@@ -1071,28 +995,10 @@ class Runner:
         self._backfills.ended(child.name, child.incarnation, time.monotonic())
         self._rate_limits.forget(child.name, child.incarnation)
         self._ended_total += 1
-        self._put(Exited(child.name, child.incarnation, status.exit_code, status.signal, cause))
-        self._later("sweep", SWEEP_SOON_S, self._sweep)
+        self._put(death)
+        self._strays.sweep_soon()
         if self._broken and not self._children:
             self._finish_broken()
-
-    def _cause_of(self, child: Child, status: ExitStatus, note: ExitNote) -> str:
-        record = self._core.records[child.name]
-        killed_by_us = record.rung in ("kill", "lost")
-        unexplained = status.signal == signal.SIGKILL and not killed_by_us
-        found = cause_beside_status(
-            status.exit_code,
-            status.signal,
-            memory_mib=self._specs.limits(child.name).memory_mib,
-            oom=self._oom.of(child.pid) if unexplained else "",
-        )
-        return cause_with_note(
-            found,
-            note,
-            is_explained=(child.name, child.incarnation) in self._explained,
-            on_ladder=record.cause if record.state is State.STOPPING else "",
-            clean=status.exit_code == ChildExit.CLEAN,
-        )
 
     def _on_guard_trouble(self, reason: str) -> None:
         self._log.warning("guard_lost", reason=reason)
@@ -1103,77 +1009,13 @@ class Runner:
 
     # ---- timers
 
-    def _later(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
-        """Call once after `delay_s`; a call of that name that waits longer is brought forward, never put off."""
-        delay_s = max(delay_s, TIMER_S_MIN)
-        due, waiting = self._loop.time() + delay_s, self._timers.get(name)
-        if waiting is not None:
-            if waiting.when() <= due:
-                return
-            waiting.cancel()
-        self._timers[name] = self._loop.call_later(delay_s, self._due, name, call)
-
-    def _due(self, name: str, call: Callable[[], None]) -> None:
-        del self._timers[name]
-        call()
-
-    def _drop_timer(self, name: str) -> None:
-        waiting = self._timers.pop(name, None)
-        if waiting is not None:
-            waiting.cancel()
-
     def _cancel_timers(self) -> None:
-        for timer in (*self._timers.values(), *([self._timer] if self._timer is not None else [])):
-            timer.cancel()
-        for timer in self._dying.values():
-            timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._continuation is not None:
             self._continuation.cancel()
-        self._timers.clear()
-        self._timer = None
-
-    def _sweep(self) -> None:
-        self._oom.look()
-        for stray in self._processes.sweep():
-            if not stray.was_zombie:
-                self._strays_killed_total += 1
-                self._log.warning("stray_killed", pid=stray.pid, name=stray.name, command=stray.command)
-        self._later("sweep", SWEEP_S, self._sweep)
-
-    def _look_for_zombies(self) -> None:
-        if self._processes.dead_stray():
-            self._sweep()
-        self._later("zombies", ZOMBIE_S, self._look_for_zombies)
-
-    def _look_at_growth(self) -> None:
-        now = time.monotonic()
-        loop = asyncio.get_running_loop()
-        own = {
-            "rss_bytes": procfs.rss_bytes(),
-            "open_fds": procfs.open_fds(),
-            "threads": threading.active_count(),
-            "tasks": len(asyncio.all_tasks(loop)),
-        }
-        for figure in self._growth.sample(now, own):
-            self._tell_growth("supervisor", figure, self._growth.growths[figure])
-        names = list(self._vitals)
-        turn = names[self._grown_to : self._grown_to + GROWTH_CHILDREN]
-        self._grown_to = self._grown_to + GROWTH_CHILDREN if self._grown_to + GROWTH_CHILDREN < len(names) else 0
-        for name in turn:
-            for figure in self._vitals[name].look(now):
-                self._tell_growth(name, figure, self._vitals[name].growth.growths[figure])
-        self._later("growth", GROWTH_S, self._look_at_growth)
-
-    def _tell_growth(self, name: str, figure: str, growth: Growth) -> None:
-        self._log.warning(
-            "growth",
-            process=name,
-            what=figure,
-            verdict=growth.verdict,
-            value=growth.value,
-            per_hour=round(growth.per_hour, 1),
-            span_s=round(growth.span_s),
-        )
+        self._timers.close()
 
     def _duration_over(self) -> None:
         self.ask_stop(f"duration of {self._duration_s:g} s is over")
@@ -1185,7 +1027,7 @@ class Runner:
         except Exception as error:  # drawing is no part of supervising
             self._log.error("snapshot_failed", reason=repr(error))
             return
-        self._later("snapshot", self._snapshot_s, self._snapshot)
+        self._timers.call_later("snapshot", self._snapshot_s, self._snapshot)
 
     # ---- systemd
 
@@ -1194,14 +1036,14 @@ class Runner:
         assert self._systemd.watchdog_s is not None
         if self._turns_still():
             self._systemd.watchdog()
-        self._later("watchdog", self._systemd.watchdog_s / 3.0, self._watchdog)
+        self._timers.call_later("watchdog", self._systemd.watchdog_s / 3.0, self._watchdog)
 
     def _show_alive(self) -> None:
         """The same to the application, as children do it to us."""
         assert self._application is not None
         if self._turns_still():
             self._application.alive()
-        self._later("alive", self._config.supervisor.heartbeat_s, self._show_alive)
+        self._timers.call_later("alive", self._config.supervisor.heartbeat_s, self._show_alive)
 
     def _turns_still(self) -> bool:
         """One input goes all the way through the core and its effects."""
@@ -1243,7 +1085,7 @@ class Runner:
         if self._application is not None:  # it is not waited for
             self._children = {key: child for key, child in self._children.items() if key[0] != ENGINE}
         if self._children:
-            self._later("broken", CRASH_WAIT_S, self._finish_broken)
+            self._timers.call_later("broken", CRASH_WAIT_S, self._finish_broken)
         else:
             self._finish_broken()
 
