@@ -50,6 +50,7 @@ __all__ = [
     "TwinFresh",
     "Unsubscribe",
     "WorkerChanged",
+    "WorkersStarted",
 ]
 
 
@@ -382,6 +383,20 @@ class BudgetGrant(Struct, array_like=True, tag="budget_grant", frozen=True):
     refused: bool = False
 
 
+class WorkersStarted(Struct, array_like=True, tag="workers_started", frozen=True):
+    """To the engine: the latest incarnation of each worker that this supervisor has started.
+
+    The engine reads the rings of these incarnations, and of earlier ones of the same workers, and of no others. Sent in
+    full in answer to the engine's `Hello` (in several messages with `more`, but for the last), before all else; then
+    with one worker before each start.
+    """
+
+    workers: dict[str, int]
+    """Incarnation, from 1, by worker."""
+    more: bool = False
+    """Further ones follow directly."""
+
+
 class Fenced(Struct, array_like=True, tag="fenced", frozen=True):
     """To the engine: `incarnation` and all before it are dead; whatever comes of them now is late."""
 
@@ -428,5 +443,15 @@ FromChild: TypeAlias = (
     | LogRecord
 )
 ToChild: TypeAlias = (
-    Stop | Subscribe | Unsubscribe | Backfill | Resync | TwinFresh | BudgetGrant | Fenced | WorkerChanged | Logged
+    Stop
+    | Subscribe
+    | Unsubscribe
+    | Backfill
+    | Resync
+    | TwinFresh
+    | BudgetGrant
+    | Fenced
+    | WorkersStarted
+    | WorkerChanged
+    | Logged
 )

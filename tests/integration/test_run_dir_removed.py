@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from foxtrot_protocol.codec import BatchEncoder
+from foxtrot_protocol.events import Trade
+from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.command_line import Run, run_program
 from tests.support.waiting import wait_until
 
@@ -126,3 +129,26 @@ def test_where_it_cannot_be_made_again_the_run_ends_in_order(run: Run) -> None:
     (stopped,) = events_of(run, "stopped")
     assert stopped["rungs"]["sim.a"] == "ask"
     assert events_of(run, "internal_error") == []
+
+
+def test_a_forged_ring_of_the_same_user_is_refused_and_no_part_of_the_outcome(run: Run) -> None:
+    run.running()
+    rings = []
+    trade = Trade("SIM", "BTCUSDT", 1, 1, "1.00", "1", "buy", "4711")
+    # an unknown worker, and what would pass for the successor of the living one
+    for worker, incarnation in (("forged.a", 1), ("sim.a", 1000)):
+        ring = RingWriter(str(run.run_dir), worker, incarnation, 64 * 1024)
+        ring.append(1, 1, BatchEncoder(worker, incarnation).encode(1, 1, [trade]))
+        rings.append(ring)
+    wait_until(lambda: len(events_of(run, "ring_of_unknown_worker")) == 2, 15, "both rings to be refused")
+    status = run.status()
+    assert status is not None
+    os.kill(status["engine"]["pid"], signal.SIGKILL)
+    wait_until(lambda: len(events_of(run, "ring_of_unknown_worker")) == 4, 20, "the next engine to refuse them too")
+    before = applied(run)
+    wait_until(lambda: applied(run) > before, 10, "data to flow on")
+    for ring in rings:
+        assert ring.used_bytes > 0
+        ring.close()
+    assert run.stop() == 0
+    assert events_of(run, "events_left") == []

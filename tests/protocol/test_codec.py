@@ -53,6 +53,7 @@ CONTROL: list[Any] = [
     commands.TwinFresh(0.5),
     commands.BudgetGrant(4, 0.25),
     commands.Fenced("w", 1),
+    commands.WorkersStarted({"w": 2}, more=True),
     commands.WorkerChanged("w", 1, "RUNNING", "", None, None, None, 0),
 ]
 

@@ -96,7 +96,7 @@ def test_the_documented_hello_is_what_a_child_says() -> None:
     "kind",
     [
         commands.Hello, commands.Ready, commands.Heartbeat, commands.Failed, commands.Done, commands.LogRecord,
-        commands.Stop, commands.Fenced, commands.WorkerChanged,
+        commands.Stop, commands.Fenced, commands.WorkersStarted, commands.WorkerChanged,
     ],
 )  # fmt: skip
 def test_every_control_message_has_the_documented_fields(kind: type[msgspec.Struct]) -> None:

@@ -209,7 +209,7 @@ class Embedding:
         ended_as = "at the end, by the application's handlers"
         with contextlib.suppress(AlreadyRunning, RunDirRefused, OSError):
             self._run_dir.rejoin()  # the supervisor may have made the directory again
-        self._unhandled = log_unhandled_events(self._run_dir.path, ended_as, self._log)
+        self._unhandled = log_unhandled_events(self._run_dir.path, ended_as, self._log, self._part.started())
         self._run_dir.release()
         return left
 

@@ -194,9 +194,13 @@ class EnginePart:
         self.incarnations_seen = max(self.incarnations_seen, incarnation)
 
     def _rings(self) -> list[tuple[str, int]]:
-        """Return worker and incarnation of each ring."""
+        """Return worker and incarnation of each ring, of workers that a supervisor has started."""
         found = map(parse_ring_name, self._run_dir.files())
-        return [ring for ring in found if ring is not None]
+        return [ring for ring in found if ring is not None and self._host.started.includes(*ring)]
+
+    def started(self) -> dict[str, int]:
+        """Return the latest incarnation by worker that a supervisor has started."""
+        return self._host.started.latest()
 
     # ---- the end
 

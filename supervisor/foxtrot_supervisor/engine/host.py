@@ -29,6 +29,7 @@ from foxtrot_protocol.commands import (
     Stop,
     ToChild,
     WorkerChanged,
+    WorkersStarted,
 )
 from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
 from foxtrot_protocol.ring_layout import RingFigures
@@ -37,6 +38,7 @@ from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.bus.handler_registry import HandlerInfo
 from foxtrot_supervisor.engine.bus.watch import LOOK_S
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
+from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_supervisor.engine.delivery.streams import FoundHole
 from foxtrot_supervisor.engine.folds.folds import MarketFolds
 from foxtrot_supervisor.engine.leaks.monitor import LeakMonitor, leak_text
@@ -98,6 +100,7 @@ class EngineHost:
         self._context: ChildContext | None = None
         self._stopping = False
         self._recent: deque[str] = deque(maxlen=RECENT_COUNT)
+        self.started = StartedWorkers()
         self.tap = EventTap(settings.tap_path)
         self.receiver = EventReceiver(
             zmq_context,
@@ -112,6 +115,7 @@ class EngineHost:
             on_books=self._books_soon,
             ringless=ringless,
             book_updates=settings.book_updates,
+            started=None if ringless else self.started,
         )
         self.watch = DispatchWatch(engine)
         self._folds = MarketFolds(
@@ -157,6 +161,9 @@ class EngineHost:
         if isinstance(command, Stop):
             self._stopping = True
             self._on_stop(command.grace_s)
+        elif isinstance(command, WorkersStarted):
+            self.started.add(command.workers, more=command.more)
+            self._engine.wake()
         elif isinstance(command, Fenced):
             self.receiver.fence(command.worker, command.incarnation)
         elif isinstance(command, WorkerChanged) and not self._stopping:

@@ -26,10 +26,15 @@ class UnhandledRing(Struct, frozen=True, kw_only=True):
         return fields
 
 
-def unhandled_in(figures: Iterable[RingFigures], damaged: Iterable[tuple[str, int]]) -> list[UnhandledRing]:
+def unhandled_in(
+    figures: Iterable[RingFigures],
+    damaged: Iterable[tuple[str, int]],
+    started: Mapping[str, int] | None = None,
+) -> list[UnhandledRing]:
     """Return the rings with unhandled events, by worker and incarnation.
 
-    `figures`: of the rings that can be read; `damaged`: worker and incarnation of those that cannot.
+    `figures`: of the rings that can be read; `damaged`: worker and incarnation of those that cannot; `started`: latest
+    incarnation by worker of those that the supervisor has started, None: all count. No other ring is read by an engine.
     """
     found = [UnhandledRing(worker=worker, incarnation=incarnation, events=None) for worker, incarnation in damaged]
     for ring in figures:
@@ -38,6 +43,8 @@ def unhandled_in(figures: Iterable[RingFigures], damaged: Iterable[tuple[str, in
         events = max(0, events) + ring.unannounced_events
         if events:
             found.append(UnhandledRing(worker=ring.worker, incarnation=ring.incarnation, events=events))
+    if started is not None:
+        found = [ring for ring in found if ring.incarnation <= started.get(ring.worker, 0)]
     return sorted(found, key=lambda ring: (ring.worker, ring.incarnation))
 
 

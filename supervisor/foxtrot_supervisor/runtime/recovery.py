@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from foxtrot_supervisor.report.unhandled_events import UnhandledRing, unhandled_in
 from foxtrot_supervisor.runtime.logs import Log
@@ -23,9 +23,14 @@ def recover(run_dir: RunDir, log: Log) -> None:
         log.warning("recovered", dead_supervisor=predecessor.pid, ended=ended, removed=removed)
 
 
-def log_unhandled_events(path: str, when: str, log: Log) -> list[UnhandledRing]:
-    """Log and return what stands unhandled in the rings of a run directory: the rings go with the run."""
-    return log_rings(unhandled_in(*scan_rings(path)), when, log)
+def log_unhandled_events(
+    path: str, when: str, log: Log, started: Mapping[str, int] | None = None
+) -> list[UnhandledRing]:
+    """Log and return what stands unhandled in the rings of a run directory: the rings go with the run.
+
+    `started`: latest incarnation by worker of those that count; None: all.
+    """
+    return log_rings(unhandled_in(*scan_rings(path), started), when, log)
 
 
 def log_rings(rings: Iterable[UnhandledRing], when: str, log: Log) -> list[UnhandledRing]:

@@ -52,6 +52,7 @@ from foxtrot_protocol.commands import (
     ToChild,
     TwinFresh,
     WorkerChanged,
+    WorkersStarted,
 )
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 from foxtrot_protocol.events import WorkerStatus
@@ -156,6 +157,10 @@ class Application(Struct, frozen=True):
     """Incarnations that an earlier supervisor of this application may have used."""
 
 
+WORKERS_PER_MESSAGE = 1000
+"""Workers announced to the engine in one message: a name may have 200 bytes."""
+
+
 class Runner:
     """One run of the supervisor: `run` once, in the main thread's event loop.
 
@@ -207,6 +212,8 @@ class Runner:
             embedded=application is not None,
         )
         self._specs = ChildSpecs(config, around, targets or Targets())
+        self._started_workers: dict[str, int] = {}
+        """Latest incarnation of every worker started in this run: the engine reads the rings of no others."""
         before = application.incarnations_before if application is not None else 0
         self._core = Core(self._specs.plans(), config.supervisor, random.random, incarnations_before=before)
         self._vitals = {name: Vitals() for name in self._core.records}
@@ -506,11 +513,16 @@ class Runner:
             await asyncio.gather(self._rebinding, return_exceptions=True)
         ended_as = "at the end, by no engine"
         if self._run_dir_unusable:
-            unhandled = log_rings(unhandled_in(self._keeper.left(), ()), ended_as, self._log)
+            left = unhandled_in(self._keeper.left(), (), self._started_workers)
+            unhandled = log_rings(left, ended_as, self._log)
             code = SupervisorExit.CONFIGURATION if code in (SupervisorExit.CLEAN, SupervisorExit.KILL_NEEDED) else code
         else:
             # an application that lives is the engine and reads its rings itself
-            unhandled = [] if self._application_lives else log_unhandled_events(self._run_dir.path, ended_as, self._log)
+            unhandled = (
+                []
+                if self._application_lives
+                else log_unhandled_events(self._run_dir.path, ended_as, self._log, self._started_workers)
+            )
         self._keeper.close()
         for name in self._own_files():
             self._run_dir.remove(name)
@@ -727,6 +739,9 @@ class Runner:
         if record is None or record.incarnation != incarnation or record.state is not State.STARTING:
             self._inputs.append(SpawnFailed(name, incarnation, "it was to end before its process was created"))
             return
+        if name in self._specs.places:
+            self._started_workers[name] = incarnation
+            self._to_engine(WorkersStarted({name: incarnation}))
         try:
             spec = encode_spec(self._specs.spec(name, incarnation))
             if name in NURSERIES and name not in self._nurseries:
@@ -857,7 +872,12 @@ class Runner:
             self._link.send(ENGINE, engine.incarnation, command)
 
     def _brief_engine(self) -> None:
-        """A new engine knows nothing: which incarnations are dead, how each worker is."""
+        """A new engine knows nothing: which incarnations were started, which are dead, how each worker is."""
+        started = list(self._started_workers.items())
+        while len(started) > WORKERS_PER_MESSAGE:
+            self._to_engine(WorkersStarted(dict(started[:WORKERS_PER_MESSAGE]), more=True))
+            del started[:WORKERS_PER_MESSAGE]
+        self._to_engine(WorkersStarted(dict(started)))
         for name in self._specs.places:
             record = self._core.records.get(name)
             if record is None:

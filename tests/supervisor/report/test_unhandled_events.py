@@ -44,3 +44,11 @@ def test_each_ring_with_unhandled_events_is_named() -> None:
 def test_an_account_that_claims_too_much_hides_no_other() -> None:
     too_much = msgspec.structs.replace(DRAINED, applied_events=100, unannounced_events=2)
     assert unhandled_in([too_much], []) == [UnhandledRing(worker="w.a", incarnation=1, events=2)]
+
+
+def test_rings_of_workers_that_were_never_started_do_not_count() -> None:
+    forged = msgspec.structs.replace(DRAINED, committed_events=12)
+    later = msgspec.structs.replace(forged, incarnation=DRAINED.incarnation + 1)
+    started = {DRAINED.worker: DRAINED.incarnation}
+    assert [ring.incarnation for ring in unhandled_in([forged, later], [("x.a", 1)], started)] == [DRAINED.incarnation]
+    assert len(unhandled_in([forged, later], [("x.a", 1)])) == 3

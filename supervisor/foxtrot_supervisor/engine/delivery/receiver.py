@@ -31,6 +31,7 @@ from foxtrot_supervisor.engine.delivery.merge import STREAMS_MAX
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
 from foxtrot_supervisor.engine.delivery.rings import BATCHES_PER_TURN, Rings, remove_ring
 from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, OnBooks, OnHole, RingState, Source, Sources
+from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 
 __all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
 
@@ -65,6 +66,7 @@ class EventReceiver:
         on_books: OnBooks | None = None,
         ringless: bool = False,
         book_updates: BookUpdates = "snapshot",
+        started: StartedWorkers | None = None,
     ) -> None:
         """Bind `endpoint`. Every callback is called on the dispatch thread.
 
@@ -73,7 +75,8 @@ class EventReceiver:
         `on_hole` gets each hole that is announced, and those that a previous engine left open; `on_books` books that
         need a snapshot, again until it has come. `ringless`: accept batches of workers without a ring (benchmarks,
         tests); else a batch counts only if it stands in its worker's ring. `book_updates`: what becomes of updates of
-        books that handlers have no snapshot of (`spec.BookUpdates`).
+        books that handlers have no snapshot of (`spec.BookUpdates`). `started`: workers whose rings are read, nothing
+        before it is complete; None: those of all.
         """
         self._ringless = ringless
         self._engine = engine
@@ -84,8 +87,11 @@ class EventReceiver:
         self.sources = Sources(book_updates, on_hole)
         self.applier = BatchApplier(engine, self.sources, self._batches, log, on_batch=on_batch, on_hole=on_hole)
         self._accounts = Accounts(engine, self.sources, log, self.applier.write_down)
-        self._rings = Rings(run_dir, self.sources, self._batches, self.applier, self._accounts, log, on_drained)
+        self._rings = Rings(
+            run_dir, self.sources, self._batches, self.applier, self._accounts, log, on_drained, started
+        )
         self._fences: deque[tuple[str, int]] = deque()
+        self._started = started
         self._begun = False
         self._told_unsaved = False
         self._abandoned = False
@@ -140,6 +146,10 @@ class EventReceiver:
         if self._abandoned:
             return False
         if not self._begun:
+            if self._started is not None and not self._started.is_complete:
+                self._socket.getsockopt(zmq.EVENTS)  # else its descriptor stays readable
+                self._look_at = time.monotonic() + LOOK_S
+                return False
             self._begun = True
             self._rings.begin(time.monotonic())
         more = self._pump_socket()
@@ -241,7 +251,9 @@ class EventReceiver:
         if source is None or source.delivery.wants(incarnation):
             source = self._meet(batch.worker, incarnation, now)
             if source is None:
-                self._refuse(batch)
+                # a ring whose worker may still be announced is read then
+                if not self._rings.is_awaited(batch.worker, incarnation, now):
+                    self._refuse(batch)
                 return
         arrival = source.delivery.arrived(incarnation, sequence, now)
         if arrival is Arrival.APPLY:
@@ -291,6 +303,8 @@ class EventReceiver:
 
         What a message names is not believed: nothing is remembered of a worker without a ring.
         """
+        if not self._rings.is_started(worker, incarnation):
+            return None
         known = self.sources.workers.get(worker)
         if known is None:
             if not self._ringless and not (

@@ -18,6 +18,7 @@ from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.sources import RingState, Source, Sources
+from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 
 __all__ = ["BATCHES_PER_TURN", "Rings", "remove_ring"]
 
@@ -42,9 +43,10 @@ class Rings:
         accounts: Accounts,
         log: ChildLog,
         on_drained: Callable[[RingFigures, str], None],
+        started: StartedWorkers | None,
     ) -> None:
         """`on_drained` gets the account of a dead incarnation and its ring's path: the callee owns the file and must
-        delete it (`remove_ring`).
+        delete it (`remove_ring`). `started`: workers whose rings are read; None: all.
         """
         self._run_dir = run_dir
         self._sources = sources
@@ -53,6 +55,7 @@ class Rings:
         self._accounts = accounts
         self._log = log
         self._on_drained = on_drained
+        self._started = started
         self._unreadable: set[str] = set()
 
     def begin(self, now: float) -> None:
@@ -111,9 +114,33 @@ class Rings:
             if parsed is None:
                 continue
             worker, incarnation = parsed
+            if not self.is_started(worker, incarnation):
+                self._await_word(worker, incarnation, now)
+                continue
             source = self._sources.worker(worker)
             if source is not None and source.delivery.wants(incarnation):
                 self.open(worker, source, incarnation, now)
+
+    def is_started(self, worker: str, incarnation: int) -> bool:
+        """Whether the supervisor has started this incarnation."""
+        return self._started is None or self._started.includes(worker, incarnation)
+
+    def is_awaited(self, worker: str, incarnation: int, now: float) -> bool:
+        """Whether an incarnation of which the supervisor has said nothing has a ring and may still be announced."""
+        return (
+            self._started is not None
+            and ring_layout.is_worker_name(worker)
+            and os.path.lexists(os.path.join(self._run_dir, ring_layout.ring_name(worker, incarnation)))
+            and self._started.is_awaited(worker, incarnation, now)
+        )
+
+    def _await_word(self, worker: str, incarnation: int, now: float) -> None:
+        """Leave a ring of an unknown worker alone; refuse it if the supervisor does not announce that worker."""
+        assert self._started is not None
+        if not self._started.is_awaited(worker, incarnation, now) and self._started.refuse(worker, incarnation):
+            self._batches.malformed_total += 1
+            reason = "this supervisor has started no such worker"
+            self._log.error("ring_of_unknown_worker", source=worker, incarnation=incarnation, reason=reason)
 
     def open(self, worker: str, source: Source, incarnation: int, now: float) -> bool:
         """Open the ring of an incarnation; False if there is none, or it cannot be read."""
@@ -285,7 +312,7 @@ class Rings:
         self.find(now)
         for name in self.entries():
             parsed = ring_layout.parse_ring_name(name)
-            if parsed is None or parsed[0] != worker or parsed[1] > incarnation:
+            if parsed is None or parsed[0] != worker or parsed[1] > incarnation or not self.is_started(*parsed):
                 continue
             if source.delivery.wants(parsed[1]):
                 # never finished, or unreadable: nobody can read it, nobody writes it any more

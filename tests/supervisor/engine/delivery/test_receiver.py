@@ -23,6 +23,7 @@ from foxtrot_supervisor.engine.delivery.positions import FILE_NAME
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.rules.trades import LEAPS_MAX
+from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.waiting import wait_until
 
@@ -33,7 +34,13 @@ class Bench:
     """An engine with its receiver, and a worker's socket to push into it."""
 
     def __init__(
-        self, folder: Path, numbers: Numbers, *, ringless: bool, book_updates: BookUpdates = "snapshot"
+        self,
+        folder: Path,
+        numbers: Numbers,
+        *,
+        ringless: bool,
+        book_updates: BookUpdates = "snapshot",
+        started: StartedWorkers | None = None,
     ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.engine = EventEngine()
@@ -52,6 +59,7 @@ class Bench:
             on_books=lambda connection, symbols, attempt: self.asked.append((connection, list(symbols), attempt)),
             ringless=ringless,
             book_updates=book_updates,
+            started=started,
         )
         self.asked: list[tuple[str, list[str], int]] = []
         self.holes: list[tuple[str, str, str]] = []
@@ -62,7 +70,8 @@ class Bench:
         self.engine.register(EVENT_GAP, lambda event: self.seen.append(event.data))
         self.engine.register(EVENT_BOOK, lambda event: self.seen.append(event.data))
         self.engine.start()
-        wait_until(lambda: self.receiver._begun, LIMIT_S, "the first look")
+        if started is None or started.is_complete:
+            wait_until(lambda: self.receiver._begun, LIMIT_S, "the first look")
         self.push = self.context.socket(zmq.PUSH)
         self.push.connect(endpoint)
         self.encoders: dict[int, BatchEncoder] = {}
@@ -97,8 +106,11 @@ def make_bench(tmp_path: Path) -> Iterator[Any]:
         *,
         ringless: bool = True,
         book_updates: BookUpdates = "snapshot",
+        started: StartedWorkers | None = None,
     ) -> Bench:
-        benches.append(Bench(folder or tmp_path, numbers, ringless=ringless, book_updates=book_updates))
+        benches.append(
+            Bench(folder or tmp_path, numbers, ringless=ringless, book_updates=book_updates, started=started)
+        )
         return benches[-1]
 
     yield make
@@ -915,3 +927,58 @@ def test_a_stream_whose_identifiers_leap_is_demoted_and_counted(make_bench: Any,
     assert a.account.demoted_total == 1
     assert len(bench.holes) == LEAPS_MAX
     assert bench.receiver.violations_total == 0
+
+
+def forge(folder: Path, worker: str, incarnation: int, trade_id: str) -> RingWriter:
+    """A ring with one trade, as any process of the user can write it."""
+    ring = RingWriter(str(folder), worker, incarnation, CAPACITY_MIN)
+    trade = Trade("SIM", "BTCUSDT", 1, 2, "1.50", "2", "buy", trade_id)
+    assert ring.append(1, 1, BatchEncoder(worker, incarnation).encode(1, 77, [trade]))
+    return ring
+
+
+def test_rings_of_workers_that_no_supervisor_has_started_are_refused(
+    make_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.started.UNKNOWN_WAIT_S", 0.2)
+    started = StartedWorkers()
+    started.add({"w": 1})
+    bench = make_bench(ringless=False, started=started)
+    # an unknown worker; a later incarnation of a known one, which would pass for the successor of the living one
+    rings = [forge(tmp_path, "forged", 1, "666"), forge(tmp_path, "w", 2, "667"), forge(tmp_path, "w", 1, "7")]
+    wait_until(lambda: bench.receiver.malformed_total == 2, LIMIT_S, "both to be refused")
+    wait_until(lambda: bench.trade_ids() == ["7"], LIMIT_S, "the known ring to be read")
+    bench.push.send(BatchEncoder("forged", 1).encode(2, 77, [Trade("S", "X", 1, 2, "1", "1", "buy", "668")]))
+    wait_until(lambda: bench.receiver.malformed_total == 3, LIMIT_S, "the forged batch to be refused")
+    assert list(bench.receiver.sources.workers) == ["w"]
+    assert list(bench.receiver.sources.workers["w"].rings) == [1]
+    for ring in rings:
+        ring.close()
+
+
+def test_a_ring_that_is_there_before_the_word_of_its_worker_is_read_after_it(make_bench: Any, tmp_path: Path) -> None:
+    started = StartedWorkers()
+    started.add({})
+    bench = make_bench(ringless=False, started=started)
+    ring = forge(tmp_path, "w", 1, "7")
+    bench.send(1, 1, "7")
+    wait_until(lambda: ("w", 1) in started._unknown_since, LIMIT_S, "the ring to be seen")
+    assert bench.seen == []
+    started.add({"w": 1})
+    wait_until(lambda: bench.trade_ids() == ["7"], LIMIT_S, "the ring to be read")
+    assert bench.receiver.malformed_total == 0
+    ring.close()
+
+
+def test_nothing_is_read_before_the_supervisor_has_named_its_workers(make_bench: Any, tmp_path: Path) -> None:
+    started = StartedWorkers()
+    ring = forge(tmp_path, "w", 1, "7")
+    bench = make_bench(ringless=False, started=started)
+    bench.send(1, 1, "7")
+    time.sleep(0.2)
+    assert not bench.receiver._begun
+    started.add({"w": 1}, more=True)
+    started.add({"v": 1})
+    bench.engine.wake()
+    wait_until(lambda: bench.trade_ids() == ["7"], LIMIT_S, "the ring to be read")
+    ring.close()
