@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_workers.exchanges.binance import constants as binance
-from foxtrot_workers.exchanges.okx import adapter as okx
+from foxtrot_workers.exchanges.okx import constants as okx
 from foxtrot_workers.testing.conformance import AdapterSample, BackfillSample
 
 MS = 1_672_515_782_136

@@ -1,0 +1,153 @@
+"""What OKX's documents say: channels, limits, request weights, refusal codes. Data only.
+
+Sources: OKX API v5, "WebSocket" (connecting, limits), "Public Channel" (channels), "Error Code".
+"""
+
+from __future__ import annotations
+
+from foxtrot_workers.adapter import Budget, Limits
+
+__all__ = [
+    "ADOPTED_MAX",
+    "BOOK_CHANNELS",
+    "BUSINESS_CHANNELS",
+    "BUSINESS_PATH",
+    "CHANNELS",
+    "CHECKSUM_LEVELS",
+    "CLOSE_CODES",
+    "HISTORY_PATH",
+    "HISTORY_TRADES",
+    "HISTORY_WEIGHT",
+    "INSTRUMENTS_PATH",
+    "INSTRUMENT_CHARS_MAX",
+    "INTERVALS",
+    "LIMITS",
+    "LIVENESS_PATHS",
+    "MONTHS",
+    "MS",
+    "NEVER_CODES",
+    "NOW_CODES",
+    "PARTIAL_BOOK_CHANNELS",
+    "PUBLIC_PATH",
+    "REQUESTS_MAX",
+    "REQUEST_BYTES_MAX",
+    "SPELLINGS_MAX",
+    "STALE_CHANNEL_S",
+]
+
+MS = 1_000_000
+"""Nanoseconds in a millisecond."""
+
+# ---- channels
+
+INTERVALS = (
+    *("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "6H", "12H", "1D", "2D", "3D", "5D", "1W", "1M", "3M"),
+    *("6Hutc", "12Hutc", "1Dutc", "2Dutc", "3Dutc", "5Dutc", "1Wutc", "1Mutc", "3Mutc"),
+)
+"""Intervals of bars ("Candlesticks channel"). Days begin at 00:00 UTC in those with ``utc``, else at 00:00 UTC+8."""
+
+CHANNELS = {
+    "trade": "trades",
+    "quote": "bbo-tbt",
+    "book": "books",
+    "book5": "books5",
+    "book50_l2_tbt": "books50-l2-tbt",
+    "book_l2_tbt": "books-l2-tbt",
+    "ticker": "tickers",
+    "funding": "funding-rate",
+    "mark_price": "mark-price",
+    "open_interest": "open-interest",
+    **{f"bar_{interval}": f"candle{interval}" for interval in INTERVALS},
+}
+"""Configuration channel to the exchange's."""
+
+PARTIAL_BOOK_CHANNELS = frozenset({"book5"})
+"""Partial-depth streams: every message is a full top-N book."""
+
+BOOK_CHANNELS = PARTIAL_BOOK_CHANNELS | {"book", "book50_l2_tbt", "book_l2_tbt"}
+
+BUSINESS_CHANNELS = frozenset(channel for channel in CHANNELS if channel.startswith("bar_"))
+"""Served at another path: they need a connection of their own."""
+
+PUBLIC_PATH = "/ws/v5/public"
+BUSINESS_PATH = "/ws/v5/business"
+
+CHECKSUM_LEVELS = 25
+"""Levels of each side that a checksum covers."""
+
+# ---- limits
+
+STALE_CHANNEL_S = {
+    **dict.fromkeys(("quote", "book", "book5", "book50_l2_tbt", "book_l2_tbt"), 30.0),
+    **dict.fromkeys(("ticker", "mark_price", "open_interest"), 60.0),
+    "funding": 300.0,
+}
+"""Seconds without data after which a topic of this channel is stale. Books and quotes are pushed each 10 to 100 ms
+while they change, prices and open interest at least each few seconds, funding each minute or so. Trades and bars may
+rest."""
+
+LIMITS = Limits(
+    silence_s=30.0,  # "Connect": the server closes a connection to which it has pushed nothing for 30 s
+    ping_text="ping",  # "Connect": a text, not a control frame
+    ping_idle_s=15.0,  # half of those 30 s: the other half is left for the answer
+    send_interval_s=0.1,  # ours; 480 requests an hour are allowed to a connection
+    topics_per_request=100,  # ours; the exchange limits bytes only, see REQUEST_BYTES_MAX
+    connects=Budget(3, 1.0),  # "Connect": for one address
+    rest_weight=Budget(40, 2.0),  # "Get order book"; requests that are allowed less often weigh more
+    stale_channel_s=STALE_CHANNEL_S,
+)
+
+REQUEST_BYTES_MAX = 60 * 1024
+"""Bytes of one request. The exchange takes 64 KB of arguments ("Subscribe")."""
+
+INSTRUMENTS_PATH = "/api/v5/public/instruments"
+
+HISTORY_PATH = "/api/v5/market/history-trades"
+HISTORY_WEIGHT = 2
+"""20 requests in 2 s are allowed ("Get trades history"), half of the requests that weigh 1."""
+HISTORY_TRADES = 100
+"""Past trades in one answer, at most."""
+
+LIVENESS_PATHS = {
+    "trade": "/api/v5/market/trades?limit=1&",
+    "ticker": "/api/v5/market/ticker?",
+    "quote": "/api/v5/market/books?sz=1&",
+    **dict.fromkeys(BOOK_CHANNELS, "/api/v5/market/books?sz=5&"),
+    **dict.fromkeys(BUSINESS_CHANNELS, "/api/v5/market/trades?limit=1&"),
+}
+"""By channel: path of a cheap request for the same data, without the instrument. Bars move with trades."""
+
+# ---- refusals and notices
+
+NEVER_CODES = frozenset(
+    {"60008", "60011", "60012", "60013", "60018", "60019", "60027", "60028", "60029", "60030", "64003"}
+)
+"""Refusals that no retry changes: wrong address, login needed, illegal request or arguments, channel or instrument that
+does not exist, not entitled ("Error Code", "WebSocket").
+
+All other codes are retried later, such as 50001 (maintenance), 50011 and 60014 (too many requests), 50013 and 50026
+(busy, system error), 63999 (internal error)."""
+
+NOW_CODES = frozenset({"50004"})
+"""Refusals that may be retried at once: the endpoint timed out."""
+
+CLOSE_CODES = frozenset({"64008"})
+"""Notices that the connection will be closed: a service upgrade ("Notification")."""
+
+# ---- bounds of ours
+
+REQUESTS_MAX = 1_000
+"""Requests whose arguments are remembered in case they are refused; beyond it the oldest is forgotten."""
+
+ADOPTED_MAX = 10_000
+"""Topics adopted in replay."""
+
+SPELLINGS_MAX = 4 * ADOPTED_MAX
+"""Beginnings of frames that are remembered, of all topics together."""
+
+# ---- symbols
+
+INSTRUMENT_CHARS_MAX = 64
+
+MONTHS = "FGHJKMNQUVXZ"
+"""The month letters of futures, January to December."""
