@@ -18,7 +18,7 @@ import pytest
 
 from foxtrot_protocol.events import EVENT_TYPES, BookSnapshot, Gap, Quote, TickData, Trade
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
-from foxtrot_supervisor.cli.main import cli
+from foxtrot_supervisor.cli.main import COMMANDS, cli
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, RingConfig, SupervisorConfig
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.folds.folds import MarketFolds
@@ -118,10 +118,14 @@ def test_every_key_is_documented_with_its_default(section: str, kind: type[msgsp
         assert f"`{default}`" in rows[field.name], field.name
 
 
+def test_the_tables_of_keys_are_current() -> None:
+    checked = subprocess.run([sys.executable, str(ROOT / "scripts/draw_configuration.py"), "--check"], check=False)
+    assert checked.returncode == 0, "run scripts/draw_configuration.py"
+
+
 def test_every_command_is_documented() -> None:
     text = document("docs/operating.md")
-    assert isinstance(cli, click.Group)
-    missing = [name for name in cli.commands if f"`{name}" not in text]
+    missing = [name for name in COMMANDS if f"`{name}" not in text]
     assert missing == []
 
 

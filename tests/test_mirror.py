@@ -17,7 +17,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_workers.adapter.notices": "types only; test_connection_life reacts to each",
     "foxtrot_protocol.child": "declares what a child may ask for; nothing in it runs",
     "foxtrot_protocol.commands": "message types only; test_codec encodes and decodes each",
-    "foxtrot_supervisor.config.schema": "types and defaults; test_config reads each key",
 }
 
 TESTED_BY_REAL_PROCESSES = {

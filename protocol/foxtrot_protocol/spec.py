@@ -14,6 +14,10 @@ from msgspec import Struct
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 
 __all__ = [
+    "NEVER_DROP_LIMIT",
+    "PUT_WAIT_S",
+    "QUEUE_LIMIT",
+    "SLOW_HANDLER_MS",
     "SPEC_BYTES_MAX",
     "BookUpdates",
     "ChildKind",
@@ -31,13 +35,22 @@ __all__ = [
 SPEC_BYTES_MAX = 60 * 1024
 """Spawn writes its arguments into a pipe synchronously: more than 64 KiB would block the supervisor."""
 
+QUEUE_LIMIT = 100_000
+NEVER_DROP_LIMIT = 1_000_000
+PUT_WAIT_S = 5.0
+SLOW_HANDLER_MS = 100.0
+"""Defaults shared by a bare `EventEngine()` and the keys of ``[engine]`` with these names."""
+
 S = TypeVar("S")
 
 ChildKind = Literal["engine", "connection", "simulator", "nursery"]
 
 
 class FeedSettings(Struct, frozen=True, kw_only=True):
-    """Settings of one worker: one connection to one exchange. Times in seconds."""
+    """Settings of one worker: one connection to one exchange. Times in seconds.
+
+    Values of configuration keys have no defaults here: the configuration declares them.
+    """
 
     connection: str
     side: str
@@ -47,7 +60,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     data_endpoint: str
     url: str | None = None
     rest_url: str | None = None
-    client: Literal["picows", "websockets"] = "picows"
+    client: Literal["picows", "websockets"]
     ca_file: str | None = None
     proxy: str | None = None
     stale_after_s: float | None = None
@@ -55,8 +68,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     rotate_share: float = 1.0
     """Of the planned age that this incarnation is to reach: twins are not to grow old together."""
     connect_s: float = 15.0
-    ring_bytes: int = 4 * 1024 * 1024
-    full_wait_s: float = 5.0
+    ring_bytes: int
+    full_wait_s: float
     """How long a full ring holds back the exchange before events are dropped and announced."""
 
 
@@ -68,29 +81,30 @@ BookUpdates: TypeAlias = Literal["snapshot", "deliver"]
 
 
 class EngineSettings(Struct, frozen=True, kw_only=True):
-    """Settings of the engine process. `import_path` is put last on its module search path."""
+    """Settings of the engine process. `import_path` is put last on its module search path.
+
+    Values of configuration keys have no defaults here: the configuration declares them.
+    """
 
     data_endpoint: str
     tap_path: str
     handlers: list[str]
     import_path: str
-    handlers_s: float = 120.0
-    """Longest set-up of all handlers together."""
-    numbers: Literal["float", "decimal", "text"] = "float"
-    queue_limit: int = 100_000
-    never_drop_limit: int = 1_000_000
-    put_wait_s: float = 5.0
-    block: list[str] = []
-    conflate: list[str] = []
-    never_drop: list[str] = []
-    slow_handler_ms: float = 100.0
-    suspend_after: int | None = None
-    ticks: Literal["off", "change", "trade", "interval"] = "change"
-    tick_interval_s: float = 0.5
-    bars_from_trades: list[str] = []
-    leak_sample_s: float = 5.0
-    book_updates: BookUpdates = "snapshot"
-    """How often the engine's process looks at what grows in it; 0: never."""
+    handlers_s: float
+    numbers: Literal["float", "decimal", "text"]
+    queue_limit: int
+    never_drop_limit: int
+    put_wait_s: float
+    block: list[str]
+    conflate: list[str]
+    never_drop: list[str]
+    slow_handler_ms: float
+    suspend_after: int | None
+    ticks: Literal["off", "change", "trade", "interval"]
+    tick_interval_s: float
+    bars_from_trades: list[str]
+    leak_sample_s: float
+    book_updates: BookUpdates
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foxtrot_supervisor.config.check import ConfigInvalid as ConfigInvalid
+    from foxtrot_supervisor.config.problems import ConfigInvalid as ConfigInvalid
     from foxtrot_supervisor.config.schema import FoxtrotConfig as FoxtrotConfig
     from foxtrot_supervisor.embedding.end_report import EndReport as EndReport
     from foxtrot_supervisor.embedding.errors import EmbeddingError as EmbeddingError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AlreadyRunning": "foxtrot_supervisor.runtime.run_dir",
-    "ConfigInvalid": "foxtrot_supervisor.config.check",
+    "ConfigInvalid": "foxtrot_supervisor.config.problems",
     "EmbeddingError": "foxtrot_supervisor.embedding.errors",
     "Event": "foxtrot_supervisor.engine.bus.event_engine",
     "EventEngine": "foxtrot_supervisor.engine.bus.event_engine",

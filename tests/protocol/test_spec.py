@@ -11,19 +11,28 @@ from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge
 from foxtrot_protocol.spec import (
     SPEC_BYTES_MAX,
     ChildSpec,
-    EngineSettings,
     FeedSettings,
     SimulatorSettings,
     decode_settings,
     decode_spec,
     encode_spec,
 )
+from foxtrot_supervisor.config.schema import EngineConfig
+from foxtrot_supervisor.core.targets import engine_settings
 
 SETTINGS: list[Any] = [
     FeedSettings(
-        connection="c", side="a", exchange="x", channels=["trade"], symbols=["S"], data_endpoint="ipc:///run/data.ipc"
+        connection="c",
+        side="a",
+        exchange="x",
+        channels=["trade"],
+        symbols=["S"],
+        data_endpoint="ipc:///run/data.ipc",
+        client="picows",
+        ring_bytes=2**20,
+        full_wait_s=5.0,
     ),
-    EngineSettings(data_endpoint="ipc:///run/d", tap_path="/run/e", handlers=["a:b"], import_path="/here"),
+    engine_settings(EngineConfig(handlers=["a:b"]), "/run", "/here"),
     SimulatorSettings(symbols=["S"], port=4),
 ]
 

@@ -41,6 +41,8 @@ from foxtrot_protocol.events import (
 )
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RingFigures, RingIdentity, Word
 from foxtrot_supervisor.client.tap_decoder import BatchBytes, TapDecoder
+from foxtrot_supervisor.config.schema import EngineConfig
+from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_workers.adapter.adapter import Adapter
@@ -504,7 +506,7 @@ class ChildSpecs(Target):
 
     def samples(self) -> Sequence[bytes]:
         settings: dict[str, Any] = {
-            "engine": spec.EngineSettings(data_endpoint="ipc://d", tap_path="t", handlers=["m:f"], import_path="."),
+            "engine": engine_settings(EngineConfig(handlers=["m:f"]), "/run", "."),
             "connection": spec.FeedSettings(
                 connection="c",
                 side="a",
@@ -512,6 +514,9 @@ class ChildSpecs(Target):
                 channels=["trade"],
                 symbols=["BTCUSDT"],
                 data_endpoint="ipc://d",
+                client="picows",
+                ring_bytes=2**20,
+                full_wait_s=5.0,
             ),
             "simulator": spec.SimulatorSettings(symbols=["BTCUSDT"]),
             "nursery": spec.NurserySettings(socket_path="s", boot="m:f"),

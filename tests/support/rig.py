@@ -26,6 +26,9 @@ from tests.support.waiting import wait_until_async
 
 __all__ = ["WorkerRig"]
 
+RING: dict[str, Any] = {"client": "picows", "ring_bytes": 4 * 2**20, "full_wait_s": 5.0}
+"""What a worker is given where a test does not say otherwise."""
+
 LIMIT_S = 15.0
 
 _CODE = "import sys; from foxtrot_workers.{boot} import run; run(bytes.fromhex(sys.argv[1]))"
@@ -77,7 +80,7 @@ class WorkerRig:
         self, url: str, rest_url: str | None = None, *, exchange: str = "sim", heartbeat_s: float = 0.1, **settings: Any
     ) -> None:
         """Start the worker; `settings` complete its FeedSettings."""
-        values: dict[str, Any] = {"channels": ["trade", "quote", "book"], "symbols": ["BTCUSDT"], **settings}
+        values: dict[str, Any] = {"channels": ["trade", "quote", "book"], "symbols": ["BTCUSDT"], **RING, **settings}
         feed = FeedSettings(
             connection="test",
             side="a",

@@ -26,7 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 _MAIN = """
 import json, sys, msgspec
-from foxtrot_supervisor.config.check import ConfigInvalid, Problem
+from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.main import run_supervisor
 from foxtrot_supervisor.config.schema import FoxtrotConfig

@@ -41,6 +41,8 @@ from foxtrot_supervisor.bench.statistics import (
     spread_of,
     throughput_figures,
 )
+from foxtrot_supervisor.config.schema import EngineConfig, RingConfig
+from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.delivery import positions as position_file
 
 __all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
@@ -310,14 +312,10 @@ class _Bench:
         )
 
     def _engine(self, handler: str) -> EngineSettings:
-        return EngineSettings(
-            data_endpoint=endpoints.data_endpoint(self._run_dir),
-            tap_path=endpoints.tap_path(self._run_dir),
-            handlers=[handler],
-            import_path=self._run_dir,
-        )
+        return engine_settings(EngineConfig(handlers=[handler]), self._run_dir, self._run_dir)
 
     def _feed(self, load: Load) -> FeedSettings:
+        ring = RingConfig()
         paced = "/stream?timeUnit=MICROSECOND" if load.rate_per_s else ""
         return FeedSettings(
             connection="bench",
@@ -328,6 +326,9 @@ class _Bench:
             data_endpoint=endpoints.data_endpoint(self._run_dir),
             url=self._server["url"] + paced,
             rest_url=self._server["rest_url"],
+            client="picows",
+            ring_bytes=ring.size_mib * 2**20,
+            full_wait_s=ring.full_wait_s,
         )
 
 

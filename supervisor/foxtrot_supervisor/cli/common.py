@@ -22,8 +22,8 @@ from foxtrot_supervisor.client.event_stream import EngineAway, is_running
 from foxtrot_supervisor.client.known_runs import find_runs, runs_started_with
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
-from foxtrot_supervisor.config.check import ConfigInvalid
 from foxtrot_supervisor.config.exchanges import CatalogUnavailable
+from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.runtime import run_dir
 
 __all__ = [

@@ -13,10 +13,11 @@ from foxtrot_supervisor.cli.messages import Failure, say
 from foxtrot_supervisor.cli.output import emit
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
-from foxtrot_supervisor.config.check import ConfigInvalid, ExchangeInfo, Problem, default_config
+from foxtrot_supervisor.config.check import default_config
 from foxtrot_supervisor.config.example import EXAMPLE
 from foxtrot_supervisor.config.exchanges import read_catalog
-from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
+from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 
 __all__ = ["check", "find_configuration", "init"]
 

@@ -12,8 +12,8 @@ from foxtrot_supervisor.cli.common import absolute, surroundings
 from foxtrot_supervisor.cli.systemd_unit import UnitOptions, UnitRefused, render_unit
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
-from foxtrot_supervisor.config.check import ConfigInvalid
 from foxtrot_supervisor.config.exchanges import CatalogUnavailable
+from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.system.interpreter import find_interpreter
 

@@ -10,7 +10,7 @@ import subprocess
 
 import msgspec
 
-from foxtrot_supervisor.config.check import ExchangeInfo
+from foxtrot_supervisor.config.schema import ExchangeInfo
 from foxtrot_supervisor.system.interpreter import python_command
 
 __all__ = ["CATALOG_BYTES_MAX", "CATALOG_S", "CatalogUnavailable", "decode_catalog", "read_catalog"]

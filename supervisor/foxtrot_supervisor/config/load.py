@@ -6,9 +6,10 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 
-from foxtrot_supervisor.config.check import ConfigInvalid, ExchangeInfo, Problem, parse_config
+from foxtrot_supervisor.config.check import parse_config
 from foxtrot_supervisor.config.exchanges import read_catalog
-from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
+from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 
 __all__ = ["CONFIG_BYTES_MAX", "configured_run_dir", "load_config"]
 

@@ -1,17 +1,26 @@
-"""The configuration as frozen data, with its defaults; reading and checking a file is `config`'s.
+"""The configuration: every key with its type, default, range and description, declared here and nowhere else.
 
-Field names are the keys of the TOML file; every time in seconds ends in ``_s``.
+Field names are the keys of the TOML file; every time in seconds ends in ``_s``. What a `Setting` says is used by the
+checks (`check`), the example file (`example`) and docs/configuration.md (`scripts/draw_configuration.py`).
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Struct
 
+from foxtrot_protocol.bar_intervals import INTERVALS
+from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS
+from foxtrot_supervisor.config.setting import SECONDS_MAX, Range, Setting
+
 __all__ = [
+    "CONNECTIONS_MAX",
+    "MORE_URLS_MAX",
+    "NAME_CHARACTERS_MAX",
     "ConnectionConfig",
     "EngineConfig",
+    "ExchangeInfo",
     "FoxtrotConfig",
     "LogFormat",
     "Restart",
@@ -25,92 +34,418 @@ StartMethod: TypeAlias = Literal["auto", "spawn", "nursery"]
 LogFormat: TypeAlias = Literal["console", "json", "link"]
 """Format of log lines; ``link``: print nothing, keep the latest lines for a live view, children's lines included."""
 
+CONNECTIONS_MAX = 500
+"""Largest number of connections in one file; each is one or two processes."""
+
+MORE_URLS_MAX = 16
+"""Largest number of addresses of one connection beside its first."""
+
+NAME_CHARACTERS_MAX = 40
+"""Longest name of a connection: it is part of socket identities and file names."""
+
+_TIME = Range(0.0, SECONDS_MAX)
+_LENGTH = Range(0.0, SECONDS_MAX, above=True)
+_MEMORY_MIB = Range(128, 1_048_576)
+"""An idle worker has 85 MiB of private memory: less would end it before it begins."""
+
 
 class SupervisorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[supervisor]``: processes, deadlines, restart policy."""
 
-    run_dir: str | None = None
-    """None: $XDG_RUNTIME_DIR/foxtrot, else a private folder under the temporary directory."""
-    start_method: StartMethod = "auto"
-    hello_s: float = 30.0
-    ready_s: float = 30.0
-    heartbeat_s: float = 1.0
-    late_s: float = 5.0
-    hung_s: float = 10.0
-    stop_ask_s: float = 30.0
-    stop_term_s: float = 10.0
-    stop_kill_s: float = 5.0
-    shutdown_s: float = 60.0
-    restart: Restart = "permanent"
-    restart_intensity: int = 5
-    restart_period_s: float = 60.0
-    backoff_first_s: float = 0.0
-    backoff_s: float = 0.5
-    backoff_max_s: float = 60.0
-    backoff_jitter: float = 0.2
-    healthy_after_s: float = 60.0
-    worker_memory_mib: int | None = None
-    """Private memory of each worker; None: unlimited."""
-    engine_memory_mib: int | None = None
-    open_files: int | None = None
-    """Descriptors of each child; None: as many as the supervisor may have."""
-    core_dumps: bool = False
+    run_dir: Annotated[
+        str | None,
+        Setting(
+            description="Directory for the sockets and the lock of the run.",
+            allowed="at most 107 bytes with the name of a socket in it",
+            unset="`$XDG_RUNTIME_DIR/foxtrot`, else `foxtrot-UID` in the temporary folder",
+            example="/run/foxtrot",
+            more="One supervisor each; must be private (0700).",
+        ),
+    ] = None
+    start_method: Annotated[
+        StartMethod,
+        Setting(
+            description='How workers are created: "spawn", "nursery" (forked from a template), or "auto".',
+            more='`"auto"`: a nursery where this machine allows it.',
+        ),
+    ] = "auto"
+    hello_s: Annotated[
+        float, Setting(description="Longest time until a new process reports that it runs.", range=_LENGTH)
+    ] = 30.0
+    ready_s: Annotated[
+        float, Setting(description="Longest time from then until it reports that it serves.", range=_LENGTH)
+    ] = 30.0
+    heartbeat_s: Annotated[
+        float, Setting(description="Interval of heartbeats of every child.", range=Range(0.01, 3600.0))
+    ] = 1.0
+    late_s: Annotated[
+        float,
+        Setting(
+            description="A child without a heartbeat for this long is shown as late.",
+            range=_LENGTH,
+            allowed="between `heartbeat_s` and `hung_s`",
+            unset="`5.0`, less where `hung_s` is short",
+        ),
+    ] = 5.0
+    hung_s: Annotated[
+        float,
+        Setting(
+            description="A child without a heartbeat for this long is killed and replaced.",
+            range=_LENGTH,
+            allowed="> `heartbeat_s`",
+        ),
+    ] = 10.0
+    stop_ask_s: Annotated[
+        float, Setting(description="First rung of a stop: how long a child may take when asked.", range=_TIME)
+    ] = 30.0
+    stop_term_s: Annotated[
+        float, Setting(description="Second rung: how long it may take after SIGTERM.", range=_TIME)
+    ] = 10.0
+    stop_kill_s: Annotated[
+        float, Setting(description="Third rung: after SIGKILL; then it is reported as LOST.", range=_TIME)
+    ] = 5.0
+    shutdown_s: Annotated[float, Setting(description="Longest time of the whole shutdown.", range=_LENGTH)] = 60.0
+    restart: Annotated[
+        Restart,
+        Setting(
+            description="Which workers that end are restarted.",
+            more='`"permanent"`: all; `"transient"`: those that crashed; `"temporary"`: none.',
+        ),
+    ] = "permanent"
+    restart_intensity: Annotated[
+        int,
+        Setting(
+            description="A worker that crashes more often than this within restart_period_s is FATAL.",
+            range=Range(0, 1_000_000),
+        ),
+    ] = 5
+    restart_period_s: Annotated[float, Setting(description="Period in which crashes are counted.", range=_LENGTH)] = (
+        60.0
+    )
+    backoff_first_s: Annotated[float, Setting(description="Wait before the first restart.", range=_TIME)] = 0.0
+    backoff_s: Annotated[
+        float, Setting(description="Wait before the second restart; doubles with each further one.", range=_TIME)
+    ] = 0.5
+    backoff_max_s: Annotated[
+        float, Setting(description="Longest wait before a restart.", range=_TIME, allowed="≥ `backoff_s`")
+    ] = 60.0
+    backoff_jitter: Annotated[
+        float, Setting(description="Random share by which each wait is longer or shorter.", range=Range(0.0, 1.0))
+    ] = 0.2
+    healthy_after_s: Annotated[float, Setting(description="RUNNING for this long resets the backoff.", range=_TIME)] = (
+        60.0
+    )
+    worker_memory_mib: Annotated[
+        int | None,
+        Setting(
+            description="Private memory of each worker; one that needs more ends and is replaced.",
+            range=_MEMORY_MIB,
+            unset="unlimited",
+            example=512,
+        ),
+    ] = None
+    engine_memory_mib: Annotated[
+        int | None,
+        Setting(
+            description="Private memory of the engine's process.", range=_MEMORY_MIB, unset="unlimited", example=2048
+        ),
+    ] = None
+    open_files: Annotated[
+        int | None,
+        Setting(
+            description="Largest number of descriptors of each child.",
+            range=Range(64, 1_048_576),
+            unset="as many as the supervisor may have",
+            example=1024,
+        ),
+    ] = None
+    core_dumps: Annotated[
+        bool,
+        Setting(
+            description="Whether a crashing child writes a core file.",
+            more="Only the system limits its size.",
+        ),
+    ] = False
 
 
 class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[engine]``: the process that runs the user's handlers."""
 
-    handlers: list[str] = []
-    handlers_s: float = 120.0
-    """Longest set-up of all handlers together, in seconds."""
-    numbers: Literal["float", "decimal", "text"] = "float"
-    queue_limit: int = 100_000
-    never_drop_limit: int = 1_000_000
-    put_wait_s: float = 5.0
-    block: list[str] = []
-    """Event classes whose policy is not to be the default one; so are the next two."""
-    conflate: list[str] = []
-    never_drop: list[str] = []
-    slow_handler_ms: float = 100.0
-    suspend_after: int | None = None
-    """Failures in a row that suspend a handler; None: no number does."""
-    ticks: Literal["off", "change", "trade", "interval"] = "change"
-    tick_interval_s: float = 0.5
-    bars_from_trades: list[str] = []
-    leak_sample_s: float = 5.0
-    book_updates: Literal["snapshot", "deliver"] = "snapshot"
-    """Updates of books that handlers have no snapshot of: contained in the next one, or handed over all the same."""
-    preload: bool = False
-    """Keep a template process with the engine's and the handlers' modules imported, for a quick successor."""
+    handlers: Annotated[
+        list[str],
+        Setting(
+            description="Functions called with the EventEngine at start, to register handlers.",
+            allowed='`"module:function"` each',
+            example=["my_strategy:setup"],
+            more="Modules are looked for wherever Python looks, then in the working directory.",
+        ),
+    ] = []
+    handlers_s: Annotated[
+        float,
+        Setting(
+            description="Longest set-up of all handlers together, from the first import to the last call.",
+            range=_LENGTH,
+            more="Beyond it the engine ends; the cause names the handler and the line. READY has `ready_s` more.",
+        ),
+    ] = 120.0
+    numbers: Annotated[
+        Literal["float", "decimal", "text"], Setting(description="Type of prices and sizes in events.")
+    ] = "float"
+    queue_limit: Annotated[
+        int,
+        Setting(
+            description="Largest number of events that wait for handlers.",
+            range=Range(1, 100_000_000),
+            more="Also, apart from them, of symbols with a waiting conflated event.",
+        ),
+    ] = QUEUE_LIMIT
+    never_drop_limit: Annotated[
+        int,
+        Setting(
+            description="Largest number of waiting events before even one that must not be dropped is refused.",
+            range=Range(1, 100_000_000),
+        ),
+    ] = NEVER_DROP_LIMIT
+    put_wait_s: Annotated[
+        float,
+        Setting(
+            description="How long `put` waits in a full queue before the event is dropped and counted.", range=_TIME
+        ),
+    ] = PUT_WAIT_S
+    block: Annotated[
+        list[str],
+        Setting(
+            description="Event classes that wait for room in a full queue and are then dropped.",
+            allowed='event types or classes, as `"eTick."`',
+            example=["eTick."],
+            more="See the [policies](event-engine.md#a-queue-that-is-full).",
+        ),
+    ] = []
+    conflate: Annotated[
+        list[str],
+        Setting(
+            description="Event classes of which only the newest event of each symbol waits.",
+            allowed="as for `block`",
+            example=["eMine."],
+        ),
+    ] = []
+    never_drop: Annotated[
+        list[str],
+        Setting(
+            description="Event classes whose `put` raises an error instead of dropping an event.",
+            allowed="as for `block`",
+            example=["eMyFill."],
+        ),
+    ] = []
+    slow_handler_ms: Annotated[
+        float,
+        Setting(
+            description="A handler that runs longer is counted and logged with its stack.",
+            range=Range(0.0, SECONDS_MAX * 1000, above=True),
+        ),
+    ] = SLOW_HANDLER_MS
+    suspend_after: Annotated[
+        int | None,
+        Setting(
+            description="A handler that fails this many times in a row is suspended.",
+            range=Range(1, 1_000_000),
+            unset="never",
+            example=100,
+        ),
+    ] = None
+    ticks: Annotated[
+        Literal["off", "change", "trade", "interval"],
+        Setting(
+            description='When an eTick. is made: "off", after each "change", each "trade", or once per "interval".',
+            more="Only for events that have a handler: [events.md](events.md#ticks).",
+        ),
+    ] = "change"
+    tick_interval_s: Annotated[
+        float, Setting(description='Interval of ticks = "interval", for each instrument.', range=_LENGTH)
+    ] = 0.5
+    bars_from_trades: Annotated[
+        list[str],
+        Setting(
+            description="Intervals of eBar. events made of trades, where the exchange sends none.",
+            allowed="of " + ", ".join(f'`"{interval}"`' for interval in INTERVALS),
+            example=["1m"],
+            more="See [events.md](events.md#bars-from-trades).",
+        ),
+    ] = []
+    leak_sample_s: Annotated[
+        float,
+        Setting(
+            description="Interval at which the engine's process is checked for growth; 0: never.",
+            range=_TIME,
+            more="See [operating.md](operating.md#leaks).",
+        ),
+    ] = 5.0
+    book_updates: Annotated[
+        Literal["snapshot", "deliver"],
+        Setting(
+            description="Updates of a book without its snapshot are left out until the next snapshot, or delivered.",
+            more='They occur after the death of an engine and after a gap. `"snapshot"`: left out, counted '
+            '(`superseded_total`) and announced, since the snapshot contains them. `"deliver"`: handed over in order, '
+            "for handlers that record every update: [delivery.md](delivery.md#books-after-the-death-of-the-engine).",
+        ),
+    ] = "snapshot"
+    preload: Annotated[
+        bool,
+        Setting(
+            description="Keep a template process with the handlers' modules imported, to replace a dead engine sooner.",
+            more="In about 100 ms: [delivery.md](delivery.md#when-the-engine-dies).",
+        ),
+    ] = False
 
 
 class RingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[ring]``: what a worker may hold that the engine has not yet applied."""
+    """``[ring]``: events of a worker that the engine has not yet applied."""
 
-    size_mib: int = 4
-    full_wait_s: float = 5.0
+    size_mib: Annotated[
+        int,
+        Setting(
+            description="Size of each worker's ring: a file in the run directory, allocated at its start.",
+            range=Range(1, 1024),
+        ),
+    ] = 4
+    full_wait_s: Annotated[
+        float,
+        Setting(
+            description="How long a full ring holds back the exchange before events are dropped and announced.",
+            range=_TIME,
+        ),
+    ] = 5.0
 
 
 class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[connections]]``: one subscription set at one exchange."""
 
-    name: str
-    exchange: str
-    channels: list[str]
-    symbols: list[str]
-    redundancy: int = 1
-    backfill: bool = False
-    stale_after_s: float | None = None
-    rotate_after_s: float | None = None
-    client: Literal["picows", "websockets"] = "picows"
-    url: str | None = None
-    more_urls: list[str] = []
-    """Further addresses beside `url`: the sides begin with different ones, and go on from one that fails."""
-    rest_url: str | None = None
-    ca_file: str | None = None
-    proxy: str | None = None
-    restart: Restart | None = None
-    essential: bool = True
+    name: Annotated[
+        str,
+        Setting(
+            description='Unique name, of a-z, 0-9 and "-".',
+            allowed=f"a-z, 0-9, `-`; at most {NAME_CHARACTERS_MAX}; unique",
+            more="Its worker is `NAME.a`, with redundancy 2 also `NAME.b`; with redundancy 1 a rotation changes from "
+            "one to the other.",
+        ),
+    ]
+    exchange: Annotated[
+        str,
+        Setting(
+            description="Exchange, as listed by `foxtrot-supervisor check`.",
+            allowed="an installed exchange",
+            more='`"sim"` without `url` is served by an embedded simulated exchange, a child of the supervisor.',
+        ),
+    ]
+    channels: Annotated[
+        list[str],
+        Setting(
+            description="Channels to subscribe.",
+            allowed="those of the exchange; not empty, none twice",
+            more="`trade`, `quote`, `book`, …",
+        ),
+    ]
+    symbols: Annotated[
+        list[str],
+        Setting(
+            description="Symbols, as the exchange spells them.",
+            allowed="not empty, none twice; channels times symbols within the limit of the exchange",
+            more="In any case where the exchange writes all symbols in one case (Binance, OKX): `btcusdt` is read as "
+            "`BTCUSDT`. An embedding program may leave it empty: [embedding.md](embedding.md).",
+        ),
+    ]
+    redundancy: Annotated[
+        int,
+        Setting(
+            description="Number of workers that hold the same streams; handlers get each event once.",
+            range=Range(1, 2),
+            more="See [delivery.md](delivery.md). They are never replaced both at once on purpose: "
+            "[operating.md](operating.md#rotation).",
+        ),
+    ] = 1
+    backfill: Annotated[
+        bool,
+        Setting(
+            description="Whether missed trades are fetched over REST, where the exchange offers it.",
+            more="See [delivery.md](delivery.md). `reload` changes it without replacing a worker.",
+        ),
+    ] = False
+    stale_after_s: Annotated[
+        float | None,
+        Setting(
+            description="A topic without data for this long is stale and is subscribed again.",
+            range=_LENGTH,
+            unset="the limits of the exchange, [by channel](#staleness)",
+            example=30.0,
+            more="Holds for every channel. If most topics of the connection are silent, it is replaced.",
+        ),
+    ] = None
+    rotate_after_s: Annotated[
+        float | None,
+        Setting(
+            description="Age at which the connection is replaced without a break.",
+            range=_LENGTH,
+            unset="23/24 of the limit of the exchange; never where it has none",
+            example=82800.0,
+            more="Up to a tenth earlier, at random: [operating.md](operating.md#rotation).",
+        ),
+    ] = None
+    client: Annotated[Literal["picows", "websockets"], Setting(description="WebSocket library.")] = "picows"
+    url: Annotated[
+        str | None,
+        Setting(
+            description="WebSocket address in place of the exchange's own: a testnet, a simulator.",
+            allowed="`ws://`, `wss://`",
+            unset="that of the exchange",
+            example="wss://testnet.example",
+        ),
+    ] = None
+    more_urls: Annotated[
+        list[str],
+        Setting(
+            description="Further addresses of the same exchange beside url.",
+            allowed=f"at most {MORE_URLS_MAX}, none twice; only beside `url`",
+            more="Side a begins with `url`, side b with the next one; a worker that failed to serve uses the next "
+            "address at its next start.",
+        ),
+    ] = []
+    rest_url: Annotated[
+        str | None,
+        Setting(
+            description="REST address of book snapshots and past trades.",
+            allowed="`http://`, `https://`",
+            unset="that of the exchange; beside a `url` on the loopback address (or of `sim`) the same host and port",
+            example="https://testnet.example",
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        Setting(
+            description="Certificate authority to trust in place of the system's.",
+            allowed="an existing file",
+            unset="those of the system",
+            example="ca.pem",
+        ),
+    ] = None
+    proxy: Annotated[
+        str | None,
+        Setting(
+            description="Proxy for the stream (CONNECT) and for REST.",
+            allowed="`http://HOST:PORT`, `https://HOST:PORT`; no credentials",
+            unset="none; proxy variables of the environment are ignored",
+            example="http://proxy.example:3128",
+            more="An `https://` proxy is verified by `ca_file` as the exchange is.",
+        ),
+    ] = None
+    restart: Annotated[
+        Restart | None,
+        Setting(
+            description="As in [supervisor], for this connection.",
+            unset="that of `[supervisor]`",
+            example="permanent",
+        ),
+    ] = None
+    essential: Annotated[bool, Setting(description="Whether FATAL here makes the exit status 5.")] = True
 
     @property
     def addresses(self) -> list[str]:
@@ -125,3 +460,15 @@ class FoxtrotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     engine: EngineConfig = EngineConfig()
     ring: RingConfig = RingConfig()
     connections: list[ConnectionConfig] = []
+
+
+class ExchangeInfo(Struct, frozen=True):
+    """What can be configured of an exchange; `error` says why it cannot be used, "" if it can."""
+
+    exchange: str = ""
+    channels: list[str] = []
+    topics_max: int = 0
+    """Topics (channel and symbol) that one connection may hold; 0: unlimited."""
+    symbol_case: str = "exact"
+    """How the venue writes symbols (`foxtrot_protocol.symbols.SymbolCase`)."""
+    error: str = ""

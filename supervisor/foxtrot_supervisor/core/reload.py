@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from foxtrot_supervisor.config.check import Problem
+from foxtrot_supervisor.config.problems import Problem
 from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord

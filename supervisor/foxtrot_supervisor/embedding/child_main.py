@@ -22,7 +22,7 @@ from typing import NoReturn
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
-from foxtrot_supervisor.config.check import ConfigInvalid, Problem
+from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.embedding.wire import (

@@ -36,10 +36,11 @@ from foxtrot_protocol.control import (
 )
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
-from foxtrot_supervisor.config.check import ConfigInvalid, ExchangeInfo, check_document, default_config
+from foxtrot_supervisor.config.check import check_document, default_config
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.load import load_config
-from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.problems import ConfigInvalid
+from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.targets import Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog

@@ -59,7 +59,7 @@ from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_protocol.nursery_wire import HELLO, READY
 from foxtrot_protocol.spec import encode_spec
-from foxtrot_supervisor.config.check import ConfigInvalid
+from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, other_side_of
 from foxtrot_supervisor.core.coordination.backfills import Backfills, Worker

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foxtrot_supervisor.config.check import (
+from foxtrot_supervisor.config.check import check_document, default_config, parse_config
+from foxtrot_supervisor.config.problems import ConfigInvalid
+from foxtrot_supervisor.config.schema import (
     CONNECTIONS_MAX,
-    ConfigInvalid,
+    ConnectionConfig,
     ExchangeInfo,
-    check_document,
-    default_config,
-    parse_config,
+    FoxtrotConfig,
+    SupervisorConfig,
 )
-from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, SupervisorConfig
 
 EXCHANGES = {
     "sim": ExchangeInfo(exchange="SIM", channels=["trade", "quote", "book"], topics_max=1000),
@@ -255,14 +255,14 @@ def test_other_sections(section: str, expected: str) -> None:
         ('client = "curl"', 'client: must be one of "picows", "websockets", not the text "curl"'),
         ('url = "http://host"', "url: must begin with ws:// or wss://"),
         ('url = "wss://"', "url: names no host"),
-        ('url = "wss://host:99999"', "url: is no URL: Port out of range 0-65535"),
+        ('url = "wss://host:99999"', "url: is not a URL: Port out of range 0-65535"),
         (
             'url = "wss://me:hush@host"',
-            "url: must not hold a user or password: secrets never stand in this file",
+            "url: must not hold a user or password: this file must not contain secrets",
         ),
         (
             'url = "wss://host/?listenKey=hush"',
-            'url: must not hold the parameter "listenKey": secrets never stand in this file',
+            'url: must not hold the parameter "listenKey": this file must not contain secrets',
         ),
         ('url = "wss://a"\nmore_urls = ["wss://b", "http://b"]', "more_urls[1]: must begin with ws:// or wss://"),
         ('more_urls = ["wss://b"]', "more_urls: needs url: they are further addresses beside it"),
@@ -341,7 +341,7 @@ def test_symbols_in_other_scripts_are_symbols() -> None:
 
 
 def test_connections_must_be_there_and_be_tables() -> None:
-    assert problems("") == ["connections: there is none: at least one [[connections]] is needed"]
+    assert problems("") == ["connections: is missing: at least one [[connections]] is needed"]
     assert problems("connections = 3") == ["connections: must be tables, each headed [[connections]]"]
     assert problems("connections = [3]") == ["connections: must be tables, each headed [[connections]]"]
     many = "".join(CONNECTION.replace('"one"', f'"c{i}"') for i in range(CONNECTIONS_MAX + 1))

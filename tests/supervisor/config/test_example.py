@@ -9,9 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_supervisor.config.check import ExchangeInfo, default_config, parse_config
+from foxtrot_supervisor.config.check import default_config, parse_config
 from foxtrot_supervisor.config.example import EXAMPLE
-from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
+from foxtrot_supervisor.config.schema import (
+    ConnectionConfig,
+    EngineConfig,
+    ExchangeInfo,
+    FoxtrotConfig,
+    RingConfig,
+    SupervisorConfig,
+)
 
 EXCHANGES = {name: ExchangeInfo(channels=["trade", "quote", "book"]) for name in ("sim", "binance")}
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.config.check import ExchangeInfo
 from foxtrot_supervisor.config.exchanges import (
     CATALOG_BYTES_MAX,
     CatalogUnavailable,
     decode_catalog,
     read_catalog,
 )
+from foxtrot_supervisor.config.schema import ExchangeInfo
 
 
 def test_a_catalog_is_decoded() -> None:

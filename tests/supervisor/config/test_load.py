@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.config.check import ConfigInvalid, ExchangeInfo
 from foxtrot_supervisor.config.load import CONFIG_BYTES_MAX, configured_run_dir, load_config
+from foxtrot_supervisor.config.problems import ConfigInvalid
+from foxtrot_supervisor.config.schema import ExchangeInfo
 
 TEXT = """
 [[connections]]

@@ -176,6 +176,12 @@ def test_specification_of_the_engine() -> None:
         never_drop=["eFill."],
         slow_handler_ms=1.0,
         suspend_after=7,
+        handlers_s=120.0,
+        ticks="change",
+        tick_interval_s=0.5,
+        bars_from_trades=[],
+        leak_sample_s=5.0,
+        book_updates="snapshot",
     )
     assert children.first_target(ENGINE) == Targets().boot
 

@@ -14,7 +14,8 @@ import zmq
 
 from foxtrot_protocol.codec import encode_control
 from foxtrot_protocol.commands import Heartbeat
-from foxtrot_protocol.spec import EngineSettings
+from foxtrot_supervisor.config.schema import EngineConfig
+from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.host import DispatchEnded, DispatchWatch, EngineHost
 from tests.support.waiting import wait_until_async
@@ -53,9 +54,7 @@ async def test_a_slow_handler_is_reported_once_with_its_stack_while_it_runs() ->
 
 
 async def test_a_heartbeat_arrives_whatever_handlers_and_owners_are_called(tmp_path: Path) -> None:
-    settings = EngineSettings(
-        data_endpoint=f"ipc://{tmp_path}/data", tap_path=str(tmp_path / "tap"), handlers=[], import_path=""
-    )
+    settings = engine_settings(EngineConfig(), str(tmp_path), "")
     engine, kept = EventEngine(), []
     for number in range(200):
         handler = functools.partial(print, "x" * 100_000)

@@ -21,6 +21,7 @@ import structlog
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import EVENT_TIMER
+from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS
 from foxtrot_supervisor.engine.bus.dispatch_thread import DispatchThread
 from foxtrot_supervisor.engine.bus.dispatcher import Dispatcher
 from foxtrot_supervisor.engine.bus.event import Event, EventSource, Handler, QueueFull
@@ -29,16 +30,13 @@ from foxtrot_supervisor.engine.bus.handler_table import HandlerTable
 from foxtrot_supervisor.engine.bus.inbox import Inbox
 from foxtrot_supervisor.engine.bus.owner import Owner
 from foxtrot_supervisor.engine.bus.peeking import HandlersView, QueueView, general_handlers
-from foxtrot_supervisor.engine.bus.queue import NEVER_DROP_LIMIT, EventQueue, QueueCounts
+from foxtrot_supervisor.engine.bus.queue import EventQueue, QueueCounts
 from foxtrot_supervisor.engine.bus.queue_policy import POLICIES, Policy
 from foxtrot_supervisor.engine.bus.stop_report import StopReport
 from foxtrot_supervisor.engine.bus.watch import HandlerWatch
 from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 
 __all__ = ["EVENT_TIMER", "Event", "EventEngine", "EventSource", "Handler", "QueueFull"]
-
-PUT_WAIT_S = 5.0
-"""How long `put` waits for room in a full queue before the event is dropped and counted."""
 
 NEVER_DROP_WAIT_S = 30.0
 """How long `put` waits before it raises `QueueFull` for an event that must not be dropped."""
@@ -73,12 +71,12 @@ class EventEngine:
         self,
         interval: float = 1,
         *,
-        queue_limit: int = 100_000,
+        queue_limit: int = QUEUE_LIMIT,
         never_drop_limit: int = NEVER_DROP_LIMIT,
         policies: Mapping[str, Policy] = POLICIES,
         put_wait_s: float = PUT_WAIT_S,
         never_drop_wait_s: float = NEVER_DROP_WAIT_S,
-        slow_handler_ms: float | None = 100.0,
+        slow_handler_ms: float | None = SLOW_HANDLER_MS,
         own_watch: bool = True,
         suspend_after: int | None = None,
         log: ChildLog | None = None,

@@ -18,18 +18,16 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from foxtrot_protocol.spec import NEVER_DROP_LIMIT
 from foxtrot_supervisor.engine.bus.queue_policy import POLICIES, Policy, conflation_key, event_class, policy_of
 
-__all__ = ["CHUNK_MAX", "NEVER_DROP_LIMIT", "EventQueue", "QueueCounts", "QueuedEvent"]
+__all__ = ["CHUNK_MAX", "EventQueue", "QueueCounts", "QueuedEvent"]
 
 CHUNK_MAX = 256
 """Most events dequeued at once."""
 
 THREADS_MAX = 64
 """Threads that may find the last sure room at the same moment without exceeding a limit."""
-
-NEVER_DROP_LIMIT = 1_000_000
-"""Events that may wait, all together, before one is refused that must not be dropped."""
 
 TYPES_MAX = 100_000
 """Event types whose policy is remembered."""
