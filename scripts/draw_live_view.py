@@ -3,7 +3,7 @@
     .venv/bin/foxtrot-supervisor start -c foxtrot.toml --run-dir /tmp/shown &
     .venv/bin/python scripts/draw_live_view.py --run-dir /tmp/shown
 
-The picture shows real figures of a real run, drawn by the code that draws the terminal.
+The picture shows the figures of a real run, rendered by the code of the terminal view.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     console = Console(record=True, width=WIDTH_COLUMNS, file=sys.stderr, force_terminal=True)
     console.print(render_status(status, WIDTH_COLUMNS))
     picture = console.export_svg(title="foxtrot-supervisor")
-    # fonts would be fetched from the network by whoever looks at it; the reader's own will do
+    # without @font-face: viewers would fetch fonts from the network
     PICTURE.write_text(re.sub(r"@font-face \{.*?\}\n", "", picture, flags=re.DOTALL), encoding="utf-8")
     print(f"written: {PICTURE.relative_to(PICTURE.parent.parent)}")
 

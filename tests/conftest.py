@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.process_guard import start_guard
 
-# Speed is no subject of a test: a busy machine must not fail one. FOXTROT_FUZZ=1 looks for new examples each time.
+# No deadline: a busy machine must not fail a test. With FOXTROT_FUZZ set, hypothesis looks for new examples each time.
 settings.register_profile(
     "foxtrot",
     deadline=None,
@@ -27,5 +27,5 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As pytest's own, but without the test's name in it: sockets stand in there, whose paths have to be short."""
+    """As pytest's own, but without the test's name: paths of sockets in it must be short."""
     return tmp_path_factory.mktemp("t")

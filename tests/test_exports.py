@@ -1,4 +1,4 @@
-"""What a module offers is named, exists and is explained."""
+"""Every module has a docstring and `__all__`; every public name exists and has a docstring."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.sources import modules
 
 NEEDS = {"foxtrot_supervisor.gateways.vnpy_gateway": "vnpy"}
-"""Modules that can only be imported where an extra is installed, and which."""
+"""Modules that need an optional package, and which one."""
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
@@ -18,10 +18,10 @@ def test_public_names_exist_and_are_documented(name: str) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
     module = importlib.import_module(name)
-    assert (module.__doc__ or "").strip(), f"{name} does not say what it is"
+    assert (module.__doc__ or "").strip(), f"{name} has no docstring"
     public = getattr(module, "__all__", None)
     if modules()[name].name != "__init__.py":
-        assert public is not None, f"{name} does not say what is public"
+        assert public is not None, f"{name} has no __all__"
     undocumented = [
         entry
         for entry in public or ()

@@ -1,4 +1,4 @@
-"""The tests mirror the sources, and every module that does not act is listed as pure."""
+"""Each module has its test file at the same place, and each module that performs no I/O is listed as pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_supervisor.engine.delivery.rings": "test_receiver drives it through the receiver, with real rings",
     "foxtrot_workers.adapter.limits": "types and defaults; test_adapter and each exchange's tests use them",
     "foxtrot_workers.adapter.notices": "types only; test_connection_life reacts to each",
-    "foxtrot_protocol.child": "declares what a child may ask for; nothing in it runs",
+    "foxtrot_protocol.child": "declares a protocol class; has no code to run",
     "foxtrot_protocol.commands": "message types only; test_codec encodes and decodes each",
 }
 
@@ -64,7 +64,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_workers.child.limits": "test_limits.py",
     "foxtrot_workers.child.nursery": "test_nursery.py",
 }
-"""Shells that are nothing without a process or a socket, and the file in tests/integration that has them."""
+"""Shells that need a process or a socket, and the file in tests/integration that tests them."""
 
 
 ACTING_BY_OTHER_MEANS = {
@@ -75,7 +75,7 @@ ACTING_BY_OTHER_MEANS = {
     "foxtrot_workers.child.limits": "sets the limits of its process",
     "foxtrot_workers.replay.recording": "reads files, by pathlib",
 }
-"""Modules that import none of the forbidden modules and still are not pure, and how they act."""
+"""Modules that are not pure although they import none of the forbidden modules, and why not."""
 
 
 def _contract(name: str, key: str) -> set[str]:
@@ -100,7 +100,7 @@ def test_every_module_has_its_test() -> None:
     assert missing == {}
 
 
-def test_the_exceptions_are_still_there() -> None:
+def test_the_listed_exceptions_exist() -> None:
     assert set(WITHOUT_A_TEST_OF_ITS_OWN) | set(TESTED_BY_REAL_PROCESSES) <= set(modules())
 
 
@@ -109,19 +109,17 @@ def test_every_test_folder_is_a_package() -> None:
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
-def test_every_module_that_acts_on_nothing_is_listed_as_pure() -> None:
+def test_every_module_without_io_is_listed_as_pure() -> None:
     pure = _contract("pure", "source_modules")
     forbidden = _contract("pure", "forbidden_modules")
     imports = {name: imported_by(path) for name, path in modules().items()}
     acting = {name for name, imported in imports.items() if {module.split(".")[0] for module in imported} & forbidden}
-    grown = True
-    while grown:
-        more = {name for name, imported in imports.items() if name not in acting and imported & acting}
+    # a module that imports a shell is a shell as well: repeat until no further one is found
+    while more := {name for name, imported in imports.items() if name not in acting and imported & acting}:
         acting |= more
-        grown = bool(more)
 
     def listed(name: str) -> bool:
-        # a package stands for all that is in it
+        # a package stands for all its modules
         return any(name == entry or name.startswith(entry + ".") for entry in pure)
 
     unlisted = [

@@ -1,4 +1,4 @@
-"""What is installed is all that was written, with its types; under scripts/test it is the wheel itself."""
+"""All modules are installed, with type markers; under scripts/test from the built wheel."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ WHEEL = os.environ.get("FOXTROT_TEST_WHEEL") == "1"
 only_wheel = pytest.mark.skipif(not WHEEL, reason="scripts/test runs this against the built wheel")
 
 
-def test_every_package_on_disk_is_listed() -> None:
+def test_every_package_is_listed_in_setup_cfg() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     on_disk = {name for name, path in modules().items() if path.name == "__init__.py"}
     assert set(config["options"]["packages"].split()) == on_disk
 
 
-def test_every_package_says_that_it_is_typed() -> None:
+def test_every_package_has_a_type_marker() -> None:
     assert [name for name, folder in PACKAGES.items() if not (folder / name / "py.typed").exists()] == []
 
 
 def test_the_list_of_lower_bounds_is_current() -> None:
-    """What the tox environment `lowest` installs is what setup.cfg declares."""
+    """The tox environment `lowest` installs what setup.cfg declares."""
     script = ROOT / "scripts" / "lowest.py"
     printed = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True).stdout
     assert (ROOT / ".ci" / "lowest.txt").read_text() == printed, "scripts/lowest.py > .ci/lowest.txt"
@@ -39,7 +39,7 @@ def test_the_list_of_lower_bounds_is_current() -> None:
 
 @only_wheel
 def test_the_wheel_holds_every_module_and_the_type_markers() -> None:
-    # asked of site-packages: sources lying about may have metadata of their own
+    # search site-packages only: the source folder may contain metadata of another version
     (wheel,) = importlib.metadata.distributions(name="foxtrot-supervisor", path=[sysconfig.get_path("purelib")])
     installed = {str(path) for path in wheel.files or ()}
     wanted = {
