@@ -43,11 +43,11 @@ def python_blocks(name: str) -> list[str]:
 
 
 def run(code: str, names: dict[str, Any]) -> None:
-    # as a module of its own would run, not with this one's __future__ imports
+    # compiled without the __future__ imports of this module
     exec(compile(code, "document", "exec", dont_inherit=True), names)
 
 
-def test_the_readmes_handler_handles(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_handler_of_the_readme_works(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     run(python_blocks("README.md")[0], names)
     engine = EventEngine()
@@ -64,7 +64,7 @@ def test_the_readmes_handler_handles(capsys: pytest.CaptureFixture[str]) -> None
     assert "trades seen: 1" in out
 
 
-def test_the_documented_strategy_of_the_event_engine_sees_a_rise_and_goes_with_its_owner() -> None:
+def test_the_documented_strategy_logs_a_rise_and_is_deregistered_with_its_owner() -> None:
     strategy, alone, owners, *_ = python_blocks("docs/event-engine.md")
     names: dict[str, Any] = {"__name__": "my_strategy"}
     run(strategy, names)
@@ -158,7 +158,7 @@ def test_every_field_of_the_status_is_documented() -> None:
     assert [field for field in sorted(fields) if f"`{field}`" not in text] == []
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_name_existing_files() -> None:
     broken = [
         f"{path.name}: {target}"
         for path in DOCUMENTS
@@ -271,7 +271,7 @@ def the_block(name: str, marker: str) -> str:
 
 
 def vnpy_of_the_standin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `vnpy` and our gateway over it be the stand-in, which has what the documents use of it."""
+    """Replace `vnpy` and the gateway over it by the stand-in, which has the parts that the documents use."""
     for name in (
         "vnpy",
         "vnpy.event",
@@ -316,7 +316,7 @@ def test_the_documented_adapter_attaches(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [(settings.exchange, settings.vt_exchange) for settings in connected] == [("okx", "OKX")]
 
 
-def test_the_ported_strategy_does_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ported_strategy_does_the_same_as_before(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     run(the_block("docs/porting.md", "class Before"), names)
     run(the_block("docs/porting.md", "class After"), names)
@@ -333,7 +333,7 @@ def test_the_ported_strategy_does_what_it_did(capsys: pytest.CaptureFixture[str]
     assert engine.handler_errors_total == 0
 
 
-def test_the_documented_leak_monitor_names_who_holds_a_closed_strategy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documented_leak_monitor_names_what_holds_a_closed_strategy(capsys: pytest.CaptureFixture[str]) -> None:
     class Strategy:
         pass
 
