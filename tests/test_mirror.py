@@ -16,6 +16,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_workers.adapter.limits": "types and defaults; test_adapter and each exchange's tests use them",
     "foxtrot_workers.adapter.notices": "types only; test_connection_life reacts to each",
     "foxtrot_protocol.child": "declares a protocol class; has no code to run",
+    "foxtrot_workers.feed.effects": "types only; test_connection_life expects each",
     "foxtrot_protocol.commands": "message types only; test_codec encodes and decodes each",
 }
 
@@ -59,6 +60,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_workers.websocket.picows_client": "test_clients.py",
     "foxtrot_workers.websocket.websockets_client": "test_clients.py",
     "foxtrot_workers.feed.event_sender": "test_feed_worker.py",
+    "foxtrot_workers.feed.subscribe_commands": "test_feed_worker.py",
     "foxtrot_workers.feed.worker": "test_feed_worker.py",
     "foxtrot_workers.chaos.kill_points": "test_kill_points.py",
     "foxtrot_workers.child.limits": "test_limits.py",

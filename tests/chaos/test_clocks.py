@@ -30,7 +30,9 @@ READERS = {
     # workers
     "foxtrot_workers/feed/backfill_runner.py": "receive_ns of past trades",
     "foxtrot_workers/feed/outflow.py": "stamps of gaps",
-    "foxtrot_workers/feed/worker.py": "receive_ns of events; ages are held to the monotonic clock (feed)",
+    "foxtrot_workers/feed/adapter_rest.py": "receive_ns of events from REST answers",
+    "foxtrot_workers/feed/pipeline.py": "receive_ns of events; ages are held to the monotonic clock (topics)",
+    "foxtrot_workers/feed/worker.py": "receive_ns of events; ages are held to the monotonic clock (topics)",
     "foxtrot_workers/feed/event_sender.py": "publish_ns of batches",
     "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",
     "foxtrot_workers/websocket/websockets_client.py": "Retry-After may be a date",

@@ -1,0 +1,150 @@
+"""The hot path of a worker: received frames are parsed into events, events are committed in batches.
+
+A batch is flushed after the last frame of a read, at `BATCH_EVENTS_MAX` events, or at the next turn of the event loop.
+`outflow` commits it, or drops and announces it under backpressure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.events import MarketEvent
+from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.notices import UnrecognizedFrame
+from foxtrot_workers.child.log import Repetition
+from foxtrot_workers.feed.backpressure import Pressure
+from foxtrot_workers.feed.outflow import Outflow
+
+__all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "SAMPLE_BYTES", "Pipeline"]
+
+BATCH_EVENTS_MAX = 256
+"""A batch with this many events is flushed without waiting for the last frame of a read."""
+
+SAMPLE_BYTES = 300
+"""Beginning of a rejected frame or answer that is logged."""
+
+BACKFILL_ROOM = 0.5
+"""Part of the ring that must be free before backfilled events are committed: live events have priority."""
+
+
+class Pipeline:
+    """Parses the frames of one connection and flushes their events.
+
+    Args:
+        adapter: parses frames; its notices are handed to `on_notices`.
+        outflow: commits batches.
+        ring_bytes: size of the ring.
+        log: receives rejected frames, at most one of each kind of error a minute.
+        call_soon: schedules a callback for the next turn of the event loop.
+        on_notices: called after a frame for which the adapter has left notices; it may append events.
+        on_failure: called with an exception that is no error of a frame; the worker must end.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        outflow: Outflow,
+        ring_bytes: int,
+        log: ChildLog,
+        *,
+        call_soon: Callable[[Callable[[], None]], Any],
+        on_notices: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._parse = adapter.parse
+        self._notices = adapter.notices
+        self._outflow = outflow
+        self._backfill_bytes_max = ring_bytes * (1.0 - BACKFILL_ROOM)
+        self._log = log
+        self._call_soon = call_soon
+        self._on_notices = on_notices
+        self._on_failure = on_failure
+        self._rejections = Repetition(repeats_max=1)
+        self._flush_scheduled = False
+        self.events: list[MarketEvent[str]] = []
+        """The batch: parsed events that are not flushed yet. Each flush begins a new list."""
+        self.frames_total = 0
+        self.events_total = 0
+        self.rejected_total = 0
+
+    def on_frames(self, frames: list[bytes], last: bool) -> None:
+        """Parse frames that were received together; `last`: no further frames of this read follow. The hot path."""
+        receive_ns = time.time_ns()
+        self.frames_total += len(frames)
+        try:
+            self._parse_all(frames, receive_ns)
+            if last:
+                if self.events:
+                    self.flush()
+            elif not self._flush_scheduled:
+                self._flush_scheduled = True
+                self._call_soon(self._flush_scheduled_batch)
+        except BaseException as error:
+            # raised inside a callback of the client library: it must end the worker, not vanish in the library
+            if self.events:
+                with contextlib.suppress(Exception):
+                    self.flush()  # what was parsed before the failure
+            self._on_failure(error)
+
+    def append(self, event: MarketEvent[str]) -> None:
+        """Add an event that comes from no frame; it is flushed at the next turn of the event loop, or earlier."""
+        self.events.append(event)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._call_soon(self._flush_scheduled_batch)
+
+    def flush(self) -> None:
+        """Commit the batch."""
+        events, self.events = self.events, []
+        self.events_total += len(events)
+        self._outflow.send(events)
+
+    def commit_backfill(self, events: Sequence[MarketEvent[str]]) -> bool:
+        """Commit backfilled events as one batch; False: not now, live events need the ring."""
+        outflow = self._outflow
+        if outflow.state is not Pressure.FLOWING or outflow.used_bytes > self._backfill_bytes_max:
+            return False
+        if self.events:
+            self.flush()
+        if not outflow.announce():
+            return False
+        self.events_total += len(events)
+        outflow.send(list(events))
+        return True
+
+    def _parse_all(self, frames: list[bytes], receive_ns: int) -> None:
+        parse, notices, events = self._parse, self._notices, self.events
+        for frame in frames:
+            try:
+                parse(frame, receive_ns, events)
+            except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
+                self._reject(frame, error)
+            if notices:
+                self._on_notices()
+                events = self.events
+            if len(events) >= BATCH_EVENTS_MAX:
+                self.flush()
+                events = self.events
+
+    def _flush_scheduled_batch(self) -> None:
+        self._flush_scheduled = False
+        if self.events:
+            self.flush()
+
+    def _reject(self, frame: bytes, error: Exception) -> None:
+        self.rejected_total += 1
+        if self._rejections.admit(type(error).__name__, time.monotonic()) is None:
+            return
+        self._log.warning(
+            "frame_rejected",
+            rejected_total=self.rejected_total,
+            reason=f"{type(error).__name__}: {error}"[:SAMPLE_BYTES],
+            size_bytes=len(frame),
+            sample=frame[:SAMPLE_BYTES].decode(errors="replace"),
+        )
