@@ -16,8 +16,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from foxtrot_protocol.events import EVENT_LOG
+from foxtrot_protocol.log_limits import Repetition
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine, QueueFull
-from foxtrot_supervisor.runtime.logs import RepeatGate
+from foxtrot_supervisor.runtime.logs import REPEATS_MAX
 
 __all__ = ["LOGGER_NAME", "ApplicationLog", "LogData"]
 
@@ -49,7 +50,7 @@ class ApplicationLog:
         """Lines below `level` (debug, info, warning, error) are dropped."""
         self._threshold = _NUMBERS[level]
         self._logger = logging.getLogger(LOGGER_NAME)
-        self._gate = RepeatGate()
+        self._repetition = Repetition(REPEATS_MAX)
         self._engine: EventEngine | None = None
 
     def to(self, engine: EventEngine | None) -> None:
@@ -73,7 +74,7 @@ class ApplicationLog:
         number = _NUMBERS.get(level, logging.INFO)
         if number < self._threshold:
             return
-        held_back = self._gate.admit(event, worker, time.monotonic())
+        held_back = self._repetition.admit((event, worker), time.monotonic())
         if held_back is None:
             return
         words = [event, *([f"worker={worker}"] if worker else [])]

@@ -1,7 +1,7 @@
 """The supervisor's log: structured lines on stderr, as JSON or for people, or kept for the live view.
 
-Repetition is bounded: of lines with the same event and worker at most `REPEATS_MAX` are let through in
-`REPEATS_PERIOD_S`; how many were held back is told with the next one. A crash loop cannot fill a disk.
+At most `REPEATS_MAX` lines with the same event and worker are logged in `REPEATS_PERIOD_S`; the next line says how many
+were held back (`foxtrot_protocol.log_limits`).
 
 No line waits for stderr (`foxtrot_protocol.standard_streams`): what cannot be written is dropped, counted and reported.
 """
@@ -15,21 +15,19 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Protocol, TextIO, TypeAlias, cast
 
 from foxtrot_protocol.lean_import import without
+from foxtrot_protocol.log_limits import Repetition, shorten
 from foxtrot_protocol.standard_streams import LogFile, report_dropped_as
 from foxtrot_supervisor.config.schema import LogFormat
 
 with without("rich"):
     import structlog
 
-__all__ = ["KEYS_MAX", "RECENT_LINES_MAX", "REPEATS_MAX", "REPEATS_PERIOD_S", "Log", "Logs", "RepeatGate"]
+__all__ = ["RECENT_LINES_MAX", "REPEATS_MAX", "Log", "Logs"]
 
 Tell: TypeAlias = Callable[[str, str, dict[str, str]], None]
 
 REPEATS_MAX = 20
-REPEATS_PERIOD_S = 60.0
-
-KEYS_MAX = 1000
-"""Different (event, worker) pairs remembered; beyond it the memory starts afresh."""
+"""Lines with the same event and worker in `REPEATS_PERIOD_S`."""
 
 RECENT_LINES_MAX = 100
 """Lines kept for a live view."""
@@ -49,25 +47,6 @@ class Log(Protocol):
     def error(self, event: str, /, **fields: Any) -> Any: ...
 
 
-class RepeatGate:
-    """Which lines to let through; pure, `now` is monotonic seconds."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def admit(self, event: str, worker: str, now: float) -> int | None:
-        """None: hold this line back. Else how many like it were held back before."""
-        key = (event, worker)
-        if key not in self._seen and len(self._seen) >= KEYS_MAX:
-            self._seen.clear()
-        since, count = self._seen.get(key, (now, 0))
-        held_back = 0
-        if now - since >= REPEATS_PERIOD_S:
-            held_back, since, count = max(0, count - REPEATS_MAX), now, 0
-        self._seen[key] = (since, count + 1)
-        return held_back if count < REPEATS_MAX else None
-
-
 class Logs:
     """The log of one supervisor; `level` is debug, info, warning or error.
 
@@ -76,7 +55,7 @@ class Logs:
 
     def __init__(self, level: str, log_format: LogFormat, tell: Tell | None = None) -> None:
         report_dropped_as(log_format)
-        self._gate = RepeatGate()
+        self._repetition = Repetition(REPEATS_MAX)
         self._tell = tell
         self._recent: deque[str] = deque(maxlen=RECENT_LINES_MAX)
         processors: list[Any] = [
@@ -110,14 +89,14 @@ class Logs:
         emit(event, worker=worker, **{key: value for key, value in fields.items() if key not in reserved})
 
     def _bound(self, _logger: Any, _method: str, event: _Event) -> _Event:
-        held_back = self._gate.admit(str(event["event"]), str(event.get("worker", "")), time.monotonic())
+        held_back = self._repetition.admit((str(event["event"]), str(event.get("worker", ""))), time.monotonic())
         if held_back is None:
             raise structlog.DropEvent
         if held_back:
             event["held_back"] = held_back
         for key, value in event.items():
-            if isinstance(value, str) and len(value) > _FIELD_CHARACTERS_MAX and key != "stacks":
-                event[key] = value[:_FIELD_CHARACTERS_MAX] + "…"
+            if isinstance(value, str) and key != "stacks":
+                event[key] = shorten(key, value, _FIELD_CHARACTERS_MAX)
         return event
 
     def _keep(self, _logger: Any, _method: str, event: _Event) -> _Event:

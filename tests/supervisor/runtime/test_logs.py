@@ -7,34 +7,13 @@ import sys
 
 import pytest
 
+from foxtrot_protocol.log_limits import Repetition
 from foxtrot_supervisor.config.schema import LogFormat
 from foxtrot_supervisor.runtime.logs import (
-    KEYS_MAX,
     RECENT_LINES_MAX,
     REPEATS_MAX,
-    REPEATS_PERIOD_S,
     Logs,
-    RepeatGate,
 )
-
-
-def test_gate_lets_so_many_through_and_tells_how_many_it_held_back() -> None:
-    gate = RepeatGate()
-    assert [gate.admit("x", "a", 0.0) for _ in range(REPEATS_MAX + 5)] == [0] * REPEATS_MAX + [None] * 5
-    assert gate.admit("x", "b", 0.0) == 0
-    assert gate.admit("y", "a", 0.0) == 0
-    assert gate.admit("x", "a", REPEATS_PERIOD_S - 0.1) is None
-    assert gate.admit("x", "a", REPEATS_PERIOD_S) == 6
-    assert gate.admit("x", "a", REPEATS_PERIOD_S) == 0
-
-
-def test_gate_remembers_a_bounded_number() -> None:
-    gate = RepeatGate()
-    for _ in range(REPEATS_MAX):
-        gate.admit("x", "", 0.0)
-    for number in range(KEYS_MAX):
-        gate.admit(f"e{number}", "", 0.0)
-    assert gate.admit("x", "", 0.0) == 0
 
 
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,8 +66,17 @@ def test_repetition_and_length_are_bounded(capsys: pytest.CaptureFixture[str]) -
     assert len(lines[0]["stacks"]) == 10_000
 
 
-def test_what_was_held_back_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RepeatGate, "admit", lambda *_: 7)
+def test_of_a_long_trace_the_end_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    Logs("info", "json").log.error("child_crashed", trace="first line\n" + "x" * 20_000 + "\nlast line")
+    line = json.loads(capsys.readouterr().err)
+    assert line["trace"].endswith("last line")
+    assert "first line" not in line["trace"]
+
+
+def test_the_next_line_says_how_many_were_held_back(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Repetition, "admit", lambda *_: 7)
     Logs("info", "json").log.info("again")
     assert json.loads(capsys.readouterr().err)["held_back"] == 7
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.commands import FromChild, LogRecord
+from foxtrot_protocol.log_limits import TRACE_CHARACTERS_MAX
 from foxtrot_protocol.spec import ChildSpec
-from foxtrot_workers.child import log as child_log
-from foxtrot_workers.child.log import FIELD_CHARACTERS_MAX, REPEATS_MAX, REPEATS_PERIOD_S, Repetition, make_log
+from foxtrot_workers.child.log import FIELD_CHARACTERS_MAX, REPEATS_MAX, make_log
 
 SPEC = ChildSpec(
     name="sim.a",
@@ -27,15 +27,6 @@ SPEC = ChildSpec(
     log_format="json",
     settings=b"",
 )
-
-
-def test_repetition_is_held_back_and_counted() -> None:
-    repetition = Repetition()
-    assert [repetition.admit("e", 0.0) for _ in range(REPEATS_MAX)] == [0] * REPEATS_MAX
-    assert [repetition.admit("e", 1.0) for _ in range(7)] == [None] * 7
-    assert repetition.admit("other", 1.0) == 0
-    assert repetition.admit("e", REPEATS_PERIOD_S) == 7
-    assert repetition.admit("e", REPEATS_PERIOD_S + 1) == 0
 
 
 class Pieces:
@@ -56,7 +47,7 @@ class Pieces:
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_line_goes_out_in_one_piece_for_other_processes_write_there_too(
+def test_a_line_is_one_write_because_other_processes_write_there_too(
     log_format: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stderr = Pieces()
@@ -66,20 +57,6 @@ def test_a_line_goes_out_in_one_piece_for_other_processes_write_there_too(
     log.info("two")
     assert [text.count("\n") for text in stderr.written] == [1, 1]
     assert all(text.endswith("\n") for text in stderr.written)
-
-
-def test_once_means_once() -> None:
-    repetition = Repetition(repeats_max=1)
-    assert [repetition.admit("e", 0.0), repetition.admit("e", 1.0), repetition.admit("e", 2.0)] == [0, None, None]
-    assert repetition.admit("e", REPEATS_PERIOD_S) == 2
-
-
-def test_the_memory_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_log, "EVENTS_MAX", 3)
-    repetition = Repetition()
-    for number in range(1000):
-        assert repetition.admit(f"e{number}", 0.0) == 0
-    assert len(repetition._seen) <= 3
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -108,7 +85,7 @@ def test_of_a_long_trace_the_end_is_kept(capsys: pytest.CaptureFixture[str]) -> 
     (line,) = lines(capsys)
     assert line["trace"].endswith("last line")
     assert "first line" not in line["trace"]
-    assert len(line["trace"]) == child_log.TRACE_CHARACTERS_MAX + 1
+    assert len(line["trace"]) == TRACE_CHARACTERS_MAX + 1
 
 
 def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +95,7 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
     assert "why=test" in text
 
 
-def test_the_link_carries_records_instead(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_format_link_sends_records(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[FromChild] = []
     log = make_log(msgspec.structs.replace(SPEC, log_format="link", log_level="warning"), sent.append)
     log.debug("no")
@@ -132,7 +109,7 @@ def test_the_link_carries_records_instead(capsys: pytest.CaptureFixture[str], mo
     for _ in range(100):
         log.warning("again")
     assert len(sent) == REPEATS_MAX
-    monkeypatch.setattr("foxtrot_workers.child.log.REPEATS_PERIOD_S", 0.0)
+    monkeypatch.setattr("foxtrot_protocol.log_limits.REPEATS_PERIOD_S", 0.0)
     log.warning("again")
     assert isinstance(sent[-1], LogRecord)
     assert sent[-1].fields["held_back"] == str(100 - REPEATS_MAX)

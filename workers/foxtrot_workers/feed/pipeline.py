@@ -15,9 +15,9 @@ import msgspec
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.log_limits import Repetition
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.notices import UnrecognizedFrame
-from foxtrot_workers.child.log import Repetition
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.outflow import Outflow
 
