@@ -1,4 +1,4 @@
-"""Runs `vnpy_program` in a process of its own, and looks at what is left of it."""
+"""Runs a program with one of our gateways in a process of its own, and checks what it leaves."""
 
 from __future__ import annotations
 
@@ -17,19 +17,35 @@ from tests.support.waiting import wait_until
 
 
 class GatewayProgram(contextlib.AbstractContextManager["GatewayProgram"]):
-    """The program on `platform` with a gateway on the simulated exchange; killed at the end, whatever happened."""
+    """`program`, a module of tests.support, with a gateway on the simulated exchange; killed when the context ends.
 
-    def __init__(self, folder: Path, platform: str, end: str, **setting: Any) -> None:
+    `platform`, the setting and `end` ("close" or "stay") are its arguments; `python_path` is searched for modules too.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        platform: str,
+        end: str,
+        *,
+        program: str = "vnpy_program",
+        python_path: tuple[Path, ...] = (),
+        **setting: Any,
+    ) -> None:
         self.run_dir = folder / "run"
         self.errors = folder / "errors.txt"
         (folder / "home").mkdir()
         whole = {"exchange": "sim", "run_dir": str(self.run_dir), "close_s": 20.0, **setting}
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.vnpy_program", platform, json.dumps(whole), end],
-                cwd=ROOT,
-                # vn.py keeps its files there, and works there
-                env={**os.environ, "HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)},
+                [sys.executable, "-m", f"tests.support.{program}", platform, json.dumps(whole), end],
+                # vn.py and Foxtrot keep their files in HOME, and change into it
+                cwd=folder / "home",
+                env={
+                    **os.environ,
+                    "HOME": str(folder / "home"),
+                    "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *python_path))),
+                },
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -47,21 +63,21 @@ class GatewayProgram(contextlib.AbstractContextManager["GatewayProgram"]):
                 process.kill()
 
     def processes(self) -> list[psutil.Process]:
-        """All that the program has started, and that lives."""
+        """Return the living descendants of the program."""
         with contextlib.suppress(psutil.NoSuchProcess):
             return list(psutil.Process(self.process.pid).children(recursive=True))
         return []
 
     def told(self) -> dict[str, Any]:
-        """The next that it tells."""
+        """Return the next JSON object that the program prints."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line.startswith("{"):  # vn.py logs to stdout
+            if line.startswith("{"):  # the platforms log to stdout too
                 return dict(json.loads(line))
         raise AssertionError(self.errors.read_text()[-5000:])
 
     def kill(self) -> None:
-        """As a machine short of memory would."""
+        """SIGKILL the program, as a machine short of memory would, and wait until its descendants are gone."""
         started = self.processes()
         self.process.kill()
         self.process.wait(10)

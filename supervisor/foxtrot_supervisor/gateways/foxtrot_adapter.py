@@ -17,7 +17,7 @@ from foxtrot_supervisor.embedding.application_log import LogData
 from foxtrot_supervisor.engine.bus.event_engine import Event
 from foxtrot_supervisor.gateways.base import Platform, gateway_over
 
-__all__ = ["EVENT_CONTRACT", "BareAdapter", "ContractData", "SupervisedAdapter", "adapter_over"]
+__all__ = ["EVENT_CONTRACT", "AdapterLogData", "BareAdapter", "ContractData", "SupervisedAdapter", "adapter_over"]
 
 EVENT_CONTRACT = "eContract."
 
@@ -37,6 +37,12 @@ class ContractData(Struct, frozen=True, kw_only=True):
     def vt_symbol(self) -> str:
         """``SYMBOL.EXCHANGE``."""
         return f"{self.symbol}.{self.exchange}"
+
+
+class AdapterLogData(LogData, kw_only=True):
+    """A log line with Foxtrot's name of the adapter beside vn.py's."""
+
+    adapter_name: str = ""
 
 
 class BareAdapter:
@@ -100,8 +106,8 @@ def _tick(*, adapter_name: str, exchange: str, **fields: Any) -> TickData:
     return TickData(gateway_name=adapter_name, exchange=exchange, **fields)
 
 
-def _log(*, adapter_name: str, msg: str, level: int) -> LogData:
-    return LogData(gateway_name=adapter_name, msg=msg, level=level)
+def _log(*, adapter_name: str, msg: str, level: int) -> AdapterLogData:
+    return AdapterLogData(gateway_name=adapter_name, adapter_name=adapter_name, msg=msg, level=level)
 
 
 SupervisedAdapter: Any = adapter_over(
