@@ -209,7 +209,9 @@ def unknown_names(text: str) -> list[str]:
 def unknown_paths(text: str) -> list[str]:
     """Paths of this repository in `text` where there is no file or folder."""
     named = re.findall(r"(?<![\w./-])((?:docs|protocol|scripts|supervisor|tests|workers)/[\w./-]*\w)", text)
-    return [name for name in named if not (ROOT / name).exists()]
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    files = re.findall(r"(?<![\w./])test_\w+\.py", text)
+    return [name for name in named if not (ROOT / name).exists()] + [name for name in files if name not in tests]
 
 
 def unknown_commands(text: str) -> list[str]:
@@ -238,6 +240,7 @@ def test_unknown_names_paths_and_commands_are_found() -> None:
         "foxtrot_workers.feed.nothing"
     ]
     assert unknown_paths("see docs/events.md, docs/nothing.md and scripts/start") == ["docs/nothing.md"]
+    assert unknown_paths("`test_mirror.py`, `test_nothing.py`") == ["test_nothing.py"]
     assert unknown_commands("`foxtrot-supervisor status --json` `foxtrot-supervisor status --nothing`") == [
         "foxtrot-supervisor status --nothing"
     ]
