@@ -1,8 +1,12 @@
-"""docs/protocol.md tells the truth: its bytes and its tables are read back with plain msgpack."""
+"""docs/protocol.md is correct: its bytes, its tables and its client work with plain msgpack."""
 
 from __future__ import annotations
 
 import re
+import socket
+import struct
+import threading
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -64,6 +68,30 @@ def test_plain_msgpack_reads_the_documented_batch() -> None:
     assert (tag, exchange, symbol) == ("trade", "SIM", "BTCUSDT")
     assert (exchange_ns, receive_ns) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_200)
     assert fields == ["64000.10", "0.50", "buy", "7", 0, False, False, 1]
+
+
+def test_the_documented_client_reads_the_documented_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL) if "read_events" in block)
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/protocol.md", "exec", dont_inherit=True), names)
+    path = str(tmp_path / "events.sock")
+    batch = example("batch")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(struct.pack(">I", len(batch)) + batch + struct.pack(">II", 0, 7))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        names["read_events"](path)
+        thread.join()
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("sim.a 1 ['trade', 'SIM', 'BTCUSDT', ")
+    assert second == "7 batches were dropped"
 
 
 @pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)

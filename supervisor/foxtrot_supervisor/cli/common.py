@@ -31,6 +31,7 @@ __all__ = [
     "WAIT_POLL_S",
     "absolute",
     "ask",
+    "candidate_run_dirs",
     "find_run",
     "interruptible",
     "known_errors",
@@ -182,6 +183,11 @@ def _ordered(where: Places, by_config: bool) -> Iterator[str]:
     yield from where.looked
     if by_config and not where.broken:
         yield from _started_with(where)
+
+
+def candidate_run_dirs(run_dir_path: str | None, config_path: str | None) -> list[str]:
+    """Return the directories where `find_run` looks, without repetition, whether or not a supervisor listens there."""
+    return list(dict.fromkeys(_ordered(places(run_dir_path, config_path), run_dir_path is None)))
 
 
 def _started_with(where: Places) -> list[str]:

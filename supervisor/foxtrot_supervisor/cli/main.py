@@ -38,6 +38,7 @@ COMMANDS = {
     "reload": ("operate", "Make the supervisor read its configuration again."),
     "replay": ("replay", "Run recorded frames through parsers and print the events."),
     "restart": ("operate", "Stop WORKER and start it again, also from FATAL."),
+    "rings": ("rings", "List the rings of a run, living or dead."),
     "simulate": ("simulate", "Serve a simulated exchange on the loopback address."),
     "start": ("start", "Supervise in the foreground until stopped."),
     "status": ("operate", "Show the status of the supervisor and its children."),
