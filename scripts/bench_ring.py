@@ -1,4 +1,4 @@
-"""What the ring costs: nanoseconds an event for a worker to commit, and for the engine to read or to skip.
+"""What the ring costs: nanoseconds an event for a worker to commit, and for the engine to match or to read.
 
     .venv/bin/python scripts/bench_ring.py [--runs N]
 
@@ -39,7 +39,7 @@ def measure(folder: str, incarnation: int, size: int) -> tuple[float, float, flo
     data, count = batch(size), EVENTS // size
     stretch = max(1, STRETCH_BYTES // len(data))
     clock = time.thread_time_ns
-    spent = {"append": 0, "take": 0, "read": 0}
+    spent = {"append": 0, "match": 0, "read": 0}
     sequence = 0
     for turn in range(2 * (count // stretch)):
         first, last = sequence + 1, sequence + stretch
@@ -50,19 +50,21 @@ def measure(folder: str, incarnation: int, size: int) -> tuple[float, float, flo
         began = clock()
         if turn % 2:  # as if it had come over ZeroMQ
             for sequence in range(first, last + 1):
-                reader.taking(sequence)
-                reader.took(sequence, reader.end_of(len(data)), sequence * size, 0, 0)
+                end = reader.holds(sequence, data)
+                assert end is not None
+                reader.begin(sequence)
+                reader.acknowledge(sequence, end, sequence * size, 0, 0)
         else:
             for sequence in range(first, last + 1):
                 record = reader.next()
                 assert record is not None
-                reader.taking(sequence)
-                reader.took(sequence, record.end, sequence * size, 0, 0)
-        spent["take" if turn % 2 else "read"] += clock() - began
+                reader.begin(sequence)
+                reader.acknowledge(sequence, record.end, sequence * size, 0, 0)
+        spent["match" if turn % 2 else "read"] += clock() - began
     reader.close()
     writer.close()
     events = sequence * size
-    return spent["append"] / events, 2 * spent["take"] / events, 2 * spent["read"] / events
+    return spent["append"] / events, 2 * spent["match"] / events, 2 * spent["read"] / events
 
 
 def main() -> None:

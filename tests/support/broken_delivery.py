@@ -43,7 +43,7 @@ async def early_tail(context: ChildContext) -> int:
     def acknowledge_first(
         self: Any, source: Any, ring: Any, batch: Any, made: Any, data: bytes, end: int, *, may_wait: bool
     ) -> bool:
-        ring.reader.took(batch.sequence, end, ring.applied + len(batch.events), ring.lost, ring.redelivered)
+        ring.reader.acknowledge(batch.sequence, end, ring.applied + len(batch.events), ring.lost, ring.redelivered)
         return apply(self, source, ring, batch, made, data, end, may_wait=may_wait)
 
     BatchApplier.apply = acknowledge_first  # type: ignore[method-assign]  # broken on purpose

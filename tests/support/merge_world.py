@@ -6,7 +6,7 @@ from typing import Any
 
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Quote, Trade
 from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
-from foxtrot_supervisor.engine.delivery.streams import FoundHole, Stream, StreamKey
+from foxtrot_supervisor.engine.delivery.streams import Hole, Stream, StreamKey
 
 __all__ = [
     "BOOKS",
@@ -52,7 +52,7 @@ class Merge:
         for side in sides or (A, B):
             self.merge.opened(side)
         self.seen: list[str] = []
-        self.holes: list[FoundHole] = []
+        self.holes: list[tuple[StreamKey, Hole]] = []
 
     def take(self, side: tuple[str, int], events: list[Any], *, may_wait: bool = True) -> Admission | None:
         admission = self.merge.admit(side, events, may_wait=may_wait)

@@ -206,5 +206,5 @@ class WorkerRig:
         if self._ring is None or record is None:
             return False
         self.batches.append(self._decoder.decode(record.data))
-        self._ring.skip(record.end)
+        self._ring.consume_to(record.end)
         return True

@@ -39,7 +39,7 @@ from foxtrot_supervisor.engine.bus.handler_registry import HandlerInfo
 from foxtrot_supervisor.engine.bus.watch import LOOK_S
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
-from foxtrot_supervisor.engine.delivery.streams import FoundHole
+from foxtrot_supervisor.engine.delivery.streams import Hole, StreamKey
 from foxtrot_supervisor.engine.folds.folds import MarketFolds
 from foxtrot_supervisor.engine.leaks.monitor import LeakMonitor, leak_text
 from foxtrot_supervisor.engine.tap import EventTap
@@ -110,9 +110,9 @@ class EngineHost:
             log,
             self.tap.offer,
             run_dir=run_dir,
-            on_drained=self._drained_soon,
-            on_hole=self._hole_soon,
-            on_books=self._books_soon,
+            on_drained=self._post_drained,
+            on_hole=self._post_hole,
+            on_books=self._post_books,
             ringless=ringless,
             book_updates=settings.book_updates,
             started=None if ringless else self.started,
@@ -199,15 +199,15 @@ class EngineHost:
 
     # ---- what the receiver tells, on the dispatch thread
 
-    def _drained_soon(self, ring: RingFigures, path: str) -> None:
+    def _post_drained(self, ring: RingFigures, path: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended before the dispatch thread
-            self._loop.call_soon_threadsafe(self._tell_drained, ring, path)
+            self._loop.call_soon_threadsafe(self._send_drained, ring, path)
 
-    def _hole_soon(self, connection: str, hole: FoundHole) -> None:
+    def _post_hole(self, connection: str, key: StreamKey, hole: Hole) -> None:
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._tell_hole, connection, hole)
+            self._loop.call_soon_threadsafe(self._send_hole, connection, key, hole)
 
-    def _tell_hole(self, connection: str, hole: FoundHole) -> None:
+    def _send_hole(self, connection: str, key: StreamKey, hole: Hole) -> None:
         context = self._context
         if context is not None:
             context.send(
@@ -215,27 +215,27 @@ class EngineHost:
                     worker=context.spec.name,
                     incarnation=context.spec.incarnation,
                     connection=connection,
-                    symbol=hole.symbol,
-                    stream=hole.stream,
-                    first_id=hole.first_id,
-                    last_id=hole.last_id,
+                    symbol=key.symbol,
+                    stream=key.kind,
+                    first_id=str(hole.first),
+                    last_id=str(hole.last),
                     start_ns=hole.start_ns,
                     end_ns=hole.end_ns,
                 )
             )
 
-    def _books_soon(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
+    def _post_books(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._tell_books, connection, symbols, attempt)
+            self._loop.call_soon_threadsafe(self._send_books, connection, symbols, attempt)
 
-    def _tell_books(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
+    def _send_books(self, connection: str, symbols: Sequence[str], attempt: int) -> None:
         context = self._context
         if context is not None:
             for start in range(0, len(symbols), BOOKS_PER_MESSAGE):
                 part = list(symbols[start : start + BOOKS_PER_MESSAGE])
                 context.send(BooksWanted(context.spec.name, context.spec.incarnation, connection, part, attempt))
 
-    def _tell_drained(self, ring: RingFigures, path: str) -> None:
+    def _send_drained(self, ring: RingFigures, path: str) -> None:
         # told first: were it removed first and the engine killed, nobody would ever know what was in it
         context = self._context
         if context is not None:

@@ -943,7 +943,7 @@ class Runner:
         for given in self._backfills.due(self._serving, now):
             if not self._link.send(given.worker.name, given.worker.incarnation, given.command):
                 self._backfills.refused(given.worker, given.command.request_id, now)
-        for hole in self._backfills.take_given_up():
+        for hole, reason in self._backfills.take_given_up():
             self._log.warning(
                 "hole_stays",
                 connection=hole.connection,
@@ -951,7 +951,7 @@ class Runner:
                 stream=hole.stream,
                 first_id=hole.first_id,
                 last_id=hole.last_id,
-                reason=hole.reason,
+                reason=reason,
             )
         deadline = self._backfills.next_deadline(now)
         if deadline is not None:

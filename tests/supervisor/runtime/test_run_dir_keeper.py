@@ -84,7 +84,7 @@ def test_a_dead_workers_ring_that_was_read_goes_and_is_let_go(
     assert reader is not None
     record = reader.next()
     assert record is not None
-    reader.took(1, record.end, applied=3, lost=0, redelivered=0)
+    reader.acknowledge(1, record.end, applied=3, lost=0, redelivered=0)
     reader.close()
     held.remove(RING)
     assert keeper.look(set()).bereft == []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.commands import Backfill, Backfilled
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_workers.adapter.adapter import Adapter
@@ -29,7 +29,6 @@ from foxtrot_workers.feed.backfill import (
     Backfiller,
     CommitPart,
     Fetch,
-    Finished,
 )
 
 START_NS, END_NS, NOW_NS = 5, 6, 77
@@ -109,9 +108,9 @@ def served(kind: type[History], trades: Sequence[int], path: str) -> bytes:
     return page_of(*[number for number in reversed(trades) if number <= last][: kind.page])
 
 
-def run(kind: type[History], trades: Sequence[int], first: int, last: int) -> tuple[list[CommitPart], Finished, int]:
+def run(kind: type[History], trades: Sequence[int], first: int, last: int) -> tuple[list[CommitPart], Backfilled, int]:
     """The whole of one hole against an honest exchange; also the number of pages."""
-    backfiller = Backfiller(kind())
+    backfiller = Backfiller(kind(), "w", 1)
     parts: list[CommitPart] = []
     effects = backfiller.ask(hole(first, last), 0.0)
     pages = 0
@@ -120,7 +119,7 @@ def run(kind: type[History], trades: Sequence[int], first: int, last: int) -> tu
             assert isinstance(effect, CommitPart)
             parts.append(effect)
         end = effects[-1]
-        if isinstance(end, Finished):
+        if isinstance(end, Backfilled):
             assert backfiller.next_deadline() is None
             return parts, end, pages
         assert isinstance(end, Fetch)
@@ -150,7 +149,7 @@ def test_a_hole_is_filled_in_order_and_marked(kind: type[History]) -> None:
     parts, end, pages = run(kind, range(1, 200), 50, 84)
     assert committed(parts) == list(range(50, 85))
     assert pages == 4
-    assert end == Finished(9, 35)
+    assert end == Backfilled("w", 1, 9, 35)
     events = [event for part in parts for event in part.events]
     trades = [event for event in events if isinstance(event, Trade)]
     assert all(trade.backfilled and trade.receive_ns == NOW_NS for trade in trades)
@@ -174,7 +173,7 @@ def test_a_hole_is_filled_in_order_and_marked(kind: type[History]) -> None:
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_one_missing_trade_needs_one_page(kind: type[History]) -> None:
     parts, end, pages = run(kind, range(1, 200), 50, 50)
-    assert (committed(parts), filled(parts), end, pages) == ([50], [(50, 50)], Finished(9, 1), 1)
+    assert (committed(parts), filled(parts), end, pages) == ([50], [(50, 50)], Backfilled("w", 1, 9, 1), 1)
 
 
 def test_large_pages_are_committed_in_parts_that_join_without_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +194,7 @@ def test_large_pages_are_committed_in_parts_that_join_without_a_hole(monkeypatch
 def test_what_the_exchange_does_not_have_any_more_stays_announced(kind: type[History]) -> None:
     parts, end, _ = run(kind, range(60, 200), 50, 84)
     if kind is Leaping:  # it cannot be told from a stretch without trades
-        assert end == Finished(9, 25)
+        assert end == Backfilled("w", 1, 9, 25)
         return
     assert committed(parts) == list(range(60, 85))
     assert (end.first_id, end.last_id, end.retry) == ("50", "59", False)
@@ -206,7 +205,7 @@ def test_what_the_exchange_does_not_have_any_more_stays_announced(kind: type[His
 def test_what_the_exchange_does_not_have_yet_is_asked_for_again(kind: type[History]) -> None:
     parts, end, _ = run(kind, range(1, 60), 50, 84)
     if kind is LeapingBackward:
-        assert end == Finished(9, 10)
+        assert end == Backfilled("w", 1, 9, 10)
         return
     assert committed(parts) == list(range(50, 60))
     assert (end.first_id, end.last_id) == ("60", "84")
@@ -231,7 +230,7 @@ def test_identifiers_that_leap_fill_what_lies_between(kind: type[History]) -> No
 @pytest.mark.parametrize("kind", [Leaping, LeapingBackward], ids=lambda kind: kind.__name__)
 def test_a_stretch_without_trades_is_filled_by_none(kind: type[History]) -> None:
     parts, end, _ = run(kind, [10, 20, 90], 30, 80)
-    assert (committed(parts), filled(parts), end) == ([], [(30, 80)], Finished(9, 0))
+    assert (committed(parts), filled(parts), end) == ([], [(30, 80)], Backfilled("w", 1, 9, 0))
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
@@ -268,7 +267,7 @@ def test_whatever_the_exchange_has_nothing_is_wrong_or_claimed_in_vain(
 
 def answers(kind: type[History], *bodies: bytes, first: int = 50, last: int = 84) -> list[BackfillEffect]:
     """All effects of one hole, its pages being `bodies`."""
-    backfiller = Backfiller(kind())
+    backfiller = Backfiller(kind(), "w", 1)
     effects = done = backfiller.ask(hole(first, last), 0.0)
     for body in bodies:
         fetch = effects[-1]
@@ -281,7 +280,7 @@ def answers(kind: type[History], *bodies: bytes, first: int = 50, last: int = 84
 def refused(kind: type[History], body: bytes) -> str:
     """Why a page is not believed; nothing of it may get through."""
     (end,) = answers(kind, body)
-    assert isinstance(end, Finished)
+    assert isinstance(end, Backfilled)
     assert (end.events, end.first_id, end.last_id, end.retry) == (0, "50", "84", True)
     return end.left
 
@@ -321,7 +320,7 @@ def test_a_page_that_cannot_be_is_refused_as_a_whole(kind: type[History], body: 
 def test_order_and_repetition_do_not_matter(kind: type[History]) -> None:
     effects = answers(kind, page_of(49, 52, 50, 51, 50, 53, 54, 200), last=54)
     assert committed(effects) == [50, 51, 52, 53, 54]
-    assert effects[-1] == Finished(9, 5)
+    assert effects[-1] == Backfilled("w", 1, 9, 5)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
@@ -329,7 +328,7 @@ def test_pages_that_lead_nowhere_end_it(kind: type[History]) -> None:
     """The exchange ignores what was asked for and gives the same again and again."""
     backward = kind.backfill_order == "backward"
     (end,) = answers(kind, page_of(900, 901) if backward else page_of(1, 2))
-    assert isinstance(end, Finished)
+    assert isinstance(end, Backfilled)
     assert (end.events, end.first_id, end.last_id, end.retry) == (0, "50", "84", True)
 
 
@@ -338,18 +337,18 @@ def test_pages_that_lead_nowhere_end_it(kind: type[History]) -> None:
 )
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_a_status_decides_whether_to_ask_again(kind: type[History], status: int, retry: bool) -> None:
-    backfiller = Backfiller(kind())
+    backfiller = Backfiller(kind(), "w", 1)
     (fetch,) = backfiller.ask(hole(50, 84), 0.0)
     assert isinstance(fetch, Fetch)
     (end,) = backfiller.answered(fetch.request.path, status, b"TimeoutError: why", NOW_NS, 1.0)
-    assert isinstance(end, Finished)
+    assert isinstance(end, Backfilled)
     assert (end.first_id, end.last_id, end.retry) == ("50", "84", retry)
     assert ("TimeoutError" in end.left) is (status == 0)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_what_was_fetched_before_a_failure_is_kept(kind: type[History]) -> None:
-    backfiller = Backfiller(kind())
+    backfiller = Backfiller(kind(), "w", 1)
     (fetch,) = backfiller.ask(hole(50, 84), 0.0)
     assert isinstance(fetch, Fetch)
     path = fetch.request.path
@@ -359,7 +358,7 @@ def test_what_was_fetched_before_a_failure_is_kept(kind: type[History]) -> None:
     effects = first[:-1] + backfiller.answered(fetch.request.path, 503, b"", NOW_NS, 2.0)
     backward = kind.backfill_order == "backward"
     assert committed(effects) == list(range(75, 85) if backward else range(50, 60))
-    assert effects[-1] == Finished(9, 10, "status 503", *(("50", "74") if backward else ("60", "84")), True)
+    assert effects[-1] == Backfilled("w", 1, 9, 10, "status 503", *(("50", "74") if backward else ("60", "84")), True)
 
 
 def test_a_failure_counts_more_than_what_is_not_to_be_had() -> None:
@@ -367,7 +366,7 @@ def test_a_failure_counts_more_than_what_is_not_to_be_had() -> None:
     effects = answers(History, page_of(52, 53), b"no page")
     assert committed(effects) == [52, 53]
     end = effects[-1]
-    assert isinstance(end, Finished)
+    assert isinstance(end, Backfilled)
     assert (end.first_id, end.last_id, end.retry) == ("50", "84", True)
     assert "unusable" in end.left
 
@@ -376,40 +375,40 @@ def test_a_failure_counts_more_than_what_is_not_to_be_had() -> None:
 
 
 def test_one_hole_at_a_time_and_only_its_own_answers() -> None:
-    backfiller = Backfiller(History())
+    backfiller = Backfiller(History(), "w", 1)
     assert backfiller.answered("/50/84", 200, page_of(50), NOW_NS, 0.0) == []
     assert backfiller.tick(0.0) == []
     (fetch,) = backfiller.ask(hole(50, 84), 0.0)
     assert isinstance(fetch, Fetch)
     (refusal,) = backfiller.ask(Backfill(10, "S", EVENT_MARKET_TRADE, "1", "2", 0, 0), 0.0)
-    assert refusal == Finished(10, 0, "another hole is being filled", "1", "2", True)
+    assert refusal == Backfilled("w", 1, 10, 0, "another hole is being filled", "1", "2", True)
     assert backfiller.answered("/1/2", 200, page_of(50), NOW_NS, 0.0) == []
     assert len(backfiller.answered(fetch.request.path, 200, page_of(50), NOW_NS, 0.0)) == 2
 
 
 @pytest.mark.parametrize(("first", "last"), [("", "5"), ("a", "5"), ("5", "4"), ("-5", "4")])
 def test_bounds_that_are_none_are_refused(first: str, last: str) -> None:
-    backfiller = Backfiller(History())
+    backfiller = Backfiller(History(), "w", 1)
     (end,) = backfiller.ask(hole(first, last), 0.0)
-    assert isinstance(end, Finished)
+    assert isinstance(end, Backfilled)
     assert end.left
     assert (end.first_id, end.last_id, end.retry) == (first, last, False)
     assert backfiller.next_deadline() is None
 
 
 def test_a_stream_that_cannot_be_fetched_is_said_at_once() -> None:
-    (end,) = Backfiller(History()).ask(hole(50, 84, stream="eBook."), 0.0)
-    assert end == Finished(9, 0, "the exchange offers no way to fetch it", "50", "84", False)
+    (end,) = Backfiller(History(), "w", 1).ask(hole(50, 84, stream="eBook."), 0.0)
+    assert end == Backfilled("w", 1, 9, 0, "the exchange offers no way to fetch it", "50", "84", False)
 
 
 def test_an_answer_that_never_comes_ends_it() -> None:
-    backfiller = Backfiller(History())
+    backfiller = Backfiller(History(), "w", 1)
     backfiller.ask(hole(50, 84), 10.0)
     deadline = backfiller.next_deadline()
     assert deadline == 10.0 + ANSWER_S_MAX
     assert backfiller.tick(deadline - 0.1) == []
     (end,) = backfiller.tick(deadline)
-    assert isinstance(end, Finished)
+    assert isinstance(end, Backfilled)
     assert (end.first_id, end.last_id, end.retry) == ("50", "84", True)
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.commands import Backfill, Backfilled
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, MarketEvent, Trade
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.feed import backfill, backfill_runner
-from foxtrot_workers.feed.backfill import Finished
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from tests.support.waiting import wait_until_async
 
@@ -52,11 +51,11 @@ class Worker:
         self.trades: list[int] = []
         self.commits = 0
         self.tries = 0
-        self.answers: list[Finished] = []
+        self.answers: list[Backfilled] = []
         adapter = Binance()
         adapter.subscribe(adapter.topics(["trade"], ["BTCUSDT"]))
         rest: Any = self.rest
-        self.runner = BackfillRunner(adapter, rest, self.commit, self.answers.append)
+        self.runner = BackfillRunner(adapter, rest, self.commit, self.answers.append, worker="w", incarnation=1)
 
     def commit(self, events: Sequence[MarketEvent[str]]) -> bool:
         self.tries += 1

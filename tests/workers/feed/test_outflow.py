@@ -73,7 +73,7 @@ class World:
         """Handle so many batches."""
         while records and (record := self.reader.next()) is not None:
             self.got.extend(batch_decoder("text").decode(record.data).events)
-            self.reader.took(record.sequence, record.end, 0, 0, 0)
+            self.reader.acknowledge(record.sequence, record.end, 0, 0, 0)
             records -= 1
 
     def look(self) -> None:

@@ -72,11 +72,11 @@ def test_a_full_ring_refuses_until_the_engine_has_moved_on(tmp_path: Path) -> No
             laps += 1
             record = reader.next()
             assert record is not None
-            reader.took(record.sequence, record.end, record.sequence, 0, 0)
+            reader.acknowledge(record.sequence, record.end, record.sequence, 0, 0)
             while not writer.append(sequence, 1, batch):
                 record = reader.next()
                 assert record is not None
-                reader.took(record.sequence, record.end, record.sequence, 0, 0)
+                reader.acknowledge(record.sequence, record.end, record.sequence, 0, 0)
     assert laps > 3
     assert 0 < writer.used_bytes <= CAPACITY_MIN
     reader.close()
@@ -87,9 +87,9 @@ def test_a_tail_that_cannot_be_true_is_a_full_ring(tmp_path: Path) -> None:
     writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
     reader = RingReader.open(str(tmp_path), "w.a", 1)
     assert reader is not None
-    reader.skip(1 << 60)
+    reader.consume_to(1 << 60)
     assert not writer.append(1, 1, b"x")
-    reader.skip(0)
+    reader.consume_to(0)
     assert writer.append(1, 1, b"x")
     reader.close()
     writer.close()

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct, structs
 
-from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.commands import Backfill, Backfilled
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.notices import RestRequest
@@ -35,7 +35,6 @@ __all__ = [
     "Backfiller",
     "CommitPart",
     "Fetch",
-    "Finished",
 ]
 
 HOLE_TRADES_MAX = 50_000
@@ -77,18 +76,8 @@ class CommitPart(Struct, frozen=True):
     events: list[MarketEvent[str]]
 
 
-class Finished(Struct, frozen=True):
-    """Answer the supervisor, after all parts before have been committed; fields as in `commands.Backfilled`."""
-
-    request_id: int
-    events: int
-    left: str = ""
-    first_id: str = ""
-    last_id: str = ""
-    retry: bool = False
-
-
-BackfillEffect: TypeAlias = Fetch | CommitPart | Finished
+BackfillEffect: TypeAlias = Fetch | CommitPart | Backfilled
+"""`Backfilled` answers the supervisor, after all parts before it are committed."""
 
 _Interval: TypeAlias = tuple[int, int]
 
@@ -126,8 +115,11 @@ class _Job:
 class Backfiller:
     """Fetches for one connection, by what its `adapter` knows of the exchange."""
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, worker: str, incarnation: int) -> None:
+        """`worker`, `incarnation`: in whose name answers are given."""
         self._adapter = adapter
+        self._worker = worker
+        self._incarnation = incarnation
         self._job: _Job | None = None
 
     def next_deadline(self) -> float | None:
@@ -139,13 +131,13 @@ class Backfiller:
     def ask(self, command: Backfill, now: float) -> list[BackfillEffect]:
         """The supervisor asks for a hole to be filled."""
         if self._job is not None:
-            return [_refusal(command, "another hole is being filled", retry=True)]
+            return [self.refusal(command, "another hole is being filled", retry=True)]
         try:
             first, last = int(command.first_id), int(command.last_id)
         except ValueError:
-            return [_refusal(command, "its bounds are no numbers", retry=False)]
+            return [self.refusal(command, "its bounds are no numbers", retry=False)]
         if not 0 <= first <= last:
-            return [_refusal(command, "its bounds are in no order", retry=False)]
+            return [self.refusal(command, "its bounds are in no order", retry=False)]
         job = self._job = _Job(command, first, last)
         if not self._leaps and last - first >= HOLE_TRADES_MAX:
             job.first = last - HOLE_TRADES_MAX + 1
@@ -173,6 +165,10 @@ class Backfiller:
         if job is None or now < job.deadline:
             return []
         return self._fail(job, f"no answer within {ANSWER_S_MAX:g} s", retry=True)
+
+    def refusal(self, command: Backfill, reason: str, *, retry: bool) -> Backfilled:
+        """Return the answer to a command of which nothing is fetched."""
+        return self._answer(command, 0, reason, command.first_id, command.last_id, retry=retry)
 
     # ---- pages
 
@@ -324,16 +320,21 @@ class Backfiller:
         for interval, trades in reversed(job.held):
             effects.extend(self._parts(job, interval, trades))
         if not job.missing:
-            return [*effects, Finished(job.command.request_id, job.events)]
+            return [*effects, self._answer(job.command, job.events)]
         first, last = min(first for first, _ in job.missing), max(last for _, last in job.missing)
-        return [
-            *effects,
-            Finished(job.command.request_id, job.events, job.reason, str(first), str(last), retry),
-        ]
+        return [*effects, self._answer(job.command, job.events, job.reason, str(first), str(last), retry=retry)]
 
-
-def _refusal(command: Backfill, reason: str, *, retry: bool) -> Finished:
-    return Finished(command.request_id, 0, reason, command.first_id, command.last_id, retry)
+    def _answer(
+        self,
+        command: Backfill,
+        events: int,
+        left: str = "",
+        first_id: str = "",
+        last_id: str = "",
+        *,
+        retry: bool = False,
+    ) -> Backfilled:
+        return Backfilled(self._worker, self._incarnation, command.request_id, events, left, first_id, last_id, retry)
 
 
 def _runs(numbers: Sequence[int]) -> list[_Interval]:

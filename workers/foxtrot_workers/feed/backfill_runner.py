@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from foxtrot_protocol.commands import Backfill
+from foxtrot_protocol.commands import Backfill, Backfilled
 from foxtrot_protocol.events import MarketEvent
 from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch, Finished
+from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch
 from foxtrot_workers.feed.rest import RestFetcher
 
 __all__ = ["WAIT_S", "BackfillRunner"]
@@ -31,6 +31,7 @@ class BackfillRunner:
     Args:
         commit: commits events in one batch; False: not now, there is no room.
         report: answers the supervisor.
+        worker, incarnation: in whose name answers are given.
     """
 
     def __init__(
@@ -38,9 +39,12 @@ class BackfillRunner:
         adapter: Adapter,
         rest: RestFetcher,
         commit: Callable[[Sequence[MarketEvent[str]]], bool],
-        report: Callable[[Finished], None],
+        report: Callable[[Backfilled], None],
+        *,
+        worker: str,
+        incarnation: int,
     ) -> None:
-        self._backfiller = Backfiller(adapter)
+        self._backfiller = Backfiller(adapter, worker, incarnation)
         self._rest = rest
         self._commit = commit
         self._report = report
@@ -54,8 +58,7 @@ class BackfillRunner:
     def ask(self, command: Backfill) -> None:
         """Fill a hole; refused while the parts of another one wait."""
         if self._effects:
-            reason = "another hole is being filled"
-            self._report(Finished(command.request_id, 0, reason, command.first_id, command.last_id, True))
+            self._report(self._backfiller.refusal(command, "another hole is being filled", retry=True))
             return
         self._take(self._backfiller.ask(command, time.monotonic()))
 

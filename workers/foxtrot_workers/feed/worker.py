@@ -38,7 +38,6 @@ from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.limits import Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
 from foxtrot_workers.feed.adapter_rest import AdapterRest
-from foxtrot_workers.feed.backfill import Finished
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
@@ -186,7 +185,14 @@ class FeedWorker:
             call_later=self._loop.call_later,
             perform=self._perform,
         )
-        self._backfill = BackfillRunner(adapter, self._rest, self._pipeline.commit_backfill, self._report_backfill)
+        self._backfill = BackfillRunner(
+            adapter,
+            self._rest,
+            self._pipeline.commit_backfill,
+            self._report_backfill,
+            worker=context.spec.name,
+            incarnation=context.spec.incarnation,
+        )
         self._frames_seen = 0
         self._last_frame_at = 0.0
         self._last_control_at = 0.0
@@ -344,20 +350,8 @@ class FeedWorker:
 
     # ---- past trades
 
-    def _report_backfill(self, end: Finished) -> None:
-        spec = self._context.spec
-        self._context.send(
-            Backfilled(
-                worker=spec.name,
-                incarnation=spec.incarnation,
-                request_id=end.request_id,
-                events=end.events,
-                left=end.left,
-                first_id=end.first_id,
-                last_id=end.last_id,
-                retry=end.retry,
-            )
-        )
+    def _report_backfill(self, end: Backfilled) -> None:
+        self._context.send(end)
         if end.left:
             self._context.log.warning(
                 "backfill_incomplete", first_id=end.first_id, last_id=end.last_id, reason=end.left, retry=end.retry

@@ -298,7 +298,7 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
     trades = _past_trades(adapter, request.path, sample.body)
     _require(bool(trades), f"no past trades in {_short(sample.body)}")
     wanted = sample.last_id - sample.first_id + 1
-    backfiller = Backfiller(adapter)
+    backfiller = Backfiller(adapter, "conformance", 1)
     command = Backfill(1, topic.symbol, EVENT_MARKET_TRADE, str(sample.first_id), str(sample.last_id), 0, 0)
     backfiller.ask(command, 0.0)
     effects = backfiller.answered(request.path, 200, sample.body, RECEIVE_NS, 0.0)

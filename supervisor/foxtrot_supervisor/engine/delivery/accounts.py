@@ -111,7 +111,9 @@ class Accounts:
         if ring.reader is not None:
             reader = ring.reader
             position = reader.tail if end is None else end
-            reader.took(last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded)
+            reader.acknowledge(
+                last, position, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded
+            )
 
     def announce_dropped_by_worker(self, source: Source, ring: RingState, events: int) -> None:
         """A worker died before it could commit the gaps of what it had dropped: only their number is known."""

@@ -86,7 +86,7 @@ class BatchApplier:
         if admission is None:
             return False
         if reader is not None:
-            reader.taking(sequence)
+            reader.begin(sequence)
         given = admission.events
         self.origin = ring.origin
         self._engine.dispatch_batch(given)
@@ -94,7 +94,7 @@ class BatchApplier:
         self._count(source, ring, batch, made, admission, again=again)
         ring.lane.next_sequence = sequence + 1
         if reader is not None:
-            reader.mark(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded)
+            reader.mark_applied(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded)
         # if this breaks off, the successor makes it up from the record, whose room is given back last of all
         self._keep(ring, merge.settle(), end, started_ns)
         if merge.demoted:
@@ -187,8 +187,8 @@ class BatchApplier:
     def tell_holes(self, group: MergeGroup, admission: Admission | None) -> None:
         """Report the holes that a batch has shown."""
         if admission is not None and self._on_hole is not None:
-            for hole in admission.holes:
-                self._on_hole(group.name, hole)
+            for key, hole in admission.holes:
+                self._on_hole(group.name, key, hole)
 
     def _tell_demoted(self, source: Source, ring: RingState, merge: StreamMerge) -> None:
         """Count and log streams whose identifiers leap, though their rule says that they do not."""

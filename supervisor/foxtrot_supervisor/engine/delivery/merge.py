@@ -37,7 +37,7 @@ from foxtrot_supervisor.engine.delivery.streams import (
     SUPERSEDED,
     UNKNOWN,
     WAIT,
-    FoundHole,
+    Hole,
     Side,
     Stream,
     StreamKey,
@@ -69,7 +69,8 @@ class Admission(Struct):
     applied: int
     deduplicated: int
     lost: int
-    holes: list[FoundHole]
+    holes: list[tuple[StreamKey, Hole]]
+    """Announced with this batch."""
     touched: list[Stream]
     superseded: int = 0
     """Updates of books that are not handed over, since the next snapshot contains them."""
@@ -158,13 +159,9 @@ class StreamMerge:
             stream.was_unseen = stream.state.unseen
             stream.change(unseen=True)
 
-    def open_holes(self) -> list[FoundHole]:
+    def open_holes(self) -> list[tuple[StreamKey, Hole]]:
         """Announced holes that can still be filled."""
-        return [
-            FoundHole(stream.key.symbol, stream.key.kind, str(hole.first), str(hole.last), hole.start_ns, hole.end_ns)
-            for stream in self._by_key.values()
-            for hole in stream.state.holes
-        ]
+        return [(key, hole) for key, stream in self._by_key.items() for hole in stream.state.holes]
 
     def unknown_books(self) -> list[str]:
         """Symbols of books that handlers cannot know before a snapshot comes."""

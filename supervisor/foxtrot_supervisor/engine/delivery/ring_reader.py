@@ -36,7 +36,7 @@ class RingReader:
         """Where the next record is read."""
         if not self.plausible:  # damaged: begin as far back as anything can stand
             self.tail = max(0, int(self._words[_HEAD]) - self.capacity) & -8
-        self.in_hand = int(self._words[_APPLYING])
+        self.in_flight = int(self._words[_APPLYING])
         """The batch that an engine before this one had in hand, if it is later than the last applied."""
 
     @classmethod
@@ -121,11 +121,11 @@ class RingReader:
             return None
         return end
 
-    def taking(self, sequence: int) -> None:
+    def begin(self, sequence: int) -> None:
         """This batch goes to the handlers now."""
         self._words[_APPLYING] = sequence
 
-    def took(
+    def acknowledge(
         self,
         sequence: int,
         end: int,
@@ -136,10 +136,10 @@ class RingReader:
         superseded: int = 0,
     ) -> None:
         """All up to this batch is done with; totals of this ring. Gives the room before `end` back."""
-        self.mark(sequence, applied, lost, redelivered, deduplicated, superseded)
-        self.skip(end)
+        self.mark_applied(sequence, applied, lost, redelivered, deduplicated, superseded)
+        self.consume_to(end)
 
-    def mark(
+    def mark_applied(
         self, sequence: int, applied: int, lost: int, redelivered: int, deduplicated: int, superseded: int = 0
     ) -> None:
         """All up to this batch is done with, but its record has to stay for now."""
@@ -162,13 +162,13 @@ class RingReader:
         """Give the room of all that is done with back."""
         self._words[_TAIL] = self.tail
 
-    def skip(self, end: int) -> None:
+    def consume_to(self, end: int) -> None:
         """Give the room before `end` back, of batches that are done with."""
         self._words[_TAIL] = self.tail = end
 
     def abandon(self) -> None:
         """Give all room back: what is in it cannot be read."""
-        self.skip(int(self._words[_HEAD]))
+        self.consume_to(int(self._words[_HEAD]))
 
     def close(self) -> None:
         """Unmap it; the file stays."""

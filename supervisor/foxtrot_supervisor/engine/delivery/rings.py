@@ -98,7 +98,7 @@ class Rings:
             for stream in streams:
                 ring.group.save(stream)
             self._applier.tell_holes(ring.group, admission)
-        ring.reader.skip(record.end)
+        ring.reader.consume_to(record.end)
 
     def entries(self) -> list[str]:
         """Names in the run directory; none while it is missing: what is mapped is read all the same."""
@@ -182,8 +182,8 @@ class Rings:
         ring.superseded = done.superseded
         ring.redelivered = done.redelivered
         ring.lane.next_sequence = done.sequence + 1
-        if reader.in_hand > done.sequence:
-            ring.redeliver = reader.in_hand
+        if reader.in_flight > done.sequence:
+            ring.redeliver = reader.in_flight
 
     def read_some(self, now: float) -> bool:
         """Read a bounded amount from each ring that is to be read; True if there is more."""

@@ -15,7 +15,7 @@ from foxtrot_supervisor.engine.delivery.lanes import Delivery, Lane, Origin
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
-from foxtrot_supervisor.engine.delivery.streams import FoundHole, Side, Stream
+from foxtrot_supervisor.engine.delivery.streams import Hole, Side, Stream, StreamKey
 from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 
 __all__ = ["WORKERS_MAX", "MergeGroup", "OnBooks", "OnHole", "RingState", "Source", "Sources"]
@@ -23,8 +23,8 @@ __all__ = ["WORKERS_MAX", "MergeGroup", "OnBooks", "OnHole", "RingState", "Sourc
 WORKERS_MAX = 10_000
 """Different worker names that are accounted for; more cannot come from one supervisor."""
 
-OnHole = Callable[[str, FoundHole], None]
-"""Called with the connection's name and each hole that is announced, so that it can be filled."""
+OnHole = Callable[[str, StreamKey, Hole], None]
+"""Called with the connection's name, the stream and each hole that is announced in it, so that it can be filled."""
 
 OnBooks = Callable[[str, Sequence[str], int], None]
 """Called with books that need a snapshot: connection, symbols, and the number of the attempt, from 1."""
@@ -133,8 +133,8 @@ class Sources:
     def tell_open_holes(self, group: MergeGroup) -> None:
         """Report every hole of the group that is open."""
         if self._on_hole is not None:
-            for hole in group.merge.open_holes():
-                self._on_hole(group.name, hole)
+            for key, hole in group.merge.open_holes():
+                self._on_hole(group.name, key, hole)
 
     def wake_waiting(self, group: MergeGroup) -> None:
         """Read on where a batch waits for another worker of the group."""

@@ -19,7 +19,6 @@ __all__ = [
     "SUPERSEDED",
     "UNKNOWN",
     "WAIT",
-    "FoundHole",
     "Hole",
     "LowRun",
     "Sequence",
@@ -67,20 +66,6 @@ class Hole(Struct, frozen=True, array_like=True):
 
     first: int
     last: int
-    start_ns: int
-    end_ns: int
-
-
-class FoundHole(Struct, frozen=True):
-    """An announced hole, from the first to the last missing identifier, inclusive.
-
-    Where identifiers leap, not every identifier in between exists.
-    """
-
-    symbol: str
-    stream: str
-    first_id: str
-    last_id: str
     start_ns: int
     end_ns: int
 

@@ -14,7 +14,6 @@ from foxtrot_supervisor.core.coordination.backfills import (
     RETRY_S_MAX,
     Backfills,
     Given,
-    GivenUp,
     Worker,
 )
 
@@ -118,7 +117,7 @@ def test_bounds_that_are_none_are_given_up_at_once(first: str, last: str) -> Non
     backfills = holes(hole(first, last))
     assert counts(backfills) == (1, 0, 1, 0, 0)
     (told,) = backfills.take_given_up()
-    assert told == GivenUp("c", "S", TRADES, first[:40], last[:40], "its bounds are no numbers")
+    assert told == (hole(first[:40], last[:40]), "its bounds are no numbers")
 
 
 def test_what_dies_with_a_worker_is_given_to_the_other_side() -> None:
@@ -191,10 +190,10 @@ def test_waits_grow_and_end() -> None:
     assert max(waits) == RETRY_S_MAX
     assert len(waits) == ATTEMPTS_MAX - 1
     assert counts(backfills) == (1, 0, 1, 0, 0)
-    (told,) = backfills.take_given_up()
+    ((told, reason),) = backfills.take_given_up()
     assert (told.first_id, told.last_id) == ("10", "12")
-    assert "12 attempts" in told.reason
-    assert "status 503" in told.reason
+    assert "12 attempts" in reason
+    assert "status 503" in reason
     assert backfills.take_given_up() == []
 
 
@@ -203,7 +202,7 @@ def test_what_is_not_to_be_had_is_not_asked_for_again() -> None:
     (given,) = give(backfills, A)
     backfills.answered(A, answer(given, 2, "too old", "10", "10", retry=False), 0.0)
     assert counts(backfills) == (1, 0, 1, 0, 0)
-    assert backfills.take_given_up() == [GivenUp("c", "S", TRADES, "10", "10", "too old")]
+    assert backfills.take_given_up() == [(hole(10, 10), "too old")]
     assert backfills.figures()["c"].events_total == 2
 
 
@@ -233,7 +232,7 @@ def test_a_hole_without_a_worker_waits_and_grows_too_old() -> None:
     assert counts(backfills)[3] == 1
     assert give(backfills, A, now=AGE_S_MAX) == []
     assert counts(backfills) == (1, 0, 1, 0, 0)
-    assert "ago" in backfills.take_given_up()[0].reason
+    assert "ago" in backfills.take_given_up()[0][1]
 
 
 def test_too_many_holes_push_out_the_oldest_that_waits() -> None:
@@ -243,9 +242,9 @@ def test_too_many_holes_push_out_the_oldest_that_waits() -> None:
     assert counts(backfills) == (HOLES_MAX, 0, 0, HOLES_MAX - 1, 1)
     backfills.found(hole(7, 7), 0.0)
     assert counts(backfills) == (HOLES_MAX + 1, 0, 1, HOLES_MAX - 1, 1)
-    (told,) = backfills.take_given_up()
+    ((told, reason),) = backfills.take_given_up()
     assert told.first_id == "20"
-    assert str(HOLES_MAX) in told.reason
+    assert str(HOLES_MAX) in reason
 
 
 def test_holes_in_hand_are_never_pushed_out() -> None:

@@ -10,7 +10,7 @@ from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Trade
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
-from foxtrot_supervisor.engine.delivery.streams import FoundHole
+from foxtrot_supervisor.engine.delivery.streams import Hole, StreamKey
 from foxtrot_workers.feed.backfill import Backfiller, CommitPart, Fetch
 from tests.workers.feed.test_backfill import History, LeapingBackward, served
 
@@ -30,7 +30,7 @@ class Engine:
         self.merge.opened(A)
         self.trades: list[tuple[int, bool]] = []
         self.gaps: list[tuple[int, int, bool]] = []
-        self.holes: list[FoundHole] = []
+        self.holes: list[tuple[StreamKey, Hole]] = []
 
     def take(self, *events: Any, incarnation: int = 1) -> None:
         admission = self.merge.admit(("a", incarnation), events, may_wait=True)
@@ -56,10 +56,10 @@ class Engine:
     def heal(self, history: list[int], *, incarnation: int = 1) -> None:
         """Fetch every hole that was found."""
         holes, self.holes = self.holes, []
-        for hole in holes:
-            backfiller = Backfiller(self.kind())
+        for key, hole in holes:
+            backfiller = Backfiller(self.kind(), "w", 1)
             effects = backfiller.ask(
-                Backfill(1, hole.symbol, hole.stream, hole.first_id, hole.last_id, hole.start_ns, hole.end_ns), 0.0
+                Backfill(1, key.symbol, key.kind, str(hole.first), str(hole.last), hole.start_ns, hole.end_ns), 0.0
             )
             while effects:
                 effect = effects.pop(0)
@@ -89,7 +89,7 @@ def test_what_is_not_to_be_had_stays_open() -> None:
     engine.live(5, 30)
     engine.heal(list(range(20, 40)))
     assert engine.gaps == [(6, 29, False), (20, 29, True)]
-    assert [(hole.first_id, hole.last_id) for hole in engine.merge.open_holes()] == [("6", "19")]
+    assert [(hole.first, hole.last) for _, hole in engine.merge.open_holes()] == [(6, 19)]
 
 
 @pytest.mark.parametrize("between", [[20, 30, 40], []], ids=["trades", "nothing"])
@@ -117,7 +117,7 @@ def test_where_identifiers_leap_many_trades_in_one_hole_leave_the_others_open() 
     history = [10, *range(20, 900, 3), 1_000, *range(1_100, 1_900, 3), 2_000]
     engine.holes = [second]
     engine.heal(history, incarnation=3)
-    assert [(hole.first_id, hole.last_id) for hole in engine.merge.open_holes()] == [("11", "999")]
+    assert [(hole.first, hole.last) for _, hole in engine.merge.open_holes()] == [(11, 999)]
     engine.holes = [first]
     engine.heal(history, incarnation=3)
     assert sorted(number for number, _ in engine.trades) == history

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.events import EVENT_BBO, EVENT_BOOK, EVENT_MARKET_TRADE, FeedStatus, Quote
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
-from foxtrot_supervisor.engine.delivery.streams import FoundHole, Stream, StreamKey, StreamState
+from foxtrot_supervisor.engine.delivery.streams import Hole, Stream, StreamKey, StreamState
 from tests.support.merge_world import TRADES, A, B, Merge, position, quote, snapshot, successor, trade, trades
 
 
@@ -93,7 +93,7 @@ def test_positions_of_an_engine_before_are_gone_on_from() -> None:
     (stream,) = kept
     after.merge.restore(stream)
     after.merge.restore(Stream(StreamKey(EVENT_BOOK, "X"), "chained", "SIM"))
-    assert after.merge.open_holes() == [FoundHole("X", EVENT_MARKET_TRADE, "6", "8", 5001, 9001)]
+    assert after.merge.open_holes() == [(StreamKey(EVENT_MARKET_TRADE, "X"), Hole(6, 8, 5001, 9001))]
     assert after.merge.absent() == []
     after.merge.closed(A)
     assert after.merge.absent() == []

@@ -55,14 +55,14 @@ class Bench:
             self.tapped.append,
             run_dir=str(folder),
             on_drained=self.on_drained,
-            on_hole=lambda connection, hole: self.holes.append((connection, hole.first_id, hole.last_id)),
+            on_hole=lambda connection, _, hole: self.holes.append((connection, hole.first, hole.last)),
             on_books=lambda connection, symbols, attempt: self.asked.append((connection, list(symbols), attempt)),
             ringless=ringless,
             book_updates=book_updates,
             started=started,
         )
         self.asked: list[tuple[str, list[str], int]] = []
-        self.holes: list[tuple[str, str, str]] = []
+        self.holes: list[tuple[str, int, int]] = []
         self.drained: list[tuple[str, int, int, int, int, int]] = []
         self.engine.attach(self.receiver)
         self.seen: list[Any] = []
@@ -502,7 +502,7 @@ def test_the_next_engine_goes_on_and_marks_what_was_in_hand(make_bench: Any, mak
     # as an engine leaves it that is killed with the second in hand
     other = RingReader.open(str(tmp_path), "w", 1)
     assert other is not None
-    other.taking(2)
+    other.begin(2)
     other.close()
     bench.engine.stop(LIMIT_S)
     bench.receiver.close()
@@ -528,8 +528,8 @@ def test_a_batch_that_was_done_when_the_engine_died_does_not_come_again(
     worker.commit(2, "b", sent=False)
     reader = RingReader.open(str(tmp_path), "w", 1)
     assert reader is not None
-    reader.taking(1)
-    reader.took(1, 0, 1, 0, 0)
+    reader.begin(1)
+    reader.acknowledge(1, 0, 1, 0, 0)
     reader.close()
     successor = make_bench(folder=tmp_path)
     wait_until(lambda: successor.seen, LIMIT_S, "the second")
@@ -715,7 +715,7 @@ def test_a_twin_that_brings_nothing_is_waited_for_so_long_and_once(
     assert [getattr(event, "trade_id", None) or (event.first_id, event.last_id) for event in bench.seen] == [
         *("1", ("2", "4"), "5", ("6", "8"), "9")
     ]
-    assert bench.holes == [("c", "2", "4"), ("c", "6", "8")]
+    assert bench.holes == [("c", 2, 4), ("c", 6, 8)]
 
 
 def test_the_end_gives_up_what_waits_after_what_can_be_read(make_bench: Any, make_twin: Any) -> None:
@@ -728,7 +728,7 @@ def test_the_end_gives_up_what_waits_after_what_can_be_read(make_bench: Any, mak
     a.commit(3, sent=False)
     assert bench.engine.stop(LIMIT_S) == 0
     assert bench.trade_ids() == ["1", "3", "4"]
-    assert bench.holes == [("c", "2", "2")]
+    assert bench.holes == [("c", 2, 2)]
 
 
 def test_the_other_side_of_a_rotation_goes_on_where_the_old_one_ended(make_bench: Any, make_twin: Any) -> None:
@@ -745,7 +745,7 @@ def test_the_other_side_of_a_rotation_goes_on_where_the_old_one_ended(make_bench
     new.commit(4, 5, 8)
     used_up(new)
     assert bench.trade_ids() == ["1", "2", "3", "4", "5", "8"]
-    assert bench.holes == [("c", "6", "7")]
+    assert bench.holes == [("c", 6, 7)]
 
 
 def test_backfill_is_admitted_into_open_holes_also_by_the_next_engine(
@@ -758,7 +758,7 @@ def test_backfill_is_admitted_into_open_holes_also_by_the_next_engine(
     bench.engine.stop(LIMIT_S)
     bench.receiver.close()
     successor = make_bench(folder=tmp_path)
-    wait_until(lambda: successor.holes == [("c", "2", "4")], LIMIT_S, "the hole to be told again")
+    wait_until(lambda: successor.holes == [("c", 2, 4)], LIMIT_S, "the hole to be told again")
     late = [Trade("SIM", "BTCUSDT", n, n, "1", "2", "buy", str(n), backfilled=True) for n in (1, 2, 3, 4)]
     filled = Gap("SIM", "BTCUSDT", 0, 1, EVENT_MARKET_TRADE, "2", "4", 1, 2, "", filled=True)
     a.commit(events=[*late, filled], sent=False)
@@ -864,7 +864,7 @@ def note_into(told: list[str]) -> Any:
 
 
 def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
-    told: list[tuple[str, str, str]] = []
+    told: list[tuple[str, int, int]] = []
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     engine = EventEngine()
     receiver = EventReceiver(
@@ -876,7 +876,7 @@ def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
         lambda _: None,
         run_dir=str(tmp_path),
         on_drained=lambda *_: None,
-        on_hole=lambda connection, hole: told.append((connection, hole.first_id, hole.last_id)),
+        on_hole=lambda connection, _, hole: told.append((connection, hole.first, hole.last)),
     )
     engine.attach(receiver)
     engine.start()
@@ -890,7 +890,7 @@ def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
     wait_until(lambda: told, LIMIT_S, "the hole")
     receiver.tell_holes()
     wait_until(lambda: len(told) == 2, LIMIT_S, "the hole once more")
-    assert told == [("c", "11", "14")] * 2
+    assert told == [("c", 11, 14)] * 2
     receiver.abandon()
     assert engine.stop(LIMIT_S).clean
     receiver.close()

@@ -41,21 +41,21 @@ def test_the_next_engine_goes_on_where_the_last_one_was(path: Path) -> None:
     for _ in (1, 2):
         record = reader.next()
         assert record is not None
-        reader.taking(record.sequence)
+        reader.begin(record.sequence)
         assert reader.holds(record.sequence, record.data) == record.end
         assert reader.holds(record.sequence + 1, record.data) is None
         assert reader.holds(record.sequence, record.data + b"!") is None
         assert reader.holds(record.sequence, b"x" * len(record.data)) is None
-        reader.took(record.sequence, record.end, record.sequence, 0, 0)
-    reader.taking(3)
+        reader.acknowledge(record.sequence, record.end, record.sequence, 0, 0)
+    reader.begin(3)
     reader.close()
     again = reader_of(path)
-    assert (again.applied(), again.in_hand) == (AppliedMark(2, 2, 0, 0), 3)
+    assert (again.applied(), again.in_flight) == (AppliedMark(2, 2, 0, 0), 3)
     record = again.next()
     assert record is not None
     assert record.data == b"batch 3"
     assert not again.empty
-    again.took(3, record.end, 6, 0, 1)
+    again.acknowledge(3, record.end, 6, 0, 1)
     assert again.empty
     assert again.holds(3, b"batch 3") is None
     assert again.applied() == AppliedMark(3, 6, 0, 1)
@@ -65,7 +65,7 @@ def test_the_next_engine_goes_on_where_the_last_one_was(path: Path) -> None:
 def test_marks_of_sequences_that_jump_are_whole_too(path: Path) -> None:
     reader = reader_of(path)
     for sequence in (1, 3, 5, 6, 8):
-        reader.took(sequence, 8 * sequence, sequence, 0, 0)
+        reader.acknowledge(sequence, 8 * sequence, sequence, 0, 0)
         reader.close()
         reader = reader_of(path)
         assert reader.applied() == AppliedMark(sequence, sequence, 0, 0)

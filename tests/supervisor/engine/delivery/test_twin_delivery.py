@@ -124,29 +124,29 @@ def test_without_kept_positions_the_same_test_fails(monkeypatch: pytest.MonkeyPa
     fails("came twice and unmarked")
 
 
-def test_with_the_room_given_back_before_the_positions_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    mark = RingReader.mark
+def test_with_ring_space_freed_before_positions_are_saved_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = RingReader.mark_applied
 
-    def mark_and_skip(self: Any, sequence: int, *figures: int) -> None:
+    def mark_and_consume(self: Any, sequence: int, *figures: int) -> None:
         mark(self, sequence, *figures)
         record = self.next()
         if record is not None:
-            self.skip(record.end)
+            self.consume_to(record.end)
 
-    monkeypatch.setattr(RingReader, "mark", mark_and_skip)
-    monkeypatch.setattr(RingReader, "skip", once_a_record(RingReader.skip))
+    monkeypatch.setattr(RingReader, "mark_applied", mark_and_consume)
+    monkeypatch.setattr(RingReader, "consume_to", once_a_record(RingReader.consume_to))
     fails("came twice and unmarked")
 
 
-def once_a_record(skip: Any) -> Any:
+def once_a_record(consume_to: Any) -> Any:
     def forward(self: Any, end: int) -> None:
         if end > self.tail:
-            skip(self, end)
+            consume_to(self, end)
 
     return forward
 
 
-def test_without_what_was_in_hand_first_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redelivery_of_what_was_in_flight_the_same_test_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(self: Any, now: float) -> None:
         for ring in self._sources.rings():
             ring.redeliver = 0

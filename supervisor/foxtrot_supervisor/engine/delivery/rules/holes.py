@@ -6,7 +6,7 @@ from typing import Any
 
 from foxtrot_protocol.events import Gap
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
-from foxtrot_supervisor.engine.delivery.streams import HOLES_MAX, FoundHole, Hole, Stream
+from foxtrot_supervisor.engine.delivery.streams import HOLES_MAX, Hole, Stream
 
 __all__ = ["announce", "announce_hole", "announce_missed", "is_alone_again", "open_hole"]
 
@@ -54,11 +54,10 @@ def announce_hole(turn: Turn, stream: Stream, first: int, last: int, event: Any,
 
 def open_hole(turn: Turn, stream: Stream, first: int, last: int, start_ns: int, end_ns: int) -> None:
     """Remember an announced hole, so that what fills it is recognized."""
-    key = stream.key
-    turn.holes.append(FoundHole(key.symbol, key.kind, str(first), str(last), start_ns, end_ns))
-    # a successor of an engine that died before it kept the position decides the same again
+    hole = Hole(first, last, start_ns, end_ns)
+    turn.holes.append((stream.key, hole))
+    # the successor of an engine that died before it saved the position makes the same decision again
     if all((each.first, each.last) != (first, last) for each in stream.state.holes):
-        hole = Hole(first, last, start_ns, end_ns)
         stream.change(holes=(*stream.state.holes, hole)[-HOLES_MAX:])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_supervisor.engine.delivery.streams import FoundHole, Side, Stream
+from foxtrot_supervisor.engine.delivery.streams import Hole, Side, Stream, StreamKey
 from foxtrot_supervisor.engine.delivery.waiting import OpenSides, Wait
 
 __all__ = ["Turn"]
@@ -29,7 +29,8 @@ class Turn:
         self.may_wait = False
         self.before: list[Any] = []
         """Gaps and states to hand over before the event in hand."""
-        self.holes: list[FoundHole] = []
+        self.holes: list[tuple[StreamKey, Hole]] = []
+        """Holes that were announced, to be filled."""
         self.demoted: list[Stream] = []
         self.marked: list[tuple[Any, str]] = []
         """Events that were marked, and how."""

@@ -9,7 +9,7 @@ import msgspec
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from foxtrot_supervisor.engine.delivery.rules.trades import LEAPS_MAX
-from foxtrot_supervisor.engine.delivery.streams import FoundHole
+from foxtrot_supervisor.engine.delivery.streams import Hole, StreamKey
 from tests.support.merge_world import TRADES, A, B, Merge, as_kept, gap, trade, trades
 
 
@@ -18,7 +18,7 @@ def test_a_hole_that_nobody_can_fill_is_announced_exactly() -> None:
     alone.take(A, trades(5))
     alone.take(A, trades(8, 9))
     assert alone.seen == ["5", "gap 6..7", "8", "9"]
-    assert alone.holes == [FoundHole("X", EVENT_MARKET_TRADE, "6", "7", 5001, 8001)]
+    assert alone.holes == [(StreamKey(EVENT_MARKET_TRADE, "X"), Hole(6, 7, 5001, 8001))]
 
 
 def test_what_comes_of_an_announced_hole_is_applied_and_marked() -> None:
@@ -65,10 +65,10 @@ def test_what_lies_outside_what_was_filled_stays_open() -> None:
     alone = Merge(None, A)
     alone.take(A, trades(5, 20, 30))
     alone.take(A, [trade(10, backfilled=True), gap("9", "12", filled=True)])
-    assert [(hole.first_id, hole.last_id) for hole in alone.merge.open_holes()] == [
-        ("21", "29"),
-        ("6", "8"),
-        ("13", "19"),
+    assert [(hole.first, hole.last) for _, hole in alone.merge.open_holes()] == [
+        (21, 29),
+        (6, 8),
+        (13, 19),
     ]
 
 
@@ -100,7 +100,7 @@ def test_growing_identifiers_after_a_time_without_anybody() -> None:
     alone.merge.opened(("a", 2))
     alone.take(("a", 2), trades(9, 30))
     assert alone.seen == ["5", "gap 6..8", "9", "30"]
-    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("6", "8")]
+    assert [(hole.first, hole.last) for _, hole in alone.holes] == [(6, 8)]
     alone.take(("a", 2), [trade(7, backfilled=True), gap("6", "8", filled=True)])
     assert alone.seen[-2:] == ["7+", "gap 6..8 filled"]
 
@@ -128,7 +128,7 @@ FIRSTS = [86, 87, 90, 91, 93, 94, 97, 98, 100]
 def test_merged_trades_name_their_last_fill_and_the_hole_ends_before_their_first() -> None:
     alone = _after_silence((LASTS, COUNTS), ([110], [3]))
     assert alone.seen[-2:] == ["gap 101..107", "110"]
-    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("101", "107")]
+    assert [(hole.first, hole.last) for _, hole in alone.holes] == [(101, 107)]
     late = [trade(number, backfilled=True) for number in range(99, 112)]
     alone.take(("a", 2), [*late, gap("101", "107", filled=True)])
     assert alone.seen[-8:-1] == [f"{number}+" for number in range(101, 108)], "108 and 109 are part of 110"
@@ -142,7 +142,7 @@ def test_if_they_name_their_first_fill_the_hole_is_exact_too() -> None:
 def test_without_evidence_nothing_is_fetched_twice_and_nothing_lost_unsaid() -> None:
     alone = _after_silence(([100], [2]), ([110], [3]))
     assert alone.seen == ["100", "gap 102..107", "gap 101..101", "gap 108..109", "110"]
-    assert [(hole.first_id, hole.last_id) for hole in alone.holes] == [("102", "107")]
+    assert [(hole.first, hole.last) for _, hole in alone.holes] == [(102, 107)]
 
 
 def test_merged_trades_that_leave_no_hole_announce_none() -> None:
