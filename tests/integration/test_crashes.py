@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.chaos.harness.faulty_exchanges import FAULTS, install_faulty_exchanges
 from tests.support.command_line import Run, Simulated
-from tests.support.faulty_exchanges import FAULTS, install_faulty_exchanges
 from tests.support.waiting import wait_until
 
 LIMIT_S = 100.0

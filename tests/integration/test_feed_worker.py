@@ -31,13 +31,13 @@ from foxtrot_protocol.commands import (
 )
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, BookDelta, BookSnapshot, FeedStatus, Gap, Quote, Trade
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_supervisor.chaos.harness.frame_server import frame_server
 from foxtrot_supervisor.telemetry.ring_figures import read_figures
 from foxtrot_workers.simulator.server.entry import load_playback
 from foxtrot_workers.simulator.server.faults import Fault
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from foxtrot_workers.simulator.venues.options import ExchangeLimits
 from foxtrot_workers.websocket.client import CLIENTS
-from tests.support.flood_server import flood_server
 from tests.support.mute_server import mute_server
 from tests.support.proxy_server import proxy_server
 from tests.support.rig import LIMIT_S, WorkerRig
@@ -513,7 +513,7 @@ def state_of(rig: WorkerRig, wire: str) -> str:
     ids=["picows-text", "picows-ping", "websockets-text", "websockets-pong"],
 )
 async def test_a_flood_of_tiny_frames_leaves_the_heartbeat_its_turn(rig: WorkerRig, client: str, frame: bytes) -> None:
-    with flood_server(frame) as url:
+    with frame_server(frame) as url:
         await rig.start(url, client=client)
         await rig.wait_for(Heartbeat)
         # a worker that is starved says nothing before it is killed as hung

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from foxtrot_supervisor.chaos.harness.impostor import IMPOSTOR
 from tests.support.command_line import PROGRAM, Run, run_program
 from tests.support.waiting import wait_until
 
@@ -25,24 +26,6 @@ name = "sim"
 exchange = "sim"
 channels = ["trade"]
 symbols = ["BTCUSDT"]
-"""
-
-ANSWERS = """
-import os, socket, sys
-uid = int(sys.argv[2])
-if uid: os.setgid(uid); os.setuid(uid)
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1] + "/operator.sock")
-os.chmod(sys.argv[1] + "/operator.sock", 0o777)
-listener.listen(8)
-print(flush=True)
-while True:
-    end, _ = listener.accept()
-    try:
-        end.recv(1000)
-        end.sendall(sys.argv[3].encode() + b"\\n")
-    except OSError:
-        pass
 """
 
 STOPPED = '{"data": {"exit_code": 0, "children": [{"name": "x\\u001b[2J", "rung": "ask"}], "audit": {}}}'
@@ -122,7 +105,7 @@ def test_a_foreign_socket_at_the_default_place_is_no_run(reachable: Path) -> Non
     (runtime / "foxtrot").mkdir()
     os.chown(runtime / "foxtrot", 12345, 12345)
     server = subprocess.Popen(
-        [sys.executable, "-c", ANSWERS, str(runtime / "foxtrot"), "12345", STOPPED], stdout=subprocess.PIPE, cwd="/"
+        [sys.executable, "-c", IMPOSTOR, str(runtime / "foxtrot"), "12345", STOPPED], stdout=subprocess.PIPE, cwd="/"
     )
     try:
         assert server.stdout is not None
@@ -151,7 +134,7 @@ def test_a_foreign_socket_at_the_default_place_is_no_run(reachable: Path) -> Non
 )
 def test_the_shape_and_text_of_an_answer_are_not_believed(tmp_path: Path, answer: str, code: int, said: str) -> None:
     (tmp_path / "run").mkdir(mode=0o700)
-    server = subprocess.Popen([sys.executable, "-c", ANSWERS, str(tmp_path / "run"), "0", answer], stdout=-1)
+    server = subprocess.Popen([sys.executable, "-c", IMPOSTOR, str(tmp_path / "run"), "0", answer], stdout=-1)
     try:
         assert server.stdout is not None
         server.stdout.readline()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.chaos.harness.early_interrupt import INTERRUPTED
 from tests.support.command_line import PROGRAM, Run, run_program
 from tests.support.waiting import wait_until
 
@@ -106,19 +107,6 @@ def test_files_of_the_working_directory_take_no_modules_place(tmp_path: Path, mo
         assert run_program("doctor", "--run-dir", run.run_dir, cwd=tmp_path).stderr == ""
         assert run.stop() == SupervisorExit.CLEAN
     assert not executed.exists(), executed.read_text()
-
-
-INTERRUPTED = """
-import os, signal, sys, threading, time
-def interrupt():
-    time.sleep(float(sys.argv.pop()))
-    os.kill(os.getpid(), signal.SIGINT)
-delay = threading.Thread(target=interrupt, daemon=True)
-from foxtrot_supervisor.__main__ import main
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-delay.start()
-main()
-"""
 
 
 @pytest.mark.parametrize("command", ["check", "status", "start", "init -o -", "simulate"])

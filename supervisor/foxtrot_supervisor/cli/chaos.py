@@ -9,6 +9,7 @@ import click
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
+from foxtrot_supervisor.chaos.rules.mishaps import Mishap, choose
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Phase
 from foxtrot_supervisor.cli.common import interruptible, json_option
 from foxtrot_supervisor.cli.messages import say
@@ -34,6 +35,14 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     if unknown or not names:
         raise click.BadParameter(f"{', '.join(unknown) or 'nothing'}: not one of {', '.join(known)}")
     return names
+
+
+def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[Mishap]:
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    try:
+        return choose(names)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(epilog=EPILOG)
@@ -101,6 +110,15 @@ def _names(_context: click.Context, parameter: click.Parameter, text: str | None
     metavar="X",
     help="Multiply all time limits by X, on a machine that is busy with other work.",
 )
+@click.option("--mishaps", is_flag=True, help="Instead: ordinary mishaps, each in a place of its own.")
+@click.option(
+    "--only",
+    "chosen",
+    callback=_mishaps,
+    metavar="A,B",
+    help="With --mishaps: only these names, or letters of groups; repeatable.",
+    multiple=True,
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Print the schedule; do nothing.")
 @json_option
 def chaos(
@@ -119,6 +137,8 @@ def chaos(
     rate_per_s: float,
     start_method: str,
     patience: float,
+    mishaps: bool,
+    chosen: list[Mishap],
     only_plan: bool,
     as_json: bool,
 ) -> None:
@@ -133,7 +153,11 @@ def chaos(
     foxtrot-supervisor chaos --kills 1000 --redundancy 2 --rate 4000
     foxtrot-supervisor chaos --kills 200 --redundancy 1 --backfill
     foxtrot-supervisor chaos --engine-kills 100 --engine-stop 10 --rate 14000
+    foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
+    if mishaps:
+        _play_mishaps(chosen, patience, only_plan=only_plan, as_json=as_json)
+        return
     possible = importlib.import_module("foxtrot_supervisor.runtime.processes.nursery_link").nursery_possible
     if pair_kills and redundancy == 1:
         raise click.UsageError("--pair-kills needs twins: --redundancy 2")
@@ -172,6 +196,17 @@ def chaos(
         say(f"not tested: {trouble}")
         raise click.exceptions.Exit(SupervisorExit.START_FAILED) from None
     emit(report) if as_json else _print_table("render_chaos", report)
+    raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
+
+
+def _play_mishaps(chosen: list[Mishap], patience: float, *, only_plan: bool, as_json: bool) -> None:
+    if only_plan:
+        emit({"mishaps": chosen}) if as_json else _print_table("render_mishap_plan", chosen)
+        return
+    interruptible()
+    suite = importlib.import_module("foxtrot_supervisor.chaos.campaigns.mishaps.suite")
+    report = suite.run_mishaps(chosen, patience, say)
+    emit(report) if as_json else _print_table("render_mishaps", report)
     raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
 
 

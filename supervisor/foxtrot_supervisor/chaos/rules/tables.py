@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from foxtrot_supervisor.chaos.rules.delivery_faults import DeliveryStep
+from foxtrot_supervisor.chaos.rules.mishaps import Mishap
 from foxtrot_supervisor.chaos.rules.report import Figures, TradeAccount
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, Step
 
-__all__ = ["render_chaos", "render_plan"]
+__all__ = ["render_chaos", "render_mishap_plan", "render_mishaps", "render_plan"]
 
 
 def render_plan(steps: Sequence[Step | DeliveryStep]) -> RenderableType:
@@ -24,6 +25,33 @@ def render_plan(steps: Sequence[Step | DeliveryStep]) -> RenderableType:
         blows = ", ".join(f"{fault} -> {child}" for child, fault in step.blows) or step.fault
         table.add_row(str(step.number), step.phase, step.fault, step.victim, f"{step.delay_s:.3f} s", blows)
     return table
+
+
+def render_mishap_plan(mishaps: Sequence[Mishap]) -> RenderableType:
+    """Return the mishaps that would be played, as a table."""
+    table = Table(title="Mishaps", title_justify="left")
+    for heading in ("", "mishap", "what is done", "what is promised"):
+        table.add_column(heading)
+    for mishap in mishaps:
+        table.add_row(mishap.letter, mishap.name, mishap.done, mishap.promised)
+    return table
+
+
+def render_mishaps(report: dict[str, Any]) -> RenderableType:
+    """Return the report of `mishaps.mishap_report` as tables."""
+    table = Table(title="Mishaps", title_justify="left")
+    for heading in ("", "mishap", "took", "verdict", "broken promises, or why it was skipped"):
+        table.add_column(heading, justify="right" if heading == "took" else "left")
+    for row in report["mishaps"]:
+        why = "; ".join(row["broken"]) or row["skipped"]
+        table.add_row(row["letter"], row["name"], f"{row['took_s']:.1f} s", row["verdict"], why)
+    totals = report["mishap_totals"]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in totals.items())
+    parts: list[RenderableType] = [table, counts]
+    if report["logs"]:
+        parts.append(f"logs: {report['logs']}")
+    parts.append(f"{'all promises held' if report['held'] else 'PROMISES WERE BROKEN'} (took {report['took_s']:g} s)")
+    return Group(*parts)
 
 
 def render_chaos(report: dict[str, Any]) -> RenderableType:

@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from foxtrot_supervisor.chaos.rules.mishaps import MISHAPS, MishapResult, mishap_report
 from foxtrot_supervisor.chaos.rules.report import Figures, TradeAccount
 from foxtrot_supervisor.chaos.rules.schedule import schedule
-from foxtrot_supervisor.chaos.rules.tables import render_chaos, render_plan
+from foxtrot_supervisor.chaos.rules.tables import render_chaos, render_mishap_plan, render_mishaps, render_plan
 
 
 def text_of(renderable: RenderableType) -> str:
@@ -165,3 +166,23 @@ def test_a_stopped_engine_tells_what_was_dropped() -> None:
     text = text_of(render_chaos(report))
     assert line_of(text, "dropped") == ["dropped", "1,234"]
     assert "untouched" not in text
+
+
+def test_mishaps_are_listed_with_verdict_and_reason() -> None:
+    text = text_of(render_mishap_plan(MISHAPS[:2]))
+    assert line_of(text, "adapter_crashes")[0] == "A"
+    results = [
+        MishapResult(mishap=MISHAPS[0], broken=["this", "that"], took_s=2.04),
+        MishapResult(mishap=MISHAPS[1], skipped="needs root"),
+        MishapResult(mishap=MISHAPS[2]),
+    ]
+    text = text_of(render_mishaps({**mishap_report(results), "logs": "/somewhere", "took_s": 3.0}))
+    assert line_of(text, MISHAPS[0].name)[2:] == ["2.0 s", "broken", "this; that"]
+    assert line_of(text, MISHAPS[1].name)[3:] == ["skipped", "needs root"]
+    assert line_of(text, MISHAPS[2].name)[3:] == ["held", ""]
+    assert "1 held, 1 broken, 1 skipped" in text
+    assert "logs: /somewhere" in text
+    assert "PROMISES WERE BROKEN" in text
+    text = text_of(render_mishaps({**mishap_report(results[2:]), "logs": None, "took_s": 3.0}))
+    assert "all promises held" in text
+    assert "logs" not in text
