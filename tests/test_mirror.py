@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.support.sources import ROOT, imported_by, modules
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
+    "foxtrot_workers.simulator.server.host": "a Protocol; mypy holds the server to it",
     "foxtrot_supervisor.engine.bus.dispatch_thread": "the thread of an EventEngine; test_event_engine runs it",
     "foxtrot_supervisor.engine.bus.event": "types only; test_event_engine uses each",
     "foxtrot_supervisor.engine.delivery.accounts": "test_receiver drives it through the receiver, with real rings",

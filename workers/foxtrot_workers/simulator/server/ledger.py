@@ -110,6 +110,10 @@ class Ledger:
         self.slow_clients_total = 0
         """Connections closed because the client did not read."""
 
+    def write_to(self, file: IO[str]) -> None:
+        """Write everything from now on to `file`, which is open for writing text."""
+        self._file = file
+
     # what the server reports
 
     def opened(self, path: str, now_ns: int) -> ConnectionRecord:

@@ -1,8 +1,8 @@
-"""One TCP connection to the simulated exchange: HTTP requests, or after an upgrade WebSocket frames; a shell.
+"""One TCP connection to the simulated exchange: HTTP requests, or WebSocket frames after an upgrade. A shell.
 
 The handshake and what the client sends go through the `websockets` library's protocol core. Data frames are
 written as bytes framed beforehand, because one message goes to many clients and the library's own way costs
-several times more; with compression, where a frame is each connection's own, the library frames it.
+several times more; with compression, where each connection's frames differ, the library frames them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
@@ -19,15 +19,14 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from foxtrot_workers.simulator.server.fault_player import FaultPlayer
 from foxtrot_workers.simulator.server.faults import Fault
+from foxtrot_workers.simulator.server.host import Host
 from foxtrot_workers.simulator.server.ledger import StreamLog
+from foxtrot_workers.simulator.server.outlet import Outlet
 from foxtrot_workers.simulator.venues.session import Reply, Send, Session
 from foxtrot_workers.simulator.wire import frames
 from foxtrot_workers.simulator.wire.http_wire import BadRequest, HttpRequest, RequestParser, response
-
-if TYPE_CHECKING:
-    from foxtrot_workers.simulator.server.server import SimulatedExchange
-    from foxtrot_workers.simulator.venues.rest import Answer
 
 __all__ = ["Outgoing", "Peer"]
 
@@ -37,18 +36,12 @@ CLOSE_S = 2.0
 MESSAGE_BYTES_MAX = 1024 * 1024
 """Largest message of a client."""
 
-HIGH_WATER_BYTES = 256 * 1024
-"""Unsent bytes above which whoever waits for this client waits."""
-
-_CHUNK_BYTES = 1024 * 1024
-_DRIP_STEP_S = 0.02
-_STALL_BYTES = 1_000
 _BROKEN_FRAME = b"\xff\xff\xff\xff\xff\xff\xff\xff"
-"""Reserved bits and a reserved opcode: no frame at all."""
+"""Reserved bits and a reserved opcode: not a WebSocket frame."""
 
 
 class Outgoing:
-    """One data frame on its way: which stream, which id, which bytes."""
+    """One data frame to send, with its stream and the id of its message."""
 
     __slots__ = ("frame", "message_id", "stream")
 
@@ -61,98 +54,95 @@ class Outgoing:
 class Peer(asyncio.Protocol):
     """One client; made by the server for each accepted TCP connection."""
 
-    def __init__(self, exchange: SimulatedExchange) -> None:
-        self.exchange = exchange
-        """The server it belongs to."""
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.outlet = Outlet(host.limits.send_buffer_bytes, self._overflowed)
+        self._fault_player = FaultPlayer(self.outlet, self.frame_of, self.spawn)
         self._parser = RequestParser()
         self._ws: ServerProtocol | None = None
         self._fragments: list[bytes] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering = False
-        self._received_s: deque[float] = deque(maxlen=exchange.limits.messages_per_s + 1)
+        self._received_s: deque[float] = deque(maxlen=host.limits.messages_per_s + 1)
         self._logs: dict[str, StreamLog] = {}
         self._batch: list[bytes] = []
-        self._held_back: deque[bytes] = deque()
-        self._held_back_bytes = 0
-        self._gates = 0
-        self._gate_turn = asyncio.Lock()
-        self._free = asyncio.Event()
-        self._free.set()
-        self._taking = asyncio.Event()
-        self._taking.set()
         self._cause = "client went away"
         self._ping_payload: bytes | None = None
         self._close_timer: asyncio.TimerHandle | None = None
+        self._undisturbed = False
+        """No fault can change what is sent until the next `begin_batch`."""
         self.number = -1
-        """Number in the ledger once upgraded."""
+        """Number in the ledger, once upgraded."""
         self.session: Session | None = None
         self.opened_s = 0.0
         self.ping_due_s = 0.0
         self.pong_due_s: float | None = None
         self.compressed = False
-        """Compression was negotiated: each frame is this connection's own."""
+        """Compression was negotiated: its frames are its own."""
         self.notified = False
         """The coming close was announced."""
-        self._plain = False
         self.sample: tuple[str, bytes] = ("", b"")
-        """Stream and payload of a recent message, for faults to spoil."""
+        """Stream and payload of a recent message, which faults damage."""
 
-    # asyncio.Protocol
+    # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-        self.exchange.arrived(self)
+        self.outlet.open(cast(asyncio.Transport, transport))
+        self._host.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone; whoever waits for it goes on."""
+        """The connection is gone; all waits for it end."""
         if self._close_timer is not None:
             self._close_timer.cancel()
         for task in self._tasks:
             task.cancel()
-        self._transport = None
-        self._taking.set()
-        self._free.set()
-        self.exchange.left(self, self._cause)
+        self.outlet.close()
+        self._host.disconnected(self, self._cause)
 
     def pause_writing(self) -> None:
         """The client does not keep up."""
-        self._taking.clear()
-        self._free.clear()
+        self.outlet.pause()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        self._taking.set()
-        if not self._gates:
-            self._free.set()
+        self.outlet.resume()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an HTTP request or of WebSocket frames."""
         if self._ws is None:
             self._parser.feed(data)
-            self._requests()
+            self._take_requests()
         else:
             self._ws.receive_data(data)
-            self._events(self._ws)
+            self._take_events(self._ws)
 
     def eof_received(self) -> bool:
-        """The client will send nothing more; nothing is worth saying to it either."""
+        """The client sends no more: close the connection."""
         if self._ws is not None:
             self._ws.receive_eof()
-            self._events(self._ws)
+            self._take_events(self._ws)
         return False
 
-    # HTTP
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that ends with this connection."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _requests(self) -> None:
-        while self._transport is not None and not self._answering:
+    def _overflowed(self) -> None:
+        self._host.ledger.slow_clients_total += 1
+        self.abort("too slow")
+
+    # -- HTTP
+
+    def _take_requests(self) -> None:
+        while self.outlet.transport is not None and not self._answering:
             try:
                 request = self._parser.next()
             except BadRequest:
-                self._write(response(400, b"{}", keep_alive=False))
-                self._transport.close()
+                self.outlet.write(response(400, b"{}", keep_alive=False))
+                self.outlet.transport.close()
                 return
             if request is None:
                 return
@@ -163,37 +153,37 @@ class Peer(asyncio.Protocol):
             self.spawn(self._answer(request))
 
     async def _answer(self, request: HttpRequest) -> None:
-        answer: Answer = await self.exchange.answer(request)
-        if self._transport is None:
+        answer = await self._host.answer(request)
+        if self.outlet.transport is None:
             return
         if answer.endless is not None:
             await self._answer_endlessly(*answer.endless, answer.pause_s)
             return
-        self._write(response(answer.status, answer.body, answer.headers, keep_alive=request.keep_alive))
+        self.outlet.write(response(answer.status, answer.body, answer.headers, keep_alive=request.keep_alive))
         if not request.keep_alive:
-            self._transport.close()
+            self.outlet.transport.close()
         self._answering = False
-        self._requests()
+        self._take_requests()
 
     async def _answer_endlessly(self, first: bytes, again: bytes, pause_s: float) -> None:
         """Write `first`, then `again` every `pause_s` seconds as long as there is a connection."""
-        self._write(first)
-        while self._transport is not None:
-            self._write(again)
+        self.outlet.write(first)
+        while self.outlet.transport is not None:
+            self.outlet.write(again)
             await asyncio.sleep(pause_s)
 
     def _upgrade(self, request: HttpRequest) -> None:
         ws = ServerProtocol(
             max_size=MESSAGE_BYTES_MAX,
-            extensions=[ServerPerMessageDeflateFactory()] if self.exchange.compression else None,
+            extensions=[ServerPerMessageDeflateFactory()] if self._host.compression else None,
         )
         ws.receive_data(request.raw)
         found = ws.events_received()
-        assert self._transport is not None
+        assert self.outlet.transport is not None
         if not found or not isinstance(found[0], Request):
-            self._transport.abort()
+            self.outlet.transport.abort()
             return
-        refused = self.exchange.refusal(request)
+        refused = self._host.refusal(request)
         if refused is not None:
             answer = ws.reject(refused.status, refused.body.decode())
             for name, value in refused.headers.items():
@@ -204,27 +194,27 @@ class Peer(asyncio.Protocol):
         self._ws = ws
         self.compressed = bool(ws.extensions)
         if ws.state is State.OPEN:
-            self.exchange.upgraded(self, request)
+            self._host.upgraded(self, request)
         self._pump(ws)
         rest = self._parser.rest()
-        if rest and self._transport is not None:
+        if rest and self.outlet.transport is not None:
             ws.receive_data(rest)
-            self._events(ws)
+            self._take_events(ws)
 
-    # WebSocket, from the client
+    # -- WebSocket, from the client
 
-    def _events(self, ws: ServerProtocol) -> None:
+    def _take_events(self, ws: ServerProtocol) -> None:
         for event in ws.events_received():
             if isinstance(event, Frame):
-                self._frame(event)
-        # An end of file without a close frame is the client's going away, whatever the parser calls it.
+                self._take_frame(event)
+        # An end of file without a close frame means that the client went away, though the parser calls it an error.
         if ws.parser_exc is not None and not isinstance(ws.parser_exc, EOFError):
             self._cause = "protocol error of the client"
         self._pump(ws)
 
-    def _frame(self, frame: Frame) -> None:
+    def _take_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
-            self.exchange.ended(self)
+            self._host.closing(self)
             self._cause = "closed by the client" if self._close_timer is None else self._cause
             return
         if frame.opcode is Opcode.PONG and bytes(frame.data) == self._ping_payload:
@@ -233,40 +223,41 @@ class Peer(asyncio.Protocol):
             self._fragments.append(bytes(frame.data))
             if not frame.fin:
                 return
-        if not self.is_open or self._over_rate():
+        if not self.is_open or self._exceeds_rate():
             return
         if frame.opcode not in (Opcode.PING, Opcode.PONG):
             data, self._fragments = b"".join(self._fragments), []
-            self.exchange.message(self, data)
+            self._host.message(self, data)
 
-    def _over_rate(self) -> bool:
-        """Note one message of the client; one too many within a second closes the connection."""
+    def _exceeds_rate(self) -> bool:
+        """Count one message of the client; one too many within a second closes the connection."""
         now_s = time.monotonic()
         self._received_s.append(now_s)
-        full = len(self._received_s) > self.exchange.limits.messages_per_s
+        full = len(self._received_s) > self._host.limits.messages_per_s
         if full and now_s - self._received_s[0] < 1.0:
             self.close(1008, "Too many requests")
             return True
         return False
 
     def _pump(self, ws: ServerProtocol) -> None:
-        """Write what the library wants written."""
+        """Write what the library has to send."""
+        transport = self.outlet.transport
         for data in ws.data_to_send():
             if data:
-                self._write(data)
-            elif self._transport is not None:
-                self._transport.close()
-        if ws.state is State.OPEN or self._transport is None:
+                self.outlet.write(data)
+            elif transport is not None:
+                transport.close()
+        if ws.state is State.OPEN or self.outlet.transport is None:
             return
         if self._close_timer is None:
-            self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self._transport.abort)
+            self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self.outlet.transport.abort)
 
-    # WebSocket, to the client
+    # -- WebSocket, to the client
 
     @property
     def is_open(self) -> bool:
         """Whether data can be sent."""
-        transport = self._transport
+        transport = self.outlet.transport
         return (
             self._ws is not None
             and self._ws.state is State.OPEN
@@ -274,77 +265,55 @@ class Peer(asyncio.Protocol):
             and not transport.is_closing()
         )
 
-    @property
-    def blocked(self) -> bool:
-        """Whether whoever sends as fast as it is taken has to wait."""
-        return not self._free.is_set()
-
-    async def free(self, limit_s: float) -> bool:
-        """Wait until the client takes more or is gone; False after `limit_s`."""
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._free.wait()
-        except TimeoutError:
-            return False
-        return True
-
     def frame_of(self, payload: bytes) -> bytes:
-        """The bytes of one data frame for this client, alone where it negotiated compression."""
+        """Return the bytes of one data frame for this client: its own where it negotiated compression."""
         if self._ws is None or not self.compressed:
             return frames.frame(payload)
         return Frame(Opcode.TEXT, payload).serialize(mask=False, extensions=self._ws.extensions)
 
-    def ready(self) -> None:
-        """Call before a batch of `deliver`: looks once whether frames can go straight out."""
-        self._plain = self.is_open and self.exchange.faults.quiet(self.number)
+    def begin_batch(self) -> None:
+        """Call before a batch of `deliver`: finds out once whether a fault can change what is sent."""
+        self._undisturbed = self.is_open and self._host.faults.quiet(self.number)
 
     def deliver(self, stream: str, message_id: int, frame: bytes, now_ns: int) -> None:
         """Send one data frame with the next `flush`; the hot path."""
-        if self._plain:
+        if self._undisturbed:
             self._send(stream, message_id, frame, now_ns)
         else:
-            self._deliver_shaped(Outgoing(stream, message_id, frame), now_ns)
+            self._deliver_with_faults(Outgoing(stream, message_id, frame), now_ns)
 
     def _send(self, stream: str, message_id: int, frame: bytes, now_ns: int) -> None:
         log = self._logs.get(stream)
         if log is None:
-            log = self._logs[stream] = self.exchange.ledger.log(self.number, stream)
+            log = self._logs[stream] = self._host.ledger.log(self.number, stream)
         log.add(message_id, now_ns)
         self._batch.append(frame)
 
-    def _deliver_shaped(self, item: Outgoing, now_ns: int) -> None:
+    def _deliver_with_faults(self, item: Outgoing, now_ns: int) -> None:
         if not self.is_open:
             return
-        script, now_s = self.exchange.faults, time.monotonic()
+        script, now_s = self._host.faults, time.monotonic()
         items = script.shape(self.number, item.stream, item, now_s)
         if not items:
-            self.exchange.ledger.held_back(self.number, item.stream)
+            self._host.ledger.held_back(self.number, item.stream)
         for found in items:
             self._send(found.stream, found.message_id, found.frame, now_ns)
-        self.run_deeds(now_s)
-
-    def run_deeds(self, now_s: float) -> None:
-        """Perform the faults that are due, in their place between the data frames."""
-        for fault in self.exchange.faults.due(self.number, now_s):
-            self.flush()
-            if self.is_open:
-                self.exchange.ledger.fault(self.number, fault.kind, time.time_ns())
-                self._perform(fault)
+        self.perform_due_faults(now_s)
 
     def flush(self) -> None:
-        """Hand what `deliver` collected to the operating system; a client too slow for it is cut off."""
+        """Write what `deliver` collected; a client that is too slow is cut off."""
         if not self._batch:
             return
         data = self._batch[0] if len(self._batch) == 1 else b"".join(self._batch)
         self._batch.clear()
         if self.is_open:
-            self._write(data)
+            self.outlet.write(data)
 
     def send_text(self, text: str) -> None:
         """Send one text at once, after what was delivered before."""
         self.flush()
         if self.is_open:
-            self._write(self.frame_of(text.encode()))
+            self.outlet.write(self.frame_of(text.encode()))
 
     def reply(self, replies: Sequence[Reply]) -> None:
         """Send the session's answers."""
@@ -362,144 +331,65 @@ class Peer(asyncio.Protocol):
             self._ws.send_ping(payload)
             self._pump(self._ws)
 
+    def announce_shutdown(self, now_ms: int) -> None:
+        """Announce that this connection will be closed, as its exchange does."""
+        self.notified = True
+        if self.session is not None:
+            self.send_text(self.session.shutdown_notice(now_ms))
+
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake; the connection is cut if the client does not answer in `CLOSE_S`."""
         if self._ws is not None and self.is_open:
             self.flush()
             self._cause = f"closed by the exchange: {code} {reason}".rstrip()
             self._ws.send_close(code, reason)
-            self.exchange.ended(self)
+            self._host.closing(self)
             self._pump(self._ws)
 
     def abort(self, cause: str) -> None:
-        """Cut the connection without a word."""
-        if self._transport is not None:
+        """Cut the connection without a close frame."""
+        if self.outlet.transport is not None:
             self._cause = cause
             self._batch.clear()
-            self._transport.abort()
-            self.exchange.ended(self)
+            self.outlet.transport.abort()
+            self._host.closing(self)
 
-    def _write(self, data: bytes) -> None:
-        """The only way out: behind a closed gate bytes wait, in order, within the client's bound."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if not self._gates:
-            transport.write(data)
-        else:
-            self._held_back.append(data)
-            self._held_back_bytes += len(data)
-        waiting = transport.get_write_buffer_size() + self._held_back_bytes
-        if waiting > self.exchange.limits.send_buffer_bytes:
-            self.exchange.ledger.slow_clients_total += 1
-            self.abort("too slow")
+    # -- faults
 
-    # faults
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that ends with this connection."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def perform_due_faults(self, now_s: float) -> None:
+        """Perform the one-time faults that are due, in their place between the data frames."""
+        for fault in self._host.faults.due(self.number, now_s):
+            self.flush()
+            if self.is_open:
+                self._host.ledger.fault(self.number, fault.kind, time.time_ns())
+                self._perform(fault)
 
     def _perform(self, fault: Fault) -> None:
-        kind = fault.kind
-        if kind == "close":
+        if self._fault_player.play(fault):
+            return
+        if fault.kind == "close":
             self.close(fault.code, fault.reason)
-        elif kind == "abort":
+        elif fault.kind == "abort":
             self.abort("fault: abort")
-        elif kind == "broken_frame":
-            self._write(_BROKEN_FRAME)
-        elif kind == "shutdown":
-            self.exchange.announce_shutdown(self)
+        elif fault.kind == "broken_frame":
+            self.outlet.write(_BROKEN_FRAME)
+        elif fault.kind == "shutdown":
+            self.announce_shutdown(time.time_ns() // 1_000_000)
             if fault.duration_s:
                 self.spawn(self._close_later(fault.duration_s))
             else:
                 self.close(fault.code, fault.reason)
-        elif kind == "huge":
-            self._gated(self._huge(fault.size_bytes))
-        elif kind == "drip":
-            self._gated(self._drip(fault))
-        elif kind == "stall":
-            self._gated(self._stall(fault.duration_s))
         else:
-            stream, payload = self.sample
-            for extra in self.exchange.faults.spoiled(fault, payload):
-                wrapped = extra
-                if self.session is not None and kind in ("wrong_types", "unknown_type"):
-                    wrapped = self.session.envelope(stream, extra)
-                self._write(self.frame_of(wrapped))
-
-    def _gated(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` with the gate closed from this moment: what others write waits until it has ended."""
-        self._gates += 1
-        self._free.clear()
-        self.spawn(self._with_gate(work))
-
-    async def _with_gate(self, work: Coroutine[Any, Any, None]) -> None:
-        async with self._gate_turn:
-            await work
-        self._gates -= 1
-        if self._gates:
-            return
-        waiting, self._held_back, self._held_back_bytes = self._held_back, deque(), 0
-        for data in waiting:
-            self._write(data)
-        if self._taking.is_set():
-            self._free.set()
+            self._send_extra(fault)
 
     async def _close_later(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         self.close(1001, "server shutdown")
 
-    async def _huge(self, size_bytes: int) -> None:
-        """One text frame of about `size_bytes`, never held in memory as a whole."""
-        start, end = b'{"e":"huge","x":"', b'"}'
-        left = max(0, size_bytes - len(start) - len(end))
-        await self._direct(frames.header(len(start) + left + len(end)) + start)
-        chunk = b"x" * min(_CHUNK_BYTES, left)
-        while left > 0 and self._transport is not None:
-            await self._direct(chunk[:left])
-            left -= len(chunk)
-        await self._direct(end)
-
-    async def _drip(self, fault: Fault) -> None:
-        """What waits behind the gate leaves a few bytes at a time."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + fault.duration_s if fault.duration_s is not None else float("inf")
-        step_bytes = max(1, int(fault.bytes_per_s * _DRIP_STEP_S))
-        pause_s = step_bytes / fault.bytes_per_s
-        while loop.time() < end_s and self._transport is not None:
-            if self._held_back:
-                data = self._held_back.popleft()
-                self._held_back_bytes -= len(data)
-                for at in range(0, len(data), step_bytes):
-                    if loop.time() < end_s:
-                        await self._direct(data[at : at + step_bytes])
-                        await asyncio.sleep(pause_s)
-                    else:
-                        await self._direct(data[at:])
-                        break
-            else:
-                await asyncio.sleep(pause_s)
-
-    async def _stall(self, duration_s: float | None) -> None:
-        """Half a frame, then a dead line; afterwards the rest of it, so that the stream goes on intact."""
-        payload = b'{"e":"stalled","x":"%b"}' % (b"x" * _STALL_BYTES)
-        frame = self.frame_of(payload)
-        await self._direct(frame[: len(frame) // 2])
-        if self._transport is not None:
-            self._transport.pause_reading()
-        if duration_s is None:
-            await asyncio.Event().wait()
-        else:
-            await asyncio.sleep(duration_s)
-        if self._transport is not None:
-            self._transport.resume_reading()
-        await self._direct(frame[len(frame) // 2 :])
-
-    async def _direct(self, data: bytes) -> None:
-        """Write past the gate, no faster than it is taken."""
-        await self._taking.wait()
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+    def _send_extra(self, fault: Fault) -> None:
+        stream, payload = self.sample
+        for extra in self._host.faults.spoiled(fault, payload):
+            wrapped = extra
+            if self.session is not None and fault.kind in ("wrong_types", "unknown_type"):
+                wrapped = self.session.envelope(stream, extra)
+            self.outlet.write(self.frame_of(wrapped))

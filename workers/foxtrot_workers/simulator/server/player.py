@@ -33,7 +33,7 @@ _ANSWER_S = 0.05
 _BURST_ITEMS = 64
 """Frames handed over between two looks at the loop when nothing limits the pace."""
 
-_TAKEN_S = 60.0
+BLOCKED_S_MAX = 60.0
 """A client that takes nothing for so long ends its playback."""
 
 
@@ -169,9 +169,9 @@ class Player:
                 continue
             if self._wanted(item.topic):
                 self._send(item)
-            if peer.blocked:
+            if peer.outlet.is_blocked:
                 peer.flush()
-                await self._shift(peer.free(_TAKEN_S))
+                await self._shift(peer.outlet.wait_until_free(BLOCKED_S_MAX))
             elif count % _BURST_ITEMS == 0:
                 peer.flush()
                 await asyncio.sleep(0)
@@ -192,7 +192,7 @@ class Player:
         if payload == item.raw or self._playback.exchange == "okx":
             payload = item.raw
         peer.sample = (item.topic, item.payload)
-        peer.ready()
+        peer.begin_batch()
         peer.deliver(item.topic, item.line, peer.frame_of(payload), time.time_ns())
 
     async def _snapshot(self, item: SnapshotItem) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from foxtrot_workers.simulator.market import messages
 from foxtrot_workers.simulator.venues.session import Reply, Send, Session
 from foxtrot_workers.simulator.wire.frames import combine
 
@@ -75,6 +76,10 @@ class BinanceSession(Session):
     def envelope(self, topic: str, payload: bytes) -> bytes:
         """Wrapped with the stream's name on a combined connection, bare otherwise."""
         return combine(topic, payload) if self.combined else payload
+
+    def shutdown_notice(self, now_ms: int) -> str:
+        """The event ``serverShutdown``."""
+        return self.envelope("!serverShutdown", messages.server_shutdown(now_ms)).decode()
 
     def on_message(self, data: bytes) -> list[Reply]:
         """The answer to one request; never none, never more than one."""

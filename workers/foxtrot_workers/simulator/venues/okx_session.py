@@ -37,6 +37,12 @@ class OkxSession(Session):
         """OKX frames name their topic themselves."""
         return payload
 
+    def shutdown_notice(self, now_ms: int) -> str:
+        """A notice of a service upgrade."""
+        text = "The connection will soon be closed for a service upgrade. Please reconnect."
+        notice = {"event": "notice", "code": "64008", "msg": text, "connId": _CONNECTION_ID}
+        return msgspec.json.encode(notice).decode()
+
     def on_message(self, data: bytes) -> list[Reply]:
         """``pong``, one acknowledgement for each arg, or an error."""
         if data == b"ping":

@@ -45,3 +45,7 @@ class Session(abc.ABC):
     @abc.abstractmethod
     def envelope(self, topic: str, payload: bytes) -> bytes:
         """`payload` as this connection wants data of `topic`."""
+
+    @abc.abstractmethod
+    def shutdown_notice(self, now_ms: int) -> str:
+        """The text that announces the end of the connection; `now_ms`: time since 1970."""

@@ -1,0 +1,100 @@
+"""The REST side of the simulated exchange: answers from the market or the recording, faults and weights included."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from foxtrot_workers.simulator.market.market import Market
+from foxtrot_workers.simulator.recorded.playback import Playback
+from foxtrot_workers.simulator.server.faults import ENDLESS, FaultScript
+from foxtrot_workers.simulator.server.ledger import Ledger
+from foxtrot_workers.simulator.server.player import SnapshotDesk
+from foxtrot_workers.simulator.venues.rest import Answer, answer, error
+from foxtrot_workers.simulator.wire.http_wire import HttpRequest
+
+__all__ = ["RestApi", "from_market", "from_recording"]
+
+_STALL_S = 5.0
+
+Source = Callable[[HttpRequest], Awaitable[Answer]]
+"""Answers a GET request as the exchange does, without faults."""
+
+
+def from_market(market: Market) -> Source:
+    """Answer from a seeded market."""
+
+    async def answer_request(request: HttpRequest) -> Answer:
+        return answer(market, request.path, request.query, _now_ms())
+
+    return answer_request
+
+
+def from_recording(playback: Playback, snapshots: SnapshotDesk) -> Source:
+    """Answer from a recording; a snapshot waits for the playback to reach it."""
+
+    async def answer_request(request: HttpRequest) -> Answer:
+        last = request.path.rsplit("/", 1)[-1]
+        if last == "depth":
+            return await snapshots.answer(request.query.get("symbol", ""))
+        if last in ("exchangeInfo", "instruments"):
+            return playback.instrument_answer(request.query)
+        if last == "history-trades" and playback.past is not None:
+            return playback.past.answer(request.query)
+        if last == "ping":
+            return Answer(200, b"{}")
+        if last == "time":
+            return Answer(200, b'{"serverTime":%d}' % _now_ms())
+        return error(404, -1100, "not in the recording")
+
+    return answer_request
+
+
+class RestApi:
+    """Answers requests, and counts their weight.
+
+    Args:
+        weight_per_minute: weight that may be spent in a minute; more is refused. None: counted, never refused.
+    """
+
+    def __init__(self, source: Source, faults: FaultScript[Any], ledger: Ledger, weight_per_minute: int | None) -> None:
+        self._source = source
+        self._faults = faults
+        self._ledger = ledger
+        self._weight_per_minute = weight_per_minute
+        self._minute = 0
+        self.weight_used = 0
+        """Weight spent in the running minute."""
+
+    async def answer(self, request: HttpRequest) -> Answer:
+        """Return the answer to one request."""
+        if request.method != "GET":
+            return error(405, -1100, "Method not allowed")
+        fault = self._faults.rest_fault(request.path, time.monotonic())
+        if fault is not None:
+            self._ledger.fault(None, fault.kind, time.time_ns())
+            if fault.kind == "rest_refuse":
+                return error(fault.status, -1003, "Too many requests", fault.retry_after_s)
+            if fault.kind in ENDLESS:
+                return Answer(200, b"", endless=ENDLESS[fault.kind], pause_s=1.0 / fault.bytes_per_s)
+            if fault.kind == "rest_body":
+                return Answer(200, fault.body.encode())
+            await asyncio.sleep(_STALL_S if fault.duration_s is None else fault.duration_s)
+        return self._weigh(await self._source(request))
+
+    def _weigh(self, found: Answer) -> Answer:
+        """Count the request's weight; refuse it if the weight of this minute is spent."""
+        now_s = time.monotonic()
+        if int(now_s // 60) != self._minute:
+            self._minute, self.weight_used = int(now_s // 60), 0
+        self.weight_used += found.weight
+        if self._weight_per_minute is not None and self.weight_used > self._weight_per_minute:
+            return error(429, -1003, "Too much request weight used", 60.0 - now_s % 60.0)
+        headers = {**found.headers, "X-MBX-USED-WEIGHT-1M": str(self.weight_used)}
+        return Answer(found.status, found.body, found.weight, headers)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
