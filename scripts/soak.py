@@ -28,7 +28,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+try:
+    import psutil
+except ImportError:
+    sys.exit("scripts/soak.py needs psutil: pip install -e '.[test]'")
 
 from foxtrot_protocol.control import RestartRequest, StatusRequest, StopRequest
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning

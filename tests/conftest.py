@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.process_guard import start_guard
+from tests.support.skips import append_skips
 
 # No deadline: a busy machine must not fail a test. With FOXTROT_FUZZ set, hypothesis looks for new examples each time.
 settings.register_profile(
@@ -23,6 +24,13 @@ settings.load_profile("foxtrot")
 def pytest_configure() -> None:
     """A test run that is killed leaves no processes behind."""
     start_guard()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Append the skipped tests to the file that scripts/test summarizes."""
+    path = os.environ.get("FOXTROT_TEST_SKIPS")
+    if path and not hasattr(terminalreporter.config, "workerinput"):  # workers of xdist report to the first process
+        append_skips(Path(path), terminalreporter.stats.get("skipped", ()))
 
 
 @pytest.fixture

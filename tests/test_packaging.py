@@ -6,6 +6,7 @@ import configparser
 import importlib
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sources import PACKAGES, ROOT, modules, source_files
+from tests.support.sources import PACKAGES, ROOT, imported_by, modules, source_files
 
 WHEEL = os.environ.get("FOXTROT_TEST_WHEEL") == "1"
+IMPORT_NAMES = {"pyzmq": "zmq"}
+"""Names under which requirements are imported, where they differ."""
+
 only_wheel = pytest.mark.skipif(not WHEEL, reason="scripts/test runs this against the built wheel")
 
 
@@ -35,6 +39,17 @@ def test_the_list_of_lower_bounds_is_current() -> None:
     script = ROOT / "scripts" / "lowest.py"
     printed = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True).stdout
     assert (ROOT / ".ci" / "lowest.txt").read_text() == printed, "scripts/lowest.py > .ci/lowest.txt"
+
+
+def test_the_requirements_are_what_the_packages_import() -> None:
+    """What only tests and scripts need is in the extra `test`; what an extra provides is imported in one place."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    required = {re.split("[><=;]", line)[0] for line in config["options"]["install_requires"].split("\n") if line}
+    imported = {module.split(".")[0] for path in source_files() for module in imported_by(path)}
+    third_party = imported - set(sys.stdlib_module_names) - set(PACKAGES)
+    elsewhere = {"vnpy", "python_socks"}  # an extra; a requirement of picows, whose proxy errors it raises
+    assert {IMPORT_NAMES.get(name, name) for name in required} == third_party - elsewhere
 
 
 @only_wheel
