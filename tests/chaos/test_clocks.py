@@ -15,7 +15,7 @@ WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.no
 
 READERS = {
     # the supervisor
-    "foxtrot_supervisor/runtime/runner.py": "status: when a death was, for people",
+    "foxtrot_supervisor/runtime/run_status.py": "status: when a death was, for people",
     "foxtrot_supervisor/cli/events.py": "events --live: leaves out what was published before",
     "foxtrot_supervisor/engine/delivery/accounts.py": "stamps of gaps",
     "foxtrot_supervisor/engine/delivery/apply.py": "latency of batches",

@@ -15,11 +15,12 @@ from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Effect
 from foxtrot_supervisor.core.inputs import HeartbeatReceived, Input
 from foxtrot_supervisor.core.targets import Targets
-from foxtrot_supervisor.runtime import runner as runner_module
+from foxtrot_supervisor.runtime import core_loop
+from foxtrot_supervisor.runtime.core_loop import BROKEN
 from foxtrot_supervisor.runtime.main import run_supervisor
 from foxtrot_supervisor.runtime.processes.processes import Processes
 from foxtrot_supervisor.runtime.run_dir import RunDir
-from foxtrot_supervisor.runtime.runner import BROKEN, Runner
+from foxtrot_supervisor.runtime.runner import Runner
 from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.children import BOOT, target
 from tests.support.supervisor_process import connection, quick
@@ -115,7 +116,8 @@ def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monk
     def break_off_and_be_asked(runner: Runner, error: Exception) -> None:
         break_off(runner, error)
         if not answers:
-            answers.extend([runner.ask_restart("one.a"), runner.ask_restart("engine"), runner.ask_reload()])
+            control = runner.control
+            answers.extend([control.ask_restart("one.a"), control.ask_restart("engine"), control.ask_reload()])
 
     def start_or_note(processes: Processes, name: str, *rest: Any) -> Any:
         if answers:
@@ -133,7 +135,7 @@ def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monk
 def test_effects_that_take_many_turns_of_the_loop_come_to_the_same_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "TURN_S", 0.0)
+    monkeypatch.setattr(core_loop, "TURN_S", 0.0)
     config = FoxtrotConfig(supervisor=quick(), connections=[connection(f"c{number}") for number in range(4)])
     shown: list[dict[str, Any]] = []
 
@@ -152,7 +154,7 @@ def test_a_stop_request_is_served_while_a_long_start_is_going_on(
 ) -> None:
     """What was not created yet is not created any more."""
     config = FoxtrotConfig(supervisor=quick(), connections=[connection(f"c{number}") for number in range(12)])
-    monkeypatch.setattr(runner_module, "TURN_S", 0.0)
+    monkeypatch.setattr(core_loop, "TURN_S", 0.0)
     start = Processes.start
     started: list[str] = []
 

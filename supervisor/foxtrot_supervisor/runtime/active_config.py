@@ -1,0 +1,58 @@
+"""The configuration in force, and what follows from it. A reload replaces it as a whole."""
+
+from __future__ import annotations
+
+from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.core.child_specs import ChildSpecs
+from foxtrot_supervisor.runtime.strays import STRAYS_S
+
+__all__ = ["ActiveConfig"]
+
+
+class ActiveConfig:
+    """Shared by the parts of the supervisor, so that each sees the configuration that a reload has brought."""
+
+    def __init__(self, config: FoxtrotConfig, specs: ChildSpecs) -> None:
+        self.config = config
+        self.specs = specs
+        """Plans and specifications of the children of `config`."""
+
+    def adopt(self, config: FoxtrotConfig, specs: ChildSpecs) -> None:
+        """Put another configuration in force."""
+        self.config, self.specs = config, specs
+
+    @property
+    def heartbeat_s(self) -> float:
+        """Seconds between two heartbeats of a child."""
+        return self.config.supervisor.heartbeat_s
+
+    @property
+    def connections_with_backfill(self) -> list[str]:
+        """Names of the connections whose holes are filled by REST."""
+        return [connection.name for connection in self.config.connections if connection.backfill]
+
+    def workers_of(self, name: str) -> list[str]:
+        """Return the worker of that name, or all workers of the connection of that name."""
+        return [worker for worker, place in self.specs.places.items() if name in (worker, place.connection.name)]
+
+    @property
+    def start_limit_s(self) -> float:
+        """Limit in seconds for one step of the start."""
+        limits = self.config.supervisor
+        return limits.hello_s + limits.ready_s + self.config.engine.handlers_s
+
+    @property
+    def stop_limit_s(self) -> float:
+        """Limit in seconds for one step of the stop."""
+        return self._ladder_s + STRAYS_S
+
+    @property
+    def restart_limit_s(self) -> float:
+        """Limit in seconds for a replacement, until it serves or has failed."""
+        limits = self.config.supervisor
+        return self._ladder_s + limits.hello_s + limits.ready_s
+
+    @property
+    def _ladder_s(self) -> float:
+        limits = self.config.supervisor
+        return limits.stop_ask_s + limits.stop_term_s + limits.stop_kill_s

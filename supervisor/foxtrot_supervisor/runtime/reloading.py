@@ -1,0 +1,131 @@
+"""Reloads: reads the configuration again, puts it in force and follows the replacements until all have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from foxtrot_protocol.errors import MessageTooLarge
+from foxtrot_supervisor.config.problems import ConfigInvalid
+from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.effects import Effect
+from foxtrot_supervisor.core.inputs import ChildrenChanged, Input, RequestRefused
+from foxtrot_supervisor.core.lifecycle import Desired
+from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
+from foxtrot_supervisor.runtime.active_config import ActiveConfig
+from foxtrot_supervisor.runtime.logs import Log
+from foxtrot_supervisor.runtime.service_manager import ServiceManager
+from foxtrot_supervisor.runtime.timers import Timers
+
+__all__ = ["RELOAD_STEPS_MAX", "Decisions", "Reloading"]
+
+RELOAD_STEPS_MAX = 4
+"""A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
+
+
+class Decisions(Protocol):
+    """The control loop, as far as a request concerns it."""
+
+    def decide(self, request: Input) -> Sequence[Effect]:
+        """Let the core decide about a request; return its effects, or raise `RequestRefused`."""
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Perform these effects, then whatever follows from changes."""
+
+
+class Reloading:
+    """One reload at a time.
+
+    Args:
+        active: the configuration in force.
+        core: read only; what is decided is decided through `decisions`.
+        decisions: takes the request for other children.
+        read_config: reads the configuration again, or raises `ConfigInvalid`; None: there is nothing to read.
+        adopted: is called when another configuration is in force.
+        ended: is called when a reload has ended.
+        service: the service manager.
+        timers: for the deadline.
+        log: gets ``reload``, ``reload_refused`` and ``reloaded``.
+    """
+
+    def __init__(
+        self,
+        active: ActiveConfig,
+        core: Core,
+        decisions: Decisions,
+        *,
+        read_config: Callable[[], FoxtrotConfig] | None,
+        adopted: Callable[[], None],
+        ended: Callable[[], None],
+        service: ServiceManager,
+        timers: Timers,
+        log: Log,
+    ) -> None:
+        self._active = active
+        self._core = core
+        self._decisions = decisions
+        self._read_config = read_config
+        self._adopted = adopted
+        self._ended = ended
+        self._service = service
+        self._timers = timers
+        self._log = log
+        self._reload: Reload | None = None
+
+    def request(self) -> Reload | str:
+        """Begin a reload. Return it, or every reason why it is refused, one a line; then nothing has changed."""
+        begun = self._refusal()
+        if not begun:
+            self._service.reloading()
+            begun = self._begin()
+            if isinstance(begun, str):
+                self._service.reloaded()
+        if isinstance(begun, str):
+            self._log.error("reload_refused", reason=begun)
+        return begun
+
+    def check(self) -> None:
+        """End the reload if every replacement has ended or its time is over; called after each change of a state."""
+        reload = self._reload
+        stopping = self._core.state in ("stopping", "stopped")
+        if reload is not None and reload.look(self._core.records, time.monotonic(), stopping=stopping):
+            self._timers.cancel("reload")
+            self._log.info("reloaded", **reload.outcome or {})
+            self._service.reloaded()
+            self._ended()
+
+    def _refusal(self) -> Reload | str:
+        if self._read_config is None:
+            return "this supervisor was started without a configuration file: there is nothing to read again"
+        if self._reload is not None and self._reload.outcome is None:
+            return "a reload is under way"
+        return ""
+
+    def _begin(self) -> Reload | str:
+        """Check everything before anything is changed."""
+        assert self._read_config is not None
+        records = self._core.records
+        try:
+            config = self._read_config()
+            problems = fixed_problems(self._active.config.supervisor, config.supervisor)
+            if problems:
+                raise ConfigInvalid("", problems)
+            specs = self._active.specs.succeeded_by(config)
+            plans = self._core.sided(specs.plans())
+            before = {name: record.incarnation for name, record in records.items()}
+            old_plans = [record.plan for record in records.values() if record.desired is Desired.RUNNING]
+            effects = self._decisions.decide(ChildrenChanged(plans, config.supervisor))
+        except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
+            return str(refusal)
+        self._active.adopt(config, specs)
+        self._adopted()
+        changes = changes_between(old_plans, plans)
+        twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
+        limit_s = RELOAD_STEPS_MAX * self._active.restart_limit_s
+        reload = self._reload = Reload(changes, twins, before, time.monotonic(), limit_s)
+        self._log.info("reload", added=changes.added, removed=changes.removed, restarted=changes.restarted)
+        self._timers.call_later("reload", limit_s, self.check)
+        self._decisions.perform(effects)  # what follows calls `check`, even without effects: nothing had to change
+        return reload

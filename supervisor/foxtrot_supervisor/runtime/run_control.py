@@ -1,0 +1,95 @@
+"""What operators and signals can do with a run: look at it, stop it, restart, reload and resubscribe its children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from foxtrot_protocol.commands import ToChild
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested
+from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.reload import Reload
+from foxtrot_supervisor.runtime.active_config import ActiveConfig
+from foxtrot_supervisor.runtime.core_loop import CoreLoop
+from foxtrot_supervisor.runtime.reloading import Reloading
+
+__all__ = ["RunControl"]
+
+
+class RunControl:
+    """The run as `operator_requests.Run` needs it.
+
+    Args:
+        active: the configuration in force.
+        core: read only.
+        loop: takes requests to the core.
+        reloading: reads the configuration again.
+        status: returns the answer to ``status``.
+        send: sends a command to an incarnation of a child; returns whether it could be sent.
+    """
+
+    def __init__(
+        self,
+        active: ActiveConfig,
+        core: Core,
+        loop: CoreLoop,
+        reloading: Reloading,
+        *,
+        status: Callable[[], dict[str, Any]],
+        send: Callable[[str, int, ToChild], bool],
+    ) -> None:
+        self._active = active
+        self._core = core
+        self._loop = loop
+        self._reloading = reloading
+        self._status = status
+        self._send = send
+        self.ended_as: dict[str, Any] | None = None
+        """How the run ended; None before its end."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the answer to ``status``."""
+        return self._status()
+
+    def record(self, name: str) -> ChildRecord | None:
+        """Return what is known of a child."""
+        return self._core.records.get(name)
+
+    def workers_named(self, name: str) -> list[str]:
+        """Return the worker of that name, or all workers of the connection of that name."""
+        return [worker for worker in self._active.workers_of(name) if worker in self._core.records]
+
+    def send(self, name: str, incarnation: int, command: ToChild) -> bool:
+        """Send a command to a child; return whether it could be sent."""
+        return self._send(name, incarnation, command)
+
+    def ask_stop(self, reason: str) -> None:
+        """Begin the final stop unless it has begun: the request of a second operator does not mean SIGKILL."""
+        if self._core.state not in ("stopping", "stopped"):
+            self._loop.put(StopRequested(reason))
+
+    def ask_restart(self, name: str) -> str:
+        """Begin to replace a child; return the reason if that is refused, else ""."""
+        try:
+            self._loop.perform(self._loop.decide(RestartRequested(name)))
+        except RequestRefused as refusal:
+            return str(refusal)
+        return ""
+
+    def ask_reload(self) -> Reload | str:
+        """Begin a reload; return it, or every reason why it is refused, one a line."""
+        return self._reloading.request()
+
+    def outcome(self) -> dict[str, Any] | None:
+        """Return how the run ended; None before its end."""
+        return self.ended_as
+
+    def symbols_changed(self, name: str, symbols: list[str], *, added: bool) -> None:
+        """Note that a worker has changed its subscriptions: its successors begin with them."""
+        specs = self._active.specs
+        (specs.subscribed if added else specs.unsubscribed)(name, symbols)
+
+    def restart_limit_s(self) -> float:
+        """Return the limit in seconds for a replacement, until it serves or has failed."""
+        return self._active.restart_limit_s

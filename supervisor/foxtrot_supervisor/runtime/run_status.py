@@ -1,0 +1,116 @@
+"""Gathers what ``status`` shows, for operators and for a live view."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from foxtrot_protocol import __version__, standard_streams
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.report.ring_accounts import RingAccounts
+from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
+from foxtrot_supervisor.runtime.active_config import ActiveConfig
+from foxtrot_supervisor.runtime.coordinator import Coordinator
+from foxtrot_supervisor.runtime.growth_watch import GrowthMonitor
+from foxtrot_supervisor.runtime.logs import Logs
+from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.runtime.timers import Timers
+from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.telemetry.ring_figures import read_figures
+from foxtrot_supervisor.telemetry.vitals import Vitals
+
+__all__ = ["RunStatus"]
+
+
+class RunStatus:
+    """The status of one run.
+
+    Args:
+        run_dir: whose rings are read.
+        active: the configuration in force.
+        core: the state of the whole and the records of children.
+        vitals: by child name.
+        rings: accounts of drained rings.
+        coordinator: figures of backfills and rate limits.
+        growth: growth of this process.
+        counters: returns strays killed and messages rejected so far.
+    """
+
+    def __init__(
+        self,
+        run_dir: RunDir,
+        active: ActiveConfig,
+        core: Core,
+        *,
+        vitals: Mapping[str, Vitals],
+        rings: RingAccounts,
+        coordinator: Coordinator,
+        growth: GrowthMonitor,
+        counters: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._run_dir = run_dir
+        self._active = active
+        self._core = core
+        self._vitals = vitals
+        self._rings = rings
+        self._coordinator = coordinator
+        self._growth = growth
+        self._counters = counters
+        self._started_at = time.monotonic()
+
+    def assemble(self) -> dict[str, Any]:
+        """Return the answer to ``status --json`` (docs/operating.md)."""
+        strays_killed_total, rejected_messages_total = self._counters()
+        facts = SupervisorFacts(
+            pid=os.getpid(),
+            version=__version__,
+            run_dir=self._run_dir.path,
+            run_id=self._run_dir.run_id,
+            state=self._core.state,
+            started_at=self._started_at,
+            strays_killed_total=strays_killed_total,
+            rejected_messages_total=rejected_messages_total,
+            rss_bytes=procfs.rss_bytes(),
+            open_fds=procfs.open_fds(),
+            tasks=_tasks(),
+            threads=threading.active_count(),
+            log_dropped_total=standard_streams.dropped_total(),
+            growth=self._growth.own,
+        )
+        moment = Moment(time.monotonic(), time.time())
+        accounts = self._rings.with_open(read_figures(self._run_dir.path))
+        places, backfills = self._active.specs.places, self._coordinator.backfill_figures()
+        return {
+            **assemble_status(facts, self._core.records, self._vitals, places, moment, accounts, backfills),
+            "budgets": self._coordinator.rate_limits(moment.monotonic),
+        }
+
+    def show_regularly(
+        self, show: Callable[[dict[str, Any]], None], period_s: float, *, timers: Timers, logs: Logs
+    ) -> None:
+        """Call `show` every `period_s` seconds with the status and, as ``log``, the last log lines.
+
+        A view that fails is logged and not called again: it does not end supervision.
+        """
+
+        def snapshot() -> None:
+            try:
+                show({**self.assemble(), "log": logs.recent()})
+            except Exception as error:
+                logs.log.error("snapshot_failed", reason=repr(error))
+                return
+            timers.call_later("snapshot", period_s, snapshot)
+
+        timers.call_later("snapshot", 0.0, snapshot)
+
+
+def _tasks() -> int:
+    """Return how many tasks the running event loop has; 0 if none runs."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0
