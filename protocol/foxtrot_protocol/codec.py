@@ -33,25 +33,27 @@ __all__ = [
 N = TypeVar("N")
 
 Numbers: TypeAlias = Literal["float", "decimal", "text"]
+"""Type of decoded prices and sizes: ``float``, ``decimal.Decimal``, or the exchange's own text."""
 
 BATCH_BYTES_MAX = 4 * 1024 * 1024
-"""A 5,000-level snapshot has about 300 KB; this leaves room for ten of them."""
+"""Largest batch. A snapshot of 5,000 levels has about 300 KB."""
 
 CONTROL_BYTES_MAX = 1024 * 1024
+"""Largest control message."""
 
 
 class BatchEncoder:
-    """Encodes the batches of one incarnation of one worker; knows nothing of sequence rules."""
+    """Encodes the batches of one incarnation of one worker; the caller counts sequences."""
 
     def __init__(self, worker: str, incarnation: int, bytes_max: int = BATCH_BYTES_MAX) -> None:
-        """`bytes_max`: the largest batch, where less than `BATCH_BYTES_MAX` can be taken."""
+        """`bytes_max`: largest batch, at most `BATCH_BYTES_MAX`."""
         self._bytes_max = bytes_max
         self._worker = worker
         self._incarnation = incarnation
         self._encode = msgspec.msgpack.Encoder().encode
 
     def encode(self, sequence: int, publish_ns: int, events: Sequence[MarketEvent[str]]) -> bytes:
-        """One batch as bytes; raises `MessageTooLarge` over the largest that is taken."""
+        """Return one batch as bytes; raises `MessageTooLarge` over `bytes_max`."""
         data = self._encode((PROTOCOL_VERSION, self._worker, self._incarnation, sequence, publish_ns, events))
         if len(data) > self._bytes_max:
             raise MessageTooLarge(len(data), self._bytes_max)
@@ -65,7 +67,7 @@ class BatchDecoder(Generic[N]):
         self._decode = decoder.decode
 
     def decode(self, data: bytes) -> Batch[N]:
-        """The batch in `data`; raises `MalformedMessage` or `VersionMismatch`."""
+        """Return the batch in `data`; raises `MalformedMessage` or `VersionMismatch`."""
         if len(data) > BATCH_BYTES_MAX:
             raise MalformedMessage(f"batch of {len(data)} bytes is over the limit of {BATCH_BYTES_MAX}")
         try:
@@ -81,7 +83,7 @@ class BatchDecoder(Generic[N]):
 
 
 def batch_decoder(numbers: Numbers) -> BatchDecoder[Any]:
-    """A decoder that gives numbers as ``float``, ``Decimal`` or the exchange's own text."""
+    """Return a decoder that makes numbers of this type."""
     if numbers == "float":
         # strict=False lets msgspec read a float from the decimal text, in C
         return BatchDecoder(msgspec.msgpack.Decoder(Batch[float], strict=False))
@@ -97,7 +99,7 @@ _control_encoder = msgspec.msgpack.Encoder()
 
 
 def read_header(data: bytes) -> BatchHeader:
-    """Who sent this batch and which it is, though its events may be unreadable; raises `MalformedMessage`."""
+    """Return the header of a batch whose events may be unreadable; raises `MalformedMessage`."""
     try:
         return _header_decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
@@ -112,7 +114,7 @@ def _version_of(data: bytes) -> int | None:
 
 
 def encode_control(message: FromChild | ToChild) -> bytes:
-    """A control message as bytes; raises `MessageTooLarge` over `CONTROL_BYTES_MAX`."""
+    """Return a control message as bytes; raises `MessageTooLarge` over `CONTROL_BYTES_MAX`."""
     data = _control_encoder.encode(message)
     if len(data) > CONTROL_BYTES_MAX:
         raise MessageTooLarge(len(data), CONTROL_BYTES_MAX)
@@ -120,13 +122,13 @@ def encode_control(message: FromChild | ToChild) -> bytes:
 
 
 def decode_from_child(data: bytes) -> FromChild:
-    """A child's message; raises `MalformedMessage`."""
+    """Return the message of a child; raises `MalformedMessage`."""
     message: FromChild = _decode_control(_from_child_decoder, data)
     return message
 
 
 def decode_to_child(data: bytes) -> ToChild:
-    """A supervisor's message; raises `MalformedMessage`."""
+    """Return the message of the supervisor; raises `MalformedMessage`."""
     message: ToChild = _decode_control(_to_child_decoder, data)
     return message
 

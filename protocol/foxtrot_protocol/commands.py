@@ -1,15 +1,22 @@
 """Control-plane messages between the supervisor and its children.
 
-Over DEALER/ROUTER, one msgpack array a message, tagged by its first element. A child says `Hello` as soon
-as it runs, `Ready` when it serves, `Heartbeat` at a fixed pace from its own event loop, `Failed` before
-it exits on purpose. Before it connects or asks by REST it asks for its share of the exchange's limits (`BudgetAsk`),
-and when its connection grows old it says `RotateWanted`. The supervisor says `Stop`, `Subscribe`, `Unsubscribe`,
-`Fenced`, `BudgetGrant`.
+Transport: ZeroMQ DEALER (child) to ROUTER (supervisor). Each message is one msgpack array whose first element is its
+tag. Reference: docs/protocol.md.
 
-A hole that nobody received goes round: the engine says `HoleFound`, the supervisor gives it as `Backfill` to a
-worker of that connection, which fetches what it can, and answers `Backfilled`. So do books: the engine says
-`BooksWanted` for those that its handlers cannot know, the supervisor gives it as `Resync` to one worker of the
-connection; the answer is the `BookSnapshot` in that worker's stream of events.
+* Life: a child sends `Hello` as soon as it runs, `Ready` when it serves, `Heartbeat` at a fixed interval from its event
+  loop, and `Failed` before it exits on purpose. The supervisor sends `Stop`.
+* Subscriptions: `Subscribe` and `Unsubscribe`, answered by `Done`.
+* Rate limits: before a worker connects or sends a REST request it sends `BudgetAsk`, answered by `BudgetGrant`.
+* Rotation: a worker whose connection grows old sends `RotateWanted`.
+* Backfill: the engine reports identifiers that no worker received (`HoleFound`). The supervisor sends `Backfill` to a
+  worker of that connection, which fetches them and answers `Backfilled`.
+* Books: the engine requests snapshots of books that its handlers do not have (`BooksWanted`). The supervisor sends
+  `Resync` to one worker of the connection; the answer is a `BookSnapshot` in that worker's events.
+* Engine: `WorkersStarted`, `Fenced` and `WorkerChanged` tell it which workers exist; `Drained` closes the account of a
+  ring.
+
+In every message from a child `worker` is the child's name and `incarnation` its number, from 1. Durations are seconds,
+times are nanoseconds since 1970 UTC, totals count from the start of the incarnation.
 """
 
 from __future__ import annotations
@@ -55,248 +62,308 @@ __all__ = [
 
 
 BudgetKind: TypeAlias = Literal["connect", "rest"]
-"""What an exchange counts of one address: WebSocket handshakes, and the weights of REST requests."""
+"""What an exchange limits for each address: WebSocket handshakes, and weights of REST requests."""
 
 BOOK_ATTEMPTS_EACH: Final = 4
-"""Consecutive attempts of `BooksWanted` that go to the same worker, over a good minute. A worker may have to wait for
-the exchange's rate limit, and two workers that fetch the same snapshots spend it twice."""
+"""Consecutive attempts of `BooksWanted` that go to the same worker; with the delays between them about a minute.
+
+A worker may have to wait for the exchange's rate limit, and two workers that fetch the same snapshots spend it twice.
+"""
 
 
 class Hello(Struct, array_like=True, tag="hello", frozen=True):
-    """First words of a child: it exists, its control link works."""
+    """First message of a child: it runs and its control link works."""
 
     worker: str
     incarnation: int
     pid: int
+    """Process id of the child, in the supervisor's PID namespace."""
 
 
 class Ready(Struct, array_like=True, tag="ready", frozen=True):
-    """It serves: first data or every subscription acknowledged; `info` holds addresses it offers."""
+    """The child serves: a worker has received data, or every subscription is acknowledged."""
 
     worker: str
     incarnation: int
     info: dict[str, str] = {}
+    """Addresses that the child offers, by name; only from the simulated exchange."""
 
 
 class TopicStatus(Struct, array_like=True, frozen=True):
-    """A subscribed topic as the worker sees it; times in seconds."""
+    """State of a subscribed topic, as the worker sees it."""
 
     topic: str
+    """The topic's name as the exchange writes it."""
     state: str
+    """An `events.FeedState`."""
     age_s: float | None
-    """Of its latest data; None until data came."""
+    """Seconds since its latest data; None before the first."""
     since_s: float = 0.0
-    """How long it has been in this state."""
+    """Seconds in this state."""
     limit_s: float | None = None
-    """At this age it is stale; None: it may rest."""
+    """Age in seconds at which the topic is stale; None: it may be silent for any time."""
     reason: str = ""
     """Why it is in this state, where the exchange or the adapter gave a reason."""
     final: bool = False
-    """Refused for good: not asked for again."""
+    """Refused permanently: not requested again."""
 
 
 class SourceCounters(Struct, array_like=True, frozen=True):
     """The engine's account of one worker, over all its incarnations."""
 
     applied_total: int
+    """Events given to handlers."""
     deduplicated_total: int
+    """Events dropped as copies of what another worker of the connection had brought."""
     gaps_total: int
+    """Gaps announced to handlers."""
     lost_total: int
+    """Events announced as lost."""
     latency_p50_us: float
+    """Median time from receipt by the worker to dispatch, in microseconds, of the last seconds."""
     latency_p99_us: float
+    """99th percentile of the same."""
     late_total: int = 0
-    """Events that came once more by another path, or after their incarnation was done with: dropped, harmless."""
+    """Events that arrived again by another path, or after their incarnation was retired: dropped, nothing is lost."""
     wins_total: int = 0
-    """Events that this worker brought first, while its twin might have."""
+    """Events that this worker brought before the other worker of its connection."""
     lost_batches_total: int = 0
     """Batches announced as lost whose number of events is unknown; `lost_total` leaves them out."""
     superseded_total: int = 0
     """Updates of books that were not handed over, since the next snapshot contains them."""
     demoted_total: int = 0
-    """Streams of rule `sequence` whose identifiers were found to leap: their holes are not told any more."""
+    """Streams of rule `sequence` whose identifiers were found to leap: their holes are no longer announced."""
 
 
 class HandlerFigures(Struct, array_like=True, frozen=True):
-    """One registration of the EventEngine; `type` is "" for a general handler, times are in microseconds."""
+    """Figures of one handler of the EventEngine."""
 
     type: str
+    """Event type that it is registered for; "" for a general handler."""
     handler: str
+    """Its name."""
     owners: list[str]
+    """Owners that have registered it."""
     calls: int
     p50_us: float
+    """Median duration of a call, in microseconds."""
     p99_us: float
+    """99th percentile of the same."""
     max_us: float
+    """Longest call, in microseconds."""
     slow: int
+    """Calls that took longer than `slow_handler_ms`."""
     errors: int
+    """Calls that raised."""
     suspended: bool
+    """It is not called any more, because too many calls in a row raised."""
 
 
 class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
-    """Counters of a child, sent each `heartbeat_s` from its event loop; totals are of this incarnation.
+    """Counters of a child, sent every `ChildSpec.heartbeat_s` seconds from its event loop.
 
-    `frames_total` = frames parsed + `rejected_total`. `committed_total` counts events handed to the data
-    plane. The engine fills `queue_depth` to `sources`; workers leave them at their defaults. `recent`: a few
-    of the latest events, one line each, for people to look at.
+    Totals are of this incarnation. The engine fills the fields marked "Engine", workers those marked "Worker"; the
+    others leave them at their defaults.
     """
 
     worker: str
     incarnation: int
     loop_lag_ms: float
+    """How late the event loop ran this heartbeat, in milliseconds."""
     rss_bytes: int
+    """Resident memory."""
     open_fds: int
+    """Open descriptors."""
     tasks: int
+    """asyncio tasks."""
     threads: int
+    """Threads."""
     frames_total: int = 0
+    """Worker: WebSocket frames received; parsed ones and `rejected_total`."""
     events_total: int = 0
+    """Worker: events parsed. Engine: events given to handlers."""
     rejected_total: int = 0
+    """Worker: frames that could not be parsed. Engine: batches and rings refused or malformed."""
     committed_total: int = 0
+    """Worker: events committed to its ring."""
     dropped_total: int = 0
+    """Worker: events dropped because the ring was full. Engine: events dropped by a full queue."""
     last_data_age_s: float | None = None
+    """Worker: seconds since the latest data of any topic; None before the first."""
     topics: list[TopicStatus] = []
+    """Worker: every subscribed topic."""
     queue_depth: int = 0
+    """Engine: events waiting in its queue."""
     dispatch_p50_us: float = 0.0
+    """Engine: median time to dispatch one event, in microseconds."""
     dispatch_p99_us: float = 0.0
+    """Engine: 99th percentile of the same."""
     slow_handlers: int = 0
+    """Engine: calls of handlers that took longer than `slow_handler_ms`."""
     handler_errors_total: int = 0
+    """Engine: calls of handlers that raised."""
     redelivered_total: int = 0
+    """Engine: events given again because the previous engine died while handling them."""
     sources: dict[str, SourceCounters] = {}
+    """Engine: the account of each worker, by name."""
     recent: list[str] = []
+    """Engine: a few of the latest events, one line each, for people."""
     account_violations_total: int = 0
-    """Engine: incarnations whose events committed were not those applied and announced as lost."""
+    """Engine: rings whose committed events are not the sum of applied, deduplicated, superseded and lost ones."""
     budget_waits_total: int = 0
-    """Worker: times it had to wait for its share of the exchange's limits."""
+    """Worker: times it waited for the exchange's rate limit."""
     budget_refused_total: int = 0
-    """Worker: times it went without, because too many waited or the wait was longer than it may take."""
+    """Worker: requests not sent, because too many waited for the limit or the wait exceeded its bound."""
     budget_unanswered_total: int = 0
-    """Worker: times the supervisor did not answer soon enough; it went on unasked."""
+    """Worker: times the supervisor did not answer in time; the worker went on without an answer."""
     ticks_total: int = 0
-    """Engine: ticks folded."""
+    """Engine: ticks made."""
     bars_total: int = 0
     """Engine: bars made of trades and closed."""
     late_trades_total: int = 0
-    """Engine: trades that came after their bar was closed."""
+    """Engine: trades that arrived after their bar was closed."""
     leaks_total: int = 0
     """Engine: findings of its leak monitor."""
     leaks: list[str] = []
-    """Engine: the latest of them, as text."""
+    """Engine: its latest findings, as text."""
     owners: list[str] = []
-    """Engine: owners of handlers that are open."""
+    """Engine: open owners of handlers."""
     handlers: list[HandlerFigures] = []
-    """Engine: the handlers that most need looking at."""
+    """Engine: the handlers with the most errors, slow calls and time."""
     snapshots_rejected_total: int = 0
-    """Worker: snapshots of books that could not be used."""
+    """Worker: book snapshots that could not be used."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):
-    """Why the child is about to exit; `retry_after_s` is the exchange's own wish, if it told one."""
+    """Why the child is about to exit."""
 
     worker: str
     incarnation: int
     cause: str
+    """For people."""
     retry_after_s: float | None = None
+    """Seconds after which the exchange allows the next attempt; None if it named no delay."""
 
 
 class Drained(Struct, array_like=True, tag="drained", frozen=True):
-    """From the engine: all of a worker's ring is done with, its file goes. Its account, in events."""
+    """From the engine: a dead worker's ring has been read to its end and its file is removed. Its account, in events.
+
+    `committed` = `applied` + `deduplicated` + `superseded` + `lost`, unless a violation was announced.
+    """
 
     worker: str
     incarnation: int
     source: str
+    """The worker of the ring."""
     source_incarnation: int
     committed: int
+    """Committed by the worker."""
     applied: int
+    """Given to handlers."""
     lost: int
+    """Announced as lost."""
     redelivered: int
+    """Given twice; counted once in `applied`."""
     deduplicated: int = 0
+    """Dropped as copies."""
     superseded: int = 0
+    """Updates of books that were not given, because the next snapshot contains them."""
 
 
 class Left(Struct, array_like=True, tag="left", frozen=True):
-    """From an engine that is no child of the supervisor: it has let go, as a child says by its exit."""
+    """From an application that is the engine: it has detached; takes the place of a child's exit."""
 
     worker: str
     incarnation: int
 
 
 class Done(Struct, array_like=True, tag="done", frozen=True):
-    """Answer to a request with this id; `error` is "" on success.
-
-    `symbols`: those that the request concerned, as the venue writes them.
-    """
+    """Answer to a `Subscribe` or `Unsubscribe`."""
 
     worker: str
     incarnation: int
     request_id: int
+    """That of the request."""
     error: str
+    """For people; "" on success."""
     symbols: list[str] = []
+    """Symbols of the request, as the exchange writes them."""
 
 
 class HoleFound(Struct, array_like=True, tag="hole_found", frozen=True):
-    """From the engine: it has no events of a stream between these bounds, and knows no worker that had them.
+    """From the engine: no worker of the connection has brought these identifiers of a stream.
 
-    Told again for each hole still open by an engine that was started anew. `stream` is the event type; `first_id` and
-    `last_id` are the first and the last identifier missing, where identifiers leap the bounds between which whatever is
-    missing lies. `start_ns` and `end_ns`: receive times around the hole.
+    A restarted engine reports again every hole that is still open.
     """
 
     worker: str
     incarnation: int
     connection: str
+    """The connection's name in the configuration."""
     symbol: str
+    """As the exchange writes it."""
     stream: str
+    """Event type, such as "eMarketTrade."."""
     first_id: str
+    """First missing identifier; where identifiers leap, the lower bound of what is missing."""
     last_id: str
+    """Last missing identifier, inclusive; where identifiers leap, the upper bound."""
     start_ns: int
+    """Receive time of the last event before the hole."""
     end_ns: int
+    """Receive time of the first event after it."""
 
 
 class Backfilled(Struct, array_like=True, tag="backfilled", frozen=True):
-    """From a worker: it is done with a `Backfill`.
-
-    `events` were fetched and are committed. `left` is "" if the hole is filled; else why not all of it is: then what is
-    missing lies between `first_id` and `last_id`, and `retry` says whether asking again may help.
-    """
+    """From a worker: the answer to a `Backfill`."""
 
     worker: str
     incarnation: int
     request_id: int
+    """That of the `Backfill`."""
     events: int
+    """Events fetched; they are committed."""
     left: str = ""
+    """Why not everything was fetched; "": the hole is filled."""
     first_id: str = ""
+    """First identifier that is still missing; "" if none is."""
     last_id: str = ""
+    """Last identifier that is still missing, inclusive."""
     retry: bool = False
+    """Whether another attempt may succeed."""
 
 
 class BooksWanted(Struct, array_like=True, tag="books_wanted", frozen=True):
-    """From the engine: handlers know nothing of these books until a snapshot of each comes.
-
-    `attempt`: counts from 1; the workers of the connection take turns, each for `BOOK_ATTEMPTS_EACH` attempts.
-    """
+    """From the engine: handlers need snapshots of these books. Repeated until they have come."""
 
     worker: str
     incarnation: int
     connection: str
+    """The connection's name in the configuration."""
     symbols: list[str]
+    """As the exchange writes them."""
     attempt: int
+    """From 1. The workers of the connection take turns, each for `BOOK_ATTEMPTS_EACH` attempts."""
 
 
 class RotateWanted(Struct, array_like=True, tag="rotate_wanted", frozen=True):
-    """This connection should be replaced while it still streams: its planned age is reached, or its end announced.
+    """From a worker: replace this connection while it still streams.
 
-    The worker streams on; the supervisor decides when. Said again every few seconds until something follows.
+    Its planned age is reached, or the exchange has announced its end. The supervisor decides when. Repeated every few
+    seconds until the worker is replaced.
     """
 
     worker: str
     incarnation: int
     reason: str
+    """For people."""
 
 
 class BudgetAsk(Struct, array_like=True, tag="budget_ask", frozen=True):
-    """May I spend `weight` at `address` now? Answered by `BudgetGrant` at once.
+    """From a worker: may it spend `weight` at `address` now? Answered by `BudgetGrant` at once.
 
-    The budget is the exchange's: at most `limit` in any `period_s` seconds, shared by all workers of the address
-    (`limit` 0: no number is known, only a Retry-After closes it). Told to wait, a worker asks again, with the same
-    `request_id`, when that time is over: its place among those who wait is kept meanwhile.
+    The rate limit is the exchange's, shared by all workers of the address. A worker that was told to wait asks again
+    with the same `request_id` after that time: it keeps its place in the queue.
     """
 
     worker: str
@@ -304,19 +371,23 @@ class BudgetAsk(Struct, array_like=True, tag="budget_ask", frozen=True):
     request_id: int
     kind: BudgetKind
     address: str
+    """``HOST:PORT``, or ``HOST:PORT through HOST:PORT`` with a proxy."""
     weight: int
+    """What the request costs, in the exchange's units; at least 1."""
     limit: int
+    """At most this weight within any `period_s` seconds; 0: unknown, only a Retry-After of the exchange holds it up."""
     period_s: float
 
 
 class BudgetSpent(Struct, array_like=True, tag="budget_spent", frozen=True):
-    """The exchange answered 429 or 418: nobody asks it before `retry_after_s` seconds have passed."""
+    """From a worker: the exchange has answered 429 or 418."""
 
     worker: str
     incarnation: int
     kind: BudgetKind
     address: str
     retry_after_s: float
+    """Seconds in which no worker may send a request to the address."""
 
 
 class LogRecord(Struct, array_like=True, tag="log", frozen=True):
@@ -324,32 +395,35 @@ class LogRecord(Struct, array_like=True, tag="log", frozen=True):
 
     worker: str
     level: str
+    """"debug", "info", "warning", "error" or "critical"."""
     event: str
     fields: dict[str, str]
 
 
 class Stop(Struct, array_like=True, tag="stop", frozen=True):
-    """Finish within `grace_s`: stop reading, flush, close, exit 0."""
+    """Stop reading, flush, close, and exit with code 0."""
 
     grace_s: float
+    """Seconds for all of that."""
 
 
 class Subscribe(Struct, array_like=True, tag="subscribe", frozen=True):
-    """Add symbols on every channel of the connection, without reconnecting."""
+    """Subscribe to symbols on every channel of the connection, without reconnecting. Answered by `Done`."""
 
     request_id: int
     symbols: list[str]
+    """In any case if the exchange ignores it."""
 
 
 class Unsubscribe(Struct, array_like=True, tag="unsubscribe", frozen=True):
-    """Remove symbols from every channel of the connection, without reconnecting."""
+    """Unsubscribe symbols from every channel of the connection, without reconnecting. Answered by `Done`."""
 
     request_id: int
     symbols: list[str]
 
 
 class Backfill(Struct, array_like=True, tag="backfill", frozen=True):
-    """To a worker: fetch what is missing of a stream, as in `HoleFound`; answered by `Backfilled`."""
+    """To a worker: fetch a hole over REST; fields as in `HoleFound`. Answered by `Backfilled`."""
 
     request_id: int
     symbol: str
@@ -361,26 +435,27 @@ class Backfill(Struct, array_like=True, tag="backfill", frozen=True):
 
 
 class Resync(Struct, array_like=True, tag="resync", frozen=True):
-    """To a worker: show the books of these symbols whole once more, on the running connection."""
+    """To a worker: send a fresh snapshot of each of these books, on the running connection."""
 
     symbols: list[str]
 
 
 class TwinFresh(Struct, array_like=True, tag="twin_fresh", frozen=True):
-    """To a worker without data: the other side of its connection, with the same topics, has data of `age_s`."""
+    """To a worker without data: the other side of its connection, which has the same topics, receives data."""
 
     age_s: float
+    """Seconds since that side's latest data."""
 
 
 class BudgetGrant(Struct, array_like=True, tag="budget_grant", frozen=True):
-    """Answer to a `BudgetAsk`: `wait_s` 0 means go, it is spent now; else ask again after so many seconds.
-
-    `refused`: too many wait already, no place is kept.
-    """
+    """Answer to a `BudgetAsk`."""
 
     request_id: int
+    """That of the `BudgetAsk`."""
     wait_s: float
+    """0: granted, and spent now. Else seconds after which to ask again."""
     refused: bool = False
+    """Too many wait already: no place is kept."""
 
 
 class WorkersStarted(Struct, array_like=True, tag="workers_started", frozen=True):
@@ -398,14 +473,14 @@ class WorkersStarted(Struct, array_like=True, tag="workers_started", frozen=True
 
 
 class Fenced(Struct, array_like=True, tag="fenced", frozen=True):
-    """To the engine: `incarnation` and all before it are dead; whatever comes of them now is late."""
+    """To the engine: `incarnation` and all earlier ones of `worker` are dead; what they have not committed is late."""
 
     worker: str
     incarnation: int
 
 
 class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
-    """To the engine: becomes the `eWorker.` event (fields as in events.WorkerStatus)."""
+    """To the engine: becomes the `eWorker.` event; fields as in `events.WorkerStatus`."""
 
     worker: str
     incarnation: int
@@ -418,10 +493,12 @@ class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
 
 
 class Logged(Struct, array_like=True, tag="logged", frozen=True):
-    """To an engine that is no child of the supervisor: a line of its log; `worker`: whose, or "supervisor"."""
+    """To an application that is the engine: one structured log line of the supervisor or a child."""
 
     worker: str
+    """The child, or "supervisor"."""
     level: str
+    """As in `LogRecord`."""
     event: str
     fields: dict[str, str]
 

@@ -1,7 +1,7 @@
-"""Operator requests and replies: one JSON object a line over the run directory's unix socket.
+"""Operator requests and replies: one JSON object a line over ``operator.sock`` in the run directory.
 
-The first element a client sends carries the version, so that an old client gets a clear answer. A request
-is answered by one `Reply`, or, for those that stream, by many, the last with ``final`` true.
+Each request carries the protocol version, so that a client of another version gets a clear error. Each request is
+answered by one `Reply`, in order.
 """
 
 from __future__ import annotations
@@ -30,36 +30,39 @@ __all__ = [
 ]
 
 CONTROL_VERSION = 1
+"""Version of requests and replies."""
+
 LINE_BYTES_MAX = 4 * 1024 * 1024
+"""Longest line of a reply."""
 
 
 class StatusRequest(Struct, tag="status", frozen=True):
-    """The whole status, shape: docs/operating.md."""
+    """Return the status; docs/operating.md describes its fields."""
 
     version: int = CONTROL_VERSION
 
 
 class StopRequest(Struct, tag="stop", frozen=True):
-    """Stop everything; answered when all has ended, with rungs and audit."""
+    """Stop everything; answered when all children have ended, with their rungs and the audit."""
 
     version: int = CONTROL_VERSION
 
 
 class RestartRequest(Struct, tag="restart", frozen=True):
-    """Stop and start one worker (revives a FATAL one); answered when it is RUNNING again."""
+    """Stop and start one worker, a FATAL one too; answered when it is RUNNING again."""
 
     worker: str
     version: int = CONTROL_VERSION
 
 
 class ReloadRequest(Struct, tag="reload", frozen=True):
-    """Read the configuration again; start, stop and restart what changed."""
+    """Read the configuration again; start, stop and restart what has changed."""
 
     version: int = CONTROL_VERSION
 
 
 class SubscribeRequest(Struct, tag="subscribe", frozen=True):
-    """Add symbols to a running worker."""
+    """Subscribe a running worker to further symbols; answered when the exchange has acknowledged them."""
 
     worker: str
     symbols: list[str]
@@ -67,7 +70,7 @@ class SubscribeRequest(Struct, tag="subscribe", frozen=True):
 
 
 class UnsubscribeRequest(Struct, tag="unsubscribe", frozen=True):
-    """Remove symbols from a running worker."""
+    """Unsubscribe symbols of a running worker; answered when the exchange has acknowledged."""
 
     worker: str
     symbols: list[str]
@@ -80,7 +83,7 @@ Request: TypeAlias = (
 
 
 class Reply(Struct, frozen=True, omit_defaults=True):
-    """`error` is "" on success; `data` is the answer, shaped by the request."""
+    """`error` is "" on success; `data` depends on the request; `final` is always true."""
 
     error: str = ""
     data: dict[str, Any] = {}
@@ -93,12 +96,12 @@ _reply_decoder = msgspec.json.Decoder(Reply)
 
 
 def encode_line(message: Request | Reply) -> bytes:
-    """`message` as one JSON line."""
+    """Return `message` as one JSON line."""
     return msgspec.json.encode(message) + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
-    """The request in `line`; raises `MalformedMessage`, also for another version."""
+    """Return the request in `line`; raises `MalformedMessage`, for another version too."""
     try:
         request: Request = _request_decoder.decode(line)
     except (ValueError, RecursionError) as error:
@@ -109,7 +112,7 @@ def decode_request(line: bytes) -> Request:
 
 
 def decode_reply(line: bytes) -> Reply:
-    """The reply in `line`; raises `MalformedMessage`."""
+    """Return the reply in `line`; raises `MalformedMessage`."""
     try:
         return _reply_decoder.decode(line)
     except (ValueError, RecursionError) as error:

@@ -1,7 +1,6 @@
-"""Addresses and transport settings: named values with units; opens nothing.
+"""Addresses and ZeroMQ settings of the processes of a run. Pure: opens nothing.
 
-The settings are those that were measured to lose nothing together with a ring (docs/architecture.md);
-each was measured alone.
+The settings were measured to lose nothing together with a ring (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -34,13 +33,19 @@ DATA_RECEIVE_HWM = 256
 """Batches that ZeroMQ may queue in the engine for each worker."""
 
 DATA_RECONNECT_MS = 50
+"""First delay before a worker's socket connects again; doubled up to `DATA_RECONNECT_MAX_MS`."""
+
 DATA_RECONNECT_MAX_MS = 1000
+"""Longest delay before a worker's socket connects again."""
+
 DATA_HANDSHAKE_MS = 1000
+"""Time limit of a ZeroMQ handshake."""
+
 CONTROL_HWM = 1000
 """Control messages queued for one peer."""
 
 ZAP_DOMAIN = b"foxtrot"
-"""Set on every socket that binds: without a domain libzmq takes unauthenticated ZMTP 1.0 frames."""
+"""Set on every socket that binds: without a domain libzmq accepts unauthenticated ZMTP 1.0 frames."""
 
 
 def _ipc(path: str) -> str:
@@ -50,35 +55,35 @@ def _ipc(path: str) -> str:
 
 
 def data_endpoint(run_dir: str) -> str:
-    """Where the engine pulls batches."""
+    """Return the endpoint at which the engine pulls batches; raises ValueError if `run_dir` is too long."""
     return _ipc(f"{run_dir}/data.ipc")
 
 
 def child_control_endpoint(run_dir: str) -> str:
-    """Where the supervisor's ROUTER listens to its children."""
+    """Return the endpoint of the control plane, the supervisor's ROUTER socket."""
     return _ipc(f"{run_dir}/control.ipc")
 
 
 def ipc_path(endpoint: str) -> str:
-    """The file behind an ``ipc://`` endpoint."""
+    """Return the file of an ``ipc://`` endpoint."""
     return endpoint.removeprefix("ipc://")
 
 
 def operator_path(run_dir: str) -> str:
-    """Unix socket of the operator's control interface."""
+    """Return the unix socket of the operators' interface."""
     return ipc_path(_ipc(f"{run_dir}/operator.sock"))
 
 
 def tap_path(run_dir: str) -> str:
-    """Unix socket where the engine streams live events to operators."""
+    """Return the unix socket at which the engine streams live events."""
     return ipc_path(_ipc(f"{run_dir}/events.sock"))
 
 
 def nursery_path(run_dir: str, name: str = "nursery") -> str:
-    """Unix socket between the supervisor and the template process `name`."""
+    """Return the unix socket between the supervisor and the template process `name`."""
     return ipc_path(_ipc(f"{run_dir}/{name}.sock"))
 
 
 def lock_path(run_dir: str) -> str:
-    """File whose flock says that a supervisor is alive here."""
+    """Return the lock file: a supervisor holds a flock on it while it runs."""
     return f"{run_dir}/lock"

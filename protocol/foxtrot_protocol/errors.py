@@ -1,11 +1,11 @@
-"""The exceptions of the wire, by who is to blame.
+"""Exceptions of the protocol, by the side that is at fault.
 
 ::
 
     FoxtrotError
-    ├── LocalError              we used the protocol wrongly: fix this program
+    ├── LocalError              this program uses the protocol wrongly
     │   └── MessageTooLarge     an outgoing message is over its limit
-    └── RemoteError             the other side sent what the protocol does not allow
+    └── RemoteError             the peer sent what the protocol does not allow
         ├── VersionMismatch     it speaks another version
         ├── MalformedMessage    it cannot be decoded, or breaks a type or a limit
         └── BookInvalid         its updates do not fit together (gap, checksum, crossed)
@@ -27,19 +27,19 @@ __all__ = [
 
 
 class FoxtrotError(Exception):
-    """Root of everything this package raises on purpose."""
+    """Base of all exceptions that this package raises."""
 
 
 class LocalError(FoxtrotError):
-    """We broke the protocol ourselves."""
+    """This program has violated the protocol."""
 
 
 class RemoteError(FoxtrotError):
-    """The peer broke the protocol."""
+    """The peer has violated the protocol."""
 
 
 class MessageTooLarge(LocalError):
-    """An outgoing message has `size_bytes`, its limit is `limit_bytes`."""
+    """An outgoing message of `size_bytes` exceeds its limit of `limit_bytes`."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(f"message of {size_bytes} bytes is over the limit of {limit_bytes} bytes")
@@ -48,7 +48,7 @@ class MessageTooLarge(LocalError):
 
 
 class VersionMismatch(RemoteError):
-    """The peer speaks version `theirs`, we speak `ours`."""
+    """The peer speaks version `theirs`, this program `ours`."""
 
     def __init__(self, theirs: int, ours: int) -> None:
         super().__init__(f"peer speaks protocol version {theirs}, this program speaks {ours}")

@@ -1,19 +1,21 @@
 """Market events: what a worker publishes and a handler receives.
 
-Every event is a frozen msgspec Struct, encoded as a msgpack array whose first element is its tag. The
-structs are generic in the number type ``N``: on the wire ``N`` is ``str``, the exchange's own decimal
-text, so nothing is rounded on the way; the consumer's decoder makes ``float``, ``Decimal`` or ``str`` of
-it, by the type it decodes with (``Trade[float]``).
+Every event is a frozen msgspec Struct, encoded as a msgpack array whose first element is its tag. The structs are
+generic in the number type ``N``. On the wire ``N`` is ``str``: decimal text, digit for digit as the exchange sent it. A
+consumer's decoder makes ``float``, ``Decimal`` or ``str`` of it, by the type it decodes (``Trade[float]``).
 
-Times are integers, nanoseconds since 1970 UTC:
+Every market event has these fields; times are nanoseconds since 1970 UTC:
 
-* ``exchange_ns``: the exchange's own time of the event; 0 where the exchange gives none
+* ``exchange``: the adapter's name in upper case, such as ``BINANCE``
+* ``symbol``: as the exchange writes it
+* ``exchange_ns``: the exchange's time of the event; 0 if it sends none
 * ``receive_ns``: when the worker had read the frame's bytes
-* ``publish_ns``: when the worker sent the batch; 0 on the wire, stamped from the batch by the receiver
+* ``publish_ns``: when the worker sent the batch; 0 on the wire, the receiver copies it from the batch
+* ``redelivered``: the engine had this event in flight when it died, so handlers may have seen it
+* ``backfilled``: missed when it happened and fetched over REST, or brought late by another worker; newer events of its
+  stream came before it
 
-``redelivered`` marks an event that the engine had in hand when it died; ``backfilled`` one that was
-fetched over REST afterwards. These three fields stand last, in every market event, so that encoders of
-other languages may leave them out.
+The last three stand behind an event's own fields, so that encoders in other languages may leave them out.
 """
 
 from __future__ import annotations
@@ -70,6 +72,18 @@ Side: TypeAlias = Literal["buy", "sell"]
 """The taker's side."""
 
 FeedState: TypeAlias = Literal["asked", "acknowledged", "silent", "flowing", "stale", "gap", "invalid", "demoted"]
+"""State of a topic.
+
+* ``asked``: requested, not answered yet
+* ``acknowledged``: accepted by the exchange, no data yet
+* ``silent``: accepted, and no data within the limit for the first event
+* ``flowing``: data comes
+* ``stale``: no data for longer than the topic's limit
+* ``gap``: something is missing
+* ``invalid``: refused by the exchange, or its book is broken until the next snapshot
+* ``demoted``: from the engine, with the event type as topic: identifiers of this stream leap, its holes are no longer
+  announced
+"""
 
 Level: TypeAlias = tuple[N, N]
 """``(price, size)``; in a delta, size 0 removes the level."""
@@ -93,9 +107,11 @@ EVENT_LOG = "eLog"
 
 
 class Trade(Struct, Generic[N], array_like=True, tag="trade", frozen=True, gc=False):
-    """One public trade. ``trade_id`` is the exchange's, as text (some have 27 digits).
+    """One public trade.
 
-    ``count``: fills that it stands for, where the exchange merges them and says so.
+    ``price`` is in quote units; ``size`` in base units, or in contracts where the exchange counts contracts; ``side``
+    is the taker's. ``trade_id`` is the exchange's identifier (some have 27 digits). ``count``: number of fills that it
+    stands for, at least 1; more than 1 only where the exchange merges fills and sends their number.
     """
 
     exchange: str
@@ -113,7 +129,10 @@ class Trade(Struct, Generic[N], array_like=True, tag="trade", frozen=True, gc=Fa
 
 
 class Quote(Struct, Generic[N], array_like=True, tag="quote", frozen=True, gc=False):
-    """Best bid and ask; None where nobody is on that side. ``update_id`` is "" where none is sent."""
+    """Best bid and ask with their sizes; both None on an empty side.
+
+    ``update_id`` is the exchange's identifier of the update, "" if it sends none.
+    """
 
     exchange: str
     symbol: str
@@ -130,10 +149,11 @@ class Quote(Struct, Generic[N], array_like=True, tag="quote", frozen=True, gc=Fa
 
 
 class BookSnapshot(Struct, Generic[N], array_like=True, tag="snapshot", frozen=True, gc=False):
-    """The whole book (to the subscribed depth), best first: replaces what was known.
+    """The whole book to the subscribed depth; replaces what was known.
 
-    ``first_id`` and ``last_id`` are the exchange's update identifiers, as text, None where it sends none.
-    ``checksum`` is the exchange's, as unsigned 32 bit, None where it sends none.
+    ``bids`` and ``asks`` are levels, best first. ``first_id`` and ``last_id``: identifiers of the first and last update
+    that it contains, None if the exchange sends none. ``checksum``: the exchange's, 0 to 2^32 - 1, None if it sends
+    none.
     """
 
     exchange: str
@@ -151,10 +171,12 @@ class BookSnapshot(Struct, Generic[N], array_like=True, tag="snapshot", frozen=T
 
 
 class BookDelta(Struct, Generic[N], array_like=True, tag="delta", frozen=True, gc=False):
-    """Changed levels with absolute sizes; size 0 removes the level.
+    """Changed levels of a book with their new, absolute sizes; size 0 removes the level.
 
-    ``first_id``: the first update in this event, or, where the exchange chains updates by naming the one
-    before, that predecessor. ``last_id``: the last update in this event.
+    ``first_id``: identifier of the first update in this event or, where the exchange chains updates by naming the one
+    before (rule ``chained`` of `identity.IdentityRule`), of that predecessor. ``last_id``: of the last update in this
+    event. Both None if the exchange sends none. ``checksum``: of the book after this update, 0 to 2^32 - 1, None if the
+    exchange sends none.
     """
 
     exchange: str
@@ -172,7 +194,11 @@ class BookDelta(Struct, Generic[N], array_like=True, tag="delta", frozen=True, g
 
 
 class Ticker(Struct, Generic[N], array_like=True, tag="ticker", frozen=True, gc=False):
-    """Figures of the last 24 hours; ``volume`` in base units (contracts where counted so), ``turnover`` in quote."""
+    """Figures of the last 24 hours; None for what the exchange does not send.
+
+    ``volume`` is in base units, or in contracts where the exchange counts contracts; ``turnover`` in quote units.
+    ``bid`` to ``ask_size``: best bid and ask, where the channel has them.
+    """
 
     exchange: str
     symbol: str
@@ -194,7 +220,10 @@ class Ticker(Struct, Generic[N], array_like=True, tag="ticker", frozen=True, gc=
 
 
 class Bar(Struct, Generic[N], array_like=True, tag="bar", frozen=True, gc=False):
-    """A candle of ``interval`` ("1m") from ``start_ns``; repeats until ``closed``."""
+    """A candle of ``interval`` (such as "1m") that begins at ``start_ns``.
+
+    Sent repeatedly while it runs, the last time with ``closed``. ``volume`` is in base units, or in contracts.
+    """
 
     exchange: str
     symbol: str
@@ -214,7 +243,7 @@ class Bar(Struct, Generic[N], array_like=True, tag="bar", frozen=True, gc=False)
 
 
 class Funding(Struct, Generic[N], array_like=True, tag="funding", frozen=True, gc=False):
-    """Funding ``rate`` (a fraction, not percent), due at ``next_ns`` (0 where not sent)."""
+    """Funding ``rate`` as a fraction (0.0001 is 0.01 %), due at ``next_ns`` (0 if not sent)."""
 
     exchange: str
     symbol: str
@@ -228,7 +257,7 @@ class Funding(Struct, Generic[N], array_like=True, tag="funding", frozen=True, g
 
 
 class MarkPrice(Struct, Generic[N], array_like=True, tag="mark_price", frozen=True, gc=False):
-    """The exchange's mark price."""
+    """The exchange's mark price, in quote units."""
 
     exchange: str
     symbol: str
@@ -254,7 +283,7 @@ class OpenInterest(Struct, Generic[N], array_like=True, tag="open_interest", fro
 
 
 class Liquidation(Struct, Generic[N], array_like=True, tag="liquidation", frozen=True, gc=False):
-    """A forced order; ``side`` is the order's side (a liquidated long sells)."""
+    """A forced order. ``side`` is that of the order: a liquidated long position sells."""
 
     exchange: str
     symbol: str
@@ -269,7 +298,10 @@ class Liquidation(Struct, Generic[N], array_like=True, tag="liquidation", frozen
 
 
 class FeedStatus(Struct, array_like=True, tag="status", frozen=True, gc=False):
-    """A topic's state changed. ``age_s``: seconds since its last data, or since it was asked for."""
+    """The state of a topic has changed.
+
+    ``topic`` is the exchange's name of it. ``age_s``: seconds since its latest data, or since it was requested.
+    """
 
     exchange: str
     symbol: str
@@ -284,10 +316,11 @@ class FeedStatus(Struct, array_like=True, tag="status", frozen=True, gc=False):
 
 
 class Gap(Struct, array_like=True, tag="gap", frozen=True, gc=False):
-    """Something was missed. ``stream`` is the event type concerned.
+    """Events of a stream are missing, or (``filled``) events that were missing have come.
 
-    ``first_id`` and ``last_id``: the exchange identifiers that are missing, inclusive, None where unknown.
-    ``start_ns`` and ``end_ns``: receive times around the hole. ``filled``: backfill has closed it.
+    ``stream`` is the event type concerned, "" if any may be. ``first_id`` and ``last_id``: first and last missing
+    identifier, inclusive, None if unknown. ``start_ns`` and ``end_ns``: receive times of the events before and after
+    the hole; 0 if unknown. ``cause`` is for people.
     """
 
     exchange: str
@@ -307,32 +340,43 @@ class Gap(Struct, array_like=True, tag="gap", frozen=True, gc=False):
 
 
 class WorkerStatus(Struct, array_like=True, tag="worker", frozen=True):
-    """A supervised process changed its state; made by the supervisor, never by a worker."""
+    """A supervised process has changed its state; made by the supervisor, never by a worker."""
 
     worker: str
+    """Name of the process, such as ``binance-spot.a``."""
     incarnation: int
+    """From 1; counts its starts."""
     state: str
+    """docs/lifecycle.md lists them."""
     cause: str
+    """For people; "" if there is none."""
     exit_code: int | None
+    """Exit status of an ended process; None while it lives and where a signal ended it."""
     signal: int | None
+    """Signal that ended it."""
     rung: str | None
+    """Last rung of the stop ladder that was needed; None if it was not stopped."""
     restarts: int
+    """Restarts in this run."""
 
 
 class Leak(Struct, array_like=True, tag="leak", frozen=True):
-    """Something grows that should not, or lives on that should be gone; made by a leak monitor, never by a worker.
+    """A resource of the engine's process grows, or an object that should be gone is still referenced.
 
-    `what`: ``rss_bytes``, ``threads``, ``open_fds``, ``tasks``, ``queue_depth``, ``handlers``, ``garbage``, or ``held``
-    for a closed owner that something still refers to. `verdict`: ``growing``, ``over`` (a bound is passed) or ``held``.
-    `value`: how much there is now; `per_hour`: how fast it grows (0 where nothing grows). `detail`: what was found to
-    blame, one a line.
+    Made by the leak monitor, never by a worker.
     """
 
     what: str
+    """``rss_bytes``, ``threads``, ``open_fds``, ``tasks``, ``queue_depth``, ``handlers``, ``garbage``, or ``held`` for
+    a closed owner that something still refers to."""
     verdict: str
+    """``growing``, ``over`` (a limit is exceeded) or ``held``."""
     value: float
+    """Present amount, in the unit of `what`."""
     per_hour: float
+    """Growth per hour in the same unit; 0 if nothing grows."""
     detail: str
+    """Probable causes, one a line."""
 
 
 MarketEvent: TypeAlias = (
@@ -349,7 +393,7 @@ MarketEvent: TypeAlias = (
     | FeedStatus
     | Gap
 )
-"""What a batch holds."""
+"""Events that a batch may contain."""
 
 EVENT_TYPES: dict[type, str] = {
     Trade: EVENT_MARKET_TRADE,
@@ -368,7 +412,7 @@ EVENT_TYPES: dict[type, str] = {
     WorkerStatus: EVENT_WORKER,
     Leak: EVENT_LEAK,
 }
-"""The EventEngine's event type for each struct (names: design, in the vn.py tradition)."""
+"""The EventEngine's event type for each struct; names follow vn.py's convention."""
 
 ENGINE_MADE: frozenset[type] = frozenset((TickData, WorkerStatus, Leak))
-"""Those that no worker sends: they are made in the engine's process and stand in no batch."""
+"""Types that are made in the engine's process: no batch contains them."""

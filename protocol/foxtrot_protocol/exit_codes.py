@@ -1,8 +1,7 @@
-"""What exit codes mean: of a child to its supervisor, and of the supervisor to its caller.
+"""Exit codes of children and of the supervisor, and what they mean for a restart.
 
-The child's codes are a contract across the process border: they tell a crash (counted towards the
-restart intensity) from an exchange that cannot be reached (waited for with backoff, however long) and
-from a mistake that no restart can mend.
+The codes of children distinguish a crash, which counts towards the restart limit, from an exchange that cannot be
+reached, which is retried with backoff for any time, and from a mistake that no restart can correct.
 """
 
 from __future__ import annotations
@@ -16,57 +15,67 @@ class SupervisorExit(enum.IntEnum):
     """Exit status of ``foxtrot-supervisor``."""
 
     CLEAN = 0
+    """Success."""
     INTERNAL_ERROR = 1
+    """A defect of this program, or a request that the supervisor refused."""
     USAGE = 2
+    """Invalid command line."""
     START_FAILED = 3
-    """Also: no run was found by a command that needs one."""
+    """The run could not be started, or a command that needs one found none."""
     KILL_NEEDED = 4
-    """Everything ended, but a SIGKILL was needed, or events that workers had committed were given to no handler."""
+    """Everything ended, but a SIGKILL was needed, or committed events were given to no handler."""
     ESSENTIAL_FATAL = 5
+    """An essential child has failed permanently."""
     LEFTOVER = 6
     """The audit found something left behind."""
     UNKILLABLE = 7
+    """A child did not end after SIGKILL."""
     UNHEALTHY = 8
-    """``doctor`` found something that needs somebody."""
+    """``doctor`` found a problem."""
     ALREADY_RUNNING = 75
+    """Another supervisor runs in the same directory."""
     CONFIGURATION = 78
+    """The configuration is invalid."""
 
 
 class ChildExit(enum.IntEnum):
     """Exit status of a supervised child."""
 
     CLEAN = 0
+    """Stopped as requested."""
     CRASH = 1
+    """An exception; so does every code that is not listed here."""
     CONNECTION_LOST = 10
-    """The exchange could not be reached, closed, or broke the transport."""
+    """The exchange could not be reached, or it closed or broke the connection."""
     REFUSED = 11
-    """The exchange refused us (429, 418, ban); a delay may have been reported."""
+    """The exchange refused the connection (429, 418, ban); it may have named a delay."""
     STALE = 12
     """Connected, but no data came."""
     ROTATE = 13
-    """Replace this connection now: lifetime reached or shutdown announced by the exchange."""
+    """The connection has reached its age, or the exchange has announced its end: replace it at once."""
     ORPHANED = 14
-    """The supervisor was gone before this child was up."""
+    """The supervisor had ended before this child ran."""
     OUT_OF_MEMORY = 15
-    """No memory could be had: its own limit, or all there is."""
+    """An allocation failed: the child's own limit, or the machine's memory."""
     NO_ROOM = 16
-    """No room for its files and sockets in the run directory: it is tried again until there is."""
+    """No space for its files and sockets in the run directory: retried until there is."""
     CONFIGURATION = 78
-    """The settings can never work (unknown exchange, handler not found): do not restart."""
+    """The settings cannot work (unknown exchange, handler not found): not restarted."""
 
 
 class ExitVerdict(enum.Enum):
-    """What a restart policy has to know about a death."""
+    """What the death of a child means for its restart."""
 
     CLEAN = "clean"
+    """Ended as requested."""
     CRASH = "crash"
-    """Abnormal: counts towards the restart intensity."""
+    """Abnormal: counts towards the restart limit."""
     OUTSIDE = "outside"
-    """The exchange's doing: backoff, but never FATAL."""
+    """Caused outside this program: backoff, but never FATAL."""
     ROTATE = "rotate"
-    """Planned: replace at once."""
+    """Planned: replaced at once."""
     PERMANENT = "permanent"
-    """No restart can help: FATAL at once."""
+    """No restart can succeed: FATAL at once."""
 
 
 _VERDICTS = {
@@ -81,7 +90,7 @@ _VERDICTS = {
 
 
 def verdict(exit_code: int | None, signal: int | None) -> ExitVerdict:
-    """What the death of a child means; exactly one of `exit_code` and `signal` is not None."""
+    """Return what the death of a child means; exactly one of `exit_code` and `signal` is not None."""
     if signal is not None or exit_code is None:
         return ExitVerdict.CRASH
     return _VERDICTS.get(exit_code, ExitVerdict.CRASH)  # type: ignore[call-overload, no-any-return]

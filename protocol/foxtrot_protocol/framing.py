@@ -4,9 +4,7 @@
 
     [version, worker, incarnation, sequence, publish_ns, [event, event, ...]]
 
-A batch is the unit of sending, of sequence numbering and of replay. ``sequence`` counts batches from 1
-within one incarnation of one worker, without holes: a receiver that misses a number has lost a batch.
-Any msgpack library reads it; see docs/protocol.md.
+A batch is the unit of sending, of sequence numbering and of replay. Any msgpack library reads it; see docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -22,22 +20,27 @@ __all__ = ["PROTOCOL_VERSION", "Batch", "BatchHeader"]
 N = TypeVar("N")
 
 PROTOCOL_VERSION = 1
-"""First element of every message; raised whenever an old reader would misread a new writer."""
+"""First element of every batch; incremented when an old reader would misread a new writer."""
 
 
 class Batch(Struct, Generic[N], array_like=True, frozen=True):
     """Events of one worker, in the order in which the exchange sent them."""
 
     version: int
+    """`PROTOCOL_VERSION` of the writer."""
     worker: str
+    """Name of the sender, such as ``binance-spot.a``."""
     incarnation: int
+    """Run of that worker, from 1."""
     sequence: int
+    """Counts batches of the incarnation from 1 without holes: a missing number is a missing batch."""
     publish_ns: int
+    """When it was sent, in ns since 1970 UTC."""
     events: list[MarketEvent[N]]
 
 
 class BatchHeader(Struct, array_like=True, frozen=True):
-    """A batch whose events are left undecoded: names the sender even if an event is malformed."""
+    """A batch with undecoded events: identifies the sender even if an event is malformed."""
 
     version: int
     worker: str

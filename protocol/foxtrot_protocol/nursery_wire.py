@@ -1,6 +1,6 @@
-"""What supervisor and nursery say to each other: one byte of kind, a u32 length (big endian), a payload.
+"""Messages between supervisor and template process (nursery): one byte of kind, a u32 length (big endian), a payload.
 
-Not ZeroMQ: the nursery must own no context, for its copies would inherit one.
+Not ZeroMQ: the template must own no context, because its copies would inherit it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from foxtrot_protocol.errors import MalformedMessage
 
 __all__ = [
-    "BEAR",
-    "BORN",
     "CLONE_SYSCALL",
     "FAILED",
+    "FORK",
+    "FORKED",
     "HELLO",
     "PAYLOAD_BYTES_MAX",
     "PING",
@@ -26,37 +26,41 @@ __all__ = [
 ]
 
 HELLO = b"H"
-"""Nursery: it runs."""
+"""From the nursery: it runs."""
 READY = b"R"
-"""Nursery: its imports are done."""
+"""From the nursery: its imports are finished."""
 PING = b"P"
+"""From the supervisor: answer with `PONG`."""
 PONG = b"p"
-"""Nursery: a heartbeat (`commands.Heartbeat`, encoded), in answer to a PING."""
-BEAR = b"B"
-"""Supervisor: make a child with this specification."""
-BORN = b"b"
-"""Nursery: it is process (decimal text)."""
+"""From the nursery: a heartbeat (`commands.Heartbeat`, encoded)."""
+FORK = b"B"
+"""From the supervisor: fork a child with this specification (`spec.ChildSpec`, encoded)."""
+FORKED = b"b"
+"""From the nursery: the child's process id, as decimal text."""
 FAILED = b"f"
-"""Nursery: it could not, and why."""
+"""From the nursery: no child was forked; the payload says why."""
 QUIT = b"Q"
+"""From the supervisor: exit."""
 
 PAYLOAD_BYTES_MAX = 64 * 1024
+"""Largest payload."""
 
 CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}
-"""Number of Linux's clone system call for each machine; others have no nursery."""
+"""Number of Linux's clone system call by machine; other machines have no nursery."""
 
 _HEAD = struct.Struct(">cI")
 
 
 def pack(kind: bytes, payload: bytes = b"") -> bytes:
-    """One message."""
+    """Return one message."""
     return _HEAD.pack(kind, len(payload)) + payload
 
 
 def read_message(receive: Callable[[int], bytes]) -> tuple[bytes, bytes]:
-    """The next message from a socket's `recv`: kind and payload; ``(b"", b"")`` at the end of the stream.
+    """Return kind and payload of the next message; ``(b"", b"")`` at the end of the stream.
 
-    Raises `MalformedMessage` for an oversized or truncated one, and what `receive` raises.
+    `receive` is a socket's `recv`. Raises `MalformedMessage` for an oversized or truncated message, and whatever
+    `receive` raises.
     """
     head = _read(receive, _HEAD.size)
     if not head:

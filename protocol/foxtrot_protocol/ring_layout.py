@@ -1,17 +1,17 @@
-"""Layout of a ring: the file in which a worker keeps what it parsed until the engine has handled it. Pure.
+"""Layout of a ring: the file in which a worker keeps its batches until the engine has handled them. Pure.
 
-One file for each incarnation of a worker, ``ring-<worker>-<incarnation>``, mapped by both. A header page, then
-`capacity` bytes of records. Positions count bytes since the beginning and only grow; a position's place in the
-file is its rest by `capacity`. All numbers are little-endian. docs/protocol.md has the same in words.
+One file for each incarnation of a worker, ``ring-<worker>-<incarnation>``, mapped by worker and engine: a header page,
+then `capacity` bytes of records. *Positions* count bytes from the start and only grow; the record at position ``p``
+stands at offset ``p % capacity`` of the data. All numbers are little-endian. Reference: docs/protocol.md.
 
-Each side writes only its own words, each word on a cache line of its own. The worker writes a record, then a
-mark, then `Word.HEAD`: what lies before it is committed. The engine writes `Word.APPLYING` before it hands a batch
-to handlers, then its own mark, then `Word.APPLIED`, then `Word.TAIL`, which gives the room back.
+Each side writes only its own words, each on a cache line of its own. The worker writes a record, then a mark, then
+`Word.HEAD`: everything before it is committed. The engine writes `Word.APPLYING` before it hands a batch to handlers,
+then its own mark, then `Word.APPLIED`, then `Word.TAIL`, which frees the space.
 
-A mark holds several figures that must agree. There are two places for it, used in turn, and one aligned word
-says which is valid; so a process that is killed between two writes leaves the mark before intact.
+A mark holds several figures that must be consistent. It has two places that are used in turn, and one aligned word says
+which is valid. A process that is killed between two writes leaves the previous mark intact.
 
-Nothing read from a ring is believed: a record counts only if length, position, checksum and sequence fit.
+Nothing read from a ring is trusted: a record is valid only if length, position, checksum and sequence fit.
 """
 
 from __future__ import annotations
@@ -66,18 +66,24 @@ __all__ = [
 ]
 
 MAGIC: Final = 0x31474E4952584F46
-"""First word of the file ("FOXRING1"), written last of all: a file without it was never finished."""
+"""First word of the file ("FOXRING1"), written last: a file without it is incomplete."""
 
 HEADER_BYTES: Final = 4096
+"""Size of the header page."""
 RECORD_BYTES: Final = 32
-"""Header of a record."""
+"""Size of a record's header."""
 WORKER_BYTES_MAX: Final = 200
+"""Longest name of a worker, as UTF-8."""
 CONNECTION_BYTES_MAX: Final = 200
+"""Longest name of a connection, as UTF-8."""
 SIDE_BYTES_MAX: Final = 8
+"""Longest name of a side, as UTF-8."""
 CAPACITY_MIN: Final = 4096
+"""Smallest capacity in bytes."""
 CAPACITY_MAX: Final = 1 << 30
+"""Largest capacity in bytes."""
 RESYNC_BYTES_MAX: Final = 8 * 1024 * 1024
-"""How far behind damage the next good record is looked for: twice the largest batch."""
+"""Bytes searched for the next valid record after damage: twice the largest batch."""
 
 _LAYOUT: Final = 2
 _ALIGN: Final = 8
@@ -99,77 +105,86 @@ _pack_checked = _CHECKED.pack
 
 
 class Word(enum.IntEnum):
-    """Where each 8-byte word stands, in words from the beginning of the file; lines are of 8 words."""
+    """Index of each 8-byte word of the header; a cache line has 8 words."""
 
     HEAD = 128
-    """Worker: bytes ever committed."""
+    """Worker: position behind the last committed record."""
     COMMIT_MARK = 136
-    """Worker: two marks of a line each, `CommitMark`; the one whose head is `HEAD` is valid."""
+    """Worker: two places of a line each for `CommitMark`; the one whose head equals `HEAD` is valid."""
     DROPPED = 152
-    """Worker: events it dropped (and announced), since the ring was full for too long or an event too large."""
+    """Worker: events dropped because the ring was full for too long or an event was too large."""
     UNANNOUNCED = 153
-    """Worker: of the events it dropped, those whose gap is not committed yet."""
+    """Worker: dropped events whose gap is not committed yet."""
     TAIL = 192
-    """Engine: bytes that were applied; the room before it may be written again."""
+    """Engine: position before which the space is free."""
     APPLYING = 200
-    """Engine: sequence of the batch that it has, or last had, in hand."""
+    """Engine: sequence of the batch that is, or was last, in flight to handlers."""
     APPLIED = 208
-    """Engine: sequence of the last batch that it has done with."""
+    """Engine: sequence of the last batch that it has acknowledged."""
     APPLIED_MARK = 216
-    """Engine: two marks of a line each, `AppliedMark`; the one whose sequence is `APPLIED` is valid."""
+    """Engine: two places of a line each for `AppliedMark`; the one whose sequence equals `APPLIED` is valid."""
 
 
 class RingIdentity(Struct, frozen=True):
-    """Whose ring this is; `capacity` in bytes.
-
-    Workers of one `connection` get the same events from the exchange; `side` tells them apart. `rules`: how copies are
-    recognized, by event type (`identity.IdentityRule`). A connection of "" is one of its own.
-    """
+    """The worker that writes a ring, and the ring's size."""
 
     worker: str
     incarnation: int
+    """Run of that worker, from 1."""
     capacity: int
+    """Bytes for records; `CAPACITY_MIN` to `CAPACITY_MAX`, a multiple of 8."""
     connection: str = ""
+    """Workers of one connection receive the same events from the exchange. "": no other worker does."""
     side: str = ""
+    """Tells the workers of a connection apart."""
     rules: Mapping[str, str] = {}
+    """How copies are recognized, an `identity.IdentityRule` by event type."""
 
 
 class CommitMark(Struct, frozen=True):
-    """What the worker has committed: bytes, batches (the last sequence) and events."""
+    """What the worker has committed."""
 
     head: int
+    """Position behind the last record."""
     sequence: int
+    """Sequence of the last batch; 0 before the first."""
     events: int
+    """Events in all batches."""
 
 
 class AppliedMark(Struct, frozen=True):
-    """What the engine has finished with, in events.
-
-    `applied`: handed to handlers; `lost`: announced as lost; `deduplicated`: dropped as copies of what a twin had
-    brought; `superseded`: updates of books that the next snapshot contains. `redelivered`: handed over again after a
-    crash, counted in `applied` as well.
-    """
+    """What the engine has acknowledged."""
 
     sequence: int
+    """Sequence of the last batch; 0 before the first."""
     applied: int
+    """Events handed to handlers."""
     lost: int
+    """Events announced as lost."""
     redelivered: int
+    """Events handed over again after the death of an engine; counted once in `applied`."""
     deduplicated: int = 0
+    """Events dropped as copies of what another worker of the connection had brought."""
     superseded: int = 0
+    """Updates of books that were not handed over, because the next snapshot contains them."""
 
 
 class Record(Struct, frozen=True):
-    """A committed batch. `events_before`: events committed before it in this ring; `end`: position behind it."""
+    """A committed batch."""
 
     sequence: int
     events_before: int
+    """Events committed before it in this ring."""
     events: int
+    """Events in it."""
     data: bytes
+    """The encoded batch."""
     end: int
+    """Position behind the record."""
 
 
 class RingFigures(Struct, frozen=True, kw_only=True):
-    """What anybody may read of a ring, of a dead worker too."""
+    """Figures of a ring that any process of the user can read, also after the worker's death."""
 
     worker: str
     incarnation: int
@@ -182,7 +197,7 @@ class RingFigures(Struct, frozen=True, kw_only=True):
     dropped_events: int
     deduplicated_events: int = 0
     unannounced_events: int = 0
-    """Of the dropped ones, those that no committed gap announces."""
+    """Dropped events that no committed gap announces."""
     superseded_events: int = 0
 
 
@@ -190,17 +205,17 @@ class RingFigures(Struct, frozen=True, kw_only=True):
 
 
 def ring_name(worker: str, incarnation: int) -> str:
-    """File name of a ring."""
+    """Return the file name of a ring."""
     return f"ring-{worker}-{incarnation}"
 
 
 def is_worker_name(name: str) -> bool:
-    """Whether a ring's file can bear it: names come from messages too, where they may be anything."""
+    """Whether `name` can be part of a ring's file name: names in messages may be anything."""
     return bool(name) and len(name.encode()) <= WORKER_BYTES_MAX and "/" not in name and "\0" not in name
 
 
 def parse_ring_name(name: str) -> tuple[str, int] | None:
-    """Worker and incarnation of a ring's file name, None if it is none."""
+    """Return worker and incarnation of a ring's file name; None for any other name."""
     kind, _, rest = name.partition("-")
     worker, _, incarnation = rest.rpartition("-")
     if kind != "ring" or not worker or not (incarnation.isascii() and incarnation.isdigit() and len(incarnation) < 19):
@@ -210,7 +225,7 @@ def parse_ring_name(name: str) -> tuple[str, int] | None:
 
 
 def pack_identity(identity: RingIdentity) -> bytes:
-    """First bytes of the file but for the magic, which is 0 here and written when all else is; raises ValueError."""
+    """Return the start of the file with 0 in place of the magic, which is written last; raises ValueError."""
     texts = (
         identity.worker.encode(),
         identity.connection.encode(),
@@ -220,9 +235,9 @@ def pack_identity(identity: RingIdentity) -> bytes:
     capacity = identity.capacity
     for text, bytes_max in zip(texts, _TEXT_BYTES_MAX, strict=True):
         if len(text) > bytes_max:
-            raise ValueError(f"at most {bytes_max} bytes of a ring's header: {text.decode()}")
+            raise ValueError(f"longer than {bytes_max} bytes, too long for a ring's header: {text.decode()}")
     if not CAPACITY_MIN <= capacity <= CAPACITY_MAX or capacity % _ALIGN:
-        raise ValueError(f"a ring has {CAPACITY_MIN} to {CAPACITY_MAX} bytes, a multiple of {_ALIGN}: {capacity}")
+        raise ValueError(f"a ring has {CAPACITY_MIN} to {CAPACITY_MAX} bytes, a multiple of {_ALIGN}, not {capacity}")
     facts = _IDENTITY.pack(0, _LAYOUT, HEADER_BYTES, capacity, identity.incarnation)
     joined = b"".join(texts)
     lengths = [len(text) for text in texts]
@@ -231,7 +246,7 @@ def pack_identity(identity: RingIdentity) -> bytes:
 
 
 def read_identity(header: bytes) -> RingIdentity | None:
-    """Whose ring it is; None while its writer has not finished it. Raises `MalformedMessage`."""
+    """Return the identity in a header; None while the ring is incomplete. Raises `MalformedMessage`."""
     if len(header) < HEADER_BYTES:
         raise MalformedMessage(f"ring: a header has {HEADER_BYTES} bytes, this has {len(header)}")
     magic, layout, header_bytes, capacity, incarnation = _IDENTITY.unpack_from(header)
@@ -262,27 +277,27 @@ def read_identity(header: bytes) -> RingIdentity | None:
 
 
 def commit_mark(words: memoryview) -> CommitMark | None:
-    """The worker's mark; None if it is just being replaced, or damaged."""
+    """Return the worker's mark; None while it is being replaced, or if it is damaged."""
     head = words[Word.HEAD]
     if head == 0:
         return CommitMark(0, 0, 0)
     for at in (Word.COMMIT_MARK, Word.COMMIT_MARK + 8):
         if words[at] == head:
             mark = CommitMark(head, words[at + 1], words[at + 2])
-            # a mark is replaced only after the head has moved on: it has not, so these belong together
+            # a mark is replaced only after the head has advanced: it has not, so these figures are consistent
             return mark if words[Word.HEAD] == head else None
     return None
 
 
 def applied_place(words: memoryview) -> int:
-    """Which of its two marks the engine has written last (0 or 1), or -1 if none, or if that is damaged."""
+    """Return the place of the engine's latest mark, 0 or 1; -1 if there is none or it is damaged."""
     sequence = words[Word.APPLIED]
     valid = [turn for turn in (0, 1) if sequence and words[Word.APPLIED_MARK + 8 * turn] == sequence]
     return valid[0] if valid else -1
 
 
 def applied_mark(words: memoryview) -> AppliedMark | None:
-    """The engine's mark; None if it is damaged, or just being replaced."""
+    """Return the engine's mark; None while it is being replaced, or if it is damaged."""
     sequence = words[Word.APPLIED]
     if sequence == 0:
         return AppliedMark(0, 0, 0, 0)
@@ -294,7 +309,7 @@ def applied_mark(words: memoryview) -> AppliedMark | None:
 
 
 def figures(header: bytes) -> RingFigures | None:
-    """What a ring's header tells; None while it is unfinished or being changed. Raises `MalformedMessage`."""
+    """Return the figures in a header; None while it is incomplete or changing. Raises `MalformedMessage`."""
     identity = read_identity(header)
     if identity is None:
         return None
@@ -323,23 +338,23 @@ def figures(header: bytes) -> RingFigures | None:
 
 
 def batch_bytes_max(capacity: int) -> int:
-    """Largest batch that a ring takes: half of it, so that it fits wherever the last record ended."""
+    """Return the largest batch in bytes: half the capacity, so that it fits wherever the last record ended."""
     return min(BATCH_BYTES_MAX, capacity // 2 - RECORD_BYTES)
 
 
 def record_size(length: int) -> int:
-    """Bytes of a record whose batch has `length` bytes."""
+    """Return the size of a record whose batch has `length` bytes."""
     return (RECORD_BYTES + length + _ALIGN - 1) & -_ALIGN
 
 
 def place(position: int, size: int, capacity: int) -> int:
-    """Where a record of `size` bytes after `position` begins: there, or at the next lap, for none is cut in two."""
+    """Return where a record of `size` bytes after `position` begins: there, or at the next lap. None is split."""
     rest = capacity - position % capacity
     return position if size <= rest else position + rest
 
 
 def plan_append(head: int, tail: int, capacity: int, size: int) -> int | None:
-    """Where the next record begins; None if there is no room now, or `tail` cannot be true."""
+    """Return where the next record begins; None if there is no room now, or `tail` is implausible."""
     rest = capacity - head % capacity
     start = head if size <= rest else head + rest
     if tail > head or start + size - tail > capacity:
@@ -348,14 +363,14 @@ def plan_append(head: int, tail: int, capacity: int, size: int) -> int | None:
 
 
 def wrap_marker() -> bytes:
-    """Says that the rest of a lap is unused: stands where the next record would not fit."""
+    """Return the bytes that mark the rest of a lap as unused, where the next record would not fit."""
     return _WRAP
 
 
 def put_record(
     into: mmap | bytearray, offset: int, sequence: int, events_before: int, events: int, data: bytes
 ) -> None:
-    """Write a record at `offset`. The hot path."""
+    """Write a record at `offset` of the file. The hot path."""
     length = len(data)
     checksum = _crc32(data, _crc32(_pack_checked(length, sequence, events_before, events, 0)))
     _pack_record(into, offset, checksum, length, sequence, events_before, events, 0)
@@ -366,7 +381,7 @@ def put_record(
 def is_record_of(mapped: mmap, offset: int, sequence: int, data: bytes) -> bool:
     """Whether the record at `offset` of the file is batch `sequence` with these bytes, or with their checksum.
 
-    The hot path: bytes are compared, and a checksum is computed only where they differ.
+    The hot path: a checksum is computed only where the bytes differ.
     """
     checksum, length, written, before, events, nothing = _unpack_record(mapped, offset)
     if written != sequence or length != len(data) or nothing:
@@ -379,9 +394,9 @@ def is_record_of(mapped: mmap, offset: int, sequence: int, data: bytes) -> bool:
 
 
 def read_record(data: memoryview, position: int, head: int) -> Record | None:
-    """The committed record after `position`; None if there is none. Raises `MalformedMessage` where it is damaged.
+    """Return the committed record at `position`; None at the head. Raises `MalformedMessage` if it is damaged.
 
-    `data`: the whole ring without its header page.
+    `data`: the ring without its header page.
     """
     capacity = len(data)
     if position == head:
@@ -404,16 +419,16 @@ def _record_at(data: memoryview, offset: int, position: int, head: int) -> Recor
     if length > BATCH_BYTES_MAX or size > room or nothing:
         raise MalformedMessage(f"ring: a record of {length} bytes where {room} are left")
     batch = bytes(data[offset + RECORD_BYTES : offset + RECORD_BYTES + length])
-    # of the copy: whoever changes the ring meanwhile changes nothing here
+    # of the copy: the ring may change meanwhile
     if _crc32(batch, _crc32(_CHECKED.pack(length, sequence, before, events, 0))) != checksum:
         raise MalformedMessage("ring: the checksum of a record does not fit")
     return Record(sequence, before, events, batch, position + size)
 
 
 def find_record(data: memoryview, position: int, head: int, first: int, last: int) -> Record | None:
-    """The next good record after damage at `position` whose sequence is `first` to `last`, inclusive.
+    """Return the next valid record after damage at `position` whose sequence is `first` to `last`, inclusive.
 
-    Looks at most `RESYNC_BYTES_MAX` far; None if there is none before that or before `head`.
+    Searches `RESYNC_BYTES_MAX` bytes at most; None if there is none within them or before `head`.
     """
     capacity = len(data)
     if not 0 < head - position <= capacity or position % _ALIGN:
@@ -423,7 +438,7 @@ def find_record(data: memoryview, position: int, head: int, first: int, last: in
         offset = at % capacity
         if capacity - offset < RECORD_BYTES:
             continue
-        # most places fail here, for little: the rest is read only where it may be a record
+        # fails cheaply at most offsets: the rest is read only where it may be a record
         _, length, sequence, *_ = _unpack_record(data, offset)
         if first <= sequence <= last and length <= BATCH_BYTES_MAX:
             try:

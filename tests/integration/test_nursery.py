@@ -22,7 +22,7 @@ import zmq
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import Hello
-from foxtrot_protocol.nursery_wire import BORN, HELLO, PONG, READY, pack
+from foxtrot_protocol.nursery_wire import FORKED, HELLO, PONG, READY, pack
 from foxtrot_protocol.spec import ChildKind, ChildSpec, NurserySettings, encode_spec
 from foxtrot_supervisor.runtime.processes.nursery_link import BEAR_LIMIT_S, NurseryFailed, NurseryLink
 from tests.support.waiting import wait_until_async
@@ -209,7 +209,7 @@ async def test_a_nursery_that_answers_in_drops_costs_the_supervisor_one_limit(tm
         await wait_until_async(lambda: link.ready, LIMIT_S, "the nursery to be ready")
 
         def answer_in_drops() -> None:
-            message = pack(BORN, b"1" * 4000)
+            message = pack(FORKED, b"1" * 4000)
             with contextlib.suppress(OSError):
                 for start in range(len(message)):
                     nursery.sendall(message[start : start + 1] if len(drip) == 1 else pack(PONG, drip))

@@ -558,7 +558,7 @@ class NurseryMessages(Target):
 
     def samples(self) -> Sequence[bytes]:
         return [
-            nursery_wire.pack(nursery_wire.BEAR, b"s" * 300) + nursery_wire.pack(nursery_wire.BORN, b"4711"),
+            nursery_wire.pack(nursery_wire.FORK, b"s" * 300) + nursery_wire.pack(nursery_wire.FORKED, b"4711"),
             nursery_wire.pack(nursery_wire.HELLO) + nursery_wire.pack(nursery_wire.PONG, b"beat"),
         ]
 

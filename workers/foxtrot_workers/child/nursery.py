@@ -30,10 +30,10 @@ from foxtrot_protocol.codec import encode_control
 from foxtrot_protocol.commands import Heartbeat
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.nursery_wire import (
-    BEAR,
-    BORN,
     CLONE_SYSCALL,
     FAILED,
+    FORK,
+    FORKED,
     HELLO,
     PING,
     PONG,
@@ -110,7 +110,7 @@ def _serve(supervisor: socket.socket, spec: ChildSpec, preloaded: Preloaded) -> 
         kind, payload = read_message(supervisor.recv)
         if kind == PING:
             supervisor.sendall(pack(PONG, encode_control(_heartbeat(spec))))
-        elif kind == BEAR:
+        elif kind == FORK:
             changed, unsound = preloaded.changed(), preloaded.unsound()
             if changed or unsound:
                 reason = f"{changed} has changed since it was imported" if changed else unsound
@@ -125,7 +125,7 @@ def _serve(supervisor: socket.socket, spec: ChildSpec, preloaded: Preloaded) -> 
                 continue
             if pid == 0:
                 return payload
-            supervisor.sendall(pack(BORN, str(pid).encode()))
+            supervisor.sendall(pack(FORKED, str(pid).encode()))
         elif kind == QUIT or not kind:
             return None
 

@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.nursery_wire import (
-    BEAR,
-    BORN,
     CLONE_SYSCALL,
     FAILED,
+    FORK,
+    FORKED,
     HELLO,
     PING,
     PONG,
@@ -103,10 +103,10 @@ class NurseryLink:
         receive = _receive_until(peer, time.monotonic() + BEAR_LIMIT_S)
         peer.settimeout(BEAR_LIMIT_S)
         try:
-            peer.sendall(pack(BEAR, spec))
+            peer.sendall(pack(FORK, spec))
             while True:
                 kind, payload = read_message(receive)
-                if kind == BORN:
+                if kind == FORKED:
                     return int(payload)
                 if kind == FAILED:
                     raise NurseryFailed(payload.decode(errors="replace"), alive=True)
