@@ -4,7 +4,7 @@
     .venv/bin/python scripts/soak.py --cycles 200 --workers 8 --start-method spawn --json
 
 Every other cycle is a SIGKILL of a worker, which the supervisor has to notice and mend; the others are `restart`
-requests. The workers are real ones, on the embedded simulated exchange. After each cycle the supervisor is looked at
+requests. The workers are real ones, on the embedded simulated exchange. After each cycle the supervisor is inspected
 from outside (/proc) and asked for its tasks. At the end it is stopped and has to be clean.
 
 Exit status 0 if descriptors, threads, tasks and children are as many as at the start, no zombie is left, and the

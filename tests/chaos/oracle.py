@@ -2,7 +2,7 @@
 
 A program of its own, on the standard library alone: it uses no line of the product's code, only what the product
 promises to anyone (commands, files of the run directory, the operators' JSON lines, the plan that docs/chaos.md
-describes). It makes itself a subreaper, so that whatever is started below it, however it hides (own session, double
+describes). It makes itself a subreaper, so that every process started below it, however it hides (own session, double
 fork, empty environment), comes to it when its parent ends, and is found by asking the kernel for descendants.
 
     python tests/chaos/oracle.py PROGRAM FOLDER --fault sigkill --phase streaming
@@ -164,7 +164,7 @@ class Census:
         return {pid: facts[pid][2] for pid in below - dead}
 
     def wait(self, condition: Callable[[], object], limit_s: float) -> bool:
-        """Look all the while; whether `condition` came to hold."""
+        """Keep looking; return whether `condition` came to hold."""
         deadline = time.monotonic() + limit_s
         while True:
             self.look()
@@ -212,7 +212,7 @@ class Supervised:
         self.census.started = self.process
 
     def children(self) -> dict[str, dict[str, object]]:
-        """What it tells of each child, by name; {} while it does not answer."""
+        """Return its status of each child, by name; {} while it does not answer."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(2.0)
@@ -310,7 +310,7 @@ class Case:
         """Bring the victim into the phase."""
         it, phase = self.it, self.phase
         if self.bad == 1:
-            return  # it has begun badly by itself, and may be past it already
+            return  # it starts badly on purpose, and may be past that already
         if phase in ("starting", "connecting", "backing_off"):
             os.kill(it.pid(VICTIM), signal.SIGKILL)
         if phase == "backing_off":
@@ -362,7 +362,7 @@ class Case:
             it.process.kill()
 
     def recover(self) -> None:
-        """Give everybody time to serve again, or to be given up."""
+        """Wait until all children serve again or are given up."""
         it = self.it
 
         def well() -> bool:
@@ -372,7 +372,7 @@ class Case:
         it.census.rest(0.3)  # until it is noticed
         if self.fault in ("sigstop", "blocked_loop", "gil_held", "two_faults", "grandchild"):
             it.census.rest(3.5)  # a hang, or a stray, takes longer to be noticed
-        it.need(well, RECOVER_S, "everybody to serve again")
+        it.need(well, RECOVER_S, "all children to serve again")
 
 
 # ---- judgement
@@ -447,7 +447,7 @@ def end_everything(it: Supervised) -> None:
         time.sleep(LOOK_S)
 
 
-# ---- what is planted to be found
+# ---- planted faults
 
 
 def plant_escapee(_it: Supervised) -> None:

@@ -74,7 +74,7 @@ def test_a_few_kills(tmp_path: Path, method: str, kills: int, supervisor_kills: 
 
 
 def test_it_ends_in_time_and_keeps_the_logs_of_what_was_broken(tmp_path: Path) -> None:
-    """A supervisor that cannot even start: every promise is broken, and it is told where to look."""
+    """A supervisor that cannot even start: every promise is broken, and the report names the logs."""
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "zmq.py").write_text("raise RuntimeError('no zmq today')\n")
     done = subprocess.run(

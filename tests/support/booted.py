@@ -12,7 +12,7 @@ _STEP_BYTES = 8 * 1024 * 1024
 
 
 async def steady(context: ChildContext) -> int:
-    """Serves until told to stop."""
+    """Serve until a stop is requested."""
     stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_command(command: ToChild) -> None:

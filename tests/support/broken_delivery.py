@@ -2,7 +2,7 @@
 
     python -m tests.support.broken_delivery LAYER chaos --kills 5 …
 
-is the command line with such an engine, in whatever supervisors it starts.
+is the command line with such an engine, in all supervisors that it starts.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def boot(spec_bytes: bytes) -> None:
 
 
 def _serve(link: Link, *, obey_stop: bool = True, **heartbeat: Any) -> int:
-    """Beat and listen until told to stop."""
+    """Send heartbeats and listen until a stop is requested."""
     while True:
         link.beat(**heartbeat)
         command = link.receive(link.spec.heartbeat_s)

@@ -48,7 +48,7 @@ class Background:
         self.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
-        """End it, whatever it takes."""
+        """End it: SIGTERM, then SIGKILL."""
         if self.process.poll() is None:
             self.process.terminate()
             try:

@@ -1,6 +1,6 @@
-"""What must hold of the supervision core, whatever happens; an observer of inputs and effects.
+"""Invariants of the supervision core, checked by an observer of inputs and effects.
 
-It knows the core only from outside: what was told to it, what it asked for, and when. Its view of which process
+It knows the core only from outside: its inputs, its effects, and their times. Its view of which process
 lives is its own. `Violation` names the broken promise, so that a test can tell which one caught a mutation.
 """
 
@@ -559,7 +559,7 @@ class Observer:
             if child.coming_for is None and desired != (self.stop_at is None and child.wanted):
                 raise Violation("desired follows the requests", f"{record}")
         if any_alive and (next_deadline is None or next_deadline > now + self.look_s + EPSILON_S):
-            raise Violation("a living child is looked at", f"{next_deadline} at {now}")
+            raise Violation("a living child has a deadline", f"{next_deadline} at {now}")
 
     def _check_replaced(self, child: Seen, now: float) -> None:
         """Nobody goes on with what is no longer configured, but for a twin whose turn has not come."""

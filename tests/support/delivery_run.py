@@ -166,7 +166,7 @@ class DeliveryRun:
         wait_until(lambda: len(self.handled(symbol)) >= before + count, LIMIT_S, f"{count} more of {symbol}")
 
     def committed_more(self, name: str, count: int) -> None:
-        """Wait until a worker has committed so many more events, whoever takes them."""
+        """Wait until a worker has committed so many more events, applied or not."""
         before = self.supervisor.child(name)["committed_total"]
         wait_until(
             lambda: self.supervisor.child(name)["committed_total"] >= before + count, LIMIT_S, f"{count} more of {name}"
@@ -189,7 +189,7 @@ class DeliveryRun:
         return found
 
     def settled(self, name: str, more: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        """What `status` tells of a worker once its rings are empty."""
+        """Return the status of a worker once its rings are empty."""
 
         def look() -> dict[str, Any]:
             child = self.supervisor.child(name)

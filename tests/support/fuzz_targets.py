@@ -184,7 +184,7 @@ class _Log:
 
 
 class _Receiver:
-    """An engine's end with its rings, without a thread of its own: whoever calls `pump` waits for it."""
+    """An engine's end with its rings, without a thread of its own: the caller of `pump` waits for it."""
 
     def __init__(self) -> None:
         # in memory, as run directories are: a disk that has other things to do would take most of the time
@@ -223,7 +223,7 @@ class _Receiver:
 
 
 class LiveRing(Target):
-    """A damaged ring file and the engine's end that reads it: what is given is right and in order, the rest is told."""
+    """A damaged ring file and the engine's end that reads it: what is given is right, in order, the rest reported."""
 
     name: ClassVar[str] = "live_ring"
     share: ClassVar[float] = 0.5
@@ -264,7 +264,7 @@ class LiveRing(Target):
             if not os.path.exists(writer.path):
                 break
         else:
-            raise Broken(f"the ring is never done with: {sorted(bench.log.events)}, {bench.events[-1:]}")
+            raise Broken(f"the ring is never drained: {sorted(bench.log.events)}, {bench.events[-1:]}")
         given = [msgspec.structs.replace(e, publish_ns=0, redelivered=False) for e in bench.events if type(e) is Trade]
         left = iter(self._wanted)
         if not all(event in left for event in given):
@@ -335,7 +335,7 @@ class Batches(Target):
 
 
 class ReceivedBatches(Target):
-    """Batches as an engine receives them: whatever came before, the good ones of another worker are applied."""
+    """Batches as an engine receives them: in every state the good ones of another worker are applied."""
 
     name: ClassVar[str] = "zmq_batches"
 
@@ -594,7 +594,7 @@ class ExchangeFrames(Target):
         self._adapter = self._fresh()
 
     def _fresh(self) -> Adapter:
-        # adopting: whatever channel a frame is of, it is parsed as that
+        # adopting: a frame is parsed as the channel it belongs to
         return self._adapter_class(adopt=True)
 
     def samples(self) -> Sequence[bytes]:

@@ -1,7 +1,7 @@
-"""Feeds damaged input to whatever reads bytes, and judges what comes of it; `fuzz_targets` has the readers.
+"""Feed damaged input to all readers of bytes and check the result; `fuzz_targets` has the readers.
 
-Everything follows from the seed. An input that breaks a promise ends its target and is told as hex, so that it can be
-tried again alone. A hang ends the process, with its stacks, after `HANG_S`.
+Everything follows from the seed. An input that breaks a promise ends its target and is printed as hex, so that it can
+be tried alone. A hang ends the process, with its stacks, after `HANG_S`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Target:
         raise NotImplementedError
 
     def feed(self, data: bytes, chance: random.Random) -> bool:
-        """Whether the reader took `data`, whatever it is. Raises `Broken` or anything else: both are failures."""
+        """Return whether the reader accepted `data`. Raises `Broken` or anything else: both are failures."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class TargetReport(Struct, kw_only=True):
 def fuzz(make: Callable[[], Target], inputs: int, seed: int) -> TargetReport:
     """Feed `inputs` damaged samples to a target; ends at the first that breaks a promise."""
     target = make()
-    # text seeds: the same inputs whatever other targets there are
+    # text seeds: the same inputs regardless of other targets
     chance = random.Random(f"{target.name}:{seed}")
     report = TargetReport(target=target.name)
     started_s = time.monotonic()
@@ -86,7 +86,7 @@ def fuzz(make: Callable[[], Target], inputs: int, seed: int) -> TargetReport:
 
 def _run(target: Target, inputs: int, chance: random.Random, report: TargetReport) -> None:
     samples = target.samples()
-    for sample in samples:  # whoever refuses what is good shows nothing by refusing what is bad
+    for sample in samples:  # a reader that refuses good input proves nothing by refusing bad input
         if not target.feed(sample, chance):
             report.failure = "an undamaged sample was refused"
             report.input_hex = sample[:SHOWN_BYTES].hex()

@@ -129,7 +129,7 @@ class WorkerRig:
         return self.events(kind)
 
     async def ready(self) -> None:
-        """Wait until the worker is ready and has told of itself."""
+        """Wait until the worker is ready and has sent a heartbeat."""
         await self.wait_for(Ready)
         await self.wait_for(Heartbeat)
 

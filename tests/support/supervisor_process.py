@@ -85,7 +85,7 @@ def quick(**more: Any) -> SupervisorConfig:
 
 
 class SupervisorProcess:
-    """Started at construction; use as a context manager: at its end everything is killed, whatever happened."""
+    """Started at construction; use as a context manager: at its end everything is killed in every case."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class SupervisorProcess:
             return {}
 
     def child(self, name: str) -> dict[str, Any]:
-        """What `status` tells of one child, {} if it is not there."""
+        """Return the status of one child, {} if it is not there."""
         status = self.status()
         if not status:
             return {}

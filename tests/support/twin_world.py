@@ -2,7 +2,7 @@
 
 The receiver, the rings and the file of positions are the real ones; the exchange, the workers and the clock are made
 up. A *store* is one write to a mapped word of a ring, one write to the file of positions, or one call of a handler: an
-engine told to die at the n-th of them leaves everything as a SIGKILL there would.
+engine that dies at the n-th of them leaves everything as a SIGKILL there would.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Worker:
 
 
 class TwinWorld:
-    """What happens is told by its methods; `check` at the end says whether the promises held."""
+    """Its methods make things happen; `check` at the end says whether the promises held."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -171,7 +171,7 @@ class TwinWorld:
                 self.committed[trade.symbol].add(int(trade.trade_id))
 
     def kill(self, side: str) -> None:
-        """What it heard and has not committed is gone; the engine is told later."""
+        """What it heard and has not committed is gone; the engine learns of it later."""
         worker = self.workers.pop(side, None)
         if worker is not None:
             worker.ring.close()
@@ -211,7 +211,7 @@ class TwinWorld:
         self.clock.now += 3.0
 
     def settle(self) -> None:
-        """All that was heard is committed, both workers are gone, and the engine has done with everything."""
+        """All that was heard is committed, both workers are gone, and the engine has applied everything."""
         for side in ("a", "b"):
             for _ in range(1000):
                 worker = self.workers.get(side)

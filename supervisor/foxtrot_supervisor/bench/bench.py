@@ -138,7 +138,7 @@ Progress: TypeAlias = Callable[[str], None]
 def run_bench(options: BenchOptions, progress: Progress = lambda text: None) -> dict[str, Any]:
     """Measure; returns the report (structs and plain data, to be encoded as one JSON object).
 
-    `progress` is told what is being measured.
+    `progress` receives a line about what is being measured.
     Call from the main thread. Raises `BenchFailed`, or OSError if the machine cannot start the processes.
     """
     started = time.monotonic()

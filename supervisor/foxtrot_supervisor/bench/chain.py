@@ -138,7 +138,7 @@ class Parent:
         self._link.send(name, spec.incarnation, Stop(STOP_GRACE_S))
         status = await self._within(record.exited, STOP_LIMIT_S, f"{name} to stop")
         for other in [key for key, each in self._records.items() if kind == "connection" and not each.exited.done()]:
-            self._link.send(*other, Fenced(name, spec.incarnation))  # its ring is done with
+            self._link.send(*other, Fenced(name, spec.incarnation))  # its ring is drained
         record.times.stop_ms = (time.monotonic() - asked) * 1000
         if status.exit_code != 0:
             raise BenchFailed(f"{name} ended with {status}{record.failure}")
@@ -177,7 +177,7 @@ class Parent:
             raise BenchFailed(f"waited {limit_s:g} s for {what}") from None
 
     def _accounts(self) -> str:
-        """What the children last said of themselves, for whoever has to find out why."""
+        """The last messages of the children, for the analysis of a failure."""
         lines = []
         for record in self._records.values():
             last = record.heartbeat

@@ -1,8 +1,8 @@
 """Campaigns against delivery: many kills under load, or an engine that stands still, judged by the exchange's ledger.
 
 Each has a supervisor and a simulated exchange of its own. A handler in the engine writes down what it is given
-(`chaos_recorder`); at the end `chaos_judge` lays that beside what the exchange has sent. Who is killed where is
-`chaos_kill_plan`'s decision.
+(`harness.recorder`); at the end `rules.delivery_judge` compares that with what the exchange has sent. `rules.kill_plan`
+decides which process is killed where.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class _Campaign:
         rings: int,
         **more: Any,
     ) -> None:
-        """A run from start to end: `work` does what is to be done to it."""
+        """Run from start to end; `work` injects the faults."""
         run = DeliveryRun(self._ground, self._names, self._options, strikes, **more)
         try:
             run.all_serve()
@@ -125,7 +125,7 @@ class _Campaign:
     # ---- workers
 
     def kill_workers(self) -> None:
-        """Each connection by itself: while one recovers another is struck."""
+        """Kill in each connection independently: while one recovers another is struck."""
         options = self._options
         shares = [options.kills // options.workers] * options.workers
         shares[0] += options.kills - sum(shares)
@@ -186,7 +186,7 @@ class _Campaign:
         (worker,) = (each for each in status["workers"] if each["name"] == strike.worker)
         if worker["incarnation"] != strike.incarnation:
             raise Trouble(
-                f"{strike.worker} is incarnation {worker['incarnation']}, not {strike.incarnation}: it ended by itself"
+                f"{strike.worker} is incarnation {worker['incarnation']}, not {strike.incarnation}: it was not killed"
             )
         how = {"anywhere": signal.SIGKILL, "drain": signal.SIGTERM}.get(strike.phase, signal.SIGUSR1)
         os.kill(worker["pid"], how)

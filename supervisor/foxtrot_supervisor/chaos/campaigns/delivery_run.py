@@ -69,7 +69,7 @@ SETTINGS: Final[dict[str, object]] = {
     "hung_s": 30.0,
     "stop_ask_s": 10.0,
     "shutdown_s": 30.0,
-    # every death is to be followed at once by the next incarnation
+    # the next incarnation must follow every death at once
     "restart_intensity": 1_000_000,
     "backoff_s": 0.0,
     "backoff_max_s": 0.0,
@@ -241,7 +241,7 @@ class DeliveryRun:
 
 
 def serves(child: dict[str, Any]) -> bool:
-    """Whether this child, as `status` tells of it, runs."""
+    """Whether this child runs, according to its part of the status."""
     return child["state"] == "RUNNING" and child["pid"] is not None
 
 

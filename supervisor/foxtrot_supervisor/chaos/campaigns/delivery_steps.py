@@ -1,6 +1,6 @@
 """Deals the delivery faults of `chaos`, one on each supervisor, and has them judged by the exchange's ledger.
 
-Decides nothing: `chaos_delivery_faults` says what is done and promised, `chaos_judge` what became of it.
+Decides nothing: `rules.delivery_faults` says what is done and promised, `rules.delivery_judge` judges the result.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _Blow:
         return found
 
     def _replaced(self, incarnation: int) -> None:
-        """Wait until the victim serves in a later incarnation than that, and so does everybody."""
+        """Wait until the victim serves in a later incarnation than `incarnation`, and all other workers serve."""
         self._run.wait(
             lambda status: self._worker(status)["incarnation"] > incarnation and all(map(flows, status["workers"])),
             RECOVERY_S,
@@ -171,7 +171,7 @@ class _Blow:
             os.kill(pid, signal.SIGCONT)
 
     def _handler_blocks(self) -> None:
-        """It does so by itself: wait until it has."""
+        """Wait until the engine has caught up."""
         self._run.wait(lambda _: self._is_silent(), RECOVERY_S, "the handler to block")
         self._run.wait_for_events(NAP.seconds + RECOVERY_S)
 

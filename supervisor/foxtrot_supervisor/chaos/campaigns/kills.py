@@ -1,6 +1,6 @@
 """Many SIGKILLs, of workers or of the supervisor, under load: how soon is it known, how soon is all well again.
 
-The figures are for the promises of one sentence each (`chaos_report.judge_kills`, `judge_supervisor_kills`). Which
+The figures are for the promises of one sentence each (`rules.report.judge_kills`, `judge_supervisor_kills`). Which
 worker and when follows from the seed.
 """
 
@@ -41,7 +41,7 @@ SETTINGS: Final[dict[str, object]] = {
     "stop_ask_s": 3.0,
     "shutdown_s": 20.0,
     "backoff_jitter": 0.0,
-    # every kill is to be the first: at once, without backoff
+    # each kill counts as the first: replaced at once, without backoff
     "healthy_after_s": 0.0,
     "restart_intensity": 1_000_000,
 }
@@ -101,7 +101,7 @@ class _Campaign:
         """A run in which all serve, and how long that took in milliseconds."""
         run = self._ground.start({}, self._symbols, {**SETTINGS, "start_method": self._options.start_method})
         try:
-            run.wait(lambda: run.serves(self._workers), START_S * self._options.patience, "everybody to serve")
+            run.wait(lambda: run.serves(self._workers), START_S * self._options.patience, "all workers to serve")
         except Trouble:
             run.close()
             raise

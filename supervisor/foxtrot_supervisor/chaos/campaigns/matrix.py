@@ -1,8 +1,8 @@
-"""`foxtrot-supervisor chaos`: does to real supervisors what the schedule says, and reports what was seen of it.
+"""`foxtrot-supervisor chaos`: injects the scheduled faults into real supervisors and reports what was observed.
 
-Decides nothing: `chaos_schedule` says what is done, `chaos_report` what is promised. Each step starts a supervisor with
-three workers on a simulated exchange, brings a child into a phase, deals the blows, waits for the recovery, stops the
-supervisor, and looks for whatever is left. What every fault does and what is promised: docs/chaos.md.
+Decides nothing: `rules.schedule` says what is done, `rules.report` what is promised. Each step starts a supervisor with
+three workers on a simulated exchange, brings a child into a phase, injects the faults, waits for the recovery, stops
+the supervisor, and looks for leftovers. What every fault does and what is promised: docs/chaos.md.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _passes(options: ChaosOptions) -> Iterator[tuple[list[Step], list[DeliverySt
 
 
 def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
-    """Do it; the report, as documented in docs/chaos.md. `progress` is told each step in a line.
+    """Play all steps; return the report documented in docs/chaos.md. `progress` receives a line for each step.
 
     Raises `Trouble` if the simulated exchange cannot be started.
     """
@@ -131,7 +131,7 @@ def _closing_start(ground: Ground, options: ChaosOptions) -> str:
     return "; ".join(play_scene(ground, step, stage, options).broken)
 
 
-# ---- what is told
+# ---- reporting
 
 
 def _line(result: StepResult) -> str:

@@ -109,7 +109,7 @@ class _Play:
         self.observed = Observed()
 
     def perform(self) -> None:
-        """All of it; raises `Trouble` where something does not come about that the step needs."""
+        """Play the whole step; raises `Trouble` where a condition that it needs is not reached."""
         stage, run = self._stage, self._run
         self._begin()
         self._bring_to_phase()
@@ -137,10 +137,10 @@ class _Play:
     # ---- until the blow
 
     def _begin(self) -> None:
-        """Everybody serves, but a victim whose very first incarnation has the fault."""
+        """Wait until all serve, except a victim whose first incarnation has the fault."""
         late = self._step.fault in STARTS and self._step.phase == "starting"
         names = [worker for worker in WORKERS if not (late and worker == self._step.victim)]
-        self._wait_for(lambda: self._run.serves(names) and self._nursery_is_up(), START_S, "everybody to serve")
+        self._wait_for(lambda: self._run.serves(names) and self._nursery_is_up(), START_S, "all workers to serve")
         self.observed.start_ms = (time.monotonic() - self._run.started_at) * 1000.0
 
     def _nursery_is_up(self) -> bool:
@@ -203,7 +203,7 @@ class _Play:
     # ---- the recovery
 
     def _settle(self) -> None:
-        """Wait until what is promised has come about, or its limit is over; note what was seen."""
+        """Wait until the promises are kept or their limits have passed; record what was observed."""
         run, step, stage = self._run, self._step, self._stage
         struck = list(zip(stage.blows, self._struck_ns, strict=False))
         last = {blow.child: (blow, struck_ns) for blow, struck_ns in struck}

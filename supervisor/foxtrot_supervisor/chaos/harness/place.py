@@ -24,7 +24,7 @@ __all__ = ["LIMIT_S", "Done", "Place", "Skipped", "at", "is_root", "pids", "sim"
 T = TypeVar("T")
 
 LIMIT_S: Final = 20.0
-"""Time that something promised has to come about, multiplied by the patience."""
+"""Time limit for something promised to happen, multiplied by the patience."""
 
 _POLL_S = 0.02
 
@@ -171,7 +171,9 @@ class Place:
         self._servers.append(server)
         ExchangeProcess.pids.add(server.pid)
         assert server.stdout is not None
-        return server.stdout.readline().decode().strip()
+        if not (line := server.stdout.readline()):
+            raise Trouble("the server does not start")
+        return line.decode().strip()
 
     # ---- observing
 
@@ -212,12 +214,14 @@ class Place:
 
         return self.wait(look, 2 * LIMIT_S, "events to flow")
 
-    def flows_on(self, run: SupervisedRun, name: str) -> None:
-        """Wait until the engine has applied further events of this worker."""
-        applied = int(self.worker(run, name).get("applied_total") or 0)
-        self.wait(
-            lambda: int(self.worker(run, name).get("applied_total") or 0) > applied, LIMIT_S, f"more events of {name}"
-        )
+    def flows_on(self, run: SupervisedRun) -> None:
+        """Wait until the engine, which must not be replaced meanwhile, has handled further events."""
+
+        def handled() -> int:
+            return int((self.status(run).get("engine") or {}).get("events_total") or 0)
+
+        known = self.wait(handled, LIMIT_S, "events")
+        self.wait(lambda: handled() > known, LIMIT_S, "further events")
 
     def last_words(self, run: SupervisedRun) -> str:
         """Return the last line that `run` wrote to its log."""

@@ -1,7 +1,7 @@
-"""A handler for fault tests: writes down each trade, book event and gap it is given, with one system call each.
+"""A handler for fault tests that records each trade, book event and gap with one system call.
 
-What it had is known though its process be SIGKILLed: a row is in the kernel before the next event is handled.
-`chaos_judge` says what a row is, and reads them.
+The record survives a SIGKILL of its process: a row is in the kernel before the next event is handled.
+`chaos.rules.delivery_judge` defines the rows and reads them.
 """
 
 from __future__ import annotations

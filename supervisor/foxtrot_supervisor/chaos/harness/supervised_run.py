@@ -54,7 +54,7 @@ PROGRAM = python_command("-m", "foxtrot_supervisor")
 
 
 class Trouble(Exception):
-    """What was to be tested did not come about; the text says what was waited for."""
+    """The test could not be performed; the text says what was waited for."""
 
 
 class StateLine(Struct, frozen=True):
@@ -67,7 +67,7 @@ class StateLine(Struct, frozen=True):
 
 
 class SupervisedRun:
-    """One supervisor from start to end. `close` leaves nothing of it, whatever happened.
+    """One supervisor from start to end. `close` ends and removes everything in every case.
 
     `take_orphans(limit_s)`: finds and kills the processes that the supervisor left behind.
     `trades`: filled with the number of times each trade was seen, by symbol and identifier.
@@ -128,7 +128,7 @@ class SupervisedRun:
         return True
 
     def rest(self, seconds: float) -> None:
-        """Let time pass, looking all the while."""
+        """Wait, reading log and process table meanwhile."""
         deadline = time.monotonic() + seconds
         self.waited(lambda: time.monotonic() >= deadline, seconds + 1.0)
 
@@ -288,7 +288,7 @@ class _Events:
             self._thread.start()
 
     def close(self) -> None:
-        """The run has ended, so the stream ends by itself."""
+        """Wait for the thread: the event stream ends with the run."""
         self._ending.set()
         if self._thread.ident is not None:
             self._thread.join()

@@ -1,7 +1,7 @@
 """The delivery faults of `chaos`: what is done to a connection or its engine, and what is promised about it. Pure.
 
-Each step has a supervisor with one connection, of one worker or of two, and deals one fault to it under load. What
-comes of it is judged by the exchange's ledger (`chaos_judge`). The same seed gives the same steps.
+Each step has a supervisor with one connection, of one worker or of two, and injects one fault under load. The result
+is compared with the exchange's ledger (`chaos.rules.delivery_judge`). The same seed gives the same steps.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def strikes_of(step: DeliveryStep) -> list[Strike]:
 
 
 def exchange_fault(step: DeliveryStep, connection: int) -> dict[str, Any] | None:
-    """What the simulated exchange is told to do to its connection of that number; None: it has no part in it."""
+    """The fault that the simulated exchange injects into its connection of that number; None: none."""
     trades = {"topic": "@trade", "count": _FRAMES, "share": 0.3}
     faults: dict[str, dict[str, Any]] = {
         "net_stall": {"kind": "stall", "duration_s": 1.0},

@@ -1,9 +1,9 @@
-"""Judges delivery: what handlers were given beside what the simulated exchange has sent. Pure.
+"""Judge delivery: compare what handlers were given with what the simulated exchange has sent. Pure.
 
-Handlers write down a row of `ROW` for each trade, book event and gap (`chaos_recorder`); the exchange keeps a ledger of
-every frame it sent to each connection and of what it made while nobody listened. Trade identifiers of the simulated
-exchange are dense, so that from the first one sent to anybody to the last one handled each one either was handled, or
-is missing; and each missing one either was announced by an `eGap.`, or is lost.
+Handlers record a row of `ROW` for each trade, book event and gap (`harness.recorder`). The exchange keeps a ledger of
+every frame it sent to each connection, and of what it made while nobody was connected. Trade identifiers of the
+simulated exchange are dense: from the first one sent to the last one handled, each was either handled or is missing,
+and each missing one was either announced by an `eGap.` or is lost.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class DeliveryAccount(Struct, kw_only=True):
 
     `lost`: missing and not announced. `announced`: missing, and an eGap. names them. `announced_not_lost`: named by an
     eGap., and yet handled as if nothing had been. `torn`: sent to a connection and missing, though it brought later
-    ones. `duplicated`: handled once more, unmarked.
+    ones. `duplicated`: handled a second time without a mark.
     """
 
     sent: int = 0
@@ -80,7 +80,7 @@ class DeliveryAccount(Struct, kw_only=True):
     """First snapshots of an engine that contain more than was handed over or announced."""
     book_repeated: int = 0
     lost_runs: list[str] = []
-    """The first few stretches that were lost, for whoever has to find out why."""
+    """The first few stretches that were lost, for the analysis of a failure."""
 
 
 class Promises(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Judges what `chaos` saw: what is promised in each step, which promises were broken, figures over all. Pure.
+"""Judge what `chaos` observed: the promises of each step, which of them were broken, figures of all steps. Pure.
 
 Times are milliseconds from the blow (for a beginning that is the fault: from its start), as the supervisor's own log
 and the engine's live events tell them. `patience` multiplies every limit: for machines that have other things to do.
@@ -80,7 +80,7 @@ _NEEDS_KILL = frozenset({"blocked_loop", "gil_held", "sigterm_ignored"})
 
 
 class Promise(Struct, frozen=True):
-    """What is promised about one blow. `seen_ms` None: nothing is to be noticed. `limit_s`: until it serves again."""
+    """What is promised about one blow. `seen_ms` None: nothing may be noticed. `limit_s`: until it serves again."""
 
     outcome: Outcome
     seen_ms: float | None

@@ -1,4 +1,4 @@
-"""What `chaos` does, decided beforehand: which fault, in which phase, to whom, after how long. Pure.
+"""The schedule of `chaos`: which fault, in which phase, in which child, after which delay. Pure.
 
 A pass is every fault in every phase, in an order and with victims and delays that follow from the seed alone: the same
 seed gives the same schedule. Each step has a supervisor of its own, with three workers and an engine, so that no step
@@ -60,7 +60,7 @@ Phase: TypeAlias = Literal["starting", "connecting", "streaming", "backing_off",
 PHASES: Final[tuple[Phase, ...]] = ("starting", "connecting", "streaming", "backing_off", "stopping")
 
 Action: TypeAlias = Literal["", "SIGKILL", "SIGSEGV", "SIGSTOP", "strike"]
-"""How a blow is dealt: by a signal, by the hook inside the child, or "" where the child's beginning is the fault."""
+"""How a fault is injected: by a signal, by the hook inside the child, or "" where the child's start is the fault."""
 
 FAULTS: Final[dict[str, str]] = {
     "sigkill": "the process is killed",
@@ -145,7 +145,7 @@ Progress: TypeAlias = Callable[[str], None]
 
 
 class ChaosOptions(Struct, frozen=True, kw_only=True):
-    """What is to be done. `duration_s`: passes follow one another until then (a step is finished); None: one pass.
+    """Options of a run. `duration_s`: passes follow one another until then (a step is finished); None: one pass.
 
     `kills`, `supervisor_kills`: instead of the matrix, so many SIGKILLs of workers, or of the supervisor, with
     `workers` workers at `rate_per_s` orders a second. `nursery`: whether this machine and `start_method` make workers
@@ -200,7 +200,7 @@ class Scene(Struct, frozen=True, kw_only=True):
 
     Start with `plan` and `backoff_s`; `kill_first`: SIGKILL the victim; `stop_first`: ask the supervisor to stop; wait
     until the victim's `incarnation` is in `state` (and has said that it is `held`); wait the step's delay; deal the
-    `blows` all at once, and to the supervisor `supervisor`; then `release` whom the hook still holds. `stop_at_once`:
+    `blows` all at once, and to the supervisor `supervisor`; then `release` what the hook still holds. `stop_at_once`:
     ask it to stop without waiting for any recovery.
     """
 
@@ -230,7 +230,7 @@ def schedule(
 ) -> list[Step]:
     """One pass: each of `faults` in each of `phases`, while streaming also in engine and nursery where that can be.
 
-    `random` gives numbers from 0 to 1 and is all that decides. Raises `ValueError` for a fault that is none.
+    `random` gives numbers from 0 to 1 and is all that decides. Raises `ValueError` for an unknown fault.
     """
     unknown = [fault for fault in faults if fault not in FAULTS]
     if unknown:

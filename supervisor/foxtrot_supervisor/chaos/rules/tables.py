@@ -90,7 +90,7 @@ def _campaign(row: dict[str, Any]) -> RenderableType:
 
 
 def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
-    """What is told beside the account of trades."""
+    """Return the figures beside the account of trades."""
     figures: Figures | None = row["recovery_ms"]
     found: list[tuple[str, object]] = [("events a second", row.get("events_per_s", 0))]
     if figures is not None:

@@ -1,4 +1,4 @@
-"""The handler that writes everything down: row by row, complete at once, whatever number type it is given."""
+"""The recording handler: row by row, complete at once, for every number type."""
 
 from __future__ import annotations
 

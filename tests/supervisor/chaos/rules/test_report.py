@@ -1,4 +1,4 @@
-"""Judgement: whatever was promised and did not happen is told, and nothing else."""
+"""Judgement: every broken promise is reported, and nothing else."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def identifiers_leap(place: Place) -> None:
     exchange.inject("ids_leap", count=_LEAP)
     place.wait(lambda: place.worker(run, "feed.a").get("demoted_total"), LIMIT_S, "the demotion")
     gaps = len(place.noted("eGap."))
-    place.flows_on(run, "feed.a")
+    place.flows_on(run)
     run.rest(2.0)
     place.expect(len(place.noted("eGap.")) <= gaps + 2, "no further gaps")
     place.expect(gaps <= _HOLES_MAX, f"at most {_HOLES_MAX} gaps before it, not {gaps}")

@@ -108,7 +108,7 @@ def forged_batch(place: Place) -> None:
     context.term()
     place.wait(lambda: _rejected(place, run) >= 1, LIMIT_S, "refusals to be counted")
     for _ in range(3):
-        place.flows_on(run, "sim.a")
+        place.flows_on(run)
     place.expect("666" not in {row["trade_id"] for row in place.noted("eMarketTrade.")}, "no handler is given it")
     worker = place.worker(run, "sim.a")
     place.expect(worker["lost_total"] == 0 and worker["incarnation"] == 1, "nothing is lost, nobody is replaced")

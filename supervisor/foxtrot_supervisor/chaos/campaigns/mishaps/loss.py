@@ -55,7 +55,7 @@ def run_dir_removed(place: Place) -> None:
     place.expect(second.code == SupervisorExit.ALREADY_RUNNING, f"start: exit code 75, not {second.code}")
     place.wait(lambda: all((place.run_dir / name).exists() for name in _FILES), LIMIT_S, "everything to be made again")
     place.expect(stat.S_IMODE(place.run_dir.stat().st_mode) == 0o700, "its mode is 0700")
-    place.flows_on(run, "sim.a")
+    place.flows_on(run)
     os.kill(before["engine"]["pid"], signal.SIGKILL)
     place.wait(lambda: _engine(place, run) not in (0, before["engine"]["pid"]), LIMIT_S, "another engine")
     place.serving(run)
@@ -80,7 +80,7 @@ def run_dir_files_removed(place: Place) -> None:
         place.wait(path.exists, LIMIT_S, f"{name} to be made again")
         mode = stat.S_IMODE(path.stat().st_mode)
         place.expect(mode == 0o600, f"{name} has mode 0600, not {mode:o}")
-    place.flows_on(run, "sim.a")
+    place.flows_on(run)
     place.stop(run)
 
 

@@ -40,7 +40,7 @@ def silent_stall(place: Place) -> None:
     place.expect("REST shows" in cause, f"the cause says what REST shows, not {cause!r}")
     exchange.clear()
     place.serving(run)
-    place.flows_on(run, "feed.a")
+    place.flows_on(run)
     place.stop(run)
 
 
@@ -76,7 +76,7 @@ def unknown_symbol(place: Place) -> None:
     found = place.ask("doctor")
     place.expect(found.code == _DOCTOR_FOUND, f"doctor: exit code 8, not {found.code}")
     place.expect("btcustd@trade" in found.out, "doctor names the topic")
-    place.flows_on(run, "feed.a")
+    place.flows_on(run)
     place.stop(run)
 
 
@@ -111,7 +111,7 @@ def _restart(place: Place, fall: Callable[[ExchangeProcess], None]) -> None:
     place.wait(
         lambda: any("went back from" in row["cause"] for row in place.noted("eGap.")), LIMIT_S, "the word in a gap"
     )
-    place.flows_on(run, "feed.a")
+    place.flows_on(run)
     place.stop(run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +51,7 @@ def run_mishaps(mishaps: Sequence[Mishap], patience: float, progress: Progress) 
     started_at = time.monotonic()
     become_subreaper()
     top = Path(tempfile.mkdtemp(prefix="foxtrot-mishaps-"))
+    top.chmod(0o711)  # one mishap has a server of another user below
     results = []
     for mishap in mishaps:
         results.append(_play(mishap, top, patience))
@@ -74,11 +76,18 @@ def _play(mishap: Mishap, top: Path, patience: float) -> MishapResult:
         place.broken.append(str(trouble))
     except Skipped as reason:
         skipped = str(reason)
+    except Exception as error:  # a scenario that does not find what it looks for must not end the suite
+        place.broken.append(f"{type(error).__name__}: {error} ({_place_of(error)})")
     finally:
         place.close()
     if not place.broken:
         shutil.rmtree(folder, ignore_errors=True)
     return MishapResult(mishap=mishap, broken=place.broken, skipped=skipped, took_s=time.monotonic() - started_at)
+
+
+def _place_of(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _line(result: MishapResult) -> str:
