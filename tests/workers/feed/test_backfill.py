@@ -191,7 +191,7 @@ def test_large_pages_are_committed_in_parts_that_join_without_a_hole(monkeypatch
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_what_the_exchange_does_not_have_any_more_stays_announced(kind: type[History]) -> None:
+def test_trades_that_the_exchange_no_longer_has_stay_announced(kind: type[History]) -> None:
     parts, end, _ = run(kind, range(60, 200), 50, 84)
     if kind is Leaping:  # it cannot be told from a stretch without trades
         assert end == Backfilled("w", 1, 9, 25)
@@ -202,7 +202,7 @@ def test_what_the_exchange_does_not_have_any_more_stays_announced(kind: type[His
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_what_the_exchange_does_not_have_yet_is_asked_for_again(kind: type[History]) -> None:
+def test_trades_that_the_exchange_does_not_have_yet_are_retried(kind: type[History]) -> None:
     parts, end, _ = run(kind, range(1, 60), 50, 84)
     if kind is LeapingBackward:
         assert end == Backfilled("w", 1, 9, 10)
@@ -228,7 +228,7 @@ def test_identifiers_that_leap_fill_what_lies_between(kind: type[History]) -> No
 
 
 @pytest.mark.parametrize("kind", [Leaping, LeapingBackward], ids=lambda kind: kind.__name__)
-def test_a_stretch_without_trades_is_filled_by_none(kind: type[History]) -> None:
+def test_a_range_without_trades_is_filled(kind: type[History]) -> None:
     parts, end, _ = run(kind, [10, 20, 90], 30, 80)
     assert (committed(parts), filled(parts), end) == ([], [(30, 80)], Backfilled("w", 1, 9, 0))
 
@@ -240,7 +240,7 @@ def test_a_stretch_without_trades_is_filled_by_none(kind: type[History]) -> None
     bounds=st.tuples(st.integers(0, 65), st.integers(0, 65)),
     size=st.integers(1, 12),
 )
-def test_whatever_the_exchange_has_nothing_is_wrong_or_claimed_in_vain(
+def test_random_histories_yield_correct_trades_and_correct_claims(
     kind: type[History], trades: set[int], bounds: tuple[int, int], size: int
 ) -> None:
     first, last = sorted(bounds)
@@ -312,7 +312,7 @@ def refused(kind: type[History], body: bytes) -> str:
     ],
     ids=lambda body: repr(body[:30]),
 )
-def test_a_page_that_cannot_be_is_refused_as_a_whole(kind: type[History], body: bytes) -> None:
+def test_an_impossible_page_is_refused_as_a_whole(kind: type[History], body: bytes) -> None:
     assert "unusable" in refused(kind, body)
 
 
@@ -324,7 +324,7 @@ def test_order_and_repetition_do_not_matter(kind: type[History]) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_pages_that_lead_nowhere_end_it(kind: type[History]) -> None:
+def test_pages_without_progress_end_the_backfill(kind: type[History]) -> None:
     """The exchange ignores what was asked for and gives the same again and again."""
     backward = kind.backfill_order == "backward"
     (end,) = answers(kind, page_of(900, 901) if backward else page_of(1, 2))
@@ -347,7 +347,7 @@ def test_a_status_decides_whether_to_ask_again(kind: type[History], status: int,
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_what_was_fetched_before_a_failure_is_kept(kind: type[History]) -> None:
+def test_trades_fetched_before_a_failure_are_kept(kind: type[History]) -> None:
     backfiller = Backfiller(kind(), "w", 1)
     (fetch,) = backfiller.ask(hole(50, 84), 0.0)
     assert isinstance(fetch, Fetch)
@@ -361,7 +361,7 @@ def test_what_was_fetched_before_a_failure_is_kept(kind: type[History]) -> None:
     assert effects[-1] == Backfilled("w", 1, 9, 10, "status 503", *(("50", "74") if backward else ("60", "84")), True)
 
 
-def test_a_failure_counts_more_than_what_is_not_to_be_had() -> None:
+def test_a_failure_is_reported_rather_than_unavailable_trades() -> None:
     """What is left then are the bounds around both: asked for again, it is said again."""
     effects = answers(History, page_of(52, 53), b"no page")
     assert committed(effects) == [52, 53]
@@ -381,13 +381,13 @@ def test_one_hole_at_a_time_and_only_its_own_answers() -> None:
     (fetch,) = backfiller.ask(hole(50, 84), 0.0)
     assert isinstance(fetch, Fetch)
     (refusal,) = backfiller.ask(Backfill(10, "S", EVENT_MARKET_TRADE, "1", "2", 0, 0), 0.0)
-    assert refusal == Backfilled("w", 1, 10, 0, "another hole is being filled", "1", "2", True)
+    assert refusal == Backfilled("w", 1, 10, 0, "another gap is being filled", "1", "2", True)
     assert backfiller.answered("/1/2", 200, page_of(50), NOW_NS, 0.0) == []
     assert len(backfiller.answered(fetch.request.path, 200, page_of(50), NOW_NS, 0.0)) == 2
 
 
 @pytest.mark.parametrize(("first", "last"), [("", "5"), ("a", "5"), ("5", "4"), ("-5", "4")])
-def test_bounds_that_are_none_are_refused(first: str, last: str) -> None:
+def test_invalid_bounds_are_refused(first: str, last: str) -> None:
     backfiller = Backfiller(History(), "w", 1)
     (end,) = backfiller.ask(hole(first, last), 0.0)
     assert isinstance(end, Backfilled)
@@ -396,12 +396,12 @@ def test_bounds_that_are_none_are_refused(first: str, last: str) -> None:
     assert backfiller.next_deadline() is None
 
 
-def test_a_stream_that_cannot_be_fetched_is_said_at_once() -> None:
+def test_a_stream_without_a_request_is_reported_at_once() -> None:
     (end,) = Backfiller(History(), "w", 1).ask(hole(50, 84, stream="eBook."), 0.0)
-    assert end == Backfilled("w", 1, 9, 0, "the exchange offers no way to fetch it", "50", "84", False)
+    assert end == Backfilled("w", 1, 9, 0, "the exchange has no request for it", "50", "84", False)
 
 
-def test_an_answer_that_never_comes_ends_it() -> None:
+def test_a_missing_answer_ends_the_backfill() -> None:
     backfiller = Backfiller(History(), "w", 1)
     backfiller.ask(hole(50, 84), 10.0)
     deadline = backfiller.next_deadline()
@@ -413,7 +413,7 @@ def test_an_answer_that_never_comes_ends_it() -> None:
 
 
 @pytest.mark.parametrize("kind", [History, Backward], ids=lambda kind: kind.__name__)
-def test_of_a_huge_hole_the_latest_part_is_fetched(kind: type[History], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latest_part_of_a_huge_gap_is_fetched(kind: type[History], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kind, "page", 1000)
     last = 10**6
     parts, end, _ = run(kind, range(last - 2 * HOLE_TRADES_MAX, last + 100), 1, last)
@@ -423,7 +423,9 @@ def test_of_a_huge_hole_the_latest_part_is_fetched(kind: type[History], monkeypa
 
 
 @pytest.mark.parametrize("kind", [Leaping, LeapingBackward], ids=lambda kind: kind.__name__)
-def test_so_many_trades_are_enough_where_identifiers_leap(kind: type[History], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_trades_is_limited_where_identifiers_leap(
+    kind: type[History], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(backfill, "HOLE_TRADES_MAX", 100)
     parts, end, _ = run(kind, range(0, 10_000, 3), 1, 9_000)
     assert len(committed(parts)) == 100
@@ -433,7 +435,7 @@ def test_so_many_trades_are_enough_where_identifiers_leap(kind: type[History], m
     assert (end.first_id, end.last_id) == (("1", "8702") if backward else ("301", "9000"))
 
 
-def test_so_many_pages_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_pages_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(History, "page", 1)
     parts, end, pages = run(History, range(1, 2 * PAGES_MAX), 1, 2 * PAGES_MAX - 2)
     assert pages == len(committed(parts)) == PAGES_MAX

@@ -31,7 +31,7 @@ def test_a_hold_that_ends_in_time_drops_nothing() -> None:
     assert pressure.judge(10, 0, 1.0) is Pressure.FLOWING
 
 
-def test_a_hole_has_the_cause_of_its_first_event() -> None:
+def test_a_gap_has_the_cause_of_its_first_event() -> None:
     dropped = DroppedEvents()
     dropped.add([trade(1, 1)], TOO_LARGE)
     dropped.add([trade(2, 2)])
@@ -75,7 +75,7 @@ def test_a_gap_that_finds_no_room_is_kept_and_grows_until_it_is_committed() -> N
     assert (dropped.total, dropped.pending, dropped.take_gaps(60)) == (3, 0, [])
 
 
-def test_a_dropped_gap_is_a_hole_of_the_stream_that_it_concerns() -> None:
+def test_a_dropped_gap_is_coalesced_into_the_gap_of_its_stream() -> None:
     dropped = DroppedEvents()
     book = Gap("SIM", "BTCUSDT", 0, 20, EVENT_BOOK, "7", "9", 15, 20, "the book is broken")
     dropped.add([BookDelta("SIM", "BTCUSDT", 0, 10, [], [], "5", "6", None), book])

@@ -155,7 +155,7 @@ def test_gaps_of_the_adapter_that_find_no_room_keep_their_stream(world: World) -
     assert [(gap.first_id, gap.last_id, gap.cause) for gap in found] == [("7", "9", "the book is broken")]
 
 
-async def test_the_end_waits_for_room_for_the_gaps(world: World) -> None:
+async def test_drain_waits_for_space_for_the_gaps(world: World) -> None:
     world.fill()
     draining = asyncio.create_task(world.outflow.drain(time.monotonic() + 10.0))
     while not draining.done():
@@ -165,7 +165,7 @@ async def test_the_end_waits_for_room_for_the_gaps(world: World) -> None:
     world.check()
 
 
-async def test_what_an_end_without_an_engine_leaves_is_counted_in_the_ring(world: World) -> None:
+async def test_without_an_engine_lost_events_are_counted_in_the_ring(world: World) -> None:
     world.fill()
     assert not await world.outflow.drain(time.monotonic())
     (shown,) = read_figures(world.folder)

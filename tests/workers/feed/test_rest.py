@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from foxtrot_workers.feed import rest
-from foxtrot_workers.feed.budget_gate import BudgetRefused
+from foxtrot_workers.feed.rate_limit import RateLimitExhausted
 from foxtrot_workers.feed.rest import RestFetcher
 from tests.support.mute_server import mute_server
 from tests.support.waiting import wait_until_async
@@ -123,7 +123,7 @@ async def test_requests_are_bounded(fetcher: RestFetcher, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("status", [429, 418])
-async def test_retry_after_holds_back_everything_that_follows(site: Site, fetcher: RestFetcher, status: int) -> None:
+async def test_retry_after_delays_all_further_requests(site: Site, fetcher: RestFetcher, status: int) -> None:
     answers = Answers()
     site.answers = [web.Response(status=status, headers={"Retry-After": "1"})]
     fetcher.fetch("a", "/a", 0.0, answers.add)
@@ -155,7 +155,7 @@ async def test_close_cuts_a_request_that_hangs() -> None:
         assert answers == []
 
 
-async def test_a_cancelled_request_frees_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancelled_request_frees_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many requests that get no answer are given up one after the other; each one's place is free at once."""
     async with mute_server() as port:
         fetcher = RestFetcher(f"http://127.0.0.1:{port}", None, None)
@@ -168,7 +168,7 @@ async def test_a_cancelled_request_frees_its_turn(monkeypatch: pytest.MonkeyPatc
         assert answers == []
 
 
-async def test_close_cancels_what_runs(site: Site) -> None:
+async def test_close_cancels_requests_in_flight(site: Site) -> None:
     fetcher = RestFetcher(site.url, None, None)
     answers = Answers()
     fetcher.fetch("a", "/a", 60.0, answers.add)
@@ -184,9 +184,9 @@ class Gate:
     def __init__(self) -> None:
         self.weights: list[int] = []
         self.closed: list[float] = []
-        self.refusal: BudgetRefused | None = None
+        self.refusal: RateLimitExhausted | None = None
 
-    async def enter(self, weight: int = 1) -> None:
+    async def acquire(self, weight: int = 1) -> None:
         self.weights.append(weight)
         if self.refusal is not None:
             raise self.refusal
@@ -203,7 +203,7 @@ async def gated(site: Site) -> AsyncIterator[tuple[RestFetcher, Gate]]:
     await fetcher.close()
 
 
-async def test_each_request_asks_for_its_weight_first(site: Site, gated: tuple[RestFetcher, Gate]) -> None:
+async def test_each_request_acquires_its_weight_first(site: Site, gated: tuple[RestFetcher, Gate]) -> None:
     fetcher, gate = gated
     answers = Answers()
     fetcher.fetch("k", "/depth", 0.0, answers.add, 250)
@@ -211,9 +211,9 @@ async def test_each_request_asks_for_its_weight_first(site: Site, gated: tuple[R
     assert gate.weights == [250]
 
 
-async def test_what_the_budget_does_not_allow_is_not_sent(site: Site, gated: tuple[RestFetcher, Gate]) -> None:
+async def test_a_request_beyond_the_rate_limit_is_not_sent(site: Site, gated: tuple[RestFetcher, Gate]) -> None:
     fetcher, gate = gated
-    gate.refusal = BudgetRefused("the budget is spent", 30.0)
+    gate.refusal = RateLimitExhausted("the budget is spent", 30.0)
     answers = Answers()
     fetcher.fetch("k", "/depth", 0.0, answers.add)
     await wait_until_async(lambda: answers, LIMIT_S, "the failure")
@@ -223,7 +223,7 @@ async def test_what_the_budget_does_not_allow_is_not_sent(site: Site, gated: tup
 
 
 @pytest.mark.parametrize(("headers", "closed_s"), [({"Retry-After": "7"}, 7.0), ({}, 1.0)])
-async def test_everybody_hears_of_too_many_requests(
+async def test_too_many_requests_are_reported_to_all_workers(
     site: Site, gated: tuple[RestFetcher, Gate], headers: dict[str, str], closed_s: float
 ) -> None:
     fetcher, gate = gated
@@ -234,7 +234,7 @@ async def test_everybody_hears_of_too_many_requests(
     assert gate.closed == [closed_s]
 
 
-async def test_what_nobody_waits_for_any_more_is_not_fetched(site: Site, fetcher: RestFetcher) -> None:
+async def test_a_cancelled_request_is_not_sent(site: Site, fetcher: RestFetcher) -> None:
     answers = Answers()
     fetcher.fetch("a", "/a", 0.2, answers.add)
     fetcher.cancel("a")

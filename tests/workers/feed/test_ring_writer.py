@@ -25,7 +25,7 @@ def test_the_file_is_private_and_whole_at_once(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_ring_in_which_nothing_was_committed_is_taken_away(tmp_path: Path) -> None:
+def test_an_empty_ring_is_removed_on_close(tmp_path: Path) -> None:
     for append in (False, True):
         writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
         if append:
@@ -35,7 +35,7 @@ def test_a_ring_in_which_nothing_was_committed_is_taken_away(tmp_path: Path) -> 
         assert os.listdir(tmp_path) == (["ring-w.a-1"] if append else [])
 
 
-def test_a_ring_that_tells_only_of_dropped_events_stays(tmp_path: Path) -> None:
+def test_a_ring_with_only_dropped_events_is_kept(tmp_path: Path) -> None:
     writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
     writer.tell_dropped(3, 3)
     writer.close()
@@ -43,7 +43,7 @@ def test_a_ring_that_tells_only_of_dropped_events_stays(tmp_path: Path) -> None:
     assert (shown.committed_events, shown.unannounced_events) == (0, 3)
 
 
-def test_what_is_appended_stays_when_the_writer_is_gone(tmp_path: Path) -> None:
+def test_appended_batches_survive_the_writer(tmp_path: Path) -> None:
     writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
     writer.append(1, 3, b"first")
     writer.append(2, 4, b"second")
@@ -61,7 +61,7 @@ def test_what_is_appended_stays_when_the_writer_is_gone(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_a_full_ring_refuses_until_the_engine_has_moved_on(tmp_path: Path) -> None:
+def test_a_full_ring_refuses_until_the_engine_acknowledges(tmp_path: Path) -> None:
     writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
     reader = RingReader.open(str(tmp_path), "w.a", 1)
     assert reader is not None
@@ -83,7 +83,7 @@ def test_a_full_ring_refuses_until_the_engine_has_moved_on(tmp_path: Path) -> No
     writer.close()
 
 
-def test_a_tail_that_cannot_be_true_is_a_full_ring(tmp_path: Path) -> None:
+def test_an_impossible_tail_is_treated_as_a_full_ring(tmp_path: Path) -> None:
     writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
     reader = RingReader.open(str(tmp_path), "w.a", 1)
     assert reader is not None
@@ -95,7 +95,7 @@ def test_a_tail_that_cannot_be_true_is_a_full_ring(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_rings_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rings_that_cannot_be_created_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ring-w.a-1").write_bytes(b"somebody's")
     with pytest.raises(RingRefused, match="File exists"):
         RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)

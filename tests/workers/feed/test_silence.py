@@ -37,7 +37,7 @@ def test_the_limit_of_a_topic(default_s: float | None, rest_s: float, looks: int
     assert topic_limit_s(default_s, rest_s, looks) == limit_s
 
 
-def test_a_silent_topic_is_asked_for_again_with_backoff() -> None:
+def test_a_silent_topic_is_subscribed_again_with_backoff() -> None:
     assert [ask_again_s(30.0, attempt) for attempt in range(4)] == [30.0, 60.0, 120.0, 240.0]
     assert ask_again_s(1.0, 0) == 10.0
     assert ask_again_s(30.0, 10_000) == ASK_AGAIN_MAX_S
@@ -91,7 +91,7 @@ def test_two_looks_that_differ_prove_a_dead_stream_after_a_moment_s_grace() -> N
     assert not probe.suspected
 
 
-def test_a_quiet_market_is_looked_at_less_and_less_and_never_condemned() -> None:
+def test_a_quiet_market_is_looked_at_with_backoff_and_never_declared_dead() -> None:
     probe = suspected()
     now, times = 100.0, []
     while now < 3000.0:
@@ -105,7 +105,7 @@ def test_a_quiet_market_is_looked_at_less_and_less_and_never_condemned() -> None
     assert gaps[-1] == LOOK_AGAIN_MAX_S
 
 
-def test_without_evidence_time_decides() -> None:
+def test_without_evidence_the_duration_of_silence_decides() -> None:
     probe = suspected()
     assert probe.wants_look(100.0)
     probe.answered(None, 100.0)
@@ -115,7 +115,7 @@ def test_without_evidence_time_decides() -> None:
     assert probe.verdict(400.0, 30.0 * BLIND_RESTING_FACTOR, resting=True) != ""
 
 
-def test_an_answer_that_comes_when_nothing_is_suspected_any_more_is_ignored() -> None:
+def test_an_answer_after_the_suspicion_is_over_is_ignored() -> None:
     probe = suspected()
     assert probe.wants_look(100.0)
     probe.clear()

@@ -91,15 +91,15 @@ def test_one_unknown_symbol_among_known_ones_is_named_with_its_nearest(status: i
         ((200, b"<html>"), "instruments_unreadable"),
     ],
 )
-def test_without_a_list_nobody_is_accused(answer: Answer, told: str) -> None:
+def test_without_a_list_all_symbols_count_as_known(answer: Answer, told: str) -> None:
     assert verdict(Binance(), Rest(lambda _: answer), ["BTCUSDT"]) == ({}, [told])
 
 
-def test_an_empty_list_accuses_nobody() -> None:
+def test_with_an_empty_list_all_symbols_count_as_known() -> None:
     assert verdict(Binance(), Rest(lambda _: (200, binance_list())), ["BTCUSDT"]) == ({}, [])
 
 
-def test_too_many_requests_accuse_nobody() -> None:
+def test_with_too_many_requests_all_symbols_count_as_known() -> None:
     rest = Rest(lambda _: (200, b""))
     rest.refuse = True
     assert verdict(Binance(), rest, ["BTCUSDT"]) == ({}, ["instruments_unavailable"])

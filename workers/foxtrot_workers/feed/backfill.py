@@ -1,13 +1,13 @@
-"""Fetches one hole of a trade stream over REST, page by page. Pure: it says what to fetch and what to commit.
+"""Backfills one gap of a trade stream over REST, page by page. Pure: decides what to fetch and what to commit.
 
-The adapter knows paths and shapes; here it is decided what of an answer may be believed. A page may be unordered, may
-hold trades twice or beyond what was asked, or be garbage: what gets through is in order, once, within the hole, and a
-part of the hole is called filled only if the exchange has shown all of it. What it has not shown stays announced.
+The adapter knows paths and formats; this module decides which parts of an answer are trusted. A page may be unordered,
+contain duplicates or trades outside the request, or be garbage. Committed trades are in order, unique and within the
+gap, and a range counts as filled only if the exchange has shown all of it. The rest of the gap stays announced.
 
-Each part goes out as trades and a `Gap` that says ``filled`` behind them, in one batch: nobody can have the one
-without the other, wherever this process is killed.
+Each part is one batch of trades followed by a `Gap` with ``filled`` set, so that receivers get both or neither,
+wherever this process is killed.
 
-One hole at a time. Nothing is tried twice here: the supervisor asks again, later, and others in between.
+One gap at a time, and no retries: the supervisor repeats the request later, or gives it to another worker.
 """
 
 from __future__ import annotations
@@ -38,40 +38,40 @@ __all__ = [
 ]
 
 HOLE_TRADES_MAX = 50_000
-"""Trades of one hole that are fetched, the latest ones: what is before stays announced."""
+"""Maximum number of trades fetched for one gap, the latest ones; the gap before them stays announced."""
 
 PAGES_MAX = 1_000
-"""Requests for one hole."""
+"""Maximum number of requests for one gap."""
 
 PAGE_BYTES_MAX = 2 * 1024 * 1024
-"""A thousand trades have about 200 KB; decoding this much holds up the stream for a few milliseconds."""
+"""Maximum size of an answer. A thousand trades have about 200 KB; decoding this much takes a few milliseconds."""
 
 PART_TRADES = 250
-"""Committed at a time, so that the live stream waits for so many at most."""
+"""Trades committed in one batch: the live stream waits for no more than that."""
 
 ANSWER_S_MAX = 60.0
-"""From the wish to fetch a page until its answer, waiting for its turn included."""
+"""Longest time in seconds from a request to its answer, including the wait for the rate limit."""
 
 CAUSE = "fetched over REST"
 
 _TEXT_CHARS_MAX = 64
-"""Of a price, a size or an identifier."""
+"""Maximum length of a price, a size or an identifier."""
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
-"""Stricter than for the stream: a number that is none would be announced as another hole, and be fetched again."""
+"""Stricter than for the stream: an invalid number would be announced as another gap and fetched again."""
 
 _TEMPORARY = frozenset({0, 408, 418, 425, 429})
-"""Statuses beside 5xx after which asking again may help."""
+"""HTTP statuses, besides 5xx, after which a later request may succeed."""
 
 
 class Fetch(Struct, frozen=True):
-    """Fetch this, and bring the answer to `Backfiller.answered`."""
+    """Fetch this and pass the answer to `Backfiller.answered`."""
 
     request: RestRequest
 
 
 class CommitPart(Struct, frozen=True):
-    """Commit these in one batch: trades in order, and the `Gap` that says that they were all."""
+    """Commit as one batch: trades in order, followed by the `Gap` that they fill."""
 
     events: list[MarketEvent[str]]
 
@@ -83,17 +83,17 @@ _Interval: TypeAlias = tuple[int, int]
 
 
 class _Page(Struct):
-    """What one answer shows: `covered` are stretches of the hole of which the exchange has shown everything."""
+    """Content of one answer; `covered`: ranges of the gap that the exchange has shown completely."""
 
     covered: list[_Interval]
     trades: dict[int, Trade[str]]
     lowest: int | None
-    """Of all identifiers in the answer, those beyond the hole included; None: there are none."""
+    """Lowest identifier in the answer, including those outside the gap; None: the answer is empty."""
     highest: int | None
 
 
 class _Job:
-    """The hole in hand: `first` to `last` is what has still to be fetched."""
+    """The gap in progress: `first` to `last` remain to be fetched."""
 
     def __init__(self, command: Backfill, first: int, last: int) -> None:
         self.command = command
@@ -102,10 +102,10 @@ class _Job:
         self.pages = 0
         self.events = 0
         self.missing: list[_Interval] = []
-        """Given up: not to be had, or too much."""
+        """Ranges that were given up: not available, or too many trades."""
         self.reason = ""
         self.held: list[tuple[_Interval, list[Trade[str]]]] = []
-        """Backward: parts that wait for those before them."""
+        """Parts that wait for earlier ones, where pages run backward."""
         self.held_trades = 0
         self.path = ""
         self.deadline = 0.0
@@ -113,7 +113,7 @@ class _Job:
 
 
 class Backfiller:
-    """Fetches for one connection, by what its `adapter` knows of the exchange."""
+    """Backfills for one connection; `adapter` writes requests and reads answers."""
 
     def __init__(self, adapter: Adapter, worker: str, incarnation: int) -> None:
         """`worker`, `incarnation`: in whose name answers are given."""
@@ -123,29 +123,29 @@ class Backfiller:
         self._job: _Job | None = None
 
     def next_deadline(self) -> float | None:
-        """When `tick` has to be called (monotonic seconds); None: nothing is in hand."""
+        """Return when to call `tick` (monotonic seconds); None: no gap is in progress."""
         return None if self._job is None else self._job.deadline
 
     # ---- inputs
 
     def ask(self, command: Backfill, now: float) -> list[BackfillEffect]:
-        """The supervisor asks for a hole to be filled."""
+        """Start a backfill; it is refused while another one is in progress."""
         if self._job is not None:
-            return [self.refusal(command, "another hole is being filled", retry=True)]
+            return [self.refusal(command, "another gap is being filled", retry=True)]
         try:
             first, last = int(command.first_id), int(command.last_id)
         except ValueError:
-            return [self.refusal(command, "its bounds are no numbers", retry=False)]
+            return [self.refusal(command, "its bounds are not numbers", retry=False)]
         if not 0 <= first <= last:
-            return [self.refusal(command, "its bounds are in no order", retry=False)]
+            return [self.refusal(command, "its bounds are out of order", retry=False)]
         job = self._job = _Job(command, first, last)
         if not self._leaps and last - first >= HOLE_TRADES_MAX:
             job.first = last - HOLE_TRADES_MAX + 1
-            self._give_up(job, first, job.first - 1, f"only the last {HOLE_TRADES_MAX} trades of a hole are fetched")
-        return self._go_on(job, now)
+            self._give_up(job, first, job.first - 1, f"only the last {HOLE_TRADES_MAX} trades of a gap are fetched")
+        return self._continue(job, now)
 
     def answered(self, path: str, status: int, body: bytes, receive_ns: int, now: float) -> list[BackfillEffect]:
-        """The answer to a `Fetch`; status 0: there was none. One that nobody waits for is ignored."""
+        """Process the answer to a `Fetch`; `status` 0: none was received. Unexpected answers are ignored."""
         job = self._job
         if job is None or path != job.path:
             return []
@@ -160,7 +160,7 @@ class Backfiller:
         return self._take_backward(job, page, now) if self._backward else self._take_forward(job, page, now)
 
     def tick(self, now: float) -> list[BackfillEffect]:
-        """Time has passed."""
+        """Give up if the answer is overdue (`now`: monotonic seconds)."""
         job = self._job
         if job is None or now < job.deadline:
             return []
@@ -174,15 +174,15 @@ class Backfiller:
 
     @property
     def _leaps(self) -> bool:
-        """Whether not every identifier is a trade's."""
+        """Whether consecutive trades may have non-consecutive identifiers."""
         return self._adapter.identities.get(EVENT_MARKET_TRADE) != "sequence"
 
     @property
     def _backward(self) -> bool:
         return self._adapter.backfill_order == "backward"
 
-    def _go_on(self, job: _Job, now: float) -> list[BackfillEffect]:
-        """The next page, or the end."""
+    def _continue(self, job: _Job, now: float) -> list[BackfillEffect]:
+        """Fetch the next page, or finish."""
         if job.first > job.last:
             return self._finish(job)
         if job.pages >= PAGES_MAX or job.held_trades >= HOLE_TRADES_MAX or job.events >= HOLE_TRADES_MAX:
@@ -191,7 +191,7 @@ class Backfiller:
         command = job.command
         request = self._adapter.backfill_request(command.symbol, command.stream, job.first, job.last)
         if request is None:
-            self._give_up(job, job.first, job.last, "the exchange offers no way to fetch it")
+            self._give_up(job, job.first, job.last, "the exchange has no request for it")
             return self._finish(job)
         job.pages += 1
         job.path = request.path
@@ -199,7 +199,7 @@ class Backfiller:
         return [Fetch(request)]
 
     def _read(self, job: _Job, path: str, body: bytes, receive_ns: int) -> _Page:
-        """What `body` shows of the hole; raises what `Adapter.on_backfill` raises, ValueError for what cannot be."""
+        """Read and check an answer; raises as `Adapter.on_backfill`, and ValueError for an impossible content."""
         if len(body) > PAGE_BYTES_MAX:
             raise ValueError(f"{len(body)} bytes")
         inside: dict[int, Trade[str]] = {}
@@ -215,14 +215,14 @@ class Backfiller:
         return _Page(self._covered(job, trades, lowest, highest), trades, lowest, highest)
 
     def _check(self, job: _Job, trade: Trade[str]) -> int:
-        """The identifier of a trade that may be passed on."""
+        """Check a trade and return its identifier; raises ValueError."""
         if trade.symbol != job.command.symbol or trade.exchange != self._adapter.exchange:
             raise ValueError(f"a trade of {trade.symbol[:_TEXT_CHARS_MAX]}")
         if not (trade.trade_id.isascii() and trade.trade_id.isdigit()) or len(trade.trade_id) > _TEXT_CHARS_MAX:
-            raise ValueError("an identifier that is no number")
+            raise ValueError("an identifier that is not a number")
         for text in (trade.price, trade.size):
             if len(text) > _TEXT_CHARS_MAX or not _NUMBER.fullmatch(text):
-                raise ValueError("a number that is none")
+                raise ValueError("an invalid price or size")
         return int(trade.trade_id)
 
     def _covered(
@@ -232,13 +232,13 @@ class Backfiller:
             return _runs(list(trades))
         if lowest is None or highest is None:
             return []
-        # between two trades of a page there are no others
+        # a page is complete between its first and its last trade
         first, last = (lowest, job.last) if self._backward else (job.first, highest)
         first, last = max(first, job.first), min(last, job.last)
         return [(first, last)] if first <= last else []
 
     def _take_forward(self, job: _Job, page: _Page, now: float) -> list[BackfillEffect]:
-        """A page that begins at the hole's beginning, or at the first trade after it."""
+        """Process a page that starts at the start of the gap, or at the first trade after it."""
         if not page.covered:
             if page.highest is not None and page.highest > job.last:
                 self._give_up(job, job.first, job.last, "the exchange has nothing there")
@@ -252,10 +252,10 @@ class Backfiller:
         if page.highest is not None and page.highest > job.last:
             self._give_up(job, job.first, job.last, "the exchange has nothing there")
             job.first = job.last + 1
-        return effects + self._go_on(job, now)
+        return effects + self._continue(job, now)
 
     def _take_backward(self, job: _Job, page: _Page, now: float) -> list[BackfillEffect]:
-        """A page that ends at the hole's end, or at the last trade before it: held until those before it are there."""
+        """Process a page that ends at the end of the gap; it is held until all earlier pages have arrived."""
         below = page.lowest is None or page.lowest < job.first
         for first, last in reversed(page.covered):
             self._give_up(job, last + 1, job.last, "the exchange has nothing there")
@@ -267,13 +267,13 @@ class Backfiller:
             self._give_up(job, job.first, job.last, "the exchange has nothing there")
             job.last = job.first - 1
         elif not page.covered:
-            return self._fail(job, "the exchange answers other than asked", retry=True)
-        return self._go_on(job, now)
+            return self._fail(job, "the answer does not match the request", retry=True)
+        return self._continue(job, now)
 
     # ---- results
 
     def _parts(self, job: _Job, interval: _Interval, trades: Sequence[Trade[str]]) -> list[BackfillEffect]:
-        """`interval` is filled by `trades`: in parts that follow each other without a hole."""
+        """Return the parts that fill `interval` with `trades`; they are contiguous."""
         first, last = interval
         job.events += len(trades)
         parts: list[BackfillEffect] = []
@@ -303,13 +303,13 @@ class Backfiller:
         )
 
     def _give_up(self, job: _Job, first: int, last: int, reason: str) -> None:
-        """Nobody will fetch these, if there are any."""
+        """Leave a range, which may be empty, announced."""
         if first <= last:
             job.missing.append((first, last))
             job.reason = job.reason or reason
 
     def _fail(self, job: _Job, reason: str, *, retry: bool) -> list[BackfillEffect]:
-        """The exchange does not give what is left, now or ever."""
+        """Give up the rest of the gap and finish."""
         job.reason = reason
         self._give_up(job, job.first, job.last, reason)
         return self._finish(job, retry=retry)
@@ -338,7 +338,7 @@ class Backfiller:
 
 
 def _runs(numbers: Sequence[int]) -> list[_Interval]:
-    """Stretches of ascending `numbers` without a hole."""
+    """Return the contiguous ranges of ascending `numbers`."""
     runs: list[_Interval] = []
     for number in numbers:
         if runs and runs[-1][1] == number - 1:

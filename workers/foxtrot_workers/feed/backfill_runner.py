@@ -1,7 +1,6 @@
 """Carries out what `Backfiller` decides for one worker: fetches pages, commits parts, reports the end.
 
-One part at a time: between two of them the live stream has its turn, and while the ring is needed for what is live
-the parts wait.
+Parts are committed one at a time: live events are processed in between, and parts wait while live events need the ring.
 """
 
 from __future__ import annotations
@@ -20,18 +19,21 @@ from foxtrot_workers.feed.rest import RestFetcher
 __all__ = ["WAIT_S", "BackfillRunner"]
 
 WAIT_S = 0.05
-"""How long a part waits before the ring's room is looked at again."""
+"""Seconds until a part that found no space is tried again."""
 
 _KEY = "backfill"
 
 
 class BackfillRunner:
-    """Fills one hole at a time.
+    """Backfills one gap at a time.
 
     Args:
-        commit: commits events in one batch; False: not now, there is no room.
+        adapter: writes requests and reads answers.
+        rest: fetches pages.
+        commit: commits events as one batch; False: not now, there is no space.
         report: answers the supervisor.
-        worker, incarnation: in whose name answers are given.
+        worker: name of this worker, for the answers.
+        incarnation: of this worker.
     """
 
     def __init__(
@@ -50,24 +52,24 @@ class BackfillRunner:
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._effects: deque[BackfillEffect] = deque()
-        """What is still to be done for the current hole, in order."""
+        """Remaining effects for the gap in progress, in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._running = False
         self._closed = False
 
     def ask(self, command: Backfill) -> None:
-        """Fill a hole; refused while the parts of another one wait."""
+        """Start a backfill; it is refused while another one is in progress."""
         if self._effects:
-            self._report(self._backfiller.refusal(command, "another hole is being filled", retry=True))
+            self._report(self._backfiller.refusal(command, "another gap is being filled", retry=True))
             return
-        self._take(self._backfiller.ask(command, time.monotonic()))
+        self._enqueue(self._backfiller.ask(command, time.monotonic()))
 
     def tick(self, now: float) -> None:
-        """Time has passed (monotonic seconds)."""
-        self._take(self._backfiller.tick(now))
+        """Check deadlines (`now`: monotonic seconds)."""
+        self._enqueue(self._backfiller.tick(now))
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Cancel everything."""
         self._closed = True
         self._effects.clear()
         self._rest.cancel(_KEY)
@@ -76,29 +78,29 @@ class BackfillRunner:
             self._timer = None
 
     def _answered(self, path: str, status: int, body: bytes) -> None:
-        self._take(self._backfiller.answered(path, status, body, time.time_ns(), time.monotonic()))
+        self._enqueue(self._backfiller.answered(path, status, body, time.time_ns(), time.monotonic()))
 
-    def _take(self, effects: list[BackfillEffect]) -> None:
+    def _enqueue(self, effects: list[BackfillEffect]) -> None:
         if self._closed:
             return
         self._effects.extend(effects)
         if self._timer is None and not self._running:
-            self._go_on()
+            self._continue()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         self._timer = None
-        self._running = True  # what a step brings about is appended, never worked on within it
+        self._running = True  # effects of a step are appended, not carried out within it
         try:
             while self._effects and not self._closed:
                 delay_s = self._step(self._effects[0])
                 if delay_s is not None and not self._closed:
-                    self._timer = self._loop.call_later(delay_s, self._go_on)
+                    self._timer = self._loop.call_later(delay_s, self._continue)
                     return
         finally:
             self._running = False
 
     def _step(self, effect: BackfillEffect) -> float | None:
-        """Carry out one effect; seconds until the next one, None: at once."""
+        """Carry out one effect; return the seconds until the next one, None: at once."""
         if isinstance(effect, CommitPart):
             if not self._commit(effect.events):
                 return WAIT_S
@@ -110,7 +112,7 @@ class BackfillRunner:
             if not self._rest.fetch(_KEY, request.path, request.delay_s, self._answered, request.weight):
                 self._answered(request.path, 0, b"too many requests")
             return None
-        if self._backfiller.next_deadline() is None:  # else it is another request that was refused
+        if self._backfiller.next_deadline() is None:  # otherwise another request was refused, and this one continues
             self._rest.cancel(_KEY)
         self._report(effect)
         return None

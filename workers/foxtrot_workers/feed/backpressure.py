@@ -1,7 +1,4 @@
-"""What to do when the engine does not keep up: hold back the exchange for a bounded time, then drop and say so.
-
-Pure: told how full the ring is and the time, answers with what to do next.
-"""
+"""Policy for an engine that does not keep up: backpressure for a limited time, then drop and announce. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +13,26 @@ TOO_LARGE = "an event too large for the ring was dropped"
 
 ID_CHARACTERS_MAX = 200
 CAUSE_CHARACTERS_MAX = 400
-"""Of each text in a gap: it has to fit into the smallest ring. A longer identifier counts as unknown."""
+"""Limits of texts in a gap, which must fit into the smallest ring. A longer identifier is treated as unknown."""
 
 
 class Pressure(enum.Enum):
-    """The three ways to treat a full ring."""
+    """How a full ring is treated."""
 
     FLOWING = "flowing"
     HOLDING = "holding"
-    """The exchange is held back: the socket is not read."""
+    """Backpressure: the socket is not read."""
     DROPPING = "dropping"
-    """It was held back for as long as allowed: read on, drop, announce."""
+    """Backpressure has lasted as long as allowed: read, drop, announce."""
 
 
 class Backpressure:
-    """Decides between the three, by what stands in the ring and what waits for room in it."""
+    """Decides by the fill level of the ring and the bytes that wait for space in it.
+
+    Args:
+        ring_bytes: size of the ring.
+        full_wait_s: longest time in seconds in which the socket is not read.
+    """
 
     def __init__(self, ring_bytes: int, full_wait_s: float) -> None:
         self._enough_bytes = ring_bytes // 2
@@ -39,10 +41,15 @@ class Backpressure:
         self.state = Pressure.FLOWING
 
     def judge(self, used_bytes: int, waiting_bytes: int, now: float) -> Pressure:
-        """The treatment from now on; `now` in monotonic seconds.
+        """Return the state from now on.
 
-        Held back as soon as anything has to wait, until nothing does and half of the ring is free: a
-        socket that is paused and resumed for each batch would do little else.
+        Backpressure begins as soon as anything waits, and ends when nothing does and half of the ring is free: a socket
+        must not be paused and resumed for each batch.
+
+        Args:
+            used_bytes: bytes in the ring that are not acknowledged.
+            waiting_bytes: bytes that found no space in it.
+            now: monotonic seconds.
         """
         if self.state is Pressure.FLOWING:
             if waiting_bytes:
@@ -55,7 +62,7 @@ class Backpressure:
         return self.state
 
 
-class _Hole:
+class _DroppedRange:
     __slots__ = ("cause", "end_ns", "exchange", "first_id", "last_id", "start_ns")
 
     def __init__(self, exchange: str, first_id: str | None, start_ns: int, cause: str) -> None:
@@ -68,62 +75,62 @@ class _Hole:
 
 
 class DroppedEvents:
-    """What was dropped, as one hole for each symbol and stream until its gap is committed.
+    """Dropped events, coalesced to one gap for each symbol and stream until it is committed.
 
-    The worker commits nothing between a drop and its gap, so that all that falls into a hole is contiguous: coalescing
-    is exact. Bounded by the streams of the subscribed topics.
+    The worker commits nothing between a drop and its gap, so that the dropped events of a stream are contiguous and
+    coalescing is exact. Size: at most the number of subscribed streams.
     """
 
     def __init__(self) -> None:
-        self._holes: dict[tuple[str, str], _Hole] = {}
+        self._ranges: dict[tuple[str, str], _DroppedRange] = {}
         self.total = 0
-        """Events dropped, ever."""
+        """Events dropped so far."""
         self.pending = 0
         """Events dropped whose gap is not committed."""
 
     def add(self, events: list[MarketEvent[str]], cause: str = TOO_SLOW) -> None:
-        """Record events that will never be sent; the first `cause` of a hole names it.
+        """Record events that will never be sent; a coalesced gap keeps its first `cause`.
 
-        A dropped `Gap` is part of the hole of the stream that it concerns.
+        A dropped `Gap` is coalesced into the gap of its stream.
         """
         self.total += len(events)
         self.pending += len(events)
         for event in events:
             if isinstance(event, Gap):
-                if not event.filled:  # what had filled it was dropped too, or needs no announcement
+                if not event.filled:  # the events that filled it were dropped too, or need no announcement
                     self._add(event.exchange, event.symbol, event.stream, event.first_id, event.last_id, event)
             else:
                 first_id, last_id = _identifiers(event)
                 self._add(event.exchange, event.symbol, EVENT_TYPES[type(event)], first_id, last_id, event, cause)
 
     def take_gaps(self, now_ns: int) -> list[MarketEvent[str]]:
-        """Return one `Gap` for each hole and forget them: the caller commits each, or gives it back."""
+        """Remove and return all gaps; the caller commits each or gives it back."""
         gaps: list[MarketEvent[str]] = [
             Gap(
-                exchange=hole.exchange,
+                exchange=dropped.exchange,
                 symbol=symbol,
                 exchange_ns=0,
                 receive_ns=now_ns,
                 stream=stream,
-                first_id=hole.first_id,
-                last_id=hole.last_id,
-                start_ns=hole.start_ns,
-                end_ns=hole.end_ns,
-                cause=hole.cause,
+                first_id=dropped.first_id,
+                last_id=dropped.last_id,
+                start_ns=dropped.start_ns,
+                end_ns=dropped.end_ns,
+                cause=dropped.cause,
             )
-            for (symbol, stream), hole in self._holes.items()
+            for (symbol, stream), dropped in self._ranges.items()
         ]
-        self._holes.clear()
+        self._ranges.clear()
         return gaps
 
     def give_back(self, gaps: list[MarketEvent[str]]) -> None:
-        """Keep the gaps that found no room for the next `take_gaps`."""
+        """Keep gaps that found no space for the next `take_gaps`."""
         for gap in gaps:
             assert isinstance(gap, Gap)
             self._add(gap.exchange, gap.symbol, gap.stream, gap.first_id, gap.last_id, gap)
 
     def announced(self) -> None:
-        """Every gap that was taken is committed, or waits for room in the ring."""
+        """Every gap that was taken is committed or waits for space in the ring."""
         self.pending = 0
 
     def _add(
@@ -139,11 +146,11 @@ class DroppedEvents:
         start_ns = end_ns = event.receive_ns
         if isinstance(event, Gap):
             start_ns, end_ns, cause = event.start_ns, event.end_ns, event.cause[:CAUSE_CHARACTERS_MAX]
-        hole = self._holes.get((symbol, stream))
-        if hole is None:
-            hole = self._holes[symbol, stream] = _Hole(exchange, _short(first_id), start_ns, cause)
-        hole.last_id = _short(last_id)
-        hole.end_ns = end_ns
+        dropped = self._ranges.get((symbol, stream))
+        if dropped is None:
+            dropped = self._ranges[symbol, stream] = _DroppedRange(exchange, _short(first_id), start_ns, cause)
+        dropped.last_id = _short(last_id)
+        dropped.end_ns = end_ns
 
 
 def _short(identifier: str | None) -> str | None:

@@ -1,8 +1,8 @@
-"""The sending end of the data plane: each batch into the ring, then over a PUSH socket; never blocks the reader.
+"""Sending end of the data plane: writes each batch to the ring, then to a PUSH socket; never blocks.
 
-What is in the ring is committed: the engine gets it, whatever becomes of this process or of the message. So a
-socket that takes nothing just now (EAGAIN) loses nothing. What finds no room in the ring waits here, bounded, while
-the worker holds back the exchange (`backpressure`). Sequence numbers have no holes of our own making.
+A batch in the ring is committed: the engine receives it even if this process dies or the message is lost. So a socket
+that is full (EAGAIN) loses nothing. Batches that find no space in the ring wait here, up to a limit, under backpressure
+(`backpressure`). Sequence numbers of batches are contiguous.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from foxtrot_workers.feed.ring_writer import RingWriter
 __all__ = ["DRAIN_POLL_S", "WAITING_BYTES_MAX", "EventSender"]
 
 WAITING_BYTES_MAX = 4 * 1024 * 1024
-"""What a paused socket had read already has room here (`connection.RECEIVE_BUFFER_BYTES`); more is refused."""
+"""Maximum size of waiting batches: enough for what a paused socket had read (`client.RECEIVE_BUFFER_BYTES`)."""
 
 DRAIN_POLL_S = 0.002
-"""Time between two looks whether the engine has handled everything."""
+"""Interval in seconds at which `drain` checks the ring."""
 
 
 class EventSender:
@@ -47,15 +47,27 @@ class EventSender:
         side: str,
         rules: Mapping[str, str],
     ) -> None:
-        """Raises `ring_writer.RingRefused`; `rules`: how copies of each event type are recognized."""
+        """Create the ring and connect to the engine; raises `ring_writer.RingRefused`.
+
+        Args:
+            context: ZeroMQ context of the process.
+            endpoint: of the engine.
+            run_dir: directory of the ring.
+            worker: name of this worker.
+            incarnation: of this worker.
+            ring_bytes: size of the ring.
+            connection: name of the connection.
+            side: of the connection.
+            rules: how copies of each event type are recognized.
+        """
         self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes, connection=connection, side=side, rules=rules)
         self._encoder = BatchEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
         self._sequence = 0
         self._waiting: deque[tuple[int, int, bytes, int]] = deque()
         self.waiting_bytes = 0
-        """Bytes of batches that found no room in the ring yet."""
+        """Size of the batches that wait for space in the ring."""
         self._unannounced_waiting = 0
-        """Events in those batches, and dropped events that gaps in those batches announce."""
+        """Events in these batches, and dropped events that gaps in them announce."""
         self._dropped_total = 0
         self._unannounced = 0
         self._socket = context.socket(zmq.PUSH)
@@ -67,12 +79,12 @@ class EventSender:
 
     @property
     def used_bytes(self) -> int:
-        """What stands in the ring and the engine has not yet done with."""
+        """Bytes in the ring that the engine has not acknowledged."""
         return self._ring.used_bytes
 
     @property
     def committed_total(self) -> int:
-        """Events in the ring, ever."""
+        """Events committed so far."""
         return self._ring.committed_events
 
     @property
@@ -81,10 +93,14 @@ class EventSender:
         return self._unannounced + self._unannounced_waiting
 
     def commit(self, events: list[MarketEvent[str]], announces: int = 0) -> list[MarketEvent[str]]:
-        """Give `events` the next sequence number, put them into the ring and send them.
+        """Commit `events` as a batch with the next sequence number, and send it. The hot path.
 
-        `announces`: number of dropped events that the gaps in `events` announce. A batch that is too large is cut in
-        two. Returns the events that will never be sent: too large even alone, or no room even to wait.
+        A batch that is too large is split in two. Returns the events that will never be sent: a single event that is
+        too large, or all if the limit of waiting bytes is reached.
+
+        Args:
+            events: of the batch, in order.
+            announces: number of dropped events that gaps among them announce.
         """
         if self.waiting_bytes >= WAITING_BYTES_MAX:
             return events
@@ -107,7 +123,7 @@ class EventSender:
         return []
 
     def retry(self) -> None:
-        """Put what waits into the ring, as far as there is room."""
+        """Commit waiting batches as far as there is space."""
         if not self._waiting:
             return
         while self._waiting:
@@ -121,18 +137,18 @@ class EventSender:
         self._tell_ring()
 
     def tell_dropped(self, total: int, unannounced: int) -> None:
-        """Record the events dropped so far, and how many of these no gap announces yet, for readers of the ring."""
+        """Record in the ring the events dropped so far, and how many of them no gap announces yet."""
         self._dropped_total, self._unannounced = total, unannounced
         self._tell_ring()
 
     def _tell_ring(self) -> None:
-        # were this process killed now, neither would ever come: the engine announces the number
+        # if this process is killed now, these events are lost: the engine announces their number
         self._ring.tell_dropped(self._dropped_total, self.unannounced)
 
     async def drain(self, deadline: float, announce: Callable[[], bool]) -> bool:
-        """Wait until the engine has handled everything; False if `deadline` (monotonic seconds) came first.
+        """Wait until the engine has acknowledged everything; False at `deadline` (monotonic seconds).
 
-        `announce` commits the gaps of what was dropped, and returns whether none are left.
+        `announce` commits the gaps of dropped events and returns whether none is left.
         """
         while True:
             self.retry()
@@ -143,10 +159,10 @@ class EventSender:
             await asyncio.sleep(DRAIN_POLL_S)
 
     def close(self) -> None:
-        """Close the socket and unmap the ring, whose file stays until the engine has read it."""
+        """Close the socket and unmap the ring; its file stays until the engine has read it."""
         self._socket.close(linger=0)
         self._ring.close()
 
     def _send(self, data: bytes) -> None:
-        with contextlib.suppress(zmq.Again):  # it stands in the ring
+        with contextlib.suppress(zmq.Again):  # the batch is in the ring
             self._socket.send(data, zmq.NOBLOCK)

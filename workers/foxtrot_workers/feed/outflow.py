@@ -1,7 +1,7 @@
-"""What leaves the worker: commits batches, holds the exchange back while the ring is full, drops and announces.
+"""Output of the worker: commits batches, applies backpressure while the ring is full, drops and announces.
 
-`backpressure` decides, `event_sender` commits; this joins them. Nothing is committed between a dropped event and the
-gap that announces it, so the bounds of gaps are exact and handlers hear of a hole before they get what follows it.
+Joins `backpressure`, which decides, and `event_sender`, which commits. Nothing is committed between a dropped event and
+the gap that announces it, so that the bounds of gaps are exact and handlers see a gap before the events after it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from foxtrot_workers.feed.event_sender import EventSender
 __all__ = ["RETRY_S", "Outflow"]
 
 RETRY_S = 0.005
-"""Time between two looks whether a full ring has room again."""
+"""Interval at which a full ring is checked for free space."""
 
 _FLOWING, _HOLDING, _DROPPING = Pressure.FLOWING, Pressure.HOLDING, Pressure.DROPPING
 
 
 class Outflow:
-    """The way from parsed events to the ring, for one incarnation. Owns the sender."""
+    """Output of one incarnation; owns the sender."""
 
     def __init__(
         self,
@@ -37,7 +37,17 @@ class Outflow:
         resume: Callable[[], None],
         later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
     ) -> None:
-        """`pause` and `resume` reading from the exchange; `later(delay_s, call)` calls back on the event loop."""
+        """Join `sender` and a new `Backpressure`.
+
+        Args:
+            sender: commits.
+            ring_bytes: size of the ring.
+            full_wait_s: longest backpressure in seconds before events are dropped.
+            log: receives changes of the state.
+            pause: stops reading from the exchange.
+            resume: continues reading.
+            later: ``later(delay_s, call)`` schedules a callback on the event loop.
+        """
         self._sender = sender
         self._pressure = Backpressure(ring_bytes, full_wait_s)
         self._dropped = DroppedEvents()
@@ -49,22 +59,22 @@ class Outflow:
 
     @property
     def state(self) -> Pressure:
-        """How a full ring is treated now."""
+        """Present state of backpressure."""
         return self._pressure.state
 
     @property
     def dropped_total(self) -> int:
-        """Events dropped, ever."""
+        """Events dropped so far."""
         return self._dropped.total
 
     @property
     def committed_total(self) -> int:
-        """Events in the ring, ever."""
+        """Events committed so far."""
         return self._sender.committed_total
 
     @property
     def used_bytes(self) -> int:
-        """Bytes in the ring that the engine has not handled."""
+        """Bytes in the ring that the engine has not acknowledged."""
         return self._sender.used_bytes
 
     def send(self, events: list[MarketEvent[str]]) -> None:
@@ -80,9 +90,9 @@ class Outflow:
             self._judge()
 
     def announce(self) -> bool:
-        """Commit the gaps of what was dropped; False if some find no room: those are kept.
+        """Commit the gaps of dropped events; False if some found no space and are kept.
 
-        Should this process die first, the engine announces how many events were dropped.
+        If this process dies first, the engine announces the number of dropped events.
         """
         dropped, sender = self._dropped, self._sender
         if not dropped.pending:
@@ -97,12 +107,12 @@ class Outflow:
         return True
 
     async def drain(self, deadline: float) -> bool:
-        """Wait until all is handled and announced; False if `deadline` (monotonic seconds) came first."""
+        """Wait until everything is announced and acknowledged; False at `deadline` (monotonic seconds)."""
         if self._timer is not None:
             self._timer.cancel()
         if await self._sender.drain(deadline, self.announce):
             return True
-        # what stands in the ring is read when this process is gone; of what found no room the engine tells the number
+        # the engine reads the ring after this process has ended; of events outside the ring it reports the number
         lost = self._sender.unannounced
         tell = self._log.error if lost else self._log.warning
         tell(
@@ -124,7 +134,7 @@ class Outflow:
             self.announce()
 
     def _judge(self) -> None:
-        """The ring was full: look every `RETRY_S` until it has room and every gap is committed."""
+        """The ring was full: check every `RETRY_S` until it has space and every gap is committed."""
         sender = self._sender
         before = self._pressure.state
         sender.retry()

@@ -1,7 +1,7 @@
-"""What follows from the refusal of a subscription. Pure.
+"""Policy for refused subscriptions. Pure.
 
-A refusal is sorted by what the venue means (`adapter.Retry`): never again, later, now. A whole request that was refused
-for the sake of one topic in it is split until the topic is found: the others are not given up.
+A refusal means never again, later or now (`notices.Retry`). A request that was refused as a whole because of one topic
+is split until that topic is found, so that the others are kept.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ __all__ = ["NOW_ATTEMPTS_MAX", "REFUSED_ALL_S", "RETRY_FIRST_S", "RETRY_MAX_S", 
 
 RETRY_FIRST_S: Final = 1.0
 RETRY_MAX_S: Final = 60.0
-"""Bounds of the wait after a passing refusal; it doubles with each one."""
+"""Bounds of the delay in seconds after a temporary refusal; it doubles with each one."""
 
 NOW_ATTEMPTS_MAX: Final = 2
-"""Refusals that allow another attempt at once; those after them are retried later."""
+"""Consecutive refusals after which a topic is retried at once; further ones are retried later."""
 
 REFUSED_ALL_S: Final = 15.0
-"""A connection that is not ready and all of whose topics are refused is given up after so many seconds."""
+"""A connection that is not ready and has all its topics refused is left after this many seconds."""
 
 T = TypeVar("T")
 
 
 def retry_after_refusal_s(retry: Retry, refusals: int) -> float | None:
-    """Seconds until the topic is subscribed again; None: never.
+    """Return the seconds until the topic is subscribed again; None: never.
 
-    `refusals`: how many the topic has had in a row, this one included.
+    `refusals`: consecutive refusals of the topic, including this one.
     """
     if retry == "never":
         return None
@@ -39,6 +39,6 @@ def retry_after_refusal_s(retry: Retry, refusals: int) -> float | None:
 
 
 def halves(topics: Sequence[T]) -> list[Sequence[T]]:
-    """Two requests in place of one that was refused as a whole."""
+    """Return the topics of two requests that replace one that was refused as a whole."""
     middle = len(topics) // 2
     return [topics[:middle], topics[middle:]]

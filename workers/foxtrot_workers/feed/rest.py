@@ -1,8 +1,7 @@
-"""REST for one worker: what its adapter asks for, one request a key, within bounds of size, time and number.
+"""REST requests of one worker: one at a time for each key, with limits of size, time and number.
 
-Honours Retry-After for everything that follows from this worker, and asks for its share of what the exchange allows
-all workers of one address together before each request. A request that is cancelled, or replaced by another one of its
-key, closes its connection and frees its turn at once.
+Before each request the shared rate limit of the address is acquired; a Retry-After delays all further requests of this
+worker. A request that is cancelled, or replaced by another of its key, closes its connection and frees its slot.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from foxtrot_workers.feed.budget_gate import AddressGate, BudgetRefused
-from foxtrot_workers.feed.http_client import HttpClient, HttpFailed
+from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitExhausted
+from foxtrot_workers.http.client import HttpClient, HttpFailed
 from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.websocket.client import REPELLING_STATUSES, RETRY_AFTER_DEFAULT_S, retry_after_s
 
@@ -21,36 +20,39 @@ __all__ = ["ANSWER_BYTES_MAX", "CONCURRENT_MAX", "REQUESTS_MAX", "TIMEOUT_S", "R
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 """The largest instrument list known has about 20 MB."""
 TIMEOUT_S = 20.0
-"""Seconds for the whole of one request, from name resolution to the last byte of the body."""
+"""Limit in seconds for a whole request, from name resolution to the last byte of the body."""
 CONCURRENT_MAX = 2
+"""Requests in flight at the same time."""
 REQUESTS_MAX = 2000
-"""Requests waiting or running, all keys together."""
+"""Maximum number of requests that are waiting or in flight."""
 
 AnswerCallback = Callable[[str, int, bytes], None]
-"""``(path, status, body)``; status 0: no answer, `body` then says why."""
+"""``(path, status, body)``; status 0: no answer was received, and `body` is the reason."""
 
 
 class RestFetcher:
-    """Fetches ``base + path`` and calls back with the answer; connections are made on first need."""
+    """Fetches ``base + path`` and calls back with the answer; connects on the first request."""
 
-    def __init__(self, base: str, ca_file: str | None, proxy: str | None, gate: AddressGate | None = None) -> None:
-        """`proxy`: ``http://`` or ``https://`` address. `gate`: the shared rate limit; None: there is none.
+    def __init__(
+        self, base: str, ca_file: str | None, proxy: str | None, rate_limit: AddressLimit | None = None
+    ) -> None:
+        """`base`, `ca_file` and `proxy` as for `HttpClient`; `rate_limit`: the shared rate limit; None: unlimited.
 
-        Raises ValueError for an address that cannot be used.
+        Raises ValueError for an unusable address.
         """
         self._client = HttpClient(base, ca_file, proxy)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_before = 0.0
-        self._gate = gate
-        self._turns = asyncio.Semaphore(CONCURRENT_MAX)
+        self._rate_limit = rate_limit
+        self._slots = asyncio.Semaphore(CONCURRENT_MAX)
         self.requests_total = 0
         self.failures_total = 0
         self.refused_total = 0
 
     def fetch(self, key: str, path: str, delay_s: float, on_answer: AnswerCallback, weight: int = 1) -> bool:
-        """Fetch after `delay_s`; a new request with the same `key` replaces the old one. False: too many.
+        """Fetch after `delay_s` seconds; a request with the same `key` that is waiting or in flight is replaced.
 
-        `weight`: what the exchange counts for it.
+        `weight`: cost against the rate limit. Returns False, and never calls back, if too many requests are waiting.
         """
         previous = self._tasks.pop(key, None)
         if previous is not None:
@@ -64,7 +66,7 @@ class RestFetcher:
         return True
 
     def cancel(self, key: str) -> None:
-        """Give up the request with this key, if there is one; its callback is not called."""
+        """Cancel the request with this key, if any; its callback is not called."""
         task = self._tasks.pop(key, None)
         if task is not None:
             task.cancel()
@@ -83,18 +85,18 @@ class RestFetcher:
 
     async def _run(self, path: str, delay_s: float, on_answer: AnswerCallback, weight: int) -> None:
         await asyncio.sleep(max(delay_s, self._not_before - time.monotonic()))
-        async with self._turns:  # what is granted is sent at once
-            status, body = await self._ask(path, weight)
+        async with self._slots:  # acquired before the rate limit, so that a granted request is sent at once
+            status, body = await self._request(path, weight)
         if status != 200:
             self.failures_total += 1
         on_answer(path, status, body)
 
-    async def _ask(self, path: str, weight: int) -> tuple[int, bytes]:
-        """Status and body; status 0 and the reason if there was no answer."""
-        if self._gate is not None:
+    async def _request(self, path: str, weight: int) -> tuple[int, bytes]:
+        """Return status and body; status 0 and the reason if no answer was received."""
+        if self._rate_limit is not None:
             try:
-                await self._gate.enter(weight)
-            except BudgetRefused as refusal:
+                await self._rate_limit.acquire(weight)
+            except RateLimitExhausted as refusal:
                 return 0, refusal.cause.encode()
         self.requests_total += 1
         try:
@@ -102,9 +104,9 @@ class RestFetcher:
         except HttpFailed as failure:
             return 0, str(failure).encode()
         if response.status in REPELLING_STATUSES:
-            wanted_s = retry_after_s(response.headers.get("retry-after"), time.time())
-            wait_s = wanted_s if wanted_s is not None else RETRY_AFTER_DEFAULT_S
+            requested_s = retry_after_s(response.headers.get("retry-after"), time.time())
+            wait_s = requested_s if requested_s is not None else RETRY_AFTER_DEFAULT_S
             self._not_before = time.monotonic() + wait_s
-            if self._gate is not None:
-                self._gate.spent(wait_s)
+            if self._rate_limit is not None:
+                self._rate_limit.spent(wait_s)
         return response.status, response.body

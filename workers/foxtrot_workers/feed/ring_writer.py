@@ -1,6 +1,6 @@
-"""The worker's end of its ring (`foxtrot_protocol.ring_layout`): made, appended to, looked at, taken away.
+"""Writing end of a worker's ring (`foxtrot_protocol.ring_layout`).
 
-What is appended is in the kernel's memory: it survives this process, whatever ends it, though not the machine.
+Appended batches are in the kernel's memory: they survive this process, however it ends, but not the machine.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, RingIdentit
 __all__ = ["RINGS_KEPT_MAX", "RingRefused", "RingWriter"]
 
 RINGS_KEPT_MAX = 16
-"""Rings of one worker that may wait for an engine: without one, a worker that ends again and again must not fill
-the disk, nor throw away what it has."""
+"""Maximum number of rings of one worker that wait for an engine. Without an engine, a worker that restarts repeatedly
+must neither fill the disk nor discard data."""
 
 _plan_append = ring_layout.plan_append
 _put_record = ring_layout.put_record
@@ -28,7 +28,7 @@ _MARKS = (8 * Word.COMMIT_MARK, 8 * (Word.COMMIT_MARK + 8))
 
 
 class RingRefused(Exception):
-    """No ring can be made; `reason` says why."""
+    """The ring cannot be created; `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class RingRefused(Exception):
 
 
 class RingWriter:
-    """One ring, written by this process alone."""
+    """One ring; this process is its only writer."""
 
     def __init__(
         self,
@@ -49,7 +49,10 @@ class RingWriter:
         side: str = "",
         rules: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises `RingRefused`; `connection`, `side`, `rules` as in `RingIdentity`."""
+        """Create the ring of an incarnation of `worker` in `run_dir`; raises `RingRefused`.
+
+        `capacity`: bytes for records. `connection`, `side` and `rules` are stored in its identity (`RingIdentity`).
+        """
         try:
             kept = sum((ring_layout.parse_ring_name(name) or ("", 0))[0] == worker for name in os.listdir(run_dir))
         except OSError as error:
@@ -62,10 +65,10 @@ class RingWriter:
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise RingRefused(f"{self.path} cannot be made: {error.strerror}") from None
+            raise RingRefused(f"{self.path} cannot be created: {error.strerror}") from None
         try:
-            os.fchmod(fd, 0o600)  # whatever the umask took away
-            # all of it now: a full disk met later would be a SIGBUS
+            os.fchmod(fd, 0o600)  # independent of the umask
+            # allocate everything now: a disk that is full later would raise SIGBUS
             os.posix_fallocate(fd, 0, size)
             self._map = mmap.mmap(fd, size)
         except OSError as error:
@@ -85,7 +88,7 @@ class RingWriter:
 
     @property
     def used_bytes(self) -> int:
-        """Not yet applied by the engine."""
+        """Bytes that the engine has not acknowledged."""
         return self._head - int(self._words[_TAIL])
 
     @property
@@ -94,7 +97,10 @@ class RingWriter:
         return self._events
 
     def append(self, sequence: int, events: int, data: bytes) -> bool:
-        """Commit a batch; False if there is no room now. The hot path."""
+        """Commit a batch; False if there is no space now. The hot path.
+
+        `sequence`: of the batch, contiguous. `events`: number of events in it. `data`: the encoded batch.
+        """
         words, capacity, head = self._words, self._capacity, self._head
         size = (RECORD_BYTES + len(data) + 7) & -8
         start = _plan_append(head, words[_TAIL], capacity, size)
@@ -107,18 +113,18 @@ class RingWriter:
         _put_record(self._map, HEADER_BYTES + start % capacity, sequence, total, events, data)
         self._events = total = total + events
         self._head = head = start + size
-        # into the place of the mark before the last: the last one stays whole until this one is valid
+        # overwrites the mark before the last, so that the last one stays valid until this one is
         _pack_mark(self._map, _MARKS[sequence & 1], head, sequence, total)
-        words[_HEAD] = head  # one aligned store: now it is committed
+        words[_HEAD] = head  # one aligned store commits the record
         return True
 
     def tell_dropped(self, total: int, unannounced: int) -> None:
-        """Record the events dropped so far, and those that are in no committed batch and in no committed gap."""
+        """Record the events dropped so far, and those in no committed batch and announced by no committed gap."""
         self._words[Word.UNANNOUNCED] = unannounced
         self._words[Word.DROPPED] = total
 
     def close(self) -> None:
-        """Unmap the ring; the file stays for the engine. A ring without a record or a loss to report is removed."""
+        """Unmap the ring; the file stays for the engine. An empty ring without a loss to report is removed."""
         if self._closed:
             return
         self._closed = True

@@ -1,8 +1,8 @@
-"""Which of some symbols an exchange does not have, by its instrument list.
+"""Finds unknown symbols in an exchange's instrument list.
 
-Some exchanges acknowledge an unknown symbol and stay silent for ever; some refuse the whole instrument list that was
-requested with one unknown symbol among known ones. So a list that was narrowed to our symbols and refused is requested
-again as a whole, which also gives the nearest names to suggest.
+Some exchanges acknowledge an unknown symbol and send nothing; some refuse a list that is requested with one unknown
+symbol among known ones. So a list for certain symbols that was refused is requested again in full, which also provides
+similar names to suggest.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from foxtrot_workers.feed.rest import RestFetcher
 __all__ = ["GROUPS_MAX", "SymbolCheck"]
 
 GROUPS_MAX = 8
-"""Instrument lists that are requested for one check, where an exchange has one for each kind of instrument."""
+"""Maximum number of lists requested for one check, where an exchange has one for each kind of instrument."""
 
 _REASONABLE = frozenset({400, 404, 422})
-"""Statuses that may mean that one of the symbols in the request is unknown."""
+"""HTTP statuses that may mean that a symbol in the request is unknown."""
 
 Verdict: TypeAlias = Callable[[dict[str, str]], None]
-"""Called with the unknown symbols and, for each, the sentence that says so."""
+"""Called with the unknown symbols, each with an explanation."""
 
 
 class SymbolCheck:
-    """Checks symbols of one connection; `log` gets what went wrong on the way."""
+    """Checks symbols of one connection; `log` receives failures."""
 
     def __init__(self, adapter: Adapter, rest: RestFetcher, log: ChildLog) -> None:
         self._adapter = adapter
@@ -38,10 +38,10 @@ class SymbolCheck:
         self._log = log
 
     def start(self, key: str, symbols: Sequence[str], on_verdict: Verdict) -> None:
-        """Look `symbols` (as the venue writes them) up and call `on_verdict` once.
+        """Look up `symbols`, as the venue writes them, and call `on_verdict` once.
 
-        Symbols that cannot be checked (no list, or none that can be fetched or read) count as known. `key` tells checks
-        apart; one that is started again replaces the one before.
+        Symbols count as known if there is no list, or none that can be fetched and read. A check replaces an earlier
+        one with the same `key`.
         """
         groups = self._groups(symbols)
         if not groups:
@@ -50,12 +50,12 @@ class SymbolCheck:
         _Run(self._adapter, self._rest, self._log, key, groups, on_verdict)
 
     def cancel(self, key: str) -> None:
-        """Give up the check `key`; its verdict is not given."""
+        """Cancel the check `key`; its verdict is not reported."""
         for number in range(GROUPS_MAX):
             self._rest.cancel(f"{key} {number}")
 
     def _groups(self, symbols: Sequence[str]) -> list[tuple[str, list[str]]]:
-        """Paths of instrument lists, and the symbols to look for in each."""
+        """Return the paths of instrument lists, each with the symbols to look up in it."""
         path = self._adapter.instruments_path(symbols)
         if path is not None:
             return [(path, list(symbols))]
@@ -68,7 +68,7 @@ class SymbolCheck:
 
 
 class _Run:
-    """One check: all its groups, each at most twice."""
+    """One check: requests each list at most twice, narrowed and in full."""
 
     def __init__(
         self,

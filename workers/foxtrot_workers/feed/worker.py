@@ -40,12 +40,12 @@ from foxtrot_workers.adapter.notices import Notice, RestRequest
 from foxtrot_workers.feed.adapter_rest import AdapterRest
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
-from foxtrot_workers.feed.budget_gate import AddressGate, BudgetGate, BudgetRefused, address_of, budget_at
 from foxtrot_workers.feed.connection_life import ConnectionLife
 from foxtrot_workers.feed.effects import Answer, FeedEffect, Leave, Look, Online, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
 from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.pipeline import Pipeline
+from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitClient, RateLimitExhausted, address_of, budget_at
 from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
 from foxtrot_workers.feed.subscribe_commands import SubscribeCommands
@@ -126,23 +126,23 @@ class FeedWorker:
             side=settings.side,
             rules=adapter.identity_rules(settings.channels),
         )
-        self._gate = BudgetGate(context)
+        self._rate_limit = RateLimitClient(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
-        rest_gate = AddressGate(
-            self._gate,
+        rest_limit = AddressLimit(
+            self._rate_limit,
             "rest",
             address_of(rest_base, settings.proxy),
             budget_at(rest_base, limits.rest_weight),
             REST_WAIT_S_MAX,
         )
-        self._connect_gate = AddressGate(
-            self._gate,
+        self._connect_limit = AddressLimit(
+            self._rate_limit,
             "connect",
             address_of(base, settings.proxy),
             budget_at(base, limits.connects),
             CONNECT_WAIT_S_MAX,
         )
-        self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_gate)
+        self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_limit)
         self._outflow = Outflow(
             sender,
             settings.ring_bytes,
@@ -234,15 +234,15 @@ class FeedWorker:
     async def _connect(self) -> None:
         """Raises `ConnectFailed`."""
         try:
-            await self._connect_gate.enter()
-        except BudgetRefused as refusal:
+            await self._connect_limit.acquire()
+        except RateLimitExhausted as refusal:
             raise ConnectFailed(refusal.cause, refused=True, retry_after_s=refusal.retry_after_s) from None
         try:
             await self._client.connect()
         except ConnectFailed as failure:
             if failure.repelled:
                 wish_s = failure.retry_after_s
-                self._connect_gate.spent(RETRY_AFTER_DEFAULT_S if wish_s is None else wish_s)
+                self._connect_limit.spent(RETRY_AFTER_DEFAULT_S if wish_s is None else wish_s)
             raise
 
     # ---- the connection
@@ -365,7 +365,7 @@ class FeedWorker:
             self._stop_deadline = deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
             self._finish(ChildExit.CLEAN, "stop requested")
         elif isinstance(command, BudgetGrant):
-            self._gate.granted(command)
+            self._rate_limit.granted(command)
         elif isinstance(command, Backfill):
             self._backfill.ask(command)
         elif isinstance(command, TwinFresh):
@@ -437,8 +437,8 @@ class FeedWorker:
             dropped_total=self._outflow.dropped_total,
             last_data_age_s=self._life.data_age_s(now, now_ns),
             topics=self._life.topics(now, now_ns),
-            budget_waits_total=self._gate.waits_total,
-            budget_refused_total=self._gate.refused_total,
-            budget_unanswered_total=self._gate.unanswered_total,
+            budget_waits_total=self._rate_limit.waits_total,
+            budget_refused_total=self._rate_limit.refused_total,
+            budget_unanswered_total=self._rate_limit.unanswered_total,
             snapshots_rejected_total=self._adapter_rest.snapshots_rejected_total,
         )

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from foxtrot_workers.feed.http_client import HttpClient, HttpFailed
+from foxtrot_workers.http.client import HttpClient, HttpFailed
 from foxtrot_workers.simulator.server.faults import ENDLESS, Fault
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from foxtrot_workers.simulator.venues.options import ExchangeLimits

@@ -1,7 +1,7 @@
-"""A worker's way to the budgets that all workers of one address share: ask, wait, go.
+"""Client of the rate limits that all workers of one address share.
 
-The supervisor keeps the accounts (`BudgetAsk`, `BudgetGrant`). One that does not answer within `ANSWER_S` must not
-cost the feed: then it goes on unasked, which is counted and logged.
+The supervisor keeps the accounts (`BudgetAsk`, `BudgetGrant`). If it does not answer within `ANSWER_S`, the worker
+proceeds without a grant, which is counted and logged: the feed must not depend on it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from foxtrot_workers.adapter.limits import Budget
 
 __all__ = [
     "ANSWER_S",
-    "REFUSED_AGAIN_S",
-    "TOLD_S_MIN",
-    "AddressGate",
-    "BudgetGate",
-    "BudgetRefused",
+    "LOGGED_S_MIN",
+    "RETRY_REFUSED_S",
+    "AddressLimit",
+    "RateLimitClient",
+    "RateLimitExhausted",
     "address_of",
     "budget_at",
 ]
 
 ANSWER_S = 1.0
-"""How long the supervisor may take to answer: usually a fraction of a millisecond."""
+"""Seconds to wait for the supervisor, which usually answers in a fraction of a millisecond."""
 
-REFUSED_AGAIN_S = 1.0
-"""How long until it is asked again where too many wait already."""
+RETRY_REFUSED_S = 1.0
+"""Seconds until the next request where too many are waiting already."""
 
-TOLD_S_MIN = 1.0
-"""Waits shorter than this many seconds are counted only, longer ones are logged too."""
+LOGGED_S_MIN = 1.0
+"""Minimum seconds of a wait that is logged; shorter ones are only counted."""
 
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
-class BudgetRefused(Exception):
-    """It would take `retry_after_s` seconds, longer than the asker may wait."""
+class RateLimitExhausted(Exception):
+    """The rate limit is exhausted for `retry_after_s` seconds, longer than the caller may wait."""
 
     def __init__(self, cause: str, retry_after_s: float) -> None:
         super().__init__(cause)
@@ -47,55 +47,63 @@ class BudgetRefused(Exception):
         self.retry_after_s = retry_after_s
 
 
-class BudgetGate:
-    """All askings of one worker."""
+class RateLimitClient:
+    """This worker's client of the shared rate limits."""
 
     def __init__(self, context: ChildContext) -> None:
         self._context = context
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[BudgetGrant]] = {}
+        self._pending: dict[int, asyncio.Future[BudgetGrant]] = {}
         self.waits_total = 0
         self.refused_total = 0
         self.unanswered_total = 0
 
     def granted(self, grant: BudgetGrant) -> None:
-        """The supervisor has answered."""
-        asked = self._asked.get(grant.request_id)
+        """Process the supervisor's answer."""
+        asked = self._pending.get(grant.request_id)
         if asked is not None and not asked.done():
             asked.set_result(grant)
 
-    async def enter(self, kind: BudgetKind, address: str, budget: Budget, weight: int, wait_s_max: float) -> None:
-        """Return when `weight` may be spent; raises `BudgetRefused` if that is more than `wait_s_max` away."""
+    async def acquire(self, kind: BudgetKind, address: str, budget: Budget, weight: int, wait_s_max: float) -> None:
+        """Wait until `weight` may be spent; raises `RateLimitExhausted` if that takes longer than `wait_s_max`.
+
+        Args:
+            kind: of the limit.
+            address: at which the exchange counts.
+            budget: the limit.
+            weight: to spend.
+            wait_s_max: longest wait in seconds.
+        """
         number = next(self._numbers)
         give_up_at = asyncio.get_running_loop().time() + wait_s_max
         waited = False
         while True:
-            grant = await self._ask(number, kind, address, budget, weight)
+            grant = await self._request(number, kind, address, budget, weight)
             if grant is None or (grant.wait_s <= 0 and not grant.refused):
                 return
-            wait_s = max(grant.wait_s, REFUSED_AGAIN_S) if grant.refused else grant.wait_s
+            wait_s = max(grant.wait_s, RETRY_REFUSED_S) if grant.refused else grant.wait_s
             if asyncio.get_running_loop().time() + wait_s > give_up_at:
                 self.refused_total += 1
-                raise BudgetRefused(f"the {kind} budget of {address} is spent for {wait_s:.1f} s", wait_s)
+                raise RateLimitExhausted(f"the {kind} budget of {address} is spent for {wait_s:.1f} s", wait_s)
             if not waited:
                 waited = True
                 self.waits_total += 1
-                if wait_s >= TOLD_S_MIN:
+                if wait_s >= LOGGED_S_MIN:
                     self._context.log.info("budget_wait", kind=kind, address=address, wait_s=f"{wait_s:.1f}")
             await asyncio.sleep(wait_s)
 
     def spent(self, kind: BudgetKind, address: str, retry_after_s: float) -> None:
-        """The exchange wants no more for so long: tell everybody."""
+        """Report to all workers that the exchange accepts nothing more for `retry_after_s` seconds."""
         spec = self._context.spec
         self._context.send(BudgetSpent(spec.name, spec.incarnation, kind, address, retry_after_s))
 
-    async def _ask(
+    async def _request(
         self, number: int, kind: BudgetKind, address: str, budget: Budget, weight: int
     ) -> BudgetGrant | None:
-        """The answer; None if there is none."""
+        """Return the supervisor's answer; None if it does not answer in time."""
         spec = self._context.spec
         answer: asyncio.Future[BudgetGrant] = asyncio.get_running_loop().create_future()
-        self._asked[number] = answer
+        self._pending[number] = answer
         ask = BudgetAsk(spec.name, spec.incarnation, number, kind, address, weight, budget.limit, budget.period_s)
         self._context.send(ask)
         try:
@@ -106,35 +114,37 @@ class BudgetGate:
             self._context.log.warning("budget_unanswered", kind=kind, address=address, waited_s=str(ANSWER_S))
             return None
         finally:
-            del self._asked[number]
+            del self._pending[number]
 
 
-class AddressGate:
-    """One budget of one address, as a worker uses it."""
+class AddressLimit:
+    """One rate limit at one address; callers wait at most `wait_s_max` seconds."""
 
-    def __init__(self, gate: BudgetGate, kind: BudgetKind, address: str, budget: Budget, wait_s_max: float) -> None:
-        self._gate = gate
+    def __init__(
+        self, client: RateLimitClient, kind: BudgetKind, address: str, budget: Budget, wait_s_max: float
+    ) -> None:
+        self._client = client
         self._kind = kind
         self._address = address
         self._budget = budget
         self._wait_s_max = wait_s_max
 
-    async def enter(self, weight: int = 1) -> None:
-        """Return when `weight` may be spent; raises `BudgetRefused` if it may not in time."""
-        await self._gate.enter(self._kind, self._address, self._budget, weight, self._wait_s_max)
+    async def acquire(self, weight: int = 1) -> None:
+        """Wait until `weight` may be spent; raises `RateLimitExhausted` if that takes too long."""
+        await self._client.acquire(self._kind, self._address, self._budget, weight, self._wait_s_max)
 
     def spent(self, retry_after_s: float) -> None:
-        """The exchange wants no more for so long."""
-        self._gate.spent(self._kind, self._address, retry_after_s)
+        """Report that the exchange accepts nothing more for `retry_after_s` seconds."""
+        self._client.spent(self._kind, self._address, retry_after_s)
 
 
 def budget_at(url: str, budget: Budget) -> Budget:
-    """What is known to be allowed at `url`: on this machine an exchange is a simulated one, with rules of its own."""
+    """Return the limit that holds at `url`; none on this machine, where the exchange is a simulated one."""
     return Budget() if urlsplit(url).hostname in _LOOPBACK else budget
 
 
 def address_of(url: str, proxy: str | None) -> str:
-    """What an exchange counts by, as far as it can be told here: whom we ask, and through whom."""
+    """Return the address at which an exchange counts: host and port, and the proxy's if there is one."""
     return _host_and_port(url) if proxy is None else f"{_host_and_port(url)} through {_host_and_port(proxy)}"
 
 

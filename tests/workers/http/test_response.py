@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_workers.feed.http_response import HEAD_BYTES_MAX, INTERIM_MAX, MalformedResponse
-from foxtrot_workers.feed.http_response import ResponseParser as Parser
+from foxtrot_workers.http.response import HEAD_BYTES_MAX, INTERIM_MAX, MalformedResponse
+from foxtrot_workers.http.response import ResponseParser as Parser
 
 BODY_MAX = 1000
 OK = b"HTTP/1.1 200 OK\r\n"

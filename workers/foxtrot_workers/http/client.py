@@ -1,8 +1,8 @@
-"""HTTP/1.1 GET requests on the event loop: one deadline for the whole request, cancelled for real, connections reused.
+"""HTTP/1.1 client for GET requests on the event loop.
 
-Made of asyncio's own transports, because an asynchronous HTTP library would cost each worker a quarter of a second and
-more than a megabyte (measured), and threads cannot be cancelled. Speaks through ``http://`` and ``https://`` proxies.
-Follows no redirect.
+One deadline covers the whole request, a cancelled request closes its connection, and connections are reused. Supports
+``http://`` and ``https://`` proxies; follows no redirects. Built on asyncio transports: an asynchronous HTTP library
+would cost each worker a quarter of a second and more than a megabyte (measured), and threads cannot be cancelled.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
 
-from foxtrot_workers.feed.http_response import MalformedResponse, ResponseParser
+from foxtrot_workers.http.response import MalformedResponse, ResponseParser
 from foxtrot_workers.websocket.client import tls_context
 
 __all__ = ["IDLE_MAX", "IDLE_S", "PROXY_SCHEMES", "HttpClient", "HttpFailed", "HttpResponse"]
@@ -23,20 +23,20 @@ __all__ = ["IDLE_MAX", "IDLE_S", "PROXY_SCHEMES", "HttpClient", "HttpFailed", "H
 PROXY_SCHEMES = frozenset({"http", "https"})
 
 IDLE_S = 15.0
-"""How long an unused connection is kept for the next request; exchanges close theirs after 60 s and more."""
+"""Seconds that an idle connection is kept for the next request; exchanges close idle ones after 60 s or more."""
 
 IDLE_MAX = 2
-"""Unused connections that are kept."""
+"""Maximum number of idle connections."""
 
 TUNNEL_ANSWER_BYTES_MAX = 64 * 1024
-"""Body of a proxy's refusal."""
+"""Maximum body size of a proxy's answer to CONNECT."""
 
 _HEADERS = "User-Agent: foxtrot-supervisor\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
 _PORTS = {"http": 80, "https": 443}
 
 
 class HttpFailed(Exception):
-    """No usable answer; the text says why."""
+    """There is no usable response; the text says why."""
 
 
 class HttpResponse(Struct, frozen=True):
@@ -57,14 +57,14 @@ class _Link(asyncio.Protocol):
         self._parser: ResponseParser | None = None
         self._answer: asyncio.Future[None] | None = None
         self.ended: str | None = None
-        """Why nothing more can be exchanged; None: it is open."""
+        """Why the connection has ended; None: it is open."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._raw = cast(asyncio.Transport, transport)  # uvloop's classes do not inherit from it
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._parser.done:
-            self.ended = self.ended or "the server sent data that nobody asked for"
+            self.ended = self.ended or "the server sent data without a request"
             return
         try:
             if self._parser.feed(data):
@@ -73,7 +73,7 @@ class _Link(asyncio.Protocol):
             self._finish(error)
 
     def eof_received(self) -> bool:
-        self._end("the connection ended before the whole answer had arrived")
+        self._end("the connection ended before the answer was complete")
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -97,7 +97,7 @@ class _Link(asyncio.Protocol):
             self._answer.set_exception(error)
 
     async def exchange(self, request: bytes, parser: ResponseParser) -> None:
-        """Send `request`, fill `parser`; raises `MalformedResponse`, OSError."""
+        """Send `request` and fill `parser` with the response; raises `MalformedResponse` and OSError."""
         if self._transport is None or self.ended is not None:
             raise ConnectionError(self.ended or "not connected")
         self._parser = parser
@@ -109,7 +109,7 @@ class _Link(asyncio.Protocol):
             self._answer = None
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Continue in TLS, verified against `host`; raises OSError (`ssl.SSLError` among them)."""
+        """Switch to TLS and verify the certificate of `host`; raises OSError, including `ssl.SSLError`."""
         assert self._transport is not None
         transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
         if transport is None:
@@ -117,7 +117,7 @@ class _Link(asyncio.Protocol):
         self._transport = transport
 
     def abort(self) -> None:
-        """Close at once, whatever is going on."""
+        """Close at once, without any handshake."""
         self.ended = self.ended or "closed"
         for transport in (self._transport, self._raw):
             if transport is not None:
@@ -125,16 +125,16 @@ class _Link(asyncio.Protocol):
 
 
 class HttpClient:
-    """GET requests to one server, through a proxy where one is given.
+    """GET requests to one server, optionally through a proxy.
 
     Args:
-        base: ``http://`` or ``https://`` address, a path included that stands before each request's.
-        ca_file: certificates to verify the server (and an ``https://`` proxy) by; None: the system's.
-        proxy: ``http://`` or ``https://`` address, credentials included where the proxy wants them.
+        base: ``http://`` or ``https://`` address; its path is prepended to the path of each request.
+        ca_file: certificate authorities for the server and an ``https://`` proxy; None: the system's.
+        proxy: ``http://`` or ``https://`` address, with credentials where the proxy requires them; None: no proxy.
     """
 
     def __init__(self, base: str, ca_file: str | None, proxy: str | None) -> None:
-        """Raises ValueError for an address that cannot be used."""
+        """Raises ValueError for an unusable address."""
         self._base = urlsplit(base.rstrip("/"))
         self._host, self._port = _address(self._base)
         self._secure = self._base.scheme == "https"
@@ -150,7 +150,12 @@ class HttpClient:
         self.connects_total = 0
 
     async def get(self, path: str, timeout_s: float, body_bytes_max: int) -> HttpResponse:
-        """Fetch ``base + path``; `timeout_s` is for all of it, name resolution and handshakes included.
+        """Fetch ``base + path``.
+
+        Args:
+            path: target with its query, ASCII.
+            timeout_s: limit for the whole request, including name resolution and handshakes.
+            body_bytes_max: a larger body fails.
 
         Raises `HttpFailed`. A cancelled call closes its connection at once.
         """
@@ -159,14 +164,14 @@ class HttpClient:
             async with asyncio.timeout(timeout_s):
                 return await self._get(request, body_bytes_max)
         except TimeoutError:
-            raise HttpFailed(f"no whole answer within {timeout_s:g} s") from None
+            raise HttpFailed(f"no complete answer within {timeout_s:g} s") from None
         except MalformedResponse as error:
             raise HttpFailed(str(error)) from None
         except (OSError, ValueError) as error:
             raise HttpFailed(f"{type(error).__name__}: {error}") from None
 
     def close(self) -> None:
-        """Close unused connections; those in use are closed when their request ends or is cancelled."""
+        """Close idle connections; others are closed when their request ends or is cancelled."""
         self._closed = True
         self._drop_idle()
 
@@ -179,7 +184,7 @@ class HttpClient:
             except OSError:
                 if parser.started:
                     raise
-                # the server closed the unused connection while the request was on its way: it was not handled
+                # the server closed the idle connection before the request arrived: it was not processed
         return await self._exchange(await self._connect(), request, ResponseParser(body_bytes_max))
 
     async def _exchange(self, link: _Link, request: bytes, parser: ResponseParser) -> HttpResponse:
@@ -230,7 +235,7 @@ class HttpClient:
             target = f"http://{_bracketed(self._host)}:{self._port}{target}"
             authorization = self._proxy_authorization
         if not target.isascii() or any(character <= " " or character == "\x7f" for character in target):
-            raise ValueError(f"a path that cannot be asked for: {path[:100]!r}")
+            raise ValueError(f"an invalid path: {path[:100]!r}")
         usual = self._port == _PORTS[self._base.scheme]
         host = _bracketed(self._host) if usual else f"{_bracketed(self._host)}:{self._port}"
         return f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{_HEADERS}{authorization}\r\n".encode("ascii")
@@ -259,9 +264,9 @@ class HttpClient:
 
 
 def _address(parts: SplitResult) -> tuple[str, int]:
-    """Host (in ASCII) and port of an http or https address; raises ValueError."""
+    """Return host (in ASCII) and port of an http or https address; raises ValueError."""
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"{parts.scheme}://{parts.hostname or ''} is no http or https address")
+        raise ValueError(f"{parts.scheme}://{parts.hostname or ''} is not an http or https address")
     host = parts.hostname
     return host if host.isascii() else host.encode("idna").decode("ascii"), parts.port or _PORTS[parts.scheme]
 
@@ -271,7 +276,7 @@ def _bracketed(host: str) -> str:
 
 
 def _authorization(proxy: SplitResult) -> str:
-    """The Proxy-Authorization header line for the credentials in `proxy`, "" without any."""
+    """Return the Proxy-Authorization header line for the credentials in `proxy`; "" without credentials."""
     if proxy.username is None:
         return ""
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"

@@ -1,8 +1,7 @@
-"""HTTP/1.1 responses to one request, parsed by h11 within fixed bounds; pure.
+"""Parser of HTTP/1.1 responses with fixed limits, on top of h11. Pure.
 
-h11 holds the rules of RFC 9110 and RFC 9112. What it does not bound is bounded here, because a response from outside
-must not decide about our resources: the number of interim (1xx) responses, the size of the body, and the framing around
-it. Time is the caller's concern.
+h11 implements the rules of RFC 9110 and RFC 9112. This module limits what h11 does not: the number of interim (1xx)
+responses, the size of the body, and the framing around it. The caller limits the time.
 """
 
 from __future__ import annotations
@@ -14,24 +13,25 @@ import h11
 __all__ = ["HEAD_BYTES_MAX", "INTERIM_MAX", "MalformedResponse", "ResponseParser"]
 
 HEAD_BYTES_MAX: Final = 64 * 1024
-"""Status line and headers of one response, interim responses included; also trailers, and any line of a chunk."""
+"""Maximum size of status line and headers of one response, including interim responses; also of trailers and of a line
+of a chunk."""
 
 INTERIM_MAX: Final = 8
-"""Interim responses (``100 Continue``, ``103 Early Hints``) before the final one."""
+"""Maximum number of interim responses (``100 Continue``, ``103 Early Hints``) before the final one."""
 
 _REQUEST_HEADERS: Final = [("Host", "server"), ("Connection", "keep-alive")]
-"""What the parser has to know of a request: that the connection may be used again."""
+"""Facts about the request that the parser needs: the connection may be reused."""
 
 
 class MalformedResponse(Exception):
-    """The bytes are no response that can be used; the connection is unusable from here on."""
+    """The bytes are not a usable response; the connection is unusable from here on."""
 
 
 class ResponseParser:
-    """Parser of the response to one GET, or to one CONNECT (`tunnel`: a success then has no body).
+    """Parser of the response to one GET, or to one CONNECT if `tunnel` is set (a success then has no body).
 
-    `feed` takes whatever arrived and returns whether the response is complete; `status`, `headers` (names in lower
-    case, repeated ones joined by ", ") and `body` are valid from then on. `body_bytes_max` bounds the body.
+    `feed` takes received bytes and returns whether the response is complete; `status`, `headers` (names in lower case,
+    repeated ones joined by ", ") and `body` are valid from then on. A body larger than `body_bytes_max` is malformed.
     """
 
     def __init__(self, body_bytes_max: int, *, tunnel: bool = False) -> None:
@@ -52,11 +52,11 @@ class ResponseParser:
         self._connection.send(h11.EndOfMessage())
 
     def feed(self, data: bytes) -> bool:
-        """Take received bytes; returns `done`. Raises `MalformedResponse`."""
+        """Parse received bytes and return `done`; raises `MalformedResponse`."""
         if data:
             self.started = True
             self._bytes += len(data)
-            self._take(data)
+            self._parse(data)
             if not self.status and self._bytes > HEAD_BYTES_MAX:
                 raise MalformedResponse(f"head over {HEAD_BYTES_MAX} bytes")
             if self._bytes > 2 * (self._body_bytes_max + HEAD_BYTES_MAX):
@@ -64,21 +64,21 @@ class ResponseParser:
         return self.done
 
     def eof(self) -> None:
-        """The peer has closed the connection; raises `MalformedResponse` if that cuts the response off."""
+        """The peer has closed the connection; raises `MalformedResponse` if the response is truncated."""
         if not self.done:
             try:
-                self._take(b"")
+                self._parse(b"")
             except MalformedResponse:
-                raise MalformedResponse("the connection ended before the whole answer had arrived") from None
+                raise MalformedResponse("the connection ended before the answer was complete") from None
         self.reusable = False
 
-    def _take(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         try:
             self._connection.receive_data(data)
             while not self.done and self._apply(self._connection.next_event()):
                 pass
         except h11.RemoteProtocolError as error:
-            raise MalformedResponse(f"no HTTP response: {str(error)[:100]}") from None
+            raise MalformedResponse(f"not an HTTP response: {str(error)[:100]}") from None
         if self.done and self._connection.trailing_data[0]:
             self.reusable = False  # bytes beyond the response
 

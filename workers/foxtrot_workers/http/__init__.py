@@ -1,0 +1,1 @@
+"""HTTP/1.1 GET requests on the event loop, for REST."""
