@@ -60,7 +60,7 @@ async def test_rest_faults(sim: SimulatedExchange) -> None:
 async def test_an_endless_answer_ends_a_clients_request_at_its_limit(sim: SimulatedExchange, kind: str) -> None:
     sim.inject(Fault(kind=kind, topic="time"))  # type: ignore[arg-type]  # a Literal by parametrization
     client = HttpClient(sim.rest_url, None, None)
-    with pytest.raises(HttpFailed, match=r"no whole answer|interim response"):
+    with pytest.raises(HttpFailed, match=r"no complete answer|interim response"):
         await client.get("/api/v3/time", 0.4, 10_000_000)
     assert (await client.get("/api/v3/time", 10.0, 10_000)).status == 200
     client.close()
