@@ -1,4 +1,4 @@
-"""The dispatch thread of an EventEngine: waits for events, timer and sources, and has them dispatched in turn."""
+"""The dispatch thread of an EventEngine: serves queued events, the timer and sources in turn."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from foxtrot_supervisor.engine.bus.queue import CHUNK_MAX
 __all__ = ["DRAIN_ROUNDS", "EVENTS_BETWEEN_LOOKS", "STACK_FRAMES", "TURN_S", "DispatchThread"]
 
 TURN_S = 0.01
-"""About how long queued events may be handled before the source and the timer get their turn."""
+"""Time after which handling queued events is interrupted for sources and the timer."""
 
 EVENTS_BETWEEN_LOOKS = 16
-"""Queued events handled between two looks at the clock."""
+"""Queued events handled between two clock reads."""
 
 DRAIN_ROUNDS = 10
-"""The final drain handles what is queued, then what was put meanwhile, and so on, so many times: handlers' answers to
-the last events are handled, and a flood that goes on does not use up all the time."""
+"""Passes of the final drain; each handles the events that the previous one caused. Bounded, because handlers may go on
+putting events."""
 
 STACK_FRAMES = 8
 """Innermost frames of a slow or stuck handler that are shown."""
 
 
 class _Leaving(Struct, frozen=True, eq=False):
-    """A source that is to be detached."""
+    """A request to detach a source."""
 
     source: EventSource
     deadline: float
@@ -70,7 +70,7 @@ class DispatchThread:
         self._on_timer = on_timer
         self._on_begin = on_begin
         self._on_end = on_end
-        # re-entrant, both: a signal handler or a finalizer may come in where this thread holds one
+        # both re-entrant: a signal handler or a finalizer may interrupt this thread while it holds one
         self._sources_lock = threading.RLock()
         self._wake_lock = threading.RLock()
         self._sources: tuple[EventSource, ...] = ()
@@ -80,16 +80,16 @@ class DispatchThread:
         self.thread = self._make_thread()
         """The present thread, or the next one, not yet started."""
         self.asleep = False
-        """It waits for `wake`: whoever puts an event has to call `wake_sleeper`."""
+        """It waits for `wake`: after queueing an event, call `wake_sleeper`."""
         self.active = False
-        """It was started and not yet asked to end."""
+        """It was started, and no stop was requested."""
         self.drain_until = 0.0
         """When the final drain gives up: monotonic seconds."""
 
     # ---- from any thread
 
     def start(self) -> None:
-        """Start a thread; only when there is none, or the last one has ended."""
+        """Start a thread. Precondition: there is none, or the last one has ended."""
         if self.thread.ident is not None:
             self.thread = self._make_thread()
         self.active = True
@@ -105,14 +105,14 @@ class DispatchThread:
         return threading.current_thread() is self.thread
 
     def wake(self) -> None:
-        """Let it look at its sources and queue now."""
-        # under the lock, or the number could meanwhile be another file's
+        """Interrupt its waiting, so that it checks sources and queue now."""
+        # under the lock: the descriptor may be closed meanwhile, and its number reused
         with self._wake_lock:
             if self._wake_fd is not None:
                 os.eventfd_write(self._wake_fd, 1)
 
     def wake_sleeper(self) -> None:
-        """Wake it after something was queued; one wake-up is enough for all who put meanwhile."""
+        """Wake it after an event was queued; one wake-up serves all events queued meanwhile."""
         self.asleep = False
         self.wake()
 
@@ -143,15 +143,15 @@ class DispatchThread:
     # ---- on the thread
 
     def _make_thread(self) -> threading.Thread:
-        # a daemon, so that a handler that never returns cannot keep the interpreter from ending; nothing is cut off
-        # all the same: the end of the interpreter waits for every engine that was not stopped in vain
+        # a daemon thread, so that a handler that never returns cannot prevent interpreter exit. Nothing else is cut
+        # off: at exit, the interpreter waits for every engine, unless its `stop` has failed already (event_engine)
         return threading.Thread(target=self._run, name="event-engine", daemon=True)
 
     def _run(self) -> None:
         self._on_begin()
         try:
             with select.epoll() as poller:
-                # edge-triggered: nobody reads the counter, each write is an edge, and it takes centuries to fill
+                # edge-triggered: each write wakes it, and the counter, never read, takes centuries to overflow
                 assert self._wake_fd is not None
                 poller.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
                 self._turn_until_stopped(poller)
@@ -187,7 +187,7 @@ class DispatchThread:
                 self._on_timer(now)
 
     def _sleep(self, poller: select.epoll, timer_at: float) -> None:
-        # in this order, since `put` first appends and then asks whether to wake: one of the two sees the other
+        # in this order, since `put` first appends and then checks `asleep`: one of the two sees the other
         self.asleep = True
         if self._inbox or not self.active:
             self.asleep = False
@@ -205,13 +205,13 @@ class DispatchThread:
         first = next(chunk, None)
         if first is None:
             return False
-        self._dispatcher.dispatch_timed(first)  # its handlers are timed, in place of all
+        self._dispatcher.dispatch_timed(first)  # timed as a sample of its chunk
         while (quick := time.monotonic() - started < TURN_S) and self.active and length_hint(chunk):
             self._dispatcher.call(self._queued_calls(chunk))
         self._dispatcher.current = None
         if not quick or not self.active:
             self._inbox.put_back()
-        # slow handlers get smaller chunks, so that timer and source keep their turns
+        # smaller chunks for slow handlers, so that timer and sources get their turn
         self._chunk_max = min(CHUNK_MAX, self._chunk_max * 2) if quick else max(1, self._chunk_max // 2)
         return True
 
@@ -230,7 +230,7 @@ class DispatchThread:
             for _ in range(len(self._inbox)):
                 if time.monotonic() >= self.drain_until:
                     return
-                # one at a time: nobody knows how long each takes
+                # one at a time: each may take long
                 for event in self._inbox.take(1):
                     self._dispatcher.dispatch_timed(event)
 
@@ -247,7 +247,7 @@ class DispatchThread:
 def _exchange(poller: select.epoll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
     for source in before:
         if source not in after:
-            # once detached, its owner may have closed it; the kernel has then removed it from the poller
+            # its owner may have closed it after detaching; the kernel has then removed it from the poller
             with contextlib.suppress(OSError, ValueError):
                 poller.unregister(source.fileno())
     for source in after:

@@ -1,6 +1,6 @@
-"""Calls the handlers of events: the loop that every event of an engine passes, and what it measures.
+"""The loop that calls handlers, with its measurements.
 
-All methods but `look` and `current_name` belong to the dispatch thread.
+All methods except `look` and `current_name` are called on the dispatch thread only.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from foxtrot_supervisor.engine.bus.slow_calls import SlowCallJudge
 __all__ = ["BATCHES_TIMED", "ERRORS_LOGGED", "HANDLER_ERRORS", "Call", "Dispatcher"]
 
 BATCHES_TIMED = 8
-"""In one of so many batches of market data, the handlers of the first event are timed."""
+"""One in this many batches of market data has the handlers of its first event timed."""
 
 ERRORS_LOGGED = 10
-"""Failures of one handler that are logged each; after that the 16th, 32nd, 64th ... are."""
+"""Number of failures of a handler that are all logged; after that the 16th, 32nd, 64th ... are."""
 
 HANDLER_ERRORS = BaseException
-"""What a handler may raise without harm: SystemExit and CancelledError, too, would end the dispatch thread."""
+"""Caught from handlers: SystemExit and CancelledError, too, would end the dispatch thread."""
 
 Call: TypeAlias = tuple[Event, tuple[Registration, ...]]
 """An event and the registrations to call for it, in this order."""
@@ -49,7 +49,7 @@ class Dispatcher:
     ) -> None:
         self._table = table
         self.routes = table.routes
-        """Registrations by event type, of the types that were dispatched since the last change; see `route`."""
+        """Cached registrations by event type; see `route`."""
         self._market_routes = table.market_routes
         self._log = log
         self._suspend_after = suspend_after
@@ -58,7 +58,7 @@ class Dispatcher:
         self.current: Registration | None = None
         """The registration whose handler is running."""
         self.before_first_call: Callable[[], None] | None = None
-        """Called once, before the next handler: what only waits for events needs no watch."""
+        """Called once, before the next handler: an engine that only waits for events needs no watch thread."""
         self.errors_total = 0
         self.slow_calls_total = 0
 
@@ -79,7 +79,7 @@ class Dispatcher:
         self.current = None
 
     def dispatch_batch(self, batch: Iterable[Any]) -> None:
-        """Fan each of `batch` out under its event type, and under that type plus ``SYMBOL.EXCHANGE``.
+        """Dispatch each of `batch` under its event type, and under that type plus ``SYMBOL.EXCHANGE``.
 
         `batch`: structs of `foxtrot_protocol.events` with a symbol. A general handler sees each once, under the plain
         type.
@@ -101,8 +101,8 @@ class Dispatcher:
         """Call handlers. `current` stays what it was last: the caller restores it."""
         if self.before_first_call is not None:
             self._prepare()
-        # The hot path of the engine process. `_call_timed` is the same loop with two looks at the clock for each
-        # handler, which cost a third of what a short handler does: therefore there are two.
+        # Hot path of the engine process. `_call_timed` is the same loop with two clock reads for each handler; they
+        # cost a third of a short handler, so there are two loops.
         for event, registrations in calls:
             for registration in registrations:
                 self.current = registration
@@ -131,7 +131,7 @@ class Dispatcher:
         return registration
 
     def current_name(self) -> str:
-        """Return the name of the running handler, or say that there is none."""
+        """Return the name of the running handler, or a text that says there is none."""
         registration = self.current
         return "the dispatch thread, in no handler," if registration is None else registration.name
 

@@ -11,7 +11,7 @@ __all__ = ["Event", "EventSource", "Handler", "QueueFull"]
 
 
 class Event(Struct, eq=False):
-    """Something of a `type` has happened; `data` says what. Equal only to itself."""
+    """An event of a `type`, with its `data`. Equal only to itself."""
 
     type: str
     data: Any = None
@@ -24,11 +24,11 @@ Handler = Callable[[Event], Any]
 
 
 class QueueFull(Exception):
-    """An event that must not be dropped found no room in time; the caller of `put` still has it."""
+    """There was no room in time for an event that must not be dropped; the caller of `put` keeps it."""
 
 
 class EventSource(Protocol):
-    """Where the dispatch thread gets market events from without a queue between."""
+    """A source of market data that the dispatch thread reads directly, without a queue."""
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable (edge-triggered) when there may be something."""

@@ -109,9 +109,9 @@ class EventEngine:
         self._handlers_view = HandlersView()
         self._queue_view = QueueView(self.queue_depth)
         self.own_watch = own_watch and self._dispatcher.judges_slow_calls
-        """Whether it looks at its handlers itself; else the host has to call `look`."""
+        """Whether this process's watch thread calls `look`; else the host has to."""
         self.last_stop: StopReport | None = None
-        """What the latest `stop` reported."""
+        """Result of the latest `stop`."""
 
     # ---- life
 
@@ -196,7 +196,7 @@ class EventEngine:
     ) -> None:
         """Call `handler` for events of `type`; a second registration changes nothing but adds `owner`.
 
-        `owner`: from `owner`, or a name, or any object that can be referred to weakly. When it closes or is collected,
+        `owner`: from `owner`, or a name, or any object that supports weak references. When it closes or is collected,
         the handler goes, unless it has another. A bound method of the owner itself is held weakly. `weak`: hold a bound
         method weakly, so that it goes with its object.
         """
@@ -236,13 +236,13 @@ class EventEngine:
         """Call a suspended handler again (`type` "" for a general one); returns False if it is not suspended."""
         return self._table.revive(type, handler)
 
-    def owner(self, who: object) -> Owner:
-        """Return the owner of that name, or the owner that is the object `who`; opens it if need be.
+    def owner(self, name_or_object: object) -> Owner:
+        """Return the owner of that name, or the one that is the object itself; it is opened if necessary.
 
         A named owner closes when it is closed, when its ``with`` block ends, or when what this returns is collected,
         so keep it (unless handlers were also registered with the name itself). An object's closes with the object.
         """
-        return self._table.owner(who)
+        return self._table.owner(name_or_object)
 
     def owners(self) -> list[str]:
         """Return the names of the open owners."""
@@ -271,7 +271,7 @@ class EventEngine:
         Returns False if it was dropped (and counted): the queue stayed full. Raises `QueueFull` instead for an event
         that must not be dropped.
         """
-        # no lock and no call where there is room for sure: this is what every event costs its putter
+        # hot path: no lock and no call where there is certainly room
         entries = self._entries
         if len(entries) < self._roomy_below.get(event.type, 0):
             entries.append(event)
@@ -286,27 +286,27 @@ class EventEngine:
         return len(self._inbox)
 
     def counts(self) -> QueueCounts:
-        """Return what became of all that was put; adds up exactly."""
+        """Return how many events were put, handled, conflated and dropped, and how many wait; the sum is exact."""
         return self._inbox.counts()
 
     @property
     def dropped_total(self) -> int:
-        """Events for which there was no room."""
+        """Number of events for which there was no room."""
         return self.counts().dropped
 
     @property
     def calls_total(self) -> int:
-        """Calls of handlers."""
+        """Number of calls of handlers, including removed ones."""
         return self._table.calls_total()
 
     @property
     def handler_errors_total(self) -> int:
-        """Exceptions that handlers raised."""
+        """Number of exceptions that handlers raised."""
         return self._dispatcher.errors_total
 
     @property
     def slow_calls_total(self) -> int:
-        """Calls of handlers that took longer than ``slow_handler_ms``."""
+        """Number of calls that took longer than ``slow_handler_ms``."""
         return self._dispatcher.slow_calls_total
 
     @property
@@ -340,7 +340,7 @@ class EventEngine:
         if slow is not None:
             self._log.warning("slow_handler", handler=slow.name, type=slow.type, stack=self._loop.stack())
 
-    # ---- what programs written for vn.py's engine look at
+    # ---- names that programs written for vn.py's engine read
 
     @property
     def _handlers(self) -> HandlersView:
@@ -392,14 +392,14 @@ class EventEngine:
             left_by_class=report.left_by_class,
             stack=report.stack,
         )
-        # it was given its time: the interpreter need not wait for it any more
+        # its time is over: the interpreter need not wait for it at exit
         _running.discard(self)
         self._ended.set()
         return report
 
     def _wait_at_exit(self) -> None:
         if not self.is_dispatching():
-            return  # another process's, before a fork
+            return  # started before a fork, in the parent process
         try:
             self._ended.wait()
         except KeyboardInterrupt:
@@ -407,7 +407,7 @@ class EventEngine:
 
 
 def _wait_for_running() -> None:
-    """At the end of the interpreter: as with a thread that is no daemon, what runs goes on until it is stopped."""
+    """At interpreter exit, wait for running engines as for non-daemon threads."""
     for engine in tuple(_running):
         engine._wait_at_exit()
 

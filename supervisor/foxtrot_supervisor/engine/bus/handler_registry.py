@@ -1,10 +1,10 @@
-"""Who is called for what: handlers, their owners, their figures; pure.
+"""Handlers of events, their owners and their statistics. Pure.
 
-A *registration* is one handler for one event type (or, as a general handler, for all). It may have owners; when the
-last of them closes, it goes. What is gone is never called again, not even from a list of handlers that was made
-before: the registration's `call` then does nothing.
+A *registration* is one handler for one event type (or, as a general handler, for all types). It may have owners, and
+ends when the last of them closes. An ended registration is never called again, not even from a route that was made
+before: its `call` then does nothing.
 
-Nothing here locks: the engine lets one thread at a time in.
+Nothing here locks: the caller admits one thread at a time (`handler_table`).
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = [
     "handler_name",
 ]
 
-NOTED_MAX = 64
-"""Durations that are noted before they are worked up."""
+SAMPLES_BUFFERED = 64
+"""Durations that are buffered before they enter the histogram."""
 
 GENERAL = ""
-"""Stands for the type of general handlers; no event has it."""
+"""Type under which general handlers are registered; no event has it."""
 
 
 class HandlerInfo(Struct, frozen=True):
-    """What is known of one registration.
+    """Statistics of one registration.
 
-    `type`: "" for a general handler. `calls`: all of them. `timed`: those whose duration was taken, which are samples;
-    `p50_us` and `p99_us` are of these, of the last half to whole minute. `max_us`: of these and of all that were seen
-    running for long. `slow`: calls that took longer than ``slow_handler_ms``. `errors`: exceptions.
+    `type`: "" for a general handler. `calls`: number of all calls. `timed`: number of calls whose duration was sampled;
+    `p50_us` and `p99_us` are percentiles of the samples of the last 30 to 60 s. `max_us`: longest sampled call, or
+    longer if a slow call was observed. `slow`: calls that took longer than ``slow_handler_ms``. `errors`: exceptions.
     """
 
     type: str
@@ -61,9 +61,9 @@ class HandlerInfo(Struct, frozen=True):
 
 
 class OwnerRecord:
-    """An owner and what it has registered. `key`: its name or the id of the object it is.
+    """An owner and its registrations. `key`: its name, or the id of the object that is the owner.
 
-    `life`: refers to the object whose end closes it; None while nothing but `HandlerRegistry.close` does.
+    `life`: weak reference to the object whose collection closes the owner; None: only `HandlerRegistry.close` does.
     """
 
     __slots__ = ("closed", "key", "life", "name", "registrations")
@@ -77,12 +77,12 @@ class OwnerRecord:
 
 
 class Registration:
-    """One handler for one type. `call` is what the dispatch calls; `calls` counts it there."""
+    """One handler for one event type. The dispatcher calls `call` and counts in `calls`."""
 
     __slots__ = (
         "__weakref__",
-        "_noted",
         "_reference",
+        "_samples",
         "_timed",
         "_times",
         "call",
@@ -104,13 +104,13 @@ class Registration:
         handler: Callable[[Any], Any],
         on_collected: Callable[[Registration], None] | None,
     ) -> None:
-        """`on_collected`: hold a bound method weakly and call this when its object is gone."""
+        """`on_collected`: hold a bound method weakly, and call this when its object is collected."""
         self.type = type
         self.name = handler_name(handler)
         self.owners: list[OwnerRecord] = []
         self.calls = self.errors = self.errors_in_row = self.failed_call = 0
         self.max_ns = self.slow = self._timed = 0
-        self._noted: list[int] = []
+        self._samples: list[int] = []
         self.suspended = False
         self._times: LatencyHistogram | None = None
         self._reference: Callable[[], Callable[[Any], Any] | None]
@@ -118,21 +118,21 @@ class Registration:
             self._reference = lambda: handler
         else:
             self._reference = _weakly(handler, self, on_collected)
-        self.call: Callable[[Any], Any] = _gone
+        self.call: Callable[[Any], Any] = _ignore
         self.resume()
 
     @property
     def handler(self) -> Callable[[Any], Any] | None:
-        """What was registered; None when it is gone."""
+        """The handler; None when the registration has ended or its object was collected."""
         return self._reference()
 
     @property
     def weak(self) -> bool:
-        """Whether the handler's object may be collected while it is registered."""
+        """Whether the handler's object is held weakly."""
         return isinstance(self._reference, weakref.WeakMethod)
 
     def resume(self) -> None:
-        """Let it be called, from now on."""
+        """Call the handler from now on."""
         self.suspended = False
         self.errors_in_row = 0
         reference = self._reference
@@ -150,51 +150,51 @@ class Registration:
         self.call = call
 
     def suspend(self) -> None:
-        """Let it be called no more until it is resumed."""
+        """Skip the handler until `resume`."""
         self.suspended = True
-        self.call = _gone
+        self.call = _ignore
 
     def end(self) -> None:
-        """Let it never be called again, and hold nothing."""
-        self.call = _gone
-        self._reference = _nothing
+        """Never call the handler again, and drop all references to it."""
+        self.call = _ignore
+        self._reference = _no_handler
 
     def failed(self) -> int:
-        """Count an exception of the latest call; returns how many calls in a row have failed."""
+        """Count an exception of the latest call, and return the number of consecutive failures."""
         self.errors += 1
         self.errors_in_row = self.errors_in_row + 1 if self.calls == self.failed_call + 1 else 1
         self.failed_call = self.calls
         return self.errors_in_row
 
     def took(self, ns: int, now_ns: int) -> None:
-        """Note that a call took `ns`; `now_ns`: monotonic."""
-        # on the hot path: only noted here, and worked up a few at a time
-        self._noted.append(ns)
-        if len(self._noted) >= NOTED_MAX:
-            self._work_up(now_ns / 1e9)
+        """Record the duration of a call, `ns`, in nanoseconds. `now_ns`: monotonic time of its end."""
+        # hot path: samples are buffered here and enter the histogram in groups
+        self._samples.append(ns)
+        if len(self._samples) >= SAMPLES_BUFFERED:
+            self._flush_samples(now_ns / 1e9)
 
-    def _work_up(self, now_s: float | None = None) -> None:
-        # by the dispatch thread or by who asks for the figures: one note may get lost between the two, which
-        # nobody misses among samples
-        noted, self._noted = self._noted, []
-        if not noted:
+    def _flush_samples(self, now_s: float | None = None) -> None:
+        # called by the dispatch thread and by readers of the statistics: a race may lose one sample, which does not
+        # matter among samples
+        samples, self._samples = self._samples, []
+        if not samples:
             return
         if self._times is None:
             self._times = LatencyHistogram()
         if now_s is not None:
             self._times.rotate(now_s)
-        for ns in noted:
+        for ns in samples:
             self._times.record(ns)
-        self._timed += len(noted)
-        self.max_ns = max(self.max_ns, *noted)
+        self._timed += len(samples)
+        self.max_ns = max(self.max_ns, *samples)
 
     def running_for(self, ns: int) -> None:
-        """Note that the present call has run for `ns`, and may go on."""
+        """Record that the current call has run for `ns` nanoseconds so far."""
         self.max_ns = max(self.max_ns, ns)
 
     def info(self) -> HandlerInfo:
-        """Its figures."""
-        self._work_up()
+        """Return its statistics."""
+        self._flush_samples()
         times = self._times
         return HandlerInfo(
             type=self.type,
@@ -231,15 +231,15 @@ class HandlerRegistry:
 
     @property
     def calls_total(self) -> int:
-        """Calls of all handlers, of those that are gone, too."""
+        """Number of calls of all handlers, including removed ones."""
         return self._calls_of_ended + sum(registration.calls for registration in self)
 
     def of(self, type: str) -> tuple[Registration, ...]:  # noqa: A002 - vn.py's name
-        """Those to be called for `type` (`GENERAL`: for every event), in the order of registration."""
+        """Return the active registrations of exactly `type` (`GENERAL`: the general ones), in order of registration."""
         return tuple(known for known in self._by_type.get(type, ()) if not known.suspended)
 
     def find(self, type: str, handler: Callable[[Any], Any]) -> Registration | None:  # noqa: A002 - vn.py's name
-        """The registration of `handler` for `type`."""
+        """Return the registration of `handler` for `type`; None without one."""
         return next((known for known in self._by_type.get(type, ()) if known.handler == handler), None)
 
     def add(
@@ -249,7 +249,7 @@ class HandlerRegistry:
         owner: OwnerRecord | None,
         on_collected: Callable[[Registration], None] | None,
     ) -> None:
-        """Register, once: what is registered already gets `owner` as one more owner."""
+        """Register `handler`; an existing registration gets `owner` as a further owner."""
         registration = self.find(type, handler)
         if registration is None:
             registration = Registration(type, handler, on_collected)
@@ -257,15 +257,15 @@ class HandlerRegistry:
             if owner is not None:
                 self._own(owner, registration)
             if self._watchers:
-                self._tell_watchers(registration, here=True)
+                self._notify_watchers(registration, here=True)
         elif owner is None:
-            # now it also belongs to nobody, and so outlives its owners
+            # also registered without an owner: it outlives its owners
             self._disown(registration)
         elif registration.owners:
             self._own(owner, registration)
 
     def remove(self, registration: Registration) -> None:
-        """End one registration; does nothing if it has ended."""
+        """End one registration; does nothing if it has ended already."""
         known = self._by_type.get(registration.type, ())
         if registration not in known:
             return
@@ -276,41 +276,44 @@ class HandlerRegistry:
             del self._by_type[registration.type]
         self._calls_of_ended += registration.calls
         if self._watchers:
-            self._tell_watchers(registration, here=False)
+            self._notify_watchers(registration, here=False)
         registration.end()
         self._disown(registration)
 
     def clear(self) -> None:
-        """End every registration; owners stay open."""
+        """End all registrations; owners stay open."""
         for registration in tuple(self):
             self.remove(registration)
 
     def worst(self, count: int) -> list[Registration]:
-        """The `count` that most need looking at: suspended, then failing, then slow, then busy."""
+        """Return the `count` registrations that need attention most: suspended, failing, slow, busy, in this order."""
         return heapq.nlargest(count, self, key=lambda each: (each.suspended, each.errors, each.slow, each.calls))
 
     # ---- owners
 
     def named(self, name: str) -> OwnerRecord | None:
-        """The open owner of that name."""
+        """Return the open owner called `name`; None without one."""
         return self._owners.get(name)
 
     def object(self, owner: object) -> OwnerRecord | None:
-        """The open owner that is `owner` itself."""
+        """Return the record of the open owner that is the object `owner`; None without one."""
         record = self._owners.get(id(owner))
         return record if record is not None and record.life is not None and record.life() is owner else None
 
     def open(self, record: OwnerRecord) -> OwnerRecord:
-        """Keep a new owner until it is closed."""
+        """Keep a new owner until it is closed, and return it."""
         self._owners[record.key] = record
         return record
 
     def owners(self) -> list[OwnerRecord]:
-        """Those that are open."""
+        """Return the open owners."""
         return list(self._owners.values())
 
     def close(self, record: OwnerRecord) -> int:
-        """Close an owner, and end what has no other; returns how many registrations ended. Twice is once."""
+        """Close an owner, end registrations without another owner, and return their number.
+
+        A second call does nothing.
+        """
         if record.closed:
             return 0
         record.closed = True
@@ -330,12 +333,12 @@ class HandlerRegistry:
             watcher(record.name, list(of_ended.values()))
         return ended
 
-    # ---- who wants to know
+    # ---- watchers
 
     def watch(self, event_class: str, watcher: HandlerWatcher) -> None:
-        """Tell `watcher` of each registration for types of `event_class` that begins (True) or ends (False).
+        """Call `watcher` for each registration for types of `event_class` that begins (True) or ends (False).
 
-        Of those that are there already, at once.
+        Existing ones are reported at once.
         """
         self._watchers[event_class] = (*self._watchers.get(event_class, ()), watcher)
         for registration in self:
@@ -343,11 +346,11 @@ class HandlerRegistry:
                 watcher(registration, True)
 
     def watch_owners(self, watcher: OwnerWatcher) -> None:
-        """Tell `watcher` of each owner that closes: its name, and the objects whose methods it alone had registered."""
+        """Call `watcher` for each owner that closes: its name, and the objects whose methods only it had registered."""
         self._owner_watchers = (*self._owner_watchers, watcher)
 
     def forget_watcher(self, watcher: Callable[..., None]) -> None:
-        """Tell `watcher` nothing more."""
+        """Undo `watch` and `watch_owners` for `watcher`."""
         self._owner_watchers = tuple(known for known in self._owner_watchers if known != watcher)
         self._watchers = {
             event_class: left
@@ -355,7 +358,7 @@ class HandlerRegistry:
             if (left := tuple(each for each in known if each != watcher))
         }
 
-    def _tell_watchers(self, registration: Registration, *, here: bool) -> None:
+    def _notify_watchers(self, registration: Registration, *, here: bool) -> None:
         for watcher in self._watchers.get(event_class_of(registration.type), ()):
             watcher(registration, here)
 
@@ -377,7 +380,7 @@ OwnerWatcher: TypeAlias = Callable[[str, list[object]], None]
 
 
 def handler_name(handler: Callable[[Any], Any]) -> str:
-    """A name by which people know `handler`: module and qualified name, else its representation."""
+    """Return module and qualified name of `handler`, or else its representation."""
     name = getattr(handler, "__qualname__", None)
     module = getattr(handler, "__module__", None)
     if not isinstance(name, str):
@@ -390,19 +393,19 @@ def _weakly(
 ) -> weakref.WeakMethod[Any]:
     if not isinstance(handler, MethodType):
         raise TypeError(f"only a bound method can be held weakly, not {handler!r}")
-    here = weakref.ref(registration)
+    reference = weakref.ref(registration)
 
     def collected(_: object) -> None:
-        known = here()
+        known = reference()
         if known is not None:
             on_collected(known)
 
     return weakref.WeakMethod(handler, collected)
 
 
-def _gone(_: Any) -> None:
-    """In place of a handler that is registered no more."""
+def _ignore(_: Any) -> None:
+    """Replace a handler that is no longer registered, or suspended."""
 
 
-def _nothing() -> None:
-    """In place of a reference to it."""
+def _no_handler() -> None:
+    """Replace the reference to a handler that is no longer registered."""

@@ -1,7 +1,7 @@
-"""Where handlers are registered, from any thread, and where the dispatch finds whom to call.
+"""Registration of handlers from any thread, and the routes by which the dispatcher finds them.
 
-One change of the registry at a time, under a lock. A finalizer, a signal handler or the end of a weakly held object may
-come in where this very thread is in the middle of a change; what they ask for is done right after it.
+The registry is changed under a lock. A finalizer, a signal handler or the callback of a weak reference may interrupt a
+change on the same thread; the changes that they request are applied right after it.
 """
 
 from __future__ import annotations
@@ -30,20 +30,19 @@ from foxtrot_supervisor.engine.bus.owner import Owner, OwnerClosed, innermost_ow
 __all__ = ["ROUTES_MAX", "HandlerTable"]
 
 ROUTES_MAX = 100_000
-"""Types, and combinations of type, symbol and exchange, whose handlers are remembered."""
+"""Limit of cached routes: by type, and by type, symbol and exchange."""
 
 AnyHandler = Callable[[Any], Any]
 
 NamedCalls: TypeAlias = tuple[str, tuple[Registration, ...]]
-"""Registrations that get market data under one event type, and that type."""
+"""An event type, and the registrations that get market data under it."""
 
 
 class HandlerTable:
     """The handlers and owners of one EventEngine.
 
-    `routes`: whom to call for an event type. `market_routes`: whom to call, and under which name, for market data of a
-    kind, symbol and exchange. Both hold what has been asked for since the last change; look there first, then
-    call `route` and `market_route`.
+    `routes`: registrations by event type. `market_routes`: registrations by kind, symbol and exchange of market data.
+    Both are caches, cleared by each change; on a miss call `route` or `market_route`.
     """
 
     def __init__(self, log: ChildLog) -> None:
@@ -65,7 +64,7 @@ class HandlerTable:
         owner: object = None,
         weak: bool = False,
     ) -> None:
-        """`EventEngine.register`."""
+        """See `EventEngine.register`."""
         if not callable(handler):
             raise TypeError(f"a handler must be callable, not {handler!r}")
         if inspect.iscoroutinefunction(handler):
@@ -79,7 +78,7 @@ class HandlerTable:
         self._change(add)
 
     def unregister(self, type: str, handler: AnyHandler) -> None:  # noqa: A002 - vn.py's name
-        """`EventEngine.unregister`."""
+        """See `EventEngine.unregister`."""
 
         def remove() -> None:
             registration = self._registry.find(type, handler)
@@ -89,15 +88,15 @@ class HandlerTable:
         self._change(remove)
 
     def clear(self) -> None:
-        """Forget every handler."""
+        """End all registrations."""
         self._change(self._registry.clear)
 
     def suspend(self, registration: Registration) -> None:
-        """Call it no more until it is revived."""
+        """Skip the handler until `revive`."""
         self._change(registration.suspend)
 
     def revive(self, type: str, handler: AnyHandler) -> bool:  # noqa: A002 - vn.py's name
-        """Undo `suspend`; False if there is nothing to undo."""
+        """Undo `suspend`; return False if it is not suspended."""
         with self._lock:
             registration = self._registry.find(type, handler)
             if registration is None or not registration.suspended:
@@ -106,12 +105,12 @@ class HandlerTable:
             return True
 
     def count(self) -> int:
-        """How many registrations there are."""
+        """Return the number of registrations."""
         with self._lock:
             return len(self._registry)
 
     def calls_total(self) -> int:
-        """Calls of all handlers, of those that are gone, too."""
+        """Return the number of calls of all handlers, including removed ones."""
         with self._lock:
             return self._registry.calls_total
 
@@ -121,42 +120,42 @@ class HandlerTable:
             return list(self._registry)
 
     def infos(self) -> list[HandlerInfo]:
-        """Every registration."""
+        """Return the statistics of every registration."""
         with self._lock:
             return [registration.info() for registration in self._registry]
 
     def worst(self, count: int) -> list[HandlerInfo]:
-        """The `count` registrations that most need looking at."""
+        """Return the statistics of the `count` registrations that need attention most."""
         with self._lock:
             return [registration.info() for registration in self._registry.worst(count)]
 
     # ---- watchers
 
     def watch_handlers(self, event_class: str, watcher: HandlerWatcher) -> None:
-        """`EventEngine.watch_handlers`."""
+        """See `EventEngine.watch_handlers`."""
         self._change(lambda: self._registry.watch(event_class, watcher))
 
     def watch_owners(self, watcher: OwnerWatcher) -> None:
-        """`EventEngine.watch_owners`."""
+        """See `EventEngine.watch_owners`."""
         self._change(lambda: self._registry.watch_owners(watcher))
 
     def forget_watcher(self, watcher: Callable[..., None]) -> None:
-        """`EventEngine.forget_watcher`."""
+        """See `EventEngine.forget_watcher`."""
         self._change(lambda: self._registry.forget_watcher(watcher))
 
     # ---- owners
 
-    def owner(self, who: object) -> Owner:
-        """`EventEngine.owner`."""
-        if isinstance(who, Owner):
-            return who
+    def owner(self, name_or_object: object) -> Owner:
+        """See `EventEngine.owner`."""
+        if isinstance(name_or_object, Owner):
+            return name_or_object
         opened: list[Owner] = []
 
         def open_it() -> None:
-            if isinstance(who, str):
-                opened.append(self._named(who))
+            if isinstance(name_or_object, str):
+                opened.append(self._named(name_or_object))
             else:
-                opened.append(Owner(self, self._of_object(who)))
+                opened.append(Owner(self, self._of_object(name_or_object)))
 
         self._change(open_it)
         if not opened:
@@ -164,12 +163,12 @@ class HandlerTable:
         return opened[0]
 
     def owners(self) -> list[str]:
-        """The names of those that are open."""
+        """Return the names of the open owners."""
         with self._lock:
             return [record.name for record in self._registry.owners()]
 
     def close_owner(self, record: OwnerRecord) -> int:
-        """Close it; returns how many registrations ended."""
+        """Close an owner, and return the number of registrations that ended."""
         ended: list[int] = [0]
 
         def close_it() -> None:
@@ -181,7 +180,7 @@ class HandlerTable:
     # ---- routes
 
     def route(self, type: str) -> tuple[Registration, ...]:  # noqa: A002 - vn.py's name
-        """Whom to call for an event of `type`, in this order."""
+        """Return the registrations to call for an event of `type`, in this order, and cache them."""
         with self._lock:
             route = self._registry.of(type) + self._registry.of(GENERAL)
             if len(self.routes) >= ROUTES_MAX:
@@ -190,7 +189,7 @@ class HandlerTable:
         return route
 
     def market_route(self, key: tuple[type, str, str]) -> tuple[NamedCalls, ...]:
-        """Whom to call, under which name, for market data of this kind, symbol and exchange, in this order."""
+        """Return event types and registrations for market data of this kind, symbol and exchange, and cache them."""
         kind, symbol, exchange = key
         name = EVENT_TYPES[kind]
         full_name = f"{name}{symbol}.{exchange}"
@@ -212,7 +211,7 @@ class HandlerTable:
         with self._lock:
             self._changes.append(change)
             if self._changing:
-                return  # it is this thread, in the middle of another change
+                return  # this thread is in the middle of another change
             error: Exception | None = None
             while self._changes:
                 self._changing = True
@@ -234,7 +233,7 @@ class HandlerTable:
                 return None
         if isinstance(owner, Owner):
             if not owner.belongs_to(self):
-                raise ValueError(f"{owner!r} is of another engine")
+                raise ValueError(f"{owner!r} belongs to another engine")
             if owner.closed:
                 raise OwnerClosed(f"owner {owner.name!r} is closed")
             return owner.record
@@ -242,7 +241,7 @@ class HandlerTable:
             record = self._registry.named(owner)
             if record is None:
                 record = self._registry.open(OwnerRecord(owner, owner))
-            # who uses the name does not keep an object: it stays open until it is closed
+            # its user holds no `Owner`: it stays open until it is closed
             record.life = None
             return record
         return self._of_object(owner)
@@ -265,7 +264,7 @@ class HandlerTable:
             try:
                 record.life = weakref.ref(owner, self._closer(record))
             except TypeError:
-                raise TypeError(f"{owner!r} cannot be an owner: it cannot be referred to weakly") from None
+                raise TypeError(f"{owner!r} cannot be an owner: no weak reference to it is possible") from None
             self._registry.open(record)
         return record
 
@@ -273,20 +272,20 @@ class HandlerTable:
 
     @property
     def _when_collected(self) -> Callable[[Registration], None]:
-        here = weakref.ref(self)
+        reference = weakref.ref(self)
 
         def collected(registration: Registration) -> None:
-            table = here()
+            table = reference()
             if table is not None:
                 table._change(lambda: table._registry.remove(registration))
 
         return collected
 
     def _closer(self, record: OwnerRecord) -> Callable[[object], None]:
-        here = weakref.ref(self)
+        reference = weakref.ref(self)
 
         def collected(life: object) -> None:
-            table = here()
+            table = reference()
             if table is not None:
                 table._change(lambda: table._close_collected(record, life))
 
@@ -294,7 +293,7 @@ class HandlerTable:
 
     def _close_collected(self, record: OwnerRecord, life: object) -> None:
         if record.life is not life:
-            return  # it has been made independent of that object
+            return  # it no longer depends on that object
         ended = self._registry.close(record)
         if ended:
             self._log.info("owner_collected", owner=record.name, handlers=ended)

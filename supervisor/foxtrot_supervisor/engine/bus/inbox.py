@@ -1,4 +1,4 @@
-"""The queue of an EventEngine as several threads use it: one at a time, and waiting for room."""
+"""The queue of an EventEngine for several threads: a lock, and waiting for room."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """Puts into `queue` from any thread, takes from it on the dispatch thread.
+    """Accepts events from any thread; the dispatch thread takes them.
 
-    `put_wait_s`, `never_drop_wait_s`: how long `put` waits for room, for events that may be dropped and for those that
-    must not.
+    `put_wait_s`, `never_drop_wait_s`: time in seconds that `put` waits for room, for events that may be dropped and
+    for those that must not.
     """
 
     def __init__(self, queue: EventQueue, *, put_wait_s: float, never_drop_wait_s: float) -> None:
@@ -36,10 +36,10 @@ class Inbox:
             return len(self._queue)
 
     def put(self, event: Event, *, may_wait: bool) -> bool:
-        """Queue `event`, waiting for room if need be and `may_wait`.
+        """Queue `event`; with `may_wait`, wait for room.
 
-        Returns False if there was none: the event is dropped and counted. Raises `QueueFull` instead for an event that
-        must not be dropped.
+        Returns False if there was no room: the event is dropped and counted. For an event that must not be dropped,
+        `QueueFull` is raised instead.
         """
         with self._lock:
             if self._queue.offer(event):
@@ -73,7 +73,7 @@ class Inbox:
             self._queue.put_back()
 
     def counts(self) -> QueueCounts:
-        """Return all counts, of one moment."""
+        """Return a consistent snapshot of all counts."""
         with self._lock:
             return self._queue.counts()
 

@@ -14,16 +14,16 @@ from foxtrot_supervisor.engine.bus.handler_registry import GENERAL, HandlerInfo,
 
 __all__ = ["Owner", "OwnerClosed", "innermost_owner", "unshared_owner"]
 
-_within: ContextVar[tuple[weakref.ref[Owner], ...]] = ContextVar("foxtrot_owners", default=())
-"""Owners whose ``with`` block runs in this context, innermost last."""
+_active_owners: ContextVar[tuple[weakref.ref[Owner], ...]] = ContextVar("foxtrot_owners", default=())
+"""Owners whose ``with`` block is active in this context, innermost last."""
 
 
 class OwnerClosed(Exception):
-    """Something was to be registered for an owner that is closed."""
+    """A handler cannot be registered for a closed owner."""
 
 
-class OwnersDesk(Protocol):
-    """Where an owner's handlers are registered."""
+class OwnerTable(Protocol):
+    """Registers the handlers of an owner."""
 
     def register(
         self,
@@ -37,24 +37,24 @@ class OwnersDesk(Protocol):
     def close_owner(self, record: OwnerRecord) -> int: ...
 
 
-class NamingEngine(Protocol):
-    """An EventEngine, of which owners can be had."""
+class OwnerEngine(Protocol):
+    """The part of an EventEngine that opens owners."""
 
     def owner(self, who: object) -> Owner: ...
     def owners(self) -> list[str]: ...
 
 
 class Owner:
-    """From `EventEngine.owner`. Keep it: when it is collected, it is closed.
+    """Owner of handlers, made by `EventEngine.owner`. Keep a reference: it is closed when it is garbage-collected.
 
-    As a context manager it owns what is registered in its block (in the same thread or task, without another
-    ``owner``), and is closed at the block's end.
+    As a context manager it owns what is registered within its block (in the same thread or task, without another
+    ``owner``), and is closed at the end of the block.
     """
 
-    __slots__ = ("__weakref__", "_desk", "record")
+    __slots__ = ("__weakref__", "_table", "record")
 
-    def __init__(self, desk: OwnersDesk, record: OwnerRecord) -> None:
-        self._desk = desk
+    def __init__(self, table: OwnerTable, record: OwnerRecord) -> None:
+        self._table = table
         self.record = record
 
     def __repr__(self) -> str:
@@ -62,72 +62,72 @@ class Owner:
 
     @property
     def name(self) -> str:
-        """How it is listed."""
+        """Name under which `EventEngine.owners` lists it."""
         return self.record.name
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed: for good."""
+        """Whether it is closed; it cannot be opened again."""
         return self.record.closed
 
     def register(self, type: str, handler: Callable[[Any], Any], *, weak: bool = False) -> None:  # noqa: A002
-        """As `EventEngine.register`, for this owner."""
-        self._desk.register(type, handler, owner=self, weak=weak)
+        """Do as `EventEngine.register`, for this owner."""
+        self._table.register(type, handler, owner=self, weak=weak)
 
     def register_general(self, handler: Callable[[Any], Any], *, weak: bool = False) -> None:
-        """As `EventEngine.register_general`, for this owner."""
-        self._desk.register(GENERAL, handler, owner=self, weak=weak)
+        """Do as `EventEngine.register_general`, for this owner."""
+        self._table.register(GENERAL, handler, owner=self, weak=weak)
 
     def handlers(self) -> list[HandlerInfo]:
-        """What it has registered."""
+        """Return its registrations."""
         return [registration.info() for registration in tuple(self.record.registrations)]
 
     def close(self) -> int:
-        """Deregister everything; returns how many handlers went. Safe from any thread, also from a handler.
+        """Unregister everything, and return the number of handlers removed. Safe from any thread, also from a handler.
 
-        No call of them begins after that; one that has begun goes on. Twice is allowed.
+        No call of them begins after that; one that is running continues. A second call does nothing.
         """
-        return self._desk.close_owner(self.record)
+        return self._table.close_owner(self.record)
 
     @contextlib.contextmanager
     def registering(self) -> Iterator[None]:
-        """As its ``with`` block, which owns what is registered in it, but stays open at the block's end."""
+        """Own what is registered within a ``with`` block, without closing at its end."""
         if self.closed:
             raise OwnerClosed(f"owner {self.name!r} is closed")
-        before = _within.set((*_within.get(), weakref.ref(self)))
+        before = _active_owners.set((*_active_owners.get(), weakref.ref(self)))
         try:
             yield
         finally:
-            _within.reset(before)
+            _active_owners.reset(before)
 
-    def belongs_to(self, desk: object) -> bool:
-        """Whether its handlers are registered at `desk`."""
-        return self._desk is desk
+    def belongs_to(self, table: object) -> bool:
+        """Whether its handlers are registered in `table`."""
+        return self._table is table
 
     def __enter__(self) -> Owner:
         if self.closed:
             raise OwnerClosed(f"owner {self.name!r} is closed")
-        _within.set((*_within.get(), weakref.ref(self)))
+        _active_owners.set((*_active_owners.get(), weakref.ref(self)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _within.set(tuple(here for here in _within.get() if here() is not self))
+        _active_owners.set(tuple(each for each in _active_owners.get() if each() is not self))
         self.close()
 
 
-def unshared_owner(engine: NamingEngine, name: str) -> Owner:
-    """An owner of that name that nobody else has; with a number behind it, where one is open already."""
+def unshared_owner(engine: OwnerEngine, name: str) -> Owner:
+    """Open a new owner called `name`, with a number appended if that name is taken."""
     taken = engine.owners()
     names = itertools.chain((name,), (f"{name} {number}" for number in itertools.count(2)))
     return engine.owner(next(each for each in names if each not in taken))
 
 
-def innermost_owner(desk: object) -> Owner | None:
-    """The open owner at `desk` in whose ``with`` block this runs."""
-    for here in reversed(_within.get()):
-        owner = here()
-        if owner is not None and not owner.closed and owner.belongs_to(desk):
+def innermost_owner(table: object) -> Owner | None:
+    """Return the innermost open owner of `table` whose ``with`` block is active; None without one."""
+    for reference in reversed(_active_owners.get()):
+        owner = reference()
+        if owner is not None and not owner.closed and owner.belongs_to(table):
             return owner
     return None

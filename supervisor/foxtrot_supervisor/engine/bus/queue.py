@@ -2,7 +2,7 @@
 
 Nothing here waits: `offer` returns whether there was room, and its caller decides whether to wait. Nothing locks
 either: threads that share a queue must call one at a time (`inbox`), with one exception that makes `put` cheap: where
-there is room for sure (`roomy_below`), any thread may append an event to `entries` at any time.
+there is certainly room (`roomy_below`), any thread may append an event to `entries` at any time.
 
 Events are dequeued in *chunks* of a bounded size; an event in flight, dequeued with its chunk and not yet handled,
 counts as queued. So at any moment ``put = handled + conflated + dropped + queued``.
@@ -24,20 +24,20 @@ from foxtrot_supervisor.engine.bus.queue_policy import POLICIES, Policy, conflat
 __all__ = ["CHUNK_MAX", "EventQueue", "QueueCounts", "QueuedEvent"]
 
 CHUNK_MAX = 256
-"""Most events dequeued at once."""
+"""Largest number of events dequeued at once."""
 
 THREADS_MAX = 64
-"""Threads that may find the last sure room at the same moment without exceeding a limit."""
+"""Threads that may pass the `roomy_below` check at the same moment without exceeding a limit."""
 
 TYPES_MAX = 100_000
-"""Event types whose policy is remembered."""
+"""Limit of event types whose threshold is cached."""
 
 CLASSES_MAX = 1000
-"""Event classes that are counted apart; later ones are counted under "other"."""
+"""Limit of event classes counted separately; further ones are counted as "other"."""
 
 
 class QueuedEvent(Protocol):
-    """What can be queued: vn.py's events can, too."""
+    """Anything with a type and data, such as vn.py's events."""
 
     @property
     def type(self) -> str: ...
@@ -47,9 +47,9 @@ class QueuedEvent(Protocol):
 
 
 class QueueCounts(Struct, frozen=True):
-    """``put = handled + conflated + dropped + queued``, exactly.
+    """Exact counts: ``put = handled + conflated + dropped + queued``.
 
-    `handled`: their turn has come. `refused`: `put` raised; these are in none of the others.
+    `handled`: drawn for dispatch. `refused`: `put` raised; not contained in the other counts.
     `conflated_by_class`, `dropped_by_class`: the same by event class.
     """
 
@@ -66,8 +66,9 @@ class QueueCounts(Struct, frozen=True):
 class EventQueue:
     """Events in order of arrival.
 
-    `limit`: how many may wait before events that block find no room; also, apart from these, how many symbols may
-    wait with a conflated event. `never_drop_limit`: how many may wait before events find none that must not be dropped.
+    `limit`: number of waiting events at which there is no room for blocking events; separately, the number of symbols
+    that may wait with a conflated event. `never_drop_limit`: number of waiting events at which there is no room even
+    for events that must not be dropped.
     """
 
     def __init__(
@@ -80,11 +81,11 @@ class EventQueue:
         self._limits: dict[Policy, int] = {"block": limit, "never_drop": max(limit, never_drop_limit)}
         self._newest_limit = limit
         self.entries: deque[Any] = deque()
-        """All but conflated events."""
+        """Waiting events, except conflated ones."""
         self.roomy_below: dict[str, int] = {}
-        """By type: with fewer `entries` than this there is room for sure."""
+        """By event type: number of `entries` below which there is certainly room."""
         self._newest: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        """Conflated events, each with how many of `entries` came before it, counted from the beginning."""
+        """By conflation key: the newest event, and the number of `entries` ever queued before it."""
         self._chunk: Iterator[Any] = iter([])
         self._entries_taken = 0
         self._taken = 0
@@ -96,7 +97,7 @@ class EventQueue:
         return len(self.entries) + len(self._newest) + self._in_flight()
 
     def offer(self, event: QueuedEvent) -> bool:
-        """Queue `event`; False if there is no room, and then nothing has changed."""
+        """Queue `event`, or return False, changing nothing, if there is no room."""
         policy = policy_of(self._policies, event.type)
         if policy == "conflate":
             key = conflation_key(event.type, event.data)
@@ -117,11 +118,11 @@ class EventQueue:
         _count(self._dropped_by_class, event.type)
 
     def refuse(self) -> None:
-        """Count an event that its putter was given back."""
+        """Count an event that was returned to its sender by an exception."""
         self._refused += 1
 
     def policy_of(self, type: str) -> Policy:  # noqa: A002 - vn.py's name
-        """The policy of events of `type`."""
+        """Return the policy of events of `type`."""
         return policy_of(self._policies, type)
 
     def take(self, most: int = CHUNK_MAX) -> Iterator[Any]:
@@ -151,7 +152,7 @@ class EventQueue:
         self.entries.extendleft(reversed(events))
 
     def counts(self) -> QueueCounts:
-        """All counts, of one moment."""
+        """Return a consistent snapshot of all counts."""
         in_flight = self._in_flight()
         queued = len(self.entries) + len(self._newest) + in_flight
         handled = self._taken - in_flight
@@ -169,15 +170,15 @@ class EventQueue:
 
     def waiting_by_class(self) -> dict[str, int]:
         """Return how many events of each class wait, in flight and in the queue."""
-        # copies: of the iterator, so that nothing is drawn; of the queue, since others may append
+        # copies: of the iterator, to draw nothing from it; of the queue, since other threads may append
         waiting = [*copy(self._chunk), *self.entries.copy(), *(event for event, _ in self._newest.values())]
         return dict(Counter(event_class(event.type) for event in waiting))
 
     def _in_flight(self) -> int:
-        return self._chunk.__length_hint__()  # type: ignore[attr-defined,no-any-return] # of every list iterator
+        return self._chunk.__length_hint__()  # type: ignore[attr-defined,no-any-return] # list iterators have it
 
     def _take_entries(self, chunk: list[Any], count: int) -> None:
-        # one by one, not all at once and cleared: others may append meanwhile
+        # one by one instead of copying and clearing: other threads may append meanwhile
         chunk.extend(map(deque.popleft, repeat(self.entries, count)))
         self._entries_taken += count
 

@@ -1,13 +1,13 @@
-"""What a full queue means for each class of events; pure.
+"""Policy for a full queue, by class of events. Pure.
 
 The class of an event is its type up to and including the first dot: ``eTick.`` for ``eTick.BTCUSDT.BINANCE``.
 Three policies:
 
-* ``block``: whoever puts waits for room, with a deadline; after that the event is dropped and counted
-* ``conflate``: of the events of one symbol only the newest waits; it stands where it was put, the older one is
-  gone and counted, so what handlers see is a part of what was put, in the same order
-* ``never_drop``: has a bound of its own, far above the others'; there, too, whoever puts waits, and after that
-  gets an error instead of a silent loss
+* ``block``: `put` waits for room until a deadline; then the event is dropped and counted
+* ``conflate``: only the newest event of a symbol waits, at its own position; the older one is removed and counted.
+  Handlers see a subset of the events, in order
+* ``never_drop``: a separate, far higher limit; `put` waits there too, and then raises an error instead of losing
+  the event silently
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ POLICIES: Mapping[str, Policy] = {
     EVENT_BBO: "conflate",
     EVENT_TICKER: "conflate",
     EVENT_MARK_PRICE: "conflate",
-    # vn.py's names: what concerns the user's own orders and money; eQuote. is a user's two-sided order, no market data
+    # vn.py's names for the user's own orders and money; eQuote. is a user's two-sided order, not market data
     "eOrder.": "never_drop",
     "eTrade.": "never_drop",
     "eQuote.": "never_drop",
@@ -45,7 +45,7 @@ POLICIES: Mapping[str, Policy] = {
     "eContract.": "never_drop",
     EVENT_LOG: "never_drop",
     EVENT_TIMER: "never_drop",
-    # what tells that something is missing must not be missing itself
+    # reports of missing data must not be missing themselves
     EVENT_GAP: "never_drop",
     EVENT_WORKER: "never_drop",
     EVENT_FEED_STATUS: "never_drop",
@@ -54,19 +54,22 @@ POLICIES: Mapping[str, Policy] = {
 
 
 def event_class(type: str) -> str:  # noqa: A002 - vn.py's name
-    """The class that events of `type` belong to."""
+    """Return the class of events of `type`."""
     return type[: type.find(".") + 1] or type
 
 
 def policy_of(policies: Mapping[str, Policy], type: str) -> Policy:  # noqa: A002 - vn.py's name
-    """What `policies` say of exactly this `type`, else of its class, else ``block``."""
+    """Return the policy of exactly this `type`, or of its class, or ``block``."""
     return policies.get(type) or policies.get(event_class(type)) or "block"
 
 
 def policies_with(
     *, block: Iterable[str] = (), conflate: Iterable[str] = (), never_drop: Iterable[str] = ()
 ) -> dict[str, Policy]:
-    """The default policies with these types or classes changed; raises `ValueError` where one is named twice."""
+    """Return the default policies with these types or classes changed.
+
+    Raises `ValueError` if a name is given two policies.
+    """
     changed: dict[str, Policy] = {}
     named: tuple[tuple[Policy, Iterable[str]], ...] = (
         ("block", block),
@@ -81,7 +84,7 @@ def policies_with(
 
 
 def conflation_key(type: str, data: Any) -> Hashable | None:  # noqa: A002 - vn.py's name
-    """What two events must share for the newer to replace the older; None where `data` names no symbol."""
+    """Return the key by which a newer event replaces an older one; None if `data` has no symbol."""
     symbol = getattr(data, "vt_symbol", None)
     if symbol is not None:
         return (type, symbol)

@@ -1,4 +1,4 @@
-"""Which call of a handler takes too long, seen from outside by looking again and again; pure."""
+"""Detection of slow handler calls by repeated observation from another thread. Pure."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ class CountedCalls(Protocol):
 
 
 class SlowCallJudge:
-    """Fast handlers pay nothing for it: it compares what runs now with what ran at the last look."""
+    """Compares the running call with that of the last observation, so that fast handlers pay nothing.
+
+    `slow_s`: duration from which a call is slow, in seconds.
+    """
 
     def __init__(self, slow_s: float) -> None:
         self._slow_s = slow_s
         self._running: CountedCalls | None = None
         self._call = 0
         self._since = 0.0
-        self._told = False
+        self._reported = False
 
     def look(self, running: CountedCalls | None, now: float) -> tuple[float, bool]:
-        """For how many seconds at least the present call of `running` has gone on, and whether to tell of it now.
+        """Return the least duration of the current call of `running` in seconds, and whether it has just become slow.
 
-        It is told of once, when it has gone on for `slow_s`. `now`: monotonic seconds.
+        Each call is reported as slow once. `now`: monotonic seconds.
         """
         if running is None or running is not self._running or running.calls != self._call:
             self._running = running
             self._call = 0 if running is None else running.calls
             self._since = now
-            self._told = False
+            self._reported = False
             return 0.0, False
         elapsed_s = now - self._since
-        tell = not self._told and elapsed_s >= self._slow_s
-        self._told = self._told or tell
-        return elapsed_s, tell
+        newly_slow = not self._reported and elapsed_s >= self._slow_s
+        self._reported = self._reported or newly_slow
+        return elapsed_s, newly_slow

@@ -1,4 +1,4 @@
-"""What an EventEngine left when it was stopped; pure."""
+"""Result of stopping an EventEngine. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["StopReport"]
 
 
 class StopReport(int):
-    """The number of events left in the queue, as an `int`, and why.
+    """The number of events left in the queue, as an `int`, and the reason.
 
-    `left_by_class`: the same number by event class. `stuck_handler`: what ran and did not return in time, None if the
-    dispatch thread ended, or was only asked to, which is all that a handler can do. `stack`: where that handler was.
+    `left_by_class`: the same number by event class. `stuck_handler`: the handler that did not return in time; None if
+    the dispatch thread ended, or if a handler requested the stop, which cannot wait. `stack`: its innermost frames.
     """
 
     left_by_class: Mapping[str, int]
@@ -21,7 +21,7 @@ class StopReport(int):
     def __new__(
         cls, left_by_class: Mapping[str, int] | None = None, stuck_handler: str | None = None, stack: str = ""
     ) -> StopReport:
-        """A report; without arguments: nothing was left."""
+        """Make a report; without arguments, of an empty queue."""
         left = {} if left_by_class is None else dict(left_by_class)
         self = super().__new__(cls, sum(left.values()))
         self.left_by_class = left
@@ -31,7 +31,7 @@ class StopReport(int):
 
     @property
     def clean(self) -> bool:
-        """Whether everything was handled and nothing is stuck."""
+        """Whether every event was handled and no handler is stuck."""
         return self == 0 and self.stuck_handler is None
 
     def __str__(self) -> str:

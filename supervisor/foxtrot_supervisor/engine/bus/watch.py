@@ -1,8 +1,7 @@
-"""Looks at what runs in each EventEngine of this process, on one thread for all of them.
+"""Watch thread for slow handlers, one for all EventEngines of a process.
 
-A handler that is slow can only be seen while it is slow from another thread than its own. There is one for the whole
-process, from the first call of a handler to the end of the last engine. It is a daemon: it holds nothing and changes
-nothing outside, so nothing can be cut off in it.
+A handler that is still running can only be reported from another thread. The watch thread lives from the first call of
+a handler to the end of the last engine. It is a daemon thread: it holds no resources, so it can be cut off anywhere.
 """
 
 from __future__ import annotations
@@ -14,21 +13,21 @@ from typing import Protocol
 __all__ = ["LOOK_S", "HandlerWatch", "Watched"]
 
 LOOK_S = 0.05
-"""How often the running handlers are looked at."""
+"""Interval of checking the running handlers."""
 
 END_S = 1.0
-"""How long the end of the thread is waited for."""
+"""Time to wait for the end of the thread."""
 
 
 class Watched(Protocol):
-    """Something with a handler that may be slow."""
+    """Something that runs handlers which may be slow."""
 
     def look(self, now: float) -> None:
-        """Look at the running handler; `now` in monotonic seconds. Must not wait for it."""
+        """Check the running handler, without waiting for it. `now`: monotonic seconds."""
 
 
 class HandlerWatch:
-    """Calls `look` of all that is watched, every `LOOK_S` seconds."""
+    """Calls `look` of every watched object at an interval of `LOOK_S`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +36,7 @@ class HandlerWatch:
         self._ending = threading.Event()
 
     def add(self, watched: Watched) -> bool:
-        """Watch `watched`, too; False where no thread can be had, as when the interpreter is ending."""
+        """Watch `watched` too; return False if no thread can be started, as at interpreter exit."""
         with self._lock:
             if watched not in self._watched:
                 self._watched = (*self._watched, watched)
@@ -53,7 +52,7 @@ class HandlerWatch:
             return self._thread is not None
 
     def remove(self, watched: Watched) -> None:
-        """Watch it no more; the thread ends with the last."""
+        """Stop watching `watched`; the thread ends with the last one."""
         with self._lock:
             self._watched = tuple(other for other in self._watched if other is not watched)
             if self._watched or self._thread is None:

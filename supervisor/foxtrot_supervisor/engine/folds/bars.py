@@ -1,11 +1,11 @@
-"""From trades to bars, where an exchange offers none or none are subscribed. Pure: told every time.
+"""Bars from trades, for exchanges without bars, or without a subscription to them. Pure: every time is an argument.
 
-A trade belongs to the bar that its exchange time lies in. A bar is closed by the first trade of a later one, or
-by the clock, a grace after its end; what comes for it then is late: counted, and left out. A bar whose beginning
-was not seen, the first of each instrument, is never shown. Where nothing was traded there is no bar.
+A trade belongs to the bar of its exchange time. A bar is closed by the first trade of a later bar, or by the clock, a
+grace period after its end. Trades that are received later are counted and ignored. The first bar of each instrument is
+never emitted, since its beginning was not seen. An interval without trades has no bar.
 
-What has changed is shown again at each look at the clock, not at each trade, and a last time when it is closed.
-An exchange's own bars go before: from the first one on, none of that instrument and interval are made.
+A changed bar is emitted at each timer event, not at each trade, and finally when it is closed. The exchange's own bars
+take precedence: after the first one, no bars of that instrument and interval are made.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from foxtrot_protocol.events import Bar, Trade
 __all__ = ["GRACE_NS", "INSTRUMENTS_MAX", "BarFold"]
 
 GRACE_NS = 2_000_000_000
-"""How long after its end a bar waits for trades that are still on their way, and for clocks that differ."""
+"""Grace period after a bar's end, for trades in flight and clocks that differ."""
 
 INSTRUMENTS_MAX = 10_000
-"""Instruments that are folded; trades of others are counted and left out."""
+"""Limit of instruments; trades of further ones are counted and ignored."""
 
 _bar: Callable[..., Bar[Any]] = Bar
 
 _AHEAD_NS = 60_000_000_000
-"""A trade that claims to be this much later than its receipt is nonsense, and would make all others late."""
+"""A trade whose exchange time is this much after its receipt is invalid, and would make all later trades late."""
 
 
 class BarFold:
     """Folds trades into bars of `intervals` (names of `INTERVALS`; KeyError for another).
 
-    Numbers come out as they go in: float, `Decimal`, or text.
+    Bars have the number type of their trades: float, `Decimal`, or text.
     """
 
     def __init__(self, intervals: list[str]) -> None:
         self._lengths = [(name, INTERVALS[name]) for name in intervals]
         self._series: dict[tuple[str, str], list[_Series]] = {}
         self.bars_total = 0
-        """Closed ones."""
+        """Number of closed bars."""
         self.late_total = 0
-        """Trades that came after their bar was closed, once for each interval."""
+        """Trades received after their bar was closed, counted for each interval."""
         self.malformed_total = 0
-        """Trades with a number that is none, or of a time that cannot be."""
+        """Trades with an invalid number or time."""
         self.refused_total = 0
-        """Trades of instruments beyond `INSTRUMENTS_MAX`."""
+        """Ignored trades of instruments beyond `INSTRUMENTS_MAX`."""
 
     def trade(self, event: Trade[Any]) -> list[Bar[Any]]:
-        """The bars that `event` closes: mostly none."""
+        """Add a trade, and return the bars that it closes, usually none."""
         key = (event.exchange, event.symbol)
         known = self._series.get(key)
         if known is None:
@@ -81,12 +81,12 @@ class BarFold:
         return closed
 
     def exchange_bar(self, event: Bar[Any]) -> None:
-        """The exchange makes this one itself: leave it to it."""
+        """Note that the exchange sends bars of this instrument and interval itself."""
         for series in self._series.get((event.exchange, event.symbol)) or self._open((event.exchange, event.symbol)):
             series.taken = series.taken or series.interval == event.interval
 
     def look(self, now_ns: int) -> list[Bar[Any]]:
-        """Bars that are over by the clock, closed, and those that have changed, as they stand. For each timer event."""
+        """Return bars that the clock closes, and present states of changed ones. To be called at each timer event."""
         found = []
         for key, known in self._series.items():
             for series in known:
@@ -100,7 +100,7 @@ class BarFold:
         return found
 
     def keep_only(self, instruments: set[tuple[str, str]]) -> None:
-        """Forget all but these (exchange, symbol)."""
+        """Drop the state of all instruments but these (exchange, symbol)."""
         for key in [key for key in self._series if key not in instruments]:
             del self._series[key]
 
@@ -126,7 +126,7 @@ def _finite(number: Any) -> bool:
 
 
 class _Series:
-    """The running bar of one instrument and interval."""
+    """The open bar of one instrument and interval."""
 
     __slots__ = (
         "_close",
@@ -153,12 +153,12 @@ class _Series:
         self.start_ns = 0
         """Trades before this are late."""
         self.end_ns = 0
-        """The first moment that is not in it any more."""
+        """Exclusive end of the bar."""
         self.shown = False
-        """It has trades, and its beginning was seen."""
+        """Whether it has trades and its beginning was seen."""
         self.changed = False
         self.taken = False
-        """The exchange makes it itself."""
+        """Whether the exchange sends these bars itself."""
         self._first = True
         self._open_ns = self._close_ns = 0
         self._open: Any = None
@@ -169,13 +169,14 @@ class _Series:
         self._last: Any = None
 
     def begin(self, at_ns: int) -> None:
-        """The bar that `at_ns` lies in."""
+        """Begin the bar that contains `at_ns`."""
         self.start_ns = at_ns - at_ns % self._length_ns
         self.end_ns = self.start_ns + self._length_ns
         self.shown, self._first = not self._first, False
         self._open = None
 
     def add(self, at_ns: int, price: Any, size: Any, event: Trade[Any]) -> None:
+        """Add a trade of the present bar."""
         self._last = event
         self.changed = True
         if self._open is None:
@@ -183,7 +184,7 @@ class _Series:
             self._open_ns = self._close_ns = at_ns
             self._volume = size
             return
-        if at_ns < self._open_ns:  # fetched afterwards
+        if at_ns < self._open_ns:  # backfilled
             self._open, self._open_ns = price, at_ns
         if at_ns >= self._close_ns:
             self._close, self._close_ns = price, at_ns
@@ -194,11 +195,12 @@ class _Series:
         self._volume += size
 
     def end(self) -> None:
-        """Closed: whatever comes for it is late."""
+        """Close the bar: further trades of it are late."""
         self.start_ns = self.end_ns
         self.shown = self.changed = False
 
     def bar(self, exchange: str, symbol: str, *, closed: bool) -> Bar[Any]:
+        """Return the present state."""
         last = self._last
         figures: Any = (self._open, self._high, self._low, self._close, self._volume)
         if isinstance(last.price, str):

@@ -1,11 +1,11 @@
-"""Ticks and bars in an EventEngine: folds what somebody wants, and dispatches what comes out.
+"""Ticks and bars of an EventEngine, made on demand.
 
-Nothing is folded, and no handler registered, unless somebody has a handler for ``eTick.`` or ``eTick.SYMBOL.EXCHANGE``
-(``eBar.`` and its names alike); who wants one instrument makes work for that one only. A tick is dispatched right
-behind the event that made it, from within its handler, so that order is kept and no queue lies between.
+Work is done only for instruments that have a handler: for ``eTick.SYMBOL.EXCHANGE``, or ``eTick.`` for all (the same
+for ``eBar.``). A tick is dispatched directly after the event that caused it, within that event's handler, so that the
+order is kept and no queue is needed.
 
-What a process that has died left in its ring is not shown as live: when the last worker of a connection is gone, so
-are the levels that came from it.
+Data from the ring of a dead process are not shown as current: when the last worker of a connection has died, the
+levels that came from it are emptied.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from foxtrot_supervisor.engine.folds.ticks import TickFold, TickRule
 __all__ = ["DEAD_MAX", "FoldFigures", "MarketFolds"]
 
 DEAD_MAX = 10_000
-"""Workers whose death is remembered."""
+"""Limit of workers whose death is recorded."""
 
 OWNER = "market-folds"
 
@@ -59,17 +59,18 @@ class FoldFigures(Struct, frozen=True):
     ticks_total: int
     bars_total: int
     late_trades_total: int
-    """Trades that came after their bar was closed, once for each interval."""
+    """Trades received after their bar was closed, counted for each interval."""
     left_out_total: int
-    """Events with a number that is none, or of instruments beyond the bound."""
+    """Events with an invalid number, or of instruments beyond the limit."""
 
 
 class MarketFolds:
-    """Ticks by `ticks` (None: none) and bars of `intervals` for `engine`, from now until `close`.
+    """Makes ticks by rule `ticks` (None: no ticks) and bars of `intervals` in `engine`, from now until `close`.
 
-    `origin` tells, on the dispatch thread, whose events are being dispatched; None as `origin`: events are folded
-    whoever dispatches them, else only those whose worker is known, so that of several supervised parts that share
-    an EventEngine each folds its own. `gateway_name` stands in each tick ("": the exchange's name).
+    `tick_interval_s`: shortest time between ticks of an instrument under rule ``interval``. `origin` returns, on the
+    dispatch thread, the origin of the events being dispatched; only events with a known worker are folded then, so that
+    several supervised parts can share an EventEngine. Without `origin` all events are folded. `gateway_name`: put into
+    each tick ("": the exchange's name).
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class MarketFolds:
         self._deaths = _Deaths()
         self._owner = unshared_owner(engine, OWNER)
         self._making_bars = False
-        self._wants: list[_Wants] = []
+        self._demands: list[_Demand] = []
         self._control: dict[str, Callable[[Event], None]] = {
             EVENT_TIMER: self._on_timer,
             EVENT_GAP: self._on_loss,
@@ -103,13 +104,13 @@ class MarketFolds:
             self._watch(EVENT_BAR, _BAR_STREAMS, self._on_bar_event, self._bar_fold)
 
     def close(self) -> None:
-        """Fold no more; other handlers stay."""
-        for wants in self._wants:
-            self._engine.forget_watcher(wants.on_handler)
+        """Stop, and unregister the handlers of this object."""
+        for demand in self._demands:
+            self._engine.forget_watcher(demand.on_handler)
         self._owner.close()
 
     def figures(self) -> FoldFigures:
-        """Counts; from any thread."""
+        """Return the counts; from any thread."""
         ticks, bars = self._tick_fold, self._bar_fold
         return FoldFigures(
             ticks.ticks_total,
@@ -118,23 +119,23 @@ class MarketFolds:
             ticks.malformed_total + ticks.refused_total + bars.malformed_total + bars.refused_total,
         )
 
-    # ---- what is wanted
+    # ---- demand
 
     def _watch(
         self, wanted: str, streams: Sequence[str], handler: Callable[[Event], None], fold: TickFold | BarFold
     ) -> None:
-        wants = _Wants(wanted, streams, handler, fold, self._follow)
-        self._wants.append(wants)
-        self._engine.watch_handlers(wanted, wants.on_handler)
+        demand = _Demand(wanted, streams, handler, fold, self._follow)
+        self._demands.append(demand)
+        self._engine.watch_handlers(wanted, demand.on_handler)
 
     def _follow(self, types: set[str], handler: Callable[[Event], None], *, follow: bool) -> None:
-        """Register for these types, or no more; and for what concerns all, as long as anything is followed."""
+        """Register or unregister `handler` for `types`; control events are handled while there is any demand."""
         for name in types:
             if follow:
                 self._owner.register(name, handler)
             else:
                 self._engine.unregister(name, handler)
-        any_wanted = any(wants.counts for wants in self._wants)
+        any_wanted = any(demand.counts for demand in self._demands)
         for name, control in self._control.items():
             if any_wanted:
                 self._owner.register(name, control)
@@ -144,15 +145,15 @@ class MarketFolds:
     # ---- on the dispatch thread
 
     def _on_tick_event(self, event: Event) -> None:
-        wants = self._wants[0]
-        if wants.doubled(event):
+        demand = self._demands[0]
+        if demand.is_duplicate(event):
             return
         origin = self._origin()
         if self._known_only and not origin.worker:
             return
         data = event.data
-        if self._deaths.is_left_over(origin) and data.__class__ is not Trade:
-            return  # what a dead process had parsed: true, but not how things stand
+        if self._deaths.is_stale(origin) and data.__class__ is not Trade:
+            return  # parsed by a process that is dead: correct, but not current
         tick = self._tick_fold.fold(data, origin.connection)
         if tick is not None:
             self._engine.dispatch_market(tick)
@@ -164,7 +165,7 @@ class MarketFolds:
         if data.__class__ is Bar:
             if not self._making_bars:
                 self._bar_fold.exchange_bar(data)
-        elif not self._wants[-1].doubled(event):
+        elif not self._demands[-1].is_duplicate(event):
             self._give_bars(self._bar_fold.trade(data))
 
     def _on_loss(self, event: Event) -> None:
@@ -178,8 +179,8 @@ class MarketFolds:
 
     def _on_timer(self, _: Event) -> None:
         now_ns = time.time_ns()
-        for wants in self._wants:
-            wants.forget_the_unwanted()
+        for demand in self._demands:
+            demand.drop_unneeded()
         for tick in self._tick_fold.due(now_ns):
             self._engine.dispatch_market(tick)
         self._give_bars(self._bar_fold.look(now_ns))
@@ -187,7 +188,7 @@ class MarketFolds:
     def _give_bars(self, bars: Sequence[Bar[Any]]) -> None:
         if not bars:
             return
-        # handlers of bars, this one among them, must know ours from the exchange's
+        # `_on_bar_event` gets these bars too, and must not take them for the exchange's
         self._making_bars = True
         try:
             self._engine.dispatch_batch(bars)
@@ -199,8 +200,8 @@ class _Fold(Protocol):
     def keep_only(self, instruments: set[tuple[str, str]]) -> None: ...
 
 
-class _Wants:
-    """Which instruments are wanted by handlers of `wanted`, and the registrations that follow from it."""
+class _Demand:
+    """The instruments that handlers of `wanted` need, and the registrations that follow from it."""
 
     def __init__(
         self,
@@ -218,12 +219,12 @@ class _Wants:
         self._follow = follow
         self._forget = False
         self.counts: Counter[str] = Counter()
-        """Handlers by what stands behind `wanted`: ``SYMBOL.EXCHANGE``, "" for all."""
+        """Number of handlers by the rest of their type after `wanted`: ``SYMBOL.EXCHANGE``, or "" for all."""
 
     def on_handler(self, registration: Registration, here: bool) -> None:
-        """Somebody's handler has come or gone."""
+        """Note a handler that was registered (`here`) or removed."""
         if registration.handler == self._handler:
-            return  # our own, to see the exchange's bars
+            return  # our own, for the exchange's bars
         name = registration.type.removeprefix(self._wanted)
         before = self.counts[name]
         self.counts[name] = before + (1 if here else -1)
@@ -233,15 +234,15 @@ class _Wants:
             self._follow({stream + name for stream in self._streams}, self._handler, follow=here)
             self._forget = self._forget or not here
 
-    def doubled(self, event: Event) -> bool:
-        """Whether this event comes a second time, under its instrument's own name."""
+    def is_duplicate(self, event: Event) -> bool:
+        """Whether this event is dispatched a second time under its instrument's own type."""
         counts = self.counts
         if len(counts) < 2 or "" not in counts or event.type not in self._plain:
             return False
         return f"{event.data.symbol}.{event.data.exchange}" in counts
 
-    def forget_the_unwanted(self) -> None:
-        """Let the fold forget what nobody wants any more."""
+    def drop_unneeded(self) -> None:
+        """Drop the state of instruments that no handler needs any longer."""
         if self._forget:
             self._forget = False
             if "" not in self.counts:
@@ -250,16 +251,16 @@ class _Wants:
 
 
 class _Deaths:
-    """Which workers are dead, and whose connection has none left alive."""
+    """Dead workers, and connections whose workers are all dead."""
 
     def __init__(self) -> None:
         self._dead: dict[str, int] = {}
-        """By worker: the newest incarnation that is known to be dead."""
+        """By worker: the highest incarnation known to be dead."""
         self._alive: dict[str, set[str]] = {}
-        """By connection: its workers that live."""
+        """By connection: its living workers."""
 
     def changed(self, status: WorkerStatus) -> list[str]:
-        """Take a worker's new state; returns the connection that has lost its last worker, if it has."""
+        """Apply a worker's new state, and return the connection, in a list, if that was its last living worker."""
         connection = status.worker.rpartition(".")[0] or status.worker
         alive = self._alive.setdefault(connection, set())
         dead = status.incarnation - (1 if status.state in _ALIVE or status.state == "STARTING" else 0)
@@ -272,7 +273,7 @@ class _Deaths:
         alive.discard(status.worker)
         return [connection] if lived and not alive else []
 
-    def is_left_over(self, origin: Origin) -> bool:
-        """Whether events of `origin` come from a process that is dead, with no other of its connection alive."""
+    def is_stale(self, origin: Origin) -> bool:
+        """Whether events of `origin` come from a dead process whose connection has no living worker."""
         dead = self._dead.get(origin.worker)
         return dead is not None and origin.incarnation <= dead and not self._alive.get(origin.connection)

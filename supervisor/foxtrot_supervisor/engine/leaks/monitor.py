@@ -1,13 +1,13 @@
-"""Watches a process for what grows and for what should be gone, and names it.
+"""Leak detection for a process: resources that grow, and closed objects that stay alive.
 
-Needs no thread: it looks with the timer event of an EventEngine, ours, vn.py's or Foxtrot's, every so many seconds:
-memory, threads, descriptors, tasks, queue, handlers, the collector's garbage. When one of them grows or passes its
-bound (`leak_slopes`) it says so once, with what there is more of than before: threads by what they run, descriptors
-by what they stand for, tasks by their coroutine.
+It needs no thread, but samples with the timer event of an EventEngine (ours, vn.py's or Foxtrot's): memory, threads,
+descriptors, tasks, queue, handlers, garbage of the collector. A figure that grows or passes its limit
+(`telemetry.growth`) is reported once, with the difference to the first sample: threads by what they run, descriptors
+by what they refer to, tasks by their coroutine.
 
-When an owner of our EventEngine closes, the objects whose methods it had registered should soon be gone; whoever
-closes something else can say so (`expect_gone`). What is still there after a while is reported with the path of
-references that holds it, or with the cycle it is in.
+When an owner of our EventEngine closes, the objects whose methods it had registered should be collected soon;
+`expect_gone` says the same of any other object. An object that is still alive after a grace period is reported with
+the path of references that holds it, or with its reference cycle.
 """
 
 from __future__ import annotations
@@ -37,18 +37,20 @@ from foxtrot_supervisor.telemetry.growth import LIMITS, SAMPLES_MAX, Growth, Gro
 __all__ = ["EXPECTED_MAX", "FOUND_MAX", "LeakMonitor", "TimerEngine", "leak_text"]
 
 SAMPLE_S = 5.0
+"""Interval of samples."""
+
 GONE_S = 5.0
-"""How long something may live on after it was closed: its last call may have to return."""
+"""Grace period for a closed object: its last call may not have returned yet."""
 
 EXPECTED_MAX = 1000
-"""Objects that are waited for to be gone; beyond it the one that has been waited for longest is dropped, counted."""
+"""Limit of objects expected to be gone; beyond it the oldest is evicted and counted."""
 
 FOUND_MAX = 100
-"""Latest findings that are kept."""
+"""Number of latest findings kept."""
 
 
 def leak_text(leak: Leak) -> str:
-    """A finding as text: what it is in the first line, whom to blame in those behind it."""
+    """Return a finding as text: what leaks in the first line, the likely causes in the following ones."""
     if leak.what == "held":
         return f"held: {leak.detail}"
     pace = f" by {leak.per_hour:.1f} an hour" if leak.per_hour else ""
@@ -56,7 +58,7 @@ def leak_text(leak: Leak) -> str:
 
 
 class TimerEngine(Protocol):
-    """What is needed of an EventEngine; ours, vn.py's and Foxtrot's have it."""
+    """The required part of an EventEngine; ours, vn.py's and Foxtrot's have it."""
 
     def register(self, type: str, handler: Callable[[Any], Any], /) -> Any: ...  # noqa: A002 - vn.py's name
     def unregister(self, type: str, handler: Callable[[Any], Any], /) -> Any: ...  # noqa: A002 - vn.py's name
@@ -64,7 +66,7 @@ class TimerEngine(Protocol):
 
 
 class _Expected(Struct):
-    """Something that should be gone by `due` (monotonic seconds)."""
+    """A closed object that should be collected by `due` (monotonic seconds)."""
 
     name: str
     reference: weakref.ref[Any]
@@ -72,11 +74,12 @@ class _Expected(Struct):
 
 
 class LeakMonitor:
-    """Looks at this process with each timer event of `engine`; `close` ends that.
+    """Samples this process with the timer events of `engine`, until `close`.
 
-    `sample_s`: seconds between looks; `least_s`: how long to look before growth is judged; `loops`: whose tasks are
-    counted; `limits`: as `leak_slopes.LIMITS`; `event`: how an event of that engine is made from type and data, ours
-    by default; `find_paths`: whether what lives on is looked up, which stops the process for up to `search_s`.
+    `sample_s`: seconds between samples. `least_s`: seconds of samples needed to judge growth. `gone_s`: grace period of
+    closed objects in seconds. `limits`: as `telemetry.growth.LIMITS`. `loops`: event loops whose tasks are counted.
+    `event`: makes an event of that engine from type and data; ours by default. `find_paths`: search for what holds a
+    leaked object, which stops the process for up to `search_s` seconds.
     """
 
     def __init__(
@@ -110,29 +113,29 @@ class LeakMonitor:
         """The latest findings."""
         self.leaks_total = 0
         self.failures_total = 0
-        """Looks that failed."""
+        """Number of samples that failed."""
         self.unwatched_total = 0
-        """Objects that were to be gone and were not looked at, since too many were."""
+        """Number of expected objects that were evicted without a check."""
         self.cycles_total = 0
-        """Closed objects that only a reference cycle held until the collector ran."""
+        """Number of closed objects that only a reference cycle kept alive."""
         engine.register(EVENT_TIMER, self._on_timer)
         if isinstance(engine, EventEngine):
             engine.watch_owners(self._on_owner_closed)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._engine.unregister(EVENT_TIMER, self._on_timer)
         if isinstance(self._engine, EventEngine):
             self._engine.forget_watcher(self._on_owner_closed)
         with self._lock:
             self._expected.clear()
 
-    # ---- what should be gone
+    # ---- closed objects
 
     def expect_gone(self, thing: object, name: str = "") -> None:
-        """`thing` has been closed: report it if it is still there after `gone_s`. From any thread.
+        """Report `thing`, which was closed, if it is still alive after `gone_s`. From any thread.
 
-        Raises TypeError for what cannot be referred to weakly.
+        `name`: of the object, for the report. Raises TypeError if it does not support weak references.
         """
         reference = weakref.ref(thing)
         text = name or f"{type(thing).__module__}.{type(thing).__qualname__}"
@@ -142,10 +145,10 @@ class LeakMonitor:
                 self.unwatched_total += 1
             self._expected.append(_Expected(text, reference, time.monotonic() + self._gone_s))
 
-    # ---- looking
+    # ---- samples
 
     def look(self, now: float | None = None) -> list[Leak]:
-        """Take a sample and judge, whatever the time; returns what is newly found. `now`: monotonic seconds."""
+        """Take a sample now, judge it, and return the new findings. `now`: monotonic seconds."""
         at = time.monotonic() if now is None else now
         census = take_census(self._loops)
         figures = census.figures()
@@ -157,7 +160,7 @@ class LeakMonitor:
             self._censuses.append(census)
             news = self._watch.sample(at, figures)
             leaks = [self._leak(name, self._watch.growths[name]) for name in news]
-        leaks += self._look_at_expected(at)
+        leaks += self._check_expected(at)
         for leak in leaks:
             self.found.append(leak)
             self.leaks_total += 1
@@ -166,12 +169,12 @@ class LeakMonitor:
         return leaks
 
     def growths(self) -> dict[str, Growth]:
-        """The latest judgement of each figure."""
+        """Return the latest judgement of each figure."""
         with self._lock:
             return dict(self._watch.growths)
 
     def registry(self) -> dict[str, Any]:
-        """What is alive in this process: ``threads``, ``tasks``, ``processes``, ``descriptors``, ``owners``."""
+        """Return what is alive in this process: ``threads``, ``tasks``, ``processes``, ``descriptors``, ``owners``."""
         owners = getattr(self._engine, "owners", None)
         return {
             "threads": resource_census.threads(),
@@ -181,11 +184,11 @@ class LeakMonitor:
             "owners": list(owners()) if callable(owners) else [],
         }
 
-    # ---- within
+    # ---- private
 
     def _on_owner_closed(self, name: str, things: list[object]) -> None:
         for thing in things:
-            with contextlib.suppress(TypeError):  # cannot be referred to weakly
+            with contextlib.suppress(TypeError):  # it does not support weak references
                 self.expect_gone(thing, f"{name}: {type(thing).__qualname__}")
 
     def _on_timer(self, _: Any) -> None:
@@ -196,15 +199,15 @@ class LeakMonitor:
         try:
             self.look(now)
         except Exception as error:
-            # no descriptor may be left to look with; and an exception would end vn.py's dispatch thread
+            # there may be no free descriptor for reading /proc; an exception would end vn.py's dispatch thread
             self.failures_total += 1
             self._log.error("leak_look_failed", reason=repr(error))
 
     def _leak(self, name: str, growth: Growth) -> Leak:
-        return Leak(name, growth.verdict, growth.value, growth.per_hour, "\n".join(self._blame(name)))
+        return Leak(name, growth.verdict, growth.value, growth.per_hour, "\n".join(self._causes(name)))
 
-    def _blame(self, name: str) -> list[str]:
-        """What there is more of than at the beginning of the window."""
+    def _causes(self, name: str) -> list[str]:
+        """Return what has become more since the beginning of the window."""
         now, before = self._censuses[-1], self._censuses[0]
         if name == "threads":
             names: dict[str, list[str]] = {}
@@ -229,7 +232,7 @@ class LeakMonitor:
             return [f"in gc.garbage: {', '.join(kinds)}"]
         return []
 
-    def _look_at_expected(self, now: float) -> list[Leak]:
+    def _check_expected(self, now: float) -> list[Leak]:
         with self._lock:
             due = [each for each in self._expected if each.due <= now]
             for each in due:
@@ -241,7 +244,7 @@ class LeakMonitor:
             if not self._find_paths:
                 leaks.append(Leak("held", "held", 1.0, 0.0, each.name))
                 continue
-            # one search a look: the others wait for their turn
+            # one search per sample: the others are due in the next ones
             if leaks:
                 with self._lock:
                     self._expected.appendleft(each)

@@ -1,11 +1,11 @@
-"""Who holds an object that should be gone: a path of references to it, from a root or round in a cycle.
+"""Search for the references that keep an object alive: a path from a root, or a cycle.
 
-Looked up backwards through `gc.get_referrers`, level by level. Each look walks the whole heap, which holds the
-interpreter lock: the search is bounded in time, in objects and in depth, and is for what has already been found
-to live too long, never for a healthy process.
+The search goes backwards through `gc.get_referrers`, level by level. Each call walks the whole heap while it holds the
+interpreter lock. Therefore the search is limited in time, objects and depth, and made only for objects that have lived
+too long, never in a healthy process.
 
-Roots are what lives by itself: modules, classes, and the local variables of threads. Objects that are held from
-outside Python (by a C library, by the interpreter) have a path that ends in none.
+Roots are modules, classes, and the local variables of threads. The path of an object that is held from outside Python
+(by a C library or the interpreter) has no root.
 """
 
 from __future__ import annotations
@@ -26,34 +26,42 @@ from msgspec import Struct
 __all__ = ["DEPTH_MAX", "OBJECTS_MAX", "SEARCH_S", "Holding", "find_holding"]
 
 SEARCH_S = 0.25
+"""Time limit of a search."""
+
 OBJECTS_MAX = 5_000
+"""Limit of objects that a search visits."""
+
 DEPTH_MAX = 25
+"""Limit of references in a path."""
 
 _AT_ONCE = 40
-"""Objects asked about in one look: it compares every reference on the heap with each of them."""
+"""Objects passed to one call of `gc.get_referrers`, which compares every reference on the heap with each of them."""
 
 _COPY_REFERENCES = 3
-"""The frame's, ours, and the one that counts them: nobody else has this copy of local variables."""
+"""References to a copy of local variables that nothing else uses: the frame's, the local name, `getrefcount`'s."""
 
 _ENTRIES_MAX = 100_000
-"""Entries of one container that are compared to name the place in it."""
+"""Limit of entries of a container that are compared to find an object's place in it."""
 
 
 class Holding(Struct, frozen=True):
     """What keeps an object alive.
 
-    `kind`: ``root`` (something that lives by itself refers to it), ``cycle`` (only it itself, round about: it is
-    gone with the next run of the collector, and for ever if that is off), ``outside`` (something that the collector
-    does not know), ``unknown`` (the search's bounds were reached first), ``gone`` (nothing).
+    `kind`: ``root`` (a path from a root), ``cycle`` (only a reference cycle: the next run of the collector frees it,
+    if that is not off), ``outside`` (an object unknown to the collector), ``unknown`` (a limit of the search was
+    reached first), ``gone`` (nothing).
     """
 
     kind: Literal["root", "cycle", "outside", "unknown", "gone"]
     path: str
-    """From the root to the object, as Python would write it, or round the cycle."""
+    """From the root to the object in Python's notation, or once around the cycle."""
 
 
 def find_holding(target: Any, *, search_s: float = SEARCH_S, ignore: Collection[object] = ()) -> Holding:
-    """What keeps `target` alive, beside the caller and what is in `ignore`."""
+    """Return what keeps `target` alive, except the caller and the objects in `ignore`.
+
+    `search_s`: time limit in seconds.
+    """
     return _Search(target, time.monotonic() + search_s, ignore).run()
 
 
@@ -62,9 +70,9 @@ class _Search:
         self._target = target
         self._deadline = deadline
         self._child: dict[int, Any] = {}
-        """By the id of a holder: what it holds, one step nearer to the target."""
+        """By the id of a holder: the object that it refers to, one step nearer to the target."""
         self._known: dict[int, Any] = {id(target): target}
-        """Kept alive here, so that no id is used twice."""
+        """Visited objects by id; kept alive, so that no id is reused."""
         self._ours: set[int] = {id(each) for each in ignore}
         self._modules = {id(vars(module)): name for name, module in list(sys.modules.items()) if module is not None}
         self._locals = _thread_locals()
@@ -109,9 +117,9 @@ class _Search:
         return Holding("outside", _label(last) + self._steps(last))
 
     def _holders(self, level: list[Any], above: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """Each holder of one of `level`, with that one."""
+        """Yield each object that refers to one of `level`, with that one."""
         for start in range(0, len(level), _AT_ONCE):
-            # a tuple, which is handed over as it is: of a list a copy would be made, and found as a holder
+            # a tuple is passed as it is; a list would be copied, and the copy found as a holder
             part = tuple(level[start : start + _AT_ONCE])
             found = gc.get_referrers(*part)
             ours = self._ours | {id(level), id(above), id(part), id(found)}
@@ -137,7 +145,7 @@ class _Search:
         return None
 
     def _steps(self, holder: Any) -> str:
-        """The way from `holder` down to the target."""
+        """Return the path from `holder` to the target."""
         steps = []
         while holder is not self._target:
             child = self._child[id(holder)]
@@ -160,7 +168,7 @@ class _Search:
 
 
 def _thread_locals() -> dict[int, str]:
-    """By the id of its value, the name of each local variable of every thread, those of searches left out."""
+    """Return the name of each local variable of every thread by the id of its value, without those of the search."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found: dict[int, str] = {}
     frame: types.FrameType | None
@@ -175,19 +183,19 @@ def _thread_locals() -> dict[int, str]:
 
 
 def _locals_of(frame: types.FrameType) -> list[tuple[int, str]]:
-    """Id of its value and name of each local variable; a module's or class's are found as such."""
+    """Return id of the value and name of each local of a function; those of modules are found as attributes."""
     if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
         return []
     values = frame.f_locals
     found = [(id(value), name) for name, value in list(values.items())]
-    # before 3.13 this is a copy that stays with the frame: it would hold what it holds until the function returns
+    # before 3.13 this is a copy that stays with the frame, and would keep its values alive until the function returns
     if isinstance(values, dict) and sys.getrefcount(values) <= _COPY_REFERENCES:
         values.clear()
     return found
 
 
 def _is_ours(holder: object) -> bool:
-    """Whether it is a frame or generator of the search itself, or of who searches."""
+    """Whether `holder` is a frame or generator of this module or of the monitor."""
     if isinstance(holder, types.FrameType):
         return holder.f_code.co_filename in _OUR_FILES
     return isinstance(holder, types.GeneratorType) and holder.gi_code.co_filename in _OUR_FILES
@@ -219,12 +227,12 @@ def _some(entries: Any) -> Iterator[Any]:
             if count >= _ENTRIES_MAX:
                 return
             yield entry
-    except RuntimeError:  # somebody changes it meanwhile
+    except RuntimeError:  # another thread changed the container
         return
 
 
 def _edge(holder: Any, child: Any) -> str:
-    """How one gets from `holder` to `child`."""
+    """Return the step from `holder` to `child` in Python's notation."""
     if isinstance(holder, dict):
         for key, value in _some(holder.items()):
             if value is child:

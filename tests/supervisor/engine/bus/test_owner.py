@@ -196,7 +196,7 @@ def test_what_cannot_be_an_owner_is_refused(engine: EventEngine) -> None:
     with pytest.raises(TypeError, match="17 cannot be an owner"):
         engine.register("e", handler, owner=17)
     stranger = EventEngine().owner("s")
-    with pytest.raises(ValueError, match="is of another engine"):
+    with pytest.raises(ValueError, match="belongs to another engine"):
         engine.register("e", handler, owner=stranger)
     assert engine.handler_count() == 0
 
