@@ -51,13 +51,13 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
     "data",
     [b"", b"HTTP/1.1", OK, OK + b"Content-Length: 9\r\n\r\nhello", OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n"],
 )
-def test_a_response_cut_off_is_none(data: bytes) -> None:
+def test_a_truncated_response_is_malformed(data: bytes) -> None:
     parser = parsed(data)
     with pytest.raises(MalformedResponse, match="ended before"):
         parser.eof()
 
 
-def test_bytes_that_nobody_asked_for_make_the_connection_unusable() -> None:
+def test_bytes_beyond_the_response_make_the_connection_unusable() -> None:
     parser = parsed(OK + b"Content-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n")
     assert parser.done
     assert not parser.reusable
@@ -77,9 +77,9 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP response"),
-        (b"HTTP/2 200 OK\r\n\r\n", "no HTTP response"),
-        (b"HTTP/1.1 99 OK\r\n\r\n", "no HTTP response"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "not an HTTP response"),
+        (b"HTTP/2 200 OK\r\n\r\n", "not an HTTP response"),
+        (b"HTTP/1.1 99 OK\r\n\r\n", "not an HTTP response"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "SWITCH_UPGRADE"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * (INTERIM_MAX + 1), "interim response 100"),
         (OK + b"A" * (HEAD_BYTES_MAX + 1), "too long|head over"),
@@ -104,12 +104,12 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
     ],
 )
 @pytest.mark.parametrize("step", [1000, 1 << 30])
-def test_what_breaks_a_rule_or_a_bound_is_refused(data: bytes, reason: str, step: int) -> None:
+def test_a_response_that_violates_a_rule_or_limit_is_malformed(data: bytes, reason: str, step: int) -> None:
     with pytest.raises(MalformedResponse, match=reason):
         parsed(data, step)
 
 
-def test_a_drip_of_chunks_does_not_grow_what_is_kept() -> None:
+def test_many_small_chunks_do_not_grow_the_buffer() -> None:
     parser = Parser(1 << 20)
     parser.feed(CHUNKED)
     for _ in range(10_000):
