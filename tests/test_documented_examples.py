@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -96,6 +97,38 @@ def test_the_documented_adapter_conforms() -> None:
     run(proof, names)
     names["test_acme_conforms"]()
     check_adapter(names["Acme"], [AdapterSample("trade", "BTC-USD", names["FRAME"])])
+
+
+def test_the_documented_adapter_as_a_package_outside_the_tree_conforms_and_replays(tmp_path: Path) -> None:
+    text = document("docs/writing-an-adapter.md")
+    adapter, proof = (
+        block for block in python_blocks("docs/writing-an-adapter.md") if "class Acme" in block or "FRAME" in block
+    )
+    ((group, line),) = re.findall(r'entry-points\."([\w.]+)"\]\n(.*)', text)
+    (tmp_path / "acme_foxtrot.py").write_text(adapter)
+    (tmp_path / "test_acme.py").write_text(f"from acme_foxtrot import Acme\n{proof}")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    metadata = tmp_path / "acme_foxtrot-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-foxtrot\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{line.replace(chr(34), '')}\n")
+    frame = '{"ch":"trades:BTC-USD","id":7,"px":"64000.1","sz":"0.5","side":"buy","t":1700000000000}'
+    recorded = {"t": 1, "dir": "in", "url": "wss://stream.acme.example/v1", "raw": frame}
+    (tmp_path / "recorded.jsonl").write_bytes(msgspec.json.encode(recorded) + b"\n")
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+
+    proved = call("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_acme.py")
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    assert "1 passed" in proved.stdout
+    listed = call("-m", "foxtrot_workers.adapter.catalog", "acme")
+    assert msgspec.json.decode(listed.stdout)["acme"]["error"] == ""
+    replayed = call("-m", "foxtrot_supervisor", "replay", "recorded.jsonl", "--exchange", "acme", "--json")
+    assert replayed.returncode == 0, replayed.stderr
+    assert msgspec.json.decode(replayed.stdout.splitlines()[0])["price"] == "64000.1"
 
 
 @pytest.mark.parametrize(

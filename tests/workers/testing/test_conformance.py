@@ -54,7 +54,7 @@ def test_every_adapter_conforms(adapter_class: type[Adapter]) -> None:
 @pytest.mark.parametrize("adapter_class", [Binance, Okx], ids=lambda adapter: adapter.name)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_json_whatever_breaks_an_adapter(adapter_class: type[Adapter], data: st.DataObject) -> None:
+def test_an_adapter_accepts_or_refuses_any_json(adapter_class: type[Adapter], data: st.DataObject) -> None:
     """Values of any type in every known field."""
     sample = data.draw(st.sampled_from(SAMPLES[adapter_class]))
     value = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
@@ -71,7 +71,7 @@ def test_no_json_whatever_breaks_an_adapter(adapter_class: type[Adapter], data: 
 
 
 def _change(message: object, data: st.DataObject, values: st.SearchStrategy[object]) -> None:
-    """Put something else at one place of `message`, at any depth."""
+    """Replace the value at one place of `message`, at any depth."""
     place = message
     while True:
         keys: list[object] = list(place) if isinstance(place, dict) else list(range(len(place)))  # type: ignore[arg-type] # dict or list
@@ -89,7 +89,7 @@ def _change(message: object, data: st.DataObject, values: st.SearchStrategy[obje
 @pytest.mark.parametrize("adapter_class", [Binance, Okx], ids=lambda adapter: adapter.name)
 @settings(max_examples=200, deadline=None)
 @given(frame=st.binary(max_size=60))
-def test_no_bytes_whatever_break_an_adapter(adapter_class: type[Adapter], frame: bytes) -> None:
+def test_an_adapter_accepts_or_refuses_any_bytes(adapter_class: type[Adapter], frame: bytes) -> None:
     feed_anything(adapter_class(), frame)
     feed_anything(adapter_class(adopt=True), frame)
 
@@ -104,7 +104,7 @@ class One(Binance):
 
 
 class BadName(One):
-    name: ClassVar[str] = "Not A Word"
+    name: ClassVar[str] = "Not An Identifier"
 
 
 class BadExchange(One):
@@ -154,41 +154,41 @@ class Raises(One):
         super().parse(frame, receive_ns, out)
 
 
-class HalfDone(One):
+class EventsOfRefusedFrame(One):
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         if frame == b"null":
             out.append(Trade("BINANCE", "X", 0, receive_ns, "1", "1", "buy", "1"))
         super().parse(frame, receive_ns, out)
 
 
-class Careless(One):
+class WrongReceiveTime(One):
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         super().parse(frame, 0, out)
 
 
-class Deaf(One):
+class MakesNoEvents(One):
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         super().parse(frame, receive_ns, [])
 
 
-class Forgetful(One):
+class NoDataTime(One):
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         super().parse(frame, receive_ns, out)
         self.last_data_ns.clear()
 
 
-class Credulous(One):
+class AcceptsUnsubscribed(One):
     def __init__(self, *, adopt: bool = False) -> None:
         super().__init__(adopt=True)
 
 
-class Untellable(One):
+class RestRaises(One):
     def on_rest(self, path: str, status: int, body: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         msgspec.json.decode(body)
 
 
 class Oversized(One):
-    """Times that do not fit what is sent."""
+    """Times that the wire format cannot hold."""
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         super().parse(frame, receive_ns, out)
@@ -196,7 +196,7 @@ class Oversized(One):
 
 
 class Unsendable(One):
-    """A number larger than the wire can hold."""
+    """A number that the wire format cannot hold."""
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         super().parse(frame, receive_ns, out)
@@ -204,15 +204,15 @@ class Unsendable(One):
 
 
 class Mistyped(One):
-    """What no consumer can decode."""
+    """A value that no consumer can decode."""
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         super().parse(frame, receive_ns, out)
         out[:] = [msgspec.structs.replace(event, publish_ns=1.5) for event in out]
 
 
-class Forward(One):
-    """Asks for the past of what nobody subscribed."""
+class BackfillUnsubscribed(One):
+    """Requests past trades of a symbol that is not subscribed."""
 
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         return RestRequest("past", f"/{first_id}/{last_id}")
@@ -222,52 +222,52 @@ class Unordered(One):
     identities: ClassVar[Mapping[str, IdentityRule]] = {EVENT_MARKET_TRADE: "unique"}
 
 
-class Unasking(One):
+class NoBackfillRequest(One):
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         return None
 
 
-class AsksWrongly(One):
+class RequestsNoPath(One):
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         request = super().backfill_request(symbol, stream, first_id, last_id)
         return request and RestRequest(request.key, request.path.removeprefix("/"))
 
 
-class AsksForFree(One):
+class RequestsWithoutWeight(One):
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         request = super().backfill_request(symbol, stream, first_id, last_id)
         return request and RestRequest(request.key, request.path, 0)
 
 
-class AsksTheSame(One):
+class RequestsFixedRange(One):
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         return super().backfill_request(symbol, stream, 28457, 28459)
 
 
-class AsksByChance(One):
-    asked = 0
+class RequestsVary(One):
+    requests = 0
 
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
-        self.asked += 1
-        return super().backfill_request(symbol, stream, first_id + self.asked, last_id + self.asked)
+        self.requests += 1
+        return super().backfill_request(symbol, stream, first_id + self.requests, last_id + self.requests)
 
 
-class NoPast(One):
+class EmptyBackfill(One):
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         return []
 
 
-class HalfThePast(One):
+class HalfTheBackfill(One):
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         return super().on_backfill(path, body, receive_ns)[::2]
 
 
-class OfNoTime(One):
+class NoReceiveTime(One):
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         return super().on_backfill(path, body, 0)
 
 
-class WrongPast(One):
+class WrongBackfill(One):
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         return [None for _ in super().on_backfill(path, body, receive_ns)]  # type: ignore[misc]  # that is the fault
 
@@ -282,57 +282,57 @@ class Breaks(One):
 @pytest.mark.parametrize(
     ("adapter_class", "complaint"),
     [
-        (Forward, "nobody has subscribed"),
-        (Unordered, "no hole of them"),
-        (Unasking, "cannot be asked for"),
-        (AsksWrongly, "no request"),
-        (AsksForFree, "no request"),
-        (AsksTheSame, "in one way"),
-        (AsksByChance, "differently"),
-        (NoPast, "no past trades"),
-        (HalfThePast, "2 of 3"),
-        (OfNoTime, "receive_ns"),
-        (WrongPast, "other events than trades"),
+        (BackfillUnsubscribed, "without a subscription"),
+        (Unordered, "no gap in them"),
+        (NoBackfillRequest, "backfill_request is None"),
+        (RequestsNoPath, "not a usable request"),
+        (RequestsWithoutWeight, "not a usable request"),
+        (RequestsFixedRange, "in the same way"),
+        (RequestsVary, "in two ways"),
+        (EmptyBackfill, "no past trades"),
+        (HalfTheBackfill, "2 of 3"),
+        (NoReceiveTime, "receive_ns"),
+        (WrongBackfill, "not trades"),
         (Breaks, "TypeError"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_each_fault_about_the_past_is_caught(adapter_class: type[Adapter], complaint: str) -> None:
+def test_each_fault_of_backfill_is_found(adapter_class: type[Adapter], complaint: str) -> None:
     with pytest.raises(NotConforming, match=complaint):
         check_adapter(adapter_class, [SAMPLE], backfills=BINANCE_BACKFILLS[:1])
 
 
-def test_a_past_that_can_be_fetched_needs_a_sample() -> None:
-    with pytest.raises(NotConforming, match="no sample of past trades for the channel trade"):
+def test_a_channel_with_backfill_needs_a_sample_of_it() -> None:
+    with pytest.raises(NotConforming, match="no BackfillSample for the channel trade"):
         check_adapter(One, [SAMPLE])
 
 
 @pytest.mark.parametrize(
     ("adapter_class", "complaint"),
     [
-        (BadName, "not like a word"),
+        (BadName, "not a lower-case identifier"),
         (BadExchange, "upper case"),
-        (BadUrl, "no WebSocket"),
+        (BadUrl, "not a WebSocket address"),
         (LatePing, "too late"),
-        (SameWires, "not one topic|wire names|data of a topic|symbol"),
-        (RepeatsTopics, "named twice"),
-        (AnyChannel, "does not offer"),
+        (SameWires, "one topic|wire names|not subscribed|symbol"),
+        (RepeatsTopics, "repeated symbol"),
+        (AnyChannel, "not in channels"),
         (OneBigRequest, "too many topics"),
-        (SameRequest, "the same"),
+        (SameRequest, "requests are equal"),
         (Raises, "KeyError"),
-        (HalfDone, "then refused"),
-        (Careless, "receive_ns"),
-        (Deaf, "0 events instead of 1"),
-        (Forgetful, "last_data_ns"),
-        (Credulous, "nobody subscribed"),
-        (Untellable, "on_rest raised"),
+        (EventsOfRefusedFrame, "refused has made events"),
+        (WrongReceiveTime, "receive_ns"),
+        (MakesNoEvents, "0 events instead of 1"),
+        (NoDataTime, "last_data_ns"),
+        (AcceptsUnsubscribed, "without a subscription"),
+        (RestRaises, "on_rest raised"),
         (Oversized, "out of range"),
         (Unsendable, "cannot be sent"),
         (Mistyped, "cannot be sent"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_each_fault_is_caught(adapter_class: type[Adapter], complaint: str) -> None:
+def test_each_fault_is_found(adapter_class: type[Adapter], complaint: str) -> None:
     with pytest.raises(NotConforming, match=complaint):
         check_adapter(adapter_class, [SAMPLE], backfills=BINANCE_BACKFILLS[:1])
 
@@ -342,7 +342,7 @@ def test_every_channel_needs_a_sample() -> None:
         check_adapter(Binance, [SAMPLE])
 
 
-def test_a_sample_that_is_no_json_is_the_authors_mistake() -> None:
+def test_a_sample_that_cannot_be_decoded_is_named() -> None:
     with pytest.raises(NotConforming, match="cannot be decoded"):
         check_adapter(One, [AdapterSample("trade", "BNBBTC", b"{")])
 

@@ -1,13 +1,13 @@
-"""A load server: sends one WebSocket client as many frames as it takes, or frames at an exact pace.
+"""A load server: sends one WebSocket client frames as fast as it takes them, or at an exact rate.
 
-As light as it can be, so that it is not what is measured: frames are made beforehand and leave in large
+It is lightweight, so that the benchmark measures the client: frames are made beforehand and leave in large
 writes, from a thread that does nothing else. One port serves the exchange's protocol (SUBSCRIBE is
-acknowledged, depth and exchangeInfo are answered) and the order to send::
+acknowledged, depth and exchangeInfo are answered) and the command to send::
 
     GET /bench/send?kind=trades&events=1000000            as fast as the client takes them
-    GET /bench/send?kind=trades&events=5000&rate=1000     paced; each trade tells when it was sent
+    GET /bench/send?kind=trades&events=5000&rate=1000     paced; each trade carries the time it was sent
 
-which is answered when the last frame has been written.
+It is answered when the last frame has been written.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Request(msgspec.Struct):
 
 
 async def run(context: ChildContext) -> int:
-    """Start target; tells its address as ``url`` and ``rest_url`` when it is ready."""
+    """Start target. Ready reports its address as ``url`` and ``rest_url``."""
     settings = decode_settings(context.spec.settings, SimulatorSettings)
     stopping = asyncio.Event()
 
@@ -73,7 +73,7 @@ async def run(context: ChildContext) -> int:
 
 
 class LoadServer:
-    """Serves on loopback; the WebSocket client that came last is the one that gets the load."""
+    """Serves on loopback; the WebSocket client that connected last gets the load."""
 
     def __init__(self, symbols: list[str], seed: int) -> None:
         self._symbols = symbols
@@ -90,12 +90,12 @@ class LoadServer:
         self._cancelled = threading.Event()
 
     async def start(self, port: int) -> int:
-        """Listen on `port` (0: any free one); returns the port."""
+        """Listen on `port` (0: a free one); return the port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """End every connection, and sending."""
+        """Stop sending, and close every connection."""
         self._cancelled.set()
         if self._server is not None:
             self._server.close()
@@ -167,7 +167,7 @@ class LoadServer:
                 self._write(primer(symbol.upper()))
 
     def _write(self, data: bytes) -> None:
-        """Answer the client; not into the middle of a frame that the sending thread is writing."""
+        """Write to the client; wait while the sending thread may be in the middle of a frame."""
         if self._sending:
             self._held_back.append(data)
         elif self._client is not None:
@@ -182,7 +182,7 @@ class LoadServer:
         kind: Kind = "mixed" if query.get("kind") == "mixed" else "trades"
         events, rate = int(query["events"]), float(query.get("rate", 0))
         await client.drain()
-        # a descriptor of its own: the connection may be closed while the thread is writing
+        # its own descriptor: the connection may be closed while the thread is writing
         with socket.socket(fileno=os.dup(client.get_extra_info("socket").fileno())) as connection:
             outlet = _Outlet(connection, self._cancelled)
             self._sending = True
@@ -203,7 +203,7 @@ class LoadServer:
 
 
 class _Outlet:
-    """Writes everything to a non-blocking socket; raises OSError when the client is gone or stuck."""
+    """Writes to a non-blocking socket; raises OSError if the client is gone or takes nothing for `STALL_S`."""
 
     def __init__(self, connection: socket.socket, cancelled: threading.Event) -> None:
         self._connection = connection
@@ -231,7 +231,7 @@ def _send_fast(outlet: _Outlet, block: LoadBlock, events: int) -> None:
 
 
 def _send_paced(outlet: _Outlet, trades: PacedTrades, events: int, rate: float) -> None:
-    """An absolute schedule; what is late is sent at once, and each frame tells when it really left."""
+    """Send on an absolute schedule: late frames leave at once, and each carries the time it really left."""
     with contextlib.suppress(OSError):
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)  # of this thread only: sleep to the microsecond
     started = time.monotonic()
@@ -251,7 +251,7 @@ def _control_frame(opcode: int, payload: bytes) -> bytes:
 
 
 async def _read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """One masked frame of a client: opcode and payload. Fragments and extensions are not for this server."""
+    """Read one masked frame of a client: opcode and payload. Fragments and extensions are not supported."""
     first, second = await reader.readexactly(2)
     length = second & 0x7F
     if length == 126:

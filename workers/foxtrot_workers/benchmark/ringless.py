@@ -1,6 +1,6 @@
-"""The worker without its ring, to measure what the ring costs: the same in all else, and nothing survives anything.
+"""The worker without its ring, to measure what the ring costs. No event survives a crash.
 
-A start target for `bench` alone. No setting leads here.
+A start target for `bench` only: no setting selects it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["NoRing", "run_worker"]
 
 
 class NoRing:
-    """Stands in for `ring_writer.RingWriter`: takes everything, keeps nothing."""
+    """Replaces `ring_writer.RingWriter`: accepts everything and stores nothing."""
 
     used_bytes = 0
 
@@ -24,20 +24,20 @@ class NoRing:
         self.committed_events = 0
 
     def append(self, sequence: int, events: int, data: bytes) -> bool:
-        """There is always room."""
+        """Count the events; there is always space."""
         self.committed_events += events
         return True
 
     def tell_dropped(self, total: int, unannounced: int) -> None:
-        """Nobody reads it."""
+        """Do nothing: the ring has no reader."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 async def run_worker(context: ChildContext) -> int:
-    """Start target."""
+    """Start target: the worker of `feed.worker`, with `NoRing`."""
     event_sender.RingWriter = NoRing  # type: ignore[assignment, attr-defined]  # what this module is for
-    # what the socket refused would stand in no ring: it has to take everything
+    # a refused batch would be in no ring: the socket has to accept all of them
     endpoints.DATA_SEND_HWM = 0
     return await feed_worker.run(context)

@@ -1,9 +1,9 @@
-"""Children that misbehave on demand: the hook by which fault tests reach inside a child.
+"""Children that misbehave on demand: the hook of fault tests inside a child.
 
 `run` replaces `foxtrot_workers.child.boot:run` where ``start --boot foxtrot_workers.chaos.boot:run`` asks for it;
 nothing else calls it. It reads the plan beside the run directory (`foxtrot_protocol.chaos`). If this incarnation is
-in the plan, it starts with the fault named there, waits where told to wait, and triggers the fault on SIGUSR1. Then,
-and in every other child, the normal boot continues with the normal start target. It works as well in a process that
+in the plan, it starts with the planned fault, waits where the plan says so, and triggers the fault on SIGUSR1. Then,
+and in every other child, the normal boot continues with the normal start target. It also works in a process that
 was forked from a nursery, with everything imported.
 
 The fault is always in the child's own process and thread: a blocked loop is a callback that does not return, a held
@@ -33,33 +33,34 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec, decode_spec, encode_spec
 from foxtrot_workers.chaos import kill_points
 from foxtrot_workers.child import boot
+from foxtrot_workers.child.crash_exit import leave
 
 __all__ = ["GRANDCHILD_S", "STRIKE", "run", "serve"]
 
 STRIKE = signal.SIGUSR1
 
 GRANDCHILD_S = 600
-"""How long a daemonized grandchild would live."""
+"""Lifetime of a daemonized grandchild."""
 
 _FOREVER_S = 3600
 
 _FILES_BESIDE = 8
-"""Descriptors that an exhausted child may open before it has none left: what must be opened lazily breaks there."""
+"""Descriptors that an exhausted child may still open: whatever opens files later than that fails."""
 
 _hooks: list[_Hook] = []
-"""The one of this process: between `run` and `serve` lies the normal boot, which carries nothing for us."""
+"""The hook of this process. The normal boot lies between `run` and `serve`, and passes nothing on."""
 
 
 def run(spec_bytes: bytes) -> None:
-    """Become the child that `spec_bytes` describes, with the faults of its plan; exits the process, never returns."""
+    """Run the child that `spec_bytes` describes, with the faults of its plan. Exits the process, never returns."""
     spec = decode_spec(spec_bytes)
     plan = _plan_of(spec)
     if plan is None:
         boot.run(spec_bytes)
         return
-    # from here until `serve` can take it, a strike waits instead of ending the process
+    # until `serve` handles it, the signal waits instead of ending the process
     signal.pthread_sigmask(signal.SIG_BLOCK, {STRIKE})
-    _stacks = boot.settle(spec)  # the boot does it again: it can be done twice, and must not be done late
+    _stacks = boot.settle(spec)  # the boot does it again: twice does no harm, late would
     hook = _Hook(spec, plan)
     _hooks.append(hook)
     if plan.kill_at == "starting":
@@ -88,11 +89,11 @@ async def serve(context: Any) -> int:
         hook.kill_point = kill_points.set_up(hook.plan.kill_at, hook.plan.passes)
     if hook.plan.hold == "connecting":
         await hook.wait_before_connecting()
-    return await resolve(hook.spec.target)(_Context(context, hook))  # type: ignore[arg-type]  # stands in for it
+    return await resolve(hook.spec.target)(_Context(context, hook))  # type: ignore[arg-type]  # replaces it
 
 
 def _plan_of(spec: ChildSpec) -> ChildPlan | None:
-    """What concerns this incarnation; None without a plan, or with one that others could have written."""
+    """Return the plan of this incarnation; None if there is none, or if other users could have written it."""
     path = plan_path(spec.run_dir)
     try:
         with open(path, "rb") as file:
@@ -119,7 +120,7 @@ class _Hook:
     # ---- holds
 
     def wait_before_hello(self) -> None:
-        """There is no event loop yet: wait for the signal itself."""
+        """Wait for the signal without an event loop, which does not exist yet."""
         self.note("held")
         if signal.sigtimedwait({STRIKE}, HOLD_S_MAX) is not None:
             self.strike()
@@ -132,15 +133,15 @@ class _Hook:
             async with asyncio.timeout(HOLD_S_MAX):
                 await released.wait()
 
-    def keeps(self, command: ToChild, deliver: Callable[[], None]) -> bool:
-        """Whether `command` does not get through; a first `Stop` may only be delayed, until `deliver` is called."""
+    def suppresses(self, command: ToChild, deliver: Callable[[], None]) -> bool:
+        """Return whether `command` is suppressed; a first `Stop` may be only delayed, until `deliver` is called."""
         if not isinstance(command, Stop):
             return False
         if self._deaf:
             return True
         held: Hold = self.plan.hold
         if held != "stopping" or self._released or self._on_release:
-            return False  # a second Stop comes with SIGTERM: that one is obeyed
+            return False  # a second Stop comes with SIGTERM, and is delivered
         self._on_release.append(lambda: None if self._deaf else deliver())
         self.note("held")
         return True
@@ -148,7 +149,7 @@ class _Hook:
     # ---- strikes
 
     def strike(self) -> None:
-        """Do what the plan says, now, here; whatever was held goes on, if it still can."""
+        """Perform the planned fault now; what was held continues, if it still can."""
         self.note("struck")
         if self.kill_point is not None:
             self.kill_point.arm()
@@ -177,13 +178,12 @@ class _Hook:
             call()
 
     def crash(self) -> NoReturn:
-        """As an exception while something is imported: told on stderr, before HELLO."""
+        """End as by an exception during an import: a line on stderr, before HELLO."""
         sys.stderr.write(f"{self.spec.name}#{self.spec.incarnation} crashed: planned by the fault test\n")
-        sys.stderr.flush()
-        os._exit(ChildExit.CRASH)
+        leave(ChildExit.CRASH)
 
     def _daemonize_grandchild(self) -> None:
-        """Own session, its parent ends at once, its environment is empty: nothing of it points to this run."""
+        """Own session, its parent ends at once, empty environment: nothing links it to this run."""
         order = f"sleep {GRANDCHILD_S} >/dev/null & echo $!"
         with subprocess.Popen(
             ["/bin/sh", "-c", order],
@@ -194,8 +194,8 @@ class _Hook:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         ) as shell:
-            told, _ = shell.communicate()
-        self.note("grandchild", told.decode().strip())
+            pid_text, _ = shell.communicate()
+        self.note("grandchild", pid_text.decode().strip())
 
     def _exhaust_descriptors(self) -> None:
         highest = max(int(entry) for entry in os.listdir("/proc/self/fd"))
@@ -206,36 +206,36 @@ class _Hook:
                 self._kept.append(os.open(os.devnull, os.O_RDONLY))
 
     def _jump_clock(self) -> None:
-        """The wall clock as Python code of this process sees it; the kernel's own cannot be set by a test."""
+        """Move the wall clock of this process's Python code; a test cannot set the kernel's."""
         seconds, nanoseconds = time.time, time.time_ns
         jump_s = self.plan.seconds
         time.time = lambda: seconds() + jump_s
         time.time_ns = lambda: nanoseconds() + int(jump_s * 1e9)
 
     def note(self, what: str, text: str = "") -> None:
-        """Tell the test; complete at once, as it is renamed into its place."""
+        """Leave a note for the test; renamed into place, so that it is never seen incomplete."""
         path = f"{folder(self.spec.run_dir)}/{note_name(what, self.spec.name, self.spec.incarnation)}"
-        with contextlib.suppress(OSError):  # whoever waits for it will say so
+        with contextlib.suppress(OSError):  # the test that waits for it reports it
             with open(f"{path}.part", "w", encoding="utf-8") as file:
                 file.write(text or str(os.getpid()))
             os.rename(f"{path}.part", path)
 
 
 def block_the_loop() -> NoReturn:
-    """Never give the event loop back; other threads go on."""
+    """Never return to the event loop; other threads continue."""
     while True:
         time.sleep(_FOREVER_S)
 
 
 def hold_the_interpreter_lock() -> NoReturn:
-    """Never give the interpreter lock back: no thread of this process runs Python any more."""
+    """Never release the interpreter lock: no thread of this process runs Python any more."""
     hold = ctypes.PyDLL(None).sleep  # PyDLL keeps the lock while it calls
     while True:
         hold(_FOREVER_S)
 
 
 class _Context:
-    """The child's context, seen by its start target; commands pass through the hook."""
+    """The child's context as its start target sees it; commands pass through the hook."""
 
     def __init__(self, context: Any, hook: _Hook) -> None:
         self._context = context
@@ -250,7 +250,7 @@ class _Context:
 
     def on_command(self, handler: Callable[[ToChild], None]) -> None:
         def through(command: ToChild) -> None:
-            if not self._hook.keeps(command, lambda: handler(command)):
+            if not self._hook.suppresses(command, lambda: handler(command)):
                 handler(command)
 
         self._context.on_command(through)

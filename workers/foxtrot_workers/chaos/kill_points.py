@@ -1,8 +1,8 @@
-"""Kills this worker between two given steps of its work: for fault tests, called by `chaos_boot` alone.
+"""Kill this worker between two given steps of its work: for fault tests, called by `chaos.boot` only.
 
-A signal from outside falls anywhere; the places where something could be lost are a few instructions wide. So the
-worker does it itself, by a real SIGKILL, in the midst of the real code, one step of which is wrapped. Nothing is
-wrapped in a worker that no plan names.
+A signal from outside arrives anywhere; the places where something could be lost are a few instructions wide. So the
+worker sends itself a real SIGKILL in the middle of the real code, of which one step is wrapped. In a worker without
+a plan nothing is wrapped.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from foxtrot_protocol.chaos import ARMED_POINTS, KillPoint
 __all__ = ["HANDSHAKE_S", "HELLO_S", "Trap", "die", "set_up"]
 
 HELLO_S = 0.02
-"""HELLO leaves by a thread of ZeroMQ's: so long after it was said it is heard."""
+"""A thread of ZeroMQ sends HELLO: after this long it has arrived."""
 
 HANDSHAKE_S = 0.002
-"""From the beginning of the connect to the kill: the exchange has the request, or just not yet."""
+"""From the start of the connect to the kill: the exchange has just received the request, or not quite."""
 
 
 def die() -> NoReturn:
-    """SIGKILL, which cannot be caught: nothing of this process runs any more."""
+    """Send SIGKILL to this process."""
     while True:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -38,11 +38,11 @@ class Trap:
         self._armed = armed
 
     def arm(self) -> None:
-        """From now on passing counts."""
+        """Count passes from now on."""
         self._armed = True
 
     def passed(self) -> None:
-        """The place is passed; does not return if it is the last time."""
+        """Note that the place is passed; does not return if the count is reached."""
         if not self._armed:
             return
         if self._left <= 0:
@@ -79,10 +79,10 @@ def _in_the_handshake(trap: Trap) -> None:
             await asyncio.wait({connecting}, timeout=HANDSHAKE_S)
             trap.passed()
 
-        client.connect = connect_and_die  # type: ignore[method-assign]  # of this one client
+        client.connect = connect_and_die  # type: ignore[method-assign]  # of this client only
         return client
 
-    feed_worker.make_client = make  # type: ignore[assignment, attr-defined]  # the name by which it calls it
+    feed_worker.make_client = make  # type: ignore[assignment, attr-defined]  # the name it is called by
 
 
 def _after_a_frame(trap: Trap) -> None:
@@ -91,7 +91,7 @@ def _after_a_frame(trap: Trap) -> None:
     adapter_class = catalog.adapter_class
 
     def wrapped_class(name: str) -> Any:
-        class Trapped(adapter_class(name)):  # type: ignore[misc]  # whichever it is
+        class Trapped(adapter_class(name)):  # type: ignore[misc]  # any adapter class
             def parse(self, *arguments: Any) -> None:
                 super().parse(*arguments)
                 trap.passed()

@@ -1,7 +1,7 @@
-"""Reads recorded frames: one JSON object a line, plain or gzip, in the order in which they came.
+"""Read recorded frames: one JSON object a line, plain or gzip, in the order of receipt.
 
-Keys: ``t`` time of receipt, ns since 1970, or null; ``dir``: ``in`` from the exchange, ``out`` what the client
-sent, ``http`` the answer to a REST request; ``url``; ``raw`` the text of the frame, or the base64 of its bytes
+Keys: ``t``: time of receipt, ns since 1970, or null; ``dir``: ``in`` from the exchange, ``out`` from the client,
+``http`` the answer to a REST request; ``url``; ``raw``: the text of the frame, or the base64 of its bytes
 where ``enc`` is ``base64``. Other keys are ignored.
 """
 
@@ -21,13 +21,13 @@ from msgspec import Meta, Struct
 __all__ = ["LINE_BYTES_MAX", "RecordedFrame", "RecordingError", "read_recording"]
 
 LINE_BYTES_MAX = 128 * 1024 * 1024
-"""A frame has at most 32 MiB, and JSON may write one byte as six."""
+"""Longest line: a frame has at most 32 MiB, and JSON may write one byte as six."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class RecordingError(ValueError):
-    """A recording cannot be read; names the file, and the line (0-based) where one is to blame."""
+    """A recording cannot be read: names the file, and the line (0-based) if the error is in one."""
 
     def __init__(self, path: Path, line: int | None, reason: str) -> None:
         super().__init__(f"{path}: {reason}" if line is None else f"{path}: line {line}: {reason}")
@@ -58,12 +58,12 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 
 def read_recording(path: Path) -> Iterator[RecordedFrame]:
-    """The lines of `path`, one at a time; raises `RecordingError`."""
+    """Yield the frames of `path`, one at a time. Raises `RecordingError`."""
     try:
         with _open(path) as lines:
             yield from _frames(path, lines)
     except (OSError, EOFError, zlib.error) as error:
-        # a gzip file that breaks off, or is none after all, says so only here
+        # a truncated or invalid gzip file fails only while it is read
         raise RecordingError(path, None, str(error) or type(error).__name__) from None
 
 

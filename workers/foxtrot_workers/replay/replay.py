@@ -1,8 +1,8 @@
-"""Runs recorded frames through the very parsers and books that workers use: no network, no clock.
+"""Replay recorded frames through the parsers and books that workers use: no network, no clock.
 
-The same recording gives the same lines, always. Each line names the recorded line that made its event: an
-adapter is told the line number as the time of receipt, which every event carries, so that a delta that was
-held back until its snapshot came still names its own frame.
+The same recording always gives the same output. Each output line names the recorded line of its event: the adapter
+gets the line number as the time of receipt, which every event carries. So a delta that was held back until its
+snapshot came still names its own frame.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ REJECTED_SHOWN_MAX = 10
 REASON_CHARS_MAX = 300
 
 GUESS_LINES_MAX = 1_000
-"""Lines that are looked at for an address when the exchange is not named."""
+"""Lines that are searched for an address when the exchange is not named."""
 
 SUFFIXES = (".jsonl.gz", ".jsonl")
 
 
 class RejectedFrame(Struct, frozen=True):
-    """A frame that made no event because it was not understood."""
+    """A frame that could not be parsed: it has no events."""
 
     path: str
     frame: int
@@ -45,10 +45,10 @@ class RejectedFrame(Struct, frozen=True):
 
 
 class ReplaySummary(Struct):
-    """What came of the frames; complete when the lines have been taken to their end."""
+    """Counts of frames and events; complete when all lines have been read."""
 
     frames_total: int = 0
-    """Frames from the exchange: each was parsed or rejected."""
+    """Frames from the exchange, parsed or rejected."""
     answers_total: int = 0
     """REST answers."""
     events_total: int = 0
@@ -60,9 +60,9 @@ class ReplaySummary(Struct):
 
 
 class Replay(Iterator[Line]):
-    """The lines of all recordings, one after the other, each with an adapter of its own.
+    """The event lines of all recordings, one after the other, each with its own adapter.
 
-    Iterating raises `RecordingError` where a recording cannot be read. `summary` grows as lines are taken.
+    Iterating raises `RecordingError` if a recording cannot be read. `summary` grows as lines are read.
     """
 
     def __init__(self, recordings: Sequence[tuple[Path, type[Adapter]]], depth: int | None) -> None:
@@ -83,11 +83,17 @@ class Replay(Iterator[Line]):
 
 
 def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth: int | None = None) -> Replay:
-    """Replay `paths`; without `exchange` it is guessed for each from addresses and folder name.
+    """Replay recordings. All errors but those within a file are raised before anything is replayed.
 
-    With `depth`, book lines show the best `depth` levels after the event instead of the event's own. Raises,
-    before anything is replayed, `UnknownExchange` (a ValueError), `RecordingError` for a file that cannot be
-    opened, ImportError for an exchange that cannot be loaded.
+    Args:
+        paths: recordings, each replayed with its own adapter.
+        exchange: None: guessed for each recording from its addresses and its folder's name.
+        depth: book lines show so many best levels after the event; None: the levels of the event itself.
+
+    Raises:
+        UnknownExchange: the exchange is not installed, or cannot be guessed (a ValueError).
+        RecordingError: a file cannot be opened.
+        ImportError: the adapter cannot be loaded.
     """
     recordings = []
     for path in map(Path, paths):
@@ -97,7 +103,7 @@ def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth
 
 
 def guess_exchange(path: Path) -> str:
-    """The exchange that `path` was recorded from; raises `UnknownExchange` or `RecordingError`."""
+    """Return the exchange that `path` was recorded from. Raises `UnknownExchange` or `RecordingError`."""
     classes = _loadable()
     folder = path.resolve().parent.name
     for frame in read_recording(path):
@@ -118,7 +124,7 @@ def _loadable() -> dict[str, type[Adapter]]:
         try:
             classes[name] = catalog.adapter_class(name)
         except ImportError:
-            continue  # an exchange that cannot be loaded is nobody's guess
+            continue  # an exchange that cannot be loaded is not guessed
     return classes
 
 
@@ -128,7 +134,7 @@ def _hosts(adapter: type[Adapter]) -> set[str]:
 
 
 class _Recording:
-    """One recording on its way through one adapter."""
+    """One recording, replayed through one adapter."""
 
     def __init__(self, path: Path, adapter: Adapter, depth: int | None, summary: ReplaySummary) -> None:
         self._path = path
@@ -151,7 +157,7 @@ class _Recording:
                 self._take_frame(frame, events)
             elif frame.direction == "http":
                 self._take_answer(frame, events)
-            self._adapter.notices.clear()  # what the recording's client did, it did
+            self._adapter.notices.clear()  # the recorded client has acted already
             for event in events:
                 self._summary.events_total += 1
                 yield self._line(event)
@@ -161,7 +167,7 @@ class _Recording:
         self._summary.frames_total += 1
         if frame.url and frame.url != self._url:
             self._url = frame.url
-            self._adapter.address(frame.url)  # an adapter learns from it, for example, the unit of time
+            self._adapter.address(frame.url)  # it may decide, for example, the unit of time
         try:
             self._adapter.parse(frame.payload, frame.line, events)
         except (msgspec.DecodeError, UnrecognizedFrame) as error:
@@ -179,7 +185,7 @@ class _Recording:
         try:
             self._instruments.update(self._adapter.instruments(body))
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return  # the names that symbols tell by themselves must do
+            return  # instruments are then named by their symbols alone
 
     def _read_instruments(self) -> None:
         for suffix in SUFFIXES:

@@ -1,4 +1,4 @@
-"""What every adapter must do, as a check that an adapter's author can run.
+"""The conformance suite: checks that any adapter keeps the contract of `foxtrot_workers.adapter`.
 
 ::
 
@@ -7,10 +7,10 @@
     def test_my_exchange():
         check_adapter(MyExchange, [AdapterSample("trade", "BTCUSDT", b'{"topic":...}', events=1)])
 
-`check_adapter` raises `NotConforming`, an AssertionError that says what is wrong. Give it at least one sample
-for each channel, after the exchange's documents: the frame as it comes once the topic is subscribed. Of a channel
-whose past trades can be fetched it wants a `BackfillSample` as well.
-`feed_anything` is the part for fuzzing: it feeds one adapter any bytes and checks what comes of them.
+It needs the adapter only: a package outside this tree runs it in its own tests. `check_adapter` raises
+`NotConforming`, an AssertionError that names the broken rule. Give it at least one sample for each channel, from the
+exchange's documents: a frame as it comes once the topic is subscribed; and a `BackfillSample` for each channel whose
+past trades can be fetched. `feed_anything` is for fuzzing: it feeds one adapter any bytes and checks the result.
 """
 
 from __future__ import annotations
@@ -27,21 +27,19 @@ from msgspec import Struct
 from foxtrot_protocol.codec import BatchEncoder, batch_decoder
 from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
-from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.adapter.limits import Topic
-from foxtrot_workers.adapter.notices import Notice, RestRequest, UnrecognizedFrame
+from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
 from foxtrot_workers.feed.backfill import Backfiller, CommitPart
 
 __all__ = ["AdapterSample", "BackfillSample", "NotConforming", "check_adapter", "feed_anything"]
 
 DAMAGES_PER_FRAME = 100
-"""Flipped bytes and cuts tried on each sample."""
+"""Damaged copies that are tried of each sample: changed bytes, truncations."""
 
 NESTING = 100_000
 
 RECEIVE_NS = 1_700_000_000_000_000_000
 
-NASTY_FRAMES = (
+HOSTILE_FRAMES = (
     b"",
     b" ",
     b"\x00",
@@ -72,11 +70,11 @@ NASTY_FRAMES = (
 
 
 class NotConforming(AssertionError):
-    """The adapter breaks the contract of `foxtrot_workers.adapter.adapter`; the text says how."""
+    """The adapter breaks the contract of `foxtrot_workers.adapter`; the text names the rule."""
 
 
 class AdapterSample(Struct, frozen=True):
-    """One frame of `channel` for `symbol`, and the least number of events it makes on a fresh connection."""
+    """A frame of `channel` for `symbol`, and the least number of events it makes on a new connection."""
 
     channel: str
     symbol: str
@@ -85,7 +83,7 @@ class AdapterSample(Struct, frozen=True):
 
 
 class BackfillSample(Struct, frozen=True):
-    """The answer to the first request for the trades `first_id` to `last_id`, all of which it must show."""
+    """The answer to the first request for the trades `first_id` to `last_id`; it must contain all of them."""
 
     channel: str
     symbol: str
@@ -101,7 +99,17 @@ def check_adapter(
     backfills: Sequence[BackfillSample] = (),
     seed: int = 1,
 ) -> None:
-    """Raises `NotConforming` for the first rule that is broken. The same `seed` does the same damage."""
+    """Check `adapter_class` against every rule.
+
+    Args:
+        adapter_class: the adapter.
+        samples: at least one for each of its channels.
+        backfills: one for each channel whose past trades can be fetched.
+        seed: of the damage to frames; the same seed does the same damage.
+
+    Raises:
+        NotConforming: the first rule that is broken.
+    """
     _check_declarations(adapter_class)
     missing = adapter_class.channels - {sample.channel for sample in samples}
     _require(not missing, f"no sample for the channels {sorted(missing)}")
@@ -109,7 +117,7 @@ def check_adapter(
     _check_requests(adapter_class, samples)
     for sample in samples:
         _check_sample(adapter_class, sample)
-    for frame in NASTY_FRAMES:
+    for frame in HOSTILE_FRAMES:
         feed_anything(adapter_class(), frame)
         feed_anything(adapter_class(adopt=True), frame)
     rng = random.Random(seed)
@@ -117,21 +125,24 @@ def check_adapter(
         _check_damage(adapter_class, sample, rng)
     _check_rest(adapter_class, samples)
     _check_instruments(adapter_class, samples)
-    _check_can_be_fetched(adapter_class, samples, backfills)
+    _check_backfill_samples(adapter_class, samples, backfills)
     for backfill in backfills:
         _check_backfill(adapter_class, backfill, rng)
 
 
 def feed_anything(adapter: Adapter, frame: bytes) -> list[MarketEvent[str]]:
-    """Feed `frame`, whatever it is: the events it made, all of them fit to be sent.
+    """Feed `frame`, any bytes; return its events, which can all be sent.
 
-    An adapter may refuse a frame by the errors of its contract, then without having made events.
+    The adapter may refuse the frame with the errors of the contract, and must then have made no events.
+
+    Raises:
+        NotConforming: it raised another error, or made an event or a notice that is not allowed.
     """
     out: list[MarketEvent[str]] = []
     try:
         adapter.parse(frame, RECEIVE_NS, out)
     except (msgspec.DecodeError, UnrecognizedFrame):
-        _require(not out, f"events were made of a frame that was then refused: {_short(frame)}")
+        _require(not out, f"a frame that was refused has made events: {_short(frame)}")
     except Exception as error:
         raise NotConforming(f"parse raised {type(error).__name__} ({error}) for {_short(frame)}") from error
     _check_events(adapter, out)
@@ -143,23 +154,30 @@ def feed_anything(adapter: Adapter, frame: bytes) -> list[MarketEvent[str]]:
 
 def _check_declarations(adapter_class: type[Adapter]) -> None:
     name, limits = adapter_class.name, adapter_class.limits
-    _require(bool(name) and name == name.lower() and name.isidentifier(), f"name {name!r} is not like a word")
+    _require(
+        bool(name) and name == name.lower() and name.isidentifier(), f"name {name!r} is not a lower-case identifier"
+    )
     _require(adapter_class.exchange == adapter_class.exchange.upper(), "exchange is not in upper case")
     _require(bool(adapter_class.channels), "there are no channels")
-    _require(urlsplit(adapter_class.url).scheme in ("ws", "wss"), f"url {adapter_class.url!r} is no WebSocket's")
-    _require(urlsplit(adapter_class.rest_url).scheme in ("http", "https"), "rest_url is no HTTP address")
+    _require(
+        urlsplit(adapter_class.url).scheme in ("ws", "wss"), f"url {adapter_class.url!r} is not a WebSocket address"
+    )
+    _require(urlsplit(adapter_class.rest_url).scheme in ("http", "https"), "rest_url is not an HTTP address")
     _require(limits.silence_s > 0 and limits.acknowledge_s > 0, "limits: a time is not positive")
     _require(limits.topics_max >= 1 and limits.topics_per_request >= 1, "limits: no topic is allowed")
     _require(limits.send_interval_s >= 0, "limits: the send interval is negative")
     if limits.ping_text is not None:
-        _require(0 < limits.ping_idle_s < limits.silence_s, "limits: the ping comes too late to keep us alive")
+        _require(
+            0 < limits.ping_idle_s < limits.silence_s,
+            "limits: ping_idle_s is not within silence_s: the ping comes too late",
+        )
 
 
 def _check_topics(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
     for sample in samples:
         adapter = adapter_class()
         topics = adapter.topics([sample.channel], [sample.symbol, sample.symbol])
-        _require(len(topics) == 1, f"{sample.channel} of one symbol, named twice, is not one topic: {topics}")
+        _require(len(topics) == 1, f"a repeated symbol of {sample.channel} does not give one topic: {topics}")
         _require(topics[0].channel == sample.channel, f"{topics[0]} is not of channel {sample.channel}")
         again = adapter_class().topics([sample.channel], [sample.symbol])
         _require(topics == again, f"topics differ from one adapter to the next: {topics}, {again}")
@@ -170,24 +188,24 @@ def _check_topics(adapter_class: type[Adapter], samples: Sequence[AdapterSample]
         adapter_class().topics(["no_such_channel"], [samples[0].symbol])
     except ValueError:
         return
-    raise NotConforming("topics accepts a channel that it does not offer")
+    raise NotConforming("topics accepts a channel that is not in channels")
 
 
 def _check_requests(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
     limits = adapter_class.limits
     adapter = adapter_class()
-    _require(bool(urlsplit(adapter.address(adapter_class.url)).netloc), "address gives no address")
+    _require(bool(urlsplit(adapter.address(adapter_class.url)).netloc), "address does not return an address")
     channel, symbol = samples[0].channel, samples[0].symbol
     count = min(limits.topics_max, 2 * limits.topics_per_request + 1)
     topics = adapter.topics([channel], [f"{symbol}{number}" for number in range(count)])
     _require(len({topic.wire for topic in topics}) == count, "wire names of different symbols are the same")
-    for ask in (adapter.subscribe, adapter.unsubscribe):
-        texts = ask(topics)
+    for make_requests in (adapter.subscribe, adapter.unsubscribe):
+        texts = make_requests(topics)
         _require(len(texts) >= math.ceil(count / limits.topics_per_request), "a request holds too many topics")
         _require(all(text.strip() for text in texts), "an empty request")
-        _require(len(set(texts)) == len(texts), "two requests are the same, answers could not be told apart")
-    _require(adapter.subscribe([]) == [], "subscribing to nothing makes a request")
-    _require(not adapter.notices, "asking made notices: nothing has been answered yet")
+        _require(len(set(texts)) == len(texts), "two requests are equal: their answers could not be distinguished")
+    _require(adapter.subscribe([]) == [], "subscribing no topics makes a request")
+    _require(not adapter.notices, "requests made notices, though nothing has been answered yet")
 
 
 def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
@@ -199,7 +217,7 @@ def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
     except msgspec.DecodeError as error:
         raise NotConforming(f"the sample cannot be decoded ({error}): {_short(sample.frame)}") from error
     else:
-        raise NotConforming(f"a frame of {sample.channel} was accepted though nobody subscribed to it")
+        raise NotConforming(f"a frame of {sample.channel} was accepted without a subscription")
     adapter = adapter_class()
     topic = _topic(adapter, sample)
     adapter.subscribe([topic])
@@ -213,9 +231,9 @@ def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
     if any(not isinstance(event, Gap) for event in events):
         seen = adapter.last_data_ns.get(topic.wire)
         _require(seen == RECEIVE_NS, f"last_data_ns[{topic.wire!r}] is {seen} after data")
-    _require(adapter.last_data_ns.keys() <= {topic.wire}, "data of a topic nobody asked for")
+    _require(adapter.last_data_ns.keys() <= {topic.wire}, "last_data_ns has a topic that was not subscribed")
     adopting = feed_anything(adapter_class(adopt=True), sample.frame)
-    _require(adopting == events, f"in replay the same frame makes other events: {_short(sample.frame)}")
+    _require(adopting == events, f"the same frame makes other events in replay: {_short(sample.frame)}")
 
 
 def _check_damage(adapter_class: type[Adapter], sample: AdapterSample, rng: random.Random) -> None:
@@ -227,7 +245,7 @@ def _check_damage(adapter_class: type[Adapter], sample: AdapterSample, rng: rand
         damaged = _damaged(frame, rng)
         feed_anything(adapter, damaged)
         feed_anything(adopting, damaged)
-    # still usable: where a damaged frame broke a book, that book now waits, everything else goes on
+    # still usable: a book that a damaged frame broke may wait for a snapshot, all else continues
     adapter.parse(frame, RECEIVE_NS, [])
 
 
@@ -270,18 +288,18 @@ def _check_instruments(adapter_class: type[Adapter], samples: Sequence[AdapterSa
     _require(path is None or path.startswith("/"), f"instruments_path {path!r} is not a path")
 
 
-def _check_can_be_fetched(
+def _check_backfill_samples(
     adapter_class: type[Adapter], samples: Sequence[AdapterSample], backfills: Sequence[BackfillSample]
 ) -> None:
-    shown = {backfill.channel for backfill in backfills}
+    sampled = {backfill.channel for backfill in backfills}
     for sample in samples:
         adapter = adapter_class()
         topic = _topic(adapter, sample)
         asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
-        _require(asked is None, f"past trades of {topic.symbol} are asked for, which nobody has subscribed")
+        _require(asked is None, f"past trades of {topic.symbol} are requested without a subscription")
         adapter.subscribe([topic])
         asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
-        _require(asked is None or sample.channel in shown, f"no sample of past trades for the channel {sample.channel}")
+        _require(asked is None or sample.channel in sampled, f"no BackfillSample for the channel {sample.channel}")
 
 
 def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: random.Random) -> None:
@@ -289,12 +307,17 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
     topic = adapter.topics([sample.channel], [sample.symbol])[0]
     adapter.subscribe([topic])
     rule = adapter.identities.get(EVENT_MARKET_TRADE)
-    _require(rule in ("sequence", "increasing"), f"identities call trades {rule!r}: no hole of them would be found")
+    _require(rule in ("sequence", "increasing"), f"identities name {rule!r} for trades: no gap in them would be found")
     request = _past_request(adapter, topic, sample.first_id, sample.last_id)
-    _require(request.path.startswith("/") and request.weight >= 1, f"{request} is no request")
-    _require(request == _past_request(adapter, topic, sample.first_id, sample.last_id), "the same is asked differently")
+    _require(request.path.startswith("/") and request.weight >= 1, f"{request} is not a usable request")
+    _require(
+        request == _past_request(adapter, topic, sample.first_id, sample.last_id),
+        "the same trades are requested in two ways",
+    )
     others = [_past_request(adapter, topic, 1, 1), _past_request(adapter, topic, 2**63, 2**63 + 10**6)]
-    _require(len({request.path, *(other.path for other in others)}) == 3, "different trades are asked for in one way")
+    _require(
+        len({request.path, *(other.path for other in others)}) == 3, "different trades are requested in the same way"
+    )
     trades = _past_trades(adapter, request.path, sample.body)
     _require(bool(trades), f"no past trades in {_short(sample.body)}")
     wanted = sample.last_id - sample.first_id + 1
@@ -317,19 +340,19 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
 def _past_request(adapter: Adapter, topic: Topic, first_id: int, last_id: int) -> RestRequest:
     request = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, first_id, last_id)
     if request is None:
-        raise NotConforming(f"past trades {first_id} to {last_id} of {topic.wire} cannot be asked for")
+        raise NotConforming(f"backfill_request is None for trades {first_id} to {last_id} of {topic.wire}")
     return request
 
 
 def _past_trades(adapter: Adapter, path: str, body: bytes) -> list[Trade[str]]:
-    """What the adapter makes of any `body`: trades that can be sent, or one of the errors of its contract."""
+    """Return the trades that the adapter reads from any `body`; [] if it refuses it with an error of the contract."""
     try:
         trades = adapter.on_backfill(path, body, RECEIVE_NS)
     except (msgspec.DecodeError, ValueError):
         return []
     except Exception as error:
         raise NotConforming(f"on_backfill raised {type(error).__name__} ({error}) for {_short(body)}") from error
-    _require(all(isinstance(trade, Trade) for trade in trades), "on_backfill makes other events than trades")
+    _require(all(isinstance(trade, Trade) for trade in trades), "on_backfill returns events that are not trades")
     _check_events(adapter, trades)
     return trades
 
@@ -337,14 +360,14 @@ def _past_trades(adapter: Adapter, path: str, body: bytes) -> list[Trade[str]]:
 def _check_events(adapter: Adapter, events: Sequence[MarketEvent[str]]) -> None:
     for event in events:
         _require(event.exchange == adapter.exchange, f"event of exchange {event.exchange!r}")
-        _require(event.receive_ns == RECEIVE_NS, "receive_ns is not the time given to parse")
+        _require(event.receive_ns == RECEIVE_NS, "receive_ns is not the argument of parse")
         _require(0 <= event.exchange_ns < 2**63, f"exchange_ns {event.exchange_ns} is out of range")
     try:
         data = BatchEncoder("worker.a", 1).encode(1, 0, events)
         same = batch_decoder("text").decode(data).events == list(events)
     except Exception as error:
         raise NotConforming(f"events cannot be sent: {type(error).__name__}: {error}") from error
-    _require(same, "events are not the same after they were sent")
+    _require(same, "events differ after encoding and decoding")
 
 
 def _topic(adapter: Adapter, sample: AdapterSample) -> Topic:
