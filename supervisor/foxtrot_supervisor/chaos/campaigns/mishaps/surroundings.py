@@ -19,6 +19,13 @@ __all__ = ["SCENARIOS"]
 
 _CLOSINGS = ("<&-", ">&-", "2>&-")
 
+_IGNORE_SIGNALS = """
+import os, signal, sys
+for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
+    signal.signal(number, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 _BLOCK_SIGNALS = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD})
@@ -121,7 +128,7 @@ def few_descriptors(place: Place) -> None:
 def signals_ignored(place: Place) -> None:
     """Exit codes must be seen though SIGCHLD was ignored."""
     wrong = place.handler("def setup(engine):\n    raise ValueError('no key')\n")
-    run = place.start(engine=wrong, prefix=_shell('trap "" CHLD TERM INT USR2; exec "$@"'))
+    run = place.start(engine=wrong, prefix=[sys.executable, "-I", "-c", _IGNORE_SIGNALS])
     place.ends(run, SupervisorExit.START_FAILED)
     begun = run.log.lines("worker_state", worker="engine", state="STARTING")
     place.expect(len(begun) == 1, f"the engine is started once, not {len(begun)} times")
