@@ -63,6 +63,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.gateways.feed": "test_vnpy_gateway.py",
     "foxtrot_supervisor.runtime.processes.nursery_link": "test_nursery.py",
     "foxtrot_supervisor.runtime.processes.processes": "test_process.py",
+    "foxtrot_supervisor.runtime.processes.spawn": "test_process.py",
     "foxtrot_supervisor.runtime.recovery": "test_supervision.py",
     "foxtrot_supervisor.runtime.child_messages": "test_supervision.py",
     "foxtrot_supervisor.runtime.final_audit": "test_supervision.py",

@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes, StartFailed
+from foxtrot_supervisor.runtime.processes.processes import Child, Processes, StartFailed
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 from foxtrot_supervisor.system import procfs
 from foxtrot_supervisor.system.procfs import open_descriptors
 from tests.support.children import target

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes
+from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps, stacks_name
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 from foxtrot_supervisor.system import procfs
 from tests.support.children import target
 from tests.support.waiting import wait_until_async

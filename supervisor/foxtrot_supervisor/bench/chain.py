@@ -25,7 +25,8 @@ from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, Failed, Fenced, Fr
 from foxtrot_protocol.spec import ChildKind, ChildSpec, encode_spec
 from foxtrot_supervisor.bench.statistics import ChildTimes, Footprint
 from foxtrot_supervisor.runtime.child_link import ChildLink
-from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes
+from foxtrot_supervisor.runtime.processes.processes import Child, Processes
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 
 __all__ = ["BOOT", "BenchFailed", "Parent", "Report", "cpu_seconds", "footprint", "http_get"]
 

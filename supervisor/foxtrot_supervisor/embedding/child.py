@@ -20,8 +20,8 @@ from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.embedding.errors import SupervisorFailed
 from foxtrot_supervisor.embedding.wire import ORDER_NAME, News, NewsReader, StartOrder, encode_order
-from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import RUN_ID_VARIABLE
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.system.interpreter import python_command
 from foxtrot_supervisor.system.module_path import without_working_directory

@@ -32,8 +32,8 @@ from foxtrot_supervisor.embedding.engine_part import EnginePart
 from foxtrot_supervisor.embedding.errors import SupervisorFailed
 from foxtrot_supervisor.embedding.subscriptions import Subscriptions
 from foxtrot_supervisor.embedding.wire import Alive, Call, Ended, News, Serving
-from foxtrot_supervisor.runtime.processes.processes import ExitStatus
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused
 
 __all__ = [

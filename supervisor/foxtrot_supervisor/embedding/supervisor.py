@@ -50,7 +50,7 @@ from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, Supervi
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import load_handlers, make_engine
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
-from foxtrot_supervisor.runtime.processes.processes import start_ticks_of_this_process
+from foxtrot_supervisor.runtime.processes.syscalls import start_ticks_of_this_process
 from foxtrot_supervisor.runtime.recovery import recover
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 

@@ -16,7 +16,8 @@ from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.runtime.exit_notes import take_exit_note
 from foxtrot_supervisor.runtime.logs import Log
-from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus
+from foxtrot_supervisor.runtime.processes.processes import Child
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 from foxtrot_supervisor.system.oom import OomEvidence
 
 __all__ = ["FIRST_WORDS_S", "LAST_WORDS_S", "DeathReports", "Messages"]

@@ -17,7 +17,7 @@ from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.audit import Baseline, audit, take_baseline
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
-from foxtrot_supervisor.runtime.processes.processes import start_ticks_of_this_process
+from foxtrot_supervisor.runtime.processes.syscalls import start_ticks_of_this_process
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
 from foxtrot_supervisor.runtime.runner import Runner
 from foxtrot_supervisor.runtime.signals import HeldSignals, SignalInputs

@@ -60,8 +60,9 @@ from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
 from foxtrot_supervisor.runtime.performer import Performer
 from foxtrot_supervisor.runtime.preflight import CannotStart
 from foxtrot_supervisor.runtime.processes.nursery_link import nursery_possible
-from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus, Processes
+from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 from foxtrot_supervisor.runtime.recovery import recover
 from foxtrot_supervisor.runtime.reloading import Reloading
 from foxtrot_supervisor.runtime.run_control import RunControl

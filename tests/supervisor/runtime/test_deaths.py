@@ -16,7 +16,8 @@ from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.runtime import deaths as deaths_module
 from foxtrot_supervisor.runtime.deaths import FIRST_WORDS_S, LAST_WORDS_S, DeathReports
-from foxtrot_supervisor.runtime.processes.processes import Child, ExitStatus
+from foxtrot_supervisor.runtime.processes.processes import Child
+from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 
 CHILD = Child("feed.a", 1, 4711, 9)
 FAILED = ExitStatus(1, None)
