@@ -1,41 +1,39 @@
-"""States of a supervised child and every move between them; decides nothing else.
+"""State table of a supervised child: all states, and every transition between them. Decides nothing else.
 
-Rule 1: whatever changes a child's state goes through `step` and stands in `TABLE`. Rule 2: every cell is
-decided. A cell is either the next state or `ILLEGAL`; an illegal event raises `IllegalTransition` and
-changes nothing, because it is a mistake of this program: what comes from outside (late or repeated messages)
-is sorted out before it becomes an event.
+Rule 1: a child's state changes through `step` only, by a transition in `TABLE`. Rule 2: every cell is decided. A cell
+is either the next state or `ILLEGAL`. An illegal event raises `IllegalTransition` and changes nothing: it is a mistake
+of this program, because late or repeated messages are sorted out before they become events.
 
-What a state says is what was *observed* of the child's current incarnation. What is *wanted* of it
-(`Desired`) is kept beside it and never mixed in: a child can be RUNNING and unwanted (its turn to stop has not
-come), or FATAL and wanted.
+A state is what was *observed* of the child's current incarnation. The *requested* target (`Desired`) is kept apart: a
+child can be RUNNING although it is to be stopped (its turn has not come), or FATAL although it should run.
 
 ======== ============ =============================================================================
 state    process?     meaning
 ======== ============ =============================================================================
-STOPPED  none         not started yet, or ended because that was wanted
-STARTING perhaps      its process was asked for; HELLO awaited
-CONNECTING yes        HELLO came: it runs and its control link works; READY awaited
-RUNNING  yes          READY came: it serves
-BACKOFF  none         it ended and will be started again at a known time
+STOPPED  none         not started yet, or ended as requested
+STARTING perhaps      its process was requested; HELLO is awaited
+CONNECTING yes        HELLO has come: it runs and its control link works; READY is awaited
+RUNNING  yes          READY has come: it serves
+BACKOFF  none         it has ended and will be started again at a known time
 STOPPING perhaps      on the stop ladder, to end for good or to be replaced
-EXITED   none         it ended by itself and its restart policy leaves it at that
-FATAL    none         it ended too often, or for a reason that no restart mends
-LOST     yes          it outlived SIGKILL (uninterruptible in the kernel); nothing more can be done to it
+EXITED   none         it has exited, and its restart policy does not restart it
+FATAL    none         it has ended too often, or for a reason that no restart can mend
+LOST     yes          it has survived SIGKILL (uninterruptible in the kernel); nothing more can be done
 ======== ============ =============================================================================
 
-Events are of three sorts. Things wanted: START (its process is now asked for), STOP (wanted gone: legal in each
-state, since a stop is never an error), REPLACE (this incarnation has to go, whatever comes then). Things seen:
-HELLO, READY. And deaths, named for what follows from them, which `restart` decides: ENDED (it was to end),
-RETRY, LEAVE, GIVE_UP; LOSE is the death that did not happen.
+There are three kinds of events. Requests: START (its process is now requested), STOP (it is to end for good; legal in
+every state, since a stop is never an error), REPLACE (this incarnation is to end, whatever follows). Observations:
+HELLO, READY. Deaths, named after what follows from them, which `restart` decides: ENDED (as requested), RETRY, LEAVE,
+GIVE_UP; LOSE is the death that has not come.
 
 Cells that may surprise:
 
-- READY leads to RUNNING even without HELLO: who serves, runs.
-- HELLO and READY change nothing once on the ladder (or LOST): a child's good news does not undo a decision to end it.
-- STOP leaves EXITED, FATAL and LOST as they are: the state keeps telling how it ended.
-- A death in STARTING, CONNECTING or RUNNING may be ENDED as well: unwanted, but it died before its turn came.
-- LOST is left by the death that came after all; until then START is illegal, or two incarnations would live.
-- Only STOPPING can LOSE: nothing is lost that was not given the whole ladder.
+- READY leads to RUNNING even without HELLO: a child that serves is running.
+- HELLO and READY change nothing on the stop ladder or in LOST: they do not undo a decision to end the child.
+- STOP leaves EXITED, FATAL and LOST as they are: the state keeps saying how the child ended.
+- A death in STARTING, CONNECTING or RUNNING may be ENDED: a stop was requested, and the child died before its turn.
+- LOST is left when the death comes after all. Until then START is illegal: two incarnations would live.
+- Only STOPPING can LOSE: a child is lost only after the whole ladder.
 """
 
 from __future__ import annotations
@@ -60,7 +58,7 @@ __all__ = [
 
 
 class State(enum.Enum):
-    """What was observed of a child; the values are the words operators read."""
+    """State observed of a child; the values are shown to operators."""
 
     STOPPED = "STOPPED"
     STARTING = "STARTING"
@@ -74,14 +72,14 @@ class State(enum.Enum):
 
 
 class Desired(enum.Enum):
-    """What is wanted of a child; only requests change it, never what happens to the child."""
+    """Requested target of a child; changed by requests only, never by what happens to the child."""
 
     RUNNING = "RUNNING"
     STOPPED = "STOPPED"
 
 
 class Event(enum.Enum):
-    """What can happen to a child."""
+    """Events in the life of a child: requests, observations and deaths."""
 
     START = "start"
     HELLO = "hello"
@@ -105,10 +103,10 @@ class IllegalTransition(LocalError):
 
 
 ILLEGAL: Final = None
-"""Written out in every cell that must not be entered, so that none is merely forgotten."""
+"""Marks each illegal cell explicitly, so that no cell is forgotten."""
 
 PROCESS_STATES: Final = frozenset({State.STARTING, State.CONNECTING, State.RUNNING, State.STOPPING, State.LOST})
-"""States in which a process of the child may exist: it must not be started now, and its messages count."""
+"""States in which a process of the child may exist: no other may be started, and its messages count."""
 
 _DIES: Final = {
     Event.ENDED: State.STOPPED,
@@ -182,11 +180,11 @@ _ROWS: Final[Mapping[State, Mapping[Event, State | None]]] = {
 TABLE: Final[Mapping[State, Mapping[Event, State | None]]] = MappingProxyType(
     {state: MappingProxyType(row) for state, row in _ROWS.items()}
 )
-"""The whole table; it cannot be changed."""
+"""The complete table, read only."""
 
 
 def step(state: State, event: Event) -> State:
-    """The state after `event` in `state`; raises `IllegalTransition`, changing nothing."""
+    """Return the state after `event` in `state`. Raises `IllegalTransition`."""
     after = TABLE[state][event]
     if after is ILLEGAL:
         raise IllegalTransition(state, event)

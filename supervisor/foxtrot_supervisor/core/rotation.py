@@ -58,7 +58,7 @@ class Rotation:
                 continue
             if child.predecessor is not None:
                 next_at = min(next_at, self._check_spare(child, self._children[child.predecessor], now))
-            elif child.record.rotation == "wanted":
+            else:
                 next_at = min(next_at, self._begin(child, now))
         return next_at
 
