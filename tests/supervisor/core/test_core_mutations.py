@@ -409,7 +409,7 @@ def test_not_looking_is_caught() -> None:
             deadline = super().next_deadline()
             return None if deadline is None else deadline + 5.0
 
-    assert caught(Blind) == "a living child is looked at"
+    assert caught(Blind) == "a living child has a deadline"
 
 
 def test_an_unpublished_state_is_caught() -> None:
