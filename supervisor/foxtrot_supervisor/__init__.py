@@ -1,7 +1,7 @@
 """Supervises processes, hosts the EventEngine. Public names are re-exported here, each loaded at its first use.
 
-Lazily, since a spawned child imports this package before it knows what it is to run: whatever is loaded
-here would cost every worker time and memory.
+They are loaded lazily because every spawned child imports this package first: anything loaded here would cost each
+worker time and memory.
 """
 
 from __future__ import annotations

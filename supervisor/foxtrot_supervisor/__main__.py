@@ -1,7 +1,7 @@
-"""The program: from here until a command runs, Ctrl-C ends it at once and silently.
+"""The program's entry point. Until a command runs, Ctrl-C ends it at once and silently.
 
-Nothing is to be tidied up before a command has begun, and a KeyboardInterrupt in the middle of an import would be shown
-as a traceback. Hence this module imports next to nothing before it has said what Ctrl-C means.
+Before a command begins there is nothing to clean up, and a KeyboardInterrupt during an import would print a traceback.
+So this module installs its handler before it imports anything large.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     from foxtrot_supervisor.system.module_path import without_working_directory
     from foxtrot_supervisor.system.signal_state import reset_signals
 
-    reset_signals(keep={signal.SIGHUP})  # nohup is meant
+    reset_signals(keep={signal.SIGHUP})  # ignored by nohup on purpose
     if not sys.flags.safe_path:
         sys.path[:] = without_working_directory(sys.path, _working_directory(), os.environ.get("PYTHONPATH", ""))
     from foxtrot_supervisor.cli.main import main as run

@@ -78,7 +78,7 @@ def report(run: Run) -> tuple[int, dict[str, Any]]:
     return result.returncode, json.loads(result.stdout)
 
 
-def test_a_healthy_run_then_a_handler_that_fails_then_a_worker_that_is_given_up(run: Run, tmp_path: Path) -> None:
+def test_findings_of_a_healthy_run_a_failing_handler_and_a_fatal_worker(run: Run, tmp_path: Path) -> None:
     run.running()
     code, healthy = report(run)
     assert healthy["findings"] == []

@@ -27,7 +27,7 @@ def supervisor(tmp_path: Path) -> Iterator[SupervisorProcess]:
         yield running
 
 
-def test_json_is_one_status_a_line(supervisor: SupervisorProcess) -> None:
+def test_json_prints_one_status_per_line(supervisor: SupervisorProcess) -> None:
     started = time.monotonic()
     result = run_program("top", "--json", "--count", 3, "--interval", 0.3, "--run-dir", supervisor.run_dir)
     assert result.returncode == 0
@@ -89,14 +89,14 @@ def terminal(interruptible: None, supervisor: SupervisorProcess) -> Iterator[Ter
     opened.close()
 
 
-def test_on_a_terminal_it_draws_in_place_until_ctrl_c(terminal: Terminal) -> None:
+def test_on_a_terminal_top_redraws_until_ctrl_c(terminal: Terminal) -> None:
     terminal.read_until(b"one.a", times=3)
     assert b"\x1b[" in terminal.seen  # the cursor goes back
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(LIMIT_S) == 0
 
 
-def test_it_ends_with_the_run(supervisor: SupervisorProcess, terminal: Terminal) -> None:
+def test_top_ends_with_the_run(supervisor: SupervisorProcess, terminal: Terminal) -> None:
     terminal.read_until(b"one.a")
     supervisor.stop()
     terminal.read_until(b"the run has ended")
@@ -109,7 +109,7 @@ def test_without_a_run_it_says_where_it_looked(tmp_path: Path) -> None:
     assert str(tmp_path / "nothing") in result.stderr
 
 
-def test_a_reader_that_has_had_enough(supervisor: SupervisorProcess) -> None:
+def test_top_ends_quietly_when_its_reader_closes_the_pipe(supervisor: SupervisorProcess) -> None:
     command = f"{PROGRAM} top --json --interval 0.1 --run-dir {supervisor.run_dir} | head -1"
     result = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, timeout=LIMIT_S, check=True

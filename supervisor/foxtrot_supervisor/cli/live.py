@@ -1,7 +1,7 @@
-"""The status as a person sees it: one table, the latest events, the last log lines.
+"""The status for people: problems, one table, the latest events, the last log lines.
 
-Pure but for `LiveView`, which draws on the terminal when it is told to and has no thread of its own.
-Whatever a status lacks is shown as a dash, so that a newer client can look at an older supervisor.
+Pure except for `LiveView`, which draws on the terminal when called and has no thread. Fields that a status lacks are
+shown as a dash, so that a newer client can show an older supervisor.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROBLEM_LINES = 6
 _PROBLEM_STYLES: Mapping[Severity, str] = {"bad": "bold red", "watch": "yellow"}
 
 _DOWN: Mapping[str, Severity] = {"FATAL": "bad", "LOST": "bad", "BACKOFF": "watch"}
-"""States of a worker that are problems by themselves."""
+"""Severity of a worker's state, for states that are problems."""
 
 LOG_LINES = 6
 """Last log lines shown below the events."""
@@ -49,17 +49,17 @@ _STATE_STYLES = {
 
 _COLUMNS = ("worker", "state", "pid", "up", "restarts", "events", "events/s", "p50", "p99", "data age", "gaps", "RSS")
 _CHANGING_SIDES = ("going", "coming")
-"""Rotations that are worth a look."""
+"""Phases of a rotation that are shown beside the state."""
 
 _LEFT = frozenset(("worker", "state"))
 _ONLY_WIDE = frozenset(("pid", "p50", "gaps", "RSS"))
 
 WIDE_COLUMNS = 110
-"""Characters from which on every column is shown."""
+"""Width of a terminal, in characters, from which on every column is shown."""
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in two units at most: ``0.4s``, ``12s``, ``3m05s``, ``2h07m``, ``3d04h``."""
+    """Return a duration in at most two units: ``0.4s``, ``12s``, ``3m05s``, ``2h07m``, ``3d04h``; a dash for None."""
     if seconds is None:
         return "-"
     if seconds < 10:
@@ -75,7 +75,7 @@ def duration(seconds: float | None) -> str:
 
 
 def quantity(number: float | None) -> str:
-    """A count, shortened: ``950``, ``12.3k``, ``4.1M``."""
+    """Return a count, shortened: ``950``, ``12.3k``, ``4.1M``; a dash for None."""
     if number is None:
         return "-"
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
@@ -96,9 +96,9 @@ def _mebibytes(value: float | None) -> str:
 
 
 def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
-    """The whole status, as `assemble_status` makes it, with the last log lines under ``log``.
+    """Render the whole status, as made by `assemble_status`, with the last log lines under ``log``.
 
-    On a terminal of fewer than `WIDE_COLUMNS` characters some columns are left out.
+    `width`: of the terminal, in characters; below `WIDE_COLUMNS` some columns are left out.
     """
     parts: list[RenderableType] = [_headline(status), *_problems(status), _table(status, width >= WIDE_COLUMNS)]
     parts += _lines("latest events", status.get("engine", {}).get("recent") or (), EVENT_LINES, "")
@@ -107,8 +107,8 @@ def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
 
 
 def _problems(status: Status) -> list[RenderableType]:
-    """What is wrong comes first, the worst of it at the top."""
-    found = [(str(worker.get("name", "-")), problem) for worker in _workers(status) for problem in _wrong_with(worker)]
+    """Render the problems, the most severe first."""
+    found = [(str(worker.get("name", "-")), problem) for worker in _workers(status) for problem in _problems_of(worker)]
     found.sort(key=lambda each: each[1].severity)
     lines = []
     for name, problem in found[:PROBLEM_LINES]:
@@ -119,7 +119,7 @@ def _problems(status: Status) -> list[RenderableType]:
     return [*lines, Text("")] if lines else []
 
 
-def _wrong_with(worker: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of(worker: Mapping[str, Any]) -> Iterator[Problem]:
     state = str(worker.get("state", ""))
     if state in _DOWN:
         yield Problem(_DOWN[state], f"is {state}", str(worker.get("cause") or ""))
@@ -164,7 +164,7 @@ def _table(status: Status, wide: bool) -> Table:
 
 
 def _row(worker: Mapping[str, Any]) -> dict[str, RenderableType]:
-    """A cell for each of `_COLUMNS`."""
+    """Return a cell for each of `_COLUMNS`."""
     state = str(worker.get("state", "-"))
     shown = f"{state} ({worker['rotation']})" if worker.get("rotation") in _CHANGING_SIDES else state
     return {
@@ -184,7 +184,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, RenderableType]:
 
 
 def _lines(title: str, lines: Sequence[object], most: int, style: str) -> list[RenderableType]:
-    """The last `most` of `lines`, each cut to the terminal's width, below a title; nothing if there is none."""
+    """Render the last `most` of `lines`, each cut to the terminal's width, below a title; nothing without lines."""
     if not lines:
         return []
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold")]
@@ -193,13 +193,13 @@ def _lines(title: str, lines: Sequence[object], most: int, style: str) -> list[R
 
 
 class LiveView:
-    """Draws each status it is shown in the place of the one before; a context manager.
+    """Draws each status in place of the one before; a context manager.
 
-    Without a refresh thread: the audit at the end of a run would find it.
+    It has no refresh thread, which the audit at the end of a run would report.
     """
 
     def __init__(self, console: Console, is_busy: Callable[[], bool] = lambda: False) -> None:
-        """`is_busy`: whether the terminal does not take what was drawn; then a status is skipped."""
+        """`is_busy`: whether the terminal is behind with earlier output; then a status is skipped."""
         self._console = console
         self._is_busy = is_busy
         self._live = Live(

@@ -1,4 +1,4 @@
-"""How `start` shows itself: a live table on a terminal, log lines and a summary at a steady pace elsewhere."""
+"""Display of `start`: a live table on a terminal, elsewhere log lines and a summary at a steady interval."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from foxtrot_supervisor.runtime.logs import Logs
 __all__ = ["FRAMES_PENDING_MAX", "OnSnapshot", "display"]
 
 FRAMES_PENDING_MAX = 4
-"""Pictures that may wait for a slow terminal; with more, it has been stopped (Ctrl-S), and none is added."""
+"""Frames that may wait for a slow terminal; with more waiting (the terminal is stopped by Ctrl-S) none is drawn."""
 
 OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 @contextlib.contextmanager
 def display(wanted: Literal["auto", "console", "json"], log_level: str) -> Iterator[tuple[LogFormat, OnSnapshot]]:
-    """(log format to run with, what to call with each status); the live table ends with the context."""
+    """Yield the log format to run with and the function to call with each status; the table ends with the context."""
     standard_streams.drain("stdout")
     standard_streams.drain("stderr")
     if wanted == "auto" and sys.stderr.isatty() and sys.stdout.isatty():

@@ -1,6 +1,6 @@
-"""What a supervisor without a terminal tells at a steady pace: totals, and the latest events. Pure.
+"""Summary of a supervisor without a terminal, logged at a steady interval: totals and the latest events. Pure.
 
-So that whoever reads only the log sees that data flows, and what it looks like.
+It shows readers of the log that data flows, and some of the data.
 """
 
 from __future__ import annotations
@@ -11,35 +11,35 @@ from typing import Any
 __all__ = ["EVENTS_SHOWN", "FIRST_S", "SUMMARY_S", "Summary"]
 
 FIRST_S = 1.0
-"""Pace until some events have been shown."""
+"""Interval in seconds until some events have been shown."""
 
 SUMMARY_S = 10.0
-"""Pace from then on."""
+"""Interval in seconds from then on."""
 
 EVENTS_SHOWN = 3
-"""Latest events told with each summary; as many make it slow down."""
+"""Latest events shown with each summary; after as many the interval becomes `SUMMARY_S`."""
 
 
 class Summary:
-    """Turns statuses into log records, some statuses into none; keeps the last events shown."""
+    """Turns statuses into log records; keeps the events shown last."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
-        self._told_s = 0.0
-        self._told_count = 0
+        self._shown_s = 0.0
+        self._shown_count = 0
         self._shown: list[str] = []
 
     def records(self, status: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """(event, fields) of each log record due at this status; time is the supervisor's own uptime."""
+        """Return (event, fields) of each log record due at this status; the clock is the supervisor's uptime."""
         uptime = float(status.get("supervisor", {}).get("uptime_s") or 0.0)
         if uptime < self._next_s:
             return []
         fresh = self._fresh_events(status)
-        self._told_count += len(fresh)
-        self._next_s = uptime + (SUMMARY_S if self._told_count >= EVENTS_SHOWN else FIRST_S)
-        if not fresh and uptime < self._told_s + SUMMARY_S:
+        self._shown_count += len(fresh)
+        self._next_s = uptime + (SUMMARY_S if self._shown_count >= EVENTS_SHOWN else FIRST_S)
+        if not fresh and uptime < self._shown_s + SUMMARY_S:
             return []
-        self._told_s = uptime
+        self._shown_s = uptime
         self._shown = fresh or self._shown
         return [("summary", _totals(status)), *(("market_event", {"line": line}) for line in fresh)]
 

@@ -1,9 +1,8 @@
-"""The systemd unit, as text: hardened, with time limits that follow from the configuration. Pure.
+"""The systemd unit as text: hardened, with time limits derived from the configuration. Pure.
 
-Which limits lie where, from the inside out: each child's stop ladder, our own deadline for the whole stop, systemd's
-``TimeoutStopSec`` beyond it. systemd must never be the first to lose patience, since its SIGKILL skips the audit.
-The start has no limit of systemd's: an exchange may be away for hours, and what cannot start ends by itself (exit
-code 3).
+The limits of a stop, from the inside out: the stop ladder of each child, the supervisor's deadline for the whole stop,
+``TimeoutStopSec`` of systemd. systemd's limit must be the longest, since its SIGKILL skips the audit. systemd sets no
+limit for the start: an exchange may be unreachable for hours, and a supervisor that cannot start exits (exit code 3).
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ __all__ = [
 ]
 
 RUNTIME_DIRECTORY = "foxtrot"
-"""Below /run, where the configuration names no directory there."""
+"""Run directory below /run, where the configuration names none there."""
 
 STOP_MARGIN_S = 30.0
-"""From our own last deadline to systemd's: strays, audit, and a machine that is busy."""
+"""Seconds from the supervisor's last deadline to systemd's: for strays, the audit and a busy machine."""
 
 WATCHDOG_S = 30
-"""The control loop tells three times within it that it turns; it never blocks for as much as a second."""
+"""Watchdog interval in seconds; the control loop reports three times within it and never blocks for a second."""
 
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - names to look for, nothing is written there
@@ -44,7 +43,7 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 class UnitRefused(Exception):
-    """No unit can be written for this; `reason` says why."""
+    """The unit cannot be written; `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -52,33 +51,33 @@ class UnitRefused(Exception):
 
 
 class UnitOptions(Struct, frozen=True, kw_only=True):
-    """What the unit is for. Paths are absolute."""
+    """Contents of the unit. Paths are absolute."""
 
     program: str
     """``foxtrot-supervisor`` itself."""
     config_path: str
     supervisor: SupervisorConfig = SupervisorConfig()
-    """What the file says; the unit's time limits follow from it."""
+    """The configured values, from which the time limits of the unit are derived."""
     user: str | None = None
-    """None: a user that systemd makes for as long as it runs."""
+    """None: a dynamic user of systemd."""
     reads: tuple[str, ...] = ()
-    """Further places that the service must be able to read, such as the Python that it runs on."""
+    """Further paths that the service must be able to read, such as that of its Python."""
 
 
 def stop_timeout_s(config: SupervisorConfig) -> int:
-    """Seconds that systemd has to allow for a stop; more than we ourselves allow."""
+    """Return the seconds that systemd must allow for a stop: more than the supervisor allows."""
     return math.ceil(config.shutdown_s + config.stop_kill_s + STOP_MARGIN_S)
 
 
 def runtime_directory(config: SupervisorConfig) -> str:
-    """The run directory, relative to /run: the configured one, if it is there, else `RUNTIME_DIRECTORY`."""
+    """Return the run directory relative to /run: the configured one if it is there, else `RUNTIME_DIRECTORY`."""
     configured = config.run_dir or ""
     below = configured.removeprefix("/run/")
     return below if below != configured and not _within(configured, _HOMES) else RUNTIME_DIRECTORY
 
 
 def render_unit(options: UnitOptions) -> str:
-    """The text of the unit; raises `UnitRefused` for paths or a user that no unit can hold."""
+    """Return the text of the unit; raises `UnitRefused` for paths or a user that cannot be in a unit."""
     for path in _read_by(options):
         if not posixpath.isabs(path):
             raise UnitRefused(f"{path!r} is not an absolute path")
@@ -92,14 +91,14 @@ def render_unit(options: UnitOptions) -> str:
 def _about(options: UnitOptions) -> Iterator[str]:
     configured = options.supervisor.run_dir
     yield "# Written by `foxtrot-supervisor unit`; its time limits follow from the configuration: write it again when"
-    yield "# that changes. Changes of your own: systemctl edit."
+    yield "# the configuration changes. Your own changes: systemctl edit."
     if configured is not None and configured != f"/run/{runtime_directory(options.supervisor)}":
         yield f"# The configuration says run_dir = {configured}; systemd can only make one below /run."
     yield "[Unit]"
     yield "Description=foxtrot-supervisor, market data feeds under supervision"
     yield "Wants=network-online.target"
     yield "After=network-online.target"
-    yield "# Too many failed starts in a row: left to people."
+    yield "# After too many failed starts in a row systemd stops trying."
     yield "StartLimitIntervalSec=300"
     yield "StartLimitBurst=10"
 
@@ -122,21 +121,21 @@ def _service(options: UnitOptions) -> Iterator[str]:
     yield "StateDirectory=foxtrot"
     yield "StateDirectoryMode=0700"
     yield from _identity(options.user)
-    yield "# A secret is a file that only systemd and the service can read, never a value here or in the configuration:"
+    yield "# Pass a secret as a file that only systemd and the service can read, never as a value here:"
     yield "#LoadCredential=exchange-key:/etc/foxtrot/exchange-key"
     yield ""
-    yield "# An exchange may be away for hours before the first READY; what cannot start ends by itself."
+    yield "# An exchange may be unreachable for hours before the first READY; a supervisor that cannot start exits."
     yield "TimeoutStartSec=infinity"
-    yield f"# Beyond shutdown_s ({config.shutdown_s:g}) and stop_kill_s ({config.stop_kill_s:g}): we are patient first."
+    yield f"# Longer than shutdown_s ({config.shutdown_s:g}) and stop_kill_s ({config.stop_kill_s:g}) together."
     yield f"TimeoutStopSec={stop_timeout_s(config)}"
     yield f"WatchdogSec={WATCHDOG_S}"
-    yield "# SIGTERM to the supervisor alone, which stops the rest in order; SIGKILL in the end to whatever is left."
+    yield "# SIGTERM to the supervisor only, which stops the others in order; finally SIGKILL to all that is left."
     yield "KillMode=mixed"
     yield "Restart=on-failure"
     yield "RestartSec=5"
-    yield "# Neither wrong usage (2) nor a wrong configuration (78) is mended by starting again."
+    yield "# Starting again does not help against wrong usage (2) or a wrong configuration (78)."
     yield "RestartPreventExitStatus=2 78"
-    yield "# The kernel's OOM killer may take a worker: it is replaced, the others stream on."
+    yield "# A worker that the OOM killer ends is replaced; the others go on."
     yield "OOMPolicy=continue"
     yield "Delegate=yes"
     if not config.core_dumps:
@@ -147,7 +146,7 @@ def _service(options: UnitOptions) -> Iterator[str]:
 
 def _identity(user: str | None) -> Iterator[str]:
     if user is None:
-        yield "# A user of its own, made at the start and gone at the end; it must be able to read the configuration."
+        yield "# A dynamic user; it must be able to read the configuration."
         yield "DynamicUser=yes"
     else:
         yield f"User={user}"
@@ -167,7 +166,7 @@ def _sandbox(options: UnitOptions) -> Iterator[str]:
     yield "PrivateTmp=yes"
     for folder in dict.fromkeys(_folders(options)):
         if _within(folder, _TEMPORARY):
-            yield "# the temporary folder is the service's own, but for:"
+            yield "# the temporary folder is private to the service, except for:"
             yield f"BindReadOnlyPaths={_word(folder)}"
     yield "PrivateDevices=yes"
     yield "PrivateMounts=yes"
@@ -184,7 +183,7 @@ def _sandbox(options: UnitOptions) -> Iterator[str]:
     yield "RestrictSUIDSGID=yes"
     yield "RemoveIPC=yes"
     yield "LockPersonality=yes"
-    yield "# Handlers that make machine code as they run (numba, PyTorch) need: MemoryDenyWriteExecute=no"
+    yield "# Handlers that generate machine code (numba, PyTorch) need: MemoryDenyWriteExecute=no"
     yield "MemoryDenyWriteExecute=yes"
     yield "SystemCallArchitectures=native"
     yield "SystemCallFilter=@system-service"
@@ -211,16 +210,16 @@ def _within(path: str, folders: tuple[str, ...]) -> bool:
 
 
 def _specifiers(text: str) -> str:
-    """Percent signs begin specifiers in every value."""
+    """Escape percent signs, which begin specifiers in every value."""
     return text.replace("%", "%%")
 
 
 def _argument(path: str) -> str:
-    """A word of a command line: there also variables are expanded."""
+    """Quote a word of a command line, where variables are expanded as well."""
     return _word(path.replace("$", "$$"))
 
 
 def _word(text: str) -> str:
-    """One of several words in a value."""
+    """Quote one of several words in a value."""
     text = _specifiers(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"' if set(text) & set(" '\";:") else text

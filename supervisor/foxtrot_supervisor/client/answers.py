@@ -1,4 +1,4 @@
-"""Answers as they may be shown: text without control characters, the outcome of a stop in its shape. Pure."""
+"""Answers of a supervisor, checked: text without control characters, the outcome of a stop as a type. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from foxtrot_protocol.errors import MalformedMessage
 __all__ = ["AuditEnd", "ChildEnd", "StopAnswer", "printable", "read_stop_answer"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Control characters but tab and line feed, and those that change the direction of what follows."""
+"""Control characters but tab and line feed, and those that change the direction of the text that follows."""
 
 DEPTH_MAX = 100
-"""Lists and objects within each other; `status` has less than ten."""
+"""Largest nesting of lists and objects; `status` has less than ten levels."""
 
 
 class ChildEnd(Struct, frozen=True):
-    """What became of one child."""
+    """The end of one child."""
 
     name: str
     state: str = ""
@@ -29,7 +29,7 @@ class ChildEnd(Struct, frozen=True):
 
 
 class AuditEnd(Struct, frozen=True):
-    """What the audit at the end has found."""
+    """Findings of the audit at the end of a run."""
 
     children: list[str] = []
     threads: list[str] = []
@@ -39,13 +39,13 @@ class AuditEnd(Struct, frozen=True):
     unhandled: list[dict[str, Any]] = []
 
     def left_behind(self) -> dict[str, list[str]]:
-        """By kind, those that were left behind."""
+        """Return what was left behind, by kind."""
         kinds = ("children", "threads", "tasks", "descriptors", "files")
         return {kind: getattr(self, kind) for kind in kinds if getattr(self, kind)}
 
 
 class StopAnswer(Struct, frozen=True):
-    """The outcome of a stop, as far as it is shown."""
+    """The shown part of the outcome of a stop."""
 
     exit_code: int
     children: list[ChildEnd]
@@ -53,7 +53,10 @@ class StopAnswer(Struct, frozen=True):
 
 
 def printable(value: Any, depth: int = DEPTH_MAX) -> Any:
-    """`value`, decoded from JSON, with each control character in its text made visible; raises `MalformedMessage`."""
+    """Return `value`, decoded from JSON, with each control character escaped.
+
+    Raises `MalformedMessage` if it is nested deeper than `depth` levels.
+    """
     if depth == 0:
         raise MalformedMessage(f"reply: more than {DEPTH_MAX} levels")
     if isinstance(value, str):
@@ -66,7 +69,7 @@ def printable(value: Any, depth: int = DEPTH_MAX) -> Any:
 
 
 def read_stop_answer(data: dict[str, Any]) -> StopAnswer:
-    """The outcome of a stop in `data`; raises `MalformedMessage` for anything else: it must not be taken for a stop."""
+    """Return the outcome of a stop in `data`; raises `MalformedMessage` if it is not one."""
     try:
         return msgspec.convert(data, StopAnswer)
     except msgspec.ValidationError as error:

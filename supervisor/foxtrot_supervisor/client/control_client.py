@@ -1,8 +1,8 @@
-"""The operator's end of the control interface: blocking, one request at a time.
+"""Client of the operator interface: blocking, one request at a time.
 
-For the command line and for tests. Raises `NotRunning` where nobody listens, `NotTrusted` where another user does,
-`MalformedMessage` for anything that is not a reply, TimeoutError when the supervisor does not answer in time. What a
-reply says is passed on with control characters made visible.
+Raises `NotRunning` where no supervisor listens, `NotTrusted` where another user's process does, `MalformedMessage` for
+an answer that is no reply, TimeoutError if the supervisor does not answer in time. Control characters in replies are
+escaped.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class ControlClient:
             raise
 
     def request(self, request: Request, timeout_s: float | None = None) -> Reply:
-        """Send `request` and wait for its reply, at most `timeout_s` (None: as long as it takes)."""
+        """Send `request` and wait for its reply, at most `timeout_s` seconds (None: unlimited)."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._set_timeout(deadline)
-        # a supervisor that will not listen says why before it hangs up: read that all the same
+        # a supervisor that refuses the connection sends the reason before it closes: read it
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(encode_line(request))
         reply = decode_reply(self._read_line(deadline))

@@ -1,4 +1,4 @@
-"""Which live events a reader wants to see, and the lines they become. Pure."""
+"""Selection of live events by type and symbol, and their conversion to lines of JSON. Pure."""
 
 from __future__ import annotations
 
@@ -42,18 +42,19 @@ KINDS = {
 
 
 def event_type(word: str) -> str:
-    """The event type that `word` means: a kind (``trade``) or a type (``eMarketTrade.``); raises ValueError."""
+    """Return the event type for a kind (``trade``) or a type (``eMarketTrade.``); raises ValueError for other words."""
     for kind, name in KINDS.items():
         if word in (kind, name, name.rstrip(".")):
             return name
-    raise ValueError(f"{word} is no event type; known: {', '.join(f'{k} ({n})' for k, n in KINDS.items())}")
+    raise ValueError(f"{word} is not an event type; known: {', '.join(f'{k} ({n})' for k, n in KINDS.items())}")
 
 
 class EventSelection:
-    """Picks the events of some types and symbols and makes a line of each; folds books if `depth` is given.
+    """Selects events by type and symbol and makes a line of each; folds books if `depth` is given.
 
-    `symbols`: ``BTCUSDT`` at any exchange, or ``BTCUSDT.BINANCE``. Batches published before `since_ns` are
-    left out, but their books are followed. `instrument` names BASE-QUOTE from exchange and symbol.
+    `types`, `symbols`: empty: all; ``BTCUSDT`` matches at any exchange, ``BTCUSDT.BINANCE`` at one. Batches published
+    before `since_ns` (Unix time in nanoseconds) give no lines, but their books are folded. `instrument` returns
+    BASE-QUOTE for exchange and symbol.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class EventSelection:
         self._since_ns = since_ns
 
     def lines(self, batch: Batch[str]) -> list[dict[str, Any]]:
-        """The lines of the events in `batch` that are wanted."""
+        """Return the lines of the selected events in `batch`."""
         lines = [self._line(event, batch.publish_ns) for event in batch.events if self._wanted(event)]
         return lines if batch.publish_ns >= self._since_ns else []
 

@@ -1,8 +1,7 @@
-"""The reading end of the engine's live event stream (``events.sock``): blocking, for the command line.
+"""Reader of the engine's live event stream (``events.sock``): blocking.
 
-Decides nothing about events: it yields batches in the order of the stream, and says what happened to the
-stream itself. When the engine is replaced it connects to the new one and goes on; what the new engine
-repeats of what was seen is left out.
+Yields batches in the order of the stream and reports what happens to the stream itself. When the engine is replaced, it
+connects to the new one; batches that the new engine repeats are left out.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from foxtrot_supervisor.client.trust import NotTrusted, check_peer
 __all__ = ["ENGINE_WAIT_S", "RETRY_S", "SETTLED_S", "EngineAway", "EventStream", "follow", "is_running"]
 
 RETRY_S = 0.05
-"""Pause between two attempts to connect."""
+"""Pause between two attempts to connect, in seconds."""
 
 ENGINE_WAIT_S = 60.0
-"""How long a running supervisor may be without an engine before a reader gives up."""
+"""Longest time without an engine before a reader gives up, in seconds."""
 
 SETTLED_S = 1.0
-"""A connection that lasted longer was served, even if no event came."""
+"""Seconds after which a connection counts as accepted, even if no event came."""
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -38,7 +37,10 @@ class EngineAway(Exception):
 
 
 class EventStream:
-    """One connection to the engine of one run directory; raises OSError where none listens, else `NotTrusted`."""
+    """A connection to the engine of one run directory.
+
+    Raises OSError where none listens, `NotTrusted` if another user's process does.
+    """
 
     def __init__(self, run_dir: str, connect_s: float = 5.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -52,7 +54,7 @@ class EventStream:
         self._socket.settimeout(None)
 
     def records(self) -> Iterator[list[TapRecord]]:
-        """What came, chunk by chunk, until the engine ends the connection; raises `MalformedMessage`."""
+        """Yield the received records, chunk by chunk, until the engine disconnects; raises `MalformedMessage`."""
         decoder = TapDecoder()
         while True:
             try:
@@ -79,14 +81,14 @@ class EventStream:
 
 
 def is_running(run_dir: str) -> bool:
-    """Whether a supervisor listens to operators in `run_dir`; raises `NotTrusted` if it is another user's."""
+    """Whether a supervisor listens to operators in `run_dir`; raises `NotTrusted` if it belongs to another user."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(operator_path(run_dir))
             check_peer(probe, operator_path(run_dir))
         except (BlockingIOError, TimeoutError):
-            return True  # it listens, but has too much to do
+            return True  # it listens, but is busy
         except OSError:
             return False
         return True
@@ -95,10 +97,10 @@ def is_running(run_dir: str) -> bool:
 def follow(
     run_dir: str, decoder: BatchDecoder[Any], say: Callable[[str], None], *, engine_wait_s: float = ENGINE_WAIT_S
 ) -> Iterator[list[Batch[Any]]]:
-    """Batches of the run in `run_dir`, across restarts of its engine, until the run ends.
+    """Yield the batches of the run in `run_dir`, across restarts of its engine, until the run ends.
 
-    `say` is told what happens to the stream. Raises `EngineAway` if the engine stays away for
-    `engine_wait_s`, `MalformedMessage` if the stream cannot be read. The run must have been seen running.
+    `say` receives messages about the stream. Raises `EngineAway` if the engine stays away for
+    `engine_wait_s` seconds, `MalformedMessage` if the stream cannot be read. The run must have been seen running.
     """
     seen: dict[str, tuple[int, int]] = {}
     served = False
@@ -134,7 +136,7 @@ def follow(
 def _new_batches(
     records: list[TapRecord], decoder: BatchDecoder[Any], seen: dict[str, tuple[int, int]], say: Callable[[str], None]
 ) -> list[Batch[Any]]:
-    """The batches among `records` that were not given before; `seen` has one entry a worker."""
+    """Return the batches among `records` that were not yielded before; `seen` has the last position of each worker."""
     batches = []
     for record in records:
         if isinstance(record, Dropped):

@@ -1,7 +1,7 @@
-"""Runs of this user, found by the lock that each of their supervisors holds open; nothing else has to be kept.
+"""Runs of this user, found by the lock file that each supervisor holds open.
 
-A supervisor writes into its lock which configuration file it was started with. So its run is found from that file also
-when the file was changed, broken, moved or removed since, and when the run directory itself was removed.
+A supervisor writes the path of its configuration file into its lock. So its run is found by that file even if the file
+was changed, broken, moved or removed since, and even if the run directory was removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REMOVED = " (deleted)"
 
 
 class KnownRun(Struct, frozen=True):
-    """What a supervisor's lock says, and the directory it is in, "" in what was read."""
+    """Content of a supervisor's lock file, and the directory of that file (`run_dir`)."""
 
     run_id: str
     pid: int
@@ -33,13 +33,16 @@ class KnownRun(Struct, frozen=True):
 
 
 def find_runs() -> list[KnownRun]:
-    """Every run of this user, by directory."""
+    """Return all runs of this user, by directory."""
     found = {run.run_id: run for run in _open_locks()}
     return sorted(found.values(), key=lambda run: run.run_dir)
 
 
 def runs_started_with(runs: list[KnownRun], path: str, identity: tuple[int, int] | None) -> list[KnownRun]:
-    """Those of `runs` that were started with the file at `path`, or with the file that is now there (`identity`)."""
+    """Return those of `runs` that were started with the file at `path`, or with the file that is there now.
+
+    `identity`: device and inode of that file, None if there is none.
+    """
     return [run for run in runs if run.config and (run.config == path or (identity and run.config_file == identity))]
 
 
@@ -73,4 +76,4 @@ def _read_lock(name: str, target: str) -> KnownRun | None:
     try:
         return msgspec.structs.replace(msgspec.json.decode(text, type=KnownRun), run_dir=os.path.dirname(path))
     except (ValueError, RecursionError):
-        return None  # some other program's lock
+        return None  # the lock of another program

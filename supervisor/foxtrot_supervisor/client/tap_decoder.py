@@ -1,9 +1,9 @@
-"""Takes the engine's live event stream apart: bytes in, batches and drop counts out. Pure.
+"""Decoder of the engine's live event stream: bytes in, batches and drop counts out. Pure.
 
 The stream is a sequence of records::
 
     u32 length (big endian), then `length` bytes: one batch (docs/protocol.md)
-    u32 0, then u32 count: so many batches were dropped because this reader was too slow
+    u32 0, then u32 count: number of batches dropped because this reader was too slow
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _U32 = struct.Struct(">I")
 
 
 class BatchBytes(Struct, frozen=True):
-    """One batch, still encoded."""
+    """One encoded batch."""
 
     data: bytes
 
@@ -37,13 +37,13 @@ TapRecord: TypeAlias = BatchBytes | Dropped
 
 
 class TapDecoder:
-    """Holds what is incomplete; at most one record of `BATCH_BYTES_MAX` and what came with it."""
+    """Keeps an incomplete record: at most one of `BATCH_BYTES_MAX` bytes and the chunk that it came with."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[TapRecord]:
-        """The records that `data` completes; raises `MalformedMessage` for a length over the limit."""
+        """Return the records that `data` completes; raises `MalformedMessage` for a length over the limit."""
         self._pending += data
         records: list[TapRecord] = []
         start = 0

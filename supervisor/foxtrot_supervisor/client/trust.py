@@ -1,4 +1,4 @@
-"""Whether to believe a socket in a run directory: who owns the directory, and who serves the socket."""
+"""Trust in a socket of a run directory: depends on who owns the directory and who serves the socket."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class NotRunning(Exception):
 
 
 class NotTrusted(NotRunning):
-    """Something answers at `path` that is not this user's supervisor."""
+    """A process that is not a supervisor of this user answers at `path`."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
-        self.args = (f"{path} is not a supervisor of yours and was not asked anything: {reason}",)
+        self.args = (f"{path} is not a supervisor of yours; nothing was sent to it: {reason}",)
 
 
 def check_peer(end: socket.socket, path: str) -> None:
     """Raise `NotTrusted` if another user's process serves the socket `end`, connected to `path`.
 
-    Raises FileNotFoundError if the directory has gone meanwhile: the run is ending.
+    Raises FileNotFoundError if the directory was removed meanwhile: the run is ending.
     """
     folder = os.path.dirname(path)
     try:
@@ -40,7 +40,7 @@ def check_peer(end: socket.socket, path: str) -> None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise NotTrusted(path, f"who serves it cannot be told ({error.strerror})") from None
+        raise NotTrusted(path, f"its server is unknown ({error.strerror})") from None
     reason = distrust(
         me=os.geteuid(),
         peer=peer,
@@ -53,10 +53,10 @@ def check_peer(end: socket.socket, path: str) -> None:
 
 
 def distrust(*, me: int, peer: int, owner: int, is_directory: bool, shared_parent: bool) -> str:
-    """Why a peer is not believed, "" if it is.
+    """Return why a peer is not trusted, "" if it is.
 
-    `me`, `peer`, `owner`: uids of this process, of the process that serves, of the run directory. Root may ask the
-    supervisor of any user, but not in a place where anybody can put a directory (`shared_parent`).
+    `me`, `peer`, `owner`: uids of this process, of the serving process, of the run directory. Root trusts the
+    supervisor of any user, except in a directory where every user can create entries (`shared_parent`).
     """
     if not is_directory:
         return "the run directory is a symbolic link or no directory"

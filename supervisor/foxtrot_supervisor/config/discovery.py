@@ -1,7 +1,6 @@
-"""Where a configuration is looked for: pure, from the environment given.
+"""Places where a configuration file is looked for, from a given environment. Pure.
 
-The order is written down once, here, so that every command looks in the same places and can say which
-they were.
+Every command uses this order, and names these places in its messages.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ CONFIG_NAME = "foxtrot.toml"
 
 
 class Surroundings(Struct, frozen=True):
-    """What the places depend on: environment variables, working directory ("" if it was removed), home."""
+    """Environment variables, working directory ("" if it was removed) and home, which determine the places."""
 
     environment: Mapping[str, str]
     working_directory: str
@@ -25,7 +24,7 @@ class Surroundings(Struct, frozen=True):
 
 
 def config_candidates(around: Surroundings) -> list[str]:
-    """Where a configuration is looked for, first found wins: here, the user's folder, the system's."""
+    """Return the candidates, first match wins: working directory, the user's folder, the system's folder."""
     user = around.environment.get("XDG_CONFIG_HOME", "")
     if not posixpath.isabs(user):  # the XDG specification: a relative path is invalid and ignored
         user = posixpath.join(around.home, ".config")
@@ -38,5 +37,5 @@ def config_candidates(around: Surroundings) -> list[str]:
 
 
 def find_config(around: Surroundings, exists: Callable[[str], bool]) -> str | None:
-    """The first candidate that exists, None without any."""
+    """Return the first candidate that exists, None without any."""
     return next((path for path in config_candidates(around) if exists(path)), None)

@@ -1,7 +1,7 @@
-"""Which exchanges can be configured, asked of a process of its own.
+"""The catalog of installed exchanges, read from a separate process.
 
-The supervisor never imports exchange code: a broken adapter must not be able to harm it, not even while
-a configuration is checked. So the catalog is printed by ``python -m foxtrot_workers.adapter.catalog``, and read here.
+The supervisor never imports exchange code, so that a broken adapter cannot harm it, not even while a configuration is
+checked. ``python -m foxtrot_workers.adapter.catalog`` prints the catalog.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from foxtrot_supervisor.system.interpreter import python_command
 __all__ = ["CATALOG_BYTES_MAX", "CATALOG_S", "CatalogUnavailable", "decode_catalog", "read_catalog"]
 
 CATALOG_S = 30.0
-"""Longest wait for the catalog: it imports every adapter, third parties' included."""
+"""Longest wait for the catalog in seconds; it imports every adapter, including those of third parties."""
 
 ONE_S = 10.0
-"""Longest wait for one exchange, where they are asked for one by one."""
+"""Longest wait for one exchange in seconds, where each is listed separately."""
 
 CATALOG_BYTES_MAX = 4 * 1024 * 1024
 
@@ -31,7 +31,7 @@ class CatalogUnavailable(Exception):
 
 
 def decode_catalog(output: bytes) -> dict[str, ExchangeInfo]:
-    """The catalog as printed; raises `CatalogUnavailable` for anything else."""
+    """Decode a printed catalog; raises `CatalogUnavailable` for anything else."""
     if len(output) > CATALOG_BYTES_MAX:
         raise CatalogUnavailable(f"the list of exchanges has more than {CATALOG_BYTES_MAX} bytes")
     try:
@@ -41,9 +41,9 @@ def decode_catalog(output: bytes) -> dict[str, ExchangeInfo]:
 
 
 def read_catalog(module: str = _MODULE, *, timeout_s: float = CATALOG_S) -> dict[str, ExchangeInfo]:
-    """The exchanges that are installed, by configuration name; raises `CatalogUnavailable`.
+    """Return the installed exchanges by configuration name; raises `CatalogUnavailable`.
 
-    Where one of them ends or holds up the listing, each is asked for by itself, so that only that one cannot be used.
+    If one of them breaks or blocks the listing, each is listed separately, so that only that one is unusable.
     """
     try:
         return decode_catalog(_ask(module, timeout_s=timeout_s))

@@ -1,4 +1,4 @@
-"""Reads a configuration file and has it checked."""
+"""Reading of a configuration file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 __all__ = ["CONFIG_BYTES_MAX", "configured_run_dir", "load_config"]
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
-"""A configuration of 500 connections with 1,000 symbols each stays below this."""
+"""Largest size of a configuration; 500 connections with 1,000 symbols each stay below it."""
 
 
 def load_config(
@@ -23,9 +23,9 @@ def load_config(
     catalog: Callable[[], Mapping[str, ExchangeInfo]] = read_catalog,
     without_symbols: bool = False,
 ) -> FoxtrotConfig:
-    """The configuration in the file `path`, with relative paths in it made absolute.
+    """Return the configuration in the file `path`, with its relative paths made absolute.
 
-    `without_symbols`: a connection may have none.
+    `catalog` returns the installed exchanges; `without_symbols`: a connection may have no symbols.
     Raises `ConfigInvalid` with every problem, `CatalogUnavailable` if the exchanges cannot be listed.
     """
     text = _read(path)
@@ -41,9 +41,9 @@ def load_config(
 
 
 def configured_run_dir(path: str) -> str | None:
-    """The run directory named in the file `path`, absolute; None if it names none.
+    """Return the absolute run directory named in the file `path`, None if it names none.
 
-    Looks at nothing else in the file: a mistake elsewhere must not keep anybody from stopping a run.
+    Ignores the rest of the file: a mistake elsewhere must not prevent stopping a run.
     Raises `ConfigInvalid` if the file cannot be read at all.
     """
     try:

@@ -1,1 +1,1 @@
-"""What operators are shown, computed from records and counters (pure)."""
+"""Reports for operators, computed from records and measurements (pure)."""

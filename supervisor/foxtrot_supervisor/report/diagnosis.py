@@ -1,8 +1,8 @@
-"""What is wrong with a running supervisor, read off its status. Pure.
+"""Diagnosis of a running supervisor from its status. Pure.
 
-A *finding* says where, what and how bad: ``bad`` needs somebody (a leak, lost events, a process that is given up, no
-room), ``watch`` is worth a look (restarts, failing or slow handlers, gaps that were announced). Nothing found is
-healthy. Every rule is one function, so that each can be read and tested by itself.
+A *finding* says where, what and how severe. ``bad`` needs attention: a leak, lost events, a process that is FATAL or
+LOST, a full disk. ``watch`` is worth knowing: restarts, failing or slow handlers, announced gaps. Without findings the
+supervisor is healthy.
 """
 
 from __future__ import annotations
@@ -17,39 +17,40 @@ from foxtrot_supervisor.report.topic_problems import Severity, topic_problems
 __all__ = ["DISK_BAD_BYTES", "DISK_WATCH_BYTES", "FD_SHARE", "Finding", "Surroundings", "diagnose", "report_lines"]
 
 FD_SHARE = 0.8
-"""Share of its descriptors that a process may use before it is told."""
+"""Share of its descriptors from which on a process is reported."""
 
 DISK_BAD_BYTES = 64 * 1024 * 1024
 DISK_WATCH_BYTES = 512 * 1024 * 1024
-"""Room in the run directory, where rings stand."""
+"""Free space in the run directory, which holds the rings, below which it is reported."""
 
 HEARTBEAT_OLD_S = 10.0
+"""Age of the last heartbeat of a RUNNING child above which it is reported, in seconds."""
 
 Status: TypeAlias = Mapping[str, Any]
 
 
 class Finding(Struct, frozen=True):
-    """One thing that somebody should look at."""
+    """One problem of a process, a handler or the disk."""
 
     severity: Severity
     where: str
     """``supervisor``, ``engine``, a child's name, ``handler NAME``, ``disk``."""
     what: str
     detail: str = ""
-    """More lines about it; "" if there is nothing to add."""
+    """Further lines; "" without any."""
 
 
 class Surroundings(Struct, frozen=True):
-    """What the status does not tell: looked up on the same machine."""
+    """Facts beside the status, measured on the same machine; None: unknown."""
 
     disk_free_bytes: int | None = None
     disk_total_bytes: int | None = None
     open_files_max: Mapping[int, int] = {}
-    """By pid: how many descriptors it may have."""
+    """Limit of open descriptors of each process id."""
 
 
 def diagnose(status: Status, around: Surroundings) -> list[Finding]:
-    """Everything found, worst first."""
+    """Return all findings, the most severe first."""
     found = [
         *_process("supervisor", status["supervisor"], around),
         *(finding for child in _children(status) for finding in _child(child, around)),
@@ -61,7 +62,7 @@ def diagnose(status: Status, around: Surroundings) -> list[Finding]:
 
 
 def report_lines(status: Status, around: Surroundings, findings: list[Finding]) -> list[str]:
-    """The report for people."""
+    """Return the report as lines of text."""
     lines = ["processes:"]
     for name, process in [("supervisor", status["supervisor"]), *((c["name"], c) for c in _children(status))]:
         lines.append(f"  {name}: {process['state']}{_figures(process)}")
@@ -72,7 +73,7 @@ def report_lines(status: Status, around: Surroundings, findings: list[Finding]) 
             f"engine: {engine['queue_depth']} queued, dispatch p50 {engine['dispatch_p50_us']:g} us"
             f" p99 {engine['dispatch_p99_us']:g} us, {engine['slow_handlers']} slow calls,"
             f" {engine['handler_errors_total']} failed; owners: {owners}",
-            "handlers (those that most need looking at):",
+            "handlers (the most conspicuous ones):",
             *(f"  {_handler_line(handler)}" for handler in engine["handlers"]),
         ]
     lines.append("accounts:")
@@ -84,7 +85,7 @@ def report_lines(status: Status, around: Surroundings, findings: list[Finding]) 
         for worker in status["workers"]
     ]
     if around.disk_free_bytes is not None:
-        lines.append(f"disk: {_mib(around.disk_free_bytes)} free where the rings stand")
+        lines.append(f"disk: {_mib(around.disk_free_bytes)} free in the run directory")
     if not findings:
         return [*lines, "nothing found"]
     lines.append("findings:")
@@ -101,9 +102,9 @@ def _process(name: str, process: Status, around: Surroundings) -> Iterator[Findi
     for figure, growth in process["growth"].items():
         if growth["verdict"] == "growing":
             pace = _amount(figure, growth["per_hour"])
-            yield Finding("bad", name, f"{figure} grows by {pace} an hour, over {growth['span_s']:g} s")
+            yield Finding("bad", name, f"{figure} grows by {pace} per hour, over {growth['span_s']:g} s")
         elif growth["verdict"] == "over":
-            yield Finding("bad", name, f"{figure} is over its bound")
+            yield Finding("bad", name, f"{figure} is over its limit")
     most, has = around.open_files_max.get(process["pid"]), process["open_fds"]
     if most and has and has > FD_SHARE * most:
         yield Finding("bad", name, f"{has} of {most} descriptors are open")
@@ -118,7 +119,7 @@ def _child(child: Status, around: Surroundings) -> Iterator[Finding]:
         yield Finding("watch", name, f"is {child['state']}", child["cause"])
     age_s = child["heartbeat_age_s"]
     if child["state"] == "RUNNING" and age_s is not None and age_s > HEARTBEAT_OLD_S:
-        yield Finding("bad", name, f"has given no life sign for {age_s:g} s", child["stacks"])
+        yield Finding("bad", name, f"has sent no heartbeat for {age_s:g} s", child["stacks"])
     if child["restarts_total"]:
         last = child["last_exit"]
         detail = f"last: {last['cause']}" if last else ""
@@ -130,7 +131,7 @@ def _engine(engine: Status) -> Iterator[Finding]:
         return
     for leak in engine["leaks"]:
         first, _, detail = leak.partition("\n")
-        # whoever holds a closed owner may have a reason
+        # a closed owner may be held on purpose
         severity: Severity = "watch" if first.startswith("held") else "bad"
         yield Finding(severity, "engine", first, detail)
     for key, text in _ENGINE_BAD.items():
@@ -139,7 +140,7 @@ def _engine(engine: Status) -> Iterator[Finding]:
     for handler in engine["handlers"]:
         where = f"handler {handler['handler']}"
         if handler["suspended"]:
-            yield Finding("bad", where, "is suspended: it kept failing", _handler_line(handler))
+            yield Finding("bad", where, "is suspended: it failed too often", _handler_line(handler))
         elif handler["errors"]:
             yield Finding("watch", where, f"has failed {_times(handler['errors'])}", _handler_line(handler))
         elif handler["slow"]:
@@ -147,7 +148,7 @@ def _engine(engine: Status) -> Iterator[Finding]:
 
 
 _ENGINE_BAD = {
-    "account_violations_total": "accounts of rings did not add up",
+    "account_violations_total": "ring accounts do not balance",
     "dropped_total": "events were dropped: the queue was full",
     "rejected_total": "batches could not be read",
 }
@@ -165,7 +166,7 @@ def _worker(worker: Status) -> Iterator[Finding]:
     if worker["gaps_total"]:
         yield Finding("watch", name, f"{worker['gaps_total']} gaps were announced")
     if worker["rejected_total"]:
-        yield Finding("watch", name, f"{worker['rejected_total']} frames were not understood")
+        yield Finding("watch", name, f"{worker['rejected_total']} frames could not be parsed")
     for problem in topic_problems(worker):
         yield Finding(problem.severity, name, problem.what, problem.reason)
 
@@ -177,7 +178,7 @@ def _disk(around: Surroundings) -> Iterator[Finding]:
         yield Finding(severity, "disk", f"{_mib(free)} free in the run directory")
 
 
-# ---- words
+# ---- text
 
 
 def _children(status: Status) -> list[Status]:
@@ -198,7 +199,7 @@ def _figures(process: Status) -> str:
 
 
 def _handler_line(handler: Status) -> str:
-    owners = ", ".join(handler["owners"]) or "nobody"
+    owners = ", ".join(handler["owners"]) or "no owner"
     return (
         f"{handler['handler']} for {handler['type'] or 'every event'}, of {owners}: {handler['calls']} calls,"
         f" p50 {handler['p50_us']:g} us, p99 {handler['p99_us']:g} us, max {handler['max_us']:g} us,"

@@ -1,7 +1,7 @@
-"""Each worker's account over all its rings: those that are there, and those the engine has done with. Pure.
+"""Event totals of each worker over all its rings, existing and drained ones. Pure.
 
-Heartbeats are late by up to their interval, and a killed process's last ones never come. Rings are exact: what they
-say holds for dead workers and without an engine.
+Counts in heartbeats are late by up to an interval, and the last ones of a killed process never arrive. Counts in rings
+are exact, also for dead workers and without an engine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["RingAccount", "RingAccounts"]
 class RingAccount(Struct, frozen=True, kw_only=True):
     """Events of one worker over all its incarnations.
 
-    committed = applied + deduplicated + superseded + lost + what stands in rings.
+    committed = applied + deduplicated + superseded + lost + events still in rings.
     """
 
     committed: int = 0
@@ -30,36 +30,36 @@ class RingAccount(Struct, frozen=True, kw_only=True):
     redelivered: int = 0
     used_bytes: int = 0
     rings: int = 0
-    """Files that are there."""
+    """Existing ring files."""
 
 
 _NONE = RingAccount()
 
 
 class RingAccounts:
-    """Sums up; bounded by the number of workers."""
+    """Sums the counts of drained and of existing rings; memory is bounded by the number of workers."""
 
     def __init__(self) -> None:
         self._closed: dict[str, RingAccount] = {}
         self._last: dict[str, int] = {}
 
-    def drained(self, told: Drained) -> None:
-        """The engine has done with a ring. Told again by an engine that did not know: counts once."""
-        if told.source_incarnation <= self._last.get(told.source, 0):
+    def drained(self, report: Drained) -> None:
+        """Add the final counts of a ring that the engine has drained; a repeated report counts once."""
+        if report.source_incarnation <= self._last.get(report.source, 0):
             return
-        self._last[told.source] = told.source_incarnation
-        before = self._closed.get(told.source, _NONE)
-        self._closed[told.source] = RingAccount(
-            committed=before.committed + told.committed,
-            applied=before.applied + told.applied,
-            deduplicated=before.deduplicated + told.deduplicated,
-            superseded=before.superseded + told.superseded,
-            lost=before.lost + told.lost,
-            redelivered=before.redelivered + told.redelivered,
+        self._last[report.source] = report.source_incarnation
+        before = self._closed.get(report.source, _NONE)
+        self._closed[report.source] = RingAccount(
+            committed=before.committed + report.committed,
+            applied=before.applied + report.applied,
+            deduplicated=before.deduplicated + report.deduplicated,
+            superseded=before.superseded + report.superseded,
+            lost=before.lost + report.lost,
+            redelivered=before.redelivered + report.redelivered,
         )
 
     def with_open(self, figures: Iterable[RingFigures]) -> dict[str, RingAccount]:
-        """The account of each worker that ever had a ring; `figures`: of the rings that are there."""
+        """Return the account of each worker that ever had a ring; `figures` are those of the existing rings."""
         accounts = dict(self._closed)
         for each in figures:
             if each.incarnation <= self._last.get(each.worker, 0):

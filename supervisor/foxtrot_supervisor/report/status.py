@@ -1,6 +1,6 @@
-"""The answer to `status`: one JSON object, put together from records and vital signs. Pure.
+"""The answer to `status`: one JSON object, assembled from records and vital signs. Pure.
 
-Shape: docs/operating.md. Times are seconds; ``at`` is UTC in ISO 8601, worked out from the monotonic clock.
+Shape: docs/operating.md. Times are in seconds; ``at`` is UTC in ISO 8601, derived from the monotonic clock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from foxtrot_supervisor.telemetry.vitals import Vitals
 __all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "assemble_status"]
 
 STACKS_CHARS_SHOWN = 16 * 1024
-"""Of the latest stacks of each child; all of it went to the log."""
+"""Characters shown of the latest stacks of each child; the log has all of them."""
 
 _NO_SOURCE = SourceCounters(0, 0, 0, 0, 0.0, 0.0)
 _NO_VITALS = Vitals()
@@ -36,7 +36,7 @@ class Moment(Struct, frozen=True):
 
 
 class SupervisorFacts(Struct, frozen=True, kw_only=True):
-    """What the supervisor tells of itself."""
+    """Figures of the supervisor process itself."""
 
     pid: int
     version: str
@@ -64,9 +64,9 @@ def assemble_status(
     accounts: Mapping[str, RingAccount] | None = None,
     backfills: Mapping[str, BackfillFigures] | None = None,
 ) -> dict[str, Any]:
-    """The whole status; `records`, `vitals`, `places` and the `accounts` of rings are by child name.
+    """Return the whole status.
 
-    `backfills` are by the name of the connection.
+    `records`, `vitals`, `places` and the `accounts` of rings are by child name, `backfills` by connection name.
     """
     rings = accounts or {}
     engine_vitals = vitals.get(ENGINE, _NO_VITALS)
@@ -183,13 +183,13 @@ def _worker(
     }
 
 
-def _topic(topic: TopicStatus, told_s: float) -> dict[str, Any]:
-    """As it was told, and as much older as that is ago."""
+def _topic(topic: TopicStatus, elapsed_s: float) -> dict[str, Any]:
+    """Return a topic as last reported, `elapsed_s` seconds ago, with its times moved on to now."""
     return {
         "topic": topic.topic,
         "state": topic.state,
-        "age_s": None if topic.age_s is None else round(topic.age_s + told_s, 3),
-        "since_s": round(topic.since_s + told_s, 3),
+        "age_s": None if topic.age_s is None else round(topic.age_s + elapsed_s, 3),
+        "since_s": round(topic.since_s + elapsed_s, 3),
         "limit_s": topic.limit_s,
         "reason": topic.reason,
         "final": topic.final,
@@ -203,14 +203,14 @@ def _nursery(
     places: Mapping[str, WorkerPlace],
     moment: Moment,
 ) -> dict[str, Any]:
-    """A template process; {} where there is none."""
+    """Return the status of a template process, {} where there is none."""
     if name not in records or name in places:
         return {}
     return _child(records[name], vitals.get(name, _NO_VITALS), moment)
 
 
 def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:
-    """What every child has."""
+    """Return the fields that every child has."""
     beat = vitals.latest
     death = record.last_exit
     return {

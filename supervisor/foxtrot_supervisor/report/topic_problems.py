@@ -1,7 +1,7 @@
-"""What is wrong with a worker's topics, read off its status. Pure.
+"""Problems of a worker's topics, from its status. Pure.
 
-One rule for `doctor` and for `status`: acknowledged and silent, flowing and old, without a book, refused for good or
-for a while, never acknowledged.
+The same rules serve `doctor` and `status`: a topic is a problem if it is acknowledged but silent, flowing but old,
+without a valid book, refused, or never acknowledged.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ __all__ = [
 Severity: TypeAlias = Literal["bad", "watch"]
 
 INVALID_BAD_S: Final = 10.0
-"""A book that is resynchronized, or a passing refusal, is worth a look; after so many seconds somebody is needed."""
+"""Seconds after which a book that resynchronizes, or a temporary refusal, is ``bad`` and no longer ``watch``."""
 
 UNANSWERED_BAD_S: Final = 30.0
-"""A subscription without any answer for so many seconds."""
+"""Seconds after which a subscription without any answer is ``bad``."""
 
 OLD_SLACK_S: Final = 10.0
-"""A topic that is called flowing may be older than its limit by so many seconds: heartbeats may be late."""
+"""Seconds by which the data of a flowing topic may exceed its limit, since heartbeats may be late."""
 
 DATA_OLD_WATCH_S: Final = 60.0
 DATA_OLD_BAD_S: Final = 300.0
-"""Age of the latest data of a whole connection, also where each of its topics may rest."""
+"""Age of the latest data of a whole connection, in seconds, also where each of its topics may rest."""
 
 
 class Problem(Struct, frozen=True):
-    """One thing that is wrong with a topic, or with all of a worker's."""
+    """One problem of a topic, or of all topics of a worker."""
 
     severity: Severity
     what: str
@@ -47,7 +47,7 @@ class Problem(Struct, frozen=True):
 
 
 def topic_problems(worker: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the topics of `worker` (one of ``workers`` in the status)."""
+    """Yield the problems of the topics of `worker`, an element of ``workers`` in the status."""
     for topic in worker["topics"]:
         problem = _problem(topic)
         if problem is not None:
@@ -65,7 +65,7 @@ def _problem(topic: Mapping[str, Any]) -> Problem | None:
         case "stale":
             return Problem("bad", f"{name} is stale{_age(age_s)}", reason)
         case "silent":
-            return Problem("bad", f"{name} is acknowledged and silent", reason)
+            return Problem("bad", f"{name} is acknowledged but silent", reason)
         case "invalid" if topic.get("final"):
             return Problem("bad", f"{name} is refused for good", reason)
         case "invalid":
@@ -75,7 +75,7 @@ def _problem(topic: Mapping[str, Any]) -> Problem | None:
         case "asked" if since_s >= UNANSWERED_BAD_S:
             return Problem("bad", f"{name} is not acknowledged for {since_s:.0f} s", reason)
         case "flowing" if age_s is not None and limit_s is not None and age_s > limit_s + OLD_SLACK_S:
-            return Problem("bad", f"{name} is called flowing, and its data are {age_s:.0f} s old")
+            return Problem("bad", f"{name} is flowing, but its data are {age_s:.0f} s old")
         case _:
             return None
 

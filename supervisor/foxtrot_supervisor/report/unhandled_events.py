@@ -1,4 +1,4 @@
-"""Events that stand in rings at the end of a run and were given to no handler: part of the outcome of the run. Pure."""
+"""Events left in rings at the end of a run, which no handler received: part of the outcome of the run. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["UnhandledRing", "describe_unhandled", "unhandled_in"]
 
 
 class UnhandledRing(Struct, frozen=True, kw_only=True):
-    """One ring with events that nobody handled."""
+    """One ring with unhandled events."""
 
     worker: str
     incarnation: int
@@ -21,7 +21,7 @@ class UnhandledRing(Struct, frozen=True, kw_only=True):
     """Committed, and neither applied nor announced as lost; or dropped and not announced. None: the ring is damaged."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields for JSON."""
         fields: dict[str, Any] = to_builtins(self)
         return fields
 

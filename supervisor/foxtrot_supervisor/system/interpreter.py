@@ -1,6 +1,6 @@
-"""Which program to start children with: ``sys.executable`` where that is Python, else the interpreter it belongs to.
+"""The program that starts children: ``sys.executable`` where that is Python, else the interpreter that belongs to it.
 
-An embedded interpreter (a server such as uWSGI, a C program, a notebook kernel of its own) has an empty
+An embedded interpreter (in a server such as uWSGI, a C program, a notebook kernel) has an empty
 ``sys.executable`` or one that names the host program, which would be started in place of Python.
 """
 
@@ -23,14 +23,14 @@ _NAME = re.compile(r"(python|pypy)[0-9.]*[a-z]*")
 
 
 class InterpreterMissing(OSError):
-    """No interpreter was found to start a process with; the text says where it was looked for."""
+    """No interpreter was found to start a process with; the text lists the places."""
 
 
 def candidates(wanted: str, executable: str, prefixes: Sequence[str], version: tuple[int, int]) -> list[str]:
-    """Where an interpreter may be, best first. Pure.
+    """Return the paths where an interpreter may be, best first. Pure.
 
-    `wanted`: what `VARIABLE` says, "" if it is not set; `executable`: what the running interpreter says of itself;
-    `prefixes`: where it is installed, a virtual environment before what that was made from.
+    `wanted`: the value of `VARIABLE`, "" if it is not set; `executable`: ``sys.executable`` of the running interpreter;
+    `prefixes`: where it is installed, a virtual environment before the interpreter that it is based on.
     """
     if wanted:
         return [wanted]
@@ -41,7 +41,7 @@ def candidates(wanted: str, executable: str, prefixes: Sequence[str], version: t
 
 
 def find_interpreter() -> str:
-    """Path of the first candidate that can be executed; raises `InterpreterMissing`."""
+    """Return the path of the first candidate that can be executed; raises `InterpreterMissing`."""
     prefixes = (sys.exec_prefix, sys.base_exec_prefix)
     looked = candidates(os.environ.get(VARIABLE, ""), sys.executable or "", prefixes, sys.version_info[:2])
     for path in looked:
@@ -54,8 +54,8 @@ def find_interpreter() -> str:
 
 
 def python_command(*arguments: str) -> list[str]:
-    """The command line of a Python process that gets `arguments`; raises `InterpreterMissing`.
+    """Return the command line of a Python process with `arguments`; raises `InterpreterMissing`.
 
-    Nothing of the working directory can take the place of a module in it.
+    The working directory is not on its module search path.
     """
     return [find_interpreter(), SAFE_PATH, *arguments]

@@ -1,7 +1,7 @@
-"""The module search path of processes of ours: nothing of the working directory can take the place of a module.
+"""The module search path of our processes, without the working directory.
 
-``python -c`` and ``python -m`` put the working directory first, so that a user's file ``signal.py`` there would run in,
-and end, every process of ours. Standard library only.
+``python -c`` and ``python -m`` put the working directory first, so that a file ``signal.py`` there would replace the
+module of the standard library in every process. Standard library only.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Evidence that the kernel's OOM killer ended a certain process.
+"""Evidence that the kernel's OOM killer ended a given process.
 
-SIGKILL alone says nothing: an operator, a container runtime and the kernel send the same signal. Two sources name the
-victim, or narrow it down:
+SIGKILL alone is no evidence: operators, container runtimes and the kernel send the same signal. Two sources name the
+process or narrow it down:
 
 - the kernel log (``/dev/kmsg``) has a line "Killed process <pid>"; read where it may be read and where our process ids
   are those of the kernel (the initial PID namespace);
 - else the counter ``oom_kill`` of our own control group (``memory.events.local`` or ``memory.events`` of cgroup v2,
   ``memory.oom_control`` of v1), if it has risen since it was last read, and if the process was in that very group.
 
-The counter of the whole host (``oom_kill`` in ``/proc/vmstat``) is no evidence: it counts everybody's processes.
+The counter of the whole host (``oom_kill`` in ``/proc/vmstat``) is no evidence: it counts the processes of all users.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Evidence: TypeAlias = Literal["", "process", "group"]
 """The OOM killer ended this process; it ended a process of this one's control group just now; nothing is known."""
 
 FRESH_S = 60.0
-"""Lines of the kernel log older than this many seconds may speak of an earlier process of the same number."""
+"""Lines of the kernel log older than this many seconds may concern an earlier process with the same process id."""
 
 READ_AGAIN_S = 0.05
-"""The log is read at most this often: many processes may die together."""
+"""Shortest interval between two readings of the log, in seconds: many processes may die together."""
 
 _RECORDS_MAX = 100_000
 _RECORD_BYTES_MAX = 8192
 _KILLED = re.compile(rb"[Oo]ut of memory.*Killed process (\d+)")
 _INITIAL_NAMESPACE = "pid:[4026531836]"
-"""The number is fixed in the kernel (PROC_PID_INIT_INO)."""
+"""Name of the initial PID namespace; its number is fixed in the kernel (PROC_PID_INIT_INO)."""
 
 
 class OomEvidence:
-    """Keeps the counter's last value. All paths are arguments for tests only."""
+    """Finds evidence for deaths; keeps the last value of the counter. The paths are arguments for tests only."""
 
     def __init__(
         self, *, kernel_log: str = "/dev/kmsg", proc: str = "/proc", control_groups: str = "/sys/fs/cgroup"
@@ -54,7 +54,7 @@ class OomEvidence:
         self._victims: set[int] | None = None
 
     def look(self) -> None:
-        """Read the counter, so that a rise is taken for what it is: something that has happened just now."""
+        """Read the counter, so that only later increases count as evidence."""
         self._count = self._read_count()
 
     def of(self, pid: int) -> Evidence:
@@ -65,7 +65,7 @@ class OomEvidence:
         if victims is not None:
             return "process" if pid in victims else ""
         if self._count > before and self._group and _read(f"{self._proc}/{pid}/cgroup") == self._group:
-            self._count = before + 1  # the next death that needs a reason may have the next one
+            self._count = before + 1  # each increase explains one death
             return "group"
         return ""
 

@@ -1,4 +1,4 @@
-"""Who is at the other end of a unix socket, as the kernel knows it."""
+"""Process and user at the other end of a Unix socket, as the kernel knows them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAYOUT = struct.Struct("3i")
 
 
 class PeerCredentials(Struct, frozen=True):
-    """Taken when the peer connected."""
+    """Credentials of a peer at the time it connected."""
 
     pid: int
     uid: int
@@ -23,13 +23,13 @@ class PeerCredentials(Struct, frozen=True):
 
 
 def credentials_of(end: socket.socket) -> PeerCredentials:
-    """The peer of a connected unix socket."""
+    """Return the credentials of the peer of a connected Unix socket."""
     return PeerCredentials(*_LAYOUT.unpack(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _LAYOUT.size)))
 
 
 def peer_of(writer: asyncio.StreamWriter) -> PeerCredentials:
-    """The peer of a stream."""
+    """Return the credentials of the peer of a stream."""
     end = writer.get_extra_info("socket")
-    # some event loops show a stand-in without getsockopt: ask the kernel through a copy of the descriptor
+    # some event loops provide a substitute without getsockopt: use a copy of the descriptor
     with socket.socket(fileno=os.dup(-1 if end is None else end.fileno())) as copy:
         return credentials_of(copy)

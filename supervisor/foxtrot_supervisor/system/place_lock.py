@@ -1,9 +1,9 @@
-"""A lock on a path that nobody can remove: a name in the abstract socket namespace, held by a listening socket.
+"""A lock on a path that cannot be removed: a name in the abstract socket namespace, held by a listening socket.
 
-It holds where the lock file and its directory have been removed while a supervisor runs: a second one must not begin
-in the same place. The kernel releases it with the last holder. Names are free for all users of a machine, so a name
-that another user holds says nothing and is passed over: the lock file is there as well. The namespace belongs to a
-network namespace; containers that share a directory and not the network have the lock file alone.
+It keeps a second supervisor out of a run directory even if the lock file and the directory were removed while the first
+one runs. The kernel releases it with the last holder. Any user can take any name, so a name held by another user is no
+evidence and is ignored; the lock file decides. The namespace belongs to a network namespace: containers that share a
+directory but not the network have the lock file only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from foxtrot_supervisor.system.peer_credentials import PeerCredentials, credenti
 __all__ = ["DYING_S", "PlaceLock", "PlaceTaken"]
 
 DYING_S = 1.0
-"""How long the name of a holder that is dead may live on, in a process that it was just starting."""
+"""How long a dead holder's name may live on in a process that it was starting, in seconds."""
 
 _LOOK_S = 0.005
 
@@ -54,7 +54,7 @@ class PlaceLock:
             peer = _holder_of(address)
             if peer is None or peer.uid != os.geteuid():
                 if peer is not None or time.monotonic() >= deadline:
-                    return cls(None)  # another user's, or not to be told: the lock file decides
+                    return cls(None)  # held by another user, or unknown: the lock file decides
             elif procfs.is_alive(peer.pid):
                 raise PlaceTaken(peer.pid)
             elif time.monotonic() >= deadline:
@@ -62,14 +62,14 @@ class PlaceLock:
             time.sleep(_LOOK_S)
 
     def close(self) -> None:
-        """Release it; twice is allowed."""
+        """Release the lock; may be called twice."""
         if self._holder is not None:
             self._holder.close()
             self._holder = None
 
 
 def _listening(address: str) -> socket.socket | None:
-    """A socket that holds the name; None if it is taken."""
+    """Return a socket that holds the name; None if the name is taken."""
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         holder.bind(address)
@@ -83,7 +83,7 @@ def _listening(address: str) -> socket.socket | None:
 
 
 def _holder_of(address: str) -> PeerCredentials | None:
-    """Who listens at `address`; None if nobody answers."""
+    """Return the credentials of the process that listens at `address`; None if none does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
         probe.setblocking(False)
         probe.connect(address)

@@ -1,7 +1,7 @@
-"""Files and directories that only this user may have touched: opened by descriptor, checked before they are believed.
+"""Files and directories that only this user can have changed: opened by descriptor, then checked.
 
-A directory is trusted if nobody but this user and root can put another one in its place: each directory on the way to
-it, symbolic links included, belongs to one of the two, and is either not writable for others or sticky.
+A directory is trusted if only this user and root can replace it: each directory on its path, symbolic links included,
+belongs to one of the two, and is either not writable for others or sticky.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 __all__ = ["LINKS_MAX", "create_private", "open_kept", "open_private", "opened_directory", "unsafe_parent"]
 
 LINKS_MAX = 40
-"""Symbolic links followed on the way to a directory; the kernel's own limit."""
+"""Symbolic links followed on the path of a directory; the limit of the kernel."""
 
 _KEPT = re.compile(r"/proc/[1-9][0-9]*/fd/[0-9]+")
 
@@ -27,9 +27,9 @@ _OVERFLOW_UID = 65534
 
 
 def unsafe_parent(path: str) -> str:
-    """Why another user could replace the directory `path`, which need not exist; "" if nobody can.
+    """Return why another user could replace the directory `path`, which need not exist; "" if none can.
 
-    Looks at every directory that is passed while `path` is resolved, and at who owns each entry on the way.
+    Checks the owner and the mode of every entry that is passed while `path` is resolved.
     """
     trusted = _trusted_owners()
     waiting = [part for part in os.path.abspath(path).split("/") if part][::-1]
@@ -44,7 +44,7 @@ def unsafe_parent(path: str) -> str:
         try:
             facts = os.lstat(entry)
         except OSError:
-            return ""  # not there, or not to be read: whoever makes or opens it says so
+            return ""  # missing or unreadable: reported where it is created or opened
         if stat.S_ISLNK(facts.st_mode) and waiting:
             links += 1
             if facts.st_uid not in trusted:
@@ -56,14 +56,14 @@ def unsafe_parent(path: str) -> str:
             waiting += [piece for piece in target.split("/") if piece not in ("", ".")][::-1]
             continue
         place = entry
-        if waiting:  # the last one is judged by who opens it
+        if waiting:  # the last one is checked by the function that opens it
             reason = _untrusted(place, facts, trusted)
     return reason
 
 
 @contextlib.contextmanager
 def opened_directory(path: str) -> Iterator[int]:
-    """A descriptor of the directory `path`, which must be this user's own; raises OSError."""
+    """Yield a descriptor of the directory `path`, which must belong to this user; raises OSError."""
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _check_owner(directory, path)
@@ -73,8 +73,8 @@ def opened_directory(path: str) -> Iterator[int]:
 
 
 def open_private(name: str, flags: int, directory: int) -> int:
-    """Open the regular file `name` in `directory` (a descriptor); raises OSError, also if it is another user's."""
-    # O_NONBLOCK: a named pipe in its place must not hold this process up
+    """Open the regular file `name` in `directory` (a descriptor); raises OSError, also for another user's."""
+    # O_NONBLOCK: a named pipe in its place must not block this process
     descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
     try:
         _check_owner(descriptor, name)
@@ -87,7 +87,7 @@ def open_private(name: str, flags: int, directory: int) -> int:
 
 
 def open_kept(name: str, flags: int, directory: int) -> int:
-    """As `open_private`; also through a link to a descriptor that keeps a file which was removed from the directory."""
+    """As `open_private`; also follows a link to a descriptor that keeps a file which was removed from the directory."""
     try:
         return open_private(name, flags, directory)
     except OSError as error:
@@ -108,7 +108,7 @@ def open_kept(name: str, flags: int, directory: int) -> int:
 
 
 def create_private(name: str, flags: int, directory: int) -> int:
-    """Open the regular file `name` in `directory`, made if it is missing; mode 0600, whatever the umask."""
+    """Open the regular file `name` in `directory`, created if missing; its mode is 0600, whatever the umask."""
     descriptor = os.open(
         name, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600, dir_fd=directory
     )
@@ -129,27 +129,27 @@ def _check_owner(descriptor: int, name: str) -> None:
 
 def _untrusted(place: str, facts: os.stat_result, trusted: frozenset[int]) -> str:
     if facts.st_uid not in trusted:
-        return f"{place} belongs to uid {facts.st_uid}, who could replace what is in it"
+        return f"{place} belongs to uid {facts.st_uid}, who could replace its entries"
     if facts.st_mode & stat.S_ISVTX:
         return ""
     if facts.st_mode & stat.S_IWOTH:
-        return f"everybody can replace what is in {place} (mode {stat.S_IMODE(facts.st_mode):04o}): chmod o-w or +t"
+        return f"every user can replace entries of {place} (mode {stat.S_IMODE(facts.st_mode):04o}): chmod o-w or +t"
     if facts.st_mode & stat.S_IWGRP and not _only_ours(facts.st_gid):
         return (
-            f"others of group {facts.st_gid} can replace what is in {place} "
+            f"other members of group {facts.st_gid} can replace entries of {place} "
             f"(mode {stat.S_IMODE(facts.st_mode):04o}): chmod g-w"
         )
     return ""
 
 
 def _only_ours(group: int) -> bool:
-    """Whether `group` has no members but this user and root, as groups that a system makes for each user have."""
+    """Whether `group` has no members but this user and root, as the private group of a user."""
     if group == 0:
         return True
     ours = {0, os.geteuid()}
     try:
         named = {pwd.getpwnam(name).pw_uid for name in grp.getgrgid(group).gr_mem}
-    except KeyError:  # a group or a member that nobody knows
+    except KeyError:  # an unknown group or member
         return False
     return named | {user.pw_uid for user in pwd.getpwall() if user.pw_gid == group} <= ours
 
@@ -158,5 +158,5 @@ def _trusted_owners() -> frozenset[int]:
     trusted = {0, os.geteuid()}
     with contextlib.suppress(OSError), open("/proc/self/uid_map", encoding="ascii") as file:
         if file.read().split() != ["0", "0", "4294967295"]:
-            trusted.add(_OVERFLOW_UID)  # of nobody who could run in this namespace
+            trusted.add(_OVERFLOW_UID)  # no process of this namespace can have it
     return frozenset(trusted)

@@ -1,7 +1,7 @@
-"""What the kernel tells about processes: parents, sessions, start times, environment markers.
+"""Facts about processes from ``/proc``: parents, sessions, start times, environment markers.
 
-Only reads. A process id read here may be recycled a moment later, so whoever acts on one holds a pidfd
-first and reads again after (`process` and `survivors` do). Imports the standard library only: the guard loads it.
+Read-only. A process id may be reused a moment later: to act on one, open a pidfd first and read the facts again after
+that (`processes` and `survivors` do). Imports the standard library only, since the guard loads it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ProcessFacts(NamedTuple):
 
 
 def read_facts(pid: int) -> ProcessFacts | None:
-    """The facts of `pid`, None if there is no such process."""
+    """Return the facts of `pid`, None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             text = stat.read()
@@ -75,7 +75,7 @@ def is_alive(pid: int) -> bool:
 
 
 def processes() -> Iterator[ProcessFacts]:
-    """All processes that can be seen; those that end meanwhile are left out."""
+    """Yield all visible processes; those that end meanwhile are left out."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             facts = read_facts(int(entry))
@@ -84,10 +84,10 @@ def processes() -> Iterator[ProcessFacts]:
 
 
 def children_of(parent: int, *, but: Container[int] = ()) -> list[ProcessFacts]:
-    """Children of `parent`, dead and not yet reaped ones included, without those whose process id is in `but`.
+    """Return the children of `parent`, including zombies, without those whose process id is in `but`.
 
-    Taken from the kernel's own list where it keeps one (a few microseconds, and some for each child that is returned),
-    else by looking at every process. Children that come or go meanwhile may be missed: look again.
+    Read from the kernel's list of children where it keeps one (a few microseconds, and some for each returned child),
+    else found among all processes. Children that start or end meanwhile may be missed: call it again.
     """
     try:
         pids = child_pids(parent)
@@ -98,7 +98,10 @@ def children_of(parent: int, *, but: Container[int] = ()) -> list[ProcessFacts]:
 
 
 def child_pids(parent: int) -> list[int]:
-    """Process ids of the children of `parent`; `FileNotFoundError` where the kernel keeps no list, or it is gone."""
+    """Return the process ids of the children of `parent`.
+
+    Raises FileNotFoundError where the kernel keeps no list, or `parent` has ended.
+    """
     pids: list[int] = []
     for task in os.listdir(f"/proc/{parent}/task"):
         with open(f"/proc/{parent}/task/{task}/children", "rb") as children:
@@ -107,7 +110,7 @@ def child_pids(parent: int) -> list[int]:
 
 
 def with_descendants(pids: Sequence[int], parents: Sequence[int] = ()) -> Iterator[ProcessFacts]:
-    """The processes `pids`, and all descendants of them and of `parents`, one read at a time."""
+    """Yield the processes `pids` and all descendants of them and of `parents`, reading one at a time."""
     waiting = list(pids)
     yielded = set(pids)
     unseen = list(parents)
@@ -127,14 +130,14 @@ def with_descendants(pids: Sequence[int], parents: Sequence[int] = ()) -> Iterat
 
 
 def environ_holds(pid: int, name: str, value: str) -> bool:
-    """Whether `pid` was started with environment variable `name` set to `value`; False if it cannot be told."""
+    """Whether `pid` was started with environment variable `name` set to `value`; False if unknown."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as environ:
         return f"{name}={value}".encode() in environ.read().split(b"\0")
     return False
 
 
 def file_locks_limit(pid: int) -> int | None:
-    """The soft limit of `pid` for file locks; None if it has none or it cannot be told."""
+    """Return the soft limit of `pid` for file locks; None if it has none or it is unknown."""
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/limits", "rb") as limits:
         for line in limits:
             if line.startswith(_FILE_LOCKS):
@@ -143,7 +146,7 @@ def file_locks_limit(pid: int) -> int | None:
 
 
 def catches(pid: int, number: int) -> bool:
-    """Whether `pid` has a handler of its own for signal `number`; False if it is gone."""
+    """Whether `pid` has installed a handler for signal `number`; False if it has ended."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as status:
         for line in status:
             if line.startswith(b"SigCgt:"):
@@ -152,32 +155,32 @@ def catches(pid: int, number: int) -> bool:
 
 
 def rss_bytes() -> int:
-    """Memory of this process that is in RAM; 0 if it cannot be told."""
+    """Return the resident memory of this process in bytes; 0 if unknown."""
     with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
     return 0
 
 
 def open_fds() -> int:
-    """How many descriptors this process has open; 0 if it cannot be told."""
+    """Return the number of open descriptors of this process; 0 if unknown."""
     with contextlib.suppress(OSError):
-        return len(os.listdir("/proc/self/fd")) - 1  # without the one of this very look
+        return len(os.listdir("/proc/self/fd")) - 1  # without the descriptor of this listing
     return 0
 
 
 def command_line(pid: int) -> str:
-    """The command line of `pid` for messages, at most 200 characters; "" if it is gone."""
+    """Return the command line of `pid` for messages, at most 200 characters; "" if it has ended."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as line:
         return line.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()[:200]
     return ""
 
 
 def open_descriptors() -> dict[int, str]:
-    """Every open descriptor of this process and what it names."""
+    """Return the target of each open descriptor of this process."""
     found: dict[int, str] = {}
     for entry in os.listdir("/proc/self/fd"):
         try:
             found[int(entry)] = os.readlink(f"/proc/self/fd/{entry}")
         except FileNotFoundError:
-            continue  # the descriptor of this very listing
+            continue  # the descriptor of this listing
     return found

@@ -1,6 +1,7 @@
-"""Signal dispositions and mask: what a process inherits from whatever started it, undone.
+"""Reset of the signal dispositions and the signal mask that a process inherits from its parent.
 
-A parent that ignores SIGCHLD loses us every exit code; one that blocks SIGTERM makes us deaf. Standard library only.
+With an inherited SIGCHLD that is ignored no exit code could be read; a blocked SIGTERM would have no effect. Standard
+library only.
 """
 
 from __future__ import annotations

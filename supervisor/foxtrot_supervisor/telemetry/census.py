@@ -1,7 +1,7 @@
-"""What this process has right now, by name: threads, descriptors, tasks, children. Only looks.
+"""Census of this process: counts of threads, descriptors, tasks and children, by name. Read-only.
 
-Threads are named by what they run, descriptors by what they stand for, tasks by their coroutine: a leak is found by
-which of these names there are more and more of.
+Threads are counted by the function that they run, descriptors by their target, tasks by their coroutine: a leak shows
+as a name whose count grows.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 NAMES_MAX = 200
-"""Different names that a census keeps of each kind; the most frequent ones."""
+"""Largest number of names of each kind in a census; the most frequent ones are kept."""
 
 _INODE = re.compile(r":\[\d+\]$")
 
 
 class ThreadFacts(Struct, frozen=True):
-    """One thread: the name it was given, what it runs, whether it is a daemon."""
+    """One thread: its name, the function that it runs, whether it is a daemon."""
 
     name: str
     runs: str
@@ -52,14 +52,14 @@ class ThreadFacts(Struct, frozen=True):
 
 
 class TaskFacts(Struct, frozen=True):
-    """One asyncio task: its name and its coroutine's."""
+    """One asyncio task: its name and that of its coroutine."""
 
     name: str
     runs: str
 
 
 class DescriptorFacts(Struct, frozen=True):
-    """One open descriptor and what it stands for: a path, ``socket``, ``pipe``, ``anon_inode:[eventpoll]``."""
+    """One open descriptor and its target: a path, ``socket``, ``pipe``, ``anon_inode:[eventpoll]``."""
 
     number: int
     stands_for: str
@@ -74,7 +74,7 @@ class ProcessFacts(Struct, frozen=True):
 
 
 class Census(Struct, frozen=True):
-    """How many there are of each name."""
+    """Counts by name."""
 
     rss_bytes: int
     threads: Counter[str]
@@ -83,7 +83,7 @@ class Census(Struct, frozen=True):
     garbage: int
 
     def figures(self) -> dict[str, float]:
-        """By the names of `leak_slopes.LIMITS`."""
+        """Return totals by the names in `growth.LIMITS`."""
         return {
             "rss_bytes": float(self.rss_bytes),
             "threads": float(self.threads.total()),
@@ -94,14 +94,14 @@ class Census(Struct, frozen=True):
 
 
 def threads() -> list[ThreadFacts]:
-    """Every thread that Python knows of."""
+    """Return all threads that Python knows."""
     return [
         ThreadFacts(thread.name, _runs(thread), thread.daemon, thread.native_id) for thread in threading.enumerate()
     ]
 
 
 def tasks(loops: Sequence[asyncio.AbstractEventLoop]) -> list[TaskFacts]:
-    """The tasks of these loops that are not done; those of a loop that changes too fast are left out."""
+    """Return the unfinished tasks of `loops`; those of a loop that changes during the listing are left out."""
     found = []
     for loop in loops:
         with contextlib.suppress(RuntimeError):
@@ -112,17 +112,17 @@ def tasks(loops: Sequence[asyncio.AbstractEventLoop]) -> list[TaskFacts]:
 
 
 def descriptors() -> list[DescriptorFacts]:
-    """Every open descriptor."""
+    """Return all open descriptors."""
     return [DescriptorFacts(number, _INODE.sub("", name)) for number, name in sorted(open_descriptors().items())]
 
 
 def children() -> list[ProcessFacts]:
-    """The children of this process, dead and not yet reaped ones included."""
+    """Return the children of this process, including zombies."""
     return [ProcessFacts(facts.pid, facts.name, facts.state) for facts in procfs.children_of(os.getpid())]
 
 
 def take_census(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Census:
-    """Count everything; a few hundred microseconds."""
+    """Take a census; costs a few hundred microseconds."""
     return Census(
         procfs.rss_bytes(),
         _counted(facts.runs for facts in threads()),
@@ -133,7 +133,7 @@ def take_census(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Census:
 
 
 def more_of(now: Counter[str], before: Counter[str], count: int = 5) -> list[tuple[str, int]]:
-    """The names of which there are more than before, the most first."""
+    """Return up to `count` names whose count has grown since `before`, with the growth, the largest first."""
     return [(name, more) for name, more in (now - before).most_common(count) if more > 0]
 
 

@@ -1,12 +1,12 @@
-"""Whether a figure grows: robust slopes over bounded windows of samples, and what growth is worth a word. Pure.
+"""Growth detection: robust slopes over bounded windows of samples, compared with a limit for each figure. Pure.
 
-The slope is Theil and Sen's: the median of the slopes between all pairs of samples, so that single peaks move
-it little. A figure is *growing* when what that slope makes over the window is more than the least growth that
-matters, stands out of the noise, and goes on in the window's later half: what warms up and then stays is no leak.
+The slope is the Theil-Sen estimator, the median of the slopes between all pairs of samples, which single peaks hardly
+move. A figure is *growing* if its growth over the window is at least the limit, exceeds the noise, and continues in the
+later half of the window: a figure that only warms up is no leak.
 
-Two windows: a fine one of the latest samples, for what leaks fast, and a coarse one whose samples are the least of
-many fine ones (a leak lifts the floor, whatever the peaks do), for what leaks slowly. Times are seconds on any
-clock that does not go back.
+There are two windows. The fine one has the latest samples and finds fast leaks. Each sample of the coarse one is the
+minimum of many fine ones (a leak lifts the minimum, whatever the peaks do); it finds slow leaks. Times are seconds of
+any monotonic clock.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ __all__ = [
 ]
 
 Verdict: TypeAlias = Literal["early", "steady", "growing", "over"]
-"""``early``: not looked at for long enough; ``over``: a bound is passed, whether it grows or not."""
+"""``early``: too few samples; ``over``: above the upper limit, whether it grows or not."""
 
 SAMPLES_MAX = 60
-"""Samples of each window: 1,770 pairs, half a millisecond, and only where first and last differ enough."""
+"""Samples of each window: 1,770 pairs, half a millisecond, computed only if first and last sample differ enough."""
 
 COARSE_SAMPLES = 60
-"""Fine samples that make one coarse one."""
+"""Fine samples that are combined to one coarse sample."""
 
 SAMPLES_LEAST = 8
 NOISE_FACTOR = 4.0
-"""Growth over the window must be so many times the residuals' deviation."""
+"""Growth over the window must be this multiple of the deviation of the residuals."""
 
 LATER_SHARE = 0.3
-"""The later half must still grow at least at this share of the whole window's pace."""
+"""The later half must grow at least at this share of the slope of the whole window."""
 
 _MAD_TO_DEVIATION = 1.4826
 _MIB = 1024.0 * 1024.0
 
 
 class Limit(Struct, frozen=True):
-    """When one figure is worth a word."""
+    """Limits of one figure, in its unit."""
 
     least_growth: float
-    """Growth over a window that matters, in the figure's unit."""
+    """Smallest growth over a window that is reported."""
     most: float | None = None
-    """More than this is ``over``; None: no bound."""
+    """Values above are ``over``; None: no upper limit."""
 
 
 LIMITS: dict[str, Limit] = {
@@ -67,23 +67,23 @@ LIMITS: dict[str, Limit] = {
     "handlers": Limit(64, 100_000),
     "garbage": Limit(8, 0),
 }
-"""Defaults. `garbage` is what the collector could not free: any is too much."""
+"""Default limits. `garbage`: objects that the collector could not free; any is too much."""
 
 
 class Growth(Struct, frozen=True):
-    """What is known of one figure."""
+    """Judgement of one figure."""
 
     verdict: Verdict
     value: float
-    """The latest."""
+    """The latest value."""
     per_hour: float = 0.0
-    """The slope, where it was worked out; 0 where first and last differ too little to matter."""
+    """The slope; 0 where first and last sample differ too little to compute it."""
     span_s: float = 0.0
-    """Of the window that the verdict rests on."""
+    """Length of the judged window, in seconds."""
 
 
 def theil_sen(samples: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Slope (units a second) and deviation of the residuals of ``(second, value)``; 0, 0 for less than two."""
+    """Return slope (units per second) and deviation of the residuals of ``(second, value)`` samples; (0, 0) for one."""
     slopes = [
         (value - other) / (at - before)
         for index, (at, value) in enumerate(samples)
@@ -99,7 +99,7 @@ def theil_sen(samples: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 class GrowthWatch:
-    """The figures of one process. `least_s`: how long to look before judging."""
+    """Judges the figures of one process. `least_s`: shortest window that is judged, in seconds."""
 
     def __init__(self, limits: Mapping[str, Limit] = LIMITS, *, least_s: float = 120.0) -> None:
         self._limits = limits
@@ -111,12 +111,12 @@ class GrowthWatch:
         """The latest judgement of each figure that has a limit."""
 
     def sample(self, now: float, figures: Mapping[str, float]) -> list[str]:
-        """Take the figures at second `now`; those without a limit are left out. Returns what newly is worth a word."""
+        """Add the figures at second `now`; return those that newly exceed their limit; others are ignored."""
         self._since_coarse += 1
         coarse_due = self._since_coarse >= COARSE_SAMPLES
         if coarse_due:
             self._since_coarse = 0
-        news = []
+        exceeding = []
         for name, value in figures.items():
             limit = self._limits.get(name)
             if limit is None:
@@ -129,15 +129,15 @@ class GrowthWatch:
             before = self.growths.get(name)
             growth = self.growths[name] = self._judge(limit, value, fine, coarse)
             if growth.verdict in _BAD and (before is None or before.verdict != growth.verdict):
-                news.append(name)
-        return news
+                exceeding.append(name)
+        return exceeding
 
     def bad(self) -> list[str]:
-        """Figures that grow, or are over their bound."""
+        """Return the figures that grow or are over their limit."""
         return [name for name, growth in self.growths.items() if growth.verdict in _BAD]
 
     def restart(self) -> None:
-        """Another process has taken this one's place."""
+        """Forget all samples: another process has replaced this one."""
         self._fine.clear()
         self._coarse.clear()
         self._since_coarse = 0

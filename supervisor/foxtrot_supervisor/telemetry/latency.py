@@ -1,7 +1,7 @@
-"""A histogram of durations with bounded memory and bounded error; pure.
+"""Histogram of durations with bounded memory and bounded error. Pure.
 
-Buckets are powers of two, each cut in eight, so a percentile is at most 12.5 % off; only buckets in use take memory.
-Two windows rotate: what is reported covers between one and two window lengths, so an old peak does not stay for ever.
+Buckets are powers of two, each divided in eight, so that a percentile is at most 12.5 % off; only used buckets take
+memory. Two windows rotate: percentiles cover between one and two window lengths, so that an old peak expires.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class LatencyHistogram:
         self._rotate_at: float | None = None
 
     def record(self, ns: int, count: int = 1) -> None:
-        """`count` events took `ns` each; a negative duration (clocks) counts as 0."""
+        """Add `count` durations of `ns` nanoseconds; a negative one (wall clocks that differ) counts as 0."""
         bucket = min(_bucket(max(ns, 0)), _BUCKETS - 1)
         counts = self._current
         counts[bucket] = counts.get(bucket, 0) + count
 
     def rotate(self, now: float) -> None:
-        """Forget the older window when its time has come; `now` in monotonic seconds."""
+        """Expire the older window if it is due; `now` in monotonic seconds."""
         if self._rotate_at is None:
             self._rotate_at = now + self._window_s
         elif now >= self._rotate_at:
@@ -52,7 +52,7 @@ class LatencyHistogram:
             self._current = {}
 
     def percentile_us(self, fraction: float) -> float:
-        """The duration that `fraction` (0 to 1) of the events did not exceed; 0.0 without events."""
+        """Return the duration in microseconds that `fraction` (0 to 1) of the events do not exceed; 0.0 for none."""
         # copied first: another thread may record meanwhile
         counts = self._previous.copy()
         for bucket, count in self._current.copy().items():

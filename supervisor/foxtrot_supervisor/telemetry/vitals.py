@@ -1,7 +1,7 @@
-"""What children tell of themselves, kept beyond each incarnation: latest heartbeat, rate, running totals. Pure.
+"""Vital signs of a child beyond its incarnations: latest heartbeat, event rate, running totals. Pure.
 
-A heartbeat counts from the start of its incarnation; operators want totals that do not fall back to zero
-with every restart. What an incarnation counted between its last heartbeat and its death is not in them.
+A heartbeat counts from the start of its incarnation; totals continue over restarts. Counts between the last heartbeat
+of an incarnation and its death are not included.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GROWING: Final = ("rss_bytes", "open_fds", "threads", "tasks", "queue_depth")
 """Fields of a heartbeat whose growth within an incarnation is judged."""
 
 FRESH_S: Final = 15.0
-"""A heartbeat older than this says nothing of now."""
+"""Age from which on a heartbeat is not used for judging growth, in seconds."""
 
 _SOURCE_TOTALS: Final = (
     "applied_total",
@@ -61,31 +61,31 @@ class Vitals:
 
     def __init__(self) -> None:
         self.latest: Heartbeat | None = None
-        """Of the current incarnation; None before its first."""
+        """Latest heartbeat of the current incarnation; None before its first."""
         self.heard_at: float | None = None
-        """When the latest came."""
+        """Monotonic time of the latest heartbeat."""
         self.events_per_s = 0.0
-        """Between the last two heartbeats."""
+        """Rate between the last two heartbeats."""
         self.growth = GrowthWatch()
-        """Of the current incarnation."""
+        """Growth of the current incarnation."""
         self._before = dict.fromkeys(TOTALS, 0)
         self._sources_before: dict[str, SourceCounters] = {}
 
     def heartbeat(self, heartbeat: Heartbeat, now: float) -> None:
-        """Take a heartbeat of the current incarnation."""
+        """Store a heartbeat of the current incarnation."""
         if self.latest is not None and self.heard_at is not None and now > self.heard_at:
             grown = heartbeat.events_total - self.latest.events_total
             self.events_per_s = max(0, grown) / (now - self.heard_at)
         self.latest, self.heard_at = heartbeat, now
 
     def data_age_s(self, now: float) -> float | None:
-        """Age of the latest data of any topic; None before the first."""
+        """Return the age of the latest data of any topic in seconds; None before the first."""
         if self.latest is None or self.latest.last_data_age_s is None or self.heard_at is None:
             return None
         return self.latest.last_data_age_s + now - self.heard_at
 
     def ended(self) -> None:
-        """The current incarnation is dead: its counts are kept."""
+        """End the current incarnation; its counts are added to the totals."""
         if self.latest is not None:
             self._before = self.totals()
             self._sources_before = self.sources()
@@ -93,19 +93,22 @@ class Vitals:
         self.growth.restart()
 
     def look(self, now: float) -> list[str]:
-        """Judge the growth of the figures in `GROWING`, at a steady pace; returns those that newly are worth a word."""
+        """Judge the growth of the figures in `GROWING`; return those that newly exceed their limit.
+
+        Call it at a steady interval.
+        """
         if self.latest is None or self.heard_at is None or now - self.heard_at > FRESH_S:
             return []
         return self.growth.sample(now, {name: float(getattr(self.latest, name)) for name in GROWING})
 
     def totals(self) -> dict[str, int]:
-        """Counts over all incarnations, by the names in `TOTALS`."""
+        """Return the counts over all incarnations, by the names in `TOTALS`."""
         if self.latest is None:
             return dict(self._before)
         return {name: count + getattr(self.latest, name) for name, count in self._before.items()}
 
     def sources(self) -> dict[str, SourceCounters]:
-        """The engine's accounts of each worker over all incarnations of the engine; latencies are the latest."""
+        """Return the engine's counts of each worker over all incarnations of the engine, with the latest latencies."""
         now: Mapping[str, SourceCounters] = self.latest.sources if self.latest is not None else {}
         return {
             name: _sum(self._sources_before.get(name), now.get(name)) for name in sorted({*self._sources_before, *now})

@@ -1,4 +1,4 @@
-"""What a person sees has the facts in it, whatever a status lacks."""
+"""The table for people: every figure is shown, and a status may lack any field."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_quantities(number: float | None, text: str) -> None:
     assert quantity(number) == text
 
 
-def test_the_facts_are_there() -> None:
+def test_the_table_shows_the_figures_of_the_status() -> None:
     text = printed(STATUS)
     for fact in ("pid 4711", "1m01s", "/run/foxtrot", "123.5k", "951/s", "34ms", "binance-spot.a", "99", "130us"):
         assert fact in text, fact
@@ -115,7 +115,7 @@ def test_a_narrow_terminal_cuts_columns_not_values() -> None:
     assert "RSS" not in text
 
 
-def test_a_status_that_lacks_everything_is_shown() -> None:
+def test_an_empty_status_is_shown() -> None:
     assert "foxtrot-supervisor" in printed({})
 
 

@@ -1,4 +1,4 @@
-"""A terminal gets the table, everything else gets lines."""
+"""`start` shows a live table on a terminal and log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ open(sys.argv[1], "w").write(log_format)
 
 
 @pytest.mark.parametrize(("wanted", "got"), [("auto", "console"), ("console", "console"), ("json", "json")])
-def test_without_a_terminal_events_are_told_in_the_log(
+def test_without_a_terminal_events_are_logged(
     capfd: pytest.CaptureFixture[str], wanted: Literal["auto", "console", "json"], got: str
 ) -> None:
     with display(wanted, "info") as (log_format, show):
@@ -41,7 +41,7 @@ def test_without_a_terminal_events_are_told_in_the_log(
         assert json.loads(event)["line"] == "eMarketTrade.BTCUSDT.SIM 100"
 
 
-def test_whoever_wants_only_warnings_gets_no_summaries(capfd: pytest.CaptureFixture[str]) -> None:
+def test_at_level_warning_there_are_no_summaries(capfd: pytest.CaptureFixture[str]) -> None:
     with display("json", "warning") as (_, show):
         show(STATUS)
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""A summary comes at its pace; the first as soon as there is something to see."""
+"""The logged summary: its interval, its first appearance, the events in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def status(uptime_s: float, *recent: str) -> dict[str, Any]:
     }
 
 
-def test_the_first_events_are_told_at_once() -> None:
+def test_the_first_events_are_shown_at_once() -> None:
     summary = Summary()
     assert summary.records(status(0.2)) == []
     assert summary.records(status(1.1, "too early")) == []
@@ -41,7 +41,7 @@ def test_the_first_events_are_told_at_once() -> None:
     ]
 
 
-def test_from_then_on_at_a_steady_pace_and_only_what_is_new() -> None:
+def test_later_summaries_come_at_a_steady_interval_with_new_events_only() -> None:
     summary = Summary()
     assert len(summary.records(status(1.0, "a", "b", "c"))) == 4
     assert summary.records(status(1.0 + SUMMARY_S - 0.1, "d")) == []
@@ -49,19 +49,19 @@ def test_from_then_on_at_a_steady_pace_and_only_what_is_new() -> None:
     assert [event for event, _ in summary.records(status(1.0 + 2 * SUMMARY_S, "d"))] == ["summary"]
 
 
-def test_the_first_few_come_faster() -> None:
+def test_the_first_summaries_come_faster() -> None:
     summary = Summary()
     told = [len(summary.records(status(float(second), f"event {second}"))) for second in range(6)]
     assert told == [2, 2, 2, 0, 0, 0]
 
 
-def test_silence_is_told_too() -> None:
+def test_a_summary_is_made_without_events_too() -> None:
     summary = Summary()
     told = [summary.records(status(float(second))) for second in range(int(SUMMARY_S) + 1)]
     assert [bool(records) for records in told] == [False] * int(SUMMARY_S) + [True]
 
 
-def test_no_more_than_a_few_events() -> None:
+def test_a_summary_shows_a_few_events_at_most() -> None:
     records = Summary().records(status(1.0, *map(str, range(20))))
     assert [fields["line"] for event, fields in records if event == "market_event"] == ["17", "18", "19"]
     assert EVENTS_SHOWN == 3

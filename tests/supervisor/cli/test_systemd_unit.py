@@ -1,4 +1,4 @@
-"""The text of the unit: what it promises systemd, and that its numbers follow from the configuration."""
+"""The text of the systemd unit: its directives, and time limits derived from the configuration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def service(**more: Any) -> dict[str, str]:
     }
 
 
-def test_what_systemd_is_promised() -> None:
+def test_time_limits_and_notification_are_in_the_unit() -> None:
     text = service()
     assert text["ExecStart"] == f"{PROGRAM} start -c {CONFIG} --run-dir /run/foxtrot --log-format json"
     assert text["ExecReload"] == f"{PROGRAM} reload --run-dir /run/foxtrot"
@@ -70,7 +70,7 @@ def test_what_systemd_is_promised() -> None:
     assert unit()["[Install]WantedBy"] == ["multi-user.target"]
 
 
-def test_the_sandbox_is_closed_but_for_what_is_needed() -> None:
+def test_the_sandbox_opens_only_needed_paths() -> None:
     text = service()
     for key in (
         "NoNewPrivileges",
@@ -105,7 +105,7 @@ def test_user() -> None:
 
 
 @pytest.mark.parametrize("user", ["", "a b", "x\nExecStart=/bin/sh", "-x", "1a", "ä"])
-def test_what_is_no_user(user: str) -> None:
+def test_invalid_user_names_are_refused(user: str) -> None:
     with pytest.raises(UnitRefused, match="not the name of a user"):
         render_unit(options(user=user))
 
@@ -119,7 +119,7 @@ def test_what_is_no_user(user: str) -> None:
         SupervisorConfig(shutdown_s=10.1, stop_kill_s=5.05),
     ],
 )
-def test_systemd_is_more_patient_than_we_are(config: SupervisorConfig) -> None:
+def test_systemds_stop_timeout_is_longer_than_the_supervisors(config: SupervisorConfig) -> None:
     written = int(service(supervisor=config)["TimeoutStopSec"])
     assert written == stop_timeout_s(config)
     # the budget of the final stop, then the last wait after SIGKILL, then strays and the audit
@@ -160,22 +160,22 @@ def test_core_dumps_of_the_supervisor_follow_those_of_its_children() -> None:
         {"reads": ("/home/me/.pyenv/versions/3.11",)},
     ],
 )
-def test_home_is_not_hidden_from_what_lies_in_it(more: dict[str, Any]) -> None:
+def test_home_is_readable_if_a_needed_path_is_in_it(more: dict[str, Any]) -> None:
     assert service(**more)["ProtectHome"] == "read-only"
 
 
-def test_a_folder_that_only_sounds_like_home_is_none() -> None:
+def test_a_folder_with_a_similar_name_is_not_home() -> None:
     assert service(reads=("/homes/x",))["ProtectHome"] == "yes"
 
 
-def test_the_services_own_temporary_folder_shows_what_is_needed_of_the_real_one() -> None:
+def test_needed_paths_of_the_temporary_folder_are_bound_into_the_private_one() -> None:
     text = unit(program="/tmp/venv/bin/x", config_path="/tmp/venv/bin/c.toml", reads=("/var/tmp/a 50%:", "/opt/x"))
     assert text["[Service]BindReadOnlyPaths"] == ["/tmp/venv/bin", '"/var/tmp/a 50%%:"']
     assert text["[Service]PrivateTmp"] == ["yes"]
     assert "[Service]BindReadOnlyPaths" not in unit()
 
 
-def test_strange_paths_are_written_so_that_systemd_reads_them_as_they_are() -> None:
+def test_special_characters_in_paths_are_escaped_for_systemd() -> None:
     text = service(program='/opt/a b/100%/$x/"q"\\', config_path="/etc/f's/50%.toml")
     assert text["ExecStart"].startswith(
         '"/opt/a b/100%%/$$x/\\"q\\"\\\\" start -c "/etc/f\'s/50%%.toml" --run-dir /run/foxtrot '
@@ -192,11 +192,11 @@ def test_strange_paths_are_written_so_that_systemd_reads_them_as_they_are() -> N
         ({"program": "/opt/\x7f"}, "control character"),
     ],
 )
-def test_paths_that_no_unit_can_hold(more: dict[str, Any], reason: str) -> None:
+def test_paths_with_control_characters_are_refused(more: dict[str, Any], reason: str) -> None:
     with pytest.raises(UnitRefused, match=reason):
         render_unit(options(**more))
 
 
-def test_every_line_is_read_whole() -> None:
+def test_every_line_of_the_log_is_complete() -> None:
     """A backslash at its end would join a line with the next one."""
     assert not [line for line in render_unit(options()).splitlines() if line.endswith("\\")]

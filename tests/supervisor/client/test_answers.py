@@ -1,4 +1,4 @@
-"""What may be shown of an answer."""
+"""Answers of a supervisor: escaped control characters, the outcome of a stop as a type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.client.answers import DEPTH_MAX, AuditEnd, ChildEnd, StopAnswer, printable, read_stop_answer
 
 
-def test_control_characters_are_made_visible_everywhere() -> None:
+def test_control_characters_are_escaped_everywhere() -> None:
     shown = printable({"a\x1b[2J": ["\x1b]0;x\x07", 1, None, {"b": "\u202eabc\x9b"}], "c": "line\n\tplain é"})
     assert shown == {
         "a\\x1b[2J": ["\\x1b]0;x\\x07", 1, None, {"b": "\\u202eabc\\x9b"}],
@@ -46,6 +46,6 @@ def test_the_outcome_of_a_stop() -> None:
         {"exit_code": 0, "children": [], "audit": {"files": "x"}},
     ],
 )
-def test_anything_else_is_no_stop(data: dict[str, object]) -> None:
+def test_other_answers_are_not_the_outcome_of_a_stop(data: dict[str, object]) -> None:
     with pytest.raises(MalformedMessage, match="not the outcome of a stop"):
         read_stop_answer(data)

@@ -52,7 +52,7 @@ def test_end_without_an_answer(tmp_path: Path) -> None:
         client.request(StatusRequest(), 5)
 
 
-def test_refusal_by_one_that_does_not_listen(tmp_path: Path) -> None:
+def test_a_refusal_sent_before_closing_is_read(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(operator_path(str(tmp_path)))
         listener.listen()

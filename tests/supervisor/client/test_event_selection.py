@@ -1,4 +1,4 @@
-"""What is asked for is printed, and nothing else."""
+"""Events are selected by type and symbol."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_a_type_has_three_spellings(word: str) -> None:
 
 
 def test_an_unknown_type_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"eTrade\. is no event type; known: trade \(eMarketTrade\.\)"):
+    with pytest.raises(ValueError, match=r"eTrade\. is not an event type; known: trade \(eMarketTrade\.\)"):
         event_type("eTrade.")
 
 
-def test_a_line_says_when_its_batch_was_sent() -> None:
+def test_a_line_has_the_publish_time_of_its_batch() -> None:
     (line,) = EventSelection(name).lines(batch(TRADE))
     assert line["kind"] == "trade"
     assert line["instrument"] == "BINANCE:BTCUSDT"
@@ -52,7 +52,7 @@ def test_types_and_symbols_select() -> None:
     assert EventSelection(name, types=["eGap."], symbols=["BTCUSDT"]).lines(events) == []
 
 
-def test_what_is_too_old_is_left_out_but_its_book_is_known() -> None:
+def test_old_batches_give_no_lines_but_their_books_are_folded() -> None:
     selection = EventSelection(name, depth=1, since_ns=6)
     assert selection.lines(batch(SNAPSHOT, publish_ns=5)) == []
     (line,) = selection.lines(batch(DELTA, publish_ns=6))

@@ -1,4 +1,4 @@
-"""Real sockets: the stream is followed across engines, its end is told from an engine's absence."""
+"""Real sockets: the stream is followed across engines; the end of a run differs from a missing engine."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def ids(run_dir: Path, said: list[str], engine_wait_s: float = 5.0) -> list[str]
     ]
 
 
-def test_a_run_is_seen_only_while_it_listens(tmp_path: Path) -> None:
+def test_a_run_is_running_only_while_it_listens(tmp_path: Path) -> None:
     assert not is_running(str(tmp_path))
     with listening(operator_path(str(tmp_path))):
         assert is_running(str(tmp_path))
@@ -103,12 +103,12 @@ def test_the_stream_goes_on_across_engines_without_repeating(tmp_path: Path) -> 
     ]
 
 
-def test_a_run_without_an_engine_is_given_up_in_time(tmp_path: Path) -> None:
+def test_a_run_without_an_engine_ends_the_stream_after_the_limit(tmp_path: Path) -> None:
     with listening(operator_path(str(tmp_path))), pytest.raises(EngineAway, match="gives no events: No such file"):
         ids(tmp_path, [], engine_wait_s=0.2)
 
 
-def test_an_engine_that_turns_readers_away_is_given_up_in_time(tmp_path: Path) -> None:
+def test_an_engine_that_refuses_readers_ends_the_stream_after_the_limit(tmp_path: Path) -> None:
     said: list[str] = []
     with listening(operator_path(str(tmp_path))), listening(tap_path(str(tmp_path))) as server:
 
@@ -124,7 +124,7 @@ def test_an_engine_that_turns_readers_away_is_given_up_in_time(tmp_path: Path) -
     assert said == []
 
 
-def test_a_stream_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_a_malformed_stream_raises(tmp_path: Path) -> None:
     with listening(operator_path(str(tmp_path))), listening(tap_path(str(tmp_path))) as server:
 
         def garbage() -> None:
@@ -134,7 +134,7 @@ def test_a_stream_that_cannot_be_read_says_so(tmp_path: Path) -> None:
             ids(tmp_path, [])
 
 
-def test_a_reset_connection_is_an_end(tmp_path: Path) -> None:
+def test_a_reset_connection_ends_the_stream(tmp_path: Path) -> None:
     with listening(tap_path(str(tmp_path))) as server, EventStream(str(tmp_path)) as stream:
         connection, _ = server.accept()
         stream._socket.sendall(b"never read")

@@ -10,7 +10,7 @@ from foxtrot_supervisor.client.known_runs import find_runs, runs_started_with
 from foxtrot_supervisor.runtime.run_dir import RunDir
 
 
-def test_a_run_is_found_by_its_configuration_wherever_that_and_its_directory_are(tmp_path: Path) -> None:
+def test_a_run_is_found_by_its_configuration_after_moves_and_removals(tmp_path: Path) -> None:
     config, moved = tmp_path / "my.toml", tmp_path / "moved.toml"
     config.write_text("")
     (tmp_path / "lock").write_text("some other program's")

@@ -1,4 +1,4 @@
-"""The stream is taken apart the same however it is cut."""
+"""The stream is decoded to the same records however it is divided."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def test_any_cut_gives_the_same_records(step: int) -> None:
     assert got == RECORDS
 
 
-def test_what_follows_stays_pending() -> None:
+def test_an_incomplete_record_stays_pending() -> None:
     decoder = TapDecoder()
     assert decoder.feed(STREAM + b"\0\0") == RECORDS
     assert decoder.feed(b"\0\1y") == [BatchBytes(b"y")]
 
 
-def test_an_absurd_length_is_refused_before_it_is_waited_for() -> None:
+def test_a_length_over_the_limit_is_refused_at_once() -> None:
     with pytest.raises(MalformedMessage, match="over the limit"):
         TapDecoder().feed(struct.pack(">I", BATCH_BYTES_MAX + 1))

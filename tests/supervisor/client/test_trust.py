@@ -1,4 +1,4 @@
-"""Which sockets are believed."""
+"""Which sockets of a run directory are trusted."""
 
 from __future__ import annotations
 
@@ -47,12 +47,14 @@ sys.stdin.read()
         (0, 1000, 0, False, False),
     ],
 )
-def test_who_is_believed(me: int, peer: int, owner: int, shared_parent: bool, believed: bool) -> None:
+def test_which_peers_and_owners_are_trusted(
+    me: int, peer: int, owner: int, shared_parent: bool, believed: bool
+) -> None:
     reason = distrust(me=me, peer=peer, owner=owner, is_directory=True, shared_parent=shared_parent)
     assert (reason == "") == believed, reason
 
 
-def test_a_link_is_not_believed() -> None:
+def test_a_symbolic_link_as_run_directory_is_not_trusted() -> None:
     assert "symbolic link" in distrust(me=1, peer=1, owner=1, is_directory=False, shared_parent=False)
 
 
@@ -88,14 +90,14 @@ def test_sockets_of_another_user(reachable: Path, owner: int) -> None:
         server.communicate()
 
 
-def test_a_directory_that_has_gone_is_the_end_of_the_run(tmp_path: Path) -> None:
+def test_a_removed_directory_means_that_the_run_has_ended(tmp_path: Path) -> None:
     ours, other = socket.socketpair()
     with ours, other, pytest.raises(FileNotFoundError):
         check_peer(ours, str(tmp_path / "gone" / "operator.sock"))
 
 
-def test_a_peer_that_cannot_be_told_is_not_believed(tmp_path: Path) -> None:
+def test_an_unknown_peer_is_not_trusted(tmp_path: Path) -> None:
     end = socket.socket(socket.AF_UNIX)
     end.close()
-    with pytest.raises(NotTrusted, match="cannot be told"):
+    with pytest.raises(NotTrusted, match="is unknown"):
         check_peer(end, str(tmp_path / "operator.sock"))

@@ -1,4 +1,4 @@
-"""Every mistake in a configuration is found, named by its key, and nothing right is refused."""
+"""Every mistake in a configuration is found and named by its key; correct values are accepted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def problems(text: str) -> list[str]:
     return [line.removeprefix("foxtrot.toml: ") for line in caught.value.lines()]
 
 
-def test_the_least_file_has_every_default() -> None:
+def test_a_minimal_file_has_every_default() -> None:
     config = parse(CONNECTION)
     assert config.supervisor == SupervisorConfig()
     assert config == FoxtrotConfig(
@@ -104,7 +104,7 @@ def test_a_full_file_is_read() -> None:
     assert connection.essential is False
 
 
-def test_every_problem_is_listed_in_one_go() -> None:
+def test_every_problem_is_listed_at_once() -> None:
     assert problems(
         """
         zzz = 1
@@ -330,7 +330,7 @@ def test_required_connection_values(old: str, new: str, expected: str) -> None:
     assert problems(CONNECTION.replace(old, new)) == [f"connections[0].{expected}"]
 
 
-def test_more_symbols_than_a_start_message_carries() -> None:
+def test_symbols_too_large_for_a_start_message_are_refused() -> None:
     symbols = str([f"{i:064d}" for i in range(1000)]).replace("'", '"')
     (line,) = problems(CONNECTION.replace("binance", "okx").replace('["BTCUSDT"]', symbols))
     assert line == "connections[0].symbols: is 67000 bytes long, one connection carries 53248"
@@ -340,7 +340,7 @@ def test_symbols_in_other_scripts_are_symbols() -> None:
     assert parse(CONNECTION.replace("BTCUSDT", "币安人生USDT")).connections[0].symbols == ["币安人生USDT"]
 
 
-def test_connections_must_be_there_and_be_tables() -> None:
+def test_connections_are_required_and_are_tables() -> None:
     assert problems("") == ["connections: is missing: at least one [[connections]] is needed"]
     assert problems("connections = 3") == ["connections: must be tables, each headed [[connections]]"]
     assert problems("connections = [3]") == ["connections: must be tables, each headed [[connections]]"]
@@ -362,7 +362,7 @@ def test_a_syntax_error_names_its_line() -> None:
         f"[supervisor]\nrun_dir = 0x{'f' * 5000}",
     ],
 )
-def test_absurd_input_is_refused_not_crashed_upon(text: str) -> None:
+def test_absurd_input_is_refused(text: str) -> None:
     assert len(problems(text)) >= 1
 
 
@@ -375,14 +375,14 @@ def test_absurd_input_is_refused_not_crashed_upon(text: str) -> None:
         ("binance", "wss://testnet.example", None),
     ],
 )
-def test_a_simulators_rest_address_stands_beside_its_url(exchange: str, url: str, rest_url: str | None) -> None:
+def test_a_simulators_rest_address_is_derived_from_its_url(exchange: str, url: str, rest_url: str | None) -> None:
     text = CONNECTION.replace("binance", exchange) + f'url = "{url}"\n'
     assert parse(text).connections[0].rest_url == rest_url
     text += 'rest_url = "http://other"'
     assert parse(text).connections[0].rest_url == "http://other"
 
 
-def test_further_addresses_stand_behind_the_first() -> None:
+def test_further_addresses_follow_the_first() -> None:
     assert parse(CONNECTION).connections[0].addresses == []
     text = CONNECTION + 'url = "wss://a"\n'
     assert parse(text).connections[0].addresses == ["wss://a"]
@@ -429,7 +429,7 @@ def test_no_document_whatever_breaks_the_checker(document: dict[str, Any]) -> No
         check_document(document, source="x", folder="/", exchanges=EXCHANGES, is_file=lambda _path: False)
 
 
-def test_an_application_may_leave_symbols_for_later() -> None:
+def test_an_embedding_program_may_leave_symbols_empty() -> None:
     text = CONNECTION.replace('["BTCUSDT"]', "[]")
     with pytest.raises(ConfigInvalid, match="symbols: is empty"):
         parse(text)
@@ -439,7 +439,7 @@ def test_an_application_may_leave_symbols_for_later() -> None:
     assert config.connections[0].symbols == []
 
 
-def test_symbols_become_the_venues_own_and_duplicates_are_found_then() -> None:
+def test_symbols_are_normalized_before_duplicates_are_found() -> None:
     exchanges = {"sim": ExchangeInfo(channels=["trade"], symbol_case="upper")}
 
     def read(symbols: str) -> list[str]:

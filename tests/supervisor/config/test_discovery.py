@@ -1,4 +1,4 @@
-"""The places are looked at in the promised order."""
+"""A configuration is looked for in the documented order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def around(**environment: str) -> Surroundings:
     )
 
 
-def test_the_order_is_here_user_system() -> None:
+def test_the_order_is_working_directory_user_system() -> None:
     assert config_candidates(around()) == [
         "/desk/foxtrot.toml",
         "/home/ann/.config/foxtrot/foxtrot.toml",
@@ -26,7 +26,7 @@ def test_the_users_folder_can_be_elsewhere_but_not_relative() -> None:
     assert config_candidates(around(XDG_CONFIG_HOME="cfg"))[1] == "/home/ann/.config/foxtrot/foxtrot.toml"
 
 
-def test_the_first_that_exists_is_found() -> None:
+def test_the_first_existing_file_is_found() -> None:
     there = {"/home/ann/.config/foxtrot/foxtrot.toml", "/etc/foxtrot/foxtrot.toml"}
     assert find_config(around(), there.__contains__) == "/home/ann/.config/foxtrot/foxtrot.toml"
     assert find_config(around(), lambda _path: False) is None

@@ -1,4 +1,4 @@
-"""The example is right: it loads as it stands, names every key, and tells the truth about defaults."""
+"""The example loads as it is, has every key, and shows the real defaults."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def uncommented() -> dict[str, Any]:
     return tomllib.loads(re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", EXAMPLE, flags=re.MULTILINE))
 
 
-def test_as_it_stands_it_is_what_runs_without_a_file() -> None:
+def test_the_example_equals_the_default_configuration() -> None:
     assert parse(EXAMPLE) == default_config()
 
 
@@ -74,6 +74,6 @@ def test_every_key_of_a_connection_is_shown_with_its_default() -> None:
         assert shown[key] == defaults[key], key
 
 
-def test_with_every_comment_taken_away_it_still_loads() -> None:
+def test_the_example_loads_with_every_key_uncommented() -> None:
     text = re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", EXAMPLE, flags=re.MULTILINE)
     assert [connection.name for connection in parse(text).connections] == ["sim", "binance-spot"]

@@ -1,4 +1,4 @@
-"""The catalog is read from a process of its own, and no answer of that process breaks the reader."""
+"""The catalog is read from a separate process, whose output cannot break the reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_catalog_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("output", [b"", b"[]", b'{"a": 1}', b'{"a": {"channels": "x"}}', b"\xff"])
-def test_what_is_no_catalog_is_refused(output: bytes) -> None:
+def test_output_that_is_no_catalog_is_refused(output: bytes) -> None:
     with pytest.raises(CatalogUnavailable, match="cannot be read"):
         decode_catalog(output)
 
@@ -59,13 +59,13 @@ def test_a_failing_catalog_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read_catalog(module)
 
 
-def test_a_hanging_catalog_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_catalog_is_ended_after_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = _module(tmp_path, monkeypatch, "import threading; threading.Event().wait(60)")
     with pytest.raises(CatalogUnavailable, match=r"more than 0\.3 s"):
         read_catalog(module, timeout_s=0.3)
 
 
-def test_an_adapter_that_ends_or_holds_up_the_listing_costs_only_itself(
+def test_an_adapter_that_breaks_or_blocks_the_listing_is_the_only_unusable_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ends.py").write_text("import os; os._exit(9)")
@@ -88,7 +88,7 @@ def test_an_adapter_that_ends_or_holds_up_the_listing_costs_only_itself(
     assert catalog["raises"].error.startswith("exchange 'raises' (raises:Sim): KeyboardInterrupt (")
 
 
-def test_no_python_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_interpreter_the_catalog_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOXTROT_PYTHON", "/nonexistent/python")
     with pytest.raises(CatalogUnavailable, match=r"no Python interpreter .* looked for /nonexistent/python"):
         read_catalog()

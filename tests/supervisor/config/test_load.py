@@ -1,4 +1,4 @@
-"""A file is read whole or refused with its name and the reason."""
+"""A configuration file is read, or refused with its name and the reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def catalog() -> dict[str, ExchangeInfo]:
     return {"sim": ExchangeInfo(exchange="SIM", channels=["trade"], topics_max=10)}
 
 
-def test_relative_paths_are_taken_from_the_file(tmp_path: Path) -> None:
+def test_relative_paths_are_resolved_against_the_folder_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
     path = tmp_path / "foxtrot.toml"
     path.write_text("\ufeff" + TEXT, encoding="utf-8")
@@ -32,7 +32,7 @@ def test_relative_paths_are_taken_from_the_file(tmp_path: Path) -> None:
     assert config.connections[0].ca_file == str(tmp_path / "ca.pem")
 
 
-def test_a_wrong_file_names_itself(tmp_path: Path) -> None:
+def test_problems_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "foxtrot.toml"
     path.write_text(TEXT)
     with pytest.raises(ConfigInvalid) as caught:
@@ -48,7 +48,7 @@ def test_a_wrong_file_names_itself(tmp_path: Path) -> None:
         (b"#" * (CONFIG_BYTES_MAX + 1), f"has more than {CONFIG_BYTES_MAX} bytes"),
     ],
 )
-def test_what_cannot_be_read(tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "foxtrot.toml"
     if content is not None:
         path.write_bytes(content)
@@ -57,7 +57,7 @@ def test_what_cannot_be_read(tmp_path: Path, content: bytes | None, reason: str)
     assert caught.value.lines() == [f"{path}: {reason}"]
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read: Is a directory"):
         load_config(str(tmp_path), catalog=catalog)
 
@@ -73,14 +73,14 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_the_run_dir_is_found_whatever_else_is_wrong(tmp_path: Path, text: str, expected: str | None) -> None:
+def test_the_run_dir_is_found_despite_other_mistakes(tmp_path: Path, text: str, expected: str | None) -> None:
     path = tmp_path / "foxtrot.toml"
     path.write_text(text)
     wanted = None if expected is None else str((tmp_path / expected).resolve())
     assert configured_run_dir(str(path)) == wanted
 
 
-def test_a_run_dir_cannot_be_read_from_what_is_no_toml(tmp_path: Path) -> None:
+def test_a_run_dir_is_not_read_from_invalid_toml(tmp_path: Path) -> None:
     path = tmp_path / "foxtrot.toml"
     path.write_text("[")
     with pytest.raises(ConfigInvalid, match="is not TOML"):

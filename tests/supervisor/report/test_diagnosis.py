@@ -84,7 +84,7 @@ def test_a_healthy_run_has_no_findings() -> None:
     assert any("s.on_tick for eTick., of s: 5 calls" in line for line in lines)
 
 
-def test_a_run_without_an_engine_and_with_nothing_heard_yet_can_be_reported() -> None:
+def test_a_run_without_an_engine_and_without_heartbeats_can_be_reported() -> None:
     state = status(engine={}, nursery=child("nursery", rss_bytes=None, open_fds=None, growth={}))
     assert found(state) == []
     assert "  nursery: RUNNING" in report_lines(state, Surroundings(), [])
@@ -94,13 +94,13 @@ def test_a_run_without_an_engine_and_with_nothing_heard_yet_can_be_reported() ->
     ("growth", "what"),
     [
         ({"rss_bytes": {"verdict": "growing", "per_hour": 12.0 * 1024 * 1024, "span_s": 300.0}},
-         "rss_bytes grows by 12.0 MiB an hour, over 300 s"),
+         "rss_bytes grows by 12.0 MiB per hour, over 300 s"),
         ({"threads": {"verdict": "growing", "per_hour": 720.04, "span_s": 300.0}},
-         "threads grows by 720.0 an hour, over 300 s"),
-        ({"open_fds": {"verdict": "over", "per_hour": 0.0, "span_s": 0.0}}, "open_fds is over its bound"),
+         "threads grows by 720.0 per hour, over 300 s"),
+        ({"open_fds": {"verdict": "over", "per_hour": 0.0, "span_s": 0.0}}, "open_fds is over its limit"),
     ],
 )  # fmt: skip
-def test_growth_is_bad_wherever_it_is(growth: dict[str, Any], what: str) -> None:
+def test_growth_of_any_process_is_bad(growth: dict[str, Any], what: str) -> None:
     state = status(workers=[worker(growth=growth)])
     assert found(state) == [("bad", "one.a", what)]
     own = copy.deepcopy(status())
@@ -114,7 +114,7 @@ def test_descriptors_near_their_limit() -> None:
     ]
 
 
-def test_a_process_that_is_given_up_or_waits() -> None:
+def test_states_of_processes_that_are_findings() -> None:
     assert found(status(workers=[worker(state="FATAL", cause="refused")])) == [("bad", "one.a", "is FATAL")]
     assert found(status(workers=[worker(state="BACKOFF")])) == [("watch", "one.a", "is BACKOFF")]
     assert found(status(workers=[worker(state="STARTING")])) == []
@@ -122,12 +122,12 @@ def test_a_process_that_is_given_up_or_waits() -> None:
 
 def test_a_silent_process() -> None:
     assert found(status(workers=[worker(heartbeat_age_s=11.0, stacks="here")])) == [
-        ("bad", "one.a", "has given no life sign for 11 s")
+        ("bad", "one.a", "has sent no heartbeat for 11 s")
     ]
     assert found(status(workers=[worker(heartbeat_age_s=None)])) == []
 
 
-def test_restarts_are_worth_a_look() -> None:
+def test_restarts_are_findings_to_watch() -> None:
     (finding,) = diagnose(status(workers=[worker(restarts_total=2, last_exit={"cause": "reset"})]), Surroundings())
     assert (finding.severity, finding.what, finding.detail) == ("watch", "was restarted 2 times", "last: reset")
     (finding,) = diagnose(status(workers=[worker(restarts_total=1)]), Surroundings())
@@ -135,13 +135,13 @@ def test_restarts_are_worth_a_look() -> None:
 
 
 @pytest.mark.parametrize("key", ["account_violations_total", "dropped_total", "rejected_total"])
-def test_what_the_engine_must_never_count(key: str) -> None:
+def test_violations_drops_and_rejections_of_the_engine_are_bad(key: str) -> None:
     ((severity, where, what),) = found(status(engine=engine(**{key: 3})))
     assert (severity, where) == ("bad", "engine")
     assert what.startswith("3 ")
 
 
-def test_who_holds_a_closed_owner_may_have_a_reason() -> None:
+def test_a_held_closed_owner_is_a_finding_to_watch() -> None:
     assert found(status(engine=engine(leaks=["held: s: held by m.R"]))) == [("watch", "engine", "held: s: held by m.R")]
 
 
@@ -157,20 +157,20 @@ def test_leaks_that_the_engine_found_come_with_their_detail() -> None:
 @pytest.mark.parametrize(
     ("facts", "severity", "what"),
     [
-        ({"suspended": True, "errors": 9}, "bad", "is suspended: it kept failing"),
+        ({"suspended": True, "errors": 9}, "bad", "is suspended: it failed too often"),
         ({"errors": 2, "slow": 1}, "watch", "has failed 2 times"),
         ({"slow": 1}, "watch", "was slow once"),
     ],
 )
-def test_handlers_that_misbehave(facts: dict[str, Any], severity: str, what: str) -> None:
+def test_failing_slow_and_suspended_handlers_are_findings(facts: dict[str, Any], severity: str, what: str) -> None:
     state = status(engine=engine(handlers=[handler(**facts), handler(type="", owners=[])], owners=[]))
     assert found(state) == [(severity, "handler s.on_tick", what)]
     lines = report_lines(state, Surroundings(), [])
-    assert any("s.on_tick for every event, of nobody" in line for line in lines)
+    assert any("s.on_tick for every event, of no owner" in line for line in lines)
     assert any("owners: none" in line for line in lines)
 
 
-def test_what_a_worker_lost_dropped_or_did_not_understand() -> None:
+def test_losses_drops_gaps_and_rejected_frames_of_a_worker_are_findings() -> None:
     topics = [{"topic": "btc@trade", "state": "stale"}]
     facts = {"lost_total": 1, "dropped_total": 2, "gaps_total": 3, "rejected_total": 4, "topics": topics}
     assert found(status(workers=[worker(**facts)])) == [
@@ -178,11 +178,11 @@ def test_what_a_worker_lost_dropped_or_did_not_understand() -> None:
         ("bad", "one.a", "2 events were dropped: its ring was full"),
         ("bad", "one.a", "btc@trade is stale"),
         ("watch", "one.a", "3 gaps were announced"),
-        ("watch", "one.a", "4 frames were not understood"),
+        ("watch", "one.a", "4 frames could not be parsed"),
     ]
 
 
-def test_room_for_rings() -> None:
+def test_little_disk_space_is_a_finding() -> None:
     assert found(status(), Surroundings(DISK_WATCH_BYTES, 1)) == []
     assert found(status(), Surroundings(DISK_BAD_BYTES, 1)) == [("watch", "disk", "64.0 MiB free in the run directory")]
     assert found(status(), Surroundings(DISK_BAD_BYTES - 1, 1))[0][0] == "bad"

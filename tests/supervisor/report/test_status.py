@@ -100,7 +100,7 @@ def records() -> dict[str, ChildRecord]:
 PLACES = {"one.a": WorkerPlace(ConnectionConfig(name="one", exchange="okx", channels=["trade"], symbols=["X"]), "a")}
 
 
-def test_before_anything_was_heard() -> None:
+def test_status_before_the_first_heartbeat() -> None:
     status = assemble_status(FACTS, records(), {}, PLACES, NOW)
     msgspec.json.encode(status)
     assert status["supervisor"] == {
@@ -132,7 +132,7 @@ def test_before_anything_was_heard() -> None:
     )
 
 
-def test_what_was_heard() -> None:
+def test_status_shows_the_latest_heartbeat() -> None:
     vitals = {ENGINE: Vitals(), "one.a": Vitals()}
     vitals["one.a"].heartbeat(
         Heartbeat(
@@ -197,7 +197,7 @@ def test_what_was_heard() -> None:
     assert (status["engine"]["queue_depth"], status["engine"]["recent"]) == (7, ["line"])
 
 
-def test_what_stands_in_rings_is_exact_and_comes_first() -> None:
+def test_counts_of_rings_take_precedence_over_heartbeats() -> None:
     vitals = {ENGINE: Vitals(), "one.a": Vitals()}
     ring = RingAccount(committed=50, applied=40, lost=2, redelivered=3, used_bytes=800, rings=1)
     (worker,) = assemble_status(FACTS, records(), vitals, PLACES, NOW, {"one.a": ring})["workers"]
@@ -205,7 +205,7 @@ def test_what_stands_in_rings_is_exact_and_comes_first() -> None:
     assert [worker[key] for key in ("redelivered_total", "ring_used_bytes", "rings")] == [3, 800, 1]
 
 
-def test_growth_and_what_the_engine_found_are_shown() -> None:
+def test_growth_and_leaks_are_shown() -> None:
     facts = msgspec.structs.replace(FACTS, growth={"rss_bytes": Growth("growing", 5.0, 1234.5678, 299.96)})
     handler = HandlerFigures("eTick.", "s.on_tick", ["s"], 9, 1.0, 2.0, 3.0, 1, 2, True)
     vitals = Vitals()
@@ -232,7 +232,7 @@ def test_without_an_engine_and_in_backoff() -> None:
     assert (status["workers"][0]["retry_in_s"], status["workers"][0]["ready_s"]) == (1.5, None)
 
 
-def test_what_was_fetched_for_each_connection_is_shown() -> None:
+def test_backfills_of_each_connection_are_shown() -> None:
     figures = BackfillFigures(holes_total=5, filled_total=2, given_up_total=1, events_total=9, waiting=1, in_hand=1)
     status = assemble_status(FACTS, {}, {}, {}, NOW, backfills={"c": figures})
     assert status["backfills"] == [

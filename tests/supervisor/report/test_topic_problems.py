@@ -1,4 +1,4 @@
-"""What is wrong with topics: the rules of `doctor` and `status`."""
+"""Problems of topics: the rules of `doctor` and `status`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def topic(state: str, **facts: Any) -> dict[str, Any]:
     [
         (topic("flowing", age_s=900.0), "", ""),
         (topic("flowing", age_s=30.0 + OLD_SLACK_S, limit_s=30.0), "", ""),
-        (topic("flowing", age_s=50.0, limit_s=30.0), "bad", "btc@book is called flowing, and its data are 50 s old"),
+        (topic("flowing", age_s=50.0, limit_s=30.0), "bad", "btc@book is flowing, but its data are 50 s old"),
         (topic("acknowledged", since_s=50.0), "", ""),
-        (topic("silent"), "bad", "btc@book is acknowledged and silent"),
+        (topic("silent"), "bad", "btc@book is acknowledged but silent"),
         (topic("stale", age_s=31.0), "bad", "btc@book is stale: its data are 31 s old"),
         (topic("stale"), "bad", "btc@book is stale"),
         (topic("invalid", final=True), "bad", "btc@book is refused for good"),
@@ -40,12 +40,12 @@ def topic(state: str, **facts: Any) -> dict[str, Any]:
         ({"topic": "t", "state": "stale"}, "bad", "t is stale"),
     ],
 )
-def test_each_state_that_needs_a_look(facts: dict[str, Any], severity: str, what: str) -> None:
+def test_each_state_that_is_a_problem(facts: dict[str, Any], severity: str, what: str) -> None:
     found = [(problem.severity, problem.what) for problem in topic_problems({"topics": [facts]})]
     assert found == ([(severity, what)] if severity else [])
 
 
-def test_the_reason_comes_along() -> None:
+def test_a_problem_has_its_reason() -> None:
     (problem,) = topic_problems({"topics": [topic("invalid", final=True, reason="60018: doesn't exist")]})
     assert problem.reason == "60018: doesn't exist"
 

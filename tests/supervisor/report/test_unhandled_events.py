@@ -1,4 +1,4 @@
-"""What stands unhandled in rings at the end."""
+"""Unhandled events in rings at the end of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAINED = RingFigures(
 )
 
 
-def test_applied_copies_and_announced_events_are_handled() -> None:
+def test_applied_deduplicated_and_lost_events_count_as_handled() -> None:
     assert unhandled_in([DRAINED], []) == []
     assert describe_unhandled([]) == ""
 
@@ -41,7 +41,7 @@ def test_each_ring_with_unhandled_events_is_named() -> None:
     assert describe_unhandled(told) == expected
 
 
-def test_an_account_that_claims_too_much_hides_no_other() -> None:
+def test_an_account_with_too_large_counts_hides_no_other_ring() -> None:
     too_much = msgspec.structs.replace(DRAINED, applied_events=100, unannounced_events=2)
     assert unhandled_in([too_much], []) == [UnhandledRing(worker="w.a", incarnation=1, events=2)]
 

@@ -234,7 +234,7 @@ def test_a_holder_whose_lock_was_removed_still_holds_the_path(tmp_path: Path) ->
 
 def test_an_unsafe_parent_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(RunDirRefused, match="everybody can replace"):
+    with pytest.raises(RunDirRefused, match="every user can replace"):
         RunDir.acquire(str(tmp_path / "run"))
     assert list(tmp_path.iterdir()) == []
 

@@ -17,7 +17,7 @@ from foxtrot_supervisor.system.interpreter import (
 )
 
 
-def test_what_the_user_names_is_all_that_counts() -> None:
+def test_the_environment_variable_is_the_only_candidate() -> None:
     assert candidates("/opt/py", "/usr/bin/python3", ["/usr"], (3, 11)) == ["/opt/py"]
 
 
@@ -27,19 +27,19 @@ def test_a_running_python_comes_first(name: str) -> None:
 
 
 @pytest.mark.parametrize("executable", ["", "/usr/bin/uwsgi", "/opt/my-trading-app"])
-def test_a_host_program_is_none_so_it_is_looked_for_where_python_is_installed(executable: str) -> None:
+def test_for_a_host_program_the_candidates_are_where_python_is_installed(executable: str) -> None:
     found = candidates("", executable, ["/venv", "/usr"], (3, 11))
     assert found == ["/venv/bin/python3.11", "/venv/bin/python3", "/usr/bin/python3.11", "/usr/bin/python3"]
 
 
-def test_this_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_running_interpreter_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert find_interpreter() == sys.executable
     monkeypatch.setattr(sys, "executable", "")
     assert os.path.dirname(find_interpreter()) == os.path.join(sys.exec_prefix, "bin")
 
 
-def test_without_any_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_interpreter_the_error_lists_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "/nowhere/python")
     with pytest.raises(InterpreterMissing, match=rf"looked for /nowhere/python; .*{VARIABLE}"):
         find_interpreter()

@@ -1,11 +1,11 @@
-"""Which entries of a module search path a process of ours gets."""
+"""Which entries the module search path of our processes has."""
 
 from __future__ import annotations
 
 from foxtrot_supervisor.system.module_path import without_working_directory
 
 
-def test_the_working_directory_that_the_interpreter_put_first_is_left_out() -> None:
+def test_the_working_directory_put_first_by_the_interpreter_is_removed() -> None:
     assert without_working_directory(["", "/lib"], "/here", "") == ["/lib"]
     assert without_working_directory(["/here", "/lib"], "/here", "") == ["/lib"]
     assert without_working_directory(["/lib", "", "/here"], "/here", "") == ["/lib", "/here"]
@@ -14,5 +14,5 @@ def test_the_working_directory_that_the_interpreter_put_first_is_left_out() -> N
     assert without_working_directory([], "/here", "") == []
 
 
-def test_a_folder_that_was_asked_for_stays() -> None:
+def test_folders_of_pythonpath_are_kept() -> None:
     assert without_working_directory(["/here", "/lib"], "/here", "/other:/here") == ["/here", "/lib"]

@@ -1,4 +1,4 @@
-"""An OOM kill is named only with evidence of that very process or of its control group at that moment."""
+"""An OOM kill is reported only with evidence of that process or of its control group."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Host:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_kill_in_our_control_group_is_told_once_and_only_of_its_members(tmp_path: Path, version: str) -> None:
+def test_a_kill_in_our_control_group_explains_one_death_of_a_member(tmp_path: Path, version: str) -> None:
     host = Host(tmp_path, version)
     assert host.dies(100) == ""
     host.killed(1)
@@ -58,7 +58,7 @@ def test_a_kill_in_our_control_group_is_told_once_and_only_of_its_members(tmp_pa
     assert host.dies(103) == "", "a manual kill -9 afterwards is none"
 
 
-def test_a_kill_that_was_nobody_of_ours_explains_no_later_death(tmp_path: Path) -> None:
+def test_an_earlier_kill_explains_no_later_death(tmp_path: Path) -> None:
     host = Host(tmp_path)
     host.killed(1)
     host.evidence.look()
@@ -71,7 +71,7 @@ def test_two_kills_explain_two_deaths(tmp_path: Path) -> None:
     assert [host.dies(pid) for pid in (100, 101, 102)] == ["group", "group", ""]
 
 
-def test_the_kernel_log_names_the_victim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_log_names_the_killed_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "READ_AGAIN_S", 0.0)
     monkeypatch.setattr(module, "_RECORD_BYTES_MAX", 1 << 20)  # a file has no records: all of it is one
     host = Host(tmp_path, initial_namespace=True)
@@ -85,19 +85,19 @@ def test_the_kernel_log_names_the_victim(tmp_path: Path, monkeypatch: pytest.Mon
     assert host.dies(102) == ""
 
 
-def test_without_a_log_that_may_be_read_the_control_group_is_all(tmp_path: Path) -> None:
+def test_without_a_readable_log_the_control_group_is_the_evidence(tmp_path: Path) -> None:
     host = Host(tmp_path, initial_namespace=True)
     host.log.unlink()
     host.killed(1)
     assert host.dies(100) == "group"
 
 
-def test_without_any_source_nothing_is_known(tmp_path: Path) -> None:
+def test_without_any_source_there_is_no_evidence(tmp_path: Path) -> None:
     nothing = str(tmp_path / "nothing")
     assert OomEvidence(kernel_log=nothing, proc=nothing, control_groups=nothing).of(os.getpid()) == ""
 
 
-def test_the_real_kernel_has_not_killed_us() -> None:
+def test_the_real_kernel_reports_no_kill_of_this_process() -> None:
     evidence = OomEvidence()
     evidence.look()
     assert evidence.of(os.getpid()) == ""

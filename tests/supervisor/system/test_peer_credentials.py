@@ -1,4 +1,4 @@
-"""The kernel's word about the other end."""
+"""Credentials of the peer of a Unix socket."""
 
 from __future__ import annotations
 

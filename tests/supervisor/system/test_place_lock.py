@@ -1,4 +1,4 @@
-"""The lock on a path that cannot be removed with it."""
+"""The lock on a path stays when the path is removed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ sys.stdin.read()
 """
 
 
-def test_one_holder_at_a_time_by_whatever_path(tmp_path: Path) -> None:
+def test_one_holder_at_a_time_for_every_spelling_of_the_path(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     held = PlaceLock.acquire(str(tmp_path / "run"))
     with pytest.raises(PlaceTaken) as taken:
@@ -35,7 +35,7 @@ def test_one_holder_at_a_time_by_whatever_path(tmp_path: Path) -> None:
     PlaceLock.acquire(str(tmp_path / "run")).close()
 
 
-def test_it_is_free_once_its_holder_was_killed(tmp_path: Path) -> None:
+def test_the_lock_is_free_after_its_holder_was_killed(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -51,7 +51,7 @@ def test_it_is_free_once_its_holder_was_killed(tmp_path: Path) -> None:
     PlaceLock.acquire(str(tmp_path / "run")).close()
 
 
-def test_a_name_that_another_user_holds_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_held_by_another_user_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "run")
     held = PlaceLock.acquire(path)
     monkeypatch.setattr(place_lock, "credentials_of", lambda _: PeerCredentials(1, 12345, 1))
@@ -59,7 +59,7 @@ def test_a_name_that_another_user_holds_is_passed_over(tmp_path: Path, monkeypat
     held.close()
 
 
-def test_a_name_of_which_nothing_can_be_told_is_waited_for_a_moment(
+def test_a_name_with_an_unknown_holder_is_ignored_after_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Files and directories that nobody else may have touched."""
+"""Files and directories that only this user can have changed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def directory(tmp_path: Path) -> Iterator[int]:
         yield descriptor
 
 
-def test_a_parent_that_everybody_can_write_is_unsafe_at_any_height(tmp_path: Path) -> None:
+def test_a_world_writable_parent_is_unsafe_at_any_height(tmp_path: Path) -> None:
     middle = tmp_path / "open" / "middle"
     middle.mkdir(parents=True)
     assert unsafe_parent(str(middle / "run")) == ""
     (tmp_path / "open").chmod(0o777)
-    assert "everybody can replace what is in" in unsafe_parent(str(middle / "run"))
+    assert "every user can replace entries of" in unsafe_parent(str(middle / "run"))
     assert str(tmp_path / "open") in unsafe_parent(str(middle / "run"))
     (tmp_path / "open").chmod(0o1777)
     assert unsafe_parent(str(middle / "run")) == ""
@@ -42,12 +42,12 @@ def test_a_parent_that_everybody_can_write_is_unsafe_at_any_height(tmp_path: Pat
 def test_a_parent_of_a_group_with_other_members_is_unsafe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o770)
     monkeypatch.setattr(private_files, "_only_ours", lambda _: False)
-    assert "others of group" in unsafe_parent(str(tmp_path / "run"))
+    assert "other members of group" in unsafe_parent(str(tmp_path / "run"))
     monkeypatch.setattr(private_files, "_only_ours", lambda _: True)
     assert unsafe_parent(str(tmp_path / "run")) == ""
 
 
-def test_whose_group_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_group_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert private_files._only_ours(0)
     assert not private_files._only_ours(3_000_000_000)
     shared = grp.struct_group(("shared", "x", 70_000, ["nobody"]))
@@ -59,7 +59,7 @@ def test_symbolic_links_on_the_way_are_followed_and_judged(tmp_path: Path) -> No
     (tmp_path / "real" / "open").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real/../real/open")
     (tmp_path / "real" / "open").chmod(0o777)
-    assert "everybody" in unsafe_parent(str(tmp_path / "link" / "run"))
+    assert "every user" in unsafe_parent(str(tmp_path / "link" / "run"))
     (tmp_path / "real" / "open").chmod(0o700)
     assert unsafe_parent(str(tmp_path / "link" / "run")) == ""
     (tmp_path / "absolute").symlink_to(tmp_path / "link")
@@ -70,7 +70,7 @@ def test_symbolic_links_on_the_way_are_followed_and_judged(tmp_path: Path) -> No
 
 
 @AS_ROOT
-def test_what_belongs_to_another_user_is_unsafe(tmp_path: Path, directory: int) -> None:
+def test_entries_of_another_user_are_unsafe(tmp_path: Path, directory: int) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, 12345, -1)
@@ -87,7 +87,7 @@ def test_what_belongs_to_another_user_is_unsafe(tmp_path: Path, directory: int) 
             opened("file", os.O_RDWR, directory)
 
 
-def test_only_regular_files_are_opened_and_never_waited_for(tmp_path: Path, directory: int) -> None:
+def test_only_regular_files_are_opened_without_blocking(tmp_path: Path, directory: int) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
         open_private("pipe", os.O_RDWR, directory)
@@ -99,7 +99,7 @@ def test_only_regular_files_are_opened_and_never_waited_for(tmp_path: Path, dire
 
 
 @pytest.mark.parametrize("umask", [0o777, 0o000])
-def test_made_files_are_for_their_owner_only(tmp_path: Path, directory: int, umask: int) -> None:
+def test_created_files_have_mode_0600(tmp_path: Path, directory: int, umask: int) -> None:
     before = os.umask(umask)
     try:
         os.close(create_private("file", os.O_RDWR, directory))
@@ -108,7 +108,7 @@ def test_made_files_are_for_their_owner_only(tmp_path: Path, directory: int, uma
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
 
 
-def test_a_removed_file_is_read_through_the_descriptor_that_keeps_it(tmp_path: Path, directory: int) -> None:
+def test_a_removed_file_is_read_through_a_kept_descriptor(tmp_path: Path, directory: int) -> None:
     (tmp_path / "ring").write_text("kept")
     kept = os.open(tmp_path / "ring", os.O_RDWR)
     (tmp_path / "ring").unlink()

@@ -1,4 +1,4 @@
-"""What is read of processes, against processes that really run."""
+"""Facts from /proc, compared with real processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_name_with_parentheses_and_blanks(tmp_path: object) -> None:
     assert facts.parent == os.getpid()
 
 
-def test_nothing_of_a_process_that_is_not_there() -> None:
+def test_a_missing_process_has_no_facts() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait(10)
     assert procfs.read_facts(process.pid) is None

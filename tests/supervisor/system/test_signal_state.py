@@ -1,4 +1,4 @@
-"""Inherited dispositions and mask are undone: in a process of its own, since they belong to the whole process."""
+"""Inherited dispositions and mask are reset; in a separate process, since they belong to the whole process."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ assert signal.getsignal(signal.SIGTERM) == print, "what this process has set its
 """
 
 
-def test_what_was_inherited_is_reset_and_what_was_kept_stays() -> None:
+def test_inherited_dispositions_are_reset_except_kept_ones() -> None:
     done = subprocess.run([sys.executable, "-c", _CODE], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

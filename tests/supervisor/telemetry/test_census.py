@@ -1,4 +1,4 @@
-"""What there is in this process is found under names that say what it is."""
+"""A census counts threads, descriptors, tasks and children by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OwnThread(threading.Thread):
         self._event.wait(10)
 
 
-def test_threads_are_named_by_what_they_run() -> None:
+def test_threads_are_counted_by_their_function() -> None:
     done = threading.Event()
     started = [threading.Thread(target=wait_for, args=(done,), name="one"), OwnThread(done)]
     for thread in started:
@@ -46,7 +46,7 @@ def test_threads_are_named_by_what_they_run() -> None:
     assert "MainThread" in found
 
 
-def test_descriptors_are_named_by_what_they_stand_for(tmp_path: Path) -> None:
+def test_descriptors_are_counted_by_their_target(tmp_path: Path) -> None:
     before = Counter(facts.stands_for for facts in descriptors())
     path = tmp_path / "feed.log"
     with path.open("w") as file:
@@ -61,7 +61,7 @@ def test_descriptors_are_named_by_what_they_stand_for(tmp_path: Path) -> None:
         assert {facts.number for facts in found if facts.stands_for == str(path)} == {file.fileno()}
 
 
-async def test_tasks_are_named_by_their_coroutine() -> None:
+async def test_tasks_are_counted_by_their_coroutine() -> None:
     async def wait() -> None:
         await asyncio.sleep(10)
 
@@ -93,5 +93,5 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(take_census().fds) == 1
 
 
-def test_more_of_tells_the_most_first_and_nothing_that_shrank() -> None:
+def test_more_of_returns_the_largest_growth_first_and_nothing_that_shrank() -> None:
     assert more_of(Counter(a=5, b=9, c=1), Counter(a=1, b=2, c=3)) == [("b", 7), ("a", 4)]

@@ -63,7 +63,7 @@ def test_a_figure_that_stays_is_steady() -> None:
     assert watched(lambda _: 5.0, name="threads") == Growth("steady", 5.0, 0.0, 295.0)
 
 
-def test_what_warms_up_and_stays_is_no_leak() -> None:
+def test_a_figure_that_warms_up_and_stays_is_no_leak() -> None:
     assert watched(lambda at: min(100 + at, 150) * MIB).verdict == "steady"
 
 
@@ -81,7 +81,7 @@ def test_noise_is_no_leak() -> None:
         assert watched(lambda _: 100 * MIB + chance.uniform(0, 60) * MIB).verdict == "steady"
 
 
-def test_nothing_is_said_too_early() -> None:
+def test_nothing_is_judged_before_the_least_window() -> None:
     assert watched(lambda at: at * MIB, count=7).verdict == "early"
     assert watched(lambda at: at * MIB, count=20, pace_s=1.0).verdict == "early"
 
@@ -100,7 +100,7 @@ def test_a_slow_leak_shows_in_the_coarse_window() -> None:
     assert growth.span_s > 3600
 
 
-def test_a_bound_is_passed_whether_it_grows_or_not() -> None:
+def test_a_value_over_the_upper_limit_is_over_whether_it_grows_or_not() -> None:
     watch = GrowthWatch({"open_fds": Limit(8, 100)})
     assert watch.sample(0.0, {"open_fds": 101.0, "unknown": 1.0}) == ["open_fds"]
     assert watch.sample(5.0, {"open_fds": 101.0}) == []  # said once
@@ -111,11 +111,11 @@ def test_a_bound_is_passed_whether_it_grows_or_not() -> None:
     assert watch.sample(15.0, {"open_fds": 101.0}) == ["open_fds"]
 
 
-def test_the_garbage_that_cannot_be_freed_is_too_much_from_the_first() -> None:
+def test_any_uncollectable_garbage_is_over_the_limit() -> None:
     assert GrowthWatch().sample(0.0, {"garbage": 1.0}) == ["garbage"]
 
 
-def test_another_process_begins_afresh() -> None:
+def test_restart_forgets_all_samples() -> None:
     watch = GrowthWatch(LIMITS, least_s=10.0)
     for index in range(20):
         watch.sample(float(index), {"open_fds": float(index)})

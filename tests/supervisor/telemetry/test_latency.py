@@ -1,4 +1,4 @@
-"""Percentiles within the promised error, windows that forget."""
+"""Percentiles within the stated error; old windows expire."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_small_and_negative_and_huge_durations_are_counted() -> None:
     assert histogram.percentile_us(1.0) > 1e12
 
 
-def test_an_old_peak_is_forgotten_after_two_windows() -> None:
+def test_an_old_peak_expires_after_two_windows() -> None:
     histogram = LatencyHistogram(window_s=10)
     histogram.rotate(0.0)
     histogram.record(1_000_000_000)

@@ -28,7 +28,7 @@ def poke(path: Path, *words: int) -> None:
             file.write(struct.pack("<Q", 1))
 
 
-def test_what_is_no_ring_is_damaged_and_named(path: Path) -> None:
+def test_a_file_that_is_no_ring_is_listed_as_damaged(path: Path) -> None:
     (path.parent / "lock").touch()
     (path.parent / "ring-x.a-1").write_bytes(b"rubbish")
     (path.parent / "ring-y.a-1").symlink_to("/dev/null")

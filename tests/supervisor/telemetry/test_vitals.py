@@ -1,4 +1,4 @@
-"""Totals that survive restarts, rates between heartbeats."""
+"""Totals continue over restarts; rates are those between heartbeats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def beat(**more: object) -> Heartbeat:
     return Heartbeat(**{**facts, "threads": 1, **more})  # type: ignore[arg-type] - a test's shorthand
 
 
-def test_totals_go_on_over_incarnations() -> None:
+def test_totals_continue_over_incarnations() -> None:
     vitals = Vitals()
     assert vitals.totals() == dict.fromkeys(TOTALS, 0)
     vitals.heartbeat(beat(frames_total=5, events_total=3), 1.0)
@@ -24,7 +24,7 @@ def test_totals_go_on_over_incarnations() -> None:
     assert vitals.totals()["frames_total"] == 11
 
 
-def test_growth_within_an_incarnation_is_judged_and_not_beyond_it() -> None:
+def test_growth_is_judged_within_one_incarnation_only() -> None:
     vitals = Vitals()
     assert vitals.look(0.0) == []  # nothing heard yet
     for second in range(0, 300, 5):
@@ -50,7 +50,7 @@ def test_rate() -> None:
     assert vitals.events_per_s == 0.0
 
 
-def test_accounts_of_workers_go_on_over_incarnations_of_the_engine() -> None:
+def test_counts_of_workers_continue_over_incarnations_of_the_engine() -> None:
     vitals = Vitals()
     assert vitals.sources() == {}
     vitals.heartbeat(
