@@ -43,19 +43,19 @@ def packages(config: configparser.ConfigParser) -> list[str]:
 def allowed_imports(config: configparser.ConfigParser, tree: str) -> Imports:
     """What the contracts let each direct sub-package of `tree` import within that tree.
 
-    A package that is the only source of a `forbidden` contract over its siblings has the rest of them allowed.
-    A package without such a contract may import any.
+    A package that `forbidden` contracts over its siblings have as a source may import the siblings that none of them
+    names. A package without such a contract may import any.
     """
     rooms = {name for name in packages(config) if name.startswith(f"{tree}.") and name.count(".") == 1}
-    allowed: Imports = dict.fromkeys(rooms)
+    forbidden_to: dict[str, set[str]] = {}
     for section in config.sections():
         if not section.startswith("importlinter:contract:") or config[section]["type"].strip() != "forbidden":
             continue
-        sources = set(config[section]["source_modules"].split())
         forbidden = set(config[section]["forbidden_modules"].split())
-        if len(sources) == 1 and sources <= rooms and forbidden <= rooms:
-            allowed[sources.pop()] = rooms - forbidden - sources
-    return {name: None if reached is None else reached - {name} for name, reached in allowed.items()}
+        if forbidden <= rooms:
+            for source in rooms.intersection(config[section]["source_modules"].split()):
+                forbidden_to.setdefault(source, set()).update(forbidden)
+    return {name: rooms - forbidden_to[name] - {name} if name in forbidden_to else None for name in rooms}
 
 
 def floors(allowed: Imports) -> dict[str, int]:
