@@ -36,7 +36,7 @@ def binance_delta(first: int, last: int, bids: Any = (("0.0024", "10"),), asks: 
     return {"e": "depthUpdate", "E": MS, "s": "BNBBTC", "U": first, "u": last, "b": bids, "a": asks}
 
 
-def binance_picture(last: int = 160, **changes: Any) -> dict[str, Any]:
+def binance_partial_book(last: int = 160, **changes: Any) -> dict[str, Any]:
     return {"lastUpdateId": last, "bids": [["0.0024", "10"]], "asks": [["0.0026", "100"]], **changes}
 
 
@@ -58,9 +58,9 @@ BINANCE_SAMPLES = [
     AdapterSample("agg_trade", "BNBBTC", binance_frame("bnbbtc@aggTrade", binance_agg_trade())),
     AdapterSample("quote", "BNBBTC", binance_frame("bnbbtc@bookTicker", binance_quote())),
     AdapterSample("book", "BNBBTC", binance_frame("bnbbtc@depth@100ms", binance_delta(157, 160)), events=0),
-    AdapterSample("book5", "BNBBTC", binance_frame("bnbbtc@depth5@100ms", binance_picture())),
-    AdapterSample("book10", "BNBBTC", binance_frame("bnbbtc@depth10@100ms", binance_picture())),
-    AdapterSample("book20", "BNBBTC", binance_frame("bnbbtc@depth20@100ms", binance_picture())),
+    AdapterSample("book5", "BNBBTC", binance_frame("bnbbtc@depth5@100ms", binance_partial_book())),
+    AdapterSample("book10", "BNBBTC", binance_frame("bnbbtc@depth10@100ms", binance_partial_book())),
+    AdapterSample("book20", "BNBBTC", binance_frame("bnbbtc@depth20@100ms", binance_partial_book())),
     AdapterSample("ticker", "BNBBTC", binance_frame("bnbbtc@ticker", binance_ticker())),
     *(
         AdapterSample(f"bar_{interval}", "BNBBTC", binance_frame(f"bnbbtc@kline_{interval}", binance_kline(interval)))

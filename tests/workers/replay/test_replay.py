@@ -19,7 +19,7 @@ from tests.workers.exchanges.samples import (
     binance_agg_trade,
     binance_delta,
     binance_frame,
-    binance_picture,
+    binance_partial_book,
     binance_quote,
     binance_trade,
     okx_book,
@@ -47,7 +47,7 @@ def delta(first: int, last: int, *bids: tuple[str, str]) -> bytes:
 
 
 def snapshot(last: int) -> tuple[str, str, bytes]:
-    return ("http", DEPTH_URL, msgspec.json.encode(binance_picture(last)))
+    return ("http", DEPTH_URL, msgspec.json.encode(binance_partial_book(last)))
 
 
 def lines(path: Path, exchange: str | None = None, depth: int | None = None) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""What `foxtrot-supervisor bench` measures with: a load server, a counting handler, the system to compare with."""
+"""Parts of `foxtrot-supervisor bench`: a load server, a counting handler, and the baseline to compare with."""

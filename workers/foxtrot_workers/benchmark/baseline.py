@@ -1,9 +1,9 @@
-"""The system to compare with: what one writes first, with good libraries used as their documents show.
+"""The baseline of the benchmark: a straightforward system of good libraries, used as their documents show.
 
 `websockets` receives, `json` parses, ``float`` converts, each event becomes a dict and one `msgpack` message
-over `zmq.asyncio`; another process unpacks it and calls handlers. Two processes, as in the product, started
-by the same boot, so that the difference is the data path and nothing else; but on asyncio's own event loop, as
-`zmq.asyncio` was measured to be slower on uvloop.
+over `zmq.asyncio`; another process unpacks it and calls handlers. It has two processes, as the product does, started
+by the same boot, so that only the data path differs. It runs on asyncio's own event loop, because `zmq.asyncio` was
+measured to be slower on uvloop.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LINGER_MS = 1000
 
 
 def boot_without_uvloop(spec_bytes: bytes) -> None:
-    """As `boot.run`, on asyncio's own event loop."""
+    """Run `boot.run` on asyncio's own event loop."""
     sys.modules["uvloop"] = None  # type: ignore[assignment]  # the documented way to make an import fail
     boot.run(spec_bytes)
 
@@ -106,7 +106,7 @@ async def _receive(pull: zmq.asyncio.Socket, handlers: HandlerTable) -> None:
 
 
 class HandlerTable:
-    """The smallest event engine: handlers by type."""
+    """A minimal event engine: handlers by type."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, list[Callable[[dict[str, Any]], Any]]] = {}
@@ -121,7 +121,7 @@ class HandlerTable:
 
 
 def to_event(frame: dict[str, Any], receive_ns: int) -> dict[str, Any]:
-    """An event as a dict, from a parsed combined-stream frame; times are taken as microseconds."""
+    """Return the event of a parsed combined-stream frame as a dict; its times are microseconds."""
     data = frame["data"]
     event: dict[str, Any] = {"exchange": "BINANCE", "symbol": data["s"], "receive_ns": receive_ns}
     stream = frame["stream"].partition("@")[2]

@@ -1,8 +1,8 @@
-"""The user's handler in a measurement: counts, on request takes the latency of each event, and reports.
+"""The handler of a benchmark: counts events, measures the latency of each if requested, and reports.
 
-It is configured by the environment, since handlers have no other configuration, and reports by datagrams to a
-unix socket, so that whoever measures need not poll: ``primed`` when the events that only prepare the run have
-come, ``first`` and ``done``. The same class serves the EventEngine and the system it is compared with.
+It is configured by the environment, since handlers have no other configuration. It reports by datagrams to a
+unix socket, so that the benchmark need not poll: ``primed`` when the events that only prepare the run have
+arrived, then ``first`` and ``done``. The same class serves the EventEngine and the baseline.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ EVENT_TYPES_COUNTED = (EVENT_MARKET_TRADE, EVENT_BBO, EVENT_BOOK)
 
 
 class Job(Struct, frozen=True):
-    """`report_path`: where the datagrams go. `samples_path`: where latencies go (int64, ns), "" for none."""
+    """One measurement: count `events` after `primers`.
+
+    `report_path` is the socket of the reports, `samples_path` the file of latencies (int64, ns), "" for none.
+    """
 
     report_path: str
     events: int
@@ -37,21 +40,21 @@ class Job(Struct, frozen=True):
 
 
 class Registrar(Protocol):
-    """Both engines, as far as a handler needs them."""
+    """What a handler needs of either engine."""
 
     def register(self, type: str, handler: Callable[[Any], Any]) -> None:  # noqa: A002 - vn.py's name
         """Call `handler` for events of `type`."""
 
 
 def setup(engine: Registrar) -> CountingHandler:
-    """For the EventEngine: ``handlers = ["foxtrot_workers.benchmark.counting_handler:setup"]``."""
+    """Register with the EventEngine: ``handlers = ["foxtrot_workers.benchmark.counting_handler:setup"]``."""
     handler = _handler()
     _register(engine, handler.sample_event if handler.sampling else handler.count_event)
     return handler
 
 
 def setup_for_dicts(engine: Registrar) -> CountingHandler:
-    """For an engine whose events are dicts."""
+    """Register with an engine whose events are dicts."""
     handler = _handler()
     _register(engine, handler.sample_dict if handler.sampling else handler.count_event)
     return handler
@@ -73,25 +76,25 @@ class CountingHandler:
     def count_event(self, _event: Any) -> None:
         self._count += 1
         if self._count == self._next:
-            self._reached()
+            self._take_milestone()
 
     def sample_event(self, event: Any) -> None:
         self._samples.append(time.time_ns() - event.data.exchange_ns)
         self._count += 1
         if self._count == self._next:
-            self._reached()
+            self._take_milestone()
 
     def sample_dict(self, event: dict[str, Any]) -> None:
         self._samples.append(time.time_ns() - event["exchange_ns"])
         self._count += 1
         if self._count == self._next:
-            self._reached()
+            self._take_milestone()
 
     def close(self) -> None:
         """Close the reporting socket."""
         self._socket.close()
 
-    def _reached(self) -> None:
+    def _take_milestone(self) -> None:
         now_ns = time.monotonic_ns()
         if self._priming:
             self._priming = False

@@ -1,12 +1,12 @@
-"""WebSocket frames of real shape for load: made once, sent many times; pure, seeded.
+"""WebSocket frames of real shape for load: made once from a seed, sent many times. Pure.
 
 Frames are those of Binance's combined streams: aggregate trades (about 190 bytes), best bid and ask (about
 140) and book deltas (1 to 21 levels, about 450 on average). ``mixed`` is 40 % trades, 40 % quotes, 20 %
 deltas, in seeded order.
 
-Identifiers of each symbol run without a hole, over all repetitions of a block, so that whoever checks them
-finds nothing to complain about: an identifier is an epoch (7 digits, one for each repetition) and a position
-in the block (3 digits), and a repetition is the block with another epoch.
+Identifiers of each symbol have no gap over all repetitions of a block, so that the checks of workers and engine
+pass: an identifier is an epoch (7 digits, one for each repetition) and a position in the block (3 digits), and a
+repetition is the block with another epoch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EPOCH_FIRST = 7_700_000
 EPOCHS_MAX = 1_000_000
 
 SNAPSHOT_ID = EPOCH_FIRST * IDS_PER_EPOCH - 1
-"""The REST book's last identifier: the first delta of a run follows it."""
+"""The last identifier of the REST snapshot: the first delta of a run follows it."""
 
 LEVELS_MAX = 21
 SNAPSHOT_LEVELS = 40
@@ -51,8 +51,8 @@ class LoadBlock:
 
     def __init__(self, kind: Kind, symbols: Sequence[str], seed: int) -> None:
         frames = _frames(kind, symbols, random.Random(seed))
-        # a colon and seven digits: no time, price or size of a frame looks like that. Joined again with another
-        # epoch this is four times faster than replacing, and the server must not be what is measured
+        # a colon and seven digits: no time, price or size of a frame has this form. Joining with another epoch is
+        # four times faster than replacing, and the server must not be the bottleneck
         self._parts = b"".join(frames).split(b":%d" % EPOCH_FIRST)
         self._ends = list(accumulate(map(len, frames)))
         self.frames_count = len(frames)

@@ -1,1 +1,1 @@
-"""One module an exchange; each has the same rooms in the same order, none imports another's internals."""
+"""One package for each exchange, with the same modules in the same order; none imports another."""

@@ -1,1 +1,1 @@
-"""Recorded frames through the parsers and books that workers use."""
+"""Replay of recorded frames through the parsers and books that workers use."""

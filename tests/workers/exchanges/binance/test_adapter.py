@@ -15,7 +15,7 @@ from foxtrot_workers.exchanges.binance.adapter import Binance
 from tests.workers.exchanges.binance.subscribed import BOOK_STREAM, Subscribed
 from tests.workers.exchanges.samples import (
     binance_frame,
-    binance_picture,
+    binance_partial_book,
     binance_trade,
 )
 
@@ -85,8 +85,8 @@ def test_adoption_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnrecognizedFrame):
         wire.parse(binance_frame("c@trade", binance_trade()))
     for symbol in "DEFG":
-        wire.rest(binance_picture(), path=f"/depth?symbol={symbol}")
-    assert wire.rest(binance_picture(), path="/depth?symbol=H") == []
+        wire.rest(binance_partial_book(), path=f"/depth?symbol={symbol}")
+    assert wire.rest(binance_partial_book(), path="/depth?symbol=H") == []
 
 
 def test_frames_are_accepted_until_the_unsubscription_is_acknowledged() -> None:
@@ -101,7 +101,7 @@ def test_frames_are_accepted_until_the_unsubscription_is_acknowledged() -> None:
     with pytest.raises(UnrecognizedFrame):
         wire.parse(trade)
     assert wire.adapter.last_data_ns == {}
-    assert wire.rest(binance_picture()) == []
+    assert wire.rest(binance_partial_book()) == []
 
 
 @pytest.mark.parametrize(

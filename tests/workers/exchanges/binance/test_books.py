@@ -17,7 +17,7 @@ from tests.workers.exchanges.samples import (
     MS,
     binance_delta,
     binance_frame,
-    binance_picture,
+    binance_partial_book,
 )
 
 NS = MS * 1_000_000
@@ -29,7 +29,7 @@ def test_a_book_is_held_back_until_its_snapshot_fits() -> None:
     assert wire.parse(binance_frame(BOOK_STREAM, binance_delta(157, 165)), 2) == []
     assert wire.take_notices() == [RestRequest("depth BNBBTC", SNAPSHOT_PATH, 50, 0.0)]
     assert wire.adapter.last_data_ns == {}
-    assert wire.rest(binance_picture(160)) == [
+    assert wire.rest(binance_partial_book(160)) == [
         BookSnapshot("BINANCE", "BNBBTC", 0, 8, [("0.0024", "10")], [("0.0026", "100")], None, "160", None),
         BookDelta("BINANCE", "BNBBTC", NS, 2, [("0.0024", "10")], [], "157", "165", None),
     ]
@@ -43,11 +43,11 @@ def test_resync_requests_a_snapshot_by_rest() -> None:
     assert wire.adapter.resync(wire.topics) == []
     assert wire.take_notices() == [], "it waits for its snapshot anyway"
     wire.parse(binance_frame(BOOK_STREAM, binance_delta(157, 165)), 2)
-    wire.rest(binance_picture(160))
+    wire.rest(binance_partial_book(160))
     wire.take_notices()
     assert wire.adapter.resync(wire.topics) == []
     assert wire.take_notices() == [RestRequest("depth BNBBTC", SNAPSHOT_PATH, 50, 0.0)]
-    (whole,) = wire.rest(binance_picture(165))
+    (whole,) = wire.rest(binance_partial_book(165))
     assert isinstance(whole, BookSnapshot)
     assert whole.last_id == "165"
     assert wire.adapter.resync(Binance().topics(["book"], ["ETHBTC"])) == []
@@ -57,7 +57,7 @@ def test_resync_requests_a_snapshot_by_rest() -> None:
 def test_missing_updates_are_a_gap_and_a_new_snapshot_is_requested() -> None:
     wire = Subscribed("book")
     wire.parse(binance_frame(BOOK_STREAM, binance_delta(1, 1)), 1)
-    wire.rest(binance_picture(1))
+    wire.rest(binance_partial_book(1))
     wire.parse(binance_frame(BOOK_STREAM, binance_delta(2, 2)), 2)
     wire.take_notices()
     (gap,) = wire.parse(binance_frame(BOOK_STREAM, binance_delta(5, 6)), 3)
@@ -102,20 +102,20 @@ def test_an_unusable_snapshot_is_requested_again_with_backoff(status: int, body:
 )
 def test_a_snapshot_is_recognized_by_any_form_of_its_path(path: str) -> None:
     wire = Subscribed(adopt=True)
-    assert len(wire.rest(binance_picture(160), path=path)) == 1
+    assert len(wire.rest(binance_partial_book(160), path=path)) == 1
 
 
 @pytest.mark.parametrize("path", ["", "/api/v3/ticker?symbol=BNBBTC", "/api/v3/depth", "/api/v3/depth?symbol=%00"])
 def test_answers_to_other_requests_are_ignored(path: str) -> None:
     wire = Subscribed("book", adopt=True)
-    assert wire.rest(binance_picture(160), path=path) == []
+    assert wire.rest(binance_partial_book(160), path=path) == []
     assert wire.take_notices() == []
 
 
 def test_a_snapshot_older_than_the_updates_does_not_make_the_topic_flow() -> None:
     wire = Subscribed("book")
     wire.parse(binance_frame(BOOK_STREAM, binance_delta(100, 101)))
-    assert wire.rest(binance_picture(50)) == []
+    assert wire.rest(binance_partial_book(50)) == []
     assert wire.adapter.last_data_ns == {}
 
 
@@ -123,9 +123,9 @@ def test_both_update_speeds_feed_one_book() -> None:
     wire = Subscribed(adopt=True)
     wire.parse(binance_frame(BOOK_STREAM, binance_delta(1, 1)))
     wire.parse(binance_frame("bnbbtc@depth", binance_delta(1, 2)))
-    assert [type(event) for event in wire.rest(binance_picture(0))] == [BookSnapshot, BookDelta, BookDelta]
+    assert [type(event) for event in wire.rest(binance_partial_book(0))] == [BookSnapshot, BookDelta, BookDelta]
 
 
 def test_a_snapshot_without_a_book_is_dropped() -> None:
     wire = Subscribed("trade")
-    assert wire.rest(binance_picture(160)) == []
+    assert wire.rest(binance_partial_book(160)) == []

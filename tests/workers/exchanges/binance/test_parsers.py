@@ -16,7 +16,7 @@ from tests.workers.exchanges.samples import (
     binance_agg_trade,
     binance_frame,
     binance_kline,
-    binance_picture,
+    binance_partial_book,
     binance_quote,
     binance_ticker,
     binance_trade,
@@ -112,6 +112,6 @@ def test_a_day_ticker() -> None:
 def test_each_partial_book_is_a_snapshot(depth: str) -> None:
     wire = Subscribed(f"book{depth}")
     for _ in range(2):
-        assert wire.parse(binance_frame(f"bnbbtc@depth{depth}@100ms", binance_picture(160))) == [
+        assert wire.parse(binance_frame(f"bnbbtc@depth{depth}@100ms", binance_partial_book(160))) == [
             BookSnapshot("BINANCE", "BNBBTC", 0, 7, [("0.0024", "10")], [("0.0026", "100")], None, "160", None)
         ]

@@ -12,7 +12,7 @@ from tests.workers.exchanges.samples import (
     binance_delta,
     binance_frame,
     binance_kline,
-    binance_picture,
+    binance_partial_book,
     binance_quote,
     binance_ticker,
     binance_trade,
@@ -24,7 +24,7 @@ FRAMES = [
     ("quote", binance_frame("bnbbtc@bookTicker", binance_quote())),
     ("ticker", binance_frame("bnbbtc@ticker", binance_ticker())),
     ("bar_1M", binance_frame("bnbbtc@kline_1M", binance_kline("1M"))),
-    ("book5", binance_frame("bnbbtc@depth5@100ms", binance_picture())),
+    ("book5", binance_frame("bnbbtc@depth5@100ms", binance_partial_book())),
 ]
 
 
@@ -61,11 +61,11 @@ def test_a_raw_delta_belongs_to_the_update_speed_that_was_subscribed() -> None:
     slow = Subscribed(adopt=True)
     slow.parse(binance_frame("bnbbtc@depth", binance_delta(1, 1)))
     slow.parse(binance_delta(2, 2))
-    assert len(slow.rest(binance_picture(0))) == 3
+    assert len(slow.rest(binance_partial_book(0))) == 3
 
 
 def test_a_raw_partial_book_gets_its_symbol_from_the_address() -> None:
     with pytest.raises(UnrecognizedFrame, match="without event name"):
-        Subscribed(adopt=True).parse(binance_picture())
+        Subscribed(adopt=True).parse(binance_partial_book())
     wire = Subscribed(adopt=True, base="wss://stream.binance.com:9443/ws/bnbbtc@depth5")
-    assert [event.symbol for event in wire.parse(binance_picture())] == ["BNBBTC"]
+    assert [event.symbol for event in wire.parse(binance_partial_book())] == ["BNBBTC"]

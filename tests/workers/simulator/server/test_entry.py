@@ -56,7 +56,7 @@ class Context:
         return asyncio.create_task(run(cast(ChildContext, self)))
 
 
-async def test_the_embedded_exchange_says_where_it_is_and_ends_when_told() -> None:
+async def test_the_child_reports_its_addresses_and_ends_on_stop() -> None:
     context = Context(symbols=["BTCUSDT", "XYZUSDT"], rate_per_s=500.0, seed=4)
     task = context.start()
     await wait_until_async(lambda: context.told)
@@ -75,7 +75,7 @@ async def test_the_embedded_exchange_says_where_it_is_and_ends_when_told() -> No
         assert time.monotonic() - begun < 1.0
 
 
-async def test_settings_that_cannot_work_are_permanent() -> None:
+async def test_settings_that_cannot_work_are_a_configuration_error() -> None:
     context = Context(symbols=["BTC-USDT"])
     assert await context.start() == ChildExit.CONFIGURATION
     assert "BTC-USDT" in context.failures[0]
@@ -100,7 +100,7 @@ async def test_a_taken_port_is_named() -> None:
         ({"tls_cert": "cert.pem"}, "key"),
     ],
 )
-async def test_what_cannot_work_is_said(options: dict[str, Any], text: str) -> None:
+async def test_the_error_names_the_setting_that_cannot_work(options: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         await simulate(**options)
 
@@ -129,7 +129,7 @@ _SCRIPT = textwrap.dedent(
 )
 
 
-def test_it_remembers_as_many_trades_as_wanted() -> None:
+def test_the_length_of_the_trade_history_is_configurable() -> None:
     options = {"rate": 2000, "symbols": ["BTCUSDT"], "history": 7}
     with subprocess.Popen([sys.executable, "-c", _SCRIPT, json.dumps(options)], stdout=subprocess.PIPE) as process:
         try:
@@ -148,7 +148,7 @@ def test_it_remembers_as_many_trades_as_wanted() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_in_a_process_of_its_own_until_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_command_serves_until_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     tls = make_tls(tmp_path)
     ledger = tmp_path / "ledger.jsonl"
     options = {

@@ -32,15 +32,15 @@ def _pass(script: FaultScript[int], items: Any, stream: str = "a@trade", now_s: 
     return [found for item in items for found in script.shape(0, stream, item, now_s)]
 
 
-def test_every_kind_is_of_one_sort() -> None:
+def test_every_kind_of_fault_has_one_sort() -> None:
     assert FILTERS | REFUSALS | ONCE | MARKET == KINDS
     assert len(FILTERS) + len(REFUSALS) + len(ONCE) + len(MARKET) == len(KINDS)
 
 
 def test_nothing_armed_means_nothing_changed() -> None:
     script = _script()
-    assert script.quiet(0)
-    assert script.quiet(99)
+    assert script.is_quiet(0)
+    assert script.is_quiet(99)
     assert _pass(script, range(5)) == [0, 1, 2, 3, 4]
     assert script.due(0, 1e9) == script.due(99, 1e9) == []
 
@@ -53,24 +53,24 @@ def test_drop_and_duplicate_a_count_of_frames() -> None:
 def test_reorder_swaps_pairs() -> None:
     script = _script(Fault(kind="reorder", count=2))
     assert _pass(script, range(6)) == [1, 0, 3, 2, 4, 5]
-    assert script.quiet(0)
+    assert script.is_quiet(0)
 
 
-def test_a_frame_held_back_is_not_lost_when_faults_are_cleared() -> None:
+def test_a_reordered_frame_is_sent_although_faults_are_cleared() -> None:
     script = _script(Fault(kind="reorder"))
     assert _pass(script, [1]) == []
     script.clear()
-    assert not script.quiet(0)
+    assert not script.is_quiet(0)
     assert _pass(script, [2]) == [2, 1]
-    assert script.quiet(0)
+    assert script.is_quiet(0)
 
 
-def test_a_held_frame_outlives_a_dropped_one() -> None:
+def test_a_reordered_frame_is_sent_after_a_dropped_one() -> None:
     script = _script(Fault(kind="reorder"), Fault(kind="drop", after_frames=1))
     assert _pass(script, [1, 2, 3]) == [3, 1]
 
 
-def test_gap_takes_depth_only_and_topic_limits() -> None:
+def test_a_gap_drops_depth_only_and_of_its_topic_only() -> None:
     script = _script(Fault(kind="gap", count=1), Fault(kind="drop", count=1, topic="b@"))
     assert _pass(script, [1], "a@trade") == [1]
     assert _pass(script, [2], "a@depth@100ms") == []
@@ -78,7 +78,7 @@ def test_gap_takes_depth_only_and_topic_limits() -> None:
     assert _pass(script, [4], "b@trade") == []
 
 
-def test_a_share_is_chance_from_the_seed() -> None:
+def test_a_share_of_frames_is_chosen_by_the_seed() -> None:
     def run(seed: int) -> list[int]:
         return _pass(_script(Fault(kind="drop", count=1000, share=0.3), seed=seed), range(300))
 
@@ -93,10 +93,10 @@ def test_silence_ends_after_its_time() -> None:
     assert _pass(script, [2], now_s=101.0) == []
     assert _pass(script, [3], now_s=102.9) == []
     assert _pass(script, [4], now_s=103.0) == [4]
-    assert script.quiet(0)
+    assert script.is_quiet(0)
 
 
-def test_silence_of_one_topic_for_ever() -> None:
+def test_silence_of_one_topic_without_end() -> None:
     script = _script(Fault(kind="silence", topic="a@"))
     assert _pass(script, [1], "a@trade", 1e9) == []
     assert _pass(script, [2], "b@trade", 1e9) == [2]
@@ -111,12 +111,12 @@ def test_faults_begin_after_their_frames() -> None:
     assert script.due(0, 100.0) == []
 
 
-def test_deeds_come_at_their_time_counted_from_opening() -> None:
+def test_one_time_faults_are_timed_from_the_opening() -> None:
     script = _script(Fault(kind="abort", after_s=5.0))
-    assert script.armed()
+    assert script.has_timed_faults()
     assert script.due(0, 104.9) == []
     assert [fault.kind for fault in script.due(0, 105.0)] == ["abort"]
-    assert not script.armed()
+    assert not script.has_timed_faults()
     script.opened(1, 200.0)
     assert script.due(1, 204.9) == []
     assert len(script.due(1, 205.0)) == 1
@@ -131,11 +131,11 @@ def test_arming_while_running_reaches_open_and_later_connections() -> None:
     assert [fault.kind for fault in script.due(3, 160.0)] == ["garbage", "close"]
 
 
-def test_a_fault_for_one_connection_is_spent_with_it() -> None:
+def test_a_fault_for_one_connection_ends_with_it() -> None:
     script = _script(Fault(kind="drop", connection=0, count=5))
     script.closed(0)
     script.opened(0, 300.0)
-    assert script.quiet(0)
+    assert script.is_quiet(0)
 
 
 def test_refusals_are_used_up_in_order() -> None:
@@ -203,5 +203,5 @@ def test_the_other_extra_frames() -> None:
         invalid.decode("utf-8")
     (deep,) = extra_payloads(Fault(kind="deep_nesting"), b"", random)
     assert deep.count(b"[") == deep.count(b"]") == 100_000
-    (unknown,) = FaultScript[int](1).spoiled(Fault(kind="unknown_type"), b"")
+    (unknown,) = FaultScript[int](1).extra_frames(Fault(kind="unknown_type"), b"")
     assert json.loads(unknown)["e"].startswith("notOfThisWorld")

@@ -42,7 +42,7 @@ def test_closing_keeps_the_first_cause() -> None:
     assert (record.cause, record.closed_ns) == ("too slow", 30)
 
 
-def test_what_nobody_heard() -> None:
+def test_messages_without_subscribers_are_noted_in_runs() -> None:
     ledger = Ledger()
     for message_id, heard in ((1, False), (2, False), (3, True), (4, False), (6, False), (7, True)):
         ledger.made("a@trade", message_id, message_id, message_id * 10, heard=heard)
@@ -53,7 +53,7 @@ def test_what_nobody_heard() -> None:
     assert ledger.unheard("b") == []
 
 
-def test_faults_are_counted_where_they_struck() -> None:
+def test_faults_are_counted_for_their_connection() -> None:
     file = io.StringIO()
     ledger = Ledger(file)
     ledger.opened("/ws", 1)
@@ -68,7 +68,7 @@ def test_faults_are_counted_where_they_struck() -> None:
     assert [row["kind"] for row in _rows(file) if row["what"] == "fault"] == ["garbage", "garbage", "refuse", "abort"]
 
 
-def test_the_file_has_everything_though_memory_forgets() -> None:
+def test_the_file_is_complete_although_memory_is_bounded() -> None:
     file = io.StringIO()
     ledger = Ledger(file, entries_max=10)
     ledger.opened("/ws", 1)

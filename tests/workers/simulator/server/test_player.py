@@ -89,7 +89,7 @@ async def _next(client: ClientConnection) -> Any:
 _ALL = "abcusdt@trade/abcusdt@depth@100ms"
 
 
-async def test_playback_waits_at_the_snapshot_until_it_is_asked_for(tmp_path: Path) -> None:
+async def test_playback_waits_at_a_snapshot_until_it_is_requested(tmp_path: Path) -> None:
     playback = load_playback(_book_recording(tmp_path), "binance")
     async with _sim(playback) as sim, _connect(f"{sim.url}/stream?streams={_ALL}") as client:
         early = [await _next(client) for _ in range(3)]
@@ -107,7 +107,7 @@ async def test_playback_waits_at_the_snapshot_until_it_is_asked_for(tmp_path: Pa
         assert sim.ledger.sent(0, "abcusdt@depth@100ms") == [1, 2, 4, 6]
 
 
-async def test_a_request_waits_until_playback_has_come_there(tmp_path: Path) -> None:
+async def test_a_snapshot_request_waits_until_playback_reaches_it(tmp_path: Path) -> None:
     playback = load_playback(_book_recording(tmp_path), "binance")
     async with _sim(playback, speed=1.0) as sim, _connect(f"{sim.url}/stream") as client:
         await client.send(json.dumps({"method": "SUBSCRIBE", "params": _ALL.split("/"), "id": 1}))
@@ -119,7 +119,7 @@ async def test_a_request_waits_until_playback_has_come_there(tmp_path: Path) -> 
         assert sim.ledger.sent(0, "abcusdt@depth@100ms") == [1, 2]
 
 
-async def test_nobody_waits_for_a_book_that_was_not_subscribed(tmp_path: Path) -> None:
+async def test_playback_does_not_wait_for_a_book_that_is_not_subscribed(tmp_path: Path) -> None:
     playback = load_playback(_book_recording(tmp_path), "binance")
     async with _sim(playback) as sim, _connect(f"{sim.url}/ws/abcusdt@trade") as client:
         assert [(await _next(client))["t"] for _ in range(2)] == [1, 2]
@@ -140,7 +140,7 @@ async def test_both_waits_are_bounded(tmp_path: Path) -> None:
         assert (await fetch_json(f"{sim.rest_url}/api/v3/depth?symbol=ABCUSDT"))["lastUpdateId"] == 11
 
 
-async def test_times_are_kept_and_scaled(tmp_path: Path) -> None:
+async def test_recorded_times_are_kept_and_scaled(tmp_path: Path) -> None:
     playback = load_playback(_book_recording(tmp_path), "binance")
     for speed, least_s, most_s in ((1.0, 0.45, 1.5), (5.0, 0.08, 0.45)):
         async with _sim(playback, speed=speed) as sim, _connect(f"{sim.url}/ws/abcusdt@trade") as client:
@@ -158,7 +158,7 @@ async def test_every_client_has_its_own_playback_from_the_beginning(tmp_path: Pa
                 assert [(await _next(client))["t"] for _ in range(2)] == [1, 2]
 
 
-async def test_everything_can_be_sent_and_the_end_can_close(tmp_path: Path) -> None:
+async def test_all_topics_can_be_sent_and_the_end_can_close_the_connection(tmp_path: Path) -> None:
     playback = load_playback(_book_recording(tmp_path), "binance")
     async with (
         _sim(playback, send_all=True, at_end="close", hold_s=0.1) as sim,
@@ -171,7 +171,7 @@ async def test_everything_can_be_sent_and_the_end_can_close(tmp_path: Path) -> N
         assert closed.value.rcvd.code == 1000
 
 
-async def test_after_the_end_the_connection_stays_and_answers(tmp_path: Path) -> None:
+async def test_after_the_end_the_connection_stays_open_and_answers(tmp_path: Path) -> None:
     playback = load_playback(_book_recording(tmp_path), "binance")
     async with _sim(playback) as sim, _connect(f"{sim.url}/ws/abcusdt@trade") as client:
         for _ in range(2):
@@ -337,7 +337,7 @@ async def _receive(sim: SimulatedExchange, exchange: str, playback: Playback) ->
         ("okx", "2021-07-22-tbt"),
     ],
 )
-async def test_a_real_recording_over_the_wire_is_what_reading_it_gives(exchange: ExchangeName, name: str) -> None:
+async def test_a_recording_received_over_the_wire_equals_its_replay(exchange: ExchangeName, name: str) -> None:
     path = _SHARED / exchange / f"{name}.jsonl.gz"
     playback = load_playback(path, exchange)
     async with _sim(playback) as sim:

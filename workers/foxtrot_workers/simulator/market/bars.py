@@ -1,7 +1,7 @@
-"""Candles and day figures of one simulated symbol, folded from its trades; pure, told the time.
+"""Bars and 24-hour figures of one simulated symbol, aggregated from its trades. Pure: time is an argument.
 
-A trade touches one running second only. At each second's end it is folded into every interval, so that the
-cost of a trade does not grow with the number of intervals.
+A trade changes the running second only. At its end each second is added to every interval, so that the cost of a
+trade does not grow with the number of intervals.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RUNNING_PACE_MS = 2_000
 
 
 def interval_bounds(interval: str, now_ms: int) -> tuple[int, int]:
-    """First and last millisecond of the candle of `interval` that holds `now_ms` (ms since 1970, UTC)."""
+    """Return the first and last millisecond of the bar of `interval` that contains `now_ms` (ms since 1970, UTC)."""
     if interval == "1M":
         moment = datetime.fromtimestamp(now_ms // 1000, UTC)
         start = datetime(moment.year, moment.month, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ def interval_bounds(interval: str, now_ms: int) -> tuple[int, int]:
 
 
 class Bar:
-    """One candle; prices in ticks, `lots` and `taker_lots` in lots, turnovers in ticks times lots."""
+    """One bar; prices in ticks, `lots` and `taker_lots` in lots, turnovers in ticks times lots."""
 
     __slots__ = (
         "close",
@@ -85,7 +85,7 @@ class Bar:
         self.first_id = self.last_id = -1
 
     def trade(self, trade_id: int, price: int, lots: int, *, buyer_is_maker: bool) -> None:
-        """Fold one trade; the first one sets the opening price."""
+        """Add one trade; the first one sets the opening price."""
         turnover = price * lots
         if self.count == 0:
             self.open = self.high = self.low = price
@@ -104,7 +104,7 @@ class Bar:
             self.taker_turnover += turnover
 
     def fold(self, later: Bar) -> None:
-        """Add a later candle that lies within this one."""
+        """Add a later bar that lies within this one."""
         if later.count == 0:
             return
         if self.count == 0:
@@ -122,7 +122,7 @@ class Bar:
 
 
 class Bars:
-    """All candles of one symbol and its last 24 hours."""
+    """All bars of one symbol and its last 24 hours."""
 
     def __init__(self, now_ms: int, price: int) -> None:
         self._second = Bar(*interval_bounds("1s", now_ms), price)
@@ -131,14 +131,14 @@ class Bars:
         self._changed = False
 
     def trade(self, trade_id: int, price: int, lots: int, *, buyer_is_maker: bool) -> None:
-        """Fold one trade into the running second."""
+        """Add one trade to the running second."""
         self._second.trade(trade_id, price, lots, buyer_is_maker=buyer_is_maker)
 
     def end_second(self, boundary_ms: int) -> list[tuple[str, Bar, bool]]:
-        """Close the running second at `boundary_ms`, a whole second: (interval, candle, closed) of what changed.
+        """Close the running second at `boundary_ms`, a whole second; return (interval, bar, closed) of what changed.
 
-        Candles that end here come closed, also when no trade fell into them; running ones every other second,
-        and only when changed: the exchange's own pace.
+        Bars that end here are closed, with or without trades; running bars are returned every other second if they
+        have changed, as the exchange publishes them.
         """
         second = self._second
         self._changed = self._changed or second.count > 0
@@ -159,7 +159,7 @@ class Bars:
         return found
 
     def day(self, now_ms: int) -> Bar:
-        """Figures of the last 24 hours, in whole minutes and the running one."""
+        """Return the figures of the last 24 hours: whole minutes and the running one."""
         oldest_ms = now_ms - _DAY_MS
         while self._minutes and self._minutes[0].start_ms < oldest_ms:
             self._minutes.popleft()

@@ -1,7 +1,7 @@
-"""One side-sorted order book of the simulated market, in whole ticks and lots; it can never cross.
+"""One order book of the simulated market, in whole ticks and lots. It never crosses.
 
-Both lists are kept with the best price last, so that taking from the top is cheap. What may be done to the
-book is decided by `market`; this module only keeps prices sorted and remembers which levels changed.
+Both lists have the best price last, so that removing the top is cheap. `market` decides what changes; this module
+keeps prices sorted and remembers which levels have changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["Changes", "SimBook"]
 
 
 class Changes:
-    """Levels touched since the last depth message, with the range of update ids they cover."""
+    """Levels changed since the last depth message, and the first update id among them."""
 
     __slots__ = ("asks", "bids", "first_id")
 
@@ -41,7 +41,7 @@ class SimBook:
 
     @property
     def best_bid(self) -> int:
-        """Ticks; the book is never empty on a side once seeded."""
+        """Ticks. No side is empty once the book is seeded."""
         return self.bids[-1]
 
     @property
@@ -82,11 +82,11 @@ class SimBook:
         self.slow.asks[price] = lots
 
     def top_bids(self, limit: int) -> list[tuple[int, int]]:
-        """At most `limit` (price, lots), best first."""
+        """Return at most `limit` levels (price, lots), best first."""
         sizes = self.bid_sizes
         return [(price, sizes[price]) for price in self.bids[: -limit - 1 : -1]]
 
     def top_asks(self, limit: int) -> list[tuple[int, int]]:
-        """At most `limit` (price, lots), best first."""
+        """Return at most `limit` levels (price, lots), best first."""
         sizes = self.ask_sizes
         return [(-price, sizes[-price]) for price in self.asks[: -limit - 1 : -1]]

@@ -18,14 +18,14 @@ DECIMALS = 8
 _SCALE = 10**DECIMALS
 
 _TEXTS_MAX = 32_768
-"""Written numbers kept: prices near the top and round sizes come again and again."""
+"""Cached texts of numbers: prices near the top and round sizes repeat."""
 
 _QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "TRY", "BTC", "ETH", "BNB")
 
 _KNOWN_PRICES = {"BTC": 60_000.0, "ETH": 3_000.0, "BNB": 600.0, "SOL": 150.0, "LTC": 80.0, "XRP": 0.5, "DOGE": 0.15}
 
 _PRICE_TICKS_MIN = 10_000
-"""The tick is chosen so that a start price has at least this many ticks: room to move, never near zero."""
+"""The tick is chosen so that the start price has at least this many ticks, far from zero."""
 
 
 class Instrument(Struct, frozen=True, kw_only=True):
@@ -48,14 +48,14 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=_TEXTS_MAX)
 def decimal_text(units: int) -> str:
-    """`units` of 1e-8 as the exchange writes them: always eight digits after the point."""
+    """Return `units` of 1e-8 as the exchange writes them: always with eight decimals."""
     if units < 0:
         return "-" + decimal_text(-units)
     return f"{units // _SCALE}.{units % _SCALE:08d}"
 
 
 def split_symbol(symbol: str) -> tuple[str, str]:
-    """Base and quote of a symbol such as ``BTCUSDT``; the last three letters where the quote is unknown."""
+    """Return base and quote of a symbol such as ``BTCUSDT``; an unknown quote is the last three letters."""
     for quote in _QUOTES:
         if symbol.endswith(quote) and len(symbol) > len(quote):
             return symbol[: -len(quote)], quote
@@ -63,7 +63,7 @@ def split_symbol(symbol: str) -> tuple[str, str]:
 
 
 def make_instrument(symbol: str, seed: int) -> Instrument:
-    """The instrument of `symbol`, the same for the same seed. Raises `ValueError` for an impossible name."""
+    """Return the instrument of `symbol`, the same for the same seed. Raises `ValueError` for an impossible name."""
     if not symbol.isascii() or not symbol.isalnum() or len(symbol) > 32:
         raise ValueError(f"not a symbol: {symbol!r} (letters and digits, at most 32)")
     symbol = symbol.upper()

@@ -1,12 +1,12 @@
-"""A seeded, consistent market for any list of symbols; pure: told the time, its chance comes from its seed.
+"""A seeded, consistent market for any list of symbols. Pure: time is an argument, randomness comes from the seed.
 
 One `act` is one order: a taker order that trades against the book, or a maker order that adds, changes or
 cancels a level. The book follows from the orders alone and never crosses; sizes are positive; prices lie on
-the tick grid. Everything published follows from the same state: what the depth messages say, folded onto the
-snapshot of any moment, is the book. The same seed and the same times give the same messages.
+the tick grid. Everything published follows from the same state: the depth messages, applied to the snapshot of any
+moment, give the book. The same seed and the same times give the same messages.
 
 How to drive it: `act(now_ms)` for each order, `advance(now_ms)` whenever `now_ms` has reached `next_due_ms`
-(depth, candles, day figures leave on a schedule, not with an order). Both return the messages due, in order.
+(depth, bars and 24-hour figures leave on a schedule, not with an order). Both return the messages due, in order.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _FAST_MS = 100
 _SLOW_MS = 1_000
 _PARTIAL_LEVELS = (5, 10, 20)
 _SECONDS_BEHIND_MAX = 5
-"""Seconds closed one by one after a pause; a longer one (suspended machine) is jumped over."""
+"""Seconds closed one by one after a pause; of a longer pause (suspended machine) the rest is skipped."""
 
 _TAKER_LEVELS_MAX = 3
-"""Price levels that one taker order may eat through."""
+"""Price levels that one taker order may consume."""
 _IMPROVE_TICKS_MAX = 10
-"""How far into the spread a maker order may step."""
+"""Ticks that a maker order may improve the best price by."""
 _FILLS_MAX = 3
-"""Makers that one price level may be split among: so that aggregate trades hold more than one trade."""
+"""Makers that one fill may be split among, so that aggregate trades have more than one trade."""
 
 
 class Message(Struct, frozen=True, gc=False):
-    """One message of one stream; `payload` is empty where nobody wanted it (the ids still count)."""
+    """One message of one stream; `payload` is empty if it has no subscriber (the ids still count)."""
 
     stream: str
     first_id: int
@@ -75,7 +75,7 @@ class MarketOptions(Struct, frozen=True, kw_only=True):
     """Shape of the market; the defaults look like a liquid pair."""
 
     trade_share: float = 0.4
-    """Part of the orders that trade."""
+    """Share of the orders that trade."""
     depth_start: int = 100
     """Levels on each side at the start."""
     depth_min: int = 20
@@ -83,11 +83,11 @@ class MarketOptions(Struct, frozen=True, kw_only=True):
     depth_max: int = 500
     """Above this many levels on a side, the far one is cancelled."""
     history_max: int = 20_000
-    """Trades, and as many aggregate trades, that REST can still give, for each symbol."""
+    """Trades, and as many aggregate trades, of each symbol that REST returns."""
 
 
 class _EveryStream:
-    """A container that holds everything."""
+    """A container of everything."""
 
     def __contains__(self, _: object) -> bool:
         return True
@@ -97,7 +97,7 @@ EVERY_STREAM: Container[str] = _EveryStream()
 
 
 class SymbolState:
-    """All that is true of one symbol now."""
+    """The state of one symbol."""
 
     def __init__(self, instrument: Instrument, now_ms: int, random: Random, options: MarketOptions) -> None:
         self.instrument = instrument
@@ -124,7 +124,7 @@ class SymbolState:
         self._seed_book(random, options.depth_start)
 
     def _seed_book(self, random: Random, depth: int) -> None:
-        """Fill both sides around the start price; those levels are no update that anyone could miss."""
+        """Fill both sides around the start price. These levels are part of the first snapshot, not updates."""
         start, typical = self.instrument.start_ticks, self.instrument.lots_typical
         bid = ask = start
         for _ in range(depth):
@@ -161,7 +161,16 @@ class SymbolState:
 
 
 class Market:
-    """The whole market; `symbols` keeps the given order, doubles are ignored."""
+    """The whole market.
+
+    Args:
+        symbols: in this order; repeated ones are ignored.
+        seed: of all randomness.
+        now_ms: time of the start, since 1970.
+
+    Raises:
+        ValueError: there are no symbols, or one is impossible.
+    """
 
     def __init__(self, symbols: Sequence[str], seed: int, now_ms: int, options: MarketOptions | None = None) -> None:
         if not symbols:
@@ -179,9 +188,9 @@ class Market:
         self._next_fast_ms = now_ms // _FAST_MS * _FAST_MS + _FAST_MS
         self._next_slow_ms = now_ms // _SLOW_MS * _SLOW_MS + _SLOW_MS
         self.wanted: Container[str] = EVERY_STREAM
-        """Streams whose messages are to be written out; the market itself does not depend on it."""
+        """Streams whose messages need a payload; the market itself does not depend on it."""
         self.trade_id_step = 1
-        """Distance of a trade's identifier from the one before."""
+        """Difference of the identifiers of consecutive trades."""
 
     def restart_identifiers(self) -> None:
         """Begin all identifiers at 1 again; books keep their levels, past trades are forgotten."""
@@ -198,7 +207,7 @@ class Market:
         return [stream for state in self._list for stream in state.streams()]
 
     def advance(self, now_ms: int) -> list[Message]:
-        """Messages that leave by the clock, up to `now_ms`."""
+        """Return the messages that are due by the clock, up to `now_ms`."""
         out: list[Message] = []
         if now_ms < self._next_fast_ms:
             return out
@@ -217,7 +226,7 @@ class Market:
         return out
 
     def act(self, now_ms: int) -> list[Message]:
-        """One order in one symbol, at `now_ms`."""
+        """Make one order in one symbol at `now_ms`; return its messages."""
         chance = self._chance
         state = self._list[int(chance() * len(self._list))]
         book = state.book
@@ -235,15 +244,15 @@ class Market:
             out.append(Message(state.quote_stream, book.update_id, book.update_id, payload))
         return out
 
-    def _up(self, state: SymbolState) -> bool:
-        """Whether this order pushes the price up: a coin that pulls it back to where it began."""
+    def _is_upward(self, state: SymbolState) -> bool:
+        """Draw whether this order pushes the price up; the chance pulls the price back to its start."""
         start = state.start_ticks
         pull = (state.book.bids[-1] - start) * 4.0 / start
         return self._chance() < 0.5 - max(-0.4, min(0.4, pull))
 
     def _take(self, state: SymbolState, now_ms: int, out: list[Message]) -> None:
-        """A taker order: eats from the top of one side, leaving at least `depth_min` levels there."""
-        buys = self._up(state)
+        """A taker order: consumes the top of one side, but leaves at least `depth_min` levels there."""
+        buys = self._is_upward(state)
         book = state.book
         side = book.asks if buys else book.bids
         left = 1 + int(self._chance() ** 3 * 3 * state.instrument.lots_typical)
@@ -260,10 +269,10 @@ class Market:
                 break
 
     def _fill(self, state: SymbolState, now_ms: int, price: int, lots: int, out: list[Message], *, buys: bool) -> None:
-        """The trades of one taker order at one price, and the aggregate that holds them all."""
+        """The trades of one taker order at one price, and their aggregate."""
         instrument, wanted = state.instrument, self.wanted
         first_id = state.trade_id + self.trade_id_step
-        for part in self._parts(lots):
+        for part in self._split(lots):
             state.trade_id += self.trade_id_step
             trade_id = state.trade_id
             state.trades.append(TradeRecord(trade_id, price, part, now_ms, not buys))
@@ -283,8 +292,8 @@ class Market:
             )
         out.append(Message(state.agg_stream, agg.agg_id, agg.agg_id, payload))
 
-    def _parts(self, lots: int) -> list[int]:
-        """`lots` split among one to `_FILLS_MAX` makers."""
+    def _split(self, lots: int) -> list[int]:
+        """Split `lots` among one to `_FILLS_MAX` makers."""
         parts = 1 + int(self._chance() ** 3 * _FILLS_MAX)
         if parts == 1 or lots < parts:
             return [lots]
@@ -294,7 +303,7 @@ class Market:
     def _make(self, state: SymbolState) -> None:
         """A maker order on one side: a new level, another size, or a cancellation."""
         chance, book, options = self._chance, state.book, self.options
-        bids = self._up(state)
+        bids = self._is_upward(state)
         side = book.bids if bids else book.asks
         lots = 1 + int(chance() * 2 * state.instrument.lots_typical)
         if len(side) <= options.depth_min:

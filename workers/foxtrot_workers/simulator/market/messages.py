@@ -1,6 +1,6 @@
-"""The market's messages in the exchange's JSON, byte for byte; pure.
+"""The market's messages in the exchange's JSON. Pure.
 
-Fields and their order follow the exchange's documented shapes. Every number of the market is text with eight
+Fields and their order are those of the exchange's documents. Every number of the market is text with eight
 decimals; ids and times (ms since 1970) are bare integers.
 """
 
@@ -35,7 +35,7 @@ def levels(instrument: Instrument, side: Iterable[tuple[int, int]]) -> str:
 
 
 def trade(instrument: Instrument, now_ms: int, trade_id: int, price: int, lots: int, *, buyer_is_maker: bool) -> bytes:
-    """One fill; `m` true means that the taker sold."""
+    """One trade; `m` true means that the taker sold."""
     return (
         f'{{"e":"trade","E":{now_ms},"s":"{instrument.symbol}","t":{trade_id},'
         f'"p":"{decimal_text(price * instrument.price_scale)}","q":"{decimal_text(lots * instrument.size_scale)}",'
@@ -63,7 +63,7 @@ def agg_trade(
 
 
 def book_ticker(instrument: Instrument, book: SimBook) -> bytes:
-    """Best bid and ask; has neither time nor event name."""
+    """Best bid and ask, without time and event name."""
     bid, ask = book.best_bid, book.best_ask
     price_scale, size_scale = instrument.price_scale, instrument.size_scale
     return (
@@ -84,7 +84,7 @@ def depth_update(instrument: Instrument, now_ms: int, changes: Changes, last_id:
 
 
 def partial_depth(instrument: Instrument, book: SimBook, limit: int) -> bytes:
-    """The best `limit` levels; also the shape of the REST snapshot. Names no symbol and no time."""
+    """The best `limit` levels, without symbol and time; also the form of the REST snapshot."""
     return (
         f'{{"lastUpdateId":{book.update_id},"bids":{levels(instrument, book.top_bids(limit))},'
         f'"asks":{levels(instrument, book.top_asks(limit))}}}'
@@ -92,7 +92,7 @@ def partial_depth(instrument: Instrument, book: SimBook, limit: int) -> bytes:
 
 
 def kline(instrument: Instrument, now_ms: int, interval: str, bar: Bar, *, closed: bool) -> bytes:
-    """One candle; running until `x` is true."""
+    """One bar; running until `x` is true."""
     price, size = instrument.price_scale, instrument.size_scale
     return (
         f'{{"e":"kline","E":{now_ms},"s":"{instrument.symbol}","k":{{"t":{bar.start_ms},"T":{bar.close_ms},'
@@ -106,7 +106,7 @@ def kline(instrument: Instrument, now_ms: int, interval: str, bar: Bar, *, close
 
 
 def mini_ticker(instrument: Instrument, now_ms: int, day: Bar) -> bytes:
-    """Day figures in short."""
+    """24-hour figures, short form."""
     price, size = instrument.price_scale, instrument.size_scale
     return (
         f'{{"e":"24hrMiniTicker","E":{now_ms},"s":"{instrument.symbol}",'
@@ -117,7 +117,7 @@ def mini_ticker(instrument: Instrument, now_ms: int, day: Bar) -> bytes:
 
 
 def day_ticker(instrument: Instrument, now_ms: int, day: Bar, book: SimBook, last_lots: int) -> bytes:
-    """Day figures with the best quote. The average is cut, not rounded, at the last digit."""
+    """24-hour figures with the best quote. The average is truncated, not rounded."""
     price, size = instrument.price_scale, instrument.size_scale
     average = day.turnover // day.lots if day.lots else day.close
     change = day.close - day.open

@@ -1,1 +1,1 @@
-"""Recorded frames, played by the simulated exchange."""
+"""Recordings that the simulated exchange serves."""

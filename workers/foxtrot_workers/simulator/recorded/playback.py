@@ -1,7 +1,7 @@
-"""A recording made ready to be served: what each frame is, and what the client's requests get for an answer; pure.
+"""A recording prepared for serving: its data frames, snapshots, and answers to requests. Pure.
 
-Of the recorded frames only data is served. Acknowledgements, errors of requests and pongs were answers to the
-recorder's client; this client gets its own. Snapshots (``http`` lines) keep their place among the frames.
+Only data frames are served. Acknowledgements, errors and pongs were answers to the recorded client; this client gets
+its own. Snapshots (``http`` lines) keep their place among the frames.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Recorded(Protocol):
 
 
 class DataItem(Struct, frozen=True):
-    """One frame to serve; `topic` is "" where the frame does not tell."""
+    """One frame to serve; `topic` is "" if the frame does not name it."""
 
     line: int
     t: int
@@ -62,7 +62,7 @@ class DataItem(Struct, frozen=True):
 
 
 class SnapshotItem(Struct, frozen=True):
-    """A REST answer that stood here: the depth snapshot of `symbol`."""
+    """A REST answer at this place: the depth snapshot of `symbol`."""
 
     line: int
     t: int
@@ -79,7 +79,7 @@ class Playback(Struct, frozen=True):
     exchange: ExchangeName
     items: list[Item]
     topics: frozenset[str]
-    """All topics of which it has data."""
+    """All topics that it has data of."""
     acknowledgements: dict[str, str]
     """OKX: recorded acknowledgement by topic."""
     instruments: dict[str, bytes]
@@ -88,12 +88,12 @@ class Playback(Struct, frozen=True):
     """OKX: trades that were recorded."""
 
     def snapshot_topic(self, symbol: str, topics: Iterable[str]) -> bool:
-        """Whether one of `topics` is a book of `symbol` that needs a snapshot."""
+        """Return whether one of `topics` is a book of `symbol` that needs a snapshot."""
         start = f"{symbol.lower()}@depth"
         return any(topic == start or topic.startswith(start + "@") for topic in topics)
 
     def instrument_answer(self, query: Mapping[str, str]) -> Answer:
-        """The recorded instrument list that `query` asks for; Binance's can be narrowed by symbol."""
+        """Return the recorded instrument list that `query` requests; Binance's can be limited to symbols."""
         if self.exchange == "okx":
             key = _okx_key(query)
             body = self.instruments.get(key)
@@ -114,7 +114,7 @@ class Playback(Struct, frozen=True):
 
 
 def make_playback(exchange: ExchangeName, frames: Iterable[Recorded], instruments: Iterable[Recorded] = ()) -> Playback:
-    """Sort the recorded `frames`; `instruments` are the frames of the recording's instrument list."""
+    """Prepare the recorded `frames`; `instruments` are the frames of the recording's instrument list."""
     items: list[Item] = []
     acknowledgements: dict[str, str] = {}
     lists: dict[str, bytes] = {}
@@ -186,7 +186,7 @@ def _binance_item(frame: Recorded) -> DataItem | None:
 
 
 def _binance_topic(document: Any) -> str:
-    """The stream of a bare frame, as far as it tells; diff depth is taken for the 100 ms one."""
+    """Return the stream of a raw frame, "" if it is unknown; diff depth counts as the 100 ms stream."""
     if not isinstance(document, dict) or not isinstance(document.get("s"), str):
         return ""
     symbol, event = document["s"].lower(), document.get("e")

@@ -1,7 +1,7 @@
-"""Starting a simulated exchange: as the supervisor's embedded child, or for the command `simulate`.
+"""Start a simulated exchange: as a child of the supervisor, or for the command `simulate`.
 
-Both end quickly on request. The command's function is resolved late from text by the command line, which must
-not import this package.
+Both end quickly on request. The command line resolves the function of the command from text when it is called,
+because it must not import this package.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["DEFAULT_SYMBOLS", "load_playback", "run", "simulate"]
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
 LISTED_ALSO = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "LTCUSDT", "DOGEUSDT")
-"""What the embedded exchange lists beside the configured symbols, so that there is something to subscribe later."""
+"""Listed beside the configured symbols, so that there are symbols to subscribe later."""
 
 _SUFFIXES = (".jsonl.gz", ".jsonl")
 
 
 async def run(context: ChildContext) -> int:
-    """The embedded exchange: says Ready with ``url`` and ``rest_url``, serves until told to stop."""
+    """Start target: Ready reports ``url`` and ``rest_url``; serves until it is stopped."""
     settings = decode_settings(context.spec.settings, SimulatorSettings)
     stopped = asyncio.Event()
 
@@ -45,7 +45,9 @@ async def run(context: ChildContext) -> int:
     context.on_command(on_command)
     configured = list(dict.fromkeys(symbol.upper() for symbol in settings.symbols))
     symbols = list(dict.fromkeys([*configured, *LISTED_ALSO])) if configured else []
-    rate_per_s = settings.rate_per_s * len(symbols) / max(1, len(configured))  # as much for each as it was
+    rate_per_s = (
+        settings.rate_per_s * len(symbols) / max(1, len(configured))
+    )  # the rate of each configured symbol stays
     try:
         exchange = SimulatedExchange(symbols, seed=settings.seed, rate_per_s=rate_per_s, port=settings.port)
     except ValueError as problem:
@@ -80,8 +82,17 @@ async def simulate(
 ) -> int:
     """Serve until SIGINT or SIGTERM, then return 0. Call it in the main thread.
 
-    `speed` and `rate` 0: as fast as it is taken. `report` is told once, when it listens. Raises `ValueError` for
-    settings that cannot work and `OSError` for a port or file that cannot be had; both name what is wrong.
+    Args:
+        recording: path of a recording to serve instead of a market.
+        speed: of the recording; 0: as fast as every client takes it.
+        rate: orders a second of the market; 0: as fast as every client takes it.
+        history: past trades of each symbol that REST returns.
+        ledger: path of a file for JSON lines of all that was sent.
+        report: called once, with the addresses, when it listens.
+
+    Raises:
+        ValueError: a setting cannot work; the text names it.
+        OSError: a port or file cannot be opened.
     """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -129,9 +140,11 @@ async def simulate(
 
 
 def load_playback(path: Path, exchange: ExchangeName) -> Playback:
-    """The recording at `path`, with the instrument list beside it; raises `ValueError` when it has no data.
+    """Return the recording at `path`, with the instrument list beside it.
 
-    Raises `OSError` when it cannot be read.
+    Raises:
+        ValueError: it has no data of `exchange`.
+        OSError: it cannot be read.
     """
     playback = make_playback(exchange, read_recording(path), _instrument_frames(path))
     if not playback.topics:

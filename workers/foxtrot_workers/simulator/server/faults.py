@@ -1,18 +1,18 @@
-"""Misbehaviour on purpose: a seeded script that decides what goes wrong, when, and for which connection; pure.
+"""Fault injection: a seeded script that decides what goes wrong, when, and for which connection. Pure.
 
 A `Fault` is armed (before the start, or while running) and triggers `after_s` seconds or `after_frames` data
-frames after the later of its arming and the connection's opening. What it then does is of one of four sorts:
+frames after the later of its arming and the connection's opening. There are four sorts of faults:
 
 - *filters* change the flow of data frames for a number of frames or for a time: silence, gap, drop, duplicate,
   reorder. `FaultScript.shape` applies them to each frame.
-- *deeds* happen once: an extra frame (garbage, invalid_utf8, wrong_types, deep_nesting, unknown_type, huge), or
-  something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due` gives
-  them to the server, which performs them.
-- *refusals* meet the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
+- *one-time faults* happen once: an extra frame (garbage, invalid_utf8, wrong_types, deep_nesting, unknown_type,
+  huge), or something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due`
+  returns those that are due to the connection, which performs them.
+- *refusals* apply to the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
   rest_body, rest_trickle, rest_chunks, rest_continue, rest_stall).
 - *market faults* change what the market itself makes from now on, for all connections and REST (ids_restart, ids_leap).
 
-An extra frame never replaces a real one: what the market sent stays accounted for.
+An extra frame never replaces a real one: the ledger still accounts for all that the market sent.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ _ARMED_MAX = 1_000
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One misbehaviour. Times in seconds; a field a kind does not name has no meaning for it.
+    """One fault. Times are in seconds; a kind ignores the fields that are not named for it here.
 
     ========================  =====================================================================
     silence                   no data frames for `duration_s`; `topic` limits it to matching streams
@@ -124,7 +124,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refuse                    the next `count` handshakes answer `status`, `retry_after_s`
     rest_refuse, rest_stall   the next `count` REST requests answer `status` or wait `duration_s`;
                               `topic` limits it to matching paths
-    rest_body                 the next `count` REST requests answer 200 with `body`, which is no answer
+    rest_body                 the next `count` REST requests answer 200 with `body`, such as a captive portal's page
     rest_trickle, _chunks,    the next `count` REST requests get an answer that never ends: a body, chunks or interim
     _continue                 answers, at `bytes_per_s` pieces a second
     ========================  =====================================================================
@@ -150,12 +150,12 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     body: str = _PORTAL
 
     def matches(self, number: int) -> bool:
-        """Whether it concerns this connection."""
+        """Return whether it applies to this connection."""
         return self.connection is None or self.connection == number
 
 
 class _Armed:
-    """A fault and, for one connection, how far it has come."""
+    """A fault and its progress on one connection."""
 
     __slots__ = ("fault", "frames", "from_s", "left", "until_s")
 
@@ -168,13 +168,13 @@ class _Armed:
         self.until_s: float | None = None
         """End of a timed filter, set when it triggers."""
 
-    def triggered(self, now_s: float) -> bool:
-        """Whether both conditions are met."""
+    def is_triggered(self, now_s: float) -> bool:
+        """Return whether both conditions are met."""
         return now_s >= self.from_s and self.frames >= self.fault.after_frames
 
 
-class _Line(Generic[T]):
-    """The faults of one connection, and the frame a reordering holds back."""
+class _ConnectionFaults(Generic[T]):
+    """The faults of one connection, and the frame that a reordering holds back."""
 
     def __init__(self) -> None:
         self.armed: list[_Armed] = []
@@ -182,14 +182,14 @@ class _Line(Generic[T]):
 
 
 class FaultScript(Generic[T]):
-    """All faults of one server; `T` is whatever the server calls a frame. Times are monotonic seconds."""
+    """All faults of one server; `T` is the server's type of a frame. Times are monotonic seconds."""
 
     def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
         self._random = Random(f"faults:{seed}")
         self._standing: list[Fault] = []
-        """For connections to come."""
+        """Faults that apply to future connections too."""
         self._refusals: list[_Armed] = []
-        self._lines: dict[int, _Line[T]] = {}
+        self._lines: dict[int, _ConnectionFaults[T]] = {}
         for fault in faults:
             self.arm(fault, 0.0)
 
@@ -206,7 +206,7 @@ class FaultScript(Generic[T]):
                 line.armed.append(_Armed(fault, now_s))
 
     def clear(self) -> None:
-        """Disarm everything; a frame held back by a reordering is let go with the next one."""
+        """Disarm everything; a frame that a reordering holds back is sent with the next one."""
         self._standing.clear()
         self._refusals.clear()
         for line in self._lines.values():
@@ -214,21 +214,21 @@ class FaultScript(Generic[T]):
 
     def opened(self, number: int, now_s: float) -> None:
         """A connection was accepted."""
-        line = self._lines[number] = _Line()
+        line = self._lines[number] = _ConnectionFaults()
         line.armed = [_Armed(fault, now_s) for fault in self._standing if fault.matches(number)]
 
     def closed(self, number: int) -> None:
-        """A connection ended; faults meant for it alone are spent."""
+        """A connection ended; faults for it alone are disarmed."""
         self._lines.pop(number, None)
         self._standing = [fault for fault in self._standing if fault.connection != number]
 
-    def quiet(self, number: int) -> bool:
-        """Whether nothing can happen to this connection now: the server's fast path."""
+    def is_quiet(self, number: int) -> bool:
+        """Return whether no fault can change what is sent on this connection now: the server's fast path."""
         line = self._lines.get(number)
         return line is None or (not line.armed and line.held is None)
 
     def shape(self, number: int, stream: str, item: T, now_s: float) -> list[T]:
-        """What to send in place of `item`, a data frame of `stream`."""
+        """Return what to send in place of `item`, a data frame of `stream`."""
         line = self._lines[number]
         items = [item]
         for armed in list(line.armed):
@@ -241,27 +241,27 @@ class FaultScript(Generic[T]):
                 continue
             if self._expired(armed, now_s):
                 line.armed.remove(armed)
-            elif self._concerns(fault, stream) and (fault.share >= 1.0 or self._random.random() < fault.share):
+            elif self._applies_to(fault, stream) and (fault.share >= 1.0 or self._random.random() < fault.share):
                 items = self._apply(line, armed, items)
         if line.held is not None and items and items[-1] is not line.held:
             items = [*items, line.held]
             line.held = None
         return [found for found in items if found is not line.held]
 
-    def _concerns(self, fault: Fault, stream: str) -> bool:
+    def _applies_to(self, fault: Fault, stream: str) -> bool:
         if fault.kind == "gap":
             return "@depth" in stream and fault.topic in stream
         return fault.topic in stream
 
     def _expired(self, armed: _Armed, now_s: float) -> bool:
-        """Whether a timed filter has ended; starts its time when first asked."""
+        """Return whether a timed filter has ended; the first call starts its time."""
         if armed.fault.kind != "silence" or armed.fault.duration_s is None:
             return False
         if armed.until_s is None:
             armed.until_s = max(now_s, armed.from_s) + armed.fault.duration_s
         return now_s >= armed.until_s
 
-    def _apply(self, line: _Line[T], armed: _Armed, items: list[T]) -> list[T]:
+    def _apply(self, line: _ConnectionFaults[T], armed: _Armed, items: list[T]) -> list[T]:
         kind = armed.fault.kind
         if kind == "silence":
             return []
@@ -276,29 +276,29 @@ class FaultScript(Generic[T]):
         return [] if kind in ("drop", "gap") else items
 
     def due(self, number: int, now_s: float) -> list[Fault]:
-        """Deeds to perform on this connection now, each given once."""
+        """Return the one-time faults to perform on this connection now, each once."""
         line = self._lines.get(number)
         if line is None:
             return []
-        found = [a for a in line.armed if a.fault.kind in ONCE and a.triggered(now_s)]
+        found = [a for a in line.armed if a.fault.kind in ONCE and a.is_triggered(now_s)]
         for armed in found:
             line.armed.remove(armed)
         return [armed.fault for armed in found]
 
-    def armed(self) -> bool:
-        """Whether any deed may still come by time: the server then looks more often."""
+    def has_timed_faults(self) -> bool:
+        """Return whether a one-time fault is still armed: the server then checks more often."""
         return any(a.fault.kind in ONCE for line in self._lines.values() for a in line.armed)
 
     def refusal(self, now_s: float) -> Fault | None:
-        """How the handshake that has just come is refused, None if it is not."""
+        """Return the fault that refuses the handshake that has just come; None accepts it."""
         return self._refuse("refuse", "", now_s)
 
     def subscription_refusal(self, topic: str, now_s: float) -> Fault | None:
-        """How the subscription of `topic` that has just come is refused, None if it is not."""
+        """Return the fault that refuses the subscription of `topic` that has just come; None accepts it."""
         return self._refuse("subscribe_refuse", topic, now_s)
 
     def rest_fault(self, path: str, now_s: float) -> Fault | None:
-        """What happens to the REST request for `path` that has just come."""
+        """Return the fault of the REST request for `path` that has just come; None if there is none."""
         return next((fault for kind in _REST_KINDS if (fault := self._refuse(kind, path, now_s))), None)
 
     def _refuse(self, kind: str, path: str, now_s: float) -> Fault | None:
@@ -311,13 +311,13 @@ class FaultScript(Generic[T]):
                 return fault
         return None
 
-    def spoiled(self, fault: Fault, sample: bytes) -> list[bytes]:
-        """Payloads of the extra frames of `fault`; `sample` is a real payload to spoil."""
+    def extra_frames(self, fault: Fault, sample: bytes) -> list[bytes]:
+        """Return the payloads of the extra frames of `fault`; `sample` is a real payload to damage."""
         return extra_payloads(fault, sample, self._random)
 
 
 def extra_payloads(fault: Fault, sample: bytes, random: Random) -> list[bytes]:
-    """`fault.count` payloads of its kind, sent as text frames; `huge` is not among them (too large to copy)."""
+    """Return `fault.count` payloads of its kind, for text frames; not for `huge`, which is too large to copy."""
     return [_payload(fault.kind, sample, random) for _ in range(fault.count)]
 
 
@@ -332,19 +332,19 @@ def _payload(kind: str, sample: bytes, random: Random) -> bytes:
     if kind == "unknown_type":
         return b'{"e":"notOfThisWorld%d","E":1,"x":[1,{"y":null}]}' % int(random.random() * 1000)
     assert kind == "wrong_types", kind
-    return _spoil(sample, random)
+    return _damage(sample, random)
 
 
-def _spoil(sample: bytes, random: Random) -> bytes:
-    """`sample` with one known field of another type: text where a number is due, and the other way round."""
-    spoils = [
+def _damage(sample: bytes, random: Random) -> bytes:
+    """Return `sample` with a wrong type in one known field: text for a number, or a number for text."""
+    damages = [
         (b'"p":"', b'"p":{"was":"', b'"', b'"}'),
         (b'"q":"', b'"q":["', b'"', b'"]'),
         (b'"u":', b'"u":"x', b",", b'",'),
         (b'"b":[', b'"b":7,"was":[', b"", b""),
         (b'"b":"', b'"b":{"was":"', b'"', b'"}'),
     ]
-    possible = [spoil for spoil in spoils if spoil[0] in sample]
+    possible = [damage for damage in damages if damage[0] in sample]
     if not possible:
         return b'{"e":"trade","E":"soon","s":["BTCUSDT"],"t":{},"p":1,"q":false,"T":null,"m":"no"}'
     field, instead, end, instead_end = possible[int(random.random() * len(possible))]

@@ -28,7 +28,7 @@ async def keep_house(
     idle_s = min(_IDLE_TICK_S, max(_BUSY_TICK_S, shortest_s))
     flush_s = time.monotonic() + _FLUSH_S
     while True:
-        await asyncio.sleep(_BUSY_TICK_S if faults.armed() else idle_s)
+        await asyncio.sleep(_BUSY_TICK_S if faults.has_timed_faults() else idle_s)
         now_s = time.monotonic()
         for peer in list(peers.values()):
             _check(peer, limits, now_s)

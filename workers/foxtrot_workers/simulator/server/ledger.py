@@ -1,8 +1,8 @@
-"""What the simulated exchange sent to whom, and what it made while nobody listened: the judge of all losses.
+"""What the simulated exchange sent on which connection, and what it made without subscribers. Losses are judged by it.
 
 Every stream of every connection has a log of ids in the order they were sent, with the time each was handed to
-the operating system. Ids are those of `market.Message.last_id`; of a recording served, the line number. A frame
-that a fault held back is in no log; one sent twice is there twice; what a fault made up is only counted.
+the operating system. Ids are those of `market.Message.last_id`; of a recording, the line number. A frame that a
+fault held back is in no log, one that was sent twice is there twice; extra frames of faults are only counted.
 
 Memory is bounded by `ENTRIES_MAX`: with a file, everything is in the file (JSON lines, written by `flush`) and
 memory keeps the recent part; without, the oldest entries are forgotten and counted.
@@ -23,14 +23,14 @@ ENTRIES_MAX = 2_000_000
 """Sent messages remembered in memory, over all connections: 16 bytes each."""
 
 UNHEARD_RUNS_MAX = 10_000
-"""Stretches without a listener remembered for each stream."""
+"""Stretches without a subscriber that are remembered for each stream."""
 
 CONNECTIONS_MAX = 20_000
 """Ended connections remembered; the oldest go first."""
 
 
 class StreamLog:
-    """What one connection was sent of one stream."""
+    """What was sent of one stream on one connection."""
 
     __slots__ = ("forgotten", "ids", "times_ns", "written")
 
@@ -38,7 +38,7 @@ class StreamLog:
         self.ids = array("q")
         self.times_ns = array("q")
         self.forgotten = 0
-        """Entries no longer in memory; they came before all that are."""
+        """Entries that are no longer in memory, the oldest ones."""
         self.written = 0
         """Entries already in the file, the forgotten ones included."""
 
@@ -70,7 +70,7 @@ class Unheard(Struct):
 
 
 class _Made:
-    """What the market made of one stream, heard or not."""
+    """What the market made of one stream, with and without subscribers."""
 
     __slots__ = ("first_id", "last_id", "silent", "total", "unheard")
 
@@ -91,13 +91,18 @@ class ConnectionRecord(Struct):
     closed_ns: int | None = None
     cause: str = ""
     made_up: dict[str, int] = {}
-    """Frames a fault sent that are no message of the market, by the fault's kind."""
+    """Frames of faults that are not messages of the market, by kind of fault."""
     held_back: dict[str, int] = {}
-    """Messages a fault kept from this connection, by stream."""
+    """Messages that faults did not let through on this connection, by stream."""
 
 
 class Ledger:
-    """The whole account; `file` is open for writing text, or None. Not thread-safe: one loop owns it."""
+    """The account of everything. Not thread-safe: one event loop owns it.
+
+    Args:
+        file: open for writing text; None: memory only.
+        entries_max: entries in memory, over all connections.
+    """
 
     def __init__(self, file: IO[str] | None = None, entries_max: int = ENTRIES_MAX) -> None:
         self._file = file
@@ -114,7 +119,7 @@ class Ledger:
         """Write everything from now on to `file`, which is open for writing text."""
         self._file = file
 
-    # what the server reports
+    # -- what the server reports
 
     def opened(self, path: str, now_ns: int) -> ConnectionRecord:
         """A connection was accepted; its number counts from 0."""
@@ -138,11 +143,11 @@ class Ledger:
         self._write({"what": "close", "connection": number, "cause": cause, "at_ns": now_ns})
 
     def log(self, number: int, stream: str) -> StreamLog:
-        """The log of this connection and stream, made at first use; the server keeps it at hand."""
+        """Return the log of this connection and stream; the first call makes it."""
         return self._logs[number].setdefault(stream, StreamLog())
 
     def made(self, stream: str, first_id: int, last_id: int, now_ns: int, *, heard: bool) -> None:
-        """The market made a message; `heard`: somebody was subscribed."""
+        """The market made a message; `heard`: it has subscribers."""
         made = self._made.get(stream)
         if made is None:
             made = self._made[stream] = _Made(first_id)
@@ -166,11 +171,11 @@ class Ledger:
         self._write({"what": "fault", "connection": number, "kind": kind, "at_ns": now_ns})
 
     def held_back(self, number: int, stream: str) -> None:
-        """A fault kept a message of `stream` from this connection."""
+        """A fault did not let a message of `stream` through on this connection."""
         record = self._connections[number]
         record.held_back = {**record.held_back, stream: record.held_back.get(stream, 0) + 1}
 
-    # what tests ask
+    # -- what tests read
 
     def connections(self) -> list[ConnectionRecord]:
         """All connections, oldest first."""
@@ -238,7 +243,7 @@ class Ledger:
             },
         }
 
-    # memory and file
+    # -- memory and file
 
     def flush(self) -> None:
         """Write what is not yet in the file, then shrink memory to its bound; call it about once a second."""
@@ -249,7 +254,7 @@ class Ledger:
         self._shrink()
 
     def finish(self) -> None:
-        """Flush, and add what nobody heard; the file stays the caller's to close."""
+        """Flush, and write what was made of each stream; the caller closes the file."""
         self.flush()
         for stream, made in self._made.items():
             for run in made.unheard:

@@ -273,7 +273,7 @@ class Peer(asyncio.Protocol):
 
     def begin_batch(self) -> None:
         """Call before a batch of `deliver`: finds out once whether a fault can change what is sent."""
-        self._undisturbed = self.is_open and self._host.faults.quiet(self.number)
+        self._undisturbed = self.is_open and self._host.faults.is_quiet(self.number)
 
     def deliver(self, stream: str, message_id: int, frame: bytes, now_ns: int) -> None:
         """Send one data frame with the next `flush`; the hot path."""
@@ -388,7 +388,7 @@ class Peer(asyncio.Protocol):
 
     def _send_extra(self, fault: Fault) -> None:
         stream, payload = self.sample
-        for extra in self._host.faults.spoiled(fault, payload):
+        for extra in self._host.faults.extra_frames(fault, payload):
             wrapped = extra
             if self.session is not None and fault.kind in ("wrong_types", "unknown_type"):
                 wrapped = self.session.envelope(stream, extra)

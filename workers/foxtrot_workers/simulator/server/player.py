@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["Player", "SnapshotDesk"]
 
 _SETTLE_S_MAX = 10.0
-"""Playback starts at the latest so long after the first subscription."""
+"""Playback starts at the latest this long after the first subscription."""
 
 _ANSWER_S = 0.05
-"""Left to the client to take a snapshot before more deltas come, so that it need not hold back many."""
+"""Time for the client to take a snapshot before more deltas come, so that it need not hold back many."""
 
 _BURST_ITEMS = 64
-"""Frames handed over between two looks at the loop when nothing limits the pace."""
+"""Frames sent between two turns of the event loop when nothing limits the pace."""
 
 BLOCKED_S_MAX = 60.0
-"""A client that takes nothing for so long ends its playback."""
+"""A client that takes nothing for this long ends its playback."""
 
 
 class SnapshotDesk:
-    """Where playbacks and snapshot requests meet; one for the server."""
+    """Brings playbacks and snapshot requests together; one for the server."""
 
     def __init__(self, playback: Playback, hold_s: float) -> None:
         self._playback = playback
@@ -46,13 +46,13 @@ class SnapshotDesk:
         self._requests: dict[str, deque[asyncio.Future[bytes]]] = {}
         self._waiting: dict[str, deque[tuple[SnapshotItem, asyncio.Future[None]]]] = {}
         self._passed: dict[str, bytes] = {}
-        """Latest snapshot by symbol that a playback passed without anybody asking."""
+        """Latest snapshot by symbol that a playback passed without a request."""
         self._last: dict[str, bytes] = {}
         """Latest snapshot by symbol that any playback reached."""
         self.players: set[Player] = set()
 
     async def answer(self, symbol: str) -> Answer:
-        """The snapshot of `symbol` for a client that asks now."""
+        """Return the snapshot of `symbol` for a client that requests it now."""
         waiting = self._waiting.get(symbol)
         while waiting:
             item, asked = waiting.popleft()
@@ -67,7 +67,7 @@ class SnapshotDesk:
         return Answer(200, body) if body is not None else error(400, -1121, "Invalid symbol.")
 
     async def _reached(self, symbol: str) -> bytes | None:
-        """Wait until a playback comes to a snapshot of `symbol`; None after the bound."""
+        """Wait until a playback reaches a snapshot of `symbol`; None after the bound."""
         request: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._requests.setdefault(symbol, deque()).append(request)
         try:
@@ -81,7 +81,7 @@ class SnapshotDesk:
         return next((i.body for i in items if isinstance(i, SnapshotItem) and i.symbol == symbol), None)
 
     async def reach(self, item: SnapshotItem, *, hold: bool) -> None:
-        """Playback has come to `item`; `hold`: wait for the client to ask."""
+        """A playback has reached `item`; `hold`: wait for the client to request it."""
         self._last[item.symbol] = item.body
         requests = self._requests.get(item.symbol)
         while requests:
@@ -128,11 +128,11 @@ class Player:
         return not self.finished and self._ahead.get(symbol, 0) > 0
 
     def subscribed(self) -> None:
-        """The client's subscriptions changed (and were acknowledged)."""
+        """The client's subscriptions have changed, and were acknowledged."""
         self._subscribed.set()
 
     async def run(self) -> None:
-        """Serve the recording; ends with it, or with the connection (by cancellation)."""
+        """Serve the recording to its end, or until the connection ends (by cancellation)."""
         self._desk.players.add(self)
         try:
             await self._settled()
@@ -144,7 +144,7 @@ class Player:
             self._peer.close(1000, "end of the recording")
 
     async def _settled(self) -> None:
-        """Wait until the client has subscribed what it wants."""
+        """Wait until the client has made its subscriptions."""
         loop = asyncio.get_running_loop()
         session = self._peer.session
         assert session is not None
@@ -196,12 +196,12 @@ class Player:
         peer.deliver(item.topic, item.line, peer.frame_of(payload), time.time_ns())
 
     async def _snapshot(self, item: SnapshotItem) -> None:
-        """A snapshot stands here: the client is let to it before the recording goes on."""
+        """The recording has a snapshot here: the client gets it before the recording continues."""
         peer, session = self._peer, self._peer.session
         assert session is not None
         peer.flush()
         wanted = self._playback.snapshot_topic(item.symbol, session.topics)
-        # Before its first delta a client has no reason to ask; it may ask later and is answered at once.
+        # before its first delta a client has no reason to request it; a later request is answered at once
         hold = wanted and item.symbol in self._books_started
         await self._shift(self._desk.reach(item, hold=hold))
         self._ahead[item.symbol] -= 1
@@ -220,7 +220,7 @@ class Player:
             await asyncio.sleep(wait_s)
 
     async def _shift(self, wait: Awaitable[object]) -> None:
-        """Wait for the client; the recording's clock stands still meanwhile."""
+        """Wait for the client; the recording's clock is paused meanwhile."""
         loop = asyncio.get_running_loop()
         before_s = loop.time()
         await wait

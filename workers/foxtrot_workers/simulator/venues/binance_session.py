@@ -1,8 +1,8 @@
-"""The control messages of Binance spot streams; pure.
+"""Control messages of Binance spot streams. Pure.
 
 Requests are ``{"method", "params", "id"}``; ``id`` is a signed 64-bit integer, text of up to 36 characters or
-null. A success of a non-query answers ``"result": null``. An unknown symbol is no error: it is acknowledged
-and stays silent, as at the real exchange.
+null. A success of a non-query answers ``"result": null``. An unknown symbol is not an error: it is
+acknowledged and stays silent, as at the real exchange.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "G
 
 
 class BadAddress(Exception):
-    """The address opens no stream here; `status` is the HTTP status to refuse it with."""
+    """The address is refused with the HTTP status `status`."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class BadAddress(Exception):
 
 
 class _Invalid(Exception):
-    """A request the exchange answers with an error of this code and text."""
+    """The request is answered with an error of this code and text."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -47,8 +47,8 @@ class _Invalid(Exception):
 class BinanceSession(Session):
     """One connection opened at `path` with the raw `query` text; raises `BadAddress`.
 
-    `nested_errors`: errors stand under ``"error"`` beside the id, as some deployments send them, instead of
-    bare code and text.
+    `nested_errors`: errors are nested under ``"error"`` beside the id, as some deployments send them, instead of
+    code and text at the top level.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class BinanceSession(Session):
         raise BadAddress(404, "no stream at this address")
 
     def envelope(self, topic: str, payload: bytes) -> bytes:
-        """Wrapped with the stream's name on a combined connection, bare otherwise."""
+        """Return `payload` with the stream's name on a combined connection, unchanged otherwise."""
         return combine(topic, payload) if self.combined else payload
 
     def shutdown_notice(self, now_ms: int) -> str:
@@ -82,7 +82,7 @@ class BinanceSession(Session):
         return self.envelope("!serverShutdown", messages.server_shutdown(now_ms)).decode()
 
     def on_message(self, data: bytes) -> list[Reply]:
-        """The answer to one request; never none, never more than one."""
+        """Return the one answer to a request."""
         request_id: Any = None
         try:
             try:

@@ -1,7 +1,7 @@
-"""Past trades of OKX, as its REST API gives them page by page; pure.
+"""Past trades of OKX, page by page as its REST API returns them. Pure.
 
-They are those of a recording's ``trades`` frames: all of them, also those that are not played yet, or that a fault kept
-from a client.
+They are all trades of a recording's ``trades`` frames, including those that are not played yet and those that a fault
+did not let through.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class OkxHistory:
                 try:
                     rows.setdefault(row["instId"], {})[int(row["tradeId"])] = row
                 except (KeyError, TypeError, ValueError):
-                    continue  # recordings hold what they hold
+                    continue  # a recording may have rows of any form
         self._rows = {name: found for name, found in rows.items() if found}
         self._numbers = {name: sorted(found) for name, found in self._rows.items()}
 
     def answer(self, query: Mapping[str, str]) -> Answer:
-        """The answer to ``history-trades``: the latest first, of those older than ``after``; an error as the API's."""
+        """Return the answer to ``history-trades``: trades older than ``after``, the latest first, or an error."""
         instrument = query.get("instId", "")
         if instrument not in self._rows:
             return _error(_UNKNOWN_INSTRUMENT, "Instrument ID does not exist")

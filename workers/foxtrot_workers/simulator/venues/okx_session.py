@@ -1,4 +1,4 @@
-"""The control messages of OKX v5 public channels, as far as serving a recording needs them; pure.
+"""Control messages of OKX v5 public channels that serving a recording needs. Pure.
 
 ``op`` subscribe and unsubscribe take a list of args, each answered by a message of its own; text ``ping`` is
 answered by text ``pong``. A topic is named by `okx_topic`, the same for a subscription and for data.
@@ -22,19 +22,19 @@ _CONNECTION_ID = "a4d3ae55"
 
 
 def okx_topic(arg: Mapping[str, Any]) -> str:
-    """One name for a subscription's `arg`: its values in the order of their keys."""
+    """Return the topic of a subscription's `arg`: its values in the order of their keys."""
     return "/".join(f"{key}={arg[key]}" for key in sorted(arg))
 
 
 class OkxSession(Session):
-    """One connection. `acknowledgements`: recorded texts by topic, answered in place of our own."""
+    """One connection. `acknowledgements`: recorded texts by topic, sent instead of generated ones."""
 
     def __init__(self, acknowledgements: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._acknowledgements = acknowledgements or {}
 
     def envelope(self, topic: str, payload: bytes) -> bytes:
-        """OKX frames name their topic themselves."""
+        """Return `payload`: OKX frames name their topic."""
         return payload
 
     def shutdown_notice(self, now_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""What can be set about a simulated exchange; plain data."""
+"""Options of a simulated exchange. Data only."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ExchangeName: TypeAlias = Literal["binance", "binance_us", "okx"]
 
 
 class ExchangeLimits(Struct, frozen=True, kw_only=True):
-    """The exchange's rules; times in seconds, so that tests can scale a day to a second."""
+    """Rules of the exchange; times in seconds, so that tests can shorten a day to a second."""
 
     ping_interval_s: float = 20.0
     pong_timeout_s: float = 60.0
     lifetime_s: float = 24 * 3600.0
     """Age at which a connection is closed."""
     shutdown_notice_s: float = 10.0
-    """``serverShutdown`` is announced so long before; the real exchange promises no time at all."""
+    """``serverShutdown`` is announced this long before; the real exchange promises no time."""
     messages_per_s: int = 5
     """Messages of a client, pings and pongs included, in any second; one more closes the connection."""
     streams_max: int = STREAMS_MAX
@@ -38,7 +38,7 @@ class ExchangeLimits(Struct, frozen=True, kw_only=True):
     send_buffer_bytes: int = 8 * 1024 * 1024
     """Bytes waiting for one client; a slower one is closed."""
     nested_errors: bool = False
-    """Errors of requests stand under ``"error"``."""
+    """Errors of requests are nested under ``"error"``."""
 
 
 class PlaybackOptions(Struct, frozen=True, kw_only=True):
@@ -50,6 +50,6 @@ class PlaybackOptions(Struct, frozen=True, kw_only=True):
     send_all: bool = False
     """Also send frames of topics that the client did not subscribe."""
     settle_s: float = 1.0
-    """Start so long after the last subscription, or at once when every recorded topic is subscribed."""
+    """Start this long after the last subscription, or at once when every recorded topic is subscribed."""
     hold_s: float = 10.0
-    """How long playback waits for the client to ask for a snapshot, and a request for playback to reach it."""
+    """How long playback waits for the request of a snapshot, and a request for playback to reach it."""

@@ -1,7 +1,7 @@
-"""The REST side of the simulated market: one request in, one answer out; pure.
+"""REST answers of the simulated market. Pure.
 
-Paths, parameters, shapes, weights and error codes are Binance spot's. The depth snapshot is the book of this
-very moment, so its ``lastUpdateId`` fits the depth stream.
+Paths, parameters, forms, weights and error codes are Binance spot's. The depth snapshot is the current book, so its
+``lastUpdateId`` fits the depth stream.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _WEIGHT_EXCHANGE_INFO = 20
 _WEIGHT_TRADES = 25
 _WEIGHT_AGG_TRADES = 4
 _DEPTH_WEIGHTS = ((100, 5), (500, 25), (1_000, 50), (_DEPTH_MAX, 250))
-"""Up to this many levels the request weighs so much."""
+"""Levels, and the weight of a request for up to so many."""
 
 
 class Answer(Struct, frozen=True):
-    """HTTP status, JSON body, request weight and further headers."""
+    """HTTP status, JSON body, request weight and additional headers."""
 
     status: int
     body: bytes
     weight: int = 1
     headers: dict[str, str] = {}
     endless: tuple[bytes, bytes] | None = None
-    """In place of all that: bytes to begin with, and bytes to send again and again."""
+    """Instead of all that: bytes to begin with, and bytes to repeat without end."""
     pause_s: float = 0.0
-    """Between the latter."""
+    """Seconds between repetitions."""
 
 
 class _Refused(Exception):
-    """The request breaks a rule; `code` and `text` as the exchange words them."""
+    """The request breaks a rule; `code` and `text` are the exchange's."""
 
     def __init__(self, status: int, code: int, text: str) -> None:
         super().__init__(text)
@@ -55,13 +55,13 @@ class _Refused(Exception):
 
 
 def error(status: int, code: int, text: str, retry_after_s: float | None = None) -> Answer:
-    """An error in the exchange's shape."""
+    """Return an error in the exchange's form."""
     headers = {} if retry_after_s is None else {"Retry-After": str(max(1, round(retry_after_s)))}
     return Answer(status, msgspec.json.encode({"code": code, "msg": text}), headers=headers)
 
 
 def answer(market: Market, path: str, query: Mapping[str, str], now_ms: int) -> Answer:
-    """The answer to ``GET path?query``; never raises."""
+    """Return the answer to ``GET path?query``; never raises."""
     try:
         if path in ("/api/v3/ping", "/api/v1/ping"):
             return Answer(200, b"{}")

@@ -1,4 +1,4 @@
-"""What one connection has agreed with the exchange: the seam between the server and each wire protocol; pure."""
+"""Subscriptions of one connection: the seam between the server and each wire protocol. Pure."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Reply: TypeAlias = Send | Close
 
 
 class Session(abc.ABC):
-    """One connection's subscriptions; told what the client sent, says what to answer."""
+    """The subscriptions of one connection, and the answers to its client."""
 
     def __init__(self) -> None:
         self.topics: dict[str, None] = {}
-        """Subscribed topics in the order asked; a dict, because order matters and membership must be cheap."""
+        """Subscribed topics in the order of subscription (a dict: ordered, with fast membership)."""
         self.subscribed_total = 0
         """Requests that subscribed something, the address included."""
         self.refuse: Callable[[str], tuple[int, str] | None] = lambda topic: None
-        """Error code and text with which the subscription of a topic is refused now; None: it is not."""
+        """Returns the error code and text that refuse the subscription of a topic now; None accepts it."""
 
     @abc.abstractmethod
     def on_message(self, data: bytes) -> list[Reply]:
-        """The answers to one text message of the client."""
+        """Return the answers to one text message of the client."""
 
     @abc.abstractmethod
     def envelope(self, topic: str, payload: bytes) -> bytes:
-        """`payload` as this connection wants data of `topic`."""
+        """Return `payload`, data of `topic`, in the form that this connection uses."""
 
     @abc.abstractmethod
     def shutdown_notice(self, now_ms: int) -> str:
-        """The text that announces the end of the connection; `now_ms`: time since 1970."""
+        """Return the text that announces the close of the connection; `now_ms`: time since 1970."""

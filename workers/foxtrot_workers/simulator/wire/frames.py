@@ -1,4 +1,4 @@
-"""WebSocket text frames of a server, framed by hand (RFC 6455, section 5.2); pure.
+"""WebSocket text frames of a server, made by hand (RFC 6455, section 5.2). Pure.
 
 The hot path writes one frame to many clients, and faults need frames that a library refuses to make.
 """

@@ -1,7 +1,7 @@
-"""The little HTTP that a simulated exchange needs: requests out of bytes, answers into bytes; pure.
+"""The part of HTTP that a simulated exchange needs: requests from bytes, answers to bytes. Pure.
 
 WebSocket and REST share one port, so the first request of a connection decides what it is. A request that
-asks for an upgrade is handed on as the bytes it came in; its handshake belongs to the WebSocket library.
+asks for an upgrade is passed on as the bytes that came; the WebSocket library does its handshake.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BODY_BYTES_MAX = 1024 * 1024
 
 
 class BadRequest(Exception):
-    """The bytes are no request we can serve; the connection is beyond repair."""
+    """The bytes are not a request that can be served; the connection cannot be used further."""
 
 
 class HttpRequest(Struct, frozen=True):
@@ -36,17 +36,17 @@ class HttpRequest(Struct, frozen=True):
 
     @property
     def upgrade(self) -> bool:
-        """Whether it asks for a WebSocket."""
+        """Whether it requests a WebSocket."""
         return self.headers.get("upgrade", "").lower() == "websocket"
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the connection is to be kept for another request."""
+        """Whether the connection stays open for another request."""
         return self.headers.get("connection", "").lower() != "close"
 
 
 class RequestParser:
-    """Bytes in, requests out; call `feed` with whatever arrived, then take `next` until it gives None."""
+    """Parses requests: call `feed` with received bytes, then `next` until it returns None."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -56,7 +56,7 @@ class RequestParser:
         self._buffer += data
 
     def next(self) -> HttpRequest | None:
-        """The next complete request, None while bytes are missing; raises `BadRequest`."""
+        """Return the next complete request; None while bytes are missing. Raises `BadRequest`."""
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > HEAD_BYTES_MAX:
@@ -77,7 +77,7 @@ class RequestParser:
         return HttpRequest(method, target, parts.path, query, headers, raw[end + 4 :], raw)
 
     def rest(self) -> bytes:
-        """What came after the last request: the first bytes of an upgraded connection."""
+        """Return the bytes after the last request: the first ones of an upgraded connection."""
         data, self._buffer = self._buffer, b""
         return data
 
@@ -100,7 +100,7 @@ def _head(data: bytes) -> tuple[str, str, dict[str, str]]:
 
 
 def response(status: int, body: bytes, headers: dict[str, str] | None = None, *, keep_alive: bool = True) -> bytes:
-    """One answer, complete, as JSON."""
+    """Return the bytes of one complete JSON answer."""
     phrase = "I'm a teapot" if status == HTTPStatus.IM_A_TEAPOT else HTTPStatus(status).phrase
     lines = [
         f"HTTP/1.1 {status} {phrase}",
