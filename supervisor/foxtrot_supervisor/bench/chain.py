@@ -21,7 +21,18 @@ import zmq
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.commands import BudgetAsk, BudgetGrant, Failed, Fenced, FromChild, Heartbeat, Hello, Ready, Stop
+from foxtrot_protocol.commands import (
+    BudgetAsk,
+    BudgetGrant,
+    Failed,
+    Fenced,
+    FromChild,
+    Heartbeat,
+    Hello,
+    Ready,
+    Stop,
+    WorkersStarted,
+)
 from foxtrot_protocol.spec import ChildKind, ChildSpec, encode_spec
 from foxtrot_supervisor.bench.statistics import ChildTimes, Footprint
 from foxtrot_supervisor.runtime.child_link import ChildLink
@@ -57,8 +68,9 @@ class Report(Struct, frozen=True):
 class _Record:
     """One child, from its start to its end."""
 
-    def __init__(self, child: Child, started: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, child: Child, kind: ChildKind, started: float, loop: asyncio.AbstractEventLoop) -> None:
         self.child = child
+        self.kind = kind
         self.started = started
         self.times = ChildTimes()
         self.info: dict[str, str] = {}
@@ -77,6 +89,8 @@ class Parent:
         self._loop = asyncio.get_running_loop()
         self._records: dict[tuple[str, int], _Record] = {}
         self._incarnations = 0
+        self._workers: dict[str, int] = {}
+        """Latest incarnation of each worker: the engine reads the rings of no others."""
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
         self.report_path = f"{run_dir}/report.sock"
 
@@ -130,9 +144,14 @@ class Parent:
             log_format="json",
             settings=msgspec.msgpack.encode(settings),
         )
+        if kind == "connection":
+            self._workers[name] = spec.incarnation
+            for key, each in self._records.items():
+                if each.kind == "engine" and not each.exited.done():
+                    self._link.send(*key, WorkersStarted({name: spec.incarnation}))
         started = time.monotonic()
         child = self._processes.start(name, spec.incarnation, boot, encode_spec(spec))
-        record = self._records[name, spec.incarnation] = _Record(child, started, self._loop)
+        record = self._records[name, spec.incarnation] = _Record(child, kind, started, self._loop)
         await self._guarded(record.ready, START_LIMIT_S, f"{name} to start")
         yield record
         asked = time.monotonic()
@@ -200,6 +219,8 @@ class Parent:
         since_start_ms = (time.monotonic() - record.started) * 1000
         if isinstance(message, Hello):
             record.times.hello_ms = since_start_ms
+            if record.kind == "engine":
+                self._link.send(name, incarnation, WorkersStarted(self._workers))
         elif isinstance(message, Ready):
             record.times.ready_ms = since_start_ms
             record.info = message.info
