@@ -108,7 +108,7 @@ def test_limit_that_the_system_does_not_allow_is_told_and_fatal_at_once(tmp_path
         # the engine, on which all stands, says it too: the start has failed
         assert running.wait(20) == 3
         fatal = running.events("worker_state", worker="engine", state="FATAL")[0]
-        assert f"open_files = {beyond} cannot be had" in fatal["cause"]
+        assert f"open_files = {beyond} is refused" in fatal["cause"]
 
 
 def test_last_words_have_a_little_more() -> None:

@@ -1,7 +1,7 @@
-"""Background tasks whose failure must not go unseen.
+"""Background tasks whose failure is reported at once.
 
-asyncio keeps the exception of a task that nobody awaits until the task is collected, which may be never: a reader that
-died of a TypeError would leave a feed that is connected and silent.
+asyncio keeps the exception of a task that is never awaited until the task is collected, which may be never: a reader
+that failed with a TypeError would leave a feed connected and silent.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 def start_task(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-    """Start `work` as a task; an exception that ends it goes to the loop's exception handler at once."""
+    """Start `work` as a task; an exception that ends it is passed to the loop's exception handler at once."""
     task = asyncio.get_running_loop().create_task(work, name=name)
-    task.add_done_callback(_tell)
+    task.add_done_callback(_report_failure)
     return task
 
 
-def _tell(task: asyncio.Task[Any]) -> None:
+def _report_failure(task: asyncio.Task[Any]) -> None:
     if task.cancelled():
         return
     error = task.exception()

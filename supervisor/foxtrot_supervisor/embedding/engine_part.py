@@ -188,7 +188,7 @@ class EnginePart:
         while self._rings() and time.monotonic() < deadline:  # noqa: ASYNC110 - files notify nobody of a change
             await asyncio.sleep(RINGS_POLL_S)
         if self._runtime is not None:
-            self._runtime.leave()
+            self._runtime.send_detached()
 
     def _note_incarnation(self, incarnation: int) -> None:
         self.incarnations_seen = max(self.incarnations_seen, incarnation)

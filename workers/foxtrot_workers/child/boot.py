@@ -1,12 +1,11 @@
-"""The first lines of every child, before anything heavy is imported.
+"""Start of every child process, before anything heavy is imported.
 
-Order matters (design, section 2): own session, so that a terminal's Ctrl-C reaches only the supervisor
-and the whole session can be killed; SIGKILL from the kernel when the parent dies; a check that it has not
-died already, since the kernel only tells of deaths after the request; the fault handler, so that a hang
-can be shown; the limits of what it may have; only then imports, HELLO, and the start target named in the
-specification.
+The order matters: an own session, so that Ctrl-C in a terminal reaches only the supervisor and the whole session can be
+killed; SIGKILL by the kernel when the parent dies; a check that the parent is still alive, since the kernel reports
+only later deaths; the fault handler, which shows a hang; resource limits; only then imports, HELLO and the start target
+of the specification.
 
-`run` never returns: it leaves the process with one of `ChildExit`.
+`run` never returns: it exits the process with one of `ChildExit`.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ _PR_SET_NAME = 15
 
 
 def run(spec_bytes: bytes) -> None:
-    """Become the child that `spec_bytes` describes; exits the process, never returns."""
+    """Run the child that `spec_bytes` describes; exits the process, never returns."""
     spec = decode_spec(spec_bytes)
     notes = ExitNotes(spec)
     code: int = ChildExit.CRASH
     try:
-        _stacks = settle(spec)  # open as long as the process
+        _stacks = settle(spec)  # stays open for the life of the process
         apply_limits(spec.limits)
         from foxtrot_workers.child.main import main  # imports asyncio and zmq
 
@@ -51,7 +50,7 @@ def run(spec_bytes: bytes) -> None:
 
 
 def settle(spec: ChildSpec) -> IO[str]:
-    """The safe beginning of any child; returns the file for stacks, to be kept open."""
+    """Prepare any child process; returns the file for stacks, which the caller must keep open."""
     _protect_streams(spec)
     _detach_from_terminal()
     _die_with(spec.parent_pid)
@@ -60,7 +59,7 @@ def settle(spec: ChildSpec) -> IO[str]:
 
 
 def stacks_path(spec: ChildSpec) -> str:
-    """Where this child writes the stacks of its threads when told to (SIGUSR2)."""
+    """Return the file to which this child writes the stacks of its threads on SIGUSR2."""
     return f"{spec.run_dir}/stacks-{spec.name}-{spec.incarnation}.txt"
 
 
@@ -79,27 +78,27 @@ def _die_with(parent_pid: int) -> None:
 
 
 def _name_process(name: str) -> None:
-    """What ps and top show; the kernel keeps 15 bytes of it."""
+    """Set the name that ps and top show; the kernel keeps 15 bytes of it."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fx:{name}".encode(), 0, 0, 0)
 
 
 def _protect_streams(spec: ChildSpec) -> None:
-    """Whatever is at the other end of stdout and stderr, no write of this process waits for it or fails."""
+    """Keep writes to stdout and stderr from blocking or failing, whatever is at the other end."""
     standard_streams.open_missing()
-    # handlers of the engine print: a slow reader slows them down, as usual, but only so much
+    # handlers in the engine print: a slow reader slows them down as usual, up to a limit
     wait_s = standard_streams.PRINT_WAIT_S if spec.kind == "engine" else 0.0
     standard_streams.drain("stdout", wait_s)
     standard_streams.drain("stderr", wait_s)
 
 
 def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
-    """Have stacks written to a file, also those of a crash: a blocked stderr would keep a dying process alive."""
+    """Write stacks, including those of a crash, to a file: a blocked stderr would keep a dying process alive."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(stacks_path(spec), flags, 0o600)
-        os.fchmod(descriptor, 0o600)  # whatever the umask: the supervisor has to read it, and nobody else may
+        os.fchmod(descriptor, 0o600)  # independent of the umask: readable for the supervisor and nobody else
         stacks = open(descriptor, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process
-    except OSError:  # no room: better a child without stacks than none
+    except OSError:  # no space: run without stacks rather than not at all
         stacks = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     faulthandler.enable(file=stacks)
     faulthandler.register(signal.SIGUSR2, file=stacks, all_threads=True)
@@ -107,7 +106,7 @@ def _watch_for_hangs(spec: ChildSpec) -> IO[str]:
 
 
 def _refuse(spec: ChildSpec, reason: str) -> int:
-    """What was configured cannot be: no restart helps, and the operator has to read why."""
+    """Report a configured limit that the kernel refuses; a restart cannot help."""
     from foxtrot_workers.child.main import report_failure
 
     report_failure(spec, reason)

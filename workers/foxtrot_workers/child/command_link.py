@@ -1,10 +1,10 @@
 """The child's end of the control plane: one DEALER socket on the event loop.
 
-Sends what the child says, hands over what the supervisor says. Never blocks: what does not fit the queue
-is dropped and counted (the supervisor notices a missing heartbeat by itself).
+Sends to the supervisor and hands over its commands. Never blocks: messages beyond the queue are dropped and counted
+(the supervisor notices missing heartbeats).
 
-A ZeroMQ socket's descriptor is edge-triggered and shared by both directions: after any activity the
-socket must be read until it is empty, or a wake-up is lost.
+The descriptor of a ZeroMQ socket is edge-triggered and shared by both directions: after any activity the socket must be
+read until it is empty, or a wake-up is lost.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CommandLink:
         self._scheduled = False
 
     def send(self, message: FromChild) -> None:
-        """Queue `message`; dropped and counted if the queue is full or the link closed."""
+        """Queue `message`; it is dropped and counted if the queue is full or the link is closed."""
         if self._closed:
             self.dropped_total += 1
             return
@@ -61,7 +61,7 @@ class CommandLink:
         self._drain_soon()
 
     def close(self, flush_ms: int) -> None:
-        """Close, giving what is queued up to `flush_ms` to leave; safe to call twice."""
+        """Close; queued messages are sent for up to `flush_ms` milliseconds. May be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -69,7 +69,7 @@ class CommandLink:
         self._socket.close(linger=flush_ms)
 
     def is_closed(self) -> bool:
-        """Nothing can be sent or received any more."""
+        """Whether the link is closed."""
         return self._closed
 
     def _drain_soon(self) -> None:

@@ -1,7 +1,7 @@
-"""How a child ends whose code has failed: the exit note, then `os._exit`; nothing can hold that up.
+"""End of a child whose code has failed: an exit note, then `os._exit`. Nothing can delay it.
 
-The supervisor reads the note once the process is dead, so nothing has to be sent, flushed or waited for. What was
-committed stands in the ring. Threads, `atexit` functions, ZeroMQ contexts and open sockets are left to the kernel.
+The supervisor reads the note after the process has died, so that nothing must be sent, flushed or awaited. Committed
+events are in the ring. The kernel cleans up threads, sockets and ZeroMQ contexts; `atexit` functions do not run.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from foxtrot_protocol.spec import ChildSpec
 __all__ = ["FLUSH_S", "ExitNotes", "leave", "run_bounded", "watch_threads"]
 
 FLUSH_S = 0.05
-"""Seconds that the last lines may take to be written before the process exits."""
+"""Maximum seconds for writing the last lines before the process exits."""
 
 
 class ExitNotes:
-    """Writes the exit note of one child; may be used from any thread."""
+    """Writes the exit note of one child; usable from any thread."""
 
     def __init__(self, spec: ChildSpec) -> None:
         self._name = f"{spec.name}#{spec.incarnation}"
@@ -32,20 +32,20 @@ class ExitNotes:
         self._doing = ""
 
     def doing(self, what: str) -> None:
-        """Note the step that is begun; "" when it is over. A note that cannot be written is left out."""
+        """Note the step that begins; "" when it is over. A note that cannot be written is omitted."""
         if what != self._doing:
             self._doing = what
             self._write(ExitNote(doing=what))
 
     def crashed(self, error: BaseException) -> int:
-        """Note that `error` ends this process; returns the exit code."""
+        """Note that `error` ends this process and return the exit code."""
         from foxtrot_protocol.crash_report import cause_of, exit_code_of, trace_of
 
         self.ended(cause_of(error), trace_of(error))
         return exit_code_of(error)
 
     def ended(self, cause: str, trace: str) -> None:
-        """Note the cause of the end; told on stderr where no note can be written."""
+        """Note the cause of the end; write it to stderr if no note can be written."""
         if not self._write(ExitNote(doing=self._doing, cause=cause, trace=trace)):
             run_bounded(lambda: sys.stderr.write(f"{self._name} crashed: {cause}\n{trace}"), FLUSH_S)
 
@@ -66,26 +66,26 @@ class ExitNotes:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit now with `code`: no `atexit`, no waiting for threads."""
+    """Exit now with `code`, without `atexit` functions and without waiting for threads."""
     standard_streams.flush(FLUSH_S)
     os._exit(code & 0xFF)
 
 
 def run_bounded(call: Callable[[], object], limit_s: float) -> None:
-    """Call `call` on a thread and wait at most `limit_s` seconds for it; its exceptions are dropped."""
+    """Run `call` on a thread and wait for at most `limit_s` seconds; exceptions are dropped."""
 
     def run() -> None:
         with contextlib.suppress(BaseException):
             call()
 
     thread = threading.Thread(target=run, name="foxtrot-leaving", daemon=True)
-    with contextlib.suppress(RuntimeError, MemoryError):  # no thread can be made
+    with contextlib.suppress(RuntimeError, MemoryError):  # a thread cannot be created
         thread.start()
         thread.join(limit_s)
 
 
 def watch_threads(on_error: Callable[[BaseException], None]) -> None:
-    """Have `on_error` called, on the failing thread, with each exception that ends a thread."""
+    """Call `on_error`, on the failing thread, with each exception that ends a thread."""
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:

@@ -1,7 +1,7 @@
-"""Limits that the kernel sets to this process, from now on and for all that it starts.
+"""Resource limits that the kernel enforces on this process and its descendants.
 
-Memory: the soft limit is what was configured, the hard one a little more. A process that has run into its
-limit cannot even say so; `relax_memory` gives it that little more for its last words.
+Memory: the soft limit is the configured one, the hard limit is slightly higher. A process at its limit could not even
+report that; `relax_memory` raises the soft limit for the report.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from foxtrot_protocol.spec import ResourceLimits
 __all__ = ["LAST_WORDS_MIB", "LimitRefused", "apply_limits", "relax_memory"]
 
 LAST_WORDS_MIB = 16
-"""What a process may have beyond its memory limit to report that it has reached it."""
+"""Memory beyond the limit for reporting that it was reached."""
 
 _MIB = 1024 * 1024
 
 
 class LimitRefused(Exception):
-    """The kernel does not allow a limit that was configured; `reason` says which and why."""
+    """The kernel refuses a configured limit; `reason` says which and why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -27,9 +27,9 @@ class LimitRefused(Exception):
 
 
 def apply_limits(limits: ResourceLimits) -> None:
-    """Set `limits` for this process; may be called again. Raises `LimitRefused`."""
+    """Set `limits` for this process; may be called repeatedly. Raises `LimitRefused`."""
     _, core_hard = resource.getrlimit(resource.RLIMIT_CORE)
-    # the hard limit is kept: what is born from a nursery has to be able to raise its own
+    # the hard limit is kept: workers forked from a nursery must be able to raise their own
     resource.setrlimit(resource.RLIMIT_CORE, (core_hard if limits.core_dumps else 0, core_hard))
     if limits.open_files is not None:
         _set("open_files", resource.RLIMIT_NOFILE, limits.open_files, limits.open_files, unit=1)
@@ -41,7 +41,7 @@ def apply_limits(limits: ResourceLimits) -> None:
 
 
 def relax_memory() -> None:
-    """Allow this process what is above its memory limit, if there is one."""
+    """Raise the memory limit of this process to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
@@ -51,6 +51,4 @@ def _set(name: str, kind: int, soft: int, hard: int, unit: int) -> None:
     try:
         resource.setrlimit(kind, (soft, hard))
     except (ValueError, OSError):
-        raise LimitRefused(
-            f"{name} = {soft // unit} cannot be had: this process is allowed {allowed // unit}"
-        ) from None
+        raise LimitRefused(f"{name} = {soft // unit} is refused: this process is allowed {allowed // unit}") from None

@@ -1,7 +1,7 @@
-"""One event loop in the main thread of every child: control link, heartbeat, start target, orderly end.
+"""Main thread of every child: event loop, control link, heartbeat, start target, orderly end.
 
-Implements `foxtrot_protocol.child.ChildContext`. The start target is text, resolved here, so that a broken
-adapter or handler kills this one child and nothing else.
+Implements `foxtrot_protocol.child.ChildContext`. The start target is text and resolved here, so that a broken adapter
+or handler ends this child and nothing else.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ from foxtrot_workers.owned_tasks import start_task
 __all__ = ["COMMAND_BACKLOG_COUNT", "TERM_GRACE_S", "ChildRuntime", "main", "report_failure", "resolve"]
 
 TERM_GRACE_S = 1.0
-"""SIGTERM is the second rung: it leaves this long for a flush."""
+"""Grace in seconds after SIGTERM, the second rung of the stop ladder."""
 
 FLUSH_MS = 500
-"""How long the last control messages may take to leave, milliseconds."""
+"""Maximum milliseconds for sending the last control messages."""
 
 CRASH_FLUSH_S = 0.05
-"""The same in seconds after a crash, of which the exit note tells in any case."""
+"""The same in seconds after a crash, which the exit note reports anyway."""
 
 COMMAND_BACKLOG_COUNT = 1000
-"""Commands kept for a target that has not yet said who handles them."""
+"""Commands kept until the target has set its handler."""
 
 Target = Callable[["ChildRuntime"], Awaitable[int]]
 
 
 def resolve(text: str) -> Target:
-    """The function named by ``package.module:function``; raises ImportError or AttributeError."""
+    """Return the function named by ``package.module:function``; raises ImportError or AttributeError."""
     module, _, name = text.partition(":")
     target: Target = getattr(importlib.import_module(module), name)
     return target
 
 
 class ChildRuntime:
-    """What the start target gets: see `ChildContext` for the meaning of each member."""
+    """Argument of the start target; see `ChildContext` for its members."""
 
     def __init__(
         self, spec: ChildSpec, context: zmq.Context[zmq.Socket[bytes]], notes: ExitNotes | None = None
     ) -> None:
-        """`notes` None: this process is not a child of the supervisor and leaves no exit note."""
+        """`notes`: None in a process that is not a child of the supervisor and leaves no exit note."""
         self._spec = spec
         self._notes = notes
         self._context = context
@@ -114,21 +114,21 @@ class ChildRuntime:
     def heartbeat_from(self, source: Callable[[Heartbeat], Heartbeat]) -> None:
         self._source = source
 
-    # ---- the runtime's own part
+    # ---- for this package only
 
     def hello(self) -> None:
         self.send(Hello(self._spec.name, self._spec.incarnation, os.getpid()))
 
-    def leave(self) -> None:
-        """Say what a child says by its exit, where this process is none and goes on."""
+    def send_detached(self) -> None:
+        """Tell the supervisor that the embedded engine has detached; this process continues."""
         self.send(Left(self._spec.name, self._spec.incarnation))
 
     def terminate(self) -> None:
-        """SIGTERM has come: hand it over as a `Stop` with little grace."""
+        """Deliver SIGTERM as a `Stop` with a short grace."""
         self._deliver(Stop(TERM_GRACE_S))
 
     async def beat(self) -> None:
-        """Send a heartbeat each `heartbeat_s`, on an absolute schedule; the lag is what the loop owed."""
+        """Send a heartbeat every `heartbeat_s` seconds on an absolute schedule, with the lag of the event loop."""
         interval = self._spec.heartbeat_s
         due = time.monotonic() + interval
         while True:
@@ -138,7 +138,7 @@ class ChildRuntime:
             due = max(due + interval, now)
 
     def close(self, flush_ms: int = FLUSH_MS) -> None:
-        """Close the link; what was sent last may take up to `flush_ms` to leave."""
+        """Close the link; queued messages are sent for up to `flush_ms` milliseconds."""
         self._link.close(flush_ms)
 
     def _deliver(self, command: ToChild) -> None:
@@ -161,12 +161,12 @@ class ChildRuntime:
 
 
 def main(spec: ChildSpec) -> int:
-    """Run the child's target on its own loop; returns the exit code. The caller has to leave by `os._exit`."""
+    """Run the child's target on its own event loop; returns the exit code. The caller must exit by `os._exit`."""
     return _Process(spec).run(spec.target)
 
 
 def report_failure(spec: ChildSpec, cause: str) -> None:
-    """Only tell the supervisor why this child is about to exit."""
+    """Report to the supervisor why this child is about to exit, and do nothing else."""
     _Process(spec).run_coroutine(_say_failed, cause)
 
 
@@ -185,10 +185,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 class _Process:
-    """The main thread of a child: its loop, from the first message to the exit code.
+    """Main thread of a child: its event loop, from the first message to the exit code.
 
-    The loop is left as it is at the end, with whatever tasks, generators and executor threads there are: a task that
-    swallows its cancellation, or a thread that never returns, must not hold up the exit.
+    At the end the loop is abandoned with its tasks, generators and executor threads: a task that swallows its
+    cancellation, or a thread that never returns, must not delay the exit.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -200,11 +200,11 @@ class _Process:
         self._notes = ExitNotes(spec)
 
     def run(self, target: str) -> int:
-        """Serve until the target ends, or anything fails; returns the exit code."""
+        """Serve until the target ends or something fails; returns the exit code."""
         return self.run_coroutine(self._serve, target)
 
     def run_coroutine(self, main: Callable[[ChildRuntime, str], Coroutine[Any, Any, int]], argument: str) -> int:
-        """Run ``main(runtime, argument)`` on the loop; returns its result, or the exit code of what went wrong."""
+        """Run ``main(runtime, argument)`` on the loop; returns its result, or the exit code of its failure."""
         flush_s = FLUSH_MS / 1000.0
         try:
             code = self._loop.run_until_complete(self._with_runtime(main, argument))
@@ -213,7 +213,7 @@ class _Process:
             flush_s = CRASH_FLUSH_S
         if self._runtime is not None:
             self._runtime.close(int(flush_s * 1000))
-        # a socket that somebody left open would hold up the context for ever
+        # a socket that was left open would block the end of the context forever
         run_bounded(self._context.term, flush_s)
         return code
 
@@ -233,7 +233,7 @@ class _Process:
             runtime.log.error("start_target_unusable", target=target_text, reason=cause_of(error))
             runtime.failed(f"start target {target_text} cannot be used: {cause_of(error)}")
             return ChildExit.CONFIGURATION
-        gc.freeze()  # what imports made lives as long as the process: no need to look at it again
+        gc.freeze()  # objects created by imports live as long as the process: exclude them from collections
         code = await target(runtime)
         beating.cancel()
         return code
@@ -248,10 +248,10 @@ class _Process:
         return code
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A callback or an owned task failed: what it should have done is undone, so the process must not go on."""
+        """A callback or an owned task failed: its work is not done, so the process must not continue."""
         error = context.get("exception")
         if not isinstance(error, BaseException) or not ("handle" in context or "task" in context):
-            loop.default_exception_handler(context)  # a transport that failed is closed, which its owner notices
+            loop.default_exception_handler(context)  # a failed transport is closed, and its owner notices that
         elif self._is_fatal(error):
             self._error = self._error or error
             loop.stop()
@@ -265,7 +265,7 @@ class _Process:
             self._loop.call_soon_threadsafe(self._log_foreign, "thread_failed", error)
 
     def _is_fatal(self, error: BaseException) -> bool:
-        """In the engine a strategy's own threads and callbacks may fail, as its handlers may; nothing else may."""
+        """Whether `error` ends the process. In the engine, threads and callbacks of a strategy may fail."""
         foreign = self._spec.kind == "engine" and not is_from_package(error.__traceback__)
         return isinstance(error, MemoryError) or not foreign
 

@@ -1,16 +1,15 @@
-"""The nursery: a process with every import done, from which workers are made in milliseconds.
+"""The nursery: a template process with all imports done, from which workers are forked in milliseconds.
 
-It is spawned once and keeps a single thread and no ZeroMQ context, so that a copy of it is a sound
-process. For each worker it calls ``clone(CLONE_PARENT)``: the copy shares the nursery's memory pages, yet
-its parent is the supervisor, exactly as if the supervisor had spawned it. So exit status, parent-death
-signal and pidfd work unchanged, and the nursery's own death harms no worker.
+It is spawned once and has a single thread and no ZeroMQ context, so that a copy of it is a sound process. For each
+worker it calls ``clone(CLONE_PARENT)``: the copy shares the nursery's memory pages, but its parent is the supervisor,
+as if the supervisor had spawned it. So exit status, parent-death signal and pidfd work unchanged, and the death of the
+nursery harms no worker.
 
-How: between CPython's own before- and after-fork hooks (public C API), called by ctypes with the
-interpreter lock held, the raw system call with a null stack, which behaves as fork does. Rejected:
-``os.fork`` (the child's parent would be the nursery), forkserver (the same), a fork of the supervisor
-(inherited ZeroMQ contexts and event loop).
+The raw system call with a null stack, which behaves like fork, is made by ctypes with the interpreter lock held,
+between CPython's hooks before and after a fork (public C API). Rejected: ``os.fork`` and forkserver (the parent would
+be the nursery), a fork of the supervisor (inherits ZeroMQ contexts and the event loop).
 
-The supervisor speaks to it over one unix stream socket (`foxtrot_protocol.nursery_wire`).
+The supervisor controls it over one unix stream socket (`foxtrot_protocol.nursery_wire`).
 """
 
 from __future__ import annotations
@@ -58,40 +57,40 @@ PRELOADED = (
     "encodings.idna",
     "uvloop",
 )
-"""Modules that workers import, and that are imported once here, unless the settings name others (engine template)."""
+"""Modules of workers that are imported once here, unless the settings name others (engine template)."""
 
 _CLONE_PARENT = 0x8000
 
 _M_ARENA_MAX = -8
-"""mallopt: how many heaps the C library keeps for threads."""
+"""mallopt: maximum number of heaps for threads."""
 
 
 def run(spec_bytes: bytes) -> None:
-    """Be the nursery that `spec_bytes` describes; exits the process, never returns."""
+    """Run the nursery that `spec_bytes` describes; returns only in a forked worker, when that has ended."""
     spec = decode_spec(spec_bytes)
     boot.settle(spec)
     apply_limits(spec.limits)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing here needs an orderly end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the nursery needs no orderly end
     settings = decode_settings(spec.settings, NurserySettings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as supervisor:
         supervisor.connect(settings.socket_path)
         supervisor.sendall(pack(HELLO))
-        # What a collection frees leaves holes in pages that are to be shared: workers would fill, and so copy, them.
+        # a collection leaves free slots in shared pages, which workers would fill and thereby copy
         gc.disable()
         if not settings.modules:
-            # Workers have few threads besides their own (ZeroMQ's, name look-ups): a heap each would cost megabytes.
+            # workers have few other threads (ZeroMQ, name resolution): a heap for each would cost megabytes
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
         preloaded = Preloaded(settings.modules or PRELOADED, settings.import_path)
         _preload_adapters(settings.exchanges)
-        gc.freeze()  # a collection in a worker must not touch, and so copy, the shared pages either
+        gc.freeze()  # a collection in a worker must not write to, and thereby copy, shared pages
         supervisor.sendall(pack(READY))
-        newborn = _serve(supervisor, spec, preloaded)
-    if newborn is None:
+        forked = _serve(supervisor, spec, preloaded)
+    if forked is None:
         os._exit(ChildExit.CLEAN)
     if settings.modules:
-        gc.enable()  # workers decide for themselves
+        gc.enable()  # workers configure the collector themselves
     module, _, function = settings.boot.partition(":")
-    getattr(importlib.import_module(module), function)(newborn)
+    getattr(importlib.import_module(module), function)(forked)
 
 
 def _preload_adapters(exchanges: list[str]) -> None:
@@ -100,12 +99,12 @@ def _preload_adapters(exchanges: list[str]) -> None:
     from foxtrot_workers.adapter import catalog
 
     for exchange in exchanges:
-        with contextlib.suppress(Exception):  # a broken adapter must cost its own worker, not the nursery
+        with contextlib.suppress(Exception):  # a broken adapter must end its own worker, not the nursery
             catalog.adapter_class(exchange)
 
 
 def _serve(supervisor: socket.socket, spec: ChildSpec, preloaded: Preloaded) -> bytes | None:
-    """Answer the supervisor. Returns twice: None in the nursery at its end, a specification in each newborn."""
+    """Answer the supervisor; returns None in the nursery at its end, the specification in each forked worker."""
     while True:
         kind, payload = read_message(supervisor.recv)
         if kind == PING:
@@ -116,7 +115,7 @@ def _serve(supervisor: socket.socket, spec: ChildSpec, preloaded: Preloaded) -> 
                 reason = f"{changed} has changed since it was imported" if changed else unsound
                 supervisor.sendall(pack(FAILED, reason.encode()))
                 if changed:
-                    return None  # the next one imports what is there now
+                    return None  # the next nursery imports the changed file
                 continue
             try:
                 pid = clone_sibling()
@@ -142,18 +141,18 @@ def _heartbeat(spec: ChildSpec) -> Heartbeat:
     )
 
 
-@functools.cache  # each loading makes classes that only the collector can free: one for every worker
+@functools.cache  # each load creates classes that only a collection can free
 def _libc() -> ctypes.PyDLL:
-    # PyDLL keeps the interpreter lock while it calls; errno is read before anything can change it
+    # PyDLL holds the interpreter lock during calls; errno is read before anything can change it
     libc = ctypes.PyDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
     return libc
 
 
 def clone_sibling() -> int:
-    """Fork this process so that the copy is a child of our parent: 0 in the copy, its process id here.
+    """Fork this process so that the copy is a child of our parent; returns 0 in the copy, its process id here.
 
-    Raises OSError if the kernel refuses or this machine's system call is not known.
+    Raises OSError if the kernel refuses, or the number of the system call is unknown for this machine.
     """
     number = CLONE_SYSCALL.get(platform.machine())
     if number is None or not sys.platform.startswith("linux"):

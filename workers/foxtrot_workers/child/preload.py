@@ -1,4 +1,4 @@
-"""Imports done ahead in a template process, and whether a copy of that process would be sound and up to date."""
+"""Preloaded modules of a template process, and checks that a copy of the process would be sound and current."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["Preloaded"]
 class Preloaded:
     """Modules imported once for all copies of this process.
 
-    A module that cannot be imported is left out: the copy that needs it reports why. `folder`: where users' modules are
-    found, put in front of the module search path; "" for none. Their files are watched: after a change no copy may be
-    made, since it would run the old code.
+    Args:
+        modules: names; one that cannot be imported is skipped, and the copy that needs it reports why.
+        folder: folder of users' modules, prepended to the module search path; "" for none. Files in it are compared
+            before each copy, which would otherwise run old code.
     """
 
     def __init__(self, modules: Iterable[str], folder: str = "") -> None:
@@ -29,14 +30,14 @@ class Preloaded:
         self._files = _state_of(_files_in(folder, set(sys.modules) - before)) if folder else {}
 
     def unsound(self) -> str:
-        """Why this process cannot be copied now, "" if it can."""
+        """Return why this process cannot be copied now; "" if it can."""
         threads = len(os.listdir("/proc/self/task"))
         if threads > 1:
             return f"a module that is imported ahead has started threads ({threads - 1}): copies would lack them"
         return ""
 
     def changed(self) -> str:
-        """The first watched file that is not as it was when it was imported, "" if none is."""
+        """Return the first watched file that has changed since its import; "" for none."""
         now = _state_of(self._files)
         return next((path for path, state in self._files.items() if now[path] != state), "")
 

@@ -1,4 +1,4 @@
-"""What a process can tell of itself cheaply: memory and descriptors."""
+"""Figures that a process can read about itself at low cost: memory and descriptors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["open_fds", "rss_bytes"]
 
 
 def rss_bytes() -> int:
-    """Resident memory in bytes; its peak where the kernel does not tell the present."""
+    """Return the resident memory in bytes; its peak where the present value is not available."""
     try:
         with open("/proc/self/statm", "rb") as statm:
             return int(statm.read().split()[1]) * resource.getpagesize()
@@ -20,7 +20,7 @@ def rss_bytes() -> int:
 
 
 def open_fds() -> int:
-    """Open descriptors; 0 where that cannot be told."""
+    """Return the number of open descriptors; 0 where it is not available."""
     try:
         return len(os.listdir("/proc/self/fd"))
     except OSError:

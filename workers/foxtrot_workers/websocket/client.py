@@ -1,8 +1,8 @@
-"""The seam between a worker and the WebSocket library it uses: two implementations, one contract.
+"""The seam between a worker and a WebSocket library: one contract, two implementations.
 
-A client connects once, calls back for each frame, sends texts, can hold back reading (TCP backpressure)
-and closes. It names no exchange, follows no redirect (another host would get our traffic), reads no proxy
-from the environment, always verifies TLS, and bounds the size of a message.
+A client connects once, calls back for each frame, sends texts, can stop reading (TCP backpressure) and closes. It knows
+no exchange, follows no redirects (which would send our traffic to another host), ignores proxies of the environment,
+always verifies TLS, and limits the size of a message.
 """
 
 from __future__ import annotations
@@ -43,34 +43,33 @@ __all__ = [
 ]
 
 RETRY_AFTER_MAX_S = 3 * 24 * 3600.0
-"""The longest ban an exchange is known to give; a larger wish is cut to it."""
+"""The longest ban known of any exchange; longer ones are reduced to it."""
 
 REPELLING_STATUSES = frozenset({418, 429})
-"""HTTP answers that mean "too much": they hold for everybody of our address."""
+"""HTTP statuses that mean "too many requests"; they hold for all clients of our address."""
 
 RETRY_AFTER_DEFAULT_S = 1.0
-"""How long such an answer holds where it does not say."""
+"""Delay in seconds after such a status without a Retry-After."""
 
 REFUSING_STATUSES = frozenset({403, 418, 429, 451})
-"""HTTP answers that mean "not you, not now": wait, do not hammer."""
-
+"""HTTP statuses after which a connection is retried with a longer delay."""
 
 BODY_SAMPLE_CHARS = 200
-"""Characters of a refusal's body that are quoted in its cause."""
+"""Maximum length of a refusal's body that is quoted in its cause."""
 
 ANSWER_BYTES_MAX = 16 * 1024
-"""Bytes of an answer to the handshake that are kept to explain a failure."""
+"""Maximum size of an answer to the handshake that is kept to explain a failure."""
 
 TURN_FRAMES = 4096
-"""Frames read before the event loop gets a turn. libuv reads up to 32 buffers of one socket in a row: millions of tiny
-frames, seconds in which no heartbeat leaves."""
+"""Frames read before other callbacks of the event loop run. libuv reads up to 32 buffers of one socket in a row:
+millions of tiny frames, and seconds without a heartbeat."""
 
 TURN_BYTES = 16 * 1024
-"""Bytes parsed before the event loop gets a turn, in a client that does not count frames."""
+"""Bytes parsed before other callbacks of the event loop run, in a client that does not count frames."""
 
 
 class ClientOptions(Struct, frozen=True, kw_only=True):
-    """What a client needs to connect; sizes in bytes, times in seconds."""
+    """Options of a client; sizes in bytes, times in seconds."""
 
     url: str
     connect_s: float
@@ -81,9 +80,10 @@ class ClientOptions(Struct, frozen=True, kw_only=True):
 
 
 class ConnectFailed(Exception):
-    """No connection came about. `refused`: the exchange said no; `retry_after_s`: when it wants us back.
+    """The connection was not established.
 
-    `repelled`: it said so to everybody of our address.
+    `refused`: the exchange refused it. `retry_after_s`: seconds after which it accepts a retry, None if unknown.
+    `repelled`: the refusal holds for all clients of our address.
     """
 
     def __init__(
@@ -97,20 +97,20 @@ class ConnectFailed(Exception):
 
 
 FramesCallback = Callable[[list[bytes], bool], None]
-"""``(payloads, last)``: data messages that were at hand together, at most `BURST_FRAMES_MAX`, in order.
+"""``(payloads, last)``: data messages that were received together, at most `BURST_FRAMES_MAX`, in order.
 
-`last`: nothing more is at hand, so flush (False where that is not known).
+`last`: no further message was received with them, so flush (False where that is unknown).
 """
 
 BURST_FRAMES_MAX = 256
 
 RECEIVE_BUFFER_BYTES = 1024 * 1024
-"""Of the kernel, for one connection; it takes twice as much. All that stands there can be read at once, and is then
-beyond being held back; it is also what a killed worker loses. Left to itself it grows to many MiB (``tcp_rmem``)."""
+"""Receive buffer of one connection in the kernel, which uses twice as much. Its content can be read at once, where
+backpressure no longer helps, and is lost if the worker is killed. By default it grows to many MiB (``tcp_rmem``)."""
 
 
 class Client(Protocol):
-    """One WebSocket connection; made with three callbacks (see `make_client`)."""
+    """One WebSocket connection, created with three callbacks (`make_client`)."""
 
     async def connect(self) -> None:
         """Open the connection; raises `ConnectFailed`."""
@@ -122,17 +122,17 @@ class Client(Protocol):
         """Stop reading from the socket."""
 
     def resume(self) -> None:
-        """Read again."""
+        """Continue reading."""
 
     async def close(self, grace_s: float) -> None:
-        """Close politely, cut the connection after `grace_s`; safe at any time."""
+        """Close with a closing handshake, abort after `grace_s` seconds; safe at any time."""
 
 
 CLIENTS = {
     "picows": "foxtrot_workers.websocket.picows_client:PicowsClient",
     "websockets": "foxtrot_workers.websocket.websockets_client:WebsocketsClient",
 }
-"""Loaded by need: each library costs memory in every worker."""
+"""Loaded on demand: each library costs memory in every worker."""
 
 
 def make_client(
@@ -142,10 +142,14 @@ def make_client(
     on_control: Callable[[], None],
     on_closed: Callable[[str], None],
 ) -> Client:
-    """The client called `name`.
+    """Create the client `name` of `CLIENTS`.
 
-    `on_control` is called for each ping or pong of the exchange (a sign of life that is not data),
-    `on_closed(cause)` once, when an open connection has ended for whatever reason but `close`.
+    Args:
+        name: key of `CLIENTS`.
+        options: of the connection.
+        on_frames: called with data messages; the hot path.
+        on_control: called for each ping or pong of the exchange, which is a sign of life but not data.
+        on_closed: called once with the cause when an open connection has ended other than by `close`.
     """
     module, _, attribute = CLIENTS[name].partition(":")
     client: Client = getattr(importlib.import_module(module), attribute)(options, on_frames, on_control, on_closed)
@@ -153,7 +157,7 @@ def make_client(
 
 
 def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
-    """Hold the kernel's receive buffer of this connection to `RECEIVE_BUFFER_BYTES`."""
+    """Set the kernel's receive buffer of this connection to `RECEIVE_BUFFER_BYTES`."""
     connection = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):  # it may have ended already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -161,24 +165,24 @@ def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
 
 @functools.cache  # loading the authorities takes milliseconds and megabytes: once for the stream and all of REST
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """A context that verifies certificate and host name, against `ca_file` or the system's authorities."""
+    """Return a context that verifies certificate and host name by `ca_file` or the system's authorities."""
     return ssl.create_default_context(cafile=ca_file)
 
 
 def proxy_tls_context(options: ClientOptions) -> ssl.SSLContext | None:
-    """The context for TLS to the proxy itself; None: there is no proxy, or one that is spoken to in plain text."""
+    """Return the context for TLS to the proxy itself; None without a proxy or for a plain one."""
     secure = options.proxy is not None and urlsplit(options.proxy).scheme == "https"
     return tls_context(options.ca_file) if secure else None
 
 
 def refusal(status: int, retry_after: str | None, now_s: float, body: bytes = b"") -> ConnectFailed:
-    """The failure that an HTTP answer other than 101 stands for.
+    """Return the failure for an HTTP answer other than 101.
 
     Args:
         status: HTTP status.
-        retry_after: value of the Retry-After header, None if there was none.
+        retry_after: value of the Retry-After header; None without one.
         now_s: wall-clock time in seconds, for dates in Retry-After.
-        body: as much of the answer's body as arrived; its beginning is quoted in the cause.
+        body: as much of the body as was received; its beginning is quoted in the cause.
     """
     delay_s = retry_after_s(retry_after, now_s)
     sample = _sample(body)
@@ -198,10 +202,10 @@ _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTIL
 
 
 def handshake_failure(answer: bytes, now_s: float) -> ConnectFailed | None:
-    """The refusal in the first bytes that a server answered to the handshake, whatever a library made of them.
+    """Return the refusal in the first bytes of a server's answer to the handshake, whatever a library reports.
 
-    A body that never ends, is too long or has HTTP/1.0 above it does not hide the status. None where `answer` is empty
-    or accepts the handshake (101): then the library's own reason is the better one.
+    A body that is endless or too long, or a head with HTTP/1.0, does not hide the status. None where `answer` is empty
+    or accepts the handshake (101): then the library's own reason is better.
     """
     if not answer:
         return None
@@ -217,14 +221,14 @@ def handshake_failure(answer: bytes, now_s: float) -> ConnectFailed | None:
 
 
 def _sample(body: bytes) -> str:
-    """The beginning of `body` as one printable line."""
+    """Return the beginning of `body` as one printable line."""
     text = body[: 4 * BODY_SAMPLE_CHARS].decode(errors="replace")
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= BODY_SAMPLE_CHARS else line[:BODY_SAMPLE_CHARS] + "..."
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:
-    """Seconds from a Retry-After header (seconds or an HTTP date), None if absent or unreadable."""
+    """Return the seconds of a Retry-After header (seconds or an HTTP date); None if absent or unreadable."""
     if header is None:
         return None
     text = header.strip()[:100]

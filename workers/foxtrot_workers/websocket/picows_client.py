@@ -1,8 +1,8 @@
-"""The fast client: picows' core, one callback for each frame.
+"""The fast client, by picows, which calls back for each frame.
 
-It tells which frame is the last in its receive buffer, which is the flush rule of the data plane; frames of
-one buffer are handed on together, since a call through our own code for each costs as much as receiving it.
-Messages in fragments are put together here, within the size limit, since picows hands over single frames.
+picows reports which frame is the last in its receive buffer: then the worker flushes. Frames of one buffer are handed
+over together, since a call for each would cost as much as receiving it. Fragmented messages are reassembled here,
+within the size limit, because picows delivers single frames.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _CONTINUATION = picows.WSMsgType.CONTINUATION
 _PING = picows.WSMsgType.PING
 _CLOSE = picows.WSMsgType.CLOSE
 
-# what it would log, we are told by exceptions and callbacks; its logger must not write to stderr by itself
+# exceptions and callbacks report everything that picows logs; its logger must not write to stderr
 _log = logging.getLogger("picows")
 _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
 
 class PicowsClient:
-    """`connection.Client` by picows."""
+    """`client.Client` by picows."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class PicowsClient:
         self._held = False
         """Reading is paused until `resume`."""
         self._yielding = False
-        """Reading is paused until the event loop has had a turn."""
+        """Reading is paused until other callbacks of the event loop have run."""
         self._watcher: asyncio.Task[None] | None = None
         self.end_cause = ""
 
     async def connect(self) -> None:
         options = self._options
         if options.compression:
-            raise ConnectFailed("this exchange needs compression, which client picows has not: use websockets")
+            raise ConnectFailed("this exchange needs compression, which client picows does not support: use websockets")
         secure = options.url.startswith("wss:")
         try:
             async with asyncio.timeout(options.connect_s):
@@ -82,7 +82,7 @@ class PicowsClient:
                     options.url,
                     ssl_context=tls_context(options.ca_file) if secure else None,
                     websocket_handshake_timeout=options.connect_s,
-                    enable_auto_pong=False,  # we answer ourselves, to see that the exchange is alive
+                    enable_auto_pong=False,  # answered here, since a ping is a sign of life
                     max_frame_size=options.frame_bytes_max,
                     max_redirects=0,
                     proxy=options.proxy,
@@ -97,7 +97,7 @@ class PicowsClient:
         except (OSError, picows.WSError, ProxyError, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
         answered: object = self._transport.response
-        if answered is None:  # picows takes the end of the connection for that of the handshake
+        if answered is None:  # picows treats the end of the connection as the end of the handshake
             self._transport = None
             raise ConnectFailed("the connection was closed before the handshake was answered")
         limit_receive_buffer(self._transport.underlying_transport)
@@ -116,7 +116,7 @@ class PicowsClient:
         self._apply_pause()
 
     def yield_turn(self, yielding: bool) -> None:
-        """Stop reading while `yielding`, so that the event loop runs its other callbacks."""
+        """Stop reading while `yielding`, so that other callbacks of the event loop run."""
         self._yielding = yielding
         self._apply_pause()
 
@@ -144,7 +144,7 @@ class PicowsClient:
         transport.disconnect(graceful=False)
 
     async def _watch(self, transport: picows.WSTransport) -> None:
-        """Tell how the connection ended; picows raises here what it found wrong itself."""
+        """Report how the connection ended; picows raises its own protocol errors here."""
         try:
             await transport.wait_disconnected()
             cause = self.end_cause or "connection lost without a close frame"
@@ -169,16 +169,16 @@ class _Listener(picows.WSListener):
         self._parts_bytes = 0
         self._fragmented = False
         self._turn_frames = 0
-        """Frames since the event loop was last given a turn."""
+        """Frames since other callbacks of the event loop last ran."""
         self._behind = False
-        """Frames are collected and handed over by turns; reading is paused."""
+        """Frames are handed over in chunks by `_catch_up`; reading is paused."""
         self._pong_payload: bytes | None = None
-        """Of the latest ping, until it is answered."""
+        """Payload of the latest unanswered ping."""
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        # What is longer than a control frame may be (picows sees to that) is data. To ask for the type takes
-        # as long as all the rest here, since picows looks up an enum; a stray continuation of such length is
-        # the one fault of framing that this overlooks, and then the adapter judges what it says.
+        # A payload longer than a control frame may have (picows checks that) is data. Reading the type would take
+        # as long as all the rest, since picows looks up an enum. The only framing error missed is a stray
+        # continuation of such length, which the adapter then rejects or parses.
         if frame.payload_size > CONTROL_BYTES_MAX and frame.fin and not frame.rsv1 and not self._fragmented:
             burst = self._burst
             burst.append(frame.get_payload_as_bytes())
@@ -188,13 +188,13 @@ class _Listener(picows.WSListener):
             self._on_other_frame(transport, frame, frame.msg_type)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        # a fault of framing ends the connection in the middle of a buffer: what came before it was received
+        # a framing error ends the connection in the middle of a buffer: frames before it were received
         self._behind = False
         while self._burst:
             self._hand_over_some(len(self._burst))
 
     def _hand_over(self, last: bool) -> None:
-        """Hand over what is collected, or leave it to `_catch_up` where the event loop needs a turn first."""
+        """Hand over the collected frames, or leave them to `_catch_up` where other callbacks must run first."""
         if self._behind:
             return
         burst, self._burst = self._burst, []
@@ -210,9 +210,9 @@ class _Listener(picows.WSListener):
             asyncio.get_running_loop().call_soon(self._catch_up)
 
     def _catch_up(self) -> None:
-        """The event loop has had its turn: hand over the next `TURN_FRAMES`, read on once none is left.
+        """Hand over the next `TURN_FRAMES` after other callbacks have run; continue reading when none is left.
 
-        One buffer of picows holds up to a million tiny frames, and it hands over all of them in one callback.
+        One buffer of picows holds up to a million tiny frames, all delivered in one callback.
         """
         if not self._behind:
             return
@@ -233,7 +233,7 @@ class _Listener(picows.WSListener):
 
     def _on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
         if frame.rsv1:
-            self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame, which was not agreed on")
+            self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame without negotiated compression")
         elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
             self._collect(transport, frame, kind)
         elif kind is _CLOSE:
@@ -250,7 +250,7 @@ class _Listener(picows.WSListener):
             self._on_control()
 
     def _answer_soon(self, transport: picows.WSTransport, payload: bytes) -> None:
-        """Answer only the latest ping of a turn of the loop (RFC 6455, section 5.5.3, allows it)."""
+        """Answer only the latest ping of one turn of the loop, as RFC 6455, section 5.5.3, allows."""
         if self._pong_payload is None:
             asyncio.get_running_loop().call_soon(self._answer_ping, transport)
         self._pong_payload = payload
@@ -266,7 +266,7 @@ class _Listener(picows.WSListener):
             return
         self._fragmented = not frame.fin
         self._parts_bytes += frame.payload_size
-        # an empty fragment costs memory too: count the list as well as the bytes
+        # an empty fragment costs memory too: count list entries as well as bytes
         if self._parts_bytes + 64 * len(self._parts) > self._bytes_max:
             self._end(transport, picows.WSCloseCode.MESSAGE_TOO_BIG, f"a message over {self._bytes_max} bytes")
             return

@@ -1,6 +1,6 @@
-"""The second client: the `websockets` library, for sites that need its features (compression, proxies).
+"""The second client, by the `websockets` library, for venues and sites that need its features (compression).
 
-Slower than picows by an order of magnitude for each frame; the same contract, the same tests.
+Slower than picows by an order of magnitude for each frame; same contract, same tests.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _log.propagate = False
 
 
 class _Connect(connect):
-    """Without redirects: another host would get our traffic."""
+    """Follows no redirects, which would send our traffic to another host."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
 
 
 class WebsocketsClient:
-    """`connection.Client` by websockets."""
+    """`client.Client` by websockets."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class WebsocketsClient:
         self._readable.set()
         self._sending: set[asyncio.Task[None]] = set()
         self._answer = bytearray()
-        """The first bytes of the answer to the handshake: the library's errors do not tell them."""
+        """Beginning of the answer to the handshake, which the library's errors do not contain."""
 
     async def connect(self) -> None:
         options = self._options
@@ -79,7 +79,7 @@ class WebsocketsClient:
                 **more,
                 compression="deflate" if options.compression else None,
                 open_timeout=options.connect_s,
-                ping_interval=None,  # the feed judges silence; exchanges count our pings against a budget
+                ping_interval=None,  # the feed detects silence; exchanges count pings against a rate limit
                 max_size=options.frame_bytes_max,
                 create_connection=self._watching_connection(),
             )
@@ -108,7 +108,7 @@ class WebsocketsClient:
             task.add_done_callback(self._sending.discard)
 
     def pause(self) -> None:
-        self._readable.clear()  # the library's own queue fills, then it stops reading the socket
+        self._readable.clear()  # the library's queue fills up, then it stops reading the socket
 
     def resume(self) -> None:
         self._readable.set()
@@ -144,10 +144,10 @@ class WebsocketsClient:
         answer = self._answer
 
         class Watching(ClientConnection):
-            """Reports control frames, which the library answers, keeps the answer to the handshake, yields in time."""
+            """Reports control frames, keeps the answer to the handshake, lets other callbacks of the loop run."""
 
             _rest = b""
-            """Received and not yet parsed: its turn comes."""
+            """Bytes received and not parsed yet."""
 
             def data_received(self, data: bytes) -> None:
                 if self.response is None and len(answer) < ANSWER_BYTES_MAX:
@@ -164,13 +164,13 @@ class WebsocketsClient:
                     self._parse_rest()
                 elif len(data) >= TURN_BYTES:
                     self.transport.pause_reading()
-                    self.loop.call_soon(self._go_on)
+                    self.loop.call_soon(self._continue)
 
-            def _go_on(self) -> None:
+            def _continue(self) -> None:
                 rest, self._rest = self._rest, b""
                 if rest:
                     self._parse_some(rest)
-                # the library may have paused too, since its queue is full: it resumes when that is taken
+                # the library may have paused too, because its queue is full: it resumes when the queue drains
                 if not self._rest and not self.recv_messages.paused and not self.transport.is_closing():
                     self.transport.resume_reading()
 
@@ -180,7 +180,7 @@ class WebsocketsClient:
                     super().data_received(rest)
 
             def eof_received(self) -> None:
-                self._parse_rest()  # it came before the end
+                self._parse_rest()  # received before the end
                 super().eof_received()
 
             def connection_lost(self, exc: Exception | None) -> None:
