@@ -56,6 +56,8 @@ _CLASSES: Final = {
 """Event classes by event type."""
 
 
+_NO_HOLES: Final[Sequence[tuple[StreamKey, Hole]]] = ()
+
 _MOVES: Final = frozenset((APPLY, SUPERSEDED))
 """What moves the position."""
 
@@ -69,7 +71,7 @@ class Admission(Struct):
     applied: int
     deduplicated: int
     lost: int
-    holes: list[tuple[StreamKey, Hole]]
+    holes: Sequence[tuple[StreamKey, Hole]]
     """Announced with this batch."""
     touched: list[Stream]
     superseded: int = 0
@@ -316,15 +318,15 @@ class StreamMerge:
                 kept.append(index)
             else:
                 counts[verdict] += 1
-        filled = [filled_late(stream) for stream in touched if stream.late is not None]
-        if filled:
+        if turn.late:
             if out is None:
                 out, kept = list(events), list(range(len(events)))
-            out.extend(filled)
+            out.extend(map(filled_late, turn.late))
+        holes = turn.holes or _NO_HOLES
         if out is None:
-            return Admission(events, None, len(events), 0, 0, turn.holes, touched)
+            return Admission(events, None, len(events), 0, 0, holes, touched)
         copies, lost, superseded = counts[COPY], counts[DROP], counts[SUPERSEDED]
-        return Admission(out, kept, len(kept), copies, lost, turn.holes, touched, superseded)
+        return Admission(out, kept, len(kept), copies, lost, holes, touched, superseded)
 
     def settle(self) -> list[Stream]:
         """Make the last decision of `admit` last: handlers have had its events. Returns the streams that changed."""
@@ -344,7 +346,6 @@ class StreamMerge:
             if newest is not None:
                 stream.receive_ns = newest.receive_ns
                 stream.exchange_ns = newest.exchange_ns or stream.exchange_ns
-                stream.brings = True
                 stream.own[name] = stream.last
                 if stream.sequence.low:
                     forget_low_run(stream, name)
@@ -352,7 +353,7 @@ class StreamMerge:
                 stream.own[name] = stream.seen
             if stream.rejoins:
                 stream.change(sides=tuple(each for each in stream.state.sides if each[0] != name))
-            elif stream.fresh and stream.brings:
+            elif stream.fresh and (stream.brings or newest is not None):
                 others = tuple(each for each in stream.state.sides if each[0] != name)
                 stream.change(sides=(*others, side))
             if stream.heads:
@@ -410,11 +411,12 @@ class StreamMerge:
         stream.brings = stream.rejoins = False
         stream.fresh = stream.first = fresh
         stream.copies = not (state.holes or sequence.behind or sequence.low)
-        if stream.step >= 0:
-            stream.plain = _is_plain(stream)
-        if stream.rising:
-            stream.quick = _is_quick(stream)
-            stream.floor_ns = exchange_ns - RESET_MARGIN_NS
+        if not stream.dense:
+            if stream.step >= 0:
+                stream.plain = _is_plain(stream)
+            elif stream.rising:
+                stream.quick = _is_quick(stream)
+                stream.floor_ns = exchange_ns - RESET_MARGIN_NS
         self._touched.append(stream)
 
     def _worker_gap(self, gap: Gap) -> int:

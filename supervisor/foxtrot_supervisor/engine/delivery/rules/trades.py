@@ -148,6 +148,8 @@ def _fill(turn: Turn, stream: Stream, event: Any, number: int) -> int:
         first, last = stream.state.fill or (number, number)
         stream.change(fill=(min(first, number), max(last, number)))
     else:
+        if stream.late is None:
+            turn.late.append(stream)
         first, last, _ = stream.late or (number, number, None)
         stream.late = (min(first, number), max(last, number), event)
         stream.seen = number

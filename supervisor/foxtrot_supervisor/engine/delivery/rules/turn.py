@@ -18,7 +18,19 @@ _stamp = msgspec.structs.force_setattr
 class Turn:
     """One batch of one side; reused for every batch."""
 
-    __slots__ = ("before", "deliver_updates", "demoted", "holes", "marked", "may_wait", "name", "side", "sides", "wait")
+    __slots__ = (
+        "before",
+        "deliver_updates",
+        "demoted",
+        "holes",
+        "late",
+        "marked",
+        "may_wait",
+        "name",
+        "side",
+        "sides",
+        "wait",
+    )
 
     def __init__(self, sides: OpenSides, *, deliver_updates: bool) -> None:
         """`deliver_updates`: hand over updates of books that handlers have no snapshot of."""
@@ -32,6 +44,8 @@ class Turn:
         self.holes: list[tuple[StreamKey, Hole]] = []
         """Holes that were announced, to be filled."""
         self.demoted: list[Stream] = []
+        self.late: list[Stream] = []
+        """Streams of which this batch brings events of an announced hole."""
         self.marked: list[tuple[Any, str]] = []
         """Events that were marked, and how."""
         self.wait: Wait | None = None
@@ -42,10 +56,17 @@ class Turn:
         self.side = side
         self.name = side[0]
         self.may_wait = may_wait
-        self.before = []
-        self.holes = []
-        self.demoted.clear()
-        self.marked.clear()
+        # nearly always empty already; what was handed over with an admission is never cleared
+        if self.before:
+            self.before = []
+        if self.holes:
+            self.holes = []
+        if self.late:
+            self.late = []
+        if self.demoted:
+            self.demoted.clear()
+        if self.marked:
+            self.marked.clear()
         self.wait = None
 
     def undo(self) -> None:

@@ -172,7 +172,7 @@ def test_a_stream_whose_identifiers_leap_is_demoted_once() -> None:
     after.opened(A)
     admission = after.admit(A, [trade(397), trade(450), trade(470)], may_wait=True)
     assert admission is not None
-    assert (admission.applied, admission.deduplicated, admission.holes) == (2, 1, [])
+    assert (admission.applied, admission.deduplicated, list(admission.holes)) == (2, 1, [])
 
 
 def test_holes_that_are_filled_do_not_demote() -> None:
