@@ -133,7 +133,7 @@ class EnginePart:
         runtime.hello()
         self._host.serve(runtime)
         if self._was_linked:
-            self._host.receiver.tell_holes()
+            self._host.receiver.report_open_holes()
         self._was_linked = True
         runtime.ready()
         self._beating = asyncio.get_running_loop().create_task(runtime.beat(), name="heartbeat")

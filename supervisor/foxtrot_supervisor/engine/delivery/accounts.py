@@ -15,21 +15,21 @@ __all__ = ["Accounts"]
 
 
 class Accounts:
-    """Checks accounts, and announces what is missing in them. On the dispatch thread, but for `counters`."""
+    """Checks accounts and announces what they miss. Runs on the dispatch thread, except `counters`."""
 
     def __init__(
         self, engine: EventEngine, sources: Sources, log: ChildLog, write_down: Callable[[MergeGroup], None]
     ) -> None:
-        """`write_down` saves the positions of a group: before a loss is announced."""
+        """`write_down` saves the positions of a group; called before a loss is announced."""
         self._engine = engine
         self._sources = sources
         self._log = log
         self._write_down = write_down
         self.violations_total = 0
-        """Accounts that did not add up."""
+        """Rings whose account did not add up."""
 
     def counters(self, now: float) -> dict[str, SourceCounters]:
-        """The account of each worker, for the heartbeat; `now` in monotonic seconds."""
+        """Return the account of each worker; `now` in monotonic seconds. Callable from any thread."""
         counters = {}
         for worker, source in list(self._sources.workers.items()):
             source.latency.rotate(now)
@@ -49,7 +49,7 @@ class Accounts:
         return counters
 
     def check(self) -> None:
-        """Committed = applied + copies + superseded + announced as lost, of every ring that is read to its end."""
+        """Check every ring that is read to its end: committed = applied + copies + superseded + announced as lost."""
         for source in self._sources.workers.values():
             for ring in source.rings.values():
                 reader = ring.reader
@@ -60,7 +60,7 @@ class Accounts:
                     self.violated(ring, mark.events)
 
     def violated(self, ring: RingState, committed: int | None) -> None:
-        """Announce, once for each ring, that its account does not add up: a fault here, or unnoticed damage."""
+        """Announce, once for each ring, that its account does not add up: a defect, or undetected damage."""
         if ring.violated:
             return
         ring.violated = True
@@ -76,9 +76,7 @@ class Accounts:
             superseded=ring.superseded,
             lost=ring.lost,
         )
-        cause = (
-            f"the account of {ring.worker}#{incarnation} does not add up: {committed} committed, {ring.done} done with"
-        )
+        cause = f"the account of {ring.worker}#{incarnation} does not add up: {committed} committed, not {ring.done}"
         self.announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
 
     def announce_lost(
@@ -91,7 +89,7 @@ class Accounts:
         what: str,
         end: int | None = None,
     ) -> None:
-        """Announce that batches up to `last` will never come.
+        """Announce batches up to `last` as lost.
 
         `events`: number of events in them, None if unknown; `end`: position behind them in the ring.
         """
@@ -116,7 +114,7 @@ class Accounts:
             )
 
     def announce_dropped_by_worker(self, source: Source, ring: RingState, events: int) -> None:
-        """A worker died before it could commit the gaps of what it had dropped: only their number is known."""
+        """Announce events whose gaps a worker could not commit before it died: only their number is known."""
         incarnation = ring.side[1]
         source.gaps_total += 1
         self._log.error("events_unannounced", source=ring.worker, incarnation=incarnation, events=events)
@@ -124,5 +122,5 @@ class Accounts:
         self.announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
 
     def announce(self, gap: Gap) -> None:
-        """Give the gap to handlers now."""
+        """Dispatch `gap` to handlers."""
         self._engine.dispatch(Event(EVENT_GAP, gap))

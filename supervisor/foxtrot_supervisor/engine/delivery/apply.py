@@ -22,10 +22,10 @@ from foxtrot_supervisor.engine.delivery.waiting import HOLE_WAIT_S
 __all__ = ["NO_ORIGIN", "BatchApplier"]
 
 UNSAVED_BATCHES_MAX = 16
-"""Batches of one worker applied between two writings of positions; their room in the ring is given back only then."""
+"""Batches of one worker applied between two writes of positions; their space in the ring is freed only then."""
 
 UNSAVED_NS = 5_000_000
-"""The same by time: for handlers that take long."""
+"""The same in time, for slow handlers."""
 
 NO_ORIGIN = Origin()
 
@@ -57,7 +57,7 @@ class BatchApplier:
         self.redelivered_total = 0
         self.last_event: Any = None
         self.origin = NO_ORIGIN
-        """Whose events are being dispatched."""
+        """Origin of the events that are being dispatched."""
 
     def apply(
         self,
@@ -95,12 +95,12 @@ class BatchApplier:
         ring.lane.next_sequence = sequence + 1
         if reader is not None:
             reader.mark_applied(sequence, ring.applied, ring.lost, ring.redelivered, ring.deduplicated, ring.superseded)
-        # if this breaks off, the successor makes it up from the record, whose room is given back last of all
+        # after a crash here the successor restores positions from the record, whose space is freed last
         self._keep(ring, merge.settle(), end, started_ns)
         if merge.demoted:
-            self._tell_demoted(source, ring, merge)
-        self.tell_holes(ring.group, admission)
-        self._go_on(ring)
+            self._report_demoted(source, ring, merge)
+        self.report_holes(ring.group, admission)
+        self._wake_others(ring)
         self._tap(data, batch, admission)
         if given:
             ended_ns = time.time_ns()
@@ -121,7 +121,7 @@ class BatchApplier:
         *,
         again: bool,
     ) -> None:
-        """Each event of the batch is applied, a copy, or lost. A gap in the place of one (`made`) is lost."""
+        """Count each event as applied, a copy, superseded, or lost; a gap in place of one (`made`) is lost."""
         applied, copies, lost = admission.applied, admission.deduplicated, admission.lost
         if made:
             kept = len(made)
@@ -149,10 +149,10 @@ class BatchApplier:
                 source.gaps_total += 1
 
     def _keep(self, ring: RingState, streams: list[Stream], end: int, now_ns: int) -> None:
-        """Positions are to be written before the record's room is given back; not after each batch, which would cost.
+        """Note positions to be written before the record's space is freed; not after each batch, which is slow.
 
-        Batches whose positions are not written yet are all in one ring of the group: a successor makes them up from
-        there, in their order.
+        Batches whose positions are not written yet are all in one ring of the group: a successor repeats the decisions
+        on them from there, in order.
         """
         group = ring.group
         if group.pending is not ring:
@@ -169,7 +169,7 @@ class BatchApplier:
             self._unsaved.add(group)
 
     def write_down(self, group: MergeGroup) -> None:
-        """Write the positions of what was applied, then free its room in the ring."""
+        """Write the positions of applied batches, then free their space in the ring."""
         for stream in group.unsaved:
             group.save(stream)
         group.unsaved.clear()
@@ -184,14 +184,14 @@ class BatchApplier:
         for group in list(self._unsaved):
             self.write_down(group)
 
-    def tell_holes(self, group: MergeGroup, admission: Admission | None) -> None:
-        """Report the holes that a batch has shown."""
+    def report_holes(self, group: MergeGroup, admission: Admission | None) -> None:
+        """Report the holes announced with a batch."""
         if admission is not None and self._on_hole is not None:
             for key, hole in admission.holes:
                 self._on_hole(group.name, key, hole)
 
-    def _tell_demoted(self, source: Source, ring: RingState, merge: StreamMerge) -> None:
-        """Count and log streams whose identifiers leap, though their rule says that they do not."""
+    def _report_demoted(self, source: Source, ring: RingState, merge: StreamMerge) -> None:
+        """Count and log streams whose identifiers leap in contradiction to their rule."""
         for stream in merge.demoted:
             source.demoted_total += 1
             self._log.warning(
@@ -204,7 +204,7 @@ class BatchApplier:
         merge.demoted.clear()
 
     def _tap(self, data: bytes, batch: Batch[Any], admission: Admission) -> None:
-        """Give the tap what handlers were given: numbers as they came, and the gaps made here."""
+        """Give the tap the events that handlers were given: numbers as text, and the gaps made here."""
         if admission.kept is None:
             self._on_batch(data)
         elif admission.events:
@@ -221,15 +221,15 @@ class BatchApplier:
             self._on_batch(msgspec.msgpack.encode(msgspec.structs.replace(text_batch, events=events)))
 
     def wait(self, ring: RingState, batch: Batch[Any], made: Sequence[Gap], now: float) -> None:
-        """The next batch of this lane has to wait for another worker."""
+        """Hold the next batch of a lane until another worker has progressed, `HOLE_WAIT_S` at most."""
         ring.held = (batch.sequence, batch, made)
         if ring.wait_until is None:
             ring.wait_until = now + HOLE_WAIT_S
         ring.group.waiting.add(ring.worker)
         self._sources.wake_waiting(ring.group)
 
-    def _go_on(self, ring: RingState) -> None:
-        """A batch of this lane was applied: others may have waited for it."""
+    def _wake_others(self, ring: RingState) -> None:
+        """Wake lanes that may have waited for the batch applied here."""
         group = ring.group
         if ring.wait_until is not None:
             ring.wait_until = ring.held = None

@@ -1,7 +1,7 @@
-"""When to ask for the books of a connection that handlers cannot know. Pure; times in monotonic seconds.
+"""When to request snapshots of books that handlers do not have. Pure; times in monotonic seconds.
 
-An engine that has taken over knows no book, though its workers follow them; nor does one that has lost one on the way.
-It asks at once, and again, later each time while nothing comes of it.
+The handlers of a new engine have no book although its workers follow them, and a book can be lost later. Snapshots are
+requested at once, and again with growing delays while none comes.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Sequence
 __all__ = ["AGAIN_S_FIRST", "AGAIN_S_MAX", "LOOK_S", "BookWants"]
 
 LOOK_S = 0.5
-"""How often it is looked which books are unknown."""
+"""Interval between checks for unknown books."""
 
 AGAIN_S_FIRST = 5.0
-"""After so long it is asked again; doubled for each further time in vain, to `AGAIN_S_MAX`."""
+"""Delay before the second request; doubled for each further one without progress, up to `AGAIN_S_MAX`."""
 
 AGAIN_S_MAX = 60.0
 
 
 class BookWants:
-    """Of one connection."""
+    """Requests for the books of one connection."""
 
     def __init__(self) -> None:
         self._look_at = 0.0
@@ -33,7 +33,7 @@ class BookWants:
         return now >= self._look_at
 
     def look(self, unknown: Sequence[str], now: float) -> int:
-        """Whether to ask for `unknown` now: which attempt that is, from 1; 0: not now."""
+        """Return the number of the attempt, from 1, if snapshots of `unknown` have to be requested now, else 0."""
         self._look_at = now + LOOK_S
         if not unknown:
             self._attempts = self._unknown = 0
@@ -41,7 +41,7 @@ class BookWants:
             return 0
         if now < self._ask_at:
             return 0
-        self._attempts = 1 if len(unknown) < self._unknown else self._attempts + 1  # some came: it goes on
+        self._attempts = 1 if len(unknown) < self._unknown else self._attempts + 1  # some came: there is progress
         self._unknown = len(unknown)
         # 2 ** 10 is over any bound: the exponent itself must not grow for ever
         self._ask_at = now + min(AGAIN_S_FIRST * 2.0 ** min(self._attempts - 1, 10), AGAIN_S_MAX)

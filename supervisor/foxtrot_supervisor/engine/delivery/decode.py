@@ -42,7 +42,7 @@ class BatchReader:
             return self._salvage(data, error)
 
     def _salvage(self, data: bytes, error: MalformedMessage) -> tuple[Batch[Any], Sequence[Gap]] | None:
-        """A batch with an invalid number: keep its other events, put a gap in the place of that one."""
+        """Keep the valid events of a batch; a gap takes the place of each invalid one."""
         self.malformed_total += 1
         try:
             text_batch = self._text_decoder.decode(data)
@@ -67,7 +67,7 @@ def _gap_for(event: Any, worker: str) -> Gap:
     identifier = getattr(event, "trade_id", None)
     first, last = getattr(event, "first_id", identifier), getattr(event, "last_id", identifier)
     at = event.receive_ns
-    cause = f"an event of {worker} has a number that is none"
+    cause = f"an event of {worker} has a value that is not a number"
     return Gap(event.exchange, event.symbol, 0, at, EVENT_TYPES[type(event)], first, last, at, at, cause)
 
 

@@ -1,10 +1,10 @@
 """What to do with the batches of one worker: apply, leave to the ring, or drop. Pure; `now` in monotonic seconds.
 
-A *lane* is one incarnation. Lanes are handled one after the other, so that a stream keeps its order over the death
-of its worker: as long as the lane before is not done with, a later one's batches stay in their ring.
+A *lane* is one incarnation. Lanes are handled one after the other, so that a stream keeps its order over the death of
+its worker: until the previous lane is retired, a later one's batches stay in their ring.
 
-A batch comes over ZeroMQ and stands in the ring as well. Whatever ZeroMQ left out is read there, and while the
-ring is being read, what ZeroMQ brings is known to stand there too and is left alone.
+A batch comes over ZeroMQ and is in the ring as well. What ZeroMQ left out is read from the ring. While the ring is
+being read, what ZeroMQ brings is ignored, because it is in the ring too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from msgspec import Struct
 __all__ = ["FENCE_WAIT_S", "QUIET_S", "Arrival", "Delivery", "Lane", "Origin"]
 
 QUIET_S = 0.05
-"""A ring holds something, and nothing has come for so long: ZeroMQ has lost it."""
+"""A ring that is not empty is read when ZeroMQ has brought nothing for this long."""
 
 FENCE_WAIT_S = 2.0
-"""How long a later incarnation waits for the word that the one before is dead; then its being there is proof."""
+"""Treat the previous incarnation as dead once its successor has existed this long without a fence."""
 
 
 class Arrival(enum.Enum):
@@ -27,15 +27,15 @@ class Arrival(enum.Enum):
 
     APPLY = "apply"
     LATE = "late"
-    """Of an incarnation that is done with: drop and count."""
+    """Of a retired incarnation: drop and count."""
     DUPLICATE = "duplicate"
     """Applied before: drop and count."""
     IN_RING = "in ring"
-    """Its turn has not come, or others come first: it is read from the ring in its place."""
+    """Other batches come first: read it from the ring in its turn."""
 
 
 class Origin(Struct, frozen=True):
-    """Whose events are being dispatched; all empty: nobody's that is known."""
+    """Connection and worker of the events being dispatched; empty if unknown."""
 
     connection: str = ""
     worker: str = ""
@@ -43,15 +43,15 @@ class Origin(Struct, frozen=True):
 
 
 class Lane(Struct):
-    """One incarnation. `next_sequence` is the batch to be applied next."""
+    """One incarnation; `next_sequence` is the next batch to apply, `opened_at` in monotonic seconds."""
 
     next_sequence: int
     has_ring: bool
     opened_at: float
     behind: bool = False
-    """The ring holds more than ZeroMQ brought in turn: it is read until it is empty."""
+    """Read the ring until it is empty: it holds batches that ZeroMQ has not brought in order."""
     heard_at: float = float("-inf")
-    """When ZeroMQ last brought something."""
+    """When ZeroMQ last brought a batch (monotonic seconds)."""
 
 
 class Delivery:
@@ -67,16 +67,16 @@ class Delivery:
         return incarnation > self._retired and incarnation not in self.lanes
 
     def open(self, incarnation: int, next_sequence: int, *, has_ring: bool, now: float) -> Lane:
-        """A lane for an incarnation of which something was seen; `next_sequence` is what its ring says."""
+        """Open a lane for an incarnation; `next_sequence` comes from its ring."""
         lane = self.lanes[incarnation] = Lane(next_sequence, has_ring, now)
         return lane
 
     def current(self) -> int | None:
-        """The incarnation whose turn it is."""
+        """Return the incarnation whose batches are applied now, None without lanes."""
         return min(self.lanes, default=None)
 
     def arrived(self, incarnation: int, sequence: int, now: float) -> Arrival:
-        """ZeroMQ has brought this batch; its lane is open unless it is done with."""
+        """Decide on a batch that ZeroMQ brought; its lane is open unless it is retired."""
         lane = self.lanes.get(incarnation)
         if lane is None or (incarnation <= self._fenced and not lane.has_ring):
             return Arrival.LATE
@@ -85,12 +85,12 @@ class Delivery:
         if sequence < expected:
             return Arrival.DUPLICATE
         if lane.has_ring and (sequence > expected or lane.behind or incarnation != self.current()):
-            lane.behind = True  # the number itself is not believed: the ring tells what it holds
+            lane.behind = True  # the number itself is not trusted: the ring shows what it holds
             return Arrival.IN_RING
         return Arrival.APPLY
 
     def reads(self, now: float, *, empty: bool) -> bool:
-        """Whether the current lane's ring is to be read; `empty`: nothing stands in it."""
+        """Whether the current lane's ring has to be read; `empty`: it holds nothing."""
         current = self.current()
         if current is None or not self.lanes[current].has_ring:
             return False
@@ -100,24 +100,24 @@ class Delivery:
         return not empty and now - lane.heard_at >= QUIET_S
 
     def dead(self, now: float) -> bool:
-        """Whether nothing more can be written to the current lane: it is retired once it has been read."""
+        """Whether the current lane's worker is dead: the lane is retired once its ring is read."""
         current = self.current()
-        return current is not None and (current <= self._fenced or self.overdue(now))
+        return current is not None and (current <= self._fenced or self.fence_overdue(now))
 
-    def overdue(self, now: float) -> bool:
-        """Whether a later incarnation has waited for the fence of the current one for too long."""
+    def fence_overdue(self, now: float) -> bool:
+        """Whether a later incarnation has waited too long for the fence of the current one."""
         later = sorted(self.lanes)[1:2]
         return bool(later) and now - self.lanes[later[0]].opened_at >= FENCE_WAIT_S
 
     def fence(self, incarnation: int) -> None:
-        """`incarnation` and all before it are dead; lanes of all their rings are open."""
+        """Fence `incarnation` and all earlier ones; lanes of all their rings are open."""
         self._fenced = max(incarnation, self._fenced)
-        # whatever has left a ring has a lane by now: those without one have nothing to be read
+        # every incarnation with a ring has a lane by now: those without one left nothing to read
         current = self.current()
         silent = self._fenced if current is None else min(self._fenced, current - 1)
         self._retired = max(self._retired, silent)
 
     def retire(self, incarnation: int) -> None:
-        """The lane has been read to its end: what still comes of it is late."""
+        """Close a lane whose ring is read to its end: what still comes of it is late."""
         del self.lanes[incarnation]
         self._retired = max(self._retired, incarnation)

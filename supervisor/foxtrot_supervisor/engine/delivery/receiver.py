@@ -1,7 +1,7 @@
 """The engine's end of the data plane: a source of the EventEngine that reads the socket and the rings.
 
-Runs on the EventEngine's dispatch thread. A batch comes over ZeroMQ and stands in its worker's ring: the ring is the
-truth, ZeroMQ is quick. `lanes` decides what to do with each; `decode`, `apply`, `rings` and `accounts` do it.
+Runs on the EventEngine's dispatch thread. A batch comes over ZeroMQ, which is quick, and is in its worker's ring,
+which is reliable. `lanes` decides what to do with each; `decode`, `apply`, `rings` and `accounts` do it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 __all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
 
 LOOK_S = 0.05
-"""How often new rings are looked for, and rings that hold something nobody brought."""
+"""Interval at which new rings are opened, and rings checked for batches that ZeroMQ has not brought."""
 
 BOOKS_SHOWN = 20
-"""Symbols named in the log when their books cannot be had."""
+"""Symbols named in the log when their books stay unknown."""
 
 SETTLE_MS = 20
-"""At the end, how long an empty socket is given to show that it was not, for a worker without a ring."""
+"""At the end, wait for further batches of workers without a ring."""
 
 NAME_CHARACTERS_SHOWN = 100
-"""Of a worker's name that a refused batch claims."""
+"""Characters logged of the worker's name in a refused batch."""
 
 
 class EventReceiver:
@@ -93,7 +93,7 @@ class EventReceiver:
         self._fences: deque[tuple[str, int]] = deque()
         self._started = started
         self._begun = False
-        self._told_unsaved = False
+        self._unsaved_reported = False
         self._abandoned = False
         self._holes_wanted = False
         self._look_at = 0.0
@@ -103,7 +103,7 @@ class EventReceiver:
         self._socket.setsockopt(zmq.HANDSHAKE_IVL, endpoints.DATA_HANDSHAKE_MS)
         self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
         self._socket.setsockopt(zmq.LINGER, 0)
-        # the kernel's word for who connects, before anything of the peer is read
+        # the kernel checks the peer's uid before anything of it is read
         self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
         self._endpoint = endpoint
         self._bind()
@@ -166,19 +166,19 @@ class EventReceiver:
                 for worker in group.waiting:
                     self.sources.reading[worker] = self.sources.workers[worker]
             self._accounts.check()
-            self._tell_bounds()
-            self._tell_books(now)
+            self._report_bounds()
+            self._request_books(now)
             if self._holes_wanted:
                 self._holes_wanted = False
                 for group in self.sources.groups.values():
-                    self.sources.tell_open_holes(group)
+                    self.sources.report_open_holes(group)
         if self.sources.reading:
             more = self._rings.read_some(now) or more
         self.applier.write_all_down()
         return more
 
     def finish(self, deadline: float) -> None:
-        """Take what is at hand in the socket and every ring; nothing that comes later. `deadline` in monotonic s."""
+        """Apply what the socket and every ring hold now, nothing that comes later. `deadline` in monotonic seconds."""
         if self._abandoned:
             return
         self._look_at = 0.0
@@ -191,7 +191,7 @@ class EventReceiver:
             and time.monotonic() < deadline
         ):
             self.pump()
-        # what waits for another worker is given up only when that has nothing more
+        # batches stop waiting for another worker only when that one has nothing more
         for may_wait in (True, False):
             for _ in range(len(self.sources.workers)):
                 for worker, source in self.sources.workers.items():
@@ -203,16 +203,16 @@ class EventReceiver:
 
     # ---- from other threads
 
-    def tell_holes(self) -> None:
-        """Tell `on_hole` of every open hole once more, within `LOOK_S`: for a supervisor that knows of none."""
+    def report_open_holes(self) -> None:
+        """Report every open hole to `on_hole` again within `LOOK_S`, for a new supervisor."""
         self._holes_wanted = True
 
     def abandon(self) -> None:
-        """Take nothing more: the run directory goes, though the dispatch thread has not come back."""
+        """Read nothing more: the run directory is removed although the dispatch thread has not returned."""
         self._abandoned = True
 
     def fence(self, worker: str, incarnation: int) -> None:
-        """`incarnation` and older ones are dead: what their rings hold is applied, what comes after that is late."""
+        """Fence `incarnation` and earlier ones: their rings are read to the end, what comes later is late."""
         self._fences.append((worker, incarnation))
         self._engine.wake()
 
@@ -233,7 +233,7 @@ class EventReceiver:
             for _ in range(BATCHES_PER_TURN):
                 if self._abandoned:
                     return False
-                while self._fences:  # what comes after the word of a death is late
+                while self._fences:  # what comes after a fence is late
                     self._rings.fence(*self._fences.popleft(), time.monotonic())
                 self._receive(receive(zmq.NOBLOCK))
         except zmq.Again:
@@ -264,12 +264,12 @@ class EventReceiver:
                 return
             end = reader.holds(sequence, data)
             if end is None:
-                # forged, or the ring is damaged here: what it holds is read from it
+                # forged, or the ring is damaged there: its content is read from it
                 self._refuse(batch)
             elif self.applier.apply(source, ring, batch, made, data, end, may_wait=True):
                 return
             else:
-                # it stands in its ring: it is read there when it may go on, and so is what comes after it
+                # it is read from its ring when it no longer has to wait, and so is what follows it
                 self.applier.wait(ring, batch, made, now)
             ring.lane.behind = True
             self.sources.reading[batch.worker] = source
@@ -279,14 +279,14 @@ class EventReceiver:
             source.late_total += len(batch.events)
 
     def _refuse(self, batch: Batch[Any]) -> None:
-        """Drop and count a batch that stands in no ring: no worker of this run has committed it."""
+        """Drop and count a batch that is in no ring: no worker of this run has committed it."""
         self._batches.malformed_total += 1
         self._log.error(
             "batch_refused",
             source=batch.worker[:NAME_CHARACTERS_SHOWN],
             incarnation=batch.incarnation,
             sequence=batch.sequence,
-            reason="it does not stand in the ring of that worker",
+            reason="it is not in the ring of that worker",
         )
 
     def _apply_ringless(
@@ -301,7 +301,7 @@ class EventReceiver:
     def _meet(self, worker: str, incarnation: int, now: float) -> Source | None:
         """Open the lane of an incarnation that a message names; None if it has no ring.
 
-        What a message names is not believed: nothing is remembered of a worker without a ring.
+        Names in messages are not trusted: nothing is remembered of a worker without a ring.
         """
         if not self._rings.is_started(worker, incarnation):
             return None
@@ -321,7 +321,7 @@ class EventReceiver:
         return known
 
     def _meet_ringless(self, worker: str, source: Source, incarnation: int, now: float) -> None:
-        # without a ring nothing can be held back: all before it come first, at once
+        # without a ring nothing can wait: all earlier incarnations come first, at once
         for older in sorted(source.rings):
             self._rings.read_to_the_end(worker, source, now)
             if older in source.rings:
@@ -331,21 +331,21 @@ class EventReceiver:
         ring = source.rings[incarnation] = RingState(worker, lane, None, group, ("", incarnation))
         group.merge.opened(ring.side)
 
-    # ---- what is reported at a steady pace
+    # ---- periodic reports
 
-    def _tell_bounds(self) -> None:
-        """Streams beyond a bound are passed on, yet not as safely as promised: said once a connection."""
+    def _report_bounds(self) -> None:
+        """Log, once for each connection, that streams beyond a bound are delivered without the full promises."""
         unsaved = self.sources.positions.unsaved_total if self.sources.positions is not None else 0
         for group in self.sources.groups.values():
-            if group.merge.unmerged_total and not group.told_unmerged:
-                group.told_unmerged = True
+            if group.merge.unmerged_total and not group.unmerged_reported:
+                group.unmerged_reported = True
                 self._log.error("streams_unmerged", connection=group.name, bound=STREAMS_MAX)
-        if unsaved and not self._told_unsaved:
-            self._told_unsaved = True
+        if unsaved and not self._unsaved_reported:
+            self._unsaved_reported = True
             self._log.error("positions_unsaved", streams=unsaved)
 
-    def _tell_books(self, now: float) -> None:
-        """Ask for the books that handlers cannot know."""
+    def _request_books(self, now: float) -> None:
+        """Request snapshots of the books that handlers do not have."""
         if self._on_books is None:
             return
         for group in self.sources.groups.values():
@@ -358,7 +358,7 @@ class EventReceiver:
                 if attempt:
                     self._on_books(group.name, symbols, attempt)
 
-    # ---- the run directory, which may be removed while it is in use
+    # ---- the run directory, which may be removed while in use
 
     def _bind(self) -> None:
         self._socket.bind(self._endpoint)
@@ -366,16 +366,16 @@ class EventReceiver:
             os.chmod(endpoints.ipc_path(self._endpoint), 0o600)
 
     def _keep_files(self) -> None:
-        """Make the data socket and the file of positions again if they were removed from a directory that exists."""
+        """Recreate the data socket and the file of positions if they were removed from an existing directory."""
         names = self._rings.entries()
         socket_path = endpoints.ipc_path(self._endpoint)
         in_run_dir = os.path.dirname(socket_path) == self._run_dir
         try:
             if in_run_dir and os.path.isdir(self._run_dir) and os.path.basename(socket_path) not in names:
-                self._bind()  # beside the old one: connections that exist stay
+                self._bind()  # beside the old one: existing connections stay
                 self._log.error("file_made_again", path=socket_path, reason="it was removed while in use")
             if self.sources.positions is not None and names and POSITIONS_NAME not in names:
                 self.sources.positions.renew(self._run_dir)
                 self._log.error("file_made_again", path=POSITIONS_NAME, reason="it was removed while in use")
         except (OSError, zmq.ZMQError):
-            pass  # the directory is being made again: tried at the next look
+            pass  # the directory is being recreated: retried at the next look

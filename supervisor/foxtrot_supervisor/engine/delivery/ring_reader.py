@@ -15,7 +15,7 @@ __all__ = ["RingReader"]
 _HEAD, _TAIL, _APPLYING, _APPLIED = int(Word.HEAD), int(Word.TAIL), int(Word.APPLYING), int(Word.APPLIED)
 _MARK = int(Word.APPLIED_MARK)
 _MARK_READS_MAX = 100
-"""How often a mark is read again that its writer is just replacing."""
+"""Attempts to read a mark that its writer is replacing."""
 
 
 class RingReader:
@@ -33,15 +33,15 @@ class RingReader:
         self._data = self._whole[HEADER_BYTES : HEADER_BYTES + identity.capacity]
         self._turn = max(0, ring_layout.applied_place(self._words))
         self.tail = int(self._words[_TAIL])
-        """Where the next record is read."""
-        if not self.plausible:  # damaged: begin as far back as anything can stand
+        """Position of the next record."""
+        if not self.plausible:  # damaged: begin at the oldest position that can hold a record
             self.tail = max(0, int(self._words[_HEAD]) - self.capacity) & -8
         self.in_flight = int(self._words[_APPLYING])
-        """The batch that an engine before this one had in hand, if it is later than the last applied."""
+        """Batch that was in flight in the previous engine, if it is later than the last acknowledged one."""
 
     @classmethod
     def open(cls, run_dir: str, worker: str, incarnation: int) -> RingReader | None:
-        """The ring of this incarnation; None if there is none (yet). Raises `MalformedMessage` or OSError."""
+        """Map the ring of an incarnation; None if there is none yet. Raises `MalformedMessage` or OSError."""
         name = ring_layout.ring_name(worker, incarnation)
         path = os.path.join(run_dir, name)
         try:
@@ -51,41 +51,41 @@ class RingReader:
             return None
         try:
             if _size(fd) < HEADER_BYTES:
-                return None  # just made
+                return None  # being created
             identity = ring_layout.read_identity(os.pread(fd, HEADER_BYTES, 0))
             if identity is None:
                 return None
             if (identity.worker, identity.incarnation) != (worker, incarnation):
-                raise MalformedMessage(f"ring: {path} is of {identity.worker}#{identity.incarnation}")
+                raise MalformedMessage(f"ring: {path} belongs to {identity.worker}#{identity.incarnation}")
             if _size(fd) != HEADER_BYTES + identity.capacity:
-                raise MalformedMessage(f"ring: {path} has not the size that it tells")
+                raise MalformedMessage(f"ring: the size of {path} differs from that in its header")
             return cls(path, mmap.mmap(fd, HEADER_BYTES + identity.capacity), identity)
         finally:
             os.close(fd)
 
     @property
     def dropped(self) -> int:
-        """Events the worker says it dropped."""
+        """Events that the worker dropped."""
         return int(self._words[Word.DROPPED])
 
     @property
     def unannounced(self) -> int:
-        """Events that the worker dropped, or had no room for, and that no gap in the ring announces."""
+        """Events that the worker dropped, or had no room for, and that no committed gap announces."""
         return int(self._words[Word.UNANNOUNCED])
 
     @property
     def plausible(self) -> bool:
-        """Whether head and tail can be true."""
+        """Whether head and tail are consistent."""
         head = int(self._words[_HEAD])
         return 0 <= head - self.tail <= self.capacity and not (head | self.tail) % 8
 
     @property
     def empty(self) -> bool:
-        """Nothing is committed beyond the tail."""
+        """Whether nothing is committed beyond the tail."""
         return self.tail == int(self._words[_HEAD])
 
     def committed(self) -> CommitMark | None:
-        """What the worker has committed, as one; None if it cannot be told."""
+        """Return what the worker has committed; None if its mark is unreadable."""
         for _ in range(_MARK_READS_MAX):
             mark = ring_layout.commit_mark(self._words)
             if mark is not None:
@@ -93,22 +93,22 @@ class RingReader:
         return None
 
     def applied(self) -> AppliedMark | None:
-        """What engines have done with so far, for whoever begins here; None if the mark is damaged."""
+        """Return what engines have acknowledged so far; None if the mark is damaged."""
         return ring_layout.applied_mark(self._words)
 
     def next(self) -> Record | None:
-        """The record at the tail, None if there is none; raises `MalformedMessage` if it is damaged."""
+        """Return the record at the tail, None if there is none; raises `MalformedMessage` if it is damaged."""
         return ring_layout.read_record(self._data, self.tail, self._words[_HEAD])
 
     def find(self, first: int, last: int) -> Record | None:
-        """The first good record after damage at the tail, of these sequences."""
+        """Return the first valid record after damage at the tail with a sequence of `first` to `last`."""
         return ring_layout.find_record(self._data, self.tail, self._words[_HEAD], first, last)
 
     def holds(self, sequence: int, data: bytes) -> int | None:
         """Return the position behind the record at the tail if it is this batch, else None. The hot path.
 
-        `data` is the batch as it came by another way. A record whose bytes are damaged and whose checksum is that of
-        `data` counts: what came is whole.
+        `data` is the batch as ZeroMQ brought it. A record whose bytes are damaged but whose checksum is that of `data`
+        matches: `data` is complete.
         """
         length = len(data)
         size = ring_layout.record_size(length)
@@ -122,7 +122,7 @@ class RingReader:
         return end
 
     def begin(self, sequence: int) -> None:
-        """This batch goes to the handlers now."""
+        """Record that a batch is in flight to handlers."""
         self._words[_APPLYING] = sequence
 
     def acknowledge(
@@ -135,14 +135,14 @@ class RingReader:
         deduplicated: int = 0,
         superseded: int = 0,
     ) -> None:
-        """All up to this batch is done with; totals of this ring. Gives the room before `end` back."""
+        """Acknowledge batches up to `sequence`, with the ring's totals in events; free the space before `end`."""
         self.mark_applied(sequence, applied, lost, redelivered, deduplicated, superseded)
         self.consume_to(end)
 
     def mark_applied(
         self, sequence: int, applied: int, lost: int, redelivered: int, deduplicated: int, superseded: int = 0
     ) -> None:
-        """All up to this batch is done with, but its record has to stay for now."""
+        """Acknowledge batches up to `sequence`, with the ring's totals in events; keep their records for now."""
         words = self._words
         self._turn ^= 1
         mark = _MARK + 8 * self._turn
@@ -152,26 +152,26 @@ class RingReader:
         words[mark + 4] = deduplicated
         words[mark + 5] = superseded
         words[mark] = sequence
-        words[_APPLIED] = sequence  # one aligned store: from here on a crash gives nothing of it again
+        words[_APPLIED] = sequence  # one aligned store: after it a crash redelivers nothing of the batch
 
     def advance(self, end: int) -> None:
-        """What is before `end` is done with, but the room of it is not given back yet."""
+        """Continue reading at `end`; the space before it is freed by `release`."""
         self.tail = end
 
     def release(self) -> None:
-        """Give the room of all that is done with back."""
+        """Free the space before the reading position."""
         self._words[_TAIL] = self.tail
 
     def consume_to(self, end: int) -> None:
-        """Give the room before `end` back, of batches that are done with."""
+        """Continue reading at `end` and free the space before it."""
         self._words[_TAIL] = self.tail = end
 
     def abandon(self) -> None:
-        """Give all room back: what is in it cannot be read."""
+        """Free all space: its records are unreadable."""
         self.consume_to(int(self._words[_HEAD]))
 
     def close(self) -> None:
-        """Unmap it; the file stays."""
+        """Unmap the ring; the file stays."""
         self._words.release()
         self._data.release()
         self._whole.release()

@@ -23,10 +23,10 @@ from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 __all__ = ["BATCHES_PER_TURN", "Rings", "remove_ring"]
 
 BATCHES_PER_TURN = 64
-"""Batches handled of one ring, or of the socket, before the queue and the timer are looked at again."""
+"""Batches handled of one ring, or of the socket, before the queue and the timer are served again."""
 
 DAMAGE_S = 0.05
-"""A record of a living worker that cannot be read is looked at again after so long before it is given up."""
+"""An unreadable record of a living worker is read again for this long before it is given up."""
 
 _SEQUENCE_MAX = (1 << 64) - 1
 
@@ -59,7 +59,7 @@ class Rings:
         self._unreadable: set[str] = set()
 
     def begin(self, now: float) -> None:
-        """Read the positions, then apply what the previous engine had in flight, before anything else."""
+        """Restore positions, then apply what was in flight in the previous engine, before anything else."""
         try:
             self._sources.positions = PositionFile.open(self._run_dir)
         except OSError as error:
@@ -70,7 +70,7 @@ class Rings:
         self.find(now)
         rings = self._sources.rings()
         for ring in rings:
-            self._take_up(ring)
+            self._restore_positions(ring)
         for ring in rings:
             if ring.redeliver and ring.reader is not None:
                 self._read_record(
@@ -81,8 +81,8 @@ class Rings:
                 for stream in group.merge.closed(side):
                     group.save(stream)
 
-    def _take_up(self, ring: RingState) -> None:
-        """Batches that are done with and whose positions were perhaps not written any more."""
+    def _restore_positions(self, ring: RingState) -> None:
+        """Restore the positions of acknowledged batches, which the previous engine may not have written."""
         reader = ring.reader
         while reader is not None and (record := _try_next(reader)) is not None:
             if record.sequence >= ring.lane.next_sequence:
@@ -90,25 +90,25 @@ class Rings:
             self._note(ring, record)
 
     def _note(self, ring: RingState, record: Record) -> None:
-        """Handlers have had this batch: the same decisions again, of which only positions come."""
+        """Repeat the decisions on a batch that handlers have had, for the positions only."""
         assert ring.reader is not None
         decoded = self._batches.decode(record.data)
         if decoded is not None:
             admission, streams = ring.group.merge.note(ring.side, decoded[0].events)
             for stream in streams:
                 ring.group.save(stream)
-            self._applier.tell_holes(ring.group, admission)
+            self._applier.report_holes(ring.group, admission)
         ring.reader.consume_to(record.end)
 
     def entries(self) -> list[str]:
-        """Names in the run directory; none while it is missing: what is mapped is read all the same."""
+        """Return the names in the run directory; none while it is missing: mapped rings are still read."""
         try:
             return os.listdir(self._run_dir)
         except OSError:
             return []
 
     def find(self, now: float) -> None:
-        """Open the rings in the run directory that are new."""
+        """Open new rings in the run directory."""
         for name in self.entries():
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None:
@@ -172,7 +172,7 @@ class Rings:
         """Continue where the previous engine stopped."""
         done = reader.applied()
         if done is None:
-            # its own words are damaged: what stands at the tail is the best that is known
+            # the engine's own words are damaged: the record at the tail is the best evidence
             self._log.error("ring_mark_damaged", source=worker, incarnation=reader.incarnation)
             record = _try_next(reader)
             if record is not None:
@@ -186,14 +186,14 @@ class Rings:
             ring.redeliver = reader.in_flight
 
     def read_some(self, now: float) -> bool:
-        """Read a bounded amount from each ring that is to be read; True if there is more."""
+        """Read a bounded amount from each ring that has to be read; True if there is more."""
         for worker, source in list(self._sources.reading.items()):
             if not self.read(worker, source, now):
                 del self._sources.reading[worker]
         return bool(self._sources.reading)
 
     def read(self, worker: str, source: Source, now: float, *, all_of_it: bool = False, may_wait: bool = True) -> bool:
-        """Read the current lane's ring, if that is due; retire it if it is dead and read. True if there is more."""
+        """Read the current lane's ring if due; retire it if it is dead and read to its end. True if there is more."""
         delivery = source.delivery
         incarnation = delivery.current()
         if incarnation is None:
@@ -214,7 +214,7 @@ class Rings:
                 return False
         if not delivery.dead(now):
             return False
-        if delivery.overdue(now):
+        if delivery.fence_overdue(now):
             self._log.warning("fence_missing", source=worker, incarnation=incarnation)
         self.retire(worker, source, incarnation)
         return True
@@ -229,7 +229,7 @@ class Rings:
     def _read_record(
         self, worker: str, source: Source, ring: RingState, reader: RingReader, now: float, *, may_wait: bool
     ) -> bool:
-        """The next record of a ring; False if there is none, or none that can be read now."""
+        """Apply the next record of a ring; False if there is none, or none that can be read now."""
         lane = ring.lane
         if ring.wait_until is not None:
             if now >= ring.wait_until:
@@ -248,11 +248,11 @@ class Rings:
             lane.behind = False
             return False
         if record.sequence < lane.next_sequence:
-            self._note(ring, record)  # done with, but the engine before died just then
+            self._note(ring, record)  # acknowledged, but the previous engine died before it freed the space
             return True
         if record.sequence > lane.next_sequence:
             events = max(0, record.events_before - ring.done)
-            self._accounts.announce_lost(worker, source, ring, record.sequence - 1, events, "do not stand in the ring")
+            self._accounts.announce_lost(worker, source, ring, record.sequence - 1, events, "are not in the ring")
         elif record.events_before != ring.done:
             self._accounts.violated(ring, record.events_before)
         return self._apply_record(worker, source, ring, record, now, may_wait=may_wait)
@@ -277,13 +277,13 @@ class Rings:
     def _pass_damage(
         self, worker: str, source: Source, ring: RingState, reader: RingReader, now: float, error: MalformedMessage
     ) -> bool:
-        """The record at the tail is damaged: find the next good one, announce what is between. True if there is one."""
+        """Find the next valid record after damage at the tail; announce what is between. True if there is one."""
         dead = source.delivery.dead(now)
         if ring.damaged_at is None:
             ring.damaged_at = now
             self._log.error("ring_damaged", source=worker, incarnation=reader.incarnation, reason=error.reason)
         if not dead and (now - ring.damaged_at < DAMAGE_S or not reader.plausible):
-            return False  # another processor's writes may come late; the next commit writes the head anew
+            return False  # another processor's writes may become visible late; the next commit writes the head again
         mark = reader.committed()
         done = ring.done
         record = reader.find(ring.lane.next_sequence, mark.sequence if mark is not None else _SEQUENCE_MAX)
@@ -293,7 +293,7 @@ class Rings:
                 start = record.end - ring_layout.record_size(len(record.data))
                 events = max(0, record.events_before - done)
                 self._accounts.announce_lost(worker, source, ring, record.sequence - 1, events, cause, start)
-            # applied here: where the head is damaged and not the record, reading would only come here again
+            # applied here: if the head is damaged and not the record, reading it again would end here again
             return self._apply_record(worker, source, ring, record, now, may_wait=not dead)
         ring.damaged_at = None
         if mark is not None:
@@ -305,7 +305,7 @@ class Rings:
         return False
 
     def fence(self, worker: str, incarnation: int, now: float) -> None:
-        """`incarnation` and all before it are dead: their rings are read to the end and retired."""
+        """Fence `incarnation` and all earlier ones: their rings are read to the end and retired."""
         source = self._sources.worker(worker)
         if source is None:
             return
@@ -315,7 +315,7 @@ class Rings:
             if parsed is None or parsed[0] != worker or parsed[1] > incarnation or not self.is_started(*parsed):
                 continue
             if source.delivery.wants(parsed[1]):
-                # never finished, or unreadable: nobody can read it, nobody writes it any more
+                # incomplete or unreadable, and its writer is dead
                 self._log.warning("ring_removed_unread", source=worker, incarnation=parsed[1])
                 remove_ring(os.path.join(self._run_dir, name))
                 self._unreadable.discard(name)
@@ -323,7 +323,7 @@ class Rings:
         self._sources.reading[worker] = source
 
     def retire(self, worker: str, source: Source, incarnation: int) -> None:
-        """Close the account of an incarnation whose ring is read, and hand the ring over to be removed."""
+        """Close the account of an incarnation whose ring is read to its end; hand the ring over for removal."""
         ring = source.rings.pop(incarnation)
         source.delivery.retire(incarnation)
         group = ring.group
@@ -358,7 +358,7 @@ class Rings:
 
 
 def remove_ring(path: str) -> None:
-    """Take a ring's file away."""
+    """Remove a ring's file."""
     with contextlib.suppress(OSError):
         os.unlink(path)
 

@@ -21,7 +21,7 @@ from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 __all__ = ["WORKERS_MAX", "MergeGroup", "OnBooks", "OnHole", "RingState", "Source", "Sources"]
 
 WORKERS_MAX = 10_000
-"""Different worker names that are accounted for; more cannot come from one supervisor."""
+"""Largest number of workers accounted for; one supervisor has fewer."""
 
 OnHole = Callable[[str, StreamKey, Hole], None]
 """Called with the connection's name, the stream and each hole that is announced in it, so that it can be filled."""
@@ -37,15 +37,15 @@ class MergeGroup:
         self.name = name
         self.merge = merge
         self.save = save
-        self.told_unmerged = False
+        self.unmerged_reported = False
         self.pending: RingState | None = None
-        """Whose batches were applied since positions were last written."""
+        """Ring whose batches were applied since positions were last written."""
         self.pending_since_ns = 0
         self.unsaved: set[Stream] = set()
         self.unsaved_batches = 0
         self.books = BookWants()
         self.waiting: set[str] = set()
-        """Workers whose next batch waits for what another one may bring."""
+        """Workers whose next batch waits for another worker."""
 
 
 class RingState:
@@ -59,22 +59,22 @@ class RingState:
         self.side = side
         self.origin = Origin(group.name, worker, side[1])
         self.wait_until: float | None = None
-        """The next batch has to wait, until then at the latest."""
+        """Deadline (monotonic seconds) of the wait of the next batch; None: it does not wait."""
         self.held: tuple[int, Batch[Any], Sequence[Gap]] | None = None
-        """That batch, by its sequence, decoded."""
+        """Sequence of the waiting batch, the decoded batch, and its gaps for unreadable events."""
         self.applied = 0
         self.deduplicated = 0
         self.superseded = 0
         self.lost = 0
         self.redelivered = 0
         self.redeliver = 0
-        """The batch that the engine before had in hand when it died; 0: none."""
+        """Sequence of the batch that was in flight in the previous engine when it died; 0: none."""
         self.damaged_at: float | None = None
         self.violated = False
 
     @property
     def done(self) -> int:
-        """Events of this ring that are accounted for."""
+        """Events of this ring accounted for."""
         return self.applied + self.deduplicated + self.superseded + self.lost
 
 
@@ -103,7 +103,7 @@ class Sources:
         self.workers: dict[str, Source] = {}
         self.groups: dict[str, MergeGroup] = {}
         self.reading: dict[str, Source] = {}
-        """Workers whose rings are to be read."""
+        """Workers whose rings have to be read."""
         self.positions: PositionFile | None = None
         self._book_updates = book_updates
         self._on_hole = on_hole
@@ -123,26 +123,26 @@ class Sources:
             group = self.groups[key] = MergeGroup(connection or worker, merge, save)
             for stream in positions.restored(key) if positions is not None else ():
                 group.merge.restore(stream)
-                if stream.state.unseen:  # if this engine dies too, the next one knows that the book was not shown
+                if stream.state.unseen:  # if this engine dies too, the next one knows that handlers had no snapshot
                     save(stream)
-            self.tell_open_holes(group)
+            self.report_open_holes(group)
         elif rules:
             group.merge.follow(rules)
         return group
 
-    def tell_open_holes(self, group: MergeGroup) -> None:
-        """Report every hole of the group that is open."""
+    def report_open_holes(self, group: MergeGroup) -> None:
+        """Report every open hole of the group."""
         if self._on_hole is not None:
             for key, hole in group.merge.open_holes():
                 self._on_hole(group.name, key, hole)
 
     def wake_waiting(self, group: MergeGroup) -> None:
-        """Read on where a batch waits for another worker of the group."""
+        """Have the rings read again whose batch waits for another worker of the group."""
         for worker in group.waiting:
             self.reading[worker] = self.workers[worker]
 
     def worker(self, worker: str) -> Source | None:
-        """Return the source of a worker, new if needed; None if it has no valid name or there are too many."""
+        """Return the source of a worker, created if needed; None for an invalid name or over `WORKERS_MAX`."""
         source = self.workers.get(worker)
         if source is None and len(self.workers) < WORKERS_MAX and ring_layout.is_worker_name(worker):
             source = self.workers[worker] = Source()
@@ -153,7 +153,7 @@ class Sources:
         return any(ring.reader is None for source in self.workers.values() for ring in source.rings.values())
 
     def close(self) -> None:
-        """Unmap the rings, close the file of positions."""
+        """Unmap the rings and close the file of positions."""
         for ring in self.rings():
             if ring.reader is not None:
                 ring.reader.close()

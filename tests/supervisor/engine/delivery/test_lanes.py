@@ -73,7 +73,7 @@ def test_the_next_incarnation_waits_for_the_one_before() -> None:
 
 def test_the_wait_for_a_fence_is_bounded() -> None:
     delivery = opened(1, 2)
-    assert not delivery.overdue(FENCE_WAIT_S - 0.01)
+    assert not delivery.fence_overdue(FENCE_WAIT_S - 0.01)
     assert delivery.dead(FENCE_WAIT_S)
     assert not opened(1).dead(1e9), "nobody waits"
     assert not Delivery().dead(0.0)

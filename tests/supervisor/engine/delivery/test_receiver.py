@@ -635,7 +635,7 @@ def make_twin(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
 
 
 def used_up(*twins: Twin) -> None:
-    wait_until(lambda: all(twin.ring.used_bytes == 0 for twin in twins), LIMIT_S, "all rings to be done with")
+    wait_until(lambda: all(twin.ring.used_bytes == 0 for twin in twins), LIMIT_S, "all rings to be acknowledged")
 
 
 def both_found(bench: Bench) -> None:
@@ -888,7 +888,7 @@ def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
         trade = Trade("SIM", "BTCUSDT", 1, 2, "1.5", "2", "buy", trade_id)
         assert ring.append(sequence, 1, encoder.encode(sequence, 77, [trade]))
     wait_until(lambda: told, LIMIT_S, "the hole")
-    receiver.tell_holes()
+    receiver.report_open_holes()
     wait_until(lambda: len(told) == 2, LIMIT_S, "the hole once more")
     assert told == [("c", 11, 14)] * 2
     receiver.abandon()

@@ -87,7 +87,7 @@ def test_files_that_are_no_ring_of_this_worker(path: Path) -> None:
             RingReader.open(str(path.parent), "w.a", 1)
     path.write_bytes(content)
     path.rename(path.with_name("ring-v.a-1"))
-    with pytest.raises(MalformedMessage, match=r"is of w\.a#1"):
+    with pytest.raises(MalformedMessage, match=r"belongs to w\.a#1"):
         RingReader.open(str(path.parent), "v.a", 1)
 
 
