@@ -145,7 +145,9 @@ MISHAPS: Final[tuple[Mishap, ...]] = (
     Mishap("tiny_frames", "H", "a server floods with empty frames", "the worker is not killed as hung; stop is obeyed"),
     Mishap("identifiers_leap", "H", "each trade identifier leaps", "demoted once; no gap for each event; it flows"),
     Mishap("odd_zero", "I", "sizes of a quote are 0E-8, 00.0 and .0", "the side is empty", True),
-    Mishap("stop_twice", "I", "two SIGTERM to a run whose engine hangs", "it ends at once, exit code 4", True),
+    Mishap(
+        "stop_twice", "I", "two SIGTERM to a run whose handler does not return", "it ends at once, exit code 4", True
+    ),
     Mishap(
         "broken_configuration", "I", "the file is broken, then removed, during the run", "commands find the run", True
     ),

@@ -42,11 +42,14 @@ def odd_zero(place: Place) -> None:
 
 
 def stop_twice(place: Place) -> None:
-    """A second SIGTERM while the first waits for an engine that hangs."""
-    hangs = place.handler("import time\ndef setup(engine):\n    time.sleep(1000)\n")
-    run = place.start(engine=hangs)
-    place.wait(lambda: _pid(place.status(run).get("engine")), LIMIT_S, "the engine's process")
-    place.wait(lambda: place.worker(run, "sim.a").get("state") == "RUNNING", LIMIT_S, "the worker")
+    """A second SIGTERM while the first waits for an engine whose handler does not return."""
+    hangs = place.handler(
+        "import time\ndef setup(engine):\n    engine.register('eMarketTrade.', lambda event: time.sleep(1000))\n"
+    )
+    run = place.start(
+        engine=hangs, supervisor={"hung_s": 60.0, "late_s": 30.0, "stop_ask_s": 60.0, "shutdown_s": 120.0}
+    )
+    place.wait(lambda: place.worker(run, "sim.a").get("committed_total"), LIMIT_S, "events that nobody handles")
     run.signal(signal.SIGTERM)
     place.wait(lambda: run.log.lines("signal_received"), LIMIT_S, "the first signal to be logged")
     told_at = time.monotonic()
@@ -54,10 +57,6 @@ def stop_twice(place: Place) -> None:
     place.ends(run, SupervisorExit.KILL_NEEDED)
     took_s = time.monotonic() - told_at
     place.expect(took_s < _AT_ONCE_S * place.patience, f"it ends at once, not after {took_s:.1f} s")
-
-
-def _pid(child: object) -> object:
-    return child.get("pid") if isinstance(child, dict) else None
 
 
 def broken_configuration(place: Place) -> None:
