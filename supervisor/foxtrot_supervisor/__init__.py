@@ -1,7 +1,7 @@
-"""Supervises processes, hosts the EventEngine. Public names are re-exported here, each loaded at its first use.
+"""Supervisor for exchange connections in processes of their own, and the EventEngine that handles their events.
 
-They are loaded lazily because every spawned child imports this package first: anything loaded here would cost each
-worker time and memory.
+Public names are loaded at their first use: every spawned child imports this package before it knows what it will run,
+so that eager imports would cost each worker time and memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from foxtrot_supervisor.runtime.run_dir import RunDirRefused as RunDirRefused
     from foxtrot_supervisor.runtime.runner import Runner as Runner
 
-_HOMES = {
+_MODULES = {
     "AlreadyRunning": "foxtrot_supervisor.runtime.run_dir",
     "ConfigInvalid": "foxtrot_supervisor.config.problems",
     "EmbeddingError": "foxtrot_supervisor.embedding.errors",
@@ -73,10 +73,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value
 

@@ -1,7 +1,7 @@
-"""The log of a library: to Python's `logging`, where the application decides what is shown, and as `eLog` events.
+"""Log of the library: to Python's `logging`, which the application configures, and as `eLog` events.
 
-Repetition is bounded as in the supervisor's own log. Nothing is configured here: without any logging configuration
-Python shows warnings and errors on stderr, and nothing else.
+Repeated lines are rate-limited as in the supervisor's own log. Logging is not configured here: by default Python prints
+warnings and errors to stderr.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOGGER_NAME = "foxtrot"
 
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FIELD_CHARACTERS_MAX = 8000
-"""Traces are among the fields; their ends are what tells."""
+"""Limit of characters of a field; of a longer one, such as a trace, the end is kept."""
 
 
 def _now() -> datetime.datetime:
@@ -34,17 +34,17 @@ def _now() -> datetime.datetime:
 
 
 class LogData(Struct, kw_only=True):
-    """Data of an `eLog` event, with the fields of vn.py's."""
+    """Data of an `eLog` event, with the fields of vn.py's type."""
 
     msg: str
     level: int = logging.INFO
-    """As in `logging`."""
+    """Level as in `logging`."""
     gateway_name: str = ""
     time: datetime.datetime = field(default_factory=_now)
 
 
 class ApplicationLog:
-    """A `foxtrot_protocol.child.ChildLog`. Joined to an engine by `to`, it puts events as well."""
+    """A `foxtrot_protocol.child.ChildLog`; after `to`, it puts events into an engine as well."""
 
     def __init__(self, level: str) -> None:
         """Lines below `level` (debug, info, warning, error) are dropped."""
@@ -54,7 +54,7 @@ class ApplicationLog:
         self._engine: EventEngine | None = None
 
     def to(self, engine: EventEngine | None) -> None:
-        """Put an event into `engine` for each line from now on; None: into none."""
+        """Put an event into `engine` for each line from now on; None: stop that."""
         self._engine = engine
 
     def debug(self, event: str, /, **fields: Any) -> None:
@@ -70,7 +70,7 @@ class ApplicationLog:
         self.emit("error", "", event, fields)
 
     def emit(self, level: str, worker: str, event: str, fields: Mapping[str, Any]) -> None:
-        """A line of `worker`, "" for the application's own part."""
+        """Log a line of `worker` ("": the application itself)."""
         number = _NUMBERS.get(level, logging.INFO)
         if number < self._threshold:
             return
@@ -85,5 +85,5 @@ class ApplicationLog:
         self._logger.log(number, "%s", text)
         engine = self._engine
         if engine is not None:
-            with contextlib.suppress(QueueFull):  # a log of what goes wrong must not go wrong itself; it was logged
+            with contextlib.suppress(QueueFull):  # the line is in the logger already
                 engine.put(Event(EVENT_LOG, LogData(msg=text, level=number, gateway_name=worker)))

@@ -1,8 +1,8 @@
-"""Calls other people's code and waits for it only so long.
+"""Calls of foreign code with a time limit.
 
-Each on a thread of its own, which cannot be ended if the call never returns; so it is a daemon thread: left behind,
-told of, and no reason for the interpreter not to exit. Not `concurrent.futures`, whose threads are waited for at exit.
-While the interpreter exits, some versions of Python start no thread any more: then the call is made here, unbounded.
+Each call has a daemon thread of its own. A call that never returns is left behind and reported, and does not prevent
+interpreter exit, as the threads of `concurrent.futures` would. During interpreter exit some versions of Python start no
+more threads: then the call is made on the calling thread, without a limit.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ __all__ = ["CallOutcome", "call_within", "calls_within"]
 
 
 class CallOutcome(Struct, frozen=True):
-    """How a call went."""
+    """Result of a call."""
 
     finished: bool
-    """False: it has not returned in time, and may still run."""
+    """False: it did not return in time, and may still run."""
     error: BaseException | None = None
-    """What it raised."""
+    """The exception that it raised."""
     took_s: float = 0.0
 
 
 def call_within(call: Callable[[], Any], timeout_s: float, name: str) -> CallOutcome:
-    """Call `call` and wait `timeout_s` at most; `name` is for whoever looks at threads. Raises nothing of it."""
+    """Call `call` and wait up to `timeout_s` seconds; its exceptions are in the result. `name`: of the thread."""
     return calls_within({name: call}, timeout_s)[name]
 
 
 def calls_within(calls: Mapping[str, Callable[[], Any]], timeout_s: float) -> dict[str, CallOutcome]:
-    """Call all side by side and wait `timeout_s` at most, together; names are also those of the threads."""
+    """Make all calls in parallel and wait up to `timeout_s` seconds in total; the keys name the threads."""
     begun = time.monotonic()
     running = {name: _Call(call, name) for name, call in calls.items()}
     return {name: call.outcome(begun, timeout_s) for name, call in running.items()}
@@ -45,19 +45,19 @@ class _Call:
         self._call = call
         self._error: BaseException | None = None
         self._ended = 0.0
-        # in the caller's context, or what is registered within had no owner
+        # in the caller's context, which holds the owner of handlers that the call registers
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._run,), name=name, daemon=True)
         try:
             self._thread.start()
         except RuntimeError:
-            # the interpreter is exiting: Python 3.12 starts no thread any more. Called without a bound then
+            # the interpreter is exiting: Python 3.12 starts no more threads
             self._run()
 
     def _run(self) -> None:
         try:
             self._call()
-        except BaseException as error:  # told to the caller, whatever it is
+        except BaseException as error:  # of any kind is returned to the caller
             self._error = error
         finally:
             self._ended = time.monotonic()

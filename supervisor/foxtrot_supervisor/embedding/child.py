@@ -1,8 +1,8 @@
-"""The supervisor as a child of an application: started, heard, signalled, reaped. Lives on an event loop.
+"""The supervisor as a child process of an application: start, news, signals, exit status. Lives on an event loop.
 
-Started by `subprocess`, which is safe from any thread of any program, and without the parent-death signal, which
-follows the starting thread; how the child knows that its parent is gone: `embedded_main`. The application's own child
-watching is respected: the child is waited for by its pidfd, and whoever takes its status first may.
+The child is started by `subprocess`, which is safe from any thread, and without the parent-death signal, which follows
+the starting thread; `child_main` notices the parent's death in another way. The application's own child watching is
+respected: the child is awaited by its pidfd, and its exit status may be taken by other code first.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _CHUNK_BYTES = 64 * 1024
 
 
 def write_order(path: str, order: StartOrder) -> None:
-    """Put `order` into the run directory `path`, in the place of an earlier one at once."""
-    # a name that is removed with the run, should this process be killed before the renaming
+    """Write `order` into the run directory `path`, replacing an earlier one atomically."""
+    # a name that is removed with the run, in case this process is killed before it renames the file
     beside = "order.ipc"
     with opened_directory(path) as directory:
         with os.fdopen(create_private(beside, os.O_WRONLY | os.O_TRUNC, directory), "wb") as file:
@@ -58,9 +58,9 @@ def _working_directory() -> str | None:
 
 
 class SupervisorChild:
-    """One supervisor process, from its start until it was reaped.
+    """One supervisor process, from its start until its exit status is known.
 
-    `on_news` gets what it tells; `on_death` its exit status, once, after all its news.
+    `on_news` gets each message from it; `on_death` its exit status, once, after all messages.
     """
 
     def __init__(
@@ -112,51 +112,50 @@ class SupervisorChild:
             os.close(news_end)
             os.close(lifeline_end)
         os.set_blocking(self._news, False)
-        self._loop.add_reader(self._news, self._hear)
+        self._loop.add_reader(self._news, self._read_news)
         self._loop.add_reader(self._pidfd, self._ended)
 
     def signal(self, number: int) -> None:
-        """Send it a signal; nothing once it is dead."""
+        """Send a signal; does nothing when the process is dead."""
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
     def close(self) -> None:
-        """Let go of it, dead or not. Ends a supervisor that lives: its application is gone, for all it knows."""
+        """Close all descriptors. A living supervisor then ends: to it, its application has died."""
         for descriptor in (self._news, self._pidfd):
             if descriptor >= 0:
                 self._loop.remove_reader(descriptor)
         self.forget()
 
     def forget(self) -> None:
-        """Close what is open: all that a forked copy of this process may do."""
+        """Close all descriptors in a forked copy of this process, without touching the event loop."""
         for descriptor in (self._news, self._pidfd, self._lifeline):
             if descriptor >= 0:
                 os.close(descriptor)
         self._news = self._pidfd = self._lifeline = -1
 
-    def _hear(self) -> bool:
-        """Take the news that is at hand; False at the end of it."""
+    def _read_news(self) -> None:
+        """Read and deliver the available news; at its end, close the pipe."""
         with contextlib.suppress(BlockingIOError):
             while self._news >= 0:
                 data = os.read(self._news, _CHUNK_BYTES)
                 try:
-                    heard = self._reader.feed(data)
+                    received = self._reader.feed(data)
                 except MalformedMessage:
-                    data = b""  # whatever that is, it is no supervisor of ours
-                    heard = []
-                for news in heard:
+                    data = b""  # not a supervisor of ours: treated as the end
+                    received = []
+                for news in received:
                     self._on_news(news)
                 if not data:
                     self._loop.remove_reader(self._news)
                     os.close(self._news)
                     self._news = -1
-        return self._news >= 0
 
     def _ended(self) -> None:
         try:
             result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:  # somebody else in this process has taken its status
+        except ChildProcessError:  # other code of this process has taken its status
             status = ExitStatus(None, None)
         else:
             if result is None:
@@ -164,7 +163,7 @@ class SupervisorChild:
             exited = result.si_code == os.CLD_EXITED
             status = ExitStatus(result.si_status, None) if exited else ExitStatus(None, result.si_status)
         self._process.returncode = status.exit_code or 0  # so that subprocess does not look for it
-        self._hear()
+        self._read_news()
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1

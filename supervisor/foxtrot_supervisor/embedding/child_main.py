@@ -1,10 +1,9 @@
-"""What the child of an application runs: a supervisor whose engine is that application.
+"""Main program of an application's child process: a supervisor whose engine is that application.
 
-It is tied to its parent by two descriptors, since the kernel's parent-death signal follows the *thread* that started
-a child (a notebook's or a web server's threads come and go): a pidfd of the parent, opened before it is checked that it
-still is the parent, tells its death, whatever it died of; a pipe whose other end is the application's alone tells also
-when it becomes another program. Either way everything that was started is SIGKILLed at once and the run directory
-emptied.
+The kernel's parent-death signal follows the *thread* that started a child, and the threads of a notebook or web server
+come and go. Two descriptors replace it. A pidfd of the parent becomes readable at its death for any reason; it is
+opened first, and then the parent is compared. A pipe whose other end only the application has is closed also when the
+application executes another program. In both cases all children are SIGKILLed at once and the run directory is emptied.
 """
 
 from __future__ import annotations
@@ -47,23 +46,23 @@ from foxtrot_supervisor.system.signal_state import reset_signals
 __all__ = ["NEWS_S", "main"]
 
 NEWS_S = 5.0
-"""How long news may wait for an application that does not read; then it is given up."""
+"""Time to wait for an application that does not read its news; then the message is dropped."""
 
 LAST_LINES_S = 0.5
-"""How long the last lines may take to be written."""
+"""Time to write the last lines of the log."""
 
 LIFELINE = 0
-"""Standard input is the pipe of which the application has the other end."""
+"""Descriptor of the pipe whose other end the application has: standard input."""
 
 _PR_SET_NAME = 15
 
 
 def main(path: str) -> NoReturn:
-    """Supervise what the order in the run directory `path` says; exits the process with a `SupervisorExit`."""
+    """Run a supervisor by the order in the run directory `path`; exits the process with a `SupervisorExit`."""
     standard_streams.open_missing()
     standard_streams.drain("stdout")
     standard_streams.drain("stderr")
-    reset_signals()  # what the application blocks and ignores is its own business
+    reset_signals()  # the application may block and ignore signals
     ctypes.CDLL(None).prctl(_PR_SET_NAME, b"fx:supervisor", 0, 0, 0)
     try:
         code = _run(path, _read_order(path))
@@ -75,51 +74,51 @@ def main(path: str) -> NoReturn:
 def _run(path: str, order: StartOrder) -> int:
     run_dir = RunDir.inherit(path, order.directory, order.lock, order.run_id)
     os.set_inheritable(order.news, False)
-    pidfd = _hold(order.application_pid)
+    pidfd = _open_parent(order.application_pid)
     if pidfd is None:
         run_dir.release()
         return ChildExit.ORPHANED
-    failure, gone = "", False
+    failure, is_orphaned = "", False
     outcome: dict[str, object] = {}
     try:
         check_room(len(order.config.connections), raise_limit=True)
-        code, outcome, gone = _supervise(run_dir, order, pidfd)
+        code, outcome, is_orphaned = _supervise(run_dir, order, pidfd)
     except CannotStart as error:
         code, failure = int(SupervisorExit.START_FAILED), str(error)
-    if gone or select.select([pidfd], [], [], 0)[0]:
+    if is_orphaned or select.select([pidfd], [], [], 0)[0]:
         run_dir.release()
     else:
         run_dir.leave()
-        _tell(order.news, Ended(code, outcome, failure))
+        _send(order.news, Ended(code, outcome, failure))
     return code
 
 
 def _supervise(run_dir: RunDir, order: StartOrder, pidfd: int) -> tuple[int, dict[str, object], bool]:
-    """Exit code, outcome, and whether the application is gone."""
-    loop_factory()().close()  # libuv makes a pipe for signals with its first loop, and keeps it
+    """Run the supervisor; return exit code, outcome, and whether the application has died."""
+    loop_factory()().close()  # libuv opens a pipe for signals with its first loop and keeps it: before the baseline
     baseline = take_baseline()
 
-    def tell(level: str, event: str, fields: dict[str, str]) -> None:
+    def forward_log(level: str, event: str, fields: dict[str, str]) -> None:
         runner.tell_application(level, event, fields)
 
     runner = Runner(
         order.config,
         run_dir=run_dir,
-        import_path="",  # of an engine process, which there is none
+        import_path="",  # for an engine process, which does not exist here
         log_level=order.log_level,
         log_format="link",
         targets=order.targets,
-        logs=Logs(order.log_level, "link", tell),
+        logs=Logs(order.log_level, "link", forward_log),
         read_config=lambda: _read_config(run_dir.path),
         application=Application(
             pid=order.application_pid,
             pidfd=pidfd,
             lifeline=LIFELINE,
-            call=lambda incarnation: _tell(order.news, Call(incarnation)),
-            alive=lambda: _tell_if_there_is_room(order.news, Alive()),
+            call=lambda incarnation: _send(order.news, Call(incarnation)),
+            alive=lambda: _send_if_room(order.news, Alive()),
             incarnations_before=order.incarnations_before,
         ),
-        on_serving=lambda: _tell(order.news, Serving(os.getpid())),
+        on_serving=lambda: _send(order.news, Serving(os.getpid())),
     )
     with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
         code = loop_runner.run(supervise(runner))
@@ -142,28 +141,28 @@ def _read_config(path: str) -> FoxtrotConfig:
         raise ConfigInvalid(ORDER_NAME, [Problem("", str(error))]) from None
 
 
-def _hold(pid: int) -> int | None:
-    """A descriptor of our parent `pid`; None if that is our parent no more."""
+def _open_parent(pid: int) -> int | None:
+    """Return a pidfd of the parent `pid`; None if it is no longer the parent."""
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return None
-    # only now: a process that is our parent after the descriptor was opened was so before
+    # checked after opening: a process that is the parent now was the parent when its descriptor was opened
     if os.getppid() != pid:
         os.close(pidfd)
         return None
     return pidfd
 
 
-def _tell_if_there_is_room(descriptor: int, news: News) -> None:
-    """An application that does not read must not hold up its supervisor; so short a line is written whole or not."""
+def _send_if_room(descriptor: int, news: News) -> None:
+    """Send a short message without blocking; it is written as a whole or not at all."""
     os.set_blocking(descriptor, False)
     with contextlib.suppress(OSError):
         os.write(descriptor, encode_news(news))
 
 
-def _tell(descriptor: int, news: News) -> None:
-    """Write a line; given up, with the application, if that does not read within `NEWS_S`."""
+def _send(descriptor: int, news: News) -> None:
+    """Send a message, waiting up to `NEWS_S` for an application that does not read; then it is dropped."""
     data = encode_news(news)
     deadline = time.monotonic() + NEWS_S
     os.set_blocking(descriptor, False)
@@ -176,4 +175,4 @@ def _tell(descriptor: int, news: News) -> None:
         except BlockingIOError:
             continue
         except OSError:
-            return  # its end is closed: the application is gone, which is seen elsewhere
+            return  # the application has died, which the pidfd reports

@@ -1,4 +1,4 @@
-"""How the supervised part of an application ended, as its `Supervisor.stop` tells it. Pure."""
+"""Result of `Supervisor.stop`: how the supervised part of an application ended. Pure."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ __all__ = ["EndReport", "report_of"]
 
 
 class EndReport(Struct, frozen=True, kw_only=True):
-    """The end of everything that was started."""
+    """How everything that was started ended."""
 
     exit_code: int
-    """As of the command ``foxtrot-supervisor start`` (`SupervisorExit`)."""
+    """As of the command ``foxtrot-supervisor start``: a `SupervisorExit`."""
     cause: str
     """Why it ended."""
     rungs: dict[str, str | None] = {}
-    """By child: how far down the stop ladder it had to go (ask, term, kill, lost); None: it had ended before."""
+    """By child: the last step of the stop ladder it needed (ask, term, kill, lost); None: it had ended before."""
     children: list[dict[str, Any]] = []
-    """What became of each, as ``foxtrot-supervisor stop --json`` has it."""
+    """End of each child, as in ``foxtrot-supervisor stop --json``."""
     audit: dict[str, Any] = {}
-    """What the supervisor found left behind at its end; {} if it did not get so far."""
+    """What the supervisor's final audit found left behind; {} without an audit."""
     left: list[str] = []
-    """What is left in the application itself."""
+    """What could not be ended in the application itself, as text."""
     unhandled: list[dict[str, Any]] = []
-    """Rings with events that no handler was given: ``worker``, ``incarnation``, ``events`` (None: unknown)."""
+    """Rings with events that no handler has received: ``worker``, ``incarnation``, ``events`` (None: unknown)."""
     restarts_total: int = 0
-    """How often the supervisor had to be started again."""
+    """Number of restarts of the supervisor."""
     finished: bool = True
-    """False: asked for from a handler, which everything has to wait for; ask again elsewhere for how it ended."""
+    """False: requested from a handler, on whose thread the end depends; call `stop` again on another thread."""
 
     @property
     def clean(self) -> bool:
-        """Everything ended when asked, nothing is left, and every event was handled."""
+        """Whether everything ended on request, nothing is left, and every event was handled."""
         return self.finished and self.exit_code == SupervisorExit.CLEAN and not self.left
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; ``clean`` first."""
+        """Return the report for JSON, with ``clean`` first."""
         fields: dict[str, Any] = to_builtins(self)
         return {"clean": self.clean, **fields}
 
@@ -56,15 +56,15 @@ def report_of(
     restarts_total: int,
     unhandled: Sequence[UnhandledRing] = (),
 ) -> EndReport:
-    """Make the report from the supervisor's own outcome and what the application found in itself.
+    """Make the report from the supervisor's own outcome and the state of the application.
 
-    `outcome` and `exit_code` are None if the supervisor reported nothing. `unhandled`: what the application, as the
-    engine, has not taken from the rings.
+    `outcome` and `exit_code` are None if the supervisor died without a report. `left`: what could not be ended in the
+    application. `unhandled`: rings that the application, as the engine, has not drained.
     """
-    told = outcome or {}
-    children = list(told.get("children", ()))
+    reported = outcome or {}
+    children = list(reported.get("children", ()))
     code = SupervisorExit.INTERNAL_ERROR if exit_code is None else exit_code
-    audit = dict(told.get("audit", {}))
+    audit = dict(reported.get("audit", {}))
     rings = [*audit.get("unhandled", ()), *(ring.as_dict() for ring in unhandled)]
     return EndReport(
         exit_code=int(exit_code_after_audit(code, leftover=bool(left), unhandled=bool(rings))),

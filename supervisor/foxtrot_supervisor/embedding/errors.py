@@ -1,14 +1,14 @@
-"""What can go wrong for an application that uses the supervisor as a library.
+"""Exceptions for applications that use the supervisor as a library.
 
 ::
 
     EmbeddingError
-    ├── SupervisorFailed    it could not be started, or died too often
-    ├── NotReady            it does not serve within the time given, or will never
-    └── RequestFailed       it refused what was asked of it, or could not do it
+    ├── SupervisorFailed    the supervisor could not be started, or died too often
+    ├── NotReady            not everything serves within the time limit, or it never will
+    └── RequestFailed       the supervisor refused a request, or could not fulfil it
 
-Beside these `start` raises `run_dir.AlreadyRunning` and `RunDirRefused` (another run directory is needed),
-`config.ConfigInvalid` (every mistake in the configuration) and `engine_process.HandlerProblem`.
+In addition, `start` raises `run_dir.AlreadyRunning` and `RunDirRefused` (another run directory is needed),
+`ConfigInvalid` (every mistake in the configuration) and `HandlerProblem`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["EmbeddingError", "NotReady", "RequestFailed", "SupervisorFailed"]
 
 
 class EmbeddingError(Exception):
-    """Root of what library use raises; the text says what to do."""
+    """Base class; the text says what to do."""
 
 
 class SupervisorFailed(EmbeddingError):
-    """The supervisor could not be started, or died too often and was given up."""
+    """The supervisor could not be started, or died too often and is not restarted."""
 
 
 class NotReady(EmbeddingError):
-    """Not everything serves; the text says what does not, and why."""
+    """Not everything serves; the text names what does not, and why."""
 
 
 class RequestFailed(EmbeddingError):
-    """The supervisor refused a request or could not do it; the text is its answer."""
+    """The supervisor refused a request or could not fulfil it; the text is its answer."""

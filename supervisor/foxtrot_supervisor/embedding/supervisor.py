@@ -1,4 +1,4 @@
-"""The library: supervised feeds inside an application, whose process is the engine.
+"""Supervised feeds inside an application whose process is the engine.
 
 ::
 
@@ -7,9 +7,9 @@
         supervisor.wait_ready(30)
         ...
 
-Everything that has to wait or to turn lives on threads and in processes of its own: signal handlers, event loop,
-logging, working directory and module search path of the application are left as they are. When the application ends,
-whatever it ends of, everything it started ends too.
+The work is done by separate threads and processes. Signal handlers, event loop, logging, working directory and module
+search path of the application are not changed. When the application ends, for any reason, everything that it started
+ends too.
 """
 
 from __future__ import annotations
@@ -57,32 +57,36 @@ from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRef
 __all__ = ["READY_S", "REQUEST_S", "START_S", "Config", "Supervisor", "read_config"]
 
 Config = FoxtrotConfig | dict[str, Any] | str | os.PathLike[str] | None
-"""A configuration, the same as a dictionary (as TOML has it), a file's path, or None: a simulated exchange."""
+"""A configuration, the same as a dictionary (as read from TOML), the path of a file, or None: a simulated exchange."""
 
 START_S = 60.0
-"""How long `start` waits for the supervisor's first word: it is a Python process that has to import its parts."""
+"""Time limit of `start` for the supervisor process to import its modules and serve."""
 
 READY_S = 60.0
+"""Default time limit of `wait_ready`."""
+
 REQUEST_S = 30.0
+"""Default time limit of requests to the supervisor."""
 
 END_MARGIN_S = 15.0
-"""How long `stop` waits beyond its time for what it killed, and for what is at hand."""
+"""Time that `stop` waits after its timeout, for killed processes to end and queued events to be handled."""
 
 POLL_S = 0.05
+"""Interval of repeated requests."""
 
 _SETTLED = frozenset({State.RUNNING.value, State.EXITED.value, State.FATAL.value, State.LOST.value})
 
 
 class Supervisor:
-    """Supervised feeds for this application; a context manager, or `start` and `stop`. Used for one start and one stop.
+    """Supervised feeds for this application: a context manager, or `start` and `stop`. Starts and stops once.
 
-    `event_engine`: the application's own, left running at the end; without one the supervisor has its own. `run_dir`:
-    where this run lives, each its own (default: the configuration's, else as the command line's). `log_level` of what
-    goes to the logger "foxtrot" and into `eLog` events. `on_phase(phase, cause)` is called when the supervisor has
-    died ("down"), serves again ("up"), is given up ("failed") or everything has ended ("stopped").
+    `event_engine`: the application's own, left running at the end; by default a new one. `run_dir`: directory of this
+    run, one for each (default: the configuration's, or else the command line's). `log_level`: of the lines for the
+    logger "foxtrot" and for `eLog` events. `on_phase(phase, cause)` is called when the supervisor has died ("down"),
+    serves again ("up"), is not restarted any more ("failed"), or everything has ended ("stopped").
 
-    Methods may be called from any thread; those that wait say how long at most. In handlers do not wait: what is
-    waited for needs their thread.
+    Methods may be called from any thread; those that wait have a time limit in seconds. Do not call those from a
+    handler: the result that they wait for needs the handler's thread.
     """
 
     def __init__(
@@ -95,10 +99,10 @@ class Supervisor:
         on_phase: Callable[[str, str], None] | None = None,
         targets: Targets | None = None,
     ) -> None:
-        """Read and check `config`; raises `ConfigInvalid` with every mistake. Starts nothing.
+        """Read and check `config`; starts nothing.
 
-        Raises `TypeError` for an `event_engine` that is not ours: vn.py's gets its events through the gateway.
-        `targets`: what the supervisor's children run (tests).
+        `targets`: start targets of the supervisor's children (for tests). Raises `ConfigInvalid` with every mistake,
+        and `TypeError` for an `event_engine` that is not ours: vn.py's gets its events through the gateway.
         """
         given: object = event_engine
         if given is not None and not isinstance(given, EventEngine):
@@ -112,7 +116,7 @@ class Supervisor:
             run_dir or self.config.supervisor.run_dir or default_path(os.environ, os.geteuid())
         )
         self.event_engine = event_engine or self._make_engine()
-        """Where the market's events come out."""
+        """Dispatches the market's events."""
         self._on_phase = on_phase
         self._log_level = log_level
         self._targets = targets or Targets()
@@ -121,21 +125,21 @@ class Supervisor:
 
     @property
     def run_dir(self) -> str:
-        """Where `foxtrot-supervisor status --run-dir` finds this run."""
+        """Directory of this run, for `foxtrot-supervisor status --run-dir`."""
         return self._run_dir_path
 
-    # ---- life
+    # ---- start and stop
 
     def start(self) -> Supervisor:
-        """Start the supervisor; returns once it serves, feeds being on their way (`wait_ready` waits for them).
+        """Start the supervisor, and return when it serves; the feeds are still connecting then (`wait_ready`).
 
-        Raises `AlreadyRunning` or `RunDirRefused` (give another `run_dir`), `HandlerProblem` (a configured handler
-        cannot be used), `SupervisorFailed`. Nothing is left then.
+        Raises `AlreadyRunning` or `RunDirRefused` (use another `run_dir`), `HandlerProblem` (a configured handler
+        cannot be used), or `SupervisorFailed`. Nothing is left running then.
         """
         with self._lock:
             if self._embedding is not None:
                 raise SupervisorFailed("it was started already: make another Supervisor to start again")
-            standard_streams.open_missing()  # else our pipes would get the numbers of the application's closed streams
+            standard_streams.open_missing()  # or pipes would get the descriptor numbers of closed standard streams
             try:
                 check_room(len(self.config.connections), raise_limit=False)
             except CannotStart as error:
@@ -169,17 +173,18 @@ class Supervisor:
             embedding.start()
         self._wait_for(lambda: embedding.phase != "starting", START_S)
         if embedding.phase == "starting":
-            embedding.request_stop(0.0, f"the supervisor said nothing for {START_S:g} s")
+            embedding.request_stop(0.0, f"the supervisor did not serve within {START_S:g} s")
         if embedding.phase != "up":
             embedding.join(END_MARGIN_S)
             raise SupervisorFailed(embedding.cause)
         return self
 
     def stop(self, timeout_s: float | None = None, *, cause: str = "stop requested") -> EndReport:
-        """Stop everything that was started, and tell how it ended; asked again, the same answer.
+        """Stop everything that was started, and return the result; a second call returns it again.
 
-        What has not ended after `timeout_s` seconds (default: `shutdown_s` of the configuration) is killed; what
-        cannot be killed is told. From a handler, or a callback, it only asks: the report then is not `finished`.
+        What has not ended after `timeout_s` seconds (default: `shutdown_s` of the configuration) is killed, and
+        reported if it cannot be killed. From a handler or a callback this only requests the stop: the report is then
+        not `finished`.
         """
         embedding = self._started()
         limit_s = self.config.supervisor.shutdown_s if timeout_s is None else timeout_s
@@ -200,26 +205,26 @@ class Supervisor:
     ) -> None:
         self.stop()
 
-    # ---- looking
+    # ---- state
 
     @property
     def phase(self) -> str:
-        """``new``, ``starting``, ``up``, ``down`` (to be started again), ``failed``, ``stopping`` or ``stopped``."""
+        """``new``, ``starting``, ``up``, ``down`` (will be restarted), ``failed``, ``stopping`` or ``stopped``."""
         return "new" if self._embedding is None else self._embedding.phase
 
     @property
     def restarts_total(self) -> int:
-        """How often the supervisor was started again."""
+        """Number of restarts of the supervisor."""
         return 0 if self._embedding is None else self._embedding.restarts_total
 
     def status(self, timeout_s: float = REQUEST_S) -> dict[str, Any]:
-        """The same as ``foxtrot-supervisor status --json``; raises `RequestFailed` while nobody answers."""
+        """Return the status as ``foxtrot-supervisor status --json``; raises `RequestFailed` if there is no answer."""
         data = self._request(StatusRequest(), timeout_s)
         data["supervisor"]["restarts_total"] = self.restarts_total
         return data
 
     def wait_ready(self, timeout_s: float = READY_S) -> dict[str, Any]:
-        """Wait until every feed serves; the status then. Raises `NotReady`, saying what does not serve and why."""
+        """Wait until every feed serves, and return the status; raises `NotReady` with what does not serve, and why."""
         embedding = self._started()
         deadline = time.monotonic() + timeout_s
         lacking = "the supervisor does not answer"
@@ -234,18 +239,18 @@ class Supervisor:
                 else:
                     if status["supervisor"]["state"] == "running":
                         return status
-                    lacking = _lacking(status)
+                    lacking = _not_serving(status)
             if time.monotonic() >= deadline:
                 raise NotReady(f"not ready after {timeout_s:g} s: {lacking}")
             time.sleep(POLL_S)
 
-    # ---- asking
+    # ---- requests
 
     def subscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
-        """Add symbols to a connection, without reconnecting; also for every later process of it.
+        """Add symbols to a connection without reconnecting, for its present and later processes.
 
-        Waits for workers that are on their way, and until the exchange has acknowledged. A connection that was
-        configured without symbols is started with its first ones. Raises `RequestFailed`.
+        Waits for workers that are starting, and for the exchange's acknowledgement. A connection that was configured
+        without symbols is started with its first ones. Raises `RequestFailed`.
         """
         wanted = list(dict.fromkeys(symbols))
         deadline = time.monotonic() + timeout_s
@@ -263,15 +268,15 @@ class Supervisor:
         embedding.subscriptions.add(connection, wanted)
 
     def unsubscribe(self, connection: str, symbols: Sequence[str], timeout_s: float = REQUEST_S) -> None:
-        """Remove symbols from a connection, without reconnecting. Raises `RequestFailed`."""
+        """Remove symbols from a connection without reconnecting; raises `RequestFailed`."""
         wanted = list(dict.fromkeys(symbols))
         done = self._request(UnsubscribeRequest(connection, wanted), timeout_s)
         self._started().subscriptions.remove(connection, done.get("symbols", wanted))
 
     def restart(self, name: str | None = None, timeout_s: float | None = None) -> None:
-        """Stop and start again: a worker by its name, or the whole supervised part, also after it was given up.
+        """Restart a worker by its name, or the whole supervised part, also after the phase ``failed``.
 
-        Waits until that serves; raises `RequestFailed`, or `SupervisorFailed` for the whole.
+        Waits until it serves. Raises `RequestFailed` for a worker, `SupervisorFailed` for the whole.
         """
         embedding = self._started()
         limit_s = self.config.supervisor.shutdown_s if timeout_s is None else timeout_s
@@ -287,9 +292,9 @@ class Supervisor:
             limit_s + START_S,
         )
         if not done or embedding.phase != "up":
-            raise SupervisorFailed(embedding.cause or "it does not come back")
+            raise SupervisorFailed(embedding.cause or "it does not serve again")
 
-    # ---- within
+    # ---- private
 
     def _make_engine(self) -> EventEngine:
         return make_engine(engine_settings(self.config.engine, self._run_dir_path, ""), self._log)
@@ -304,7 +309,7 @@ class Supervisor:
             return self._started().changed.wait_for(condition, timeout_s)
 
     def _await_workers(self, connection: str, deadline: float) -> None:
-        """Workers of `connection` that are on their way cannot be asked yet: wait for them."""
+        """Wait for workers of `connection` that are starting: they cannot take requests yet."""
         while time.monotonic() < deadline:
             workers = self.status(max(0.1, deadline - time.monotonic()))["workers"]
             named = [each for each in workers if connection in (each["name"], each["connection"])]
@@ -313,7 +318,7 @@ class Supervisor:
             time.sleep(POLL_S)
 
     def _request(self, request: Request, timeout_s: float) -> dict[str, Any]:
-        """The supervisor's answer; while it is being started again, it is waited for."""
+        """Return the supervisor's answer; while it is restarted, the request is repeated."""
         embedding = self._started()
         deadline = time.monotonic() + timeout_s
         while True:
@@ -336,7 +341,10 @@ class Supervisor:
 
 
 def read_config(config: Config) -> FoxtrotConfig:
-    """`config`, checked; raises `ConfigInvalid` with every mistake. Connections may be without symbols here."""
+    """Return the checked configuration. Connections may be without symbols.
+
+    Raises `ConfigInvalid` with every mistake.
+    """
     if config is None:
         return default_config()
     known = _catalog.cache_info().currsize > 0
@@ -345,13 +353,13 @@ def read_config(config: Config) -> FoxtrotConfig:
     except ConfigInvalid:
         if not known:
             raise
-        _catalog.cache_clear()  # what was not installed then may be now
+        _catalog.cache_clear()  # an exchange may have been installed since
         return _read_config(config)
 
 
 @functools.cache
 def _catalog() -> dict[str, ExchangeInfo]:
-    # it takes a process of its own, half a second: once for all supervisors of this one
+    # read in another process, which takes half a second: once for all supervisors of this process
     return read_catalog()
 
 
@@ -369,7 +377,7 @@ def _read_config(config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str]
 
 
 def _document(value: FoxtrotConfig) -> dict[str, Any]:
-    """As TOML would have it: what is None is absent."""
+    """Return `value` as a table read from TOML: keys whose value is None are absent."""
 
     def pruned(node: Any) -> Any:
         if isinstance(node, dict):
@@ -380,14 +388,14 @@ def _document(value: FoxtrotConfig) -> dict[str, Any]:
     return document
 
 
-def _lacking(status: dict[str, Any]) -> str:
-    """What does not serve, and why."""
+def _not_serving(status: dict[str, Any]) -> str:
+    """Return what does not serve, and why, as text."""
     children = [status["engine"], *status["simulators"], *status["workers"]]
     lacking = [f"{child['name']} is {child['state']}: {child['cause']}" for child in children]
     return "; ".join(text for text, child in zip(lacking, children, strict=True) if child["state"] != "RUNNING")
 
 
-# ---- the application's end, and its forked copies
+# ---- forked copies of the application
 
 _living: weakref.WeakSet[Embedding] = weakref.WeakSet()
 

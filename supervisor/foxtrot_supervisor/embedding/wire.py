@@ -1,8 +1,8 @@
-"""What passes between an application that is its own engine and the supervisor that is its child. Pure.
+"""Messages between an application that is its own engine and the supervisor that is its child. Pure.
 
-The order to start is a file in the private run directory, rewritten for a reload; nothing of it stands in the arguments
-of the process. Back comes news, one JSON object a line, through a pipe. All else goes over the planes that every
-supervisor has: the control plane to its engine, the operators' interface.
+The start order is a file in the private run directory, rewritten for a reload; none of it is in the arguments of the
+process. News comes back through a pipe, one JSON object a line. Everything else uses the interfaces of every
+supervisor: the control plane of its engine, and the operators' socket.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 ORDER_NAME = "application.json"
-"""File of the order in the run directory."""
+"""Name of the order's file in the run directory."""
 
 NEWS_BYTES_MAX = 4 * 1024 * 1024
-"""Longest line of news: the end of a run with 1,000 workers has about 300 KB."""
+"""Longest line of news; the report of a run with 1,000 workers has about 300 KB."""
 
 
 class StartOrder(Struct, frozen=True, kw_only=True):
-    """What the supervisor is started with. Numbers of descriptors are those in the child."""
+    """Start order of a supervisor. Descriptor numbers are valid in the child."""
 
     sys_path: list[str]
     """Module search path of the application."""
@@ -47,35 +47,35 @@ class StartOrder(Struct, frozen=True, kw_only=True):
     run_id: str
     application_pid: int
     directory: int
-    """Descriptor of the run directory,"""
+    """Descriptor of the run directory."""
     lock: int
-    """and of its lock, held by both."""
+    """Descriptor of its lock, held by both processes."""
     news: int
-    """Descriptor to write news to."""
+    """Descriptor of the pipe for news."""
     log_level: str
     incarnations_before: int = 0
-    """Incarnations that an earlier supervisor of this application may have used."""
+    """Highest incarnation that earlier supervisors of this application may have used."""
     targets: Targets = Targets()
 
 
 class Serving(Struct, tag="serving", frozen=True):
-    """Operators are answered from now on."""
+    """The supervisor answers requests from now on."""
 
     pid: int
 
 
 class Call(Struct, tag="call", frozen=True):
-    """The application is to be the engine, by this incarnation: it says HELLO now."""
+    """The application shall register as the engine of this incarnation."""
 
     incarnation: int
 
 
 class Alive(Struct, tag="alive", frozen=True):
-    """The supervisor's control loop turns."""
+    """Sign of life of the supervisor's control loop."""
 
 
 class Ended(Struct, tag="ended", frozen=True):
-    """Everything has ended: exit code, the outcome that a `stop` gets, and why it could not begin, if so."""
+    """Everything has ended. `outcome`: as a `stop` request gets it. `failure`: why it could not start; "" if it did."""
 
     exit_code: int
     outcome: dict[str, Any] = {}
@@ -88,12 +88,12 @@ _news_decoder = msgspec.json.Decoder(News)
 
 
 def encode_order(order: StartOrder) -> bytes:
-    """`order` as JSON."""
+    """Return `order` as JSON."""
     return msgspec.json.encode(order)
 
 
 def decode_order(data: bytes) -> StartOrder:
-    """The order in `data`; raises `MalformedMessage`."""
+    """Return the order in `data`; raises `MalformedMessage`."""
     try:
         return msgspec.json.decode(data, type=StartOrder)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -101,18 +101,18 @@ def decode_order(data: bytes) -> StartOrder:
 
 
 def encode_news(news: News) -> bytes:
-    """`news` as a line."""
+    """Return `news` as a line of JSON."""
     return msgspec.json.encode(news) + b"\n"
 
 
 class NewsReader:
-    """Puts news together from the bytes of a pipe, however they are cut."""
+    """Reassembles news from the bytes read from a pipe."""
 
     def __init__(self) -> None:
         self._buffer = b""
 
     def feed(self, data: bytes) -> list[News]:
-        """The news that `data` completes; raises `MalformedMessage`."""
+        """Return the news that `data` completes; raises `MalformedMessage`."""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         if len(self._buffer) > NEWS_BYTES_MAX:
             raise MalformedMessage(f"news longer than {NEWS_BYTES_MAX} bytes")

@@ -1,8 +1,8 @@
-"""The gateway itself, for any platform of vn.py's tradition: made over that platform's base class and data types.
+"""Gateway class for any platform with the interface of vn.py, derived from that platform's base class.
 
-`gateway_over(base, platform)` gives a class that the platform takes for one of its own. The base class is the
-platform's (`BaseGateway` of vn.py, `BaseAdapter` of Foxtrot) or anything with ``on_event``, ``on_tick``,
-``on_contract`` and ``on_log``; what it brings is used, so that a platform's own behaviour stays its own.
+`gateway_over(base, platform)` returns a class that the platform accepts as one of its own gateways. `base` is the
+platform's class (`BaseGateway` of vn.py, `BaseAdapter` of Foxtrot) or any class with ``on_event``, ``on_tick``,
+``on_contract`` and ``on_log``, whose behaviour is kept.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from foxtrot_supervisor.gateways.settings import DEFAULT_SETTING, SettingInvalid
 __all__ = ["CONTRACTS_MAX", "DECIMALS_MAX", "QUEUED_MAX", "GatewayMixin", "Platform", "gateway_over", "price_tick"]
 
 QUEUED_MAX = 100_000
-"""Events that wait in the platform's own queue, where it has none of its own bounds: beyond it ticks are left out."""
+"""Events waiting in the platform's queue from which on ticks are dropped, since that queue has no limit."""
 
 CONTRACTS_MAX = 100_000
-"""Instruments whose contract was told."""
+"""Limit of instruments whose contract is sent."""
 
 DECIMALS_MAX = 12
-"""Digits behind the point that a price may show."""
+"""Decimals that a price may have."""
 
 _TICK_FIELDS = tuple(name for name in TickData.__struct_fields__ if name not in ("gateway_name", "exchange"))
 
 
 class Platform(Struct, frozen=True, kw_only=True):
-    """What a platform calls its things.
+    """Names and types of a platform.
 
-    `tick`, `contract`, `log`: made by keyword, with the fields of vn.py's. `name_field`: how these call the gateway's
-    name. `exchange`: the platform's exchange by the setting's ``vt_exchange`` ("": as it is usual) and our exchange's
-    name; raises ValueError for one that it does not know. `product`: what a symbol of our exchange is.
+    `tick`, `contract`, `log`: called with keyword arguments, the fields of vn.py's types. `name_field`: the field with
+    the gateway's name. `exchange`: returns the platform's exchange for the setting ``vt_exchange`` ("": default) and
+    our exchange's name; raises ValueError for an unknown one. `product`: returns the kind of instrument of our
+    exchange's name and a symbol.
     """
 
     default_name: str
@@ -51,7 +52,7 @@ class Platform(Struct, frozen=True, kw_only=True):
 
 
 class GatewayMixin:
-    """What `gateway_over` puts before the platform's base class."""
+    """The part that `gateway_over` combines with the platform's base class."""
 
     platform: ClassVar[Platform]
 
@@ -65,16 +66,16 @@ class GatewayMixin:
         self._feed_lock = threading.Lock()
         self._close_s = float(DEFAULT_SETTING["close_s"])
         self.left_out_total = 0
-        """Ticks and events that were not put, since too many waited in the platform's queue; the newest come again."""
+        """Number of ticks and events dropped because the platform's queue was full."""
         self._full = False
-        # vn.py's and Foxtrot's engines have a queue without bound; one that has its own rules has no such attribute
+        # the queues of vn.py's and Foxtrot's engines have no limit
         queue = getattr(event_engine, "_queue", None)
         self._queued: Callable[[], int] = getattr(queue, "qsize", lambda: 0)
 
-    # ---- what the platform calls
+    # ---- called by the platform
 
     def connect(self, setting: dict[str, Any]) -> None:
-        """Start the supervised part, in the background; what is wrong is logged."""
+        """Start the supervised part in the background; errors are logged."""
         try:
             settings = parse(setting)
             self.platform.exchange(settings.vt_exchange, settings.exchange.upper())
@@ -88,34 +89,34 @@ class GatewayMixin:
             self._say("connected already", 30)
 
     def subscribe(self, req: Any) -> None:
-        """Ask for the ticks of ``req.symbol``, in the exchange's own spelling; in the background."""
+        """Subscribe the ticks of ``req.symbol``, in the exchange's own notation, in the background."""
         if not self._feed.subscribe(req.symbol):
             self._say(f"not subscribed: {req.symbol}: closed, or too many at once", 40)
 
     def close(self) -> None:
-        """End every process and thread of this gateway, within ``close_s`` of its setting. Twice is allowed."""
+        """End every process and thread of this gateway within the setting's ``close_s``. A second call is allowed."""
         self._feed.close(self._close_s)
 
     def send_order(self, req: Any) -> str:
-        """There are no orders here: logged, and "" returned, which is no order's identifier."""
+        """Log that this gateway sends no orders, and return "", which is not a valid order id."""
         self._say(f"no order sent: this gateway has market data only ({req})", 40)
         return ""
 
     def cancel_order(self, req: Any) -> None:
-        """There are no orders here."""
+        """Do nothing: this gateway sends no orders."""
 
     def query_account(self) -> None:
-        """There are no accounts here."""
+        """Do nothing: this gateway has no accounts."""
 
     def query_position(self) -> None:
-        """There are no positions here."""
+        """Do nothing: this gateway has no positions."""
 
     @property
     def supervisor(self) -> Any:
-        """The `foxtrot_supervisor.Supervisor` behind it; None before it was started."""
+        """The `foxtrot_supervisor.Supervisor` of this gateway; None before it was started."""
         return self._feed.supervisor
 
-    # ---- what the feed brings, on its threads
+    # ---- called by the feed, on its threads
 
     def _has_room(self) -> bool:
         if self._queued() < QUEUED_MAX:
@@ -136,11 +137,11 @@ class GatewayMixin:
         fields = {name: getattr(tick, name) for name in _TICK_FIELDS}
         fields[self.platform.name_field] = self._name
         if tick.last_price or tick.bid_price_1:
-            self._tell_contract(tick, exchange)
+            self._send_contract(tick, exchange)
         self.on_tick(self.platform.tick(exchange=exchange, **fields))  # type: ignore[attr-defined]  # the base's
 
-    def _tell_contract(self, tick: TickData, exchange: Any) -> None:
-        """Once for each instrument, and again when its prices turn out to have more digits."""
+    def _send_contract(self, tick: TickData, exchange: Any) -> None:
+        """Send the contract of a new instrument, and again when its prices have more decimals than before."""
         known = self._price_ticks.get(tick.symbol)
         found = price_tick((tick.last_price, tick.bid_price_1, tick.ask_price_1, tick.bid_price_2, tick.ask_price_2))
         if (known is not None and found >= known) or len(self._price_ticks) >= CONTRACTS_MAX:
@@ -171,7 +172,7 @@ class GatewayMixin:
 
 
 def gateway_over(base: type, platform: Platform) -> Any:
-    """A gateway class for a platform, over its own base class."""
+    """Return a gateway class for a platform, derived from its own base class."""
     return type(
         "SupervisedGateway",
         (GatewayMixin, base),
@@ -187,7 +188,7 @@ def gateway_over(base: type, platform: Platform) -> Any:
 
 
 def price_tick(prices: tuple[float, ...]) -> float:
-    """The finest step that these prices show: what can be known of an instrument whose exchange was not asked."""
+    """Return the smallest price step that these prices show; the exchange's own rule is not known here."""
     return 10.0 ** -max((_decimals(price) for price in prices if price), default=0)
 
 

@@ -1,4 +1,4 @@
-"""What became of each part of an application when it was closed. Pure."""
+"""Result of closing the parts of an application. Pure."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ __all__ = ["CloseReport", "describe_close"]
 
 
 class CloseReport(Struct, frozen=True, kw_only=True):
-    """How `MainEngine.close` went; names are those of adapters and engines."""
+    """Result of `MainEngine.close`; names are those of adapters and engines."""
 
     closed: Sequence[str] = ()
-    """In order in time."""
+    """Parts that closed in time, in order."""
     stuck: Mapping[str, str] = {}
-    """Did not return in time, and after how long that was given up."""
+    """Parts that did not return in time, with the time limit."""
     failed: Mapping[str, str] = {}
-    """Raised something, and what; its handlers are deregistered all the same."""
+    """Parts that raised an exception, with that exception; their handlers are unregistered all the same."""
     event_engine: str = ""
-    """What the EventEngine left, or that it is stuck; "" if nothing."""
+    """What the EventEngine left, or which handler is stuck; "" for a clean stop."""
     took_s: float = 0.0
 
     @property
     def clean(self) -> bool:
-        """Whether everything closed as it should."""
+        """Whether everything closed in time and without an exception."""
         return not (self.stuck or self.failed or self.event_engine)
 
 
 def describe_close(report: CloseReport) -> list[str]:
-    """One line for people for everything that is not as it should be."""
+    """Return one line of text for each problem."""
     lines = [f"{name} did not close: {reason}" for name, reason in report.stuck.items()]
     lines += [f"{name} failed to close: {reason}" for name, reason in report.failed.items()]
     return [*lines, *([f"event engine: {report.event_engine}"] if report.event_engine else [])]

@@ -1,8 +1,8 @@
-"""What stands behind a gateway or adapter: a `Supervisor` in this application, driven without making anybody wait.
+"""The `Supervisor` behind a gateway or adapter, driven without blocking the caller.
 
-A trading platform calls ``connect`` and ``subscribe`` from its main thread or from a handler and expects both to
-return at once. What takes time runs on a thread that lives only as long as there is something to do; so nothing of
-the gateway is left when all is quiet, and only the supervised part itself has to be closed.
+A trading platform calls ``connect`` and ``subscribe`` from its main thread or from a handler, and expects both to
+return at once. Slow work runs on a thread that ends as soon as there is no more work; so an idle gateway has no thread
+of its own, and only the supervised part has to be closed.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from foxtrot_supervisor.engine.bus.event_engine import Event
 from foxtrot_supervisor.gateways.settings import GatewaySettings, connection_name
 from foxtrot_supervisor.runtime import run_dir
 
-__all__ = ["ORDERS_MAX", "GatewayFeed"]
+__all__ = ["QUEUED_MAX", "GatewayFeed"]
 
-ORDERS_MAX = 10_000
-"""Subscriptions that wait to be made; more are refused, and said to be."""
+QUEUED_MAX = 10_000
+"""Limit of queued subscriptions; further ones are refused with a log line."""
 
-TOGETHER_MAX = 200
-"""Symbols subscribed in one request."""
+SYMBOLS_PER_REQUEST = 200
+"""Largest number of symbols in one request to subscribe."""
 
 _INFO, _WARNING, _ERROR = 20, 30, 40
 """Levels as in `logging`."""
 
 JOIN_S = 5.0
-"""How long the thread of a closed feed may take to notice, beyond what the supervised part takes."""
+"""Time for the worker thread to end after the supervised part has stopped."""
 
 
 class GatewayFeed:
-    """Market data for one gateway, named `name`.
+    """Market data for the gateway called `name`.
 
-    `on_tick` gets each tick, `on_event` the type and data of each event of `GatewaySettings.forward`, `on_text` what
-    there is to say, with its level as in `logging`. All are called on threads of the feed.
+    `on_tick` gets each tick, `on_event` type and data of each event of `GatewaySettings.forward`, `on_text` log lines
+    with a level as in `logging`. All are called on threads of the feed.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class GatewayFeed:
         self._on_event = on_event
         self._on_text = on_text
         self._lock = threading.Lock()
-        self._orders: deque[str] = deque()
+        self._queued: deque[str] = deque()
         self._known: set[str] = set()
         self._settings: GatewaySettings | None = None
         self._supervisor: Supervisor | None = None
@@ -65,11 +65,11 @@ class GatewayFeed:
 
     @property
     def supervisor(self) -> Supervisor | None:
-        """The supervised part, once it was started."""
+        """The supervised part; None before it was started."""
         return self._supervisor
 
     def connect(self, settings: GatewaySettings) -> bool:
-        """Begin to start the supervised part; False if that was done before, and has not failed."""
+        """Start the supervised part in the background; return False if it was started before and has not failed."""
         with self._lock:
             if self._settings is not None or self._closed:
                 return False
@@ -78,23 +78,26 @@ class GatewayFeed:
         return True
 
     def subscribe(self, symbol: str) -> bool:
-        """Order the ticks of `symbol`; also before `connect`. False if there is no room for more orders."""
+        """Subscribe `symbol` in the background, also before `connect`; return False if closed or the queue is full."""
         with self._lock:
             if symbol in self._known:
                 return True
-            if self._closed or len(self._orders) >= ORDERS_MAX:
+            if self._closed or len(self._queued) >= QUEUED_MAX:
                 return False
             self._known.add(symbol)
-            self._orders.append(symbol)
+            self._queued.append(symbol)
             if self._settings is not None:
                 self._wake()
         return True
 
     def close(self, timeout_s: float) -> bool:
-        """End everything that was started; True if nothing is left of it. Twice is allowed."""
+        """Stop everything that was started within `timeout_s` seconds, and return whether nothing is left.
+
+        A second call is allowed.
+        """
         with self._lock:
             self._closed = True
-            self._orders.clear()
+            self._queued.clear()
             thread, supervisor = self._thread, self._supervisor
         clean = True
         if supervisor is not None and supervisor.phase != "new":
@@ -107,18 +110,18 @@ class GatewayFeed:
             clean = clean and not thread.is_alive()
         return clean
 
-    # ---- on the thread that does what takes time
+    # ---- on the worker thread
 
     def _wake(self) -> None:
         if self._thread is None:
-            # not a daemon: it ends by itself as soon as there is nothing to do
+            # not a daemon thread: it ends as soon as there is no more work
             self._thread = threading.Thread(target=self._work, name=f"{self._connection}-orders", daemon=False)
             self._thread.start()
 
     def _work(self) -> None:
         while True:
             with self._lock:
-                if self._closed or (self._supervisor is not None and not self._orders):
+                if self._closed or (self._supervisor is not None and not self._queued):
                     self._thread = None
                     return
             if self._supervisor is not None:
@@ -126,9 +129,9 @@ class GatewayFeed:
                 continue
             try:
                 self._start()
-            except Exception as error:  # whatever it is has to be said: nobody waits for this thread
+            except Exception as error:  # of any kind is logged: no caller waits for this thread
                 with self._lock:
-                    # it can be tried again
+                    # `connect` may be called again
                     self._thread, self._supervisor, self._settings = None, None, None
                     closed = self._closed
                 if not closed:
@@ -161,8 +164,8 @@ class GatewayFeed:
 
     def _subscribe(self, supervisor: Supervisor) -> None:
         with self._lock:
-            count = min(TOGETHER_MAX, len(self._orders))
-            symbols = [self._orders.popleft() for _ in range(count)]
+            count = min(SYMBOLS_PER_REQUEST, len(self._queued))
+            symbols = [self._queued.popleft() for _ in range(count)]
         if not symbols:
             return
         connection = supervisor.config.connections[0].name

@@ -1,8 +1,8 @@
-"""`SupervisedAdapter` for Foxtrot: its market data from supervised processes.
+"""`SupervisedAdapter` for Foxtrot: market data from supervised processes.
 
-Foxtrot's event engine needs no more than ``register`` and ``put``. Used as it is, the adapter brings its own small
-base and puts events with our `TickData`; `adapter_over` makes it over the application's own `BaseAdapter` and data
-types, so that ``isinstance`` and enumerations are the application's.
+Of the event engine it needs only ``register`` and ``put``. `SupervisedAdapter` has a small base class of its own, and
+puts events with our `TickData`. `adapter_over` derives an adapter from the application's own `BaseAdapter` and data
+types, so that ``isinstance`` checks and enumerations work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EVENT_CONTRACT = "eContract."
 
 
 class ContractData(Struct, frozen=True, kw_only=True):
-    """One instrument, as far as its prices tell."""
+    """One instrument, as far as its prices show."""
 
     adapter_name: str
     symbol: str
@@ -46,31 +46,31 @@ class AdapterLogData(LogData, kw_only=True):
 
 
 class BareAdapter:
-    """What an adapter inherits where the application brings no base: events into anything with ``put``."""
+    """Base class for applications without one: puts events into any object with ``put``."""
 
     event_class: Any = Event
-    """How an event is made of type and data; the engine's own class, where it insists on one."""
+    """Makes an event from type and data; to be replaced for an engine that accepts only its own class."""
 
     def __init__(self, event_engine: Any, adapter_name: str) -> None:
         self.event_engine = event_engine
         self.adapter_name = adapter_name
 
-    def on_event(self, type: str, data: Any = None) -> None:  # noqa: A002 - the tradition's name
+    def on_event(self, type: str, data: Any = None) -> None:  # noqa: A002 - vn.py's name
         """Put an event."""
         self.event_engine.put(self.event_class(type, data))
 
     def on_tick(self, tick: Any) -> None:
-        """Put a tick under both its names."""
+        """Put a tick under both of its event types."""
         self.on_event(EVENT_TICK, tick)
         self.on_event(EVENT_TICK + tick.vt_symbol, tick)
 
     def on_contract(self, contract: Any) -> None:
-        """Put an instrument under both its names."""
+        """Put an instrument under both of its event types."""
         self.on_event(EVENT_CONTRACT, contract)
         self.on_event(EVENT_CONTRACT + contract.vt_symbol, contract)
 
     def on_log(self, log: Any) -> None:
-        """Put a line of log."""
+        """Put a log line."""
         self.on_event(EVENT_LOG, log)
 
 
@@ -86,7 +86,7 @@ def adapter_over(
     name_field: str = "adapter_name",
     default_name: str = "SUPERVISED",
 ) -> Any:
-    """The adapter over the application's own base class and data types; parameters as of `gateway_base.Platform`."""
+    """Return an adapter class for the application's own base class and data types; parameters as in `base.Platform`."""
     return gateway_over(
         base,
         Platform(

@@ -1,8 +1,8 @@
-"""MainEngine: the home of adapters, engines and apps written against vn.py's or Foxtrot's; an end that ends.
+"""MainEngine for adapters, engines and apps written for that of vn.py or Foxtrot.
 
-Different where those designs leak or hang: what an adapter, engine or app registers with the EventEngine is its own,
-and goes with it; `close` takes adapters first, then engines, then the EventEngine, each with a deadline, side by side
-within a step, and tells what did not close; the working directory stays what it is.
+It differs where those designs leak or hang. Handlers that an adapter, engine or app registers are owned by it and end
+with it. `close` closes adapters first, then engines, then the EventEngine, in parallel within a step, each step with a
+deadline, and reports what did not close. The working directory is not changed.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from foxtrot_supervisor.gateways.latest_records import KINDS, LatestRecords
 __all__ = ["CLOSE_S", "AlreadyThere", "MainEngine"]
 
 CLOSE_S = 30.0
-"""How long each step of `close` may take."""
+"""Default time limit of each step of `close`."""
 
 
 class AlreadyThere(Exception):
-    """There is an adapter or engine of this name: give the second one another."""
+    """An adapter, engine or app of this name exists already."""
 
 
 class MainEngine:
-    """Adapters, engines and apps around one EventEngine, which it starts; a context manager, or `close` it.
+    """Adapters, engines and apps around one EventEngine, which it starts. A context manager, or call `close`.
 
     An adapter is made with ``adapter_class(event_engine, adapter_name)``, an engine with ``engine_class(main_engine,
     event_engine)``; both may have ``close()``, an engine has ``engine_name``, an app class ``app_name`` and
     ``engine_class``. vn.py's gateways are such adapters. What their constructors, ``connect`` and ``subscribe``
     register with the EventEngine goes when they close.
 
-    `adapter_close_s`, `engine_close_s`, `stop_s`: how long all adapters, all engines and the EventEngine may take to
-    close. Usable from any thread.
+    `adapter_close_s`, `engine_close_s`, `stop_s`: time limits in seconds for closing all adapters, all engines and the
+    EventEngine. Methods may be called from any thread.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class MainEngine:
         self._owners: dict[str, Owner] = {}
         self._records = LatestRecords()
         self.report: CloseReport | None = None
-        """How `close` went; None before."""
+        """Result of `close`; None before."""
         self._own = unshared_owner(self.event_engine, "main-engine")
         for kind in KINDS:
             self._own.register(kind, functools.partial(self._take, kind))
@@ -101,7 +101,7 @@ class MainEngine:
         return engine
 
     def add_app(self, app_class: Callable[[], Any]) -> Any:
-        """Make an app and its engine, which is returned; raises `AlreadyThere`."""
+        """Make an app and its engine, and return the engine; raises `AlreadyThere`."""
         with self._lock:
             app = app_class()
             name = str(getattr(app, "app_name", "") or _name_of(app_class))
@@ -111,21 +111,21 @@ class MainEngine:
         return engine
 
     def get_adapter(self, adapter_name: str) -> Any:
-        """The adapter of that name; None, with a line in the log, if there is none."""
+        """Return the adapter of that name; None, with a log line, without one."""
         adapter = self.adapters.get(adapter_name)
         if adapter is None:
             self.write_log(f"there is no adapter called {adapter_name!r}", level=logging.ERROR)
         return adapter
 
     def get_engine(self, engine_name: str) -> Any:
-        """The engine of that name; None, with a line in the log, if there is none."""
+        """Return the engine of that name; None, with a log line, without one."""
         engine = self.engines.get(engine_name)
         if engine is None:
             self.write_log(f"there is no engine called {engine_name!r}", level=logging.ERROR)
         return engine
 
     def get_default_setting(self, adapter_name: str) -> dict[str, Any] | None:
-        """What the adapter's `connect` expects, with its defaults; None if there is no such adapter."""
+        """Return the setting that the adapter's `connect` expects, with its defaults; None without such an adapter."""
         adapter = self.get_adapter(adapter_name)
         if adapter is None:
             return None
@@ -133,102 +133,102 @@ class MainEngine:
         return dict(ask() if callable(ask) else getattr(adapter, "default_setting", {}))
 
     def get_all_adapter_names(self) -> list[str]:
-        """Names of all adapters, in the order in which they came."""
+        """Return the names of all adapters, in the order of their creation."""
         return list(self.adapters)
 
     def get_all_apps(self) -> list[Any]:
-        """All apps, in the order in which they came."""
+        """Return all apps, in the order of their creation."""
         return list(self.apps.values())
 
     def get_all_exchanges(self) -> list[Any]:
-        """Every exchange that an adapter names, each once."""
+        """Return the exchanges of all adapters, each once."""
         found = (each for adapter in self.adapters.values() for each in getattr(adapter, "exchanges", ()))
         return list(dict.fromkeys(found))
 
-    # ---- what adapters are asked
+    # ---- requests to adapters
 
     def connect(self, setting: dict[str, Any], adapter_name: str) -> None:
-        """Have an adapter connect; what it raises is the caller's."""
-        self._ask(adapter_name, "connect", setting)
+        """Call `connect` of an adapter; its exceptions are not caught."""
+        self._call_adapter(adapter_name, "connect", setting)
 
     def subscribe(self, req: Any, adapter_name: str) -> None:
-        """Have an adapter subscribe to `req`."""
-        self._ask(adapter_name, "subscribe", req)
+        """Call `subscribe` of an adapter."""
+        self._call_adapter(adapter_name, "subscribe", req)
 
     def send_order(self, req: Any, adapter_name: str) -> str:
-        """Have an adapter send an order; its id, "" if there is no such adapter."""
-        return str(self._ask(adapter_name, "send_order", req) or "")
+        """Call `send_order` of an adapter, and return the order id; "" without such an adapter."""
+        return str(self._call_adapter(adapter_name, "send_order", req) or "")
 
     def cancel_order(self, req: Any, adapter_name: str) -> None:
-        """Have an adapter cancel an order."""
-        self._ask(adapter_name, "cancel_order", req)
+        """Call `cancel_order` of an adapter."""
+        self._call_adapter(adapter_name, "cancel_order", req)
 
     def query_history(self, req: Any, adapter_name: str) -> list[Any]:
-        """Bars of the past from an adapter."""
-        return list(self._ask(adapter_name, "query_history", req) or ())
+        """Call `query_history` of an adapter, and return the bars."""
+        return list(self._call_adapter(adapter_name, "query_history", req) or ())
 
-    # ---- what came by
+    # ---- latest records
 
     def get_tick(self, vt_symbol: str) -> Any:
-        """The latest tick of ``SYMBOL.EXCHANGE``; None if none came."""
+        """Return the latest tick of ``SYMBOL.EXCHANGE``; None without one."""
         return self._records.get("eTick.", vt_symbol)
 
     def get_all_ticks(self) -> list[Any]:
-        """The latest tick of each symbol."""
+        """Return the latest tick of each symbol."""
         return self._records.all("eTick.")
 
     def get_contract(self, vt_symbol: str) -> Any:
-        """The contract of ``SYMBOL.EXCHANGE``; None if none came."""
+        """Return the contract of ``SYMBOL.EXCHANGE``; None without one."""
         return self._records.get("eContract.", vt_symbol)
 
     def get_all_contracts(self) -> list[Any]:
-        """Every contract."""
+        """Return all contracts."""
         return self._records.all("eContract.")
 
     def get_order(self, vt_orderid: str) -> Any:
-        """The latest state of an order of the user's; None if none came."""
+        """Return the latest state of an order of the user; None without one."""
         return self._records.get("eOrder.", vt_orderid)
 
     def get_all_orders(self) -> list[Any]:
-        """The latest state of each order."""
+        """Return the latest state of each order."""
         return self._records.all("eOrder.")
 
     def get_trade(self, vt_tradeid: str) -> Any:
-        """A fill of the user's; None if none came."""
+        """Return a fill of the user; None without one."""
         return self._records.get("eTrade.", vt_tradeid)
 
     def get_all_trades(self) -> list[Any]:
-        """Every fill."""
+        """Return all fills."""
         return self._records.all("eTrade.")
 
     def get_position(self, vt_positionid: str) -> Any:
-        """The latest state of a position; None if none came."""
+        """Return the latest state of a position; None without one."""
         return self._records.get("ePosition.", vt_positionid)
 
     def get_all_positions(self) -> list[Any]:
-        """The latest state of each position."""
+        """Return the latest state of each position."""
         return self._records.all("ePosition.")
 
     def get_account(self, vt_accountid: str) -> Any:
-        """The latest state of an account; None if none came."""
+        """Return the latest state of an account; None without one."""
         return self._records.get("eAccount.", vt_accountid)
 
     def get_all_accounts(self) -> list[Any]:
-        """The latest state of each account."""
+        """Return the latest state of each account."""
         return self._records.all("eAccount.")
 
     def write_log(self, msg: str, source: str = "", *, level: int = logging.INFO) -> None:
-        """Put an `eLog` event, and a line into the logger "foxtrot"."""
+        """Put an `eLog` event, and log a line to the logger "foxtrot"."""
         logging.getLogger(LOGGER_NAME).log(level, "%s", f"{source}: {msg}" if source else msg)
         self.event_engine.put(Event(EVENT_LOG, LogData(msg=msg, level=level, gateway_name=source)))
 
     # ---- the end
 
     def close(self) -> CloseReport:
-        """Close adapters, then engines, then the EventEngine; how that went. Called again, the same answer.
+        """Close adapters, then engines, then the EventEngine, and return the result; a second call returns it again.
 
-        Each step's members close side by side, on threads of their own, and have the step's time; one that does not
-        return is left behind and told of, as is one that raises. Raises nothing.
+        The parts of a step close in parallel, on threads of their own, within the step's time limit. One that does not
+        return is left behind and reported, and so is one that raises. Exceptions are not passed on.
         """
         with self._closing:
             if self.report is None:
@@ -255,7 +255,7 @@ class MainEngine:
                 else:
                     closed.append(name)
         self._own.close()
-        for owner in self._owners.values():  # of what has no close, or failed when it was made
+        for owner in self._owners.values():  # of parts without `close`
             owner.close()
         stopped = self.event_engine.stop(self._stop_s)
         report = CloseReport(
@@ -277,12 +277,12 @@ class MainEngine:
     ) -> None:
         self.close()
 
-    # ---- within
+    # ---- private
 
     def _take(self, kind: str, event: Event) -> None:
         self._records.take(kind, event.data)
 
-    def _ask(self, adapter_name: str, method: str, argument: Any) -> Any:
+    def _call_adapter(self, adapter_name: str, method: str, argument: Any) -> Any:
         adapter = self.get_adapter(adapter_name)
         if adapter is None:
             return None
@@ -291,7 +291,7 @@ class MainEngine:
 
     @contextlib.contextmanager
     def _owning(self, name: str) -> Iterator[None]:
-        """What is registered inside, in this thread, belongs to `name`; should it fail for the first time, it goes."""
+        """Own what is registered within the block, on this thread, by `name`; unregister it if its creation fails."""
         owner = self._owners.get(name)
         new = owner is None
         if owner is None:
@@ -309,7 +309,7 @@ class MainEngine:
         if name in known:
             raise AlreadyThere(f"there is an {kind} called {name!r} already: give this one another name")
 
-    # ---- vn.py's names
+    # ---- names of vn.py
 
     add_gateway = add_adapter
     get_gateway = get_adapter

@@ -1,7 +1,7 @@
-"""From the setting dictionary of a vn.py gateway or Foxtrot adapter to a configuration. Pure.
+"""Settings of a vn.py gateway or Foxtrot adapter, and the configuration made from them. Pure.
 
-Such a dictionary is flat: texts, numbers and truth values, as the trading platform's connect dialog makes it and its
-JSON file keeps it. What is left out has its default; "" says that as well.
+A setting is a flat dictionary of strings, numbers and booleans, as made by the trading platform's connect dialog and
+stored in its JSON file. Missing keys and "" mean the default.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ DEFAULT_SETTING: dict[str, str | int | float | bool] = {
     "config_file": "",
     "close_s": 30.0,
 }
-"""Every key with its default; what they mean: docs/porting.md."""
+"""Every key with its default; documented in docs/porting.md."""
 
 PREFERRED_CHANNELS = ("trade", "quote", "book", "ticker")
-"""What makes a whole tick; of these, those that the exchange has."""
+"""Channels that a complete tick needs; those that the exchange has are subscribed."""
 
 _LISTS = frozenset(("symbols", "channels", "forward"))
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _FEED_ONLY = frozenset(("symbols", "channels", "redundancy", "backfill", "url", "rest_url", "proxy"))
-"""Keys that a configuration file says better."""
+"""Keys that are not allowed beside a configuration file."""
 
 
 class SettingInvalid(Exception):
-    """The setting cannot be used; the text lists everything that is wrong with it, one a line."""
+    """The setting is invalid; the text lists every problem, one a line."""
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
-    """A setting, read."""
+    """A checked setting."""
 
     exchange: str
     symbols: list[str]
@@ -61,16 +61,16 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     rest_url: str
     proxy: str
     vt_exchange: str
-    """The platform's name for the exchange in its symbols; "": its default."""
+    """The platform's name of the exchange in symbols; "": its default."""
     forward: list[str]
-    """Event types that are passed on as they are, beside ticks."""
+    """Event types that are forwarded unchanged, in addition to ticks."""
     run_dir: str
     config_file: str
-    """A configuration file, in place of all that concerns connections here."""
+    """Path of a configuration file, instead of the keys for connections here."""
     close_s: float
 
     def document(self, connection: str, channels_known: Collection[str]) -> dict[str, Any]:
-        """The configuration of one connection of this name, as TOML would have it."""
+        """Return the configuration of one connection of this name, as a table read from TOML."""
         channels = self.channels or [channel for channel in PREFERRED_CHANNELS if channel in channels_known]
         table: dict[str, Any] = {
             "name": connection,
@@ -88,7 +88,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
 
 
 def parse(setting: Mapping[str, Any]) -> GatewaySettings:
-    """The setting, with defaults for what is left out; raises `SettingInvalid`."""
+    """Return the checked setting, with defaults for missing keys; raises `SettingInvalid`."""
     problems = [f'"{key}" is not a known key of the setting' for key in setting if key not in DEFAULT_SETTING]
     values: dict[str, Any] = {}
     for key, default in DEFAULT_SETTING.items():
@@ -101,7 +101,7 @@ def parse(setting: Mapping[str, Any]) -> GatewaySettings:
             problems.append(f'"{key}" must be {_kind(key, default)}, not {given!r}')
     if values.get("config_file"):
         problems += [
-            f'"{key}" belongs into {values["config_file"]}, which "config_file" names'
+            f'"{key}" belongs in {values["config_file"]}, the "config_file"'
             for key in sorted(_FEED_ONLY & set(setting))
             if setting[key] not in ("", DEFAULT_SETTING[key])
         ]
@@ -111,7 +111,7 @@ def parse(setting: Mapping[str, Any]) -> GatewaySettings:
 
 
 def connection_name(gateway_name: str) -> str:
-    """A connection's name out of a gateway's: small letters, digits and ``-``."""
+    """Return a connection name for a gateway name: lower-case letters, digits and ``-``."""
     return re.sub(r"[^a-z0-9]+", "-", gateway_name.lower()).strip("-")[:40] or "feed"
 
 
@@ -119,7 +119,7 @@ def _value(key: str, given: Any, default: Any) -> Any:
     if key in _LISTS:
         return [part for each in _parts(given) if (part := each.strip())]
     if isinstance(default, bool):
-        if isinstance(given, str):  # as a dialog or a file has it
+        if isinstance(given, str):  # from a dialog or a file
             return _TRUTH[given.lower()]
         if isinstance(given, bool | int) and given in (0, 1):
             return bool(given)
@@ -146,5 +146,5 @@ def _parts(given: Any) -> list[str]:
 
 def _kind(key: str, default: Any) -> str:
     if key in _LISTS:
-        return "names with commas between"
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(default)]
+        return "names separated by commas"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}[type(default)]

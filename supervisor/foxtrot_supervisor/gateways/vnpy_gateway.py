@@ -7,8 +7,8 @@
     main_engine.connect({"exchange": "binance"}, "FOXTROT")
     main_engine.subscribe(SubscribeRequest("BTCUSDT", Exchange.GLOBAL), "FOXTROT")
 
-vn.py's `Exchange` has no member for any of our exchanges: symbols are ``BTCUSDT.GLOBAL``, unless the setting's
-``vt_exchange`` names another member. Which exchange it really is, the setting's ``exchange`` says, one for a gateway.
+vn.py's `Exchange` has no member for our exchanges: symbols are ``BTCUSDT.GLOBAL``, unless the setting ``vt_exchange``
+names another member. The setting ``exchange`` selects the real exchange, one for each gateway.
 """
 
 from __future__ import annotations

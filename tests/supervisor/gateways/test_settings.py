@@ -55,17 +55,17 @@ def test_what_a_dialog_or_a_file_gives_is_read() -> None:
     ("setting", "reason"),
     [
         ({"exchnage": "x"}, '"exchnage" is not a known key of the setting'),
-        ({"exchange": 5}, '"exchange" must be a text, not 5'),
+        ({"exchange": 5}, '"exchange" must be a string, not 5'),
         ({"redundancy": "two"}, "\"redundancy\" must be a whole number, not 'two'"),
         ({"redundancy": True}, '"redundancy" must be a whole number, not True'),
         ({"tick_interval_s": [1]}, '"tick_interval_s" must be a number, not [1]'),
         ({"backfill": "perhaps"}, "\"backfill\" must be true or false, not 'perhaps'"),
         ({"backfill": 2}, '"backfill" must be true or false, not 2'),
-        ({"symbols": 7}, '"symbols" must be names with commas between, not 7'),
-        ({"symbols": [7]}, '"symbols" must be names with commas between, not [7]'),
+        ({"symbols": 7}, '"symbols" must be names separated by commas, not 7'),
+        ({"symbols": [7]}, '"symbols" must be names separated by commas, not [7]'),
         (
             {"config_file": "f.toml", "symbols": "X", "redundancy": 1},
-            '"symbols" belongs into f.toml, which "config_file" names',
+            '"symbols" belongs in f.toml, the "config_file"',
         ),
     ],
 )
