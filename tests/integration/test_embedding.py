@@ -1,4 +1,4 @@
-"""Applications that are their own engine: used, killed, forked, replaced, ended without a word."""
+"""Applications that are their own engine: used, killed, forked, replaced by `exec`, ended without a stop."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def facts_of_this_process() -> dict[str, Any]:
 
 
 def test_market_data_comes_in_and_nothing_is_left(tmp_path: Path) -> None:
-    """The whole of it, with the simulated exchange and real workers."""
+    """With the simulated exchange and real workers."""
     document = {
         **config(start_method="auto", ready_s=30.0),
         "connections": [
@@ -112,7 +112,7 @@ def test_market_data_comes_in_and_nothing_is_left(tmp_path: Path) -> None:
     assert facts_of_this_process() == before
 
 
-def test_a_connection_without_symbols_is_started_by_its_first(tmp_path: Path) -> None:
+def test_a_connection_without_symbols_is_started_by_its_first_ones(tmp_path: Path) -> None:
     document = config()
     document["connections"].append({**document["connections"][0], "name": "later", "symbols": []})
     with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS) as supervisor:
@@ -160,7 +160,7 @@ def test_one_run_for_each_directory(tmp_path: Path) -> None:
 
 
 def test_in_a_notebook(tmp_path: Path) -> None:
-    """A loop runs in the main thread, and the thread that starts it all ends at once."""
+    """An event loop runs in the main thread, and the thread that calls `start` ends at once."""
     before = facts_of_this_process()
 
     async def cell() -> None:
@@ -203,7 +203,7 @@ def test_stopped_from_a_handler(tmp_path: Path) -> None:
     assert (report.clean, report.cause) == (True, "enough")
 
 
-def test_a_handler_that_does_not_return_is_told_of(tmp_path: Path) -> None:
+def test_a_handler_that_does_not_return_is_reported(tmp_path: Path) -> None:
     release = threading.Event()
     supervisor = with_test_children(tmp_path).start()
     supervisor.wait_ready(LIMIT_S)
@@ -245,7 +245,7 @@ def test_an_engine_that_is_stopped_ends_everything_also_after_its_watch_has_fail
         ("/nonexistent/foxtrot.toml", "cannot be read"),
     ],
 )
-def test_mistakes_in_the_configuration_are_told_at_once(document: Any, expected: str) -> None:
+def test_all_mistakes_in_the_configuration_are_listed_at_once(document: Any, expected: str) -> None:
     with pytest.raises(ConfigInvalid, match=expected):
         Supervisor(document)
 
@@ -277,7 +277,7 @@ def test_a_supervisor_that_cannot_be_started_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_engines_part_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_part_that_cannot_be_opened_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor = with_test_children(tmp_path)
     before = facts_of_this_process()
 
@@ -306,7 +306,7 @@ def test_an_engine_that_is_not_ours_is_refused() -> None:
         Supervisor(config(), event_engine=object())  # type: ignore[arg-type]
 
 
-def test_used_before_it_was_started(tmp_path: Path) -> None:
+def test_requests_before_the_start_are_refused(tmp_path: Path) -> None:
     supervisor = with_test_children(tmp_path)
     assert supervisor.phase == "new"
     for call in (supervisor.status, supervisor.stop, supervisor.wait_ready, supervisor.restart):
@@ -317,7 +317,7 @@ def test_used_before_it_was_started(tmp_path: Path) -> None:
 # ---- the supervisor dies
 
 
-def test_a_supervisor_that_dies_is_told_of_and_started_again(tmp_path: Path) -> None:
+def test_a_supervisor_that_dies_is_reported_and_restarted(tmp_path: Path) -> None:
     phases: list[str] = []
     states: list[tuple[str, str, int]] = []
     with with_test_children(tmp_path, on_phase=lambda phase, _: phases.append(phase)) as supervisor:
@@ -362,7 +362,7 @@ def test_a_removed_run_directory_is_made_again_for_both(tmp_path: Path) -> None:
 _SOCKETS = ("lock", "operator.sock", "control.ipc", "data.ipc", "events.sock")
 
 
-def test_a_supervisor_that_hangs_is_killed_and_one_that_dies_too_often_given_up(tmp_path: Path) -> None:
+def test_a_supervisor_that_hangs_is_killed_and_after_too_many_deaths_not_restarted(tmp_path: Path) -> None:
     document = config(restart_intensity=0, hung_s=1.0)
     with Supervisor(document, run_dir=tmp_path / "run", targets=TEST_TARGETS) as supervisor:
         os.kill(supervisor.wait_ready(LIMIT_S)["supervisor"]["pid"], signal.SIGSTOP)
@@ -445,7 +445,7 @@ _MORE_ENDS = {
         *(pytest.param(code, id=name, marks=_SLOW) for name, code in _MORE_ENDS.items()),
     ],
 )
-def test_an_application_that_ends_without_a_word_leaves_nothing(tmp_path: Path, end: str) -> None:
+def test_an_application_that_ends_without_a_stop_leaves_nothing(tmp_path: Path, end: str) -> None:
     with Application(tmp_path, _SERVE + "tell(ready=True)\n" + end) as application:
         assert application.heard() == {"ready": True}
         if "exec" in end:
@@ -471,8 +471,8 @@ tell(clean=supervisor.stop().clean)
         assert application.errors() == ""
 
 
-def test_a_supervisor_whose_parent_is_another_ends_at_once(tmp_path: Path) -> None:
-    """Its parent died before it could look: then another process has inherited it."""
+def test_a_supervisor_ends_at_once_if_its_parent_has_changed(tmp_path: Path) -> None:
+    """Its parent died before the check: then another process is its parent."""
     run_dir = RunDir.acquire(str(tmp_path / "run"))
     code = """
 import os, sys

@@ -1,4 +1,4 @@
-"""The programs in docs/embedding.md, run as they stand."""
+"""The programs in docs/embedding.md, unchanged."""
 
 from __future__ import annotations
 

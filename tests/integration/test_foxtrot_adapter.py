@@ -1,4 +1,4 @@
-"""The adapter in an application whose event engine can do no more than Foxtrot's: ``register`` and ``put``."""
+"""The adapter in an application whose event engine has only ``register`` and ``put``, as Foxtrot's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 
 class Engine:
-    """Calls handlers at once, on whoever puts."""
+    """Calls handlers at once, on the caller's thread."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, list[Callable[[Any], None]]] = {}
@@ -72,7 +72,7 @@ def test_ticks_come_and_closing_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_it_is_made_over_the_applications_own_base_and_types() -> None:
+def test_an_adapter_can_be_derived_from_the_applications_own_base_and_types() -> None:
     class OwnBase(BareAdapter):
         """The application's."""
 

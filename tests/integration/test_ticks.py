@@ -1,4 +1,4 @@
-"""Ticks and bars in a whole run: from the simulated exchange's frames to a handler, through the death of a worker."""
+"""Ticks and bars of a whole run: from the simulated exchange to a handler, also after the death of a worker."""
 
 from __future__ import annotations
 

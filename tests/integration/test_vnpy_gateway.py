@@ -1,4 +1,4 @@
-"""A vn.py program gets its market data from supervised processes, unchanged but for the name of its gateway.
+"""A vn.py program gets its market data from supervised processes; only the name of its gateway is changed.
 
 Against vn.py itself where it is installed (tox environment ``vnpy``), and always against a stand-in made from its
 published interface.
@@ -43,14 +43,14 @@ def test_a_program_of_its_users_gets_ticks_and_leaves_nothing(tmp_path: Path, pl
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_when_the_program_is_killed_everything_goes(tmp_path: Path, platform: str) -> None:
+def test_when_the_program_is_killed_all_processes_end(tmp_path: Path, platform: str) -> None:
     with GatewayProgram(tmp_path, platform, "stay") as program:
         assert program.told()["own"]
         assert len(program.processes()) >= 3, "supervisor, exchange, worker"
         program.kill()
 
 
-def test_what_is_wrong_with_a_setting_is_logged_and_nothing_is_started(tmp_path: Path) -> None:
+def test_problems_of_a_setting_are_logged_and_nothing_is_started(tmp_path: Path) -> None:
     from tests.support import vnpy_standin
 
     engine = vnpy_standin.EventEngine()

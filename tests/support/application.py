@@ -1,4 +1,4 @@
-"""Applications that use the supervisor as a library, in processes of their own: told what to do by a script."""
+"""Applications that use the supervisor as a library, each a script in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.sources import ROOT
 __all__ = ["TEST_TARGETS", "Application", "config", "processes_under"]
 
 TEST_TARGETS = Targets(boot=BOOT, simulator=target("simulator"), connection=target("steady"))
-"""Test children instead of workers: quick to start."""
+"""Start targets of test children, which start faster than workers."""
 
 _PRELUDE = """
 import json, os, sys, threading, time, signal
@@ -35,7 +35,7 @@ RUN = sys.argv[1]
 
 
 def config(**more: Any) -> dict[str, Any]:
-    """One connection, deadlines short enough for tests; `more` completes or replaces ``[supervisor]``."""
+    """Return a configuration of one connection with short deadlines; `more` is merged into ``[supervisor]``."""
     supervisor = {
         "start_method": "spawn",
         "heartbeat_s": 0.1,
@@ -59,7 +59,7 @@ def config(**more: Any) -> dict[str, Any]:
 
 
 def processes_under(run_dir: Path) -> list[str]:
-    """Living processes of the run in this directory."""
+    """Return the living processes of the run in this directory, as text."""
     found = []
     for facts in procfs.processes():
         try:
@@ -102,18 +102,18 @@ class Application:
         self._errors.close()
 
     def errors(self) -> str:
-        """What it wrote to stderr."""
+        """Return what it wrote to stderr."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
 
     def heard(self) -> dict[str, Any]:
-        """The next line it tells; {} at its end."""
+        """Return its next JSON line; {} at its end."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         return {} if not line else msgspec.json.decode(line, type=dict[str, Any])
 
     def wait_gone(self, limit_s: float) -> None:
-        """Until nothing is left of what it had started, its run directory included."""
+        """Wait until all its processes and its run directory are gone."""
         deadline = time.monotonic() + limit_s
         while left := [*processes_under(self.run_dir), *map(str, self.run_dir.parent.glob("run*"))]:
             assert time.monotonic() < deadline, f"left after {limit_s:g} s: {left}"

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 
 class Event:
-    """Of a type, with data."""
+    """An event of a type, with data."""
 
     def __init__(self, type: str, data: Any = None) -> None:  # noqa: A002 - vn.py's name
         self.type = type
@@ -28,7 +28,7 @@ class Event:
 
 
 class EventEngine:
-    """Unbounded queue, two threads, no mercy for handlers that fail."""
+    """Unbounded queue, two threads; a failing handler ends the dispatch thread."""
 
     def __init__(self, interval: int = 1) -> None:
         self._interval = interval
@@ -74,14 +74,14 @@ class EventEngine:
 
 
 class Exchange(enum.Enum):
-    """Two of many."""
+    """Two members of many."""
 
     GLOBAL = "GLOBAL"
     LOCAL = "LOCAL"
 
 
 class Product(enum.Enum):
-    """Two of many."""
+    """Two members of many."""
 
     SPOT = "spot"
     SWAP = "swap"
@@ -89,7 +89,7 @@ class Product(enum.Enum):
 
 @dataclass
 class SubscribeRequest:
-    """For ticks of one symbol."""
+    """A request for the ticks of one symbol."""
 
     symbol: str
     exchange: Exchange
@@ -97,7 +97,7 @@ class SubscribeRequest:
 
 @dataclass
 class LogData:
-    """A line of log."""
+    """A log line."""
 
     gateway_name: str
     msg: str
@@ -157,7 +157,7 @@ TickData: Any = _tick_class()
 
 
 class BaseGateway(ABC):
-    """As vn.py's: what it puts, and what it leaves to be made."""
+    """As vn.py's: puts events, and leaves the abstract methods to subclasses."""
 
     default_name = ""
     default_setting: ClassVar[dict[str, Any]] = {}
@@ -233,7 +233,7 @@ class MainEngine:
 
 
 def supervised_gateway() -> Any:
-    """Our gateway over this stand-in, as `foxtrot_supervisor.gateways.vnpy_gateway` makes it over vn.py."""
+    """Return our gateway for this stand-in, as `foxtrot_supervisor.gateways.vnpy_gateway` makes it for vn.py."""
     from foxtrot_supervisor.gateways.base import Platform, gateway_over
 
     def exchange(name: str, _: str) -> Exchange:

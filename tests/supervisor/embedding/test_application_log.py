@@ -1,4 +1,4 @@
-"""A library's log: shown where the application says, bounded, and as events."""
+"""Log of the library: to `logging` as the application configures it, rate-limited, and as events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_lines_go_to_the_logger_of_the_library_and_configure_nothing(caplog: pyt
     assert (list(logging.getLogger().handlers), list(logging.getLogger(LOGGER_NAME).handlers)) == handlers
 
 
-def test_lines_are_events_too_while_it_is_joined_to_an_engine() -> None:
+def test_lines_are_events_too_after_to_was_called() -> None:
     engine, seen = EventEngine(), list[Event]()
     engine.register(EVENT_LOG, seen.append)
     engine.start()
@@ -49,7 +49,9 @@ def test_lines_are_events_too_while_it_is_joined_to_an_engine() -> None:
     assert data.time.tzinfo is not None
 
 
-def test_repetition_is_bounded_and_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_lines_are_rate_limited_and_counted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [0.0]
     monkeypatch.setattr("foxtrot_supervisor.embedding.application_log.time.monotonic", lambda: now[0])
     log = ApplicationLog("info")

@@ -1,4 +1,4 @@
-"""Other people's code, waited for only so long."""
+"""Calls of foreign code with a time limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_call_that_returns() -> None:
     assert (outcome.finished, outcome.error, seen) == (True, None, ["mine"])
 
 
-def test_what_it_raises_is_told() -> None:
+def test_an_exception_is_returned() -> None:
     for error in (ZeroDivisionError("x"), SystemExit(3), KeyboardInterrupt()):
 
         def fail(error: BaseException = error) -> None:
@@ -42,8 +42,8 @@ def test_a_call_that_hangs_is_left_behind() -> None:
     thread.join(LIMIT_S)
 
 
-def test_where_no_thread_can_be_started_it_is_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Python 3.12 does while the interpreter exits."""
+def test_without_a_thread_the_call_is_made_by_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raise as Python 3.12 does during interpreter exit."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
@@ -54,7 +54,7 @@ def test_where_no_thread_can_be_started_it_is_called_here(monkeypatch: pytest.Mo
     assert seen == [threading.current_thread().name]
 
 
-def test_it_sees_the_callers_context() -> None:
+def test_a_call_runs_in_the_callers_context() -> None:
     variable = contextvars.ContextVar("variable", default="none")
     variable.set("mine")
     seen: list[str] = []

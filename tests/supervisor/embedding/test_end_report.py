@@ -1,4 +1,4 @@
-"""What an application is told of the end."""
+"""The report that an application gets of the end."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_events_that_nobody_handled_are_part_of_the_outcome() -> None:
     assert (worse.exit_code, worse.unhandled) == (5, [ring.as_dict()])
 
 
-def test_a_supervisor_that_told_nothing() -> None:
+def test_a_supervisor_without_a_report() -> None:
     report = report_of(None, exit_code=None, cause="killed", left=[], restarts_total=0)
     assert (report.exit_code, report.audit, report.children, report.clean) == (1, {}, [], False)
 
 
-def test_asked_for_from_a_handler() -> None:
+def test_a_report_that_is_not_finished_is_not_clean() -> None:
     assert not EndReport(exit_code=0, cause="", finished=False).clean

@@ -1,4 +1,4 @@
-"""Orders and news, there and back, however they are cut."""
+"""Encoding and decoding of orders and news, in chunks of any size."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ ORDER = StartOrder(
 NEWS: list[News] = [Serving(9), Call(1001), Alive(), Ended(4, {"children": [], "exit_code": 4}), Ended(1)]
 
 
-def test_an_order_comes_back_as_it_was() -> None:
+def test_an_order_survives_encoding_and_decoding() -> None:
     assert decode_order(encode_order(ORDER)) == ORDER
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", encode_order(ORDER)[:-1], encode_order(ORDER).replace(b"okx", b"\xff")])
-def test_what_is_no_order_is_refused(data: bytes) -> None:
+def test_an_invalid_order_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedMessage, match="start order"):
         decode_order(data)
 
 
 @pytest.mark.parametrize("step", [1, 7, 10_000])
-def test_news_is_put_together(step: int) -> None:
+def test_news_is_reassembled_from_chunks(step: int) -> None:
     data = b"".join(map(encode_news, NEWS))
     reader = NewsReader()
     heard = [news for at in range(0, len(data), step) for news in reader.feed(data[at : at + step])]
     assert heard == NEWS
 
 
-def test_what_is_no_news_is_refused() -> None:
+def test_invalid_news_is_refused() -> None:
     with pytest.raises(MalformedMessage, match="news:"):
         NewsReader().feed(b'{"type":"rumour"}\n')
     with pytest.raises(MalformedMessage, match="longer than"):

@@ -1,4 +1,4 @@
-"""What a platform gets from its gateway: its own types, contracts, events, and clear words."""
+"""What a platform gets from its gateway: ticks and contracts of its own types, events, log lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Recorder:
-    """An event engine that keeps what is put."""
+    """An event engine that records events."""
 
     def __init__(self) -> None:
         self.events: list[vnpy_standin.Event] = []
@@ -43,7 +43,7 @@ def tick(last: float = 100.5, bid: float = 100.0, symbol: str = "BTCUSDT") -> Ti
     return TickData("SIM", symbol, "SIM", NOW, symbol, last_price=last, bid_price_1=bid, ask_price_5=7.0, localtime=NOW)
 
 
-def test_it_is_what_the_platform_takes_for_its_own(gateway: Any) -> None:
+def test_the_gateway_is_an_instance_of_the_platforms_base_class(gateway: Any) -> None:
     kind = type(gateway)
     assert isinstance(gateway, vnpy_standin.BaseGateway)
     assert (kind.default_name, kind.exchanges) == ("FOXTROT", [vnpy_standin.Exchange.GLOBAL])
@@ -51,7 +51,7 @@ def test_it_is_what_the_platform_takes_for_its_own(gateway: Any) -> None:
     assert (gateway.gateway_name, gateway.supervisor) == ("FOXTROT", None)
 
 
-def test_a_tick_becomes_the_platforms_under_both_its_names(gateway: Any, engine: Recorder) -> None:
+def test_a_tick_is_converted_and_put_under_both_event_types(gateway: Any, engine: Recorder) -> None:
     gateway._take_tick(tick())
     (theirs,) = engine.of("eTick.")
     assert engine.of("eTick.BTCUSDT.GLOBAL") == [theirs]
@@ -67,7 +67,7 @@ def test_a_tick_becomes_the_platforms_under_both_its_names(gateway: Any, engine:
             assert getattr(theirs, name) == getattr(ours, name)
 
 
-def test_a_contract_is_told_once_and_again_when_prices_show_more_digits(gateway: Any, engine: Recorder) -> None:
+def test_a_contract_is_sent_once_and_again_when_prices_have_more_decimals(gateway: Any, engine: Recorder) -> None:
     for each in (tick(0.0, 0.0), tick(), tick(), tick(100.25), tick(100.5), tick(5.0, 4.0, "ETHUSDT")):
         gateway._take_tick(each)
     assert [(each.symbol, each.pricetick) for each in engine.of("eContract.")] == [
@@ -85,14 +85,14 @@ def test_contracts_are_bounded(gateway: Any, engine: Recorder, monkeypatch: pyte
     assert len(engine.of("eTick.")) == 2
 
 
-def test_events_that_are_forwarded_come_under_both_their_names(gateway: Any, engine: Recorder) -> None:
+def test_forwarded_events_are_put_under_both_event_types(gateway: Any, engine: Recorder) -> None:
     trade = Trade("SIM", "BTCUSDT", 1, 2, 1.0, 1.0, "buy", "1")
     gateway._take_event("eMarketTrade.", trade)
     gateway._take_event("eGap.", Gap("", "", 0, 0, "", None, None, 0, 0, "all"))
     assert [event.type for event in engine.events] == ["eMarketTrade.", "eMarketTrade.BTCUSDT.SIM", "eGap."]
 
 
-def test_there_are_no_orders_and_no_accounts(gateway: Any, engine: Recorder) -> None:
+def test_orders_are_refused_and_account_queries_do_nothing(gateway: Any, engine: Recorder) -> None:
     assert gateway.send_order("buy") == ""
     gateway.cancel_order("it")
     gateway.query_account()
@@ -109,11 +109,11 @@ def test_the_price_step_that_prices_show(prices: tuple[float, ...], step: float)
     assert price_tick(prices) == pytest.approx(step)
 
 
-def test_no_more_digits_than_a_price_can_have() -> None:
+def test_the_price_step_has_a_limit_of_decimals() -> None:
     assert price_tick((1 / 3,)) == pytest.approx(1e-12)
 
 
-def test_a_platform_whose_handlers_do_not_keep_up_gets_no_more_ticks_until_they_do(
+def test_ticks_are_dropped_while_the_platforms_queue_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gateway_base, "QUEUED_MAX", 5)

@@ -1,17 +1,17 @@
-"""What people read of a close."""
+"""The text of a close report."""
 
 from __future__ import annotations
 
 from foxtrot_supervisor.gateways.close_report import CloseReport, describe_close
 
 
-def test_a_clean_close_has_nothing_to_tell() -> None:
+def test_a_clean_close_has_no_lines() -> None:
     report = CloseReport(closed=["adapter X"], took_s=0.1)
     assert report.clean
     assert describe_close(report) == []
 
 
-def test_everything_that_is_not_as_it_should_be_is_a_line() -> None:
+def test_each_problem_is_a_line() -> None:
     report = CloseReport(stuck={"adapter X": "30 s"}, failed={"engine Y": "ValueError()"}, event_engine="1 events left")
     assert not report.clean
     assert describe_close(report) == [

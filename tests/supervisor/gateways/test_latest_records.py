@@ -1,4 +1,4 @@
-"""The latest of each key, and no more than so many."""
+"""The latest record of each key, up to a limit."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_each_kind_has_its_key() -> None:
         assert records.get(kind, "it") is not None
 
 
-def test_what_has_no_key_is_passed_over_and_counted() -> None:
+def test_data_without_a_key_are_ignored_and_counted() -> None:
     records = LatestRecords()
     for data in (None, SimpleNamespace(), SimpleNamespace(vt_symbol=""), SimpleNamespace(vt_symbol=7)):
         records.take("eTick.", data)
     assert (records.nameless_total, records.all("eTick.")) == (4, [])
 
 
-def test_the_one_that_was_changed_longest_ago_goes() -> None:
+def test_beyond_the_limit_the_record_unchanged_longest_is_evicted() -> None:
     records = LatestRecords(records_max=2)
     for symbol in ("A", "B", "A", "C"):
         records.take("eTick.", SimpleNamespace(vt_symbol=symbol))

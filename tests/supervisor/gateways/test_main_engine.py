@@ -1,4 +1,4 @@
-"""Adapters, engines and apps: kept, asked, and closed in order, whatever they do."""
+"""Adapters, engines and apps: creation, requests, and an orderly close whatever they do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> Iterator[MainEngine]:
 
 
 class Adapter:
-    """As Foxtrot's and vn.py's: registers in its constructor and in `connect`, deregisters nothing."""
+    """As Foxtrot's and vn.py's: registers in its constructor and in `connect`, unregisters nothing."""
 
     default_name = "ACME"
     default_setting = {"key": ""}  # noqa: RUF012 - as theirs
@@ -84,7 +84,7 @@ class App:
     engine_class = Engine
 
 
-def test_adapters_are_asked(main: MainEngine) -> None:
+def test_requests_are_passed_to_their_adapter(main: MainEngine) -> None:
     directory = os.getcwd()
     adapter = main.add_adapter(Adapter)
     other = main.add_gateway(Adapter, "SECOND")
@@ -103,7 +103,7 @@ def test_adapters_are_asked(main: MainEngine) -> None:
     assert os.getcwd() == directory
 
 
-def test_what_is_not_there_is_told_and_hurts_nobody(main: MainEngine) -> None:
+def test_an_unknown_adapter_or_engine_is_logged(main: MainEngine) -> None:
     seen: list[Event] = []
     main.event_engine.register(EVENT_LOG, seen.append)
     main.connect({}, "NONE")
@@ -115,7 +115,7 @@ def test_what_is_not_there_is_told_and_hurts_nobody(main: MainEngine) -> None:
     assert "no adapter called 'NONE'" in seen[0].data.msg
 
 
-def test_two_of_one_name_are_refused_and_leave_nothing(main: MainEngine) -> None:
+def test_a_name_that_exists_is_refused_and_leaves_no_handler(main: MainEngine) -> None:
     main.add_adapter(Adapter)
     main.add_app(App)
     handlers = main.event_engine.handler_count()
@@ -141,7 +141,7 @@ def test_an_adapter_that_cannot_be_made_leaves_no_handler(main: MainEngine) -> N
     assert main.get_all_adapter_names() == []
 
 
-def test_the_latest_of_what_came_by(main: MainEngine) -> None:
+def test_the_latest_records_are_kept(main: MainEngine) -> None:
     tick, contract = SimpleNamespace(vt_symbol="A.X", last=1), SimpleNamespace(vt_symbol="A.X")
     order, fill = SimpleNamespace(vt_orderid="1"), SimpleNamespace(vt_tradeid="2")
     position, account = SimpleNamespace(vt_positionid="3"), SimpleNamespace(vt_accountid="4")
@@ -186,7 +186,7 @@ def test_adapters_close_before_engines_before_the_event_engine(main: MainEngine)
     assert main.close() is report
 
 
-def test_one_that_hangs_does_not_hang_the_others(main: MainEngine) -> None:
+def test_an_adapter_that_hangs_is_reported_and_the_others_close(main: MainEngine) -> None:
     release = threading.Event()
 
     class Hanging(Adapter):
@@ -217,7 +217,7 @@ def test_one_that_hangs_does_not_hang_the_others(main: MainEngine) -> None:
     assert not main.event_engine.is_dispatching()
 
 
-def test_a_handler_that_does_not_return_is_told_of() -> None:
+def test_a_handler_that_does_not_return_is_reported() -> None:
     release = threading.Event()
     main = MainEngine(stop_s=0.2)
     main.event_engine.register("stuck", lambda _: release.wait(60))
@@ -230,7 +230,7 @@ def test_a_handler_that_does_not_return_is_told_of() -> None:
     main.event_engine.stop(LIMIT_S)
 
 
-def test_two_on_one_event_engine_do_not_take_each_others_handlers(main: MainEngine) -> None:
+def test_two_main_engines_on_one_event_engine_keep_their_own_handlers(main: MainEngine) -> None:
     other = MainEngine(main.event_engine)
     adapter, others = main.add_adapter(Adapter), other.add_adapter(Adapter)
     before = main.event_engine.handler_count()
@@ -244,7 +244,7 @@ def test_two_on_one_event_engine_do_not_take_each_others_handlers(main: MainEngi
     other.close()
 
 
-def test_nothing_refers_to_it_when_it_is_closed() -> None:
+def test_nothing_refers_to_a_closed_main_engine() -> None:
     with MainEngine() as main:
         main.add_adapter(Adapter)
         gone = weakref.ref(main.adapters["ACME"])

@@ -1,4 +1,4 @@
-"""A platform's flat setting becomes a configuration, or the list of what is wrong with it."""
+"""A platform's flat setting becomes a configuration, or a list of its problems."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_empty_setting_has_every_default() -> None:
     }
 
 
-def test_what_a_dialog_or_a_file_gives_is_read() -> None:
+def test_values_of_a_dialog_or_a_file_are_converted() -> None:
     settings = parse(
         {
             "exchange": "okx",
@@ -69,13 +69,13 @@ def test_what_a_dialog_or_a_file_gives_is_read() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said(setting: dict[str, Any], reason: str) -> None:
+def test_an_invalid_value_is_explained(setting: dict[str, Any], reason: str) -> None:
     with pytest.raises(SettingInvalid) as raised:
         parse(setting)
     assert str(raised.value) == reason
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     with pytest.raises(SettingInvalid) as raised:
         parse({"a": 1, "exchange": 5})
     assert len(str(raised.value).splitlines()) == 2

@@ -51,7 +51,7 @@ def quote(symbol: str = "BTC") -> Quote[float]:
     )
 
 
-def test_market_data_fan_out_once_for_each_name(world: World) -> None:
+def test_market_data_are_dispatched_once_for_each_event_type(world: World) -> None:
     world.table.register(EVENT_BBO, world.note("typed"))
     world.table.register(f"{EVENT_BBO}BTC.SIM", world.note("exact"))
     world.table.register(GENERAL, world.note("general"))
@@ -73,7 +73,7 @@ def test_the_first_of_some_batches_is_timed_and_every_call_is_counted(world: Wor
     assert (info.calls, info.timed) == (4 * BATCHES_TIMED, 2)
 
 
-def test_a_failure_is_counted_logged_and_suspends_at_last() -> None:
+def test_failures_are_counted_logged_and_finally_suspend_the_handler() -> None:
     world = World(suspend_after=2)
 
     def fail(_: Event) -> None:
@@ -103,7 +103,7 @@ def test_a_handler_may_dispatch_and_stays_the_current_one(world: World) -> None:
     assert world.dispatcher.current_name() == "the dispatch thread, in no handler,"
 
 
-def test_what_is_due_before_the_first_call_comes_once(world: World) -> None:
+def test_before_first_call_is_called_once(world: World) -> None:
     prepared = []
     world.table.register("e", world.note("e"))
     world.dispatcher.before_first_call = lambda: prepared.append(len(world.seen))

@@ -1,4 +1,4 @@
-"""The EventEngine as vn.py's users know it, and where it is mended."""
+"""The EventEngine as users of vn.py know it, and its differences."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def engine() -> Iterator[EventEngine]:
 
 
 class Log:
-    """Takes lines as they are logged, from whatever thread."""
+    """Records log lines from any thread."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, Any]]] = []
@@ -134,7 +134,7 @@ def test_unregistered_handlers_are_forgotten(engine: EventEngine) -> None:
     assert engine.handler_count() == 0
 
 
-def test_a_failing_handler_is_counted_and_hurts_nobody(engine: EventEngine) -> None:
+def test_a_failing_handler_is_counted_and_others_are_called(engine: EventEngine) -> None:
     seen: list[object] = []
 
     def broken(_: Event) -> None:
@@ -176,7 +176,7 @@ def test_the_timer_ticks_on_an_absolute_schedule_without_a_thread_of_its_own(eng
     assert drift_s < 0.045, "ticks follow the schedule, not the last tick"
 
 
-def test_stop_drains_the_queue_and_says_that_nothing_was_left(engine: EventEngine) -> None:
+def test_stop_drains_the_queue_and_reports_that_nothing_was_left(engine: EventEngine) -> None:
     seen: list[object] = []
     engine.register("e", lambda event: seen.append(event.data))
     engine.start()
@@ -198,7 +198,7 @@ def test_stop_from_a_handler_ends_the_engine(engine: EventEngine) -> None:
     wait_until(lambda: threading.active_count() == before, LIMIT_S, "the dispatch thread's end")
 
 
-def test_stop_gives_up_on_a_handler_that_does_not_return_and_tells_what_was_left(engine: EventEngine) -> None:
+def test_stop_gives_up_on_a_handler_that_does_not_return_and_reports_what_was_left(engine: EventEngine) -> None:
     release, entered = threading.Event(), threading.Event()
 
     def stuck(_: Event) -> None:
@@ -217,7 +217,7 @@ def test_stop_gives_up_on_a_handler_that_does_not_return_and_tells_what_was_left
     release.set()
 
 
-def test_a_full_queue_drops_at_last_and_counts() -> None:
+def test_a_full_queue_finally_drops_and_counts() -> None:
     engine = EventEngine(queue_limit=3, put_wait_s=0.05)
     results = [engine.put(Event("e")) for _ in range(5)]
     assert results == [True, True, True, False, False]
@@ -297,7 +297,7 @@ def test_sources_come_and_go_while_it_runs(engine: EventEngine) -> None:
     os.close(first.fd)
 
 
-def test_a_source_is_not_let_go_while_a_handler_does_not_return(engine: EventEngine) -> None:
+def test_a_source_is_not_detached_while_a_handler_does_not_return(engine: EventEngine) -> None:
     source, release = Source(engine), threading.Event()
     engine.attach(source)
     engine.register("stuck", lambda _: release.wait(LIMIT_S))
@@ -311,7 +311,7 @@ def test_a_source_is_not_let_go_while_a_handler_does_not_return(engine: EventEng
     os.close(source.fd)
 
 
-def test_a_batch_goes_on_after_a_failing_handler_and_in_order(engine: EventEngine) -> None:
+def test_a_batch_continues_in_order_after_a_failing_handler(engine: EventEngine) -> None:
     seen: list[tuple[str, object]] = []
 
     def broken(_: Event) -> None:
@@ -336,7 +336,7 @@ def test_a_batch_goes_on_after_a_failing_handler_and_in_order(engine: EventEngin
     assert engine.current_handler is None
 
 
-def test_a_handler_that_leaves_during_a_batch_is_not_called_again(engine: EventEngine) -> None:
+def test_a_handler_that_is_unregistered_during_a_batch_is_not_called_again(engine: EventEngine) -> None:
     seen: list[object] = []
 
     def once(event: Event) -> None:
@@ -380,7 +380,7 @@ def stuck_handler(release: threading.Event) -> Callable[[Event], None]:
     return never_returns
 
 
-def test_a_stuck_stop_tells_who_where_and_what_was_left_and_cannot_start_again_before_it_returns() -> None:
+def test_a_stuck_stop_reports_handler_stack_and_queue_and_start_waits_for_the_handler() -> None:
     log, release = Log(), threading.Event()
     engine = EventEngine(interval=0.05, log=log)
     seen: list[str] = []
@@ -412,7 +412,7 @@ def test_a_stuck_stop_tells_who_where_and_what_was_left_and_cannot_start_again_b
     assert [type_ for type_ in seen if type_ != EVENT_TIMER] == ["stuck", "eOrder.1", "eOrder.2", "eLog", "mine"]
 
 
-def test_stop_during_a_flood_ends_in_time_and_what_is_left_is_what_it_says() -> None:
+def test_stop_during_a_flood_ends_in_time_and_reports_exactly_what_is_left() -> None:
     engine = EventEngine(put_wait_s=0.05)
     handled: Counter[str] = Counter()
     accepted: list[int] = []
@@ -447,7 +447,7 @@ def test_stop_during_a_flood_ends_in_time_and_what_is_left_is_what_it_says() -> 
     assert sum(accepted) == at_stop + engine.queue_depth(), "nothing vanished"
 
 
-def test_stop_gives_slow_handlers_the_time_it_has_and_not_more(engine: EventEngine) -> None:
+def test_stop_gives_slow_handlers_its_timeout_and_not_more(engine: EventEngine) -> None:
     engine.register("e", lambda _: time.sleep(0.05))
     for _ in range(100):
         engine.put(Event("e"))
@@ -521,7 +521,7 @@ def test_stop_before_start_and_put_after_stop(engine: EventEngine) -> None:
     assert (report, report.left_by_class, report.stuck_handler) == (1, {"e": 1}, None)
 
 
-def test_putters_never_write_into_what_is_no_more_the_engines(tmp_path: Path) -> None:
+def test_put_never_writes_to_a_descriptor_that_the_engine_has_closed(tmp_path: Path) -> None:
     engine = EventEngine(queue_limit=1000, put_wait_s=0.0)
     flowing = True
 
@@ -552,7 +552,7 @@ def run_program(text: str, *, limit_s: float = 30.0) -> subprocess.CompletedProc
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=limit_s, check=False)
 
 
-def test_a_program_whose_main_thread_ends_goes_on_until_the_engine_is_stopped() -> None:
+def test_a_program_whose_main_thread_ends_runs_until_the_engine_is_stopped() -> None:
     done = run_program(
         """
         engine = EventEngine(interval=0.05)
@@ -613,7 +613,7 @@ def test_an_interrupt_at_the_end_stops_what_runs() -> None:
         assert process.wait(LIMIT_S) == 0
 
 
-def test_stop_handles_what_handlers_answer_but_no_flood_without_end(engine: EventEngine) -> None:
+def test_stop_handles_events_that_handlers_put_but_not_without_end(engine: EventEngine) -> None:
     answers: list[int] = []
 
     def answer(event: Event) -> None:
@@ -711,7 +711,7 @@ def test_policies_can_be_changed() -> None:
     assert engine.queue_depth() == 4
 
 
-def test_what_must_not_be_dropped_is_given_back_at_last() -> None:
+def test_an_event_that_must_not_be_dropped_is_finally_refused() -> None:
     engine = EventEngine(queue_limit=2, never_drop_limit=3, never_drop_wait_s=0.05)
     for _ in range(3):
         assert engine.put(Event("eOrder."))
@@ -721,7 +721,7 @@ def test_what_must_not_be_dropped_is_given_back_at_last() -> None:
     assert (counts.put, counts.dropped, counts.refused) == (3, 0, 1)
 
 
-def test_orders_hold_back_whoever_puts_them_and_all_arrive() -> None:
+def test_put_waits_for_room_for_orders_and_all_arrive() -> None:
     engine = EventEngine(queue_limit=10, never_drop_limit=20)
     seen: list[object] = []
 
@@ -738,7 +738,7 @@ def test_orders_hold_back_whoever_puts_them_and_all_arrive() -> None:
     assert seen == list(range(500))
 
 
-def test_an_event_without_a_type_fails_where_it_is_put(engine: EventEngine) -> None:
+def test_put_raises_for_an_event_without_a_type(engine: EventEngine) -> None:
     engine.start()
     with pytest.raises(AttributeError):
         engine.put("no event")  # type: ignore[arg-type]
@@ -748,7 +748,7 @@ def test_an_event_without_a_type_fails_where_it_is_put(engine: EventEngine) -> N
 # ---- the timer
 
 
-def test_the_timer_comes_also_in_a_flood_and_beside_slow_handlers() -> None:
+def test_timer_events_come_during_a_flood_and_with_slow_handlers() -> None:
     engine = EventEngine(interval=0.05, queue_limit=2000)
     ticks: list[float] = []
     flowing = True
@@ -783,7 +783,7 @@ def test_an_interval_must_be_positive() -> None:
 # ---- handlers
 
 
-def test_whatever_a_handler_raises_the_dispatch_goes_on(engine: EventEngine) -> None:
+def test_dispatch_continues_after_any_exception_of_a_handler(engine: EventEngine) -> None:
     seen: list[object] = []
     errors: list[BaseException] = [SystemExit(), asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt()]
 
@@ -799,7 +799,7 @@ def test_whatever_a_handler_raises_the_dispatch_goes_on(engine: EventEngine) -> 
     assert engine.is_dispatching()
 
 
-def test_repeated_failures_are_counted_all_and_logged_some() -> None:
+def test_all_failures_are_counted_and_some_are_logged() -> None:
     log = Log()
     engine = EventEngine(log=log)
 
@@ -839,7 +839,7 @@ def test_a_handler_that_keeps_failing_is_suspended_visible_and_revived() -> None
     assert not engine.handlers()[0].suspended
 
 
-def test_a_slow_handler_is_warned_of_while_it_runs_by_an_engine_that_is_alone() -> None:
+def test_an_engine_without_a_host_warns_of_a_slow_handler_while_it_runs() -> None:
     log, release = Log(), threading.Event()
     engine = EventEngine(slow_handler_ms=60.0, log=log)
     before = threading.active_count()
@@ -859,7 +859,7 @@ def test_a_slow_handler_is_warned_of_while_it_runs_by_an_engine_that_is_alone() 
     assert threading.active_count() == before, "neither the dispatch thread nor the watch is left"
 
 
-def test_handlers_tell_who_called_them_how_often_and_how_slow(engine: EventEngine) -> None:
+def test_handlers_lists_owners_calls_and_durations(engine: EventEngine) -> None:
     def brief(_: Event) -> None:
         pass
 
@@ -883,7 +883,7 @@ def test_handlers_tell_who_called_them_how_often_and_how_slow(engine: EventEngin
     assert engine.calls_total == 80
 
 
-def test_what_is_unregistered_by_a_handler_before_it_is_not_called_for_the_same_event(engine: EventEngine) -> None:
+def test_a_handler_unregistered_by_an_earlier_one_is_not_called_for_the_same_event(engine: EventEngine) -> None:
     calls: list[str] = []
 
     def first(_: Event) -> None:
@@ -924,7 +924,7 @@ def test_a_handler_must_be_callable(engine: EventEngine, handler: Any) -> None:
         engine.register("e", handler)
 
 
-def test_a_coroutine_function_is_no_handler_and_an_empty_type_is_none(engine: EventEngine) -> None:
+def test_a_coroutine_function_and_an_empty_type_are_refused(engine: EventEngine) -> None:
     async def waits(_: Event) -> None:
         pass
 

@@ -26,7 +26,7 @@ MODULES = {"ours": "foxtrot_supervisor.engine.bus.event_engine", "vnpy": "vnpy.e
 
 @dataclass
 class Rig:
-    """The names of one implementation, and the engines that a test has made of it."""
+    """The names of one implementation, and the engines that a test has created."""
 
     name: str
     module: Any
@@ -86,7 +86,7 @@ def test_events_reach_the_handlers_of_their_type_in_order(rig: Rig) -> None:
 
 
 @both
-def test_handlers_see_the_very_event_that_was_put(rig: Rig) -> None:
+def test_handlers_get_the_same_object_that_was_put(rig: Rig) -> None:
     engine, seen = rig.engine(), []
     engine.register("e", seen.append)
     engine.register_general(lambda event: seen.append(event) if event.type == "e" else None)
@@ -152,7 +152,7 @@ def test_one_handler_may_be_typed_and_general(rig: Rig) -> None:
 
 
 @both
-def test_unregistered_handlers_are_not_called_and_strangers_are_no_error(rig: Rig) -> None:
+def test_unregistered_handlers_are_not_called_and_unknown_ones_are_ignored(rig: Rig) -> None:
     engine, calls, done = rig.engine(interval=1), [], threading.Event()
 
     def typed(_: Any) -> None:
@@ -261,7 +261,7 @@ def test_stop_ends_all_threads(rig: Rig) -> None:
 
 
 @both
-def test_two_engines_know_nothing_of_each_other(rig: Rig) -> None:
+def test_two_engines_are_independent(rig: Rig) -> None:
     first, second, seen = rig.engine(), rig.engine(), []
     first.register("e", lambda _: seen.append("first"))
     second.register("e", lambda _: seen.append("second"))
@@ -295,7 +295,7 @@ def test_any_object_with_a_type_and_data_is_an_event(rig: Rig) -> None:
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """vn.py's dispatch thread dies of what a handler raises; pytest need not hear of it."""
+    """vn.py's dispatch thread dies of an exception of a handler: hidden from pytest."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
 
 
@@ -322,7 +322,7 @@ def test_a_handler_that_raises(rig: Rig, survives: bool) -> None:
 
 
 @ours
-def test_start_and_stop_are_idempotent_and_a_second_life_is_possible(rig: Rig) -> None:
+def test_start_and_stop_are_idempotent_and_the_engine_can_start_again(rig: Rig) -> None:
     engine, seen = rig.engine(), []
     engine.register("e", lambda event: seen.append(event.data))
     engine.stop()
@@ -371,7 +371,7 @@ def test_stop_from_a_handler(rig: Rig, raises: bool) -> None:
 
 
 @pytest.mark.parametrize(("rig", "drained"), [("ours", True), ("vnpy", False)], indirect=["rig"])
-def test_what_is_queued_at_stop(rig: Rig, drained: bool) -> None:
+def test_queued_events_at_stop(rig: Rig, drained: bool) -> None:
     engine, seen = rig.engine(), []
 
     def slow(event: Any) -> None:
@@ -478,7 +478,7 @@ def test_handlers_can_be_cleared(rig: Rig) -> None:
 
 
 @ours
-def test_only_ours_names_a_handler_that_does_not_return(rig: Rig) -> None:
+def test_our_stop_names_a_handler_that_does_not_return(rig: Rig) -> None:
     # vn.py's stop would wait for ever: nothing to assert there
     engine, release = rig.engine(), threading.Event()
     engine.register("e", lambda _: release.wait(30.0))

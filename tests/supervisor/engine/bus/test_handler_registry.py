@@ -1,4 +1,4 @@
-"""Registrations and owners: what goes is gone, and nothing holds it."""
+"""Registrations and owners: a removed handler is not called, and not kept alive."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_once_for_each_type_in_the_order_of_registration() -> None:
     assert set(registry) == {first, second, general, *registry.of("f")}
 
 
-def test_what_was_removed_is_not_called_from_an_older_list_and_is_not_held() -> None:
+def test_a_removed_registration_is_not_called_from_an_older_list_and_not_kept_alive() -> None:
     registry, strategy = HandlerRegistry(), Strategy()
     registration = add(registry, strategy.on_event)
     route = registry.of("e")
@@ -74,7 +74,7 @@ def test_what_was_removed_is_not_called_from_an_older_list_and_is_not_held() -> 
     assert len(registry) == 0
 
 
-def test_removing_one_leaves_the_others() -> None:
+def test_removing_a_registration_keeps_the_others() -> None:
     registry = HandlerRegistry()
     first, second = add(registry, other), add(registry, nothing)
     registry.remove(first)
@@ -83,7 +83,7 @@ def test_removing_one_leaves_the_others() -> None:
     assert list(registry) == []
 
 
-def test_calls_of_what_is_gone_still_count() -> None:
+def test_calls_of_removed_registrations_still_count() -> None:
     registry = HandlerRegistry()
     add(registry, other).calls += 3
     gone = add(registry, nothing)
@@ -92,7 +92,7 @@ def test_calls_of_what_is_gone_still_count() -> None:
     assert registry.calls_total == 7
 
 
-def test_closing_an_owner_ends_what_has_no_other() -> None:
+def test_closing_an_owner_ends_registrations_without_another_owner() -> None:
     registry = HandlerRegistry()
     a, b = registry.open(OwnerRecord("a", "a")), registry.open(OwnerRecord("b", "b"))
     add(registry, other, owner=a)
@@ -110,7 +110,7 @@ def test_closing_an_owner_ends_what_has_no_other() -> None:
     assert list(registry) == [free]
 
 
-def test_what_is_also_nobodys_outlives_its_owners() -> None:
+def test_a_registration_also_made_without_an_owner_outlives_its_owners() -> None:
     registry = HandlerRegistry()
     owner = registry.open(OwnerRecord("a", "a"))
     add(registry, other, owner=owner)
@@ -121,7 +121,7 @@ def test_what_is_also_nobodys_outlives_its_owners() -> None:
     assert registry.of("e") == (kept,)
 
 
-def test_unregistering_takes_it_from_its_owners() -> None:
+def test_an_unregistered_handler_is_removed_from_its_owners() -> None:
     registry = HandlerRegistry()
     owner = registry.open(OwnerRecord("a", "a"))
     registry.remove(add(registry, other, owner=owner))
@@ -151,7 +151,7 @@ def test_an_object_is_an_owner_only_while_it_lives() -> None:
     assert registry.object(registry) is None, "an id alone proves nothing"
 
 
-def test_a_weakly_held_method_goes_with_its_object() -> None:
+def test_a_weakly_held_method_is_removed_with_its_object() -> None:
     registry, strategy, collected = HandlerRegistry(), Strategy(), []
     registration = add(registry, strategy.on_event, on_collected=collected.append)
     assert registration.weak
@@ -167,7 +167,7 @@ def test_a_weakly_held_method_goes_with_its_object() -> None:
     assert registration.handler is None
 
 
-def test_nobody_hears_of_an_object_whose_registration_is_gone() -> None:
+def test_the_collection_of_an_object_without_a_registration_is_not_reported() -> None:
     registry, strategy, collected = HandlerRegistry(), Strategy(), []
     registration = add(registry, strategy.on_event, on_collected=collected.append)
     reference = registration._reference
@@ -241,7 +241,7 @@ def test_names_of_handlers() -> None:
     assert handler_name([].append) == "list.append"
 
 
-def test_who_watches_a_class_of_events_is_told_of_each_handler_that_is_there_comes_and_goes() -> None:
+def test_watchers_of_an_event_class_get_present_new_and_removed_handlers() -> None:
     registry, told = HandlerRegistry(), []
     early = add(registry, nothing, type_="eTick.")
     add(registry, nothing, type_="eBook.")
@@ -277,7 +277,7 @@ def test_the_worst_are_suspended_then_failing_then_slow_then_busy() -> None:
     assert len(registry.worst(9)) == 5
 
 
-def test_who_watches_owners_is_told_whose_methods_went_with_one() -> None:
+def test_watchers_of_owners_get_the_objects_whose_methods_were_removed() -> None:
     registry, told = HandlerRegistry(), []
 
     def watcher(name: str, things: list[object]) -> None:

@@ -1,4 +1,4 @@
-"""Registering from anywhere, in the middle of anything."""
+"""Registration from any thread, also during another change."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def table() -> HandlerTable:
     return HandlerTable(Log())  # type: ignore[arg-type]  # only what it says of owners
 
 
-def test_routes_name_whom_to_call_and_are_forgotten_when_that_changes(table: HandlerTable) -> None:
+def test_routes_are_cached_until_the_registrations_change(table: HandlerTable) -> None:
     table.register("eBbo.", handler)
     table.register("eBbo.BTC.SIM", other)
     table.register(GENERAL, other)
@@ -57,7 +57,7 @@ def test_routes_name_whom_to_call_and_are_forgotten_when_that_changes(table: Han
     assert table.market_routes == {}
 
 
-def test_remembered_routes_are_bounded(table: HandlerTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_routes_are_bounded(table: HandlerTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler_table, "ROUTES_MAX", 10)
     for number in range(35):
         table.route(f"e{number}")
@@ -81,7 +81,7 @@ def test_registering_from_many_threads_loses_nothing(table: HandlerTable) -> Non
     assert table.count() == 1200
 
 
-def test_it_is_told_when_an_owner_went_by_itself_with_its_handlers(table: HandlerTable) -> None:
+def test_the_collection_of_an_owner_with_handlers_is_logged(table: HandlerTable) -> None:
     owner = table.owner("s")
     owner.register("e", handler)
     del owner

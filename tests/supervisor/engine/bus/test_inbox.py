@@ -1,4 +1,4 @@
-"""Waiting for room: who waits, who does not, and what becomes of the event."""
+"""Waiting for room: which callers wait, and what happens to the event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def make(limit: int = 2, wait_s: float = 0.05) -> Inbox:
     return Inbox(EventQueue(limit, {"eOrder.": "never_drop"}, limit), put_wait_s=wait_s, never_drop_wait_s=wait_s)
 
 
-def test_events_come_out_as_they_went_in() -> None:
+def test_events_are_taken_in_the_order_of_put() -> None:
     inbox = make()
     events = [Event("a"), Event("b")]
     assert [inbox.put(event, may_wait=False) for event in events] == [True, True]
@@ -33,7 +33,7 @@ def test_a_full_queue_drops_and_counts() -> None:
 
 
 @pytest.mark.parametrize("may_wait", [True, False])
-def test_what_must_not_be_dropped_is_refused(may_wait: bool) -> None:
+def test_an_event_that_must_not_be_dropped_is_refused(may_wait: bool) -> None:
     inbox = make(limit=1)
     assert inbox.put(Event("eOrder.1"), may_wait=False)
     with pytest.raises(QueueFull):
@@ -41,7 +41,7 @@ def test_what_must_not_be_dropped_is_refused(may_wait: bool) -> None:
     assert inbox.counts().refused == 1
 
 
-def test_a_putter_waits_until_something_was_taken() -> None:
+def test_put_waits_until_an_event_was_taken() -> None:
     inbox = make(limit=1, wait_s=30.0)
     inbox.put(Event("a"), may_wait=False)
     results: list[bool] = []
@@ -55,7 +55,7 @@ def test_a_putter_waits_until_something_was_taken() -> None:
     assert (results, taken) == ([True], ["a", "b"])
 
 
-def test_the_rest_of_a_chunk_goes_back_to_the_head() -> None:
+def test_the_rest_of_a_chunk_returns_to_the_head() -> None:
     inbox = make()
     inbox.put(Event("a"), may_wait=False)
     inbox.put(Event("b"), may_wait=False)

@@ -1,4 +1,4 @@
-"""What a strategy registered goes when the strategy goes, however it goes."""
+"""Handlers of a strategy are removed with it, however it ends."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_a_block_in_a_task_owns_what_that_task_registers(engine: EventEngi
     assert [info.owners for info in engine.handlers()] == [[]]
 
 
-def test_close_tells_how_many_went_and_twice_is_allowed(engine: EventEngine) -> None:
+def test_close_returns_how_many_were_removed_and_may_be_repeated(engine: EventEngine) -> None:
     owner = engine.owner("s")
     owner.register("e", handler)
     owner.register("f", handler)
@@ -126,7 +126,7 @@ def test_a_name_finds_its_owner_and_a_closed_name_can_be_used_again(engine: Even
     assert not again.closed
 
 
-def test_handlers_of_a_name_stay_until_it_is_closed_though_nobody_holds_it(engine: EventEngine) -> None:
+def test_handlers_of_a_name_stay_until_it_is_closed(engine: EventEngine) -> None:
     engine.register("e", handler, owner="s")
     engine.owner("s")
     gc.collect()
@@ -143,7 +143,7 @@ def test_an_owner_that_is_collected_is_closed(engine: EventEngine) -> None:
     assert engine.owners() == []
 
 
-def test_handlers_go_with_the_object_that_owns_them(engine: EventEngine) -> None:
+def test_handlers_are_removed_with_the_object_that_owns_them(engine: EventEngine) -> None:
     strategy = Strategy()
     engine.register("e", strategy.on_event, owner=strategy)
     engine.register("e", handler, owner=strategy)
@@ -159,7 +159,7 @@ def test_handlers_go_with_the_object_that_owns_them(engine: EventEngine) -> None
     engine.dispatch(Event("e", 2))
 
 
-def test_the_owner_of_an_object_can_be_closed_before_the_object_goes(engine: EventEngine) -> None:
+def test_the_owner_of_an_object_can_be_closed_before_its_collection(engine: EventEngine) -> None:
     strategy = Strategy()
     engine.owner(strategy).register("e", handler)
     gc.collect()
@@ -192,7 +192,7 @@ def test_two_owners_of_one_handler(engine: EventEngine) -> None:
     assert second.close() == 1
 
 
-def test_what_cannot_be_an_owner_is_refused(engine: EventEngine) -> None:
+def test_an_invalid_owner_is_refused(engine: EventEngine) -> None:
     with pytest.raises(TypeError, match="17 cannot be an owner"):
         engine.register("e", handler, owner=17)
     stranger = EventEngine().owner("s")
@@ -259,7 +259,7 @@ def test_registering_and_owners_leave_nothing_behind(engine: EventEngine) -> Non
     assert gone() is None
 
 
-def test_an_owner_that_is_shared_with_nobody() -> None:
+def test_an_unshared_owner_has_a_name_of_its_own() -> None:
     engine = EventEngine()
     first, second, third = (unshared_owner(engine, "folds") for _ in range(3))
     assert [owner.name for owner in (first, second, third)] == ["folds", "folds 2", "folds 3"]

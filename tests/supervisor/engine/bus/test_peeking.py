@@ -49,7 +49,7 @@ def test_changing_a_view_changes_nothing() -> None:
     assert engine.handler_count() == 0
 
 
-def test_the_queue_tells_its_size_and_nothing_else() -> None:
+def test_the_queue_view_shows_its_size_and_refuses_put_and_get() -> None:
     engine = EventEngine()
     waiting = engine._queue
     assert isinstance(waiting, queue.Queue)

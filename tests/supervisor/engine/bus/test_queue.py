@@ -1,4 +1,4 @@
-"""The queue against a plain model of what it promises, over many seeded histories."""
+"""The queue against a simple model, over many seeded histories."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_full_queue_has_no_room_for_events_that_block() -> None:
     assert (counts.put, counts.dropped, counts.dropped_by_class) == (4, 1, {"e.": 1})
 
 
-def test_what_must_not_be_dropped_has_room_where_others_have_none() -> None:
+def test_events_that_must_not_be_dropped_have_room_where_others_have_none() -> None:
     queue = EventQueue(3, never_drop_limit=5)
     assert [queue.offer(Event("e")) for _ in range(4)] == [True, True, True, False]
     assert [queue.offer(Event("eOrder.")) for _ in range(3)] == [True, True, False]
@@ -59,7 +59,7 @@ def test_what_must_not_be_dropped_has_room_where_others_have_none() -> None:
     assert (counts.put, counts.refused, counts.dropped) == (5, 1, 0)
 
 
-def test_what_is_in_the_hand_counts_as_queued_and_takes_room() -> None:
+def test_events_in_flight_count_as_queued_and_take_room() -> None:
     queue = EventQueue(3)
     for _ in range(3):
         queue.offer(Event("e"))
@@ -100,7 +100,7 @@ def test_symbols_are_bounded_apart_from_other_events() -> None:
     assert [queue.offer(Event("e")) for _ in range(3)] == [True, True, False]
 
 
-def test_memory_is_bounded_under_a_flood_that_nobody_takes() -> None:
+def test_memory_is_bounded_under_a_flood_without_a_reader() -> None:
     queue = EventQueue(100)
     for number in range(50_000):
         queue.offer(Event("eTick.", Data(number, f"S{number % 7}")))
@@ -110,7 +110,7 @@ def test_memory_is_bounded_under_a_flood_that_nobody_takes() -> None:
     assert queue.counts().conflated == 49_993
 
 
-def test_what_is_put_back_comes_first_again() -> None:
+def test_events_put_back_are_taken_first() -> None:
     queue = EventQueue(100)
     events = [Event("e", number) for number in range(5)] + [Event("eTick.", Data(5, "A")), Event("e", 6)]
     for event in events:
@@ -134,7 +134,7 @@ def test_counted_classes_are_bounded() -> None:
     assert by_class["other"] == 50
 
 
-def test_remembered_types_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_types_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("foxtrot_supervisor.engine.bus.queue.TYPES_MAX", 10)
     queue = EventQueue(100)
     for number in range(35):
@@ -143,7 +143,7 @@ def test_remembered_types_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(take_all(queue)) == 35
 
 
-def test_sure_room_is_only_where_no_limit_can_be_passed() -> None:
+def test_roomy_below_never_allows_a_limit_to_be_exceeded() -> None:
     queue = EventQueue(1000)
     queue.offer(Event("e"))
     queue.offer(Event("eTick.", Data(1, "A")))

@@ -1,4 +1,4 @@
-"""Which class an event belongs to, what a full queue does with it."""
+"""The class of an event, and its policy for a full queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number that also says why."""
+"""A number with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_nothing_left_is_zero_and_clean() -> None:
     assert str(report) == "0 events left"
 
 
-def test_what_was_left_is_told_by_class() -> None:
+def test_events_left_are_counted_by_class() -> None:
     report = StopReport({"eTick.": 2, "eOrder.": 1})
     assert report == 3
     assert not report.clean

@@ -1,4 +1,4 @@
-"""One thread for all that is watched, and none when nothing is."""
+"""One thread for all watched engines, and none without any."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Watched:
         self.looks.append(now)
 
 
-def test_all_are_looked_at_by_one_thread_that_ends_with_the_last() -> None:
+def test_one_thread_watches_all_and_ends_with_the_last() -> None:
     watch, first, second = HandlerWatch(), Watched(), Watched()
     before = threading.active_count()
     watch.add(first)
@@ -35,7 +35,7 @@ def test_all_are_looked_at_by_one_thread_that_ends_with_the_last() -> None:
     assert threading.active_count() == before
 
 
-def test_without_a_thread_nothing_is_watched_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_add_returns_false_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
@@ -48,7 +48,7 @@ def test_without_a_thread_nothing_is_watched_and_nothing_breaks(monkeypatch: pyt
     watch.remove(watched)
 
 
-def test_it_can_begin_again() -> None:
+def test_watching_can_start_again() -> None:
     watch, watched = HandlerWatch(), Watched()
     before = threading.active_count()
     for _ in range(3):

@@ -31,7 +31,7 @@ def fed(*trades: Trade[Any], intervals: tuple[str, ...] = ("1m",)) -> tuple[BarF
     return fold, [bar for each in trades for bar in fold.trade(each)]
 
 
-def test_a_bar_is_closed_by_the_first_trade_behind_it() -> None:
+def test_a_bar_is_closed_by_the_first_trade_of_a_later_bar() -> None:
     fold, bars = fed(
         trade(-1), trade(0, 101.0, 2.0), trade(10, 99.0), trade(59.9, 100.5, 0.5), trade(60, 103.0), trade(61, 1.0)
     )
@@ -55,7 +55,7 @@ def test_a_bar_is_closed_by_the_first_trade_behind_it() -> None:
     assert fold.bars_total == 1
 
 
-def test_the_first_bar_whose_beginning_nobody_saw_is_not_shown() -> None:
+def test_the_first_bar_is_not_emitted() -> None:
     fold, bars = fed(trade(30), trade(50))
     assert bars == []
     assert fold.look(START + 200 * S) == []
@@ -64,7 +64,7 @@ def test_the_first_bar_whose_beginning_nobody_saw_is_not_shown() -> None:
     assert (running.start_ns, running.closed) == (START + MINUTE, False)
 
 
-def test_the_clock_closes_it_after_a_grace_and_what_comes_then_is_late() -> None:
+def test_the_clock_closes_a_bar_after_a_grace_period_and_later_trades_are_late() -> None:
     fold, _ = fed(trade(-1), trade(1, 5.0), trade(2, 7.0))
     end_ns = START + MINUTE
     (running,) = fold.look(end_ns + GRACE_NS - 1)
@@ -80,7 +80,7 @@ def test_the_clock_closes_it_after_a_grace_and_what_comes_then_is_late() -> None
     assert (next_bar.start_ns, next_bar.open, next_bar.volume) == (end_ns, 9.0, 1.0)
 
 
-def test_a_trade_within_the_grace_still_counts() -> None:
+def test_a_trade_within_the_grace_period_counts() -> None:
     fold, _ = fed(trade(-1), trade(1, 5.0))
     fold.look(START + MINUTE + GRACE_NS - 1)
     fold.trade(trade(59, 8.0))
@@ -88,7 +88,7 @@ def test_a_trade_within_the_grace_still_counts() -> None:
     assert (closed.high, closed.volume) == (8.0, 2.0)
 
 
-def test_trades_that_were_fetched_afterwards_find_their_place() -> None:
+def test_backfilled_trades_are_added_to_their_bar() -> None:
     fold, _ = fed(trade(-1), trade(10, 5.0), trade(20, 6.0), trade(5, 4.0), trade(15, 9.0))
     (bar,) = fold.look(START + 30 * S)
     assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (4.0, 9.0, 4.0, 6.0, 4.0)
@@ -99,7 +99,7 @@ def test_a_minute_without_trades_has_no_bar() -> None:
     assert [bar.start_ns for bar in bars] == [START, START + 3 * MINUTE]
 
 
-def test_several_intervals_and_symbols_do_not_meet() -> None:
+def test_intervals_and_symbols_are_independent() -> None:
     fold, bars = fed(
         trade(-1), trade(-1, symbol="ETH"), trade(0), trade(0, symbol="ETH"), trade(61), intervals=("1s", "1m")
     )
@@ -113,7 +113,7 @@ def test_several_intervals_and_symbols_do_not_meet() -> None:
     assert [bar.symbol for bar in fold.look(START + 200 * S)] == ["ETH", "ETH"]
 
 
-def test_an_exchange_that_makes_its_own_is_left_to_it() -> None:
+def test_no_bars_are_made_where_the_exchange_sends_its_own() -> None:
     own = Bar("SIM", "BTCUSDT", 0, 1, "1m", START, 1.0, 1.0, 1.0, 1.0, 1.0, False)
     fold, _ = fed(trade(-1), trade(1), intervals=("1m", "3m"))
     fold.exchange_bar(own)
@@ -130,7 +130,7 @@ def test_an_exchange_that_makes_its_own_is_left_to_it() -> None:
 
 
 @pytest.mark.parametrize(("make", "kind"), [(str, str), (Decimal, Decimal)])
-def test_numbers_come_out_as_they_went_in(make: Any, kind: type) -> None:
+def test_bars_have_the_number_type_of_their_trades(make: Any, kind: type) -> None:
     fold, _ = fed(
         trade(-1, make("1"), make("1")), trade(1, make("0.10"), make("0.1")), trade(2, make("0.3"), make("0.2"))
     )
@@ -151,14 +151,14 @@ def test_numbers_come_out_as_they_went_in(make: Any, kind: type) -> None:
         trade(1, exchange_ns=START + 100 * MINUTE, receive_ns=START),
     ],
 )
-def test_what_is_no_trade_changes_nothing(bad: Trade[Any]) -> None:
+def test_an_invalid_trade_changes_nothing(bad: Trade[Any]) -> None:
     fold, _ = fed(trade(-1), trade(1))
     fold.trade(bad)
     (bar,) = fold.look(START + 30 * S)
     assert (fold.malformed_total, bar.volume) == (1, 1.0)
 
 
-def test_without_an_exchange_time_that_of_receipt_counts() -> None:
+def test_without_an_exchange_time_the_receipt_is_used() -> None:
     fold, _ = fed(trade(-1), trade(1, exchange_ns=0, receive_ns=START + 5 * S))
     (bar,) = fold.look(START + 30 * S)
     assert (bar.start_ns, bar.exchange_ns) == (START, START + 5 * S)
@@ -177,7 +177,7 @@ def test_an_unknown_interval_is_refused() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.integers(1, 9), st.integers(1, 9)), max_size=80))
 def test_bars_are_what_sorting_all_trades_gives(rows: list[tuple[int, int, int]]) -> None:
-    """In order, every trade of every whole bar is in it, once."""
+    """Every trade of a complete bar is in it once, in order."""
     rows = sorted(rows, key=lambda row: row[0])
     fold, bars = fed(trade(-1), *(trade(at, float(price), float(size)) for at, price, size in rows))
     bars += fold.look(START + 10_000 * S)

@@ -1,4 +1,4 @@
-"""Ticks and bars come to who wants them, under both names, once, and cost nobody else anything."""
+"""Ticks and bars on demand: once under each event type, without cost for others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def worker(name: str, incarnation: int, state: str) -> Event:
 
 
 class Collected(list[tuple[str, Any]]):
-    """What a handler was called with."""
+    """Records the data of events."""
 
     def __call__(self, event: Event) -> None:
         self.append((event.type, event.data))
@@ -63,7 +63,7 @@ def folds(engine: EventEngine) -> Iterator[MarketFolds]:
     assert [info.handler for info in engine.handlers() if "market_folds" in info.handler] == []
 
 
-def test_nobody_who_wants_ticks_no_handler(engine: EventEngine, folds: MarketFolds) -> None:
+def test_without_demand_no_handler_is_registered(engine: EventEngine, folds: MarketFolds) -> None:
     seen = Collected()
     engine.register("eMarketTrade.", seen)
     engine.register_general(seen)
@@ -73,9 +73,7 @@ def test_nobody_who_wants_ticks_no_handler(engine: EventEngine, folds: MarketFol
     assert [name for name, _ in seen] == ["eMarketTrade."] * 2
 
 
-def test_a_tick_comes_once_under_both_names_and_to_general_handlers_right_behind_its_event(
-    engine: EventEngine, folds: MarketFolds
-) -> None:
+def test_a_tick_follows_its_event_directly_once_under_each_event_type(engine: EventEngine, folds: MarketFolds) -> None:
     everything, all_ticks, mine = Collected(), Collected(), Collected()
     engine.register("eTick.", all_ticks)
     engine.register("eTick.BTC.SIM", mine)
@@ -88,7 +86,7 @@ def test_a_tick_comes_once_under_both_names_and_to_general_handlers_right_behind
     assert folds.figures().ticks_total == 3
 
 
-def test_who_wants_one_instrument_makes_work_for_that_one_only(engine: EventEngine, folds: MarketFolds) -> None:
+def test_a_handler_of_one_instrument_causes_work_for_that_one_only(engine: EventEngine, folds: MarketFolds) -> None:
     mine = Collected()
     engine.register("eTick.BTC.SIM", mine)
     assert {info.type for info in engine.handlers()} >= {"eBook.BTC.SIM", "eMarketTrade.BTC.SIM", "eGap."}
@@ -101,7 +99,7 @@ def test_who_wants_one_instrument_makes_work_for_that_one_only(engine: EventEngi
     assert len(mine) == 1
 
 
-def test_coming_and_going_of_handlers_loses_nothing_of_a_book(engine: EventEngine, folds: MarketFolds) -> None:
+def test_registering_and_removing_handlers_keeps_the_book(engine: EventEngine, folds: MarketFolds) -> None:
     mine, all_ticks = Collected(), Collected()
     engine.register("eTick.BTC.SIM", mine)
     engine.dispatch_market(snapshot(NOW))
@@ -117,7 +115,7 @@ def test_coming_and_going_of_handlers_loses_nothing_of_a_book(engine: EventEngin
     assert (len(mine), len(all_ticks)) == (3, 1)
 
 
-def test_handlers_that_were_there_first_count_too() -> None:
+def test_handlers_registered_before_the_folds_count() -> None:
     engine, seen = EventEngine(), Collected()
     engine.register("eTick.", seen)
     folds = MarketFolds(engine)
@@ -140,7 +138,7 @@ def test_gaps_and_stale_feeds_empty_the_levels_at_once(engine: EventEngine, fold
     assert seen[-1][1].bid_price_1 == 0.0
 
 
-def test_what_a_dead_worker_fed_is_not_shown_until_the_next_speaks() -> None:
+def test_data_of_a_dead_worker_are_hidden_until_the_next_one_sends() -> None:
     engine, seen = EventEngine(), Collected()
     now = [Origin("one", "one.a", 1)]
     folds = MarketFolds(engine, origin=lambda: now[0])
@@ -161,7 +159,7 @@ def test_what_a_dead_worker_fed_is_not_shown_until_the_next_speaks() -> None:
     folds.close()
 
 
-def test_a_twin_that_lives_keeps_the_levels() -> None:
+def test_a_living_twin_keeps_the_levels() -> None:
     engine, seen = EventEngine(), Collected()
     folds = MarketFolds(engine, origin=lambda: Origin("one", "one.a", 1))
     engine.register("eTick.", seen)
@@ -176,7 +174,7 @@ def test_a_twin_that_lives_keeps_the_levels() -> None:
     folds.close()
 
 
-def test_bars_are_made_of_trades_for_who_wants_them(engine: EventEngine, folds: MarketFolds) -> None:
+def test_bars_are_made_from_trades_on_demand(engine: EventEngine, folds: MarketFolds) -> None:
     seen = Collected()
     engine.register("eBar.BTC.SIM", seen)
     start = NOW - 5 * MINUTE
@@ -190,7 +188,7 @@ def test_bars_are_made_of_trades_for_who_wants_them(engine: EventEngine, folds: 
     assert folds.figures() == FoldFigures(0, 2, 1, 0)
 
 
-def test_an_exchange_that_sends_bars_is_left_to_it(engine: EventEngine, folds: MarketFolds) -> None:
+def test_no_bars_are_dispatched_where_the_exchange_sends_its_own(engine: EventEngine, folds: MarketFolds) -> None:
     seen = Collected()
     engine.register("eBar.", seen)
     engine.register("eBar.BTC.SIM", seen)
@@ -202,7 +200,7 @@ def test_an_exchange_that_sends_bars_is_left_to_it(engine: EventEngine, folds: M
     assert [bar for _, bar in seen] == [own, own]
 
 
-def test_by_interval_the_timer_brings_what_is_left() -> None:
+def test_by_interval_the_timer_emits_delayed_ticks() -> None:
     engine, seen = EventEngine(), Collected()
     folds = MarketFolds(engine, ticks="interval", tick_interval_s=3600.0, gateway_name="mine")
     engine.register("eTick.", seen)
@@ -240,7 +238,7 @@ def test_off_means_off() -> None:
     folds.close()
 
 
-def test_all_handlers_cleared_and_registered_anew(engine: EventEngine, folds: MarketFolds) -> None:
+def test_handlers_can_be_cleared_and_registered_again(engine: EventEngine, folds: MarketFolds) -> None:
     seen = Collected()
     engine.register("eTick.", seen)
     engine.clear_handlers()
@@ -249,7 +247,7 @@ def test_all_handlers_cleared_and_registered_anew(engine: EventEngine, folds: Ma
     assert len(seen) == 1
 
 
-def test_two_on_one_engine_end_each_for_itself() -> None:
+def test_two_folds_on_one_engine_close_independently() -> None:
     engine = EventEngine()
     engine.register("eTick.", print)
     first, second = MarketFolds(engine), MarketFolds(engine)

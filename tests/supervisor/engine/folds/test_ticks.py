@@ -1,4 +1,4 @@
-"""Ticks: what they show after each kind of event, when they come, and that nothing stale is shown."""
+"""Ticks: their content after each kind of event, when they are emitted, and that nothing stale is shown."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def status(at_s: float, state: Any, age_s: float) -> FeedStatus:
 
 
 def last(fold: TickFold, *events: Any, source: str = "") -> TickData:
-    """The tick of the last of `events` that gave one."""
+    """Return the tick of the last of `events` that gave one."""
     ticks = [tick for event in events if (tick := fold.fold(event, source)) is not None]
     return ticks[-1]
 
@@ -94,13 +94,13 @@ def test_a_trade_gives_last_price_and_the_days_figures() -> None:
     assert tick.localtime.microsecond == 1
 
 
-def test_the_day_begins_afresh_at_midnight_utc_and_yesterdays_trades_do_not_come_back() -> None:
+def test_day_figures_restart_at_midnight_utc_and_ignore_trades_of_the_day_before() -> None:
     fold = TickFold("change", gateway_name="mine")
     tick = last(fold, trade(-5, 1.0), trade(1, 7.0, 2.0), trade(-1, 500.0))
     assert (tick.open_price, tick.high_price, tick.volume, tick.gateway_name) == (7.0, 7.0, 2.0, "mine")
 
 
-def test_the_tickers_day_is_the_exchanges_own_and_goes_before() -> None:
+def test_the_tickers_day_figures_take_precedence() -> None:
     ticker = Ticker("SIM", "BTC", T0 + 1, T0 + 2, 99.0, 90.0, 120.0, 80.0, 1000.0, 95000.0, 98.0, 1.0, 100.0, None)
     fold = TickFold("change")
     tick = last(fold, ticker)
@@ -119,7 +119,7 @@ def test_the_tickers_day_is_the_exchanges_own_and_goes_before() -> None:
     assert (tick.bid_price_1, tick.ask_price_1) == (50.0, 60.0)
 
 
-def test_a_ticker_without_figures_leaves_the_day_to_the_trades() -> None:
+def test_with_a_ticker_without_figures_the_day_is_summed_from_trades() -> None:
     fold = TickFold("change")
     fold.fold(Ticker("SIM", "BTC", T0, T0, 5.0, None, None, None, None, None))
     assert last(fold, trade(1, 7.0, 2.0)).volume == 2.0
@@ -144,13 +144,13 @@ def test_five_levels_of_the_book_follow_its_changes() -> None:
     assert bids(last(fold, snapshot(3, [4], [5]))) == [4, 0, 0, 0, 0]
 
 
-def test_a_delta_of_a_book_that_is_not_known_shows_nothing() -> None:
+def test_an_update_before_the_first_snapshot_shows_nothing() -> None:
     fold = TickFold("change")
     assert fold.fold(delta(0, [(10, 1.0)], [])) is None
     assert bids(last(fold, trade(1))) == [0.0] * 5
 
 
-def test_a_newer_quote_gives_the_best_level_and_the_book_what_lies_behind() -> None:
+def test_a_newer_quote_gives_the_best_level_and_the_book_those_behind() -> None:
     fold = TickFold("change")
     tick = last(fold, snapshot(0, [10, 9, 8], [11, 12, 13]), quote(1, 9.0, 11.5))
     assert bids(tick) == [9, 8, 0, 0, 0]
@@ -168,7 +168,7 @@ def test_a_quote_alone_is_level_one() -> None:
     assert (tick.bid_volume_1, tick.bid_volume_2) == (3.0, 0.0)
 
 
-def test_by_change_what_looks_the_same_gives_no_tick() -> None:
+def test_by_change_an_unchanged_state_gives_no_tick() -> None:
     fold = TickFold("change")
     fold.fold(quote(0, 10.0, 11.0))
     assert fold.fold(quote(1, 10.0, 11.0)) is None
@@ -186,7 +186,7 @@ def test_by_trade_only_a_trade_gives_one_with_the_newest_levels() -> None:
     assert bids(tick)[0] == 9
 
 
-def test_by_interval_the_newest_state_comes_at_its_pace_and_none_is_forgotten() -> None:
+def test_by_interval_the_newest_state_is_emitted_once_per_interval() -> None:
     fold = TickFold("interval", S // 2)
     assert fold.fold(trade(0, 1.0)) is not None
     assert fold.fold(trade(0.1, 2.0)) is None
@@ -201,7 +201,7 @@ def test_by_interval_the_newest_state_comes_at_its_pace_and_none_is_forgotten() 
     assert TickFold("change").due(T0) == []
 
 
-def test_a_trade_fetched_afterwards_or_older_changes_no_price() -> None:
+def test_a_backfilled_or_older_trade_changes_no_price() -> None:
     fold = TickFold("change")
     fold.fold(trade(5, 100.0))
     assert fold.fold(trade(4, 1.0)) is None
@@ -218,7 +218,7 @@ def test_time_never_goes_back() -> None:
     assert second.localtime == first.localtime
 
 
-def test_after_a_gap_the_book_is_empty_until_its_snapshot_and_that_is_said_at_once() -> None:
+def test_after_a_gap_the_book_is_empty_until_its_snapshot_and_a_tick_shows_it_at_once() -> None:
     for rule in ("change", "trade", "interval"):
         fold = TickFold(rule)  # type: ignore[arg-type]  # each of them
         fold.fold(snapshot(0, [10, 9], [11]))
@@ -231,7 +231,7 @@ def test_after_a_gap_the_book_is_empty_until_its_snapshot_and_that_is_said_at_on
     assert bids(tick)[0] == 7
 
 
-def test_after_a_gap_in_the_book_a_live_quote_still_stands() -> None:
+def test_after_a_gap_in_the_book_a_live_quote_is_still_shown() -> None:
     fold = TickFold("change")
     fold.fold(snapshot(0, [10, 9], [11]))
     fold.fold(quote(1, 10.0, 11.0))
@@ -241,7 +241,7 @@ def test_after_a_gap_in_the_book_a_live_quote_still_stands() -> None:
     assert bids(tick) == [0.0] * 5
 
 
-def test_a_gap_that_names_nobody_concerns_everybody() -> None:
+def test_a_gap_without_a_symbol_affects_all_instruments() -> None:
     fold = TickFold("change")
     fold.fold(snapshot(0, [10], [11]))
     fold.fold(snapshot(0, [20], [21], symbol="ETH"))
@@ -252,7 +252,7 @@ def test_a_gap_that_names_nobody_concerns_everybody() -> None:
     assert [tick.symbol for tick in fold.lose(gap("", exchange="", symbol=""))] == ["BTC", "ETH"]
 
 
-def test_what_a_stale_topic_fed_is_hidden_until_it_speaks() -> None:
+def test_data_of_a_stale_topic_are_hidden_until_its_next_event() -> None:
     fold = TickFold("change")
     fold.fold(snapshot(0, [10], [11]))
     fold.fold(quote(29, 10.0, 11.0))
@@ -267,7 +267,7 @@ def test_what_a_stale_topic_fed_is_hidden_until_it_speaks() -> None:
         assert fold.lose(status(99, state, 90.0)) == []
 
 
-def test_what_came_from_a_source_that_is_gone_is_not_shown() -> None:
+def test_data_of_a_lost_source_are_not_shown() -> None:
     fold = TickFold("change")
     fold.fold(snapshot(0, [10], [11]), "books")
     fold.fold(quote(0, 10.0, 11.0), "quotes")
@@ -290,7 +290,7 @@ def test_numbers_of_any_kind_become_floats() -> None:
         assert all(type(getattr(tick, name)) is float for name in ("bid_price_1", "ask_volume_2", "volume", "turnover"))
 
 
-def test_a_number_that_is_none_loses_the_book_and_nothing_else() -> None:
+def test_an_invalid_number_drops_the_book_and_nothing_else() -> None:
     fold = TickFold("change")
     fold.fold(snapshot(0, [10], [11]))
     assert fold.fold(trade(1, "abc")) is None
@@ -303,7 +303,7 @@ def test_a_number_that_is_none_loses_the_book_and_nothing_else() -> None:
     assert fold.malformed_total == 4
 
 
-def test_instruments_are_bounded_and_can_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instruments_are_bounded_and_can_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tick_fold, "INSTRUMENTS_MAX", 1)
     fold = TickFold("change")
     assert fold.fold(trade(0)) is not None
@@ -320,7 +320,7 @@ levels = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 3)), max_size=6)
 
 
 @given(st.lists(st.tuples(levels, levels), min_size=1, max_size=20))
-def test_the_levels_are_the_best_of_all_that_was_said(changes: list[tuple[Any, Any]]) -> None:
+def test_the_levels_are_the_best_of_all_updates(changes: list[tuple[Any, Any]]) -> None:
     fold = TickFold("change")
     first, *others = changes
     fold.fold(BookSnapshot("SIM", "BTC", 1, 1, *_floats(first), None, None, None))

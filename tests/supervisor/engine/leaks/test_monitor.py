@@ -1,4 +1,4 @@
-"""Planted leaks are found and named; a healthy process is left in peace."""
+"""Planted leaks are found and named; a healthy process is not reported."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.support.waiting import wait_until
 HELD: dict[str, Any] = {}
 
 PATIENCE_S = 20.0
-"""For searches on a machine that has other things to do; one takes a few hundredths of a second."""
+"""Time limit of searches on a busy machine; one takes a few hundredths of a second."""
 
 # memory and the garbage of the tests around it are none of these tests' business
 COUNTS = {name: limit for name, limit in LIMITS.items() if name not in ("rss_bytes", "garbage")}
 
 
 class PlainEngine:
-    """An EventEngine that can do no more than vn.py's."""
+    """An EventEngine with no more methods than vn.py's."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, list[Callable[[Any], Any]]] = {}
@@ -51,7 +51,7 @@ class PlainEngine:
 
 
 class Strategy:
-    """Something with a life that ends."""
+    """An object that is closed."""
 
     other: Any = None
 
@@ -66,7 +66,7 @@ def engine() -> Iterator[PlainEngine]:
 
 
 def look_often(monitor: LeakMonitor, plant: Callable[[], object], times: int = 40) -> None:
-    """As with the timer, every five seconds."""
+    """Take samples as with the timer, every five seconds."""
     for index in range(times):
         plant()
         monitor.look(1000.0 + 5.0 * index)
@@ -123,14 +123,14 @@ async def test_a_planted_task_leak_is_found_and_named(engine: PlainEngine) -> No
     assert "more tasks of test_a_planted_task_leak_is_found_and_named.<locals>.subscribe" in leak.detail
 
 
-def test_a_process_that_leaks_nothing_is_left_in_peace(engine: PlainEngine) -> None:
+def test_a_process_without_leaks_is_not_reported(engine: PlainEngine) -> None:
     monitor = LeakMonitor(engine, limits=COUNTS)
     look_often(monitor, lambda: None)
     assert engine.events == []
     assert {growth.verdict for growth in monitor.growths().values()} == {"steady"}
 
 
-def test_a_queue_and_handlers_that_pile_up_are_seen() -> None:
+def test_a_growing_queue_and_growing_handlers_are_reported() -> None:
     engine = EventEngine()  # not started: nothing is taken out
     monitor = LeakMonitor(engine, limits=COUNTS)
 
@@ -144,7 +144,7 @@ def test_a_queue_and_handlers_that_pile_up_are_seen() -> None:
     engine.clear_handlers()
 
 
-def test_it_looks_with_the_timer_and_puts_events(tmp_path: Path) -> None:
+def test_timer_events_cause_samples_and_findings_are_put_as_events(tmp_path: Path) -> None:
     engine = EventEngine(interval=0.02)
     leaks: list[Leak] = []
     engine.register(EVENT_LEAK, lambda event: leaks.append(event.data))
@@ -163,7 +163,7 @@ def test_it_looks_with_the_timer_and_puts_events(tmp_path: Path) -> None:
     assert str(tmp_path) in leaks[0].detail
 
 
-def test_a_closed_owner_that_something_holds_is_named_with_the_path(engine: PlainEngine) -> None:
+def test_a_closed_object_that_stays_alive_is_reported_with_its_path(engine: PlainEngine) -> None:
     monitor = LeakMonitor(engine, limits={}, gone_s=0.0, search_s=PATIENCE_S)
     strategy = Strategy()
     HELD["forgotten"] = [strategy]
@@ -196,7 +196,7 @@ def _cycle() -> Strategy:
     return strategy
 
 
-def test_an_owner_of_our_engine_that_closes_says_by_itself_what_should_be_gone() -> None:
+def test_objects_of_a_closed_owner_are_expected_to_be_gone() -> None:
     engine = EventEngine()
     monitor = LeakMonitor(engine, limits={}, gone_s=0.0, search_s=PATIENCE_S)
     owner = engine.owner("strategy-1")
@@ -221,7 +221,7 @@ def test_a_finding_as_text() -> None:
     assert leak_text(Leak("garbage", "over", 1.0, 0.0, "")) == "garbage over, now 1"
 
 
-def test_what_is_gone_in_time_is_not_reported(engine: PlainEngine) -> None:
+def test_an_object_collected_in_time_is_not_reported(engine: PlainEngine) -> None:
     monitor = LeakMonitor(engine, limits={}, gone_s=0.05)
     strategy = Strategy()
     monitor.expect_gone(strategy)
@@ -231,7 +231,7 @@ def test_what_is_gone_in_time_is_not_reported(engine: PlainEngine) -> None:
     assert monitor.look() == []
 
 
-def test_one_search_at_a_time_and_none_where_they_are_not_wanted(engine: PlainEngine) -> None:
+def test_one_search_per_sample_and_none_without_find_paths(engine: PlainEngine) -> None:
     HELD["all"] = [Strategy(), Strategy()]
     monitor = LeakMonitor(engine, limits={}, gone_s=0.0, search_s=PATIENCE_S)
     for strategy in HELD["all"]:
@@ -244,7 +244,7 @@ def test_one_search_at_a_time_and_none_where_they_are_not_wanted(engine: PlainEn
     assert [leak.detail for leak in quick.look()] == ["s", "s"]
 
 
-def test_what_is_waited_for_is_bounded(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expected_objects_are_bounded(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leak_monitor, "EXPECTED_MAX", 2)
     monitor = LeakMonitor(engine, gone_s=0.0)
     kept = [Strategy() for _ in range(5)]
@@ -273,7 +273,7 @@ def test_the_registry_lists_everything_alive(engine: PlainEngine) -> None:
     assert "MainThread" in {facts.name for facts in registry["threads"]}
 
 
-def test_a_look_that_fails_is_counted_and_hurts_nobody(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_sample_is_counted_and_the_next_succeeds(engine: PlainEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(loops: Any) -> Any:
         raise OSError(24, "Too many open files")
 
@@ -286,7 +286,7 @@ def test_a_look_that_fails_is_counted_and_hurts_nobody(engine: PlainEngine, monk
     assert [line["event"] for line in logs] == ["leak_look_failed"]
 
 
-def test_closed_it_looks_no_more_and_is_logged_as_told(engine: PlainEngine) -> None:
+def test_a_closed_monitor_takes_no_samples(engine: PlainEngine) -> None:
     with structlog.testing.capture_logs() as logs:
         monitor = LeakMonitor(engine, limits={"threads": Limit(1, 0)}, log=structlog.get_logger())
         (tick,) = engine.handlers[EVENT_TIMER]

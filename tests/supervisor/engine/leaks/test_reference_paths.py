@@ -1,4 +1,4 @@
-"""Whoever holds an object is found and named: each way that Python has to hold one."""
+"""Holders of an object are found and named, for each way that Python has to refer to one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from foxtrot_supervisor.engine.leaks.reference_paths import Holding, find_holdin
 REGISTRY: dict[str, Any] = {}
 
 PATIENCE_S = 20.0
-"""For searches on a machine that has other things to do; one takes a few hundredths of a second."""
+"""Time limit of searches on a busy machine; one takes a few hundredths of a second."""
 
 
 class Strategy:
@@ -44,7 +44,7 @@ def _no_leftovers() -> Iterator[None]:
 
 
 def held(make: Any) -> Holding:
-    """What holds a strategy that `make` has planted somewhere; this function lets go of it."""
+    """Return what holds a strategy that `make` has planted; this function drops its own reference."""
     strategy = Strategy()
     make(strategy)
     there = weakref.ref(strategy)
@@ -57,7 +57,7 @@ def _look(there: weakref.ref[Strategy]) -> Holding:
     return find_holding(there(), search_s=PATIENCE_S)
 
 
-def test_a_module_that_holds_it_is_named_with_the_key() -> None:
+def test_a_module_is_named_with_the_key() -> None:
     holding = held(lambda strategy: REGISTRY.update(a=strategy))
     assert holding == Holding("root", f"{__name__}.REGISTRY['a']")
 
@@ -91,7 +91,7 @@ def test_attributes_and_slots_are_named() -> None:
     assert held(plant).path == f"{__name__}.REGISTRY['x'].other.kept"
 
 
-def test_attributes_of_an_object_whose_dictionary_was_looked_at_are_named_too() -> None:
+def test_attributes_are_named_after_the_dictionary_was_read() -> None:
     def plant(strategy: Strategy) -> None:
         outer = Strategy()
         vars(outer)["other"] = strategy
@@ -110,7 +110,7 @@ def test_a_class_is_a_root() -> None:
     Holder.latest = None
 
 
-def test_a_cycle_is_named_round() -> None:
+def test_a_cycle_is_described_once_around() -> None:
     gc.collect()
     gc.disable()
     try:
@@ -168,7 +168,7 @@ def _in_task(wait: Any, task: list[Any]) -> weakref.ref[Strategy]:
     return weakref.ref(strategy)
 
 
-def test_what_nobody_holds_is_said_to_be_gone() -> None:
+def test_an_object_without_references_is_gone() -> None:
     holding = find_holding(Strategy(), search_s=PATIENCE_S)
     assert holding.kind == "gone"
 
