@@ -6,8 +6,10 @@ checks, the example file and docs/configuration.md are derived from these declar
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -77,7 +79,8 @@ class Key(Struct, frozen=True):
         return typing.get_args(self.hint) if typing.get_origin(self.hint) is Literal else ()
 
 
-def keys_of(table: type[Struct]) -> dict[str, Key]:
+@functools.cache
+def keys_of(table: type[Struct]) -> Mapping[str, Key]:
     """Return the keys of `table` (a class of `schema`) by name, in their order."""
     hints = typing.get_type_hints(table, include_extras=True)
     keys = {}
