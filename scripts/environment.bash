@@ -1,11 +1,11 @@
-# Sourced by the scripts beside it: makes the virtual environment and keeps it current.
+# Sourced by the other scripts: creates the virtual environment and keeps it current.
 # Needs Python 3.11 or newer on the PATH and a package index that pip can reach; nothing else.
 
 ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 
 say() { printf '%s\n' "$*" >&2; }
 
-# The first interpreter on the PATH that is new enough and can make environments.
+# Print the first interpreter on the PATH that is new enough and has venv.
 find_python() {
     local name
     for name in python3 python3.13 python3.12 python3.11 python3.14 python; do
@@ -19,21 +19,21 @@ find_python() {
     exit 3
 }
 
-# make_environment FOLDER: an empty virtual environment there, unless a working one is there already.
+# make_environment FOLDER: create a virtual environment in FOLDER unless it has a working one.
 make_environment() {
     if [ -x "$1/bin/python" ] && "$1/bin/python" -c 'import pip' >/dev/null 2>&1; then
         return
     fi
-    say "making the virtual environment $1"
+    say "creating the virtual environment $1"
     "$(find_python)" -m venv --clear "$1" || exit 3
 }
 
-# fingerprint [WORD...]: changes whenever what is to be installed changes.
+# fingerprint [WORD...]: print a checksum of the requirements and the WORDs.
 fingerprint() {
     { cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml"; printf '%s\n' "$ROOT" "$@"; } | cksum
 }
 
-# install_once FOLDER STAMP PIP-ARGUMENTS...: runs pip there unless STAMP says that exactly this was done.
+# install_once FOLDER STAMP PIP-ARGUMENTS...: run `pip install` in FOLDER unless STAMP records the same fingerprint.
 install_once() {
     local folder="$1" stamp="$1/$2" wanted
     shift 2
@@ -43,13 +43,13 @@ install_once() {
     fi
     say "installing into $folder"
     if ! "$folder/bin/python" -m pip install -qq --disable-pip-version-check --no-input --no-compile "$@" >&2; then
-        say "installing failed; pip's message stands above"
+        say "installation failed; see pip's message above"
         exit 3
     fi
     printf '%s\n' "$wanted" >"$stamp"
 }
 
-# mark_installed FOLDER STAMP PIP-ARGUMENTS...: says that what these would install is there already.
+# mark_installed FOLDER STAMP PIP-ARGUMENTS...: record in STAMP that these are installed.
 mark_installed() {
     local stamp="$1/$2"
     shift 2

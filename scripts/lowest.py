@@ -16,7 +16,7 @@ from pathlib import Path
 SETUP = Path(__file__).resolve().parent.parent / "setup.cfg"
 
 EXTRAS = ("test",)
-"""Extras whose bounds are tried as well."""
+"""Extras whose lower bounds are included."""
 
 _BOUND = re.compile(r"(?P<name>[A-Za-z0-9._-]+)>=(?P<version>[0-9][0-9.]*)(?P<marker>\s*;.*)?")
 

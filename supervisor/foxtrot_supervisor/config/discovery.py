@@ -1,4 +1,4 @@
-"""Places where a configuration file is looked for, from a given environment. Pure.
+"""Search path of the configuration file in a given environment. Pure.
 
 Every command uses this order, and names these places in its messages.
 """

@@ -1,4 +1,4 @@
-"""A configuration is looked for in the documented order."""
+"""The configuration file is searched for in the documented order."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_the_kernel_log_names_the_killed_process(tmp_path: Path, monkeypatch: py
     host.killed(1)
     host.logs("Memory cgroup out of memory: Killed process 100 (python) total-vm:1kB")
     assert host.dies(100) == "process"
-    assert host.dies(1000) == "", "the counter has risen, but the log says for whom"
+    assert host.dies(1000) == "", "the counter has risen, but the log names another process"
     host.logs("Out of memory: Killed process 101 (python)", age_s=FRESH_S * 2)
     assert host.dies(101) == "", "that was an earlier process of this number"
     host.logs("python[102]: segfault at 0")
