@@ -83,7 +83,7 @@ def wait_for_silence(parent: Parent, pid: int) -> None:
 
 
 @pytest.mark.parametrize("parts", [None, [ChildPlan(first=1, last=INCARNATION - 1, bad_start="crash")]])
-def test_who_is_not_in_the_plan_is_as_always(parent: Parent, parts: list[ChildPlan] | None) -> None:
+def test_a_child_that_is_not_in_the_plan_behaves_normally(parent: Parent, parts: list[ChildPlan] | None) -> None:
     if parts is not None:
         plan(parent, *parts)
     child = parent.start("obedient")
@@ -179,7 +179,7 @@ def test_a_deaf_child_obeys_neither_stop_nor_sigterm(parent: Parent) -> None:
     assert child.poll() is None
 
 
-def test_a_child_can_be_made_deaf_before_it_is_born(parent: Parent) -> None:
+def test_a_child_can_be_made_deaf_before_it_starts(parent: Parent) -> None:
     plan(parent, now(strike="deaf", hold="starting"))
     child = parent.start("obedient")
     noted(parent, "held")

@@ -1,4 +1,4 @@
-"""`foxtrot-supervisor bench`: what this machine does with the product, and with the obvious build beside it.
+"""`foxtrot-supervisor bench`: measure the product on this machine, beside a baseline of the obvious build.
 
 Every measurement runs whole processes: a load server, a worker that receives over a real socket, an engine
 that runs a handler. Product and baseline take turns, so that noise of the machine hits both. What is measured

@@ -1,4 +1,4 @@
-"""Deals the delivery faults of `chaos`, one on each supervisor, and has them judged by the exchange's ledger.
+"""Inject the delivery faults of `chaos`, one into each supervisor, and judge them by the exchange's ledger.
 
 Decides nothing: `rules.delivery_faults` says what is done and promised, `rules.delivery_judge` judges the result.
 """

@@ -1,4 +1,4 @@
-"""Many SIGKILLs, of workers or of the supervisor, under load: how soon is it known, how soon is all well again.
+"""Many SIGKILLs of workers or of the supervisor under load: time to detection and to recovery.
 
 The figures are for the promises of one sentence each (`rules.report.judge_kills`, `judge_supervisor_kills`). Which
 worker and when follows from the seed.

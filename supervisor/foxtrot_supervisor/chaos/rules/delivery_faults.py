@@ -1,4 +1,4 @@
-"""The delivery faults of `chaos`: what is done to a connection or its engine, and what is promised about it. Pure.
+"""The delivery faults of `chaos`: what happens to a connection or its engine, and what is promised. Pure.
 
 Each step has a supervisor with one connection, of one worker or of two, and injects one fault under load. The result
 is compared with the exchange's ledger (`chaos.rules.delivery_judge`). The same seed gives the same steps.

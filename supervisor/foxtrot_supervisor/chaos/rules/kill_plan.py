@@ -1,4 +1,4 @@
-"""Which workers a campaign of kills strikes, where in their work, in which order: decided beforehand. Pure.
+"""Plan of a campaign of kills: which worker is killed, at which point of its work, in which order. Pure.
 
 All follows from the seed. A *strike* kills a worker that serves; the incarnations after it may die in their turn before
 they ever serve (`early`). Twins are struck in turn, never both: the other one has to serve before the next strike.

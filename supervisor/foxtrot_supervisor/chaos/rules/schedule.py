@@ -196,7 +196,7 @@ class Blow(Struct, frozen=True, kw_only=True):
 
 
 class Scene(Struct, frozen=True, kw_only=True):
-    """How a step is staged, in this order; what is left out does not happen.
+    """How a step is played, in this order; fields at their defaults are skipped.
 
     Start with `plan` and `backoff_s`; `kill_first`: SIGKILL the victim; `stop_first`: ask the supervisor to stop; wait
     until the victim's `incarnation` is in `state` (and has said that it is `held`); wait the step's delay; deal the

@@ -68,7 +68,7 @@ def test_each_event_is_a_row_as_soon_as_it_is_handled(tmp_path: Path) -> None:
     recorder.close()
 
 
-def test_the_module_that_is_configured_makes_one_that_is_called(tmp_path: Path) -> None:
+def test_the_configured_handler_module_creates_a_recorder(tmp_path: Path) -> None:
     (tmp_path / "handlers.py").write_text(handlers_module(str(tmp_path / "rows"), Nap(3, 0.01, 1)))
     engine = EventEngine()
     recorder = runpy.run_path(str(tmp_path / "handlers.py"))["setup"](engine)
@@ -79,7 +79,7 @@ def test_the_module_that_is_configured_makes_one_that_is_called(tmp_path: Path) 
     assert [row[5] for row in rows_of(tmp_path / "rows")] == [7]
 
 
-def test_it_naps_as_often_as_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_naps_are_taken_as_often_as_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     naps: list[tuple[float, int]] = []
     recorder = Recorder(EventEngine(), str(tmp_path / "rows"), Nap(3, 0.5, 2))
     monkeypatch.setattr(time, "sleep", lambda seconds: naps.append((seconds, len(rows_of(tmp_path / "rows")))))

@@ -65,7 +65,7 @@ def test_kills_strike_at_their_points() -> None:
     assert strikes_of(step("net_drop")) == []
 
 
-def test_what_the_exchange_does_is_something_it_can_do() -> None:
+def test_the_exchange_supports_each_fault_it_is_given() -> None:
     for fault in DELIVERY_FAULTS:
         told = exchange_fault(step(fault, "twins"), 7)
         assert (told is not None) == fault.startswith("net_")

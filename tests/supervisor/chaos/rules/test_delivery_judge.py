@@ -56,7 +56,7 @@ def judged(rows: bytes) -> DeliveryAccount:
     return account_for(rows, LEDGER)
 
 
-def test_what_all_of_is_there_or_announced() -> None:
+def test_trades_that_are_all_handled_or_announced_are_no_loss() -> None:
     account = judged(trades(10, 11, 12, 13) + gap(14, 15) + trades(16, 17))
     assert (account.sent, account.unheard, account.seen) == (6, 2, 6)
     assert (account.lost, account.announced, account.gaps) == (0, 2, 1)
@@ -64,7 +64,7 @@ def test_what_all_of_is_there_or_announced() -> None:
     assert judge_delivery(account, Promises(complete=True)) == ["2 trades are missing, though announced"]
 
 
-def test_what_is_missing_without_a_word_is_lost() -> None:
+def test_missing_trades_without_a_gap_are_lost() -> None:
     account = judged(trades(10, 11, 13, 16, 18))
     assert (account.lost, account.lost_runs) == (4, ["BTCUSDT 12", "BTCUSDT 14 to 15", "BTCUSDT 17"])
     assert account.torn == 2, "12 and 17: the connection brought later ones"
@@ -74,13 +74,13 @@ def test_what_is_missing_without_a_word_is_lost() -> None:
     ]
 
 
-def test_what_was_announced_and_came_nevertheless() -> None:
+def test_announced_trades_that_arrive_are_counted() -> None:
     account = judged(trades(10, 11, 12) + gap(12, 12) + trades(13))
     assert account.announced_not_lost == 1
     assert judge_delivery(account, Promises()) == ["1 trades were announced as lost, and were not"]
 
 
-def test_what_is_fetched_afterwards_heals_a_hole() -> None:
+def test_backfilled_trades_fill_a_hole() -> None:
     rows = trades(10, 11, 12, 13) + gap(14, 15) + trades(16, 17)
     account = judged(rows + trade(14, BACKFILLED) + trade(15, BACKFILLED) + gap(14, 15, FILLED) + trades(18))
     assert (account.backfilled, account.gaps, account.announced, account.out_of_order) == (2, 1, 0, 0)
@@ -89,13 +89,13 @@ def test_what_is_fetched_afterwards_heals_a_hole() -> None:
     assert torn.torn == 1, "the connection did not bring what was fetched"
 
 
-def test_what_comes_twice_or_too_late() -> None:
+def test_duplicates_and_trades_out_of_order_are_counted() -> None:
     account = judged(trades(10, 12, 11, 12))
     assert (account.duplicated, account.out_of_order) == (1, 1)
     assert judge_delivery(account, Promises()) == ["1 trades came twice, unmarked", "1 trades came out of order"]
 
 
-def test_what_comes_again_is_marked_and_not_more_than_a_batch_for_each_death() -> None:
+def test_redelivered_trades_are_marked_and_at_most_one_batch_for_each_death() -> None:
     rows = trades(10, 11) + trade(10, REDELIVERED, 2) + trade(11, REDELIVERED, 2) + trade(12, REDELIVERED, 2)
     account = judged(rows)
     assert (account.redelivered, account.redelivered_batches, account.duplicated) == (3, 1, 0)
@@ -103,13 +103,13 @@ def test_what_comes_again_is_marked_and_not_more_than_a_batch_for_each_death() -
     assert judge_delivery(account, Promises()) == ["1 batches came again after 0 deaths of engines"]
 
 
-def test_nothing_at_all_is_no_success() -> None:
+def test_a_run_without_trades_is_broken() -> None:
     assert judge_delivery(judged(b""), Promises()) == ["handlers were given nothing"]
     unknown = account_for(trades(1), [])
     assert judge_delivery(unknown, Promises())
 
 
-def test_a_stream_of_twins_begins_with_what_the_quicker_one_brings() -> None:
+def test_a_stream_of_twins_begins_with_the_quicker_side() -> None:
     rows = trades(12, 13) + gap(14, 15) + trades(16)
     late, twins = account_for(rows, LEDGER), account_for(rows, LEDGER, twins=True)
     assert (late.lost, late.torn, late.sent) == (2, 2, 5)

@@ -123,7 +123,7 @@ def disturb(observed: Observed) -> None:
         ("supervisor_sigstop", disturb, "was disturbed"),
     ],
 )
-def test_each_broken_promise_is_told(fault: str, spoil: Callable[[Observed], None], told: str) -> None:
+def test_each_broken_promise_is_reported(fault: str, spoil: Callable[[Observed], None], told: str) -> None:
     step = step_of(fault)
     observed = seen_well(step)
     spoil(observed)
@@ -140,7 +140,7 @@ def test_patience_multiplies_limits() -> None:
     assert verdict(step, observed, patience=3.0) == []
 
 
-def test_a_kill_that_only_leads_to_the_fault_has_to_be_noticed_no_more() -> None:
+def test_a_kill_that_only_prepares_the_fault_need_not_be_noticed() -> None:
     step = step_of("crash_loop", "connecting")
     observed = seen_well(step)
     observed.recoveries[0].state = "FATAL"
@@ -241,7 +241,7 @@ def test_kills_of_the_supervisor() -> None:
 # ---- trades
 
 
-def test_the_ledger_beside_what_was_seen() -> None:
+def test_the_ledger_is_compared_with_what_was_seen() -> None:
     ledger = [
         {"what": "open", "connection": 0},
         {"what": "sent", "connection": 0, "stream": "btcusdt@trade", "ids": [1, 2, 3]},

@@ -67,7 +67,7 @@ def test_chance_at_its_upper_end_picks_the_last() -> None:
     assert schedule(lambda: 1.0, ["sigkill"], ["streaming"], with_nursery=False)[-1].victim in (*WORKERS, ENGINE)
 
 
-def test_what_is_no_fault_is_named() -> None:
+def test_an_unknown_fault_is_named() -> None:
     with pytest.raises(ValueError, match="no such fault: earthquake"):
         schedule(random.Random(1).random, ["sigkill", "earthquake"], with_nursery=True)
 
@@ -83,7 +83,7 @@ def test_every_fault_is_of_one_kind() -> None:
 
 
 @pytest.mark.parametrize(("fault", "phase"), ALL)
-def test_who_is_struck_by_the_hook_has_it_planned(fault: str, phase: Phase) -> None:
+def test_children_struck_by_the_hook_are_in_the_plan(fault: str, phase: Phase) -> None:
     stage = scene(step_of(fault, phase))
     for blow in stage.blows:
         part = plan_for(stage.plan, blow.child, blow.incarnation)
@@ -96,7 +96,7 @@ def test_who_is_struck_by_the_hook_has_it_planned(fault: str, phase: Phase) -> N
 
 
 @pytest.mark.parametrize(("fault", "phase"), ALL)
-def test_who_is_waited_for_is_brought_there(fault: str, phase: Phase) -> None:
+def test_the_victim_is_brought_into_its_phase(fault: str, phase: Phase) -> None:
     step = step_of(fault, phase)
     stage = scene(step)
     # a second incarnation is there only after the first was killed
@@ -116,7 +116,7 @@ def test_while_one_backs_off_others_are_struck(fault: str) -> None:
     assert {blow.incarnation for blow in scene(step).blows} == {1}
 
 
-def test_when_stopping_all_who_will_be_struck_hold_back() -> None:
+def test_in_phase_stopping_every_victim_is_held() -> None:
     stage = scene(step_of("two_faults", "stopping"))
     holds = [part.hold for blow in stage.blows if (part := plan_for(stage.plan, blow.child, 1)) is not None]
     assert holds == ["stopping", "stopping"]
@@ -132,7 +132,7 @@ def test_when_stopping_all_who_will_be_struck_hold_back() -> None:
         ("stopping", 2, ["sigkill", "crash_loop"], False),
     ],
 )
-def test_bad_beginnings_meet_the_incarnation_after_the_one_in_the_phase(
+def test_faulty_starts_affect_the_incarnation_after_the_one_in_the_phase(
     phase: Phase, bad: int, blows: list[str], killed: bool
 ) -> None:
     stage = scene(step_of("crash_loop", phase))
