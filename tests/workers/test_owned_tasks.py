@@ -22,7 +22,7 @@ async def test_a_failure_goes_to_the_loops_exception_handler_at_once() -> None:
     assert heard[0]["task"] is task
 
 
-async def test_an_end_and_a_cancellation_are_no_failures() -> None:
+async def test_completion_and_cancellation_are_not_failures() -> None:
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
     ended, cancelled = start_task(asyncio.sleep(0), "ending"), start_task(asyncio.sleep(60), "cancelled")

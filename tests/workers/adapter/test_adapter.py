@@ -37,7 +37,7 @@ class Least(Adapter):
         raise UnrecognizedFrame("anything")
 
 
-def test_what_an_adapter_need_not_bring_does_nothing() -> None:
+def test_defaults_of_optional_methods() -> None:
     adapter = Least()
     assert not adapter.adopt
     assert (adapter.notices, adapter.last_data_ns) == ([], {})
@@ -52,14 +52,14 @@ def test_what_an_adapter_need_not_bring_does_nothing() -> None:
     assert adapter.hosts == frozenset()
 
 
-def test_each_connection_has_its_own_memory() -> None:
+def test_each_instance_has_its_own_state() -> None:
     first, second = Least(), Least(adopt=True)
     first.last_data_ns["x"] = 1
     assert second.last_data_ns == {}
     assert second.adopt
 
 
-def test_an_adapter_without_a_parser_is_none() -> None:
+def test_an_adapter_without_a_parser_is_abstract() -> None:
     with pytest.raises(TypeError, match="abstract"):
         Adapter()  # type: ignore[abstract] # that it cannot be made is what is tested
 

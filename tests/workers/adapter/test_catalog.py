@@ -84,7 +84,7 @@ def test_what_cannot_be_loaded_is_an_import_error(install: Install, target: str,
     assert reason in describe()["x"]["error"]
 
 
-def test_a_module_that_raises_harms_nobody_else(install: Install, broken_module: str) -> None:
+def test_a_module_that_raises_is_an_error_of_its_own_exchange(install: Install, broken_module: str) -> None:
     install({"broken": broken_module, "okx": "foxtrot_workers.exchanges.okx.adapter:Okx"})
     described = describe()
     assert "ZeroDivisionError" in described["broken"]["error"]
@@ -96,7 +96,7 @@ def test_a_module_that_raises_harms_nobody_else(install: Install, broken_module:
 @pytest.mark.parametrize(
     ("declared", "reason"), [("pass", "exchange"), ("exchange = 'X'; channels = 5", "not iterable")]
 )
-def test_an_adapter_that_declares_wrongly(
+def test_an_adapter_with_wrong_declarations_is_an_error(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str, reason: str
 ) -> None:
     module = f"bare_exchange_{len(declared)}"

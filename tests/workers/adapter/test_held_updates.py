@@ -1,4 +1,4 @@
-"""Updates that wait for a snapshot stay within their bounds, and what stays is the latest stretch."""
+"""Held updates stay within their limits, and the latest ones are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def numbers(held: HeldUpdates) -> list[int]:
     return [each.first for each in held]
 
 
-def test_the_oldest_go_at_the_bound_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_updates_are_evicted_at_the_maximum_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_updates, "HELD_COUNT_MAX", 3)
     shared = HeldBytes()
     held = HeldUpdates(shared)
@@ -32,7 +32,7 @@ def test_the_oldest_go_at_the_bound_of_the_count(monkeypatch: pytest.MonkeyPatch
     assert shared.used == sum(each.size for each in held)
 
 
-def test_books_share_one_bound_of_bytes() -> None:
+def test_books_share_one_byte_limit() -> None:
     shared = HeldBytes(50_000)
     books = [HeldUpdates(shared) for _ in range(5)]
     for number in range(500):
@@ -44,7 +44,7 @@ def test_books_share_one_bound_of_bytes() -> None:
         assert kept == list(range(kept[0], 500)) if kept else True, "no hole among those that are held"
 
 
-def test_one_that_is_too_large_leaves_nothing_before_it() -> None:
+def test_an_update_that_is_too_large_evicts_everything() -> None:
     shared = HeldBytes(50_000)
     held = HeldUpdates(shared)
     held.append(update(1))
@@ -55,7 +55,7 @@ def test_one_that_is_too_large_leaves_nothing_before_it() -> None:
     assert numbers(held) == [3]
 
 
-def test_what_is_taken_or_cleared_gives_its_room_back() -> None:
+def test_taken_and_cleared_updates_release_their_bytes() -> None:
     shared = HeldBytes()
     one, other = HeldUpdates(shared), HeldUpdates(shared)
     one.append(update(1))
@@ -67,7 +67,7 @@ def test_what_is_taken_or_cleared_gives_its_room_back() -> None:
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="sizes of CPython's objects")
 @pytest.mark.parametrize("levels", [1, 20, 500])
-def test_the_estimate_is_near_what_is_used(levels: int) -> None:
+def test_the_estimated_bytes_are_near_the_used_ones(levels: int) -> None:
     decode = msgspec.json.Decoder(list[tuple[str, str]]).decode
     body = msgspec.json.encode([(f"{60000 + n}.25", f"0.{n:06d}") for n in range(levels)])
     held = HeldUpdates(HeldBytes())

@@ -1,4 +1,4 @@
-"""An empty side of a quote, in whatever spelling."""
+"""Empty sides of a quote, in every spelling."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from foxtrot_workers.adapter.quote_side import price_or_none, quoted
 
 
 @pytest.mark.parametrize("price", [None, "", "0", "0.00", "0E-8", "00.0", ".0", "-0"])
-def test_a_price_that_is_none_makes_the_side_empty(price: str | None) -> None:
+def test_a_missing_or_zero_price_makes_the_side_empty(price: str | None) -> None:
     assert quoted(price, "5") == (None, None)
     assert price_or_none(price) is None
 
@@ -28,8 +28,6 @@ def test_a_size_of_zero_makes_the_side_empty(size: str) -> None:
         ("1.5", "", ("1.5", None)),
     ],
 )
-def test_a_side_with_somebody_stays_as_it_is_written(
-    price: str, size: str | None, side: tuple[str, str | None]
-) -> None:
+def test_a_side_with_a_size_is_unchanged(price: str, size: str | None, side: tuple[str, str | None]) -> None:
     assert quoted(price, size) == side
     assert price_or_none(price) == price

@@ -1,4 +1,4 @@
-"""A closed link takes messages without complaint: what is said too late is counted."""
+"""A closed link accepts messages without an error and counts them."""
 
 from __future__ import annotations
 

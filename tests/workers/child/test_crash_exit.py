@@ -1,4 +1,4 @@
-"""Exit notes as they are written, and calls that cannot hold an exit up."""
+"""Content of exit notes, and bounded calls that cannot delay an exit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def spec(run_dir: Path) -> ChildSpec:
     )
 
 
-def test_the_note_tells_the_step_and_then_the_crash(tmp_path: Path) -> None:
+def test_the_note_contains_the_step_and_then_the_crash(tmp_path: Path) -> None:
     notes, path = ExitNotes(spec(tmp_path)), tmp_path / note_name("one.a", 3)
     before = os.umask(0)
     try:
@@ -52,7 +52,7 @@ def test_a_crash_without_a_run_directory_goes_to_stderr(tmp_path: Path, capsys: 
     assert "one.a#3 crashed: sys.exit(3) was called" in capsys.readouterr().err
 
 
-def test_a_call_that_never_returns_costs_its_limit() -> None:
+def test_a_call_that_never_returns_is_abandoned_at_its_limit() -> None:
     forever = threading.Event()
     began = time.monotonic()
     run_bounded(forever.wait, 0.05)

@@ -30,7 +30,7 @@ SPEC = ChildSpec(
 
 
 class Pieces:
-    """A stderr without a buffer, as with PYTHONUNBUFFERED: whatever is written goes out by itself."""
+    """A stderr without a buffer, as with PYTHONUNBUFFERED: each write goes out separately."""
 
     def __init__(self) -> None:
         self.written: list[str] = []

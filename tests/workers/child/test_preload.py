@@ -1,4 +1,4 @@
-"""What is imported ahead, and when a copy of the process would be unsound or out of date."""
+"""Preloaded modules, and when a copy of the process would be unsound or out of date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process tells of itself."""
+"""Memory and descriptors of the own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One part at a time, one timer, nothing re-entered; refused and cancelled requests end in an answer."""
+"""Parts are committed one at a time, without re-entrance; refused and cancelled requests end in an answer."""
 
 from __future__ import annotations
 

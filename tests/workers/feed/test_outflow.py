@@ -1,4 +1,4 @@
-"""Gaps of what was dropped are kept until they are committed, before anything that follows them."""
+"""Gaps of dropped events are kept until they are committed, before later events."""
 
 from __future__ import annotations
 

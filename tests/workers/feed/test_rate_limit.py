@@ -1,4 +1,4 @@
-"""A worker's way to the shared budgets: asks, waits, goes on where nobody answers."""
+"""Client of the shared rate limits: requests, waits, and proceeds where no answer comes."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_held_updates_prove_that_the_stream_is_alive() -> None:
     assert of(Leave, effects) == []
     assert of(Look, effects) == []
     assert states(effects) == [("A@trade", "silent")]
-    assert texts(effects) == [], "another subscription would only begin anew"
+    assert texts(effects) == [], "another subscription would only restart the wait"
     assert "no snapshot" in feed.topics(400.0, 0)[0].reason
 
 

@@ -1,4 +1,4 @@
-"""Unknown symbols are found whatever the exchange does with a list that has one, and a broken list accuses nobody."""
+"""Unknown symbols are found whatever the exchange answers; without a readable list all symbols count as known."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_without_data_there_is_no_age() -> None:
     feed, adapter = make()
     feed.opened(0.0)
     assert feed.data_age_s(1.0, 3_000_000_000) is None
-    data(adapter, "A@trade", 1_000_000_000)  # nobody has looked since
+    data(adapter, "A@trade", 1_000_000_000)  # no look since
     assert feed.data_age_s(1.0, 3_000_000_000) is None
 
 

@@ -42,7 +42,7 @@ def test_retry_after(header: str | None, expected: float | None) -> None:
 
 
 @pytest.mark.parametrize(("status", "refused"), [(429, True), (418, True), (403, True), (500, False), (404, False)])
-def test_a_refusal_says_whether_we_are_unwanted(status: int, refused: bool) -> None:
+def test_a_status_means_a_refusal_or_a_failure(status: int, refused: bool) -> None:
     failure = refusal(status, "3", NOW_S)
     assert (failure.refused, failure.retry_after_s) == (refused, 3.0)
     assert str(status) in failure.cause
@@ -59,7 +59,7 @@ def test_a_refusal_says_whether_we_are_unwanted(status: int, refused: bool) -> N
         (b"HTTP/1.1 500 Oops\r\n\r\n\x00\xff\r\n a", "HTTP 500: \N{REPLACEMENT CHARACTER} a"),
     ],
 )
-def test_the_answer_to_a_handshake_is_read_whatever_is_wrong_with_it(answer: bytes, cause: str | None) -> None:
+def test_the_status_of_a_malformed_answer_to_the_handshake_is_found(answer: bytes, cause: str | None) -> None:
     failure = handshake_failure(answer, NOW_S)
     assert (failure is None) == (cause is None)
     if failure is not None and cause is not None:
@@ -73,7 +73,7 @@ def test_tls_always_verifies() -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-async def test_clients_are_made_by_name_and_close_without_having_connected(name: str) -> None:
+async def test_clients_are_created_by_name_and_can_be_closed_unconnected(name: str) -> None:
     options = ClientOptions(url="ws://127.0.0.1:1", connect_s=1.0, frame_bytes_max=1000, compression=False)
     client = make_client(name, options, lambda *_: None, lambda: None, lambda _: None)
     client.send("ignored")
