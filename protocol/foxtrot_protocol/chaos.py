@@ -1,4 +1,4 @@
-"""What a fault test tells the hook inside a child (`foxtrot_workers.chaos.boot`), and what the hook tells back.
+"""Messages between a fault test and the hook inside a child (`foxtrot_workers.chaos.boot`).
 
 Both sides share one private folder beside the run directory, ``<run_dir>.chaos``: not in it, for the run directory has
 to be empty at the end. The test writes ``plan.json``; the hook answers by notes, small files whose names say what
@@ -34,18 +34,18 @@ __all__ = [
 ]
 
 HOLD_S_MAX = 60.0
-"""A child that is held goes on by itself after so many seconds: a test that died must not leave it waiting."""
+"""A held child continues after this many seconds: a test that died must not leave it waiting."""
 
 Hold: TypeAlias = Literal["", "starting", "connecting", "stopping"]
 """Where a child waits for its strike: before HELLO, after HELLO and before it connects, or when asked to stop."""
 
 BadStart: TypeAlias = Literal["", "crash", "slow"]
-"""How a child begins: as it should, by crashing before HELLO, or by waiting so many seconds before it goes on."""
+"""How a child starts: normally, by crashing before HELLO, or by waiting `ChildPlan.seconds` first."""
 
 Strike: TypeAlias = Literal[
     "nothing", "block_loop", "hold_gil", "exit_0", "exit_1", "deaf", "grandchild", "exhaust_fds", "jump_clock"
 ]
-"""What a child does to itself when it gets SIGUSR1; whatever it is, a hold ends with it."""
+"""What a child does to itself on SIGUSR1; it also ends a hold."""
 
 
 KillPoint: TypeAlias = Literal["", "starting", "connecting", "handshake", "parse", "record", "mark", "send", "drain"]
@@ -55,11 +55,11 @@ stands there and the head does not say so; when a batch is committed and not sen
 it leaves."""
 
 ARMED_POINTS: Final = frozenset({"parse", "record", "mark", "send"})
-"""Those that a worker comes by all the time: it kills itself there only after SIGUSR1."""
+"""Points that a worker passes all the time: it kills itself there only after SIGUSR1."""
 
 
 class ChildPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is the matter with incarnations `first` to `last` of one child.
+    """The faults of incarnations `first` to `last` of one child.
 
     `seconds`: how long a slow start waits, or how far the wall clock jumps (negative: back). `passes`: how often an
     armed kill point is passed before it kills.
@@ -76,21 +76,21 @@ class ChildPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 Plan: TypeAlias = dict[str, list[ChildPlan]]
-"""Plans by name of the child; of several that concern an incarnation the first holds."""
+"""Plans by name of the child; of several for an incarnation the first applies."""
 
 
 def folder(run_dir: str) -> str:
-    """The folder that test and hook share."""
+    """Return the folder that test and hook share."""
     return f"{run_dir}.chaos"
 
 
 def plan_path(run_dir: str) -> str:
-    """Where the plan of the run in `run_dir` stands."""
+    """Return the path of the plan for the run in `run_dir`."""
     return f"{folder(run_dir)}/plan.json"
 
 
 def note_name(what: str, child: str, incarnation: int) -> str:
-    """Name of the note that says that `what` has happened in this incarnation."""
+    """Return the name of the note that reports `what` in this incarnation."""
     return f"{what}-{child}-{incarnation}"
 
 
@@ -108,5 +108,5 @@ def decode_plan(data: bytes) -> Plan:
 
 
 def plan_for(plan: Plan, child: str, incarnation: int) -> ChildPlan | None:
-    """What concerns this incarnation of `child`, if anything does."""
+    """Return the plan of this incarnation of `child`, None if there is none."""
     return next((part for part in plan.get(child, ()) if part.first <= incarnation <= part.last), None)

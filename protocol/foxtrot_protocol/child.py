@@ -1,4 +1,4 @@
-"""What a child's code may ask of the process it runs in.
+"""Interface between a child's code and the process that it runs in.
 
 `foxtrot_workers.child.boot` provides it; feeds, the engine and the simulated exchange are written against this
 protocol, so that neither package imports the other.
@@ -40,22 +40,22 @@ class ChildContext(Protocol):
         """Where this child logs."""
 
     def send(self, message: FromChild) -> None:
-        """To the supervisor; never blocks (a full queue is counted and the message dropped)."""
+        """Send to the supervisor; never blocks: with a full queue the message is dropped and counted."""
 
     def ready(self, info: dict[str, str] | None = None) -> None:
-        """Say READY, once; later calls do nothing."""
+        """Send READY; later calls do nothing."""
 
     def failed(self, cause: str, retry_after_s: float | None = None) -> None:
         """Report why this child is about to exit."""
 
     def doing(self, what: str) -> None:
-        """Note the step that others' code may hold up or end ("setting up handler 'x:setup'"); "" once it is over."""
+        """Record the step in progress that runs a user's code ("setting up handler 'x:setup'"); "" when it is over."""
 
     def crash(self, cause: str, trace: str) -> NoReturn:
-        """End this process at once, from any thread; `cause` and the stack `trace` are told by the supervisor."""
+        """End this process at once, from any thread; the supervisor reports `cause` and the stack `trace`."""
 
     def on_command(self, handler: Callable[[ToChild], None]) -> None:
-        """`handler` gets every command; `Stop` also arrives, synthesized, on SIGTERM (grace 1 s)."""
+        """Have `handler` called with every command; SIGTERM also arrives as a `Stop` (grace 1 s)."""
 
     def heartbeat_from(self, source: Callable[[Heartbeat], Heartbeat]) -> None:
-        """`source` completes each heartbeat (process figures are filled in) just before it is sent."""
+        """Have `source` complete each heartbeat, which has the process's figures, just before it is sent."""

@@ -1,4 +1,4 @@
-"""What is told about an exception that ends a process: cause in one line, stack, exit code. Pure.
+"""Report of an exception that ends a process: cause in one line, stack, exit code. Pure.
 
 A cause names the exception, its text and the place that a user can act on: the innermost frame in the user's own
 files, else the innermost one outside the standard library.

@@ -1,4 +1,4 @@
-"""Decimal numbers as exchanges write them: told by value, not by spelling."""
+"""Decimal numbers as exchanges write them, compared by value, not by spelling."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ZERO = re.compile(r"[+-]?(?:0+(?:\.0*)?|\.0+)(?:[eE][+-]?[0-9]+)?")
 def is_zero(text: str) -> bool:
     """Whether `text` is a number and that number is zero: ``0``, ``0.000``, ``.0``, ``00``, ``-0``, ``0E-8``.
 
-    False for the empty text and for anything that is no number.
+    False for empty text and for anything that is not a number.
     """
-    rest = text.lstrip("+-.0")  # decides nearly always, several times faster than the pattern
+    rest = text.lstrip("+-.0")  # nearly always sufficient, and several times faster than the pattern
     if rest and rest[0] not in "eE":
         return False
     return _ZERO.fullmatch(text) is not None

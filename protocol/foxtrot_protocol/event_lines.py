@@ -1,8 +1,8 @@
 """One event as the JSON object that a line of ``replay --json`` or ``events --json`` holds.
 
 Numbers are printed as plain decimal text without exponent and without needless zeros, so that equal
-numbers are equal text, whatever digits an exchange pads them with (`plain_number`). Whoever needs the
-exchange's own digits, for a checksum, takes the events themselves.
+numbers are equal text, however an exchange pads them (`plain_number`). For the exchange's own digits, as
+for a checksum, use the events themselves.
 
 Times are integers, ns since 1970; ``ts`` is the exchange's, null where it gives none.
 """
@@ -39,7 +39,7 @@ __all__ = ["BOOKS_MAX", "BookView", "Line", "event_line", "live_line", "plain_nu
 Line: TypeAlias = dict[str, Any]
 
 BOOKS_MAX = 10_000
-"""Books that a view keeps; beyond it the one that came first is forgotten."""
+"""Books that a view keeps; beyond it the oldest is evicted."""
 
 _PLAIN_DIGITS_MAX = 100
 """Longest plain text made of an exponent; a number beyond that is printed as it came."""
@@ -96,7 +96,7 @@ class BookView:
         return book
 
     def lose(self, exchange: str, symbol: str) -> None:
-        """This book is unknown until its next snapshot."""
+        """Forget a book until its next snapshot."""
         self._books.pop((exchange, symbol), None)
 
     def _open(self, key: tuple[str, str]) -> OrderBook[str]:
@@ -171,7 +171,7 @@ def _fill_trade(line: Line, event: Trade[str]) -> None:
 
 
 def _fill_quote(line: Line, event: Quote[str] | Ticker[str]) -> None:
-    # a size without a price says that nobody stands there
+    # a size without a price means an empty side
     line["bid"] = _optional(event.bid)
     line["bid_size"] = None if event.bid is None else _optional(event.bid_size)
     line["ask"] = _optional(event.ask)

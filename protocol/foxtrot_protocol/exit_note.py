@@ -1,7 +1,7 @@
-"""What a child leaves in a file of the run directory for the time after its death: what it did, why it ended.
+"""Exit note: a file in the run directory in which a child records what it was doing and why it ended.
 
-A file, since a message may be lost with the process that sends it, or may never be sent at all (no descriptor, no
-ZeroMQ, killed in the middle of somebody's code). What the file holds is complete once the process is dead.
+A file, because a message may be lost with the process that sends it, or never be sent (no descriptor, no ZeroMQ,
+killed within a user's code). The file is complete once the process is dead.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ EXIT_NOTE_PATTERN = "exit-*.json"
 
 
 class ExitNote(Struct, frozen=True, kw_only=True):
-    """The contents; each "" where there is nothing to tell."""
+    """Contents of an exit note; "" where a field does not apply."""
 
     doing: str = ""
-    """The step that others' code may hold up or end, "setting up handler 'x:setup'"."""
+    """The step in progress that runs a user's code, such as "setting up handler 'x:setup'"."""
     cause: str = ""
     """Why the process ends, exception, file and line included."""
     trace: str = ""

@@ -1,7 +1,7 @@
-"""Imports of libraries without what they only take along where it is installed.
+"""Import libraries without their optional dependencies.
 
-``structlog`` imports ``rich`` for colourful tracebacks, if it can: two thirds of its import time and 5 MiB, in every
-process of a run, for what none of them shows. The module table is the only thing that is touched here.
+``structlog`` imports ``rich`` for coloured tracebacks if it is installed: two thirds of its import time and 5 MiB in
+every process of a run, for output that none of them produces. Only the table of modules is changed.
 """
 
 from __future__ import annotations

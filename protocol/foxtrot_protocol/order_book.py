@@ -1,11 +1,10 @@
 """A book: the fold of snapshots and deltas into two sorted sides.
 
-Prices are compared as decimals, so that ``0.10`` and ``0.1`` are one level, while the text that the
-exchange sent is kept with it: checksums are computed over that text. The fold knows no identifiers and
-no continuity; whether a delta may be applied is `book_sync`'s to say, what a broken book means is the
-caller's.
+Prices are compared as decimals, so that ``0.10`` and ``0.1`` are one level. The text that the exchange sent is kept
+with it, because checksums are computed over that text. The fold does not check identifiers or continuity: the caller
+decides which deltas to apply and what a broken book means.
 
-Numbers may be text, `decimal.Decimal` or `float`; a book holds whichever it is fed.
+Numbers may be text, `decimal.Decimal` or `float`; a book keeps the type that it is fed.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ __all__ = ["LEVELS_MAX", "NUMBER_CHARS_MAX", "OrderBook"]
 N = TypeVar("N", str, float, Decimal)
 
 LEVELS_MAX = 20_000
-"""Levels on one side. Snapshots have up to 5,000; what lies beyond the best 20,000 no one trades on."""
+"""Levels on one side. Snapshots have up to 5,000."""
 
 NUMBER_CHARS_MAX = 64
-"""Longest number text: prices and sizes have up to 40 digits, exponents included."""
+"""Longest text of a number. Prices and sizes have up to 40 characters, exponents included."""
 
 _EXPONENT_MAX = 64
-"""Bound of a number's decimal exponent: beyond it a text of few characters stands for endless digits."""
+"""Bound of a decimal exponent: beyond it a short text stands for a huge number of digits."""
 
 _FLOAT_LEAST = 1e-64
 _FLOAT_MOST = 1e64
@@ -38,7 +37,7 @@ _FLOAT_MOST = 1e64
 _ZERO = Decimal(0)
 
 _Key: TypeAlias = Decimal | float
-"""What levels are sorted by; a float is its own key, several times cheaper to make and to compare."""
+"""Sort key of a level; a float is its own key, several times cheaper to create and compare."""
 
 
 class OrderBook(Generic[N]):
@@ -47,8 +46,8 @@ class OrderBook(Generic[N]):
     `depth` is the number of levels kept on each side: where an exchange never says that a level has left
     the subscribed depth, the worst ones beyond it are cut after each update. `symbol` only names errors.
 
-    ``snapshot`` and ``apply`` raise `BookInvalid` for a number that is none, or below zero; the book is
-    then empty, since half an update would be worse than none.
+    ``snapshot`` and ``apply`` raise `BookInvalid` for a value that is not a number, or is negative; the book is
+    then empty, because half an update is worse than none.
     """
 
     __slots__ = ("_asks", "_bids", "depth", "symbol")
@@ -95,7 +94,7 @@ class OrderBook(Generic[N]):
 
     @property
     def crossed(self) -> bool:
-        """Somebody bids at least what somebody else asks: no exchange's book stays so."""
+        """Whether the best bid is at or above the best ask, which no exchange's book is for long."""
         if not self._bids.keys or not self._asks.keys:
             return False
         return self._bids.keys[-1] >= _negated(self._asks.keys[-1])

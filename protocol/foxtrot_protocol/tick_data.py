@@ -1,4 +1,4 @@
-"""A tick in vn.py's shape: what is known of one instrument at one moment, in one object.
+"""A tick in vn.py's shape: the state of one instrument at one moment, in one object.
 
 Made in the engine's process out of trades, quotes, books and tickers; it never travels. Names and meaning
 are vn.py's, so that a strategy written for it reads what it always read. Prices and sizes are floats

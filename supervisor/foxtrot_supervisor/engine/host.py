@@ -1,9 +1,9 @@
-"""What makes a process the engine of a run: its EventEngine fed with the workers' batches, its word to the supervisor.
+"""The engine's part of a run: an EventEngine fed with the workers' batches, and its control link to the supervisor.
 
-The same for the engine process (`engine_process`) and for an application that is its own engine (`embedded`).
-Lives on an event loop: answers the supervisor, serves live events, watches for slow handlers. The dispatch thread of
-the EventEngine reads the data plane and calls handlers. So a handler that blocks delays events and nothing else: the
-heartbeat goes on and the supervisor knows what is going on.
+The same for the engine process (`process`) and for an application that is its own engine (`embedding`). Runs on an
+event loop: answers the supervisor, serves live events, watches for slow handlers. The dispatch thread of the
+EventEngine reads the data plane and calls handlers. A handler that blocks delays events and nothing else: heartbeats
+continue, so the supervisor sees what happens.
 """
 
 from __future__ import annotations
@@ -47,37 +47,37 @@ from foxtrot_supervisor.engine.tap import EventTap
 __all__ = ["DispatchEnded", "DispatchWatch", "EngineHost"]
 
 RECENT_COUNT = 5
-"""Latest events shown to people, one of each type at a time."""
+"""Latest events in a heartbeat, for people."""
 
 
 LEAK_SAMPLES_LEAST = 24
-"""Times the pace of looking: how long to look before growth is judged; two minutes by default."""
+"""Samples before growth is judged; two minutes by default."""
 
 HANDLERS_SHOWN = 30
 OWNERS_SHOWN = 100
 LEAKS_SHOWN = 20
-"""What a heartbeat holds of each at most."""
+"""Largest number of each in a heartbeat."""
 
 NAME_CHARACTERS_MAX = 200
 LEAK_CHARACTERS_MAX = 2000
-"""Of each text in it: a handler's name may be the representation of anything, and a heartbeat has to arrive."""
+"""Largest length of each text in it: a handler's name may be any representation, and a heartbeat has to arrive."""
 
 OWNERS_OF_HANDLER_MAX = 10
 
 BOOKS_PER_MESSAGE = 500
-"""Symbols that are asked for in one message."""
+"""Symbols requested in one message."""
 
 
 class DispatchEnded(Exception):
-    """The dispatch thread has died: an engine that looks alive and delivers nothing must not go on."""
+    """The dispatch thread has ended: an engine that seems alive and delivers nothing must not continue."""
 
 
 class EngineHost:
     """Receiver, tap of live events and watch of one EventEngine, and the engine's part of the control plane.
 
-    Made on the event loop it lives on. `serve` joins it to a supervisor, and to the next one if that dies;
-    `on_stop` gets the grace in seconds when the supervisor asks the engine to end. `close` after the
-    dispatch thread has let go of `receiver`.
+    Create it on the event loop that it runs on. `serve` connects it to a supervisor, and to the next one if that dies.
+    `on_stop` is called with the grace in seconds when the supervisor asks the engine to end. Close `receiver` after the
+    dispatch thread has detached from it.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class EngineHost:
         *,
         ringless: bool = False,
     ) -> None:
-        """`on_command` gets every command before it is obeyed; `ringless` as in `EventReceiver`."""
+        """`on_command` gets every command before it is handled; `ringless` as in `EventReceiver`."""
         self._listener = on_command
         self._engine = engine
         self._on_stop = on_stop
@@ -136,7 +136,7 @@ class EngineHost:
             )
 
     def withdraw(self) -> None:
-        """Take out of the EventEngine what was registered here; other handlers stay. Twice is allowed."""
+        """Remove the handlers registered here from the EventEngine; others stay. May be called repeatedly."""
         self._folds.close()
         if self._leaks is not None:
             self._leaks.close()
@@ -144,18 +144,18 @@ class EngineHost:
     # ---- the control plane
 
     def serve(self, context: ChildContext) -> None:
-        """Answer the supervisor behind `context` from now on; commands that came before are handled now."""
+        """Answer the supervisor of `context` from now on; commands received before are handled now."""
         self._context = context
         self._stopping = False
         context.heartbeat_from(self.fill)
         context.on_command(self.on_command)
 
     def part(self) -> None:
-        """That supervisor is gone; the receiver works on."""
+        """Disconnect from a supervisor that has ended; the receiver continues."""
         self._context = None
 
     def on_command(self, command: ToChild) -> None:
-        """What the supervisor says."""
+        """Handle a command of the supervisor."""
         if self._listener is not None:
             self._listener(command)
         if isinstance(command, Stop):
@@ -170,7 +170,7 @@ class EngineHost:
             self._engine.put(Event(EVENT_WORKER, msgspec.convert(command, WorkerStatus, from_attributes=True)))
 
     def fill(self, heartbeat: Heartbeat) -> Heartbeat:
-        """The engine's figures, in the heartbeat."""
+        """Return `heartbeat` with the engine's figures."""
         engine, receiver, folds = self._engine, self.receiver, self._folds.figures()
         leaks = [] if self._leaks is None else list(self._leaks.found)[-LEAKS_SHOWN:]
         _note_recent(receiver.last_event, self._recent)
@@ -197,7 +197,7 @@ class EngineHost:
             handlers=[_figures_of(info) for info in engine.worst_handlers(HANDLERS_SHOWN)],
         )
 
-    # ---- what the receiver tells, on the dispatch thread
+    # ---- reports of the receiver, from the dispatch thread
 
     def _post_drained(self, ring: RingFigures, path: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended before the dispatch thread
@@ -236,7 +236,7 @@ class EngineHost:
                 context.send(BooksWanted(context.spec.name, context.spec.incarnation, connection, part, attempt))
 
     def _send_drained(self, ring: RingFigures, path: str) -> None:
-        # told first: were it removed first and the engine killed, nobody would ever know what was in it
+        # reported first: if the engine were killed between removal and report, the account would be lost
         context = self._context
         if context is not None:
             context.send(
@@ -257,13 +257,13 @@ class EngineHost:
 
 
 class DispatchWatch:
-    """Sees from outside, at a fixed pace, that the dispatch thread lives, and what is slow in it."""
+    """Checks at a fixed interval that the dispatch thread lives, and for slow handlers."""
 
     def __init__(self, engine: EventEngine) -> None:
         self._engine = engine
 
     async def run(self) -> None:
-        """Look until cancelled; raises `DispatchEnded` if there is nothing left to look at."""
+        """Check until cancelled; raises `DispatchEnded` when the dispatch thread has ended."""
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._engine.is_dispatching():

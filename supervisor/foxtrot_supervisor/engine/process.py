@@ -1,7 +1,7 @@
-"""The engine process: an EventEngine with the user's handlers, made the engine of the run by `engine_host`.
+"""The engine process: an EventEngine with the user's handlers, connected to the run by `host`.
 
 The main thread's event loop answers the supervisor; the dispatch thread reads the data plane and calls handlers.
-What is the process's own is here: setting handlers up, the orderly end, and the end that a handler prevents.
+This module sets handlers up and ends the process, in order or although a handler does not return.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from foxtrot_supervisor.engine.setup_limit import SetupLimit
 __all__ = ["CLOSE_S", "HandlerProblem", "close_all", "load_handlers", "make_engine", "run"]
 
 HANDLER_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
-"""What a user's code may raise that ends its set-up; out of memory is not its doing."""
+"""Exceptions of a user's code that end its set-up. An allocation failure is not caused by it."""
 
 CLOSE_S = 5.0
-"""How long the objects that handlers returned may take to close, together."""
+"""Time limit for closing all objects that handlers returned."""
 
 
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 class HandlerProblem(Exception):
-    """A configured handler cannot be used; says which and why."""
+    """A configured handler cannot be used; the text says which and why."""
 
 
 async def run(context: ChildContext, *, ringless: bool = False) -> int:
-    """Start target of the engine process. `ringless`: also take batches of workers without a ring (`bench`)."""
+    """Start target of the engine process. `ringless`: also accept batches of workers without a ring (`bench`)."""
     try:
         return await _run(context, ringless=ringless)
     except (OSError, zmq.ZMQError) as error:
@@ -69,7 +69,7 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
         engine, settings, context.zmq_context, context.spec.run_dir, context.log, on_stop, ringless=ringless
     )
     engine.attach(host.receiver)
-    context.heartbeat_from(host.fill)  # a set-up that takes long must not look like silence
+    context.heartbeat_from(host.fill)  # a long set-up must not look like silence
     closers: list[Callable[[], Any]] = []
     if settings.import_path:  # "" where the working directory was removed
         # last: no file there may take the place of a module that the program itself imports
@@ -121,7 +121,7 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
     host.withdraw()
     engine.clear_handlers()
     if stuck:
-        # a handler that never returns: its thread cannot be ended, the process can
+        # a handler does not return: its thread cannot be ended, the process can
         context.failed("a handler did not return")
         await asyncio.sleep(0.05)
         os._exit(ChildExit.CRASH)
@@ -129,14 +129,14 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
 
 
 def make_engine(settings: EngineSettings, log: ChildLog) -> EventEngine:
-    """An EventEngine as it is configured."""
+    """Return an EventEngine with these settings."""
     return EventEngine(
         queue_limit=settings.queue_limit,
         never_drop_limit=settings.never_drop_limit,
         put_wait_s=settings.put_wait_s,
         policies=policies_with(block=settings.block, conflate=settings.conflate, never_drop=settings.never_drop),
         slow_handler_ms=settings.slow_handler_ms,
-        own_watch=False,  # the host looks
+        own_watch=False,  # the host watches
         suspend_after=settings.suspend_after,
         log=log,
     )
@@ -166,7 +166,7 @@ def load_handlers(text: str, engine: EventEngine) -> list[Callable[[], Any]]:
 
 
 async def close_all(closers: list[Callable[[], Any]], log: ChildLog, deadline: float) -> None:
-    """Call each on a thread of its own until `deadline` (monotonic seconds); what fails is logged."""
+    """Call each on a thread of its own until `deadline` (monotonic seconds); failures are logged."""
     for close in closers:
         try:
             async with asyncio.timeout(max(0.1, deadline - time.monotonic())):

@@ -1,7 +1,7 @@
-"""How long the set-up of handlers may take, watched from a thread while it holds the main thread.
+"""Time limit for the set-up of handlers, enforced by a thread while the set-up blocks the main thread.
 
-The set-up runs a user's code in the main thread, so the event loop stands still and the supervisor learns nothing. A
-thread that waits beside it can still see where that code stands.
+The set-up runs a user's code in the main thread, so the event loop does not run and the supervisor gets no message.
+Another thread can still see which line that code has reached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["SetupLimit"]
 class SetupLimit:
     """Calls ``expire(cause, trace)`` once, on a thread of its own, if the block takes longer than `limit_s` seconds.
 
-    Make and enter it on the thread that does the work. `begin` names what is done next.
+    Create and enter it on the thread that does the set-up. `begin` names the next handler.
     """
 
     def __init__(self, limit_s: float, expire: Callable[[str, str], object]) -> None:
@@ -32,7 +32,7 @@ class SetupLimit:
         self._thread = threading.Thread(target=self._run, name="setup-limit", daemon=True)
 
     def begin(self, handler: str) -> None:
-        """From now on `handler` is set up."""
+        """Name the handler that is set up from now on."""
         self._doing = handler
 
     def __enter__(self) -> SetupLimit:

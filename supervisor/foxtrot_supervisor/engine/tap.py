@@ -1,9 +1,8 @@
 """Live events for operators: the batches that the engine applied, over a unix stream socket.
 
-A client gets first what is remembered (`HISTORY_BYTES`), then what comes. Each message is a u32 (big
-endian) length and that many bytes of one batch, as it came over the data plane. A client that reads too
-slowly costs the engine nothing but `CLIENT_BYTES`: batches are dropped for it and a record of length 0,
-followed by a u32 count of dropped batches, tells it so.
+A client gets the latest batches first (`HISTORY_BYTES`), then new ones. Each record is a u32 length (big endian) and
+one batch of that length, as it came over the data plane. A client that reads too slowly costs the engine at most
+`CLIENT_BYTES`: batches are dropped for it, and a record of length 0 followed by a u32 reports their number.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ from foxtrot_supervisor.system.peer_credentials import peer_of
 __all__ = ["CLIENTS_MAX", "CLIENT_BYTES", "HISTORY_BYTES", "LOOK_S", "UNREAD_S", "EventTap"]
 
 HISTORY_BYTES = 8 * 1024 * 1024
-"""What is remembered for a client that comes later."""
+"""Latest batches kept for new clients."""
 
 CLIENT_BYTES = 16 * 1024 * 1024
-"""What may wait for one client, beside the kernel's buffer."""
+"""Bytes that may wait for one client, besides the kernel's buffer."""
 
 CLIENTS_MAX = 16
-"""Readers at a time. A further one takes the place of one that does not read, else it is refused."""
+"""Readers at a time. A further one replaces one that does not read; if all read, it is refused."""
 
 UNREAD_S = 60.0
-"""A reader that takes nothing for so long, though there is something, is dropped. It may connect again."""
+"""A reader that reads nothing for this long although data wait is dropped. It may connect again."""
 
 LOOK_S = 1.0
-"""How often that, and whether the socket's file is still there, is looked at."""
+"""Interval of checks for such readers and for removal of the socket's file."""
 
 _LENGTH = struct.Struct(">I")
 _DROPPED = struct.Struct(">II")
 
 
 class EventTap:
-    """Serves clients on the event loop; `offer` is called by the dispatch thread."""
+    """Serves clients on the event loop; the dispatch thread calls `offer`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -58,12 +57,12 @@ class EventTap:
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen; the socket file is only for this user."""
+        """Listen at the path; only this user may connect."""
         await self._listen()
         self._looking = asyncio.create_task(self._look(), name="event-tap-look")
 
     def offer(self, batch: bytes) -> None:
-        """Remember `batch` and pass it to the clients; cheap when there are none."""
+        """Keep `batch` and pass it to the clients; cheap without clients."""
         with self._lock:
             self._history.append(batch)
             self._history_bytes += len(batch)
@@ -78,7 +77,7 @@ class EventTap:
             self._loop.call_soon_threadsafe(self._distribute)
 
     async def close(self, grace_s: float) -> None:
-        """Let clients take what waits for them within `grace_s`, then drop them; remove the socket."""
+        """Let clients read what waits for them for `grace_s` seconds, then drop them; remove the socket."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -113,8 +112,8 @@ class EventTap:
                     client.drop()
             if _identity(self._path) != self._bound:
                 if self._server is not None:
-                    self._server.close()  # connections that exist stay
-                with contextlib.suppress(OSError):  # no directory: tried at the next look
+                    self._server.close()  # existing connections stay
+                with contextlib.suppress(OSError):  # no directory: retried at the next check
                     await self._listen()
 
     def _distribute(self) -> None:
@@ -128,7 +127,7 @@ class EventTap:
 
     def _join(self, client: _Client) -> None:
         with self._lock:
-            # what is pending for others is in the history already: this client must not get it twice
+            # pending batches are in the history already: this client must not get them twice
             pending = list(self._pending)
             self._pending.clear()
             others = list(self._clients)
@@ -140,7 +139,7 @@ class EventTap:
                 other.offer(batch)
 
     def _has_room(self) -> bool:
-        """Whether one more can be served; the one that has not read for longest makes room, if there is one."""
+        """Whether another client can be served; evicts the one that has not read for the longest time."""
         if len(self._clients) < CLIENTS_MAX:
             return True
         now = self._loop.time()
@@ -172,11 +171,11 @@ class EventTap:
 
 
 class _Client:
-    """One reader, and what waits for it."""
+    """One reader, and the batches that wait for it."""
 
     def __init__(self, writer: asyncio.StreamWriter, now: float) -> None:
         self._writer = writer
-        # drained then means: in the kernel's hands. What waits is bounded here, not in the transport
+        # so that drained means written to the kernel: what waits is bounded here, not in the transport
         writer.transport.set_write_buffer_limits(0)
         self._batches: deque[bytes] = deque()
         self._bytes = 0
@@ -200,20 +199,22 @@ class _Client:
         self._news.set()
 
     def drop(self) -> None:
-        """End the connection; what it has not been sent yet is lost to it."""
+        """End the connection at once, without what still waits for it."""
         self._writer.transport.abort()
 
     def unread_s(self, now: float) -> float:
-        """For how long something was there to be read and the reader took nothing."""
+        """Return how long data have waited while the reader read nothing, in seconds."""
         unread = self._writer.transport.get_write_buffer_size() + _unread_bytes(self._writer)
-        # the kernel counts its own overhead too: the difference rises only if the reader takes something
+        # the kernel counts its overhead too: the difference rises only if the reader reads
         before, self._read = self._read, self._sent - unread
         if unread == 0 or self._read > before:
             self._read_at = now
         return now - self._read_at
 
     async def write_to(self, reader: asyncio.StreamReader) -> None:
-        gone = asyncio.create_task(reader.read(1), name="tap-client-gone")  # clients send nothing: this is their end
+        gone = asyncio.create_task(
+            reader.read(1), name="tap-client-gone"
+        )  # clients send nothing: this is the end of the connection
         try:
             while not gone.done():
                 while self._batches:
@@ -240,7 +241,7 @@ class _Client:
 
 
 def _unread_bytes(writer: asyncio.StreamWriter) -> int:
-    """What the kernel holds for the other end of a unix socket."""
+    """Return the bytes in the kernel that the peer of a unix socket has not read."""
     end = writer.get_extra_info("socket")
     try:
         answer = fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, bytes(4))

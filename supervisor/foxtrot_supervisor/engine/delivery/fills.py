@@ -1,12 +1,12 @@
 """Which fills lie between two trades of an exchange that merges several fills into one trade. Pure.
 
-OKX's trades channel sends one trade for the fills of one order at one price, with `count`, their number, and
-`tradeId`. Its reference calls that the last of them; no recording at hand confirms it. So the stream itself is asked:
-where two trades follow each other directly, the step between their identifiers is the number of fills of the second one
-if identifiers name the last fill, and of the first one if they name the first.
+OKX's trades channel sends one trade for the fills of one order at one price, with their number `count` and a `tradeId`.
+OKX's reference calls that the identifier of the last fill; no recording confirms it. So the stream itself is the
+evidence: between two adjacent trades, the step of identifiers is the number of fills of the second trade if identifiers
+name the last fill, and of the first trade if they name the first.
 
-Until that is known, only those fills count as missing that are missing under both readings. What may be missing is told
-as such, and not fetched: no fill is lost without a word, and none is delivered twice.
+Until that is known, only fills that are missing under both readings count as missing. Others are announced as doubtful
+and not fetched: no fill is lost silently, and none is delivered twice.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from msgspec import Struct
 __all__ = ["EVIDENCE_ENOUGH", "EVIDENCE_MAX", "Interval", "Missing", "missing_fills", "weigh"]
 
 EVIDENCE_MAX: Final = 8
-"""Bound of the evidence, so that it can turn."""
+"""Bound of the evidence, so that it can be reversed."""
 
 EVIDENCE_ENOUGH: Final = 4
-"""Evidence that need not be increased."""
+"""Evidence at which it is no longer collected."""
 
 Interval: TypeAlias = tuple[int, int]
 """First and last identifier, inclusive."""

@@ -4,15 +4,15 @@ Workers of one connection (twins, or the old and the new one of a rotation) brin
 an event wins, its copies are dropped. A *stream* is one event type of one symbol; what tells a copy from a new event is
 its *rule* (`foxtrot_protocol.identity`). A stream's *position* is what handlers have received of it.
 
-Whatever a side brings beyond the position is handed over once and in order: where another side may still bring what
-lies before it, the batch waits (`admit` returns None); it stays in its ring and is asked about again. When no side can
-bring that any more, or `HOLE_WAIT_S` has passed, the hole is announced and the event applied. What comes of an
-announced hole later, from a slow worker or by backfill, is applied all the same, marked `backfilled`.
+Whatever a side brings beyond the position is handed over once and in order. While another side may still bring what
+precedes it, the batch waits (`admit` returns None): it stays in its ring and is decided again. When no side can bring
+that any more, or after `HOLE_WAIT_S`, the hole is announced and the event applied. Events of an announced hole that
+come later, from a slow worker or by backfill, are applied and marked `backfilled`.
 
-Handlers of an engine that has taken over know no book. Updates before its next snapshot are superseded by that, or
-handed over all the same (`deliver_updates`). `unknown_books` names the books that need a snapshot.
+Handlers of a new engine have no book. Updates before its next snapshot are superseded by it, or handed over
+(`deliver_updates`). `unknown_books` returns the books that need a snapshot.
 
-`admit` decides; `settle` makes the decision last. Between the two the caller hands the events to the handlers.
+`admit` decides; `settle` makes the decision final. In between the caller hands the events to handlers.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _CLASSES: Final = {
 _NO_HOLES: Final[Sequence[tuple[StreamKey, Hole]]] = ()
 
 _MOVES: Final = frozenset((APPLY, SUPERSEDED))
-"""What moves the position."""
+"""Verdicts that advance the position."""
 
 
 class Admission(Struct):
@@ -85,22 +85,22 @@ class StreamMerge:
         """`rules` by event type; `deliver_updates`: hand over updates of books that handlers have no snapshot of."""
         self._rules = {kind: fitting_rule(kind, rule) for kind, rule in rules.items()}
         self._streams: dict[tuple[type, str], Stream] = {}
-        """The same as `_by_key`, but for bars: found with one look-up."""
+        """The streams of `_by_key` except bars, found with one look-up."""
         self._by_key: dict[StreamKey, Stream] = {}
         self._books: dict[str, Stream] = {}
-        """Those whose updates build on a snapshot, by symbol."""
+        """Books whose updates build on a snapshot, by symbol."""
         self._sides = OpenSides()
         self._turn = Turn(self._sides, deliver_updates=deliver_updates)
         self._batch = 0
         self._events: Sequence[Any] = ()
         self._touched: list[Stream] = []
         self.unmerged_total = 0
-        """Events of more streams than `STREAMS_MAX`."""
+        """Events of streams beyond `STREAMS_MAX`."""
         self.demoted: list[Stream] = []
         """Streams whose identifiers were found to leap; the caller may empty it."""
 
     def follow(self, rules: Mapping[str, str]) -> None:
-        """Take over the rules of a worker that has come; streams whose rule has changed begin again."""
+        """Adopt the rules of a new worker; streams whose rule has changed start again."""
         self._rules = {kind: fitting_rule(kind, rule) for kind, rule in rules.items()}
         changed = [stream for stream in self._by_key.values() if self._rules.get(stream.key.kind) != stream.rule]
         for stream in changed:
@@ -119,11 +119,11 @@ class StreamMerge:
         return len(self._sides)
 
     def opened(self, side: Side) -> None:
-        """Something of this worker may come from now on."""
+        """Record that events of this worker may come from now on."""
         self._sides.opened(side)
 
     def closed(self, side: Side) -> list[Stream]:
-        """Nothing comes of this worker any more; returns the streams whose state changes by that."""
+        """Record that nothing more comes of this worker; return the streams whose state has changed."""
         self._sides.closed(side)
         changed = []
         for stream in self._by_key.values():
@@ -135,22 +135,22 @@ class StreamMerge:
         return changed
 
     def absent(self) -> list[Side]:
-        """Sides that streams remember from an engine before, and that are not open."""
+        """Return sides that streams remember from the previous engine and that are not open."""
         known = {side for stream in self._by_key.values() for side in stream.state.sides}
         return sorted(side for side in known if not self._sides.has(side))
 
     def give_up(self, side: str) -> None:
-        """`side` has waited for long enough: it waits for no other until that has brought something."""
+        """Stop the wait of `side`: it waits for no other side until that has brought something."""
         self._sides.give_up(side)
 
     def can_go_on(self, side: str) -> bool:
         """Whether deciding again on a batch that had to wait may give another result."""
         return self._sides.can_go_on(side)
 
-    # ---- what an engine before has left
+    # ---- state of the previous engine
 
     def restore(self, stream: Stream) -> None:
-        """Go on from this position, if the rule is still the same."""
+        """Continue from this position, if the rule is still the same."""
         if self._rules.get(stream.key.kind) != stream.rule:
             return
         stream.known = True
@@ -162,15 +162,15 @@ class StreamMerge:
             stream.change(unseen=True)
 
     def open_holes(self) -> list[tuple[StreamKey, Hole]]:
-        """Announced holes that can still be filled."""
+        """Return the announced holes that can still be filled."""
         return [(key, hole) for key, stream in self._by_key.items() for hole in stream.state.holes]
 
     def unknown_books(self) -> list[str]:
-        """Symbols of books that handlers cannot know before a snapshot comes."""
+        """Return the symbols of books that handlers do not have until a snapshot comes."""
         return [symbol for symbol, stream in self._books.items() if stream.state.unseen or not stream.state.valid]
 
     def note(self, side: Side, events: Sequence[Any]) -> tuple[Admission | None, list[Stream]]:
-        """Repeat the decisions on a batch that an engine before has handled, and settle them.
+        """Repeat the decisions on a batch that the previous engine has handled, and settle them.
 
         Returns the admission and the streams whose position has changed.
         """
@@ -236,7 +236,7 @@ class StreamMerge:
                             out, kept = list(events[:index]), list(range(index))
                         continue
                 elif stream.quick:
-                    # and nearly all quotes, and trades whose identifiers leap, this
+                    # nearly all quotes, and trades whose identifiers leap, go this way
                     text = event.update_id if stream.rule == "latest" else event.trade_id
                     try:
                         number = int(text)
@@ -264,7 +264,7 @@ class StreamMerge:
                             out, kept = list(events[:index]), list(range(index))
                         continue
                 elif stream.plain and event.__class__ is BookDelta:
-                    # and nearly all updates of books this
+                    # nearly all updates of books go this way
                     try:
                         first, number = int(event.first_id or ""), int(event.last_id or "")
                     except ValueError:
@@ -329,7 +329,7 @@ class StreamMerge:
         return Admission(out, kept, len(kept), copies, lost, holes, touched, superseded)
 
     def settle(self) -> list[Stream]:
-        """Make the last decision of `admit` last: handlers have had its events. Returns the streams that changed."""
+        """Settle the last decision of `admit`: handlers have had its events. Return the streams that changed."""
         turn = self._turn
         side, name = turn.side, turn.name
         sides = self._sides
@@ -379,7 +379,7 @@ class StreamMerge:
             self._streams[kind, key.symbol] = stream
 
     def _find(self, event: Any) -> Stream | None:
-        """The stream of `event`; None where nothing is merged."""
+        """Return the stream of `event`; None if it is not merged."""
         kind = EVENT_TYPES[event.__class__]
         rule = self._rules.get(kind)
         if rule is None:
@@ -395,7 +395,7 @@ class StreamMerge:
         return stream
 
     def _touch(self, stream: Stream) -> None:
-        """The first event of `stream` in this batch: remember its position, for `Stream.undo`."""
+        """Prepare `stream` for its first event in this batch; remember its position for `Stream.undo`."""
         side = self._turn.side
         if stream.rising and stream.newest.__class__ is Trade:
             note_fills(stream)
@@ -428,7 +428,7 @@ class StreamMerge:
         return worker_gap(self._turn, stream, gap)
 
     def _hold(self, events: Sequence[Any]) -> None:
-        """Undo what was decided of this batch; keep where it stands, for sides that wait for this one."""
+        """Undo the decisions on this batch; keep where it begins, for sides that wait for this one."""
         turn = self._turn
         for stream in self._touched:
             stream.undo()
@@ -447,7 +447,7 @@ class StreamMerge:
         wait = turn.wait
         assert wait is not None
         if wait.reset:
-            wait.stream.heads[name] = NUMBER_MAX  # it brings nothing of the old count any more
+            wait.stream.heads[name] = NUMBER_MAX  # it brings nothing from before the reset any more
         self._sides.hold(name, wait)
 
 

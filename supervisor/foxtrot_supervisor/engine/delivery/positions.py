@@ -1,12 +1,12 @@
-"""What handlers have had of each stream, so that the next engine knows it: a mapped file in the run directory.
+"""Positions of all streams, kept for the next engine: a mapped file in the run directory.
 
-An engine that is killed leaves copies of what it applied in the ring of the twin, and its successor must know them
-for copies. So each stream has a *slot* here, written after each batch that touched it, between the two words that tell
-the batch's ring that it is done with (`event_receiver`): whatever of it was not written is made up from that ring.
+An engine that is killed leaves copies of what it applied in the ring of the twin, and its successor must recognize
+them. So each stream has a *slot* here, written after the batches that changed it and before their space in the ring is
+freed (`apply`): what was not written is restored from that ring.
 
-A slot: a head that says which stream it is, two small marks (last identifier and times) used by turns, two larger
-ones for what changes seldom (`streams.StreamState`), and for streams without order the hashes of the last events.
-Each mark has a counter and a checksum: a process that is killed while it writes one leaves the one before.
+A slot has a head that identifies the stream, two small marks (last identifier and times) used in turn, two larger ones
+for what changes rarely (`streams.StreamState`), and for streams without order the hashes of the last events. Each mark
+has a counter and a checksum: a process that is killed while writing one leaves the previous one valid.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["FILE_BYTES_MAX", "FILE_NAME", "PositionFile"]
 FILE_NAME = "positions.map"
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
-"""About 20,000 streams; positions of more are not kept over the death of an engine."""
+"""Room for about 20,000 streams; positions of further ones are not known to the next engine."""
 
 _GROWTH_BYTES = 256 * 1024
 _HEADER_BYTES = 64
@@ -58,7 +58,7 @@ _decode_named = msgspec.msgpack.Decoder(tuple[str, str, str, str, str, str]).dec
 
 
 class _Slot:
-    """Where a stream stands in the file; counters of its marks."""
+    """Place of a stream in the file, and counters of its marks."""
 
     __slots__ = ("light", "offset", "state", "window", "written")
 
@@ -66,7 +66,7 @@ class _Slot:
         self.offset = offset
         self.light = self.state = self.window = 0
         self.written: StreamState | None = None
-        """What the valid mark of state holds."""
+        """State in the valid mark."""
 
 
 _NOWHERE = _Slot(-1)
@@ -81,13 +81,13 @@ class PositionFile:
         self._end = _HEADER_BYTES
         self._restored: dict[str, list[Stream]] = {}
         self.damage = ""
-        """What could not be read at the beginning; what stood behind it is forgotten."""
+        """What was unreadable when the file was opened; everything behind it is dropped."""
         self.unsaved_total = 0
-        """Streams that found no room."""
+        """Streams for which there was no room."""
 
     @classmethod
     def open(cls, run_dir: str) -> PositionFile:
-        """The positions in this directory, made if there are none; raises OSError."""
+        """Open the positions in this directory, created if there are none; raises OSError."""
         with opened_directory(run_dir) as directory:
             fd = create_private(FILE_NAME, os.O_RDWR, directory)
         try:
@@ -104,7 +104,7 @@ class PositionFile:
         return file
 
     def renew(self, run_dir: str) -> None:
-        """Go on in a new file with the same content: the old one was removed. Raises OSError."""
+        """Continue in a new file with the same content, after the old one was removed. Raises OSError."""
         size = len(self._map)
         with opened_directory(run_dir) as directory:
             fd = create_private(FILE_NAME, os.O_RDWR | os.O_TRUNC, directory)
@@ -123,11 +123,11 @@ class PositionFile:
         self._map, self._fd = renewed, fd
 
     def restored(self, connection: str) -> list[Stream]:
-        """Streams of this connection that an engine before has left; given once."""
+        """Return the streams of this connection that the previous engine left; only once."""
         return self._restored.pop(connection, [])
 
     def save(self, connection: str, stream: Stream) -> None:
-        """Write down where `stream` is. Written in an order in which it may break off anywhere."""
+        """Write the position of `stream`, in an order that may be interrupted anywhere."""
         slot = stream.slot
         if slot is None:
             slot = stream.slot = self._allocate(connection, stream)

@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 HOLES_MAX = 16
-"""Announced holes of one stream that can still be filled; the oldest is given up first."""
+"""Announced holes remembered of one stream; the oldest is evicted first."""
 
 REMEMBERED_MAX = 4096
-"""Events remembered of a stream whose events have no order: a twin may lag by as many."""
+"""Events remembered of a stream without order: the largest lag of a twin."""
 
 EQUAL_MAX = 64
 """Different contents remembered of one state identifier or time."""
@@ -43,11 +43,11 @@ NUMBER_MAX: Final = 1 << 62
 """Identifiers are numbers below this; anything else has no order."""
 
 UNKNOWN: Final = NUMBER_MAX
-"""In place of an identifier."""
+"""Stands for an unknown identifier."""
 
 APPLY, COPY, WAIT, DROP, SUPERSEDED = range(5)
-"""What becomes of an event: handed to handlers; dropped as a copy; waits with its batch for another side; dropped and
-announced as lost; not shown because the snapshot that follows contains it."""
+"""Verdicts on an event: hand it to handlers; drop it as a copy; wait with its batch for another side; drop it as
+announced; do not hand it over because the next snapshot contains it."""
 
 Side: TypeAlias = tuple[str, int]
 """A worker: the name of its side of the connection, and its incarnation."""
@@ -89,29 +89,29 @@ class Sequence(Struct, frozen=True):
     low: Mapping[str, LowRun] = {}
     """By side."""
     behind: frozenset[str] = frozenset()
-    """Sides that still bring identifiers from before the last sequence reset."""
+    """Sides that may still bring identifiers from before the last sequence reset."""
     old_last: int = 0
     """The position before that reset."""
     leap_at: int = 0
     """The identifier behind the last hole."""
     leaps: int = 0
-    """Holes in a row with hardly anything between them."""
+    """Holes in a row with fewer than `trades.LEAP_RUN` events between them."""
     merged: bool = False
-    """Trades that stand for several fills have come."""
+    """Whether trades that stand for several fills have come."""
     evidence: int = 0
-    """What the identifiers of such trades name (`fills.weigh`)."""
+    """Evidence of which fill the identifiers of such trades name (`fills.weigh`)."""
 
 
 class StreamState(Struct, array_like=True):
-    """What is remembered of a stream besides its last identifier and times; changes seldom."""
+    """State of a stream besides its last identifier and times; changes rarely."""
 
     valid: bool = True
-    """Books: handlers know the book."""
+    """Books: handlers can follow the book."""
     sides: tuple[Side, ...] = ()
     """Workers that have brought something of the stream in their present incarnation."""
     holes: tuple[Hole, ...] = ()
     fill: tuple[int, int] | None = None
-    """Identifiers filled by backfill whose `filled` gap has not come yet, first and last."""
+    """First and last identifier filled by backfill whose `filled` gap has not come yet."""
     equal: tuple[int, ...] = ()
     """Checksums of the contents seen with the last identifier."""
     leader: str = ""
@@ -119,9 +119,9 @@ class StreamState(Struct, array_like=True):
     lost: tuple[str, str] | None = None
     """Books: bounds announced as missing, "" where unknown, until a snapshot completes the book."""
     demoted: bool = False
-    """Rule `sequence`: identifiers leap in fact, so only their order counts from here on."""
+    """Rule `sequence`: identifiers leap, so only their order counts from here on."""
     unseen: bool = False
-    """Books: an engine before has shown the book, the present one has had no snapshot of it yet."""
+    """Books: a previous engine handed it over, this one has had no snapshot of it yet."""
     superseded: tuple[str, int] | None = None
     """Books: first update since the death of an engine that the next snapshot contains, "" if it has no identifier, and
     the receive time of the last update before it."""
@@ -133,7 +133,7 @@ class Window:
     """The last events of a stream without order, by hash; bounded by `REMEMBERED_MAX`."""
 
     def __init__(self, hashes: Iterable[int] = ()) -> None:
-        """`hashes`: what an engine before has remembered, oldest first."""
+        """`hashes`: those of the previous engine, oldest first."""
         self._hashes = dict.fromkeys(hashes)
         self.fresh: list[int] = []
         """Added since the last `settle`."""
@@ -232,8 +232,8 @@ class Stream:
         self.own: dict[str, int] = {}
         """Last identifier that each side has brought, copies included."""
         self.was_unseen = False
-        """Books: `state.unseen` as the engine before has left it."""
-        # of the batch in hand
+        """Books: `state.unseen` of the previous engine."""
+        # of the current batch
         self.batch = -1
         self.fresh = False
         """Its side has brought nothing of this stream before."""
@@ -248,7 +248,7 @@ class Stream:
         self.floor_ns = 0
         """Exchange time that a new event must have to be applied without asking the rule."""
         self.ceiling_ns = NUMBER_MAX
-        """Exchange time up to which an event can be a copy; later ones may be of a new count."""
+        """Exchange time up to which an event can be a copy; later ones may follow a sequence reset."""
         self.seen = UNKNOWN
         """Last identifier that its side has brought, before any that was applied."""
         self.copies = False
@@ -276,7 +276,7 @@ class Stream:
         return self.fills or 1 if self.newest is None else int(self.newest.count)
 
     def own_last(self) -> int | None:
-        """Last identifier that the side whose batch is in hand has brought; None if unknown."""
+        """Return the last identifier that the side of the current batch has brought; None if unknown."""
         if self.newest is not None:
             return self.last
         return None if self.seen == UNKNOWN else self.seen
@@ -293,7 +293,7 @@ class Stream:
 
 
 def parse_number(text: str | None) -> int | None:
-    """An identifier as a number; None if it has no order."""
+    """Return an identifier as a number; None if it has no order."""
     if not text:
         return None
     try:

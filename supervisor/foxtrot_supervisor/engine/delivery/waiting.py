@@ -11,13 +11,13 @@ from foxtrot_supervisor.engine.delivery.streams import Side, Stream
 __all__ = ["CARRY_NS", "HOLE_WAIT_NS", "HOLE_WAIT_S", "OpenSides", "Wait"]
 
 HOLE_WAIT_S: Final = 1.0
-"""How long a batch waits at most for another side to bring what lies before it."""
+"""Longest wait of a batch for another side to bring what precedes it."""
 
 HOLE_WAIT_NS: Final = int(HOLE_WAIT_S * 1e9)
-"""A side whose events were received so much later than an event brings nothing from before that event any more."""
+"""A side that has brought events received this much later than an event brings nothing from before it any more."""
 
 CARRY_NS: Final = 10_000_000_000
-"""A side that has brought events of other streams for so long, and none of this one, does not carry it."""
+"""A side that has brought events of other streams for this long, and none of this one, does not carry it."""
 
 
 class Wait(Struct, frozen=True):
@@ -40,7 +40,7 @@ class OpenSides:
     def __init__(self) -> None:
         self._open: dict[str, set[int]] = {}
         self._slow: set[str] = set()
-        """Sides that others have waited for in vain, and that have brought nothing since."""
+        """Sides that others have waited for without result, and that have brought nothing since."""
         self._began_ns: dict[str, int] = {}
         self.reached_ns: dict[str, int] = {}
         """Receive time of the last event that a side has brought, of any stream; the caller keeps it."""
@@ -60,12 +60,12 @@ class OpenSides:
         return side[1] in self._open.get(side[0], ())
 
     def opened(self, side: Side) -> None:
-        """Something of this incarnation may come from now on."""
+        """Record that events of this incarnation may come from now on."""
         self._open.setdefault(side[0], set()).add(side[1])
         self.attention = True
 
     def closed(self, side: Side) -> None:
-        """Nothing of this incarnation comes any more."""
+        """Record that nothing more comes of this incarnation."""
         name = side[0]
         incarnations = self._open.get(name, set())
         incarnations.discard(side[1])
@@ -77,7 +77,7 @@ class OpenSides:
         self.attention = True
 
     def progressed(self, name: str) -> None:
-        """A batch of this side was applied, and `reached_ns` says how far it has come; needed with `attention` only."""
+        """Record that a batch of this side was applied; needed only with `attention`."""
         self._waits.pop(name, None)
         self._slow.discard(name)
         self._began_ns.setdefault(name, self.reached_ns.get(name, 0))
@@ -87,7 +87,7 @@ class OpenSides:
         """Whether a side other than `name` may still bring what `wait` says."""
         stream = wait.stream
         carrying = {side[0] for side in stream.state.sides}
-        # one that brings the stream from before brings all of it; if none does, any that is new may have more
+        # a side that already carries the stream brings all of it; without one, any new side may have more
         only_carriers = wait.carriers and bool(carrying - {name})
         for other in self._open:
             if other == name or other in self._slow or stream.heads.get(other, -1) >= wait.number:
@@ -104,12 +104,12 @@ class OpenSides:
         return False
 
     def hold(self, name: str, wait: Wait) -> None:
-        """The next batch of this side waits."""
+        """Record why the next batch of this side waits."""
         self._waits[name] = wait
         self.attention = True
 
     def give_up(self, name: str) -> None:
-        """Stop waiting: `name` has waited for long enough, and waits for no side again until that has brought more."""
+        """Stop the wait of `name`: it waits for no side again until that side has brought more."""
         self._slow.update(other for other in self._open if other != name)
         self.attention = True
 

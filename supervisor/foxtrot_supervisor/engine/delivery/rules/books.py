@@ -1,10 +1,10 @@
 """Books whose updates build on a snapshot: rules `update_ids`, `chained` and `one_side`. Pure.
 
-A book is valid while handlers can follow it. A hole ends that until a snapshot comes; the snapshot calls the announced
-hole filled. Handlers of a new engine know no book: updates before its first snapshot are superseded by that, and
-announced with it.
+A book is valid while handlers can follow it. A hole makes it invalid until a snapshot comes, which fills the announced
+hole. Handlers of a new engine have no book: updates before its first snapshot are superseded by it and announced with
+it.
 
-With `Turn.deliver_updates` such updates are handed over all the same, in order.
+With `Turn.deliver_updates` such updates are handed over, in order.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from foxtrot_supervisor.engine.delivery.rules.holes import announce, announce_mi
 from foxtrot_supervisor.engine.delivery.rules.resets import (
     follow_reset,
     goes_back,
-    is_of_old_count,
+    is_before_reset,
     is_outdated,
     judge_low,
-    waits_for_old_count,
+    waits_for_old_sequence,
 )
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import (
@@ -40,7 +40,7 @@ def book(turn: Turn, stream: Stream, event: Any) -> int:
     last_id = parse_number(event.last_id)
     if last_id is None:
         return one_side(turn, stream, event)
-    if stream.sequence.behind and is_of_old_count(turn, stream, event, last_id):
+    if stream.sequence.behind and is_before_reset(turn, stream, event, last_id):
         return COPY
     if event.__class__ is BookSnapshot:
         return _snapshot(turn, stream, event, last_id)
@@ -64,7 +64,7 @@ def book(turn: Turn, stream: Stream, event: Any) -> int:
         return _lose(turn, stream, event, last_id, None, None, cause)
     if first_id is None:
         first_id = last
-    follows = first_id <= last + stream.step  # sizes are absolute: what it repeats does no harm
+    follows = first_id <= last + stream.step  # sizes are absolute: repeated updates do no harm
     if follows or ((state.unseen or not state.valid) and not turn.deliver_updates):
         return _continue(turn, stream, event, last_id)
     if is_outdated(stream, event):
@@ -83,7 +83,7 @@ def _copy(stream: Stream, last_id: int) -> int:
 
 
 def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
-    """An update beyond the position, that handlers can follow unless they have no book."""
+    """Decide an update that continues the book, which handlers may not have."""
     state = stream.state
     if state.valid and not state.unseen and not state.repeat_to:
         stream.last = last_id
@@ -100,20 +100,20 @@ def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
         return DROP
     if state.unseen:
         if state.superseded is None:
-            # an update that names the one before it is the first that is missing, though identifiers leap
+            # an update that names its predecessor is the first that is missing, though identifiers leap
             follows = stream.rule == "chained" and parse_number(event.first_id) == stream.last
             first = last_id if follows else stream.last + 1
             stream.change(superseded=(str(first), stream.times()[1]))
         stream.last = last_id
         return SUPERSEDED
-    stream.last = last_id  # a number to repeat to is left from a setting before
+    stream.last = last_id  # `repeat_to` is left from an earlier setting
     return APPLY
 
 
 def _lose(
     turn: Turn, stream: Stream, event: Any, last_id: int | None, first: str | None, last: str | None, cause: str
 ) -> int:
-    """The book is unknown from `event` on, until a snapshot comes; `first` and `last`: what is missing."""
+    """Mark the book as invalid from `event` on, until a snapshot; `first` and `last`: missing identifiers."""
     announce(turn, stream, first, last, event, cause)
     if stream.state.lost is not None:
         first = stream.state.lost[0]
@@ -126,7 +126,7 @@ def _lose(
 
 
 def _mend(turn: Turn, stream: Stream, event: Any) -> None:
-    """The book is known with the snapshot `event`: what was missing is in it."""
+    """Mark the book as valid with the snapshot `event`, which contains what was missing."""
     state = stream.state
     if state.lost is not None:
         first, last = state.lost
@@ -139,7 +139,7 @@ def _snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
     last = stream.last
     state = stream.state
     if state.unseen and state.valid:
-        # an older one too: what this side brings next continues it, though the other side has brought that already
+        # an older one too: what this side brings next continues it, although the other side has brought that already
         _announce_superseded(turn, stream, event, number)
     elif stream.known and state.valid:
         if number < last or (number == last and turn.others_bring(stream)):
@@ -156,10 +156,10 @@ def _snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
 
 
 def _low_snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
-    """A snapshot of a known book at or below the position: of a side that lags, or the exchange counts anew."""
+    """Decide a snapshot of a valid book at or below the position: of a lagging side, or after a sequence reset."""
     if not goes_back(turn, stream, event, number):
         return _copy(stream, number)
-    if waits_for_old_count(turn, stream, event, number):
+    if waits_for_old_sequence(turn, stream, event, number):
         return WAIT
     _announce_skipped(turn, stream, event, number)
     follow_reset(turn, stream, number)
@@ -169,7 +169,7 @@ def _low_snapshot(turn: Turn, stream: Stream, event: Any, number: int) -> int:
 
 
 def _announce_superseded(turn: Turn, stream: Stream, event: Any, number: int) -> None:
-    """Announce the updates that handlers were not given since the death of an engine and that the snapshot contains."""
+    """Announce the updates not handed over since the death of an engine, which the snapshot contains."""
     state = stream.state
     if turn.deliver_updates and number <= stream.last:
         return
@@ -194,12 +194,12 @@ def _announce_skipped(turn: Turn, stream: Stream, event: Any, number: int) -> No
         stream.change(lost=("", ""))
         return
     first = "" if stream.rule == "chained" else str(last + 1)
-    announce(turn, stream, first or None, str(number), event, "the book was taken up again by a snapshot")
+    announce(turn, stream, first or None, str(number), event, "the book continues with a snapshot")
     stream.change(lost=(first, str(number)))
 
 
 def one_side(turn: Turn, stream: Stream, event: Any) -> int:
-    """Decide an event that nothing tells from its copy: those of one side are applied, as long as that is alive."""
+    """Decide an event whose copies cannot be recognized: those of one side are applied while it lives."""
     name = turn.name
     leader = stream.state.leader
     is_snapshot = event.__class__ is BookSnapshot
@@ -211,7 +211,7 @@ def one_side(turn: Turn, stream: Stream, event: Any) -> int:
         if stream.known and not begins:
             announce(turn, stream, None, None, event, "taken over from another worker")
             if stream.key.kind == EVENT_BOOK:
-                stream.change(valid=False, lost=("", ""))  # what an update builds on was not shown
+                stream.change(valid=False, lost=("", ""))  # handlers do not have what its updates build on
     else:
         announce_missed(turn, stream, event)
     if is_snapshot:

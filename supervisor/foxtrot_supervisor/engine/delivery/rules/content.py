@@ -1,4 +1,4 @@
-"""Events told apart by what they say: rules `unique`, `content` and, for states, `latest`. Pure."""
+"""Events recognized by their content: rules `unique`, `content` and, for states, `latest`. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from foxtrot_protocol.events import Bar, BookSnapshot, Quote
 from foxtrot_supervisor.engine.delivery.rules.holes import announce_missed
-from foxtrot_supervisor.engine.delivery.rules.resets import is_of_old_count, is_outdated, judge_low, start_count
+from foxtrot_supervisor.engine.delivery.rules.resets import is_before_reset, is_outdated, judge_low, restart_sequence
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, EQUAL_MAX, WAIT, Stream, Window, parse_number
 
@@ -19,7 +19,7 @@ __all__ = ["content", "latest", "order_of", "unique"]
 _encode = msgspec.msgpack.Encoder().encode
 
 _ADDED: Final = frozenset(("receive_ns", "publish_ns", "redelivered", "backfilled"))
-_SAID: Final[dict[type, tuple[str, ...]]] = {}
+_SENT: Final[dict[type, tuple[str, ...]]] = {}
 """Fields that the exchange fills, by event class."""
 
 
@@ -41,12 +41,12 @@ def latest(turn: Turn, stream: Stream, event: Any) -> int:
         if not is_identifier:
             stream.change(equal=(_checksum(event),))
         return APPLY
-    if stream.sequence.behind and is_of_old_count(turn, stream, event, order):
+    if stream.sequence.behind and is_before_reset(turn, stream, event, order):
         return COPY
     if order < stream.last or (order == stream.last and is_identifier):
         verdict = judge_low(turn, stream, event, order, timed=order == event.exchange_ns)
         if verdict == APPLY:
-            start_count(turn, stream, event, order)
+            restart_sequence(turn, stream, event, order)
             stream.change(equal=() if is_identifier else (_checksum(event),))
         return verdict
     if order == stream.last:
@@ -61,7 +61,7 @@ def latest(turn: Turn, stream: Stream, event: Any) -> int:
         checksum = 0 if is_identifier else _checksum(event)
         equal = ()
     if stream.first and turn.has_to_wait(stream, order, event, carriers=True):
-        return WAIT  # older states, or others of the same time, are on their way by the other side
+        return WAIT  # the other side is about to bring older states, or others of the same time
     announce_missed(turn, stream, event)
     stream.last = order
     if not is_identifier:
@@ -72,7 +72,7 @@ def latest(turn: Turn, stream: Stream, event: Any) -> int:
 
 
 def order_of(event: Any) -> tuple[int, bool]:
-    """The number by which a state is newer than another, and whether equal numbers mean equal states."""
+    """Return the number that orders states, and whether equal numbers mean equal states."""
     kind = event.__class__
     number = None
     if kind is Quote:
@@ -97,11 +97,11 @@ def _remembered(turn: Turn, stream: Stream, event: Any, data: bytes) -> int:
 
 
 def _content_of(event: Any) -> bytes:
-    """All that the exchange has said, without what was added here."""
+    """Return all fields that the exchange sent, encoded."""
     kind = event.__class__
-    names = _SAID.get(kind)
+    names = _SENT.get(kind)
     if names is None:
-        names = _SAID[kind] = tuple(name for name in kind.__struct_fields__ if name not in _ADDED)
+        names = _SENT[kind] = tuple(name for name in kind.__struct_fields__ if name not in _ADDED)
     return _encode([getattr(event, name) for name in names])
 
 

@@ -46,14 +46,14 @@ def announce(
 
 
 def announce_hole(turn: Turn, stream: Stream, first: int, last: int, event: Any, cause: str) -> None:
-    """Announce identifiers that no side has brought; they can be filled from now on."""
+    """Announce identifiers that no side has brought, and accept them from now on."""
     announce(turn, stream, str(first), str(last), event, cause)
     gap = turn.before[-1]
     open_hole(turn, stream, first, last, gap.start_ns, gap.end_ns)
 
 
 def open_hole(turn: Turn, stream: Stream, first: int, last: int, start_ns: int, end_ns: int) -> None:
-    """Remember an announced hole, so that what fills it is recognized."""
+    """Remember an announced hole, so that events that fill it are recognized."""
     hole = Hole(first, last, start_ns, end_ns)
     turn.holes.append((stream.key, hole))
     # the successor of an engine that died before it saved the position makes the same decision again
@@ -62,13 +62,13 @@ def open_hole(turn: Turn, stream: Stream, first: int, last: int, start_ns: int, 
 
 
 def announce_missed(turn: Turn, stream: Stream, event: Any) -> None:
-    """Announce a gap without bounds if nobody was connected before `event`: the stream itself does not show it."""
+    """Announce a gap without bounds if no side was connected before `event`: identifiers do not show it."""
     if is_alone_again(stream):
         announce(turn, stream, None, None, event, "nobody was connected")
 
 
 def is_alone_again(stream: Stream) -> bool:
-    """Whether the event in hand is the first of its side, and no side continues the stream from before.
+    """Whether the current event is the first of its side, and no side continues the stream from before.
 
     A side whose first event is a copy has been connected since before the last event: it has missed nothing.
     """

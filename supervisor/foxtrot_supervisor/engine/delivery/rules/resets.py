@@ -1,14 +1,14 @@
-"""Sequence resets: an exchange whose identifiers begin again below the last one. Pure.
+"""Sequence resets: an exchange's identifiers restart below the last one. Pure.
 
-An identifier at or below the position is a copy, unless there is evidence that the exchange counts anew:
+An identifier at or below the position is a copy, unless there is evidence of a sequence reset:
 
 * its exchange time is later than that of the position by more than `RESET_MARGIN_NS`; or
 * `LOW_RUN_MIN` identifiers in a row rise from below what the *same side* has brought before. One connection delivers
-  in order, so a side that lags never goes back. Of a connection that has just been made nothing is known before; it
-  counts as gone back if no other side brings the stream and it was received later than the position; or
-* there are no exchange times, nothing is known of the side, and nothing has been newer for `RESET_QUIET_NS`.
+  in order, so a lagging side never goes back. A new connection has brought nothing before: it counts as gone back if no
+  other side brings the stream and the event was received later than the position; or
+* there are no exchange times, the side has brought nothing, and nothing newer has come for `RESET_QUIET_NS`.
 
-After a reset other sides may still bring identifiers of the old count. They are copies until the side goes back too.
+After a reset other sides may still bring identifiers of the old sequence. They are copies until the side is reset too.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ __all__ = [
     "follow_reset",
     "forget_low_run",
     "goes_back",
-    "is_of_old_count",
+    "is_before_reset",
     "is_outdated",
     "judge_low",
-    "start_count",
-    "waits_for_old_count",
+    "restart_sequence",
+    "waits_for_old_sequence",
 ]
 
 LOW_RUN_MIN: Final = 3
-"""Identifiers of one side in a row, rising from below its last one, that show a sequence reset."""
+"""Rising identifiers in a row, from below the last one of the same side, that show a sequence reset."""
 
 RESET_MARGIN_NS: Final = 500_000_000
-"""Advance in exchange time at which an identifier at or below the position shows a sequence reset."""
+"""Advance of exchange time at which an identifier at or below the position shows a sequence reset."""
 
 RESET_QUIET_NS: Final = 10_000_000_000
-"""The same in receive time, where there is no other evidence: how far the slowest copy may lag."""
+"""The same in receive time, without other evidence: the largest lag of a copy."""
 
 
 def is_outdated(stream: Stream, event: Any) -> bool:
-    """Whether a higher identifier belongs to a count that the exchange has given up, by its exchange time."""
+    """Whether a higher identifier belongs, by its exchange time, to a sequence before the last reset."""
     return bool(0 < event.exchange_ns < stream.times()[0] - RESET_MARGIN_NS)
 
 
-def is_of_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool:
-    """Whether `number` comes from before the last sequence reset, of a side that lags: then it is a copy."""
+def is_before_reset(turn: Turn, stream: Stream, event: Any, number: int) -> bool:
+    """Whether `number` is a copy: a lagging side brings it from before the last sequence reset."""
     sequence = stream.sequence
     if turn.name not in sequence.behind:
         return False
@@ -69,7 +69,7 @@ def is_of_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool
 
 
 def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: bool = False) -> int:
-    """`number` is at or below the position: COPY, APPLY if the exchange counts anew, WAIT for sides that lag.
+    """Decide on a `number` at or below the position: COPY, APPLY on a sequence reset, WAIT for lagging sides.
 
     `timed`: the identifier is the exchange time.
     """
@@ -81,7 +81,7 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
     if own is not None and number >= own and not low and not is_newer:
         if stream.newest is None:
             stream.seen = number
-        return COPY  # one connection delivers in order: its side has brought lower ones before, it lags
+        return COPY  # one connection delivers in order: its side has brought lower ones before, so it lags
     name = turn.name
     run = low.get(name)
     went_back = goes_back(turn, stream, event, number, slack=RESET_MARGIN_NS if timed else 0)
@@ -95,7 +95,7 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
     if not dated and not timed:
         is_reset = (own is None or number < own) and event.receive_ns - receive_ns > RESET_QUIET_NS
     if is_reset or (went_back and run is not None and run.count >= LOW_RUN_MIN):
-        return WAIT if waits_for_old_count(turn, stream, event, number) else APPLY
+        return WAIT if waits_for_old_sequence(turn, stream, event, number) else APPLY
     if not went_back:
         stream.seen = number
         if run is not None:
@@ -103,33 +103,33 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
     return COPY
 
 
-def waits_for_old_count(turn: Turn, stream: Stream, event: Any, number: int) -> bool:
-    """Whether a side may still bring the rest of the count that ends before `number`: it is handed over first."""
+def waits_for_old_sequence(turn: Turn, stream: Stream, event: Any, number: int) -> bool:
+    """Whether to wait for a side that may still bring the rest of the old sequence, which is handed over first."""
     lagging = any(_lags(stream, name, number) for name in turn.names_of(stream))
     return lagging and turn.has_to_wait(stream, NUMBER_MAX, event, carriers=True, reset=True)
 
 
 def forget_low_run(stream: Stream, name: str) -> None:
-    """End of a batch of side `name`: a run that its own later events have gone beyond shows nothing."""
+    """After a batch of side `name`: forget its low run if its own later events have passed it."""
     run = stream.sequence.low.get(name)
     if run is not None and stream.newest is not None and run.position != stream.last:
         stream.sequence = replace(stream.sequence, low=_without(stream.sequence.low, name))
 
 
 def goes_back(turn: Turn, stream: Stream, event: Any, number: int, *, slack: int = 0) -> bool:
-    """Whether the side in hand goes back with `number`, by more than `slack`: evidence of a sequence reset."""
+    """Whether the current side goes back by more than `slack` with `number`: evidence of a sequence reset."""
     own = stream.own_last()
     if own is not None:
         return number < own - slack
     if turn.name in stream.sequence.low:
         return True
-    # of a connection that has just been made nothing is known: it lags, or it was made after the position was reached
+    # a new connection has brought nothing: it lags, or it was made after the position was reached
     is_later: bool = event.receive_ns - stream.times()[1] > RESET_MARGIN_NS
     return stream.first and not turn.others_bring(stream) and is_later
 
 
 def follow_reset(turn: Turn, stream: Stream, number: int) -> None:
-    """The exchange counts anew, from about `number`: tell sides that have reached that from those that lag."""
+    """Record a sequence reset to about `number`; sides that have not reached it are marked as lagging."""
     sequence = stream.sequence
     behind = frozenset(name for name in turn.names_of(stream) if _lags(stream, name, number))
     stream.new_own = {name: run.last for name, run in sequence.low.items()}
@@ -138,7 +138,7 @@ def follow_reset(turn: Turn, stream: Stream, number: int) -> None:
     stream.copies = False
 
 
-def start_count(turn: Turn, stream: Stream, event: Any, number: int) -> None:
+def restart_sequence(turn: Turn, stream: Stream, event: Any, number: int) -> None:
     """Announce the sequence reset and go on from `number`."""
     run = stream.sequence.low.get(turn.name)
     skipped = run is not None and run.first < number
@@ -151,7 +151,7 @@ def start_count(turn: Turn, stream: Stream, event: Any, number: int) -> None:
 
 
 def _lags(stream: Stream, name: str, number: int) -> bool:
-    """Whether this side's last identifier belongs to the count that ends with the position, not to that of `number`."""
+    """Whether this side's last identifier belongs to the sequence of the position, not to that of `number`."""
     own = stream.own.get(name)
     return own is not None and name not in stream.sequence.low and abs(stream.last - own) < abs(own - number)
 

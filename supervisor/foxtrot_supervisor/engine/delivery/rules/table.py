@@ -27,7 +27,7 @@ _DECISIONS: Final[Mapping[str, Decide]] = {
 
 
 def fitting_rule(kind: str, rule: str) -> str:
-    """`rule`, or the next best one where events of this kind do not have the identifiers that it needs."""
+    """Return `rule`, or the next best one if events of this kind lack the identifiers that it needs."""
     if rule in ("sequence", "increasing", "unique") and kind != EVENT_MARKET_TRADE:
         return "latest" if kind == EVENT_BBO else "content"
     if rule in ("update_ids", "chained") and kind != EVENT_BOOK:
@@ -36,7 +36,7 @@ def fitting_rule(kind: str, rule: str) -> str:
 
 
 def adopt_rule(stream: Stream) -> None:
-    """Set what follows from the rule of `stream` and from its demotion."""
+    """Set the attributes of `stream` that follow from its rule and demotion."""
     rule = "increasing" if stream.state.demoted else stream.rule
     stream.dense = rule == "sequence"
     stream.rising = rule == "increasing" or (rule == "latest" and stream.key.kind == EVENT_BBO)
@@ -46,7 +46,7 @@ def adopt_rule(stream: Stream) -> None:
 
 
 def first_number(stream: Stream, event: Any) -> int | None:
-    """Identifier at which a waiting batch continues `stream` with `event`; None if it says nothing of that."""
+    """Return the identifier at which a waiting batch continues `stream` with `event`; None if it has none."""
     if event.backfilled:
         return None
     if event.__class__ is Gap:

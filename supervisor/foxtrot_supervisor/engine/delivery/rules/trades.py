@@ -10,7 +10,7 @@ from foxtrot_protocol.events import FeedStatus, Gap
 from foxtrot_supervisor.engine.delivery.fills import missing_fills, weigh
 from foxtrot_supervisor.engine.delivery.rules.content import content
 from foxtrot_supervisor.engine.delivery.rules.holes import announce, announce_hole, is_alone_again
-from foxtrot_supervisor.engine.delivery.rules.resets import is_of_old_count, is_outdated, judge_low, start_count
+from foxtrot_supervisor.engine.delivery.rules.resets import is_before_reset, is_outdated, judge_low, restart_sequence
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, HOLES_MAX, WAIT, Stream, parse_number
 
@@ -33,7 +33,7 @@ def sequence(turn: Turn, stream: Stream, event: Any) -> int:
     if number == last + 1 or not stream.known:
         stream.last = number
         return APPLY
-    if stream.sequence.behind and is_of_old_count(turn, stream, event, number):
+    if stream.sequence.behind and is_before_reset(turn, stream, event, number):
         return COPY
     if number <= last:
         if stream.state.holes and _fill(turn, stream, event, number) == APPLY:
@@ -61,14 +61,14 @@ def increasing(turn: Turn, stream: Stream, event: Any) -> int:
     if not stream.known:
         stream.last = number
         return APPLY
-    if stream.sequence.behind and is_of_old_count(turn, stream, event, number):
+    if stream.sequence.behind and is_before_reset(turn, stream, event, number):
         return COPY
     if number <= stream.last:
         return _judge_low(turn, stream, event, number)
     if is_outdated(stream, event):
         return COPY
     if stream.first and turn.has_to_wait(stream, number, event, carriers=True):
-        return WAIT  # what lies between is on its way by the other side
+        return WAIT  # the other side is about to bring what lies between
     if is_alone_again(stream):
         _announce_missing_fills(turn, stream, number, event)
     elif stream.sequence.merged and not stream.first:
@@ -85,24 +85,24 @@ def note_fills(stream: Stream) -> None:
 
 
 def _learn(stream: Stream, number: int, count: int) -> None:
-    """Two trades that follow each other directly show which of their fills an identifier names."""
+    """Learn from two adjacent trades which of their fills an identifier names."""
     evidence = weigh(stream.sequence.evidence, number - stream.last, stream.last_fills(), count)
     if evidence != stream.sequence.evidence:
         stream.sequence = replace(stream.sequence, evidence=evidence)
 
 
 def _announce_missing_fills(turn: Turn, stream: Stream, number: int, event: Any) -> None:
-    """Announce what lies between the position and `number`, which nobody was connected to receive."""
+    """Announce the fills between the position and `number`: no side was connected to receive them."""
     found = missing_fills(stream.last, stream.last_fills(), number, event.count, stream.sequence.evidence)
     if found.certain is not None:
         cause = "nobody was connected: what lies between is missing"
         announce_hole(turn, stream, *found.certain, event, cause)
     for first, last in found.doubtful:
-        announce(turn, stream, str(first), str(last), event, "nobody was connected: may be part of a trade beside it")
+        announce(turn, stream, str(first), str(last), event, "nobody was connected: may be part of an adjacent trade")
 
 
 def filled_late(stream: Stream) -> Gap:
-    """The gap that says that a worker has brought, late, what was announced as missing."""
+    """Return the `filled` gap for identifiers that a worker has brought late."""
     assert stream.late is not None
     first, last, event = stream.late
     key = stream.key
@@ -125,7 +125,7 @@ def filled_late(stream: Stream) -> Gap:
 def _judge_low(turn: Turn, stream: Stream, event: Any, number: int) -> int:
     verdict = judge_low(turn, stream, event, number)
     if verdict == APPLY:
-        start_count(turn, stream, event, number)
+        restart_sequence(turn, stream, event, number)
     return verdict
 
 
@@ -143,7 +143,7 @@ def _fill(turn: Turn, stream: Stream, event: Any, number: int) -> int:
         left.append(replace(hole, first=number + 1))
     stream.change(holes=tuple(left[-HOLES_MAX:]))
     if stream.sequence.leaps:
-        stream.sequence = replace(stream.sequence, leaps=0)  # identifiers that were left out do exist
+        stream.sequence = replace(stream.sequence, leaps=0)  # identifiers that were left out exist
     if event.backfilled:
         first, last = stream.state.fill or (number, number)
         stream.change(fill=(min(first, number), max(last, number)))
@@ -166,7 +166,7 @@ def _leaps(stream: Stream, number: int) -> bool:
 
 
 def _demote(turn: Turn, stream: Stream, event: Any) -> None:
-    """Take identifiers as increasing only, from here on: their holes mean nothing."""
+    """Treat identifiers as increasing only from here on: holes are no longer announced."""
     stream.change(demoted=True, holes=(), fill=None)
     key = stream.key
     turn.before.append(

@@ -1,4 +1,4 @@
-"""The batch that is being decided, and what its decisions add to it. Pure."""
+"""The batch being decided, and what the decisions add to it. Pure."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Turn:
         self.name = ""
         self.may_wait = False
         self.before: list[Any] = []
-        """Gaps and states to hand over before the event in hand."""
+        """Gaps and states to hand over before the current event."""
         self.holes: list[tuple[StreamKey, Hole]] = []
         """Holes that were announced, to be filled."""
         self.demoted: list[Stream] = []
         self.late: list[Stream] = []
         """Streams of which this batch brings events of an announced hole."""
         self.marked: list[tuple[Any, str]] = []
-        """Events that were marked, and how."""
+        """Events that were marked, and the name of the mark."""
         self.wait: Wait | None = None
         """Why the batch has to wait."""
 
     def begin(self, side: Side, *, may_wait: bool) -> None:
-        """The next batch is one of `side`."""
+        """Begin the next batch, one of `side`."""
         self.side = side
         self.name = side[0]
         self.may_wait = may_wait
@@ -70,7 +70,7 @@ class Turn:
         self.wait = None
 
     def undo(self) -> None:
-        """The batch waits: take back what was done to its events."""
+        """Undo the changes of a batch that has to wait."""
         for event, mark in self.marked:
             _stamp(event, mark, False)
         self.demoted.clear()

@@ -45,7 +45,7 @@ def worker_gap(turn: Turn, stream: Stream, gap: Gap) -> int:
 
 
 def _take_hole(turn: Turn, stream: Stream, gap: Gap, last: int) -> int:
-    """What the worker dropped, up to `last`, is missing from the position on."""
+    """Open a hole from the position to `last`, which the worker dropped."""
     first = stream.last + 1
     msgspec.structs.force_setattr(gap, "first_id", str(first))
     open_hole(turn, stream, first, last, gap.start_ns, gap.end_ns)
@@ -60,7 +60,7 @@ def _filled(stream: Stream, gap: Gap) -> int:
     fill = stream.state.fill
     told = fill is None or fill[1] < first or last < fill[0]
     if told and (stream.dense or all(hole.last < first or last < hole.first for hole in stream.state.holes)):
-        return COPY  # by another side; but where identifiers leap, it may have been filled by nothing
+        return COPY  # another side has filled it; but where identifiers leap, nothing may have been missing
     left: list[Hole] = []
     for hole in stream.state.holes:
         if hole.last < first or last < hole.first:
