@@ -25,7 +25,7 @@ def as_numbers(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_an_event_as_a_dict_says_what_ours_says(index: int) -> None:
+def test_the_baseline_event_equals_that_of_the_adapter(index: int) -> None:
     stream = ("aggTrade", "bookTicker", "depth")[index]
     text = next(frame for frame in FRAMES if stream.encode() in frame)
     frame = (b'{"stream"' + text)[: text.rindex(b"}}") + 11]

@@ -62,7 +62,9 @@ def job(monkeypatch: pytest.MonkeyPatch, listener: Listener, **fields: Any) -> N
     monkeypatch.setenv(JOB_VARIABLE, told)
 
 
-def test_primers_do_not_count_and_first_and_last_are_told(monkeypatch: pytest.MonkeyPatch, listener: Listener) -> None:
+def test_primers_are_not_counted_and_first_and_last_events_are_reported(
+    monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
     job(monkeypatch, listener, events=3, primers=2)
     engine = Engine()
     handler = setup(engine)

@@ -38,7 +38,7 @@ def adapter() -> Binance:
     return binance
 
 
-def test_mixed_load_is_what_it_says() -> None:
+def test_mixed_load_has_its_shares_of_each_kind() -> None:
     block = LoadBlock("mixed", SYMBOLS, 1)
     frames = payloads(bytes(block.repetition(0)))
     assert len(frames) == block.frames_count
@@ -46,7 +46,7 @@ def test_mixed_load_is_what_it_says() -> None:
     assert kinds[b"aggTrade"] == kinds[b"bookTicker"] == 2 * kinds[b"depth"] == 0.4 * len(frames)
 
 
-def test_shapes_are_as_long_as_real_ones() -> None:
+def test_frames_are_as_long_as_real_ones() -> None:
     frames = payloads(bytes(LoadBlock("mixed", SYMBOLS, 1).repetition(0)))
 
     def mean(stream: bytes) -> float:
@@ -58,7 +58,7 @@ def test_shapes_are_as_long_as_real_ones() -> None:
     assert 400 < mean(b"@depth") < 500
 
 
-def test_an_adapter_finds_no_hole_over_repetitions() -> None:
+def test_an_adapter_finds_no_gap_over_repetitions() -> None:
     binance = adapter()
     events: list[MarketEvent[str]] = []
     for symbol in SYMBOLS:
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_bytes(kind: Kind) -> None:
     assert first != other
 
 
-def test_part_of_a_repetition_ends_with_a_whole_frame() -> None:
+def test_a_partial_repetition_ends_with_a_whole_frame() -> None:
     block = LoadBlock("trades", SYMBOLS, 1)
     whole = payloads(bytes(block.repetition(1)))
     assert payloads(bytes(block.repetition(1, 0))) == []
@@ -101,7 +101,7 @@ def test_part_of_a_repetition_ends_with_a_whole_frame() -> None:
     assert payloads(bytes(block.repetition(1, block.frames_count))) == whole
 
 
-def test_a_paced_trade_tells_when_it_was_sent_and_has_its_turn() -> None:
+def test_a_paced_trade_carries_its_send_time_and_symbols_alternate() -> None:
     binance = Binance()
     binance.address("ws://127.0.0.1/stream?timeUnit=MICROSECOND")
     binance.subscribe(binance.topics(CHANNELS, SYMBOLS))

@@ -40,7 +40,7 @@ async def receive(client: ClientConnection, count: int) -> list[dict[str, Any]]:
         return [json.loads(await client.recv()) for _ in range(count)]
 
 
-async def test_so_many_frames_are_sent_as_were_asked_for(port: int) -> None:
+async def test_as_many_frames_are_sent_as_requested(port: int) -> None:
     async with connect(f"ws://127.0.0.1:{port}/stream", compression=None) as client:
         await subscribed(client, "btcusdt@aggTrade")
         sending = asyncio.create_task(get(port, "/bench/send?kind=trades&events=4500"))
@@ -56,7 +56,7 @@ async def test_so_many_frames_are_sent_as_were_asked_for(port: int) -> None:
     assert ids == list(range(ids[0], ids[0] + len(ids)))
 
 
-async def test_a_pace_is_kept_and_frames_tell_when_they_left(port: int) -> None:
+async def test_a_rate_is_kept_and_frames_carry_their_send_time(port: int) -> None:
     async with connect(f"ws://127.0.0.1:{port}/stream", compression=None) as client:
         await subscribed(client, "btcusdt@aggTrade")
         started_us = time.time_ns() // 1000
@@ -95,13 +95,13 @@ async def test_a_ping_while_frames_are_being_written_is_answered_after_them(port
         await sending
 
 
-async def test_other_questions(port: int) -> None:
+async def test_other_requests_are_errors(port: int) -> None:
     assert (await get(port, "/api/v3/exchangeInfo?symbols=%5B%5D"))[1]["symbols"][0]["symbol"] == "BTCUSDT"
     assert (await get(port, "/elsewhere"))[0] == 404
     assert (await get(port, "/bench/send?kind=trades&events=1"))[0] == 409, "nobody is there to get it"
 
 
-async def test_a_client_that_goes_away_ends_the_sending(port: int) -> None:
+async def test_sending_ends_when_the_client_disconnects(port: int) -> None:
     async with connect(f"ws://127.0.0.1:{port}/stream", compression=None) as client:
         await subscribed(client, "btcusdt@aggTrade")
         sending = asyncio.create_task(get(port, "/bench/send?kind=trades&events=5000000"))

@@ -27,7 +27,7 @@ def packed(path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("write", [plain, packed])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_both_forms_are_known_by_their_content(tmp_path: Path, write: Any, name: str) -> None:
+def test_plain_and_gzip_files_are_told_apart_by_their_content(tmp_path: Path, write: Any, name: str) -> None:
     path = write(tmp_path / name, line() + line(dir="http", raw="ü", t=None, url=None) + line(dir="out", src="x"))
     assert list(read_recording(path)) == [
         RecordedFrame(0, 5, "in", "wss://host/x", b"{}"),
@@ -95,14 +95,14 @@ def test_lines_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         list(read_recording(path))
 
 
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_or_a_folder_is_an_error(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(RecordingError, match=str(path)) as raised:
             next(read_recording(path))
         assert raised.value.line is None
 
 
-def test_a_gzip_file_that_breaks_off_or_is_damaged(tmp_path: Path) -> None:
+def test_a_truncated_or_damaged_gzip_file_is_an_error(tmp_path: Path) -> None:
     whole = gzip.compress((line() * 1000).encode())
     for number, data in enumerate(
         (whole[: len(whole) // 2], whole[:20] + b"\xff\xff\xff" + whole[23:], b"\x1f\x8bnot gzip")

@@ -69,7 +69,7 @@ def test_a_line_for_each_event(tmp_path: Path) -> None:
     ]
 
 
-def test_held_back_deltas_name_their_own_frame(tmp_path: Path) -> None:
+def test_deltas_that_were_held_back_name_their_own_frame(tmp_path: Path) -> None:
     path = recorded(
         tmp_path / "a.jsonl.gz",
         delta(1, 2, ("0.0020", "1")),
@@ -94,7 +94,7 @@ def test_a_snapshot_too_old_waits_for_a_later_one(tmp_path: Path) -> None:
     assert [(line["frame"], line["type"]) for line in lines(path)] == [(3, "snapshot"), (2, "delta"), (4, "delta")]
 
 
-def test_a_gap_tells_recorded_times(tmp_path: Path) -> None:
+def test_a_gap_has_recorded_times(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.jsonl.gz", delta(1, 2), snapshot(2), delta(3, 3), b"{", delta(9, 9))
     *_, gap = lines(path, depth=5)
     assert (gap["frame"], gap["kind"], gap["first_id"], gap["last_id"]) == (4, "gap", "4", "8")
@@ -117,21 +117,21 @@ def test_instruments_come_from_the_list_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"symbols":5}', b'{"code":-1}'])
-def test_an_unreadable_list_leaves_what_the_symbol_tells(tmp_path: Path, body: bytes) -> None:
+def test_without_a_readable_list_instruments_come_from_symbols(tmp_path: Path, body: bytes) -> None:
     answer = ("http", "https://api.binance.com/api/v3/exchangeInfo", body)
     recorded(tmp_path / "a-instruments.jsonl.gz", answer)
     path = recorded(tmp_path / "a.jsonl.gz", answer, binance_frame("bnbbtc@trade", binance_trade()))
     assert [line["instrument"] for line in lines(path)] == ["BNB-BTC"]
 
 
-def test_a_list_inside_the_recording_counts_too(tmp_path: Path) -> None:
+def test_instruments_come_from_a_list_inside_the_recording(tmp_path: Path) -> None:
     listed = b'{"symbols":[{"symbol":"BNBBTC","baseAsset":"B","quoteAsset":"NBBTC"}]}'
     answer = ("http", "https://api.binance.com/api/v3/exchangeInfo?symbols=x", listed)
     path = recorded(tmp_path / "odd.name", answer, binance_frame("bnbbtc@trade", binance_trade()))
     assert [line["instrument"] for line in lines(path, "binance")] == ["B-NBBTC"]
 
 
-def test_frames_that_are_not_understood_are_counted_not_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_frames_are_counted_and_replay_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "REJECTED_SHOWN_MAX", 2)
     trade = binance_frame("bnbbtc@trade", binance_trade())
     path = recorded(tmp_path / "a.jsonl.gz", b"{", trade, b'{"e":"news"}', b"nonsense", trade, snapshot(1))
@@ -152,7 +152,7 @@ def test_the_same_frames_give_the_same_lines(tmp_path: Path) -> None:
     assert lines(path, depth=3) == lines(path, depth=3)
 
 
-def test_several_recordings_are_told_apart(tmp_path: Path) -> None:
+def test_lines_of_several_recordings_name_their_recording(tmp_path: Path) -> None:
     trade = binance_frame("bnbbtc@trade", binance_trade())
     first = recorded(tmp_path / "a.jsonl.gz", trade)
     second = recorded(
@@ -168,7 +168,7 @@ def test_several_recordings_are_told_apart(tmp_path: Path) -> None:
     assert run.summary.exchanges == {str(first): "binance", str(second): "okx"}
 
 
-def test_an_okx_ticker_line_bears_the_best_bid_and_ask(tmp_path: Path) -> None:
+def test_an_okx_ticker_line_has_the_best_bid_and_ask(tmp_path: Path) -> None:
     rows = [okx_ticker(), okx_ticker(bidPx="", bidSz="0", askPx="", askSz="0")]
     path = recorded(
         tmp_path / "a.jsonl.gz", okx_frame("tickers", "BTC-USDT", rows), okx_frame("books", "X", [okx_book()])
@@ -202,18 +202,18 @@ def test_times_in_microseconds_are_known_by_the_address(tmp_path: Path) -> None:
         ("ws://127.0.0.1:5000/stream", "sim"),
     ],
 )
-def test_the_exchange_is_known_by_the_address(tmp_path: Path, url: str, name: str) -> None:
+def test_the_exchange_is_guessed_from_addresses(tmp_path: Path, url: str, name: str) -> None:
     assert guess_exchange(recorded(tmp_path / "a", b"{}", url=url)) == name
 
 
-def test_else_by_the_folder(tmp_path: Path) -> None:
+def test_the_exchange_is_guessed_from_the_folder_without_a_known_address(tmp_path: Path) -> None:
     folder = tmp_path / "okx"
     folder.mkdir()
     assert guess_exchange(recorded(folder / "a", b"{}", url="")) == "okx"
     assert guess_exchange(recorded(folder / "b", b"{}", url="wss://example.org/stream")) == "okx"
 
 
-def test_else_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exchange_that_cannot_be_guessed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "GUESS_LINES_MAX", 1)
     late = [b"{}", b"{}", ("in", BINANCE_URL, b"{}")]
     for path in (recorded(tmp_path / "a"), recorded(tmp_path / "b", *late, url="wss://example.org")):
@@ -221,7 +221,7 @@ def test_else_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             replay_lines([path])
 
 
-def test_an_exchange_that_cannot_be_loaded_is_nobodys_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exchange_that_cannot_be_loaded_is_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> Any:
         raise ImportError(name)
 
@@ -249,7 +249,7 @@ DATA = Path(__file__).parents[4] / "shared" / "data"
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the recordings are not part of this repository")
 @pytest.mark.parametrize("name", ["binance/2021-08-14-spot", "binance_us/2021-10-11", "okx/2022-05-13"])
-def test_real_recordings_come_out_as_independent_programs_read_them(name: str) -> None:
+def test_replay_of_real_recordings_equals_independent_programs(name: str) -> None:
     path = DATA / f"{name}.jsonl.gz"
     run = replay_lines([path], path.parent.name, depth=10)
     printed = list(run)

@@ -59,7 +59,7 @@ def test_an_update_without_levels_is_published_if_the_id_changes() -> None:
     wire = Subscribed("book")
     wire.book("snapshot", seqId=10)
     assert len(wire.book("update", asks=[], bids=[], prevSeqId=10, seqId=12)) == 1
-    assert len(wire.book("update", prevSeqId=12, seqId=3)) == 1  # ids begin anew after maintenance
+    assert len(wire.book("update", prevSeqId=12, seqId=3)) == 1  # a sequence reset after maintenance
     assert len(wire.book("update", prevSeqId=3, seqId=4)) == 1
     assert wire.take_notices() == []
 

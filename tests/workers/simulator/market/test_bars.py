@@ -35,7 +35,7 @@ def test_december_ends_the_year() -> None:
     assert interval_bounds("1M", _ms(2023, 12, 31, 23)) == (_ms(2023, 12, 1), _ms(2024, 1, 1) - 1)
 
 
-def test_a_trade_reaches_every_interval_at_the_second_s_end() -> None:
+def test_a_trade_reaches_every_interval_at_the_end_of_its_second() -> None:
     bars = Bars(_NOW_MS, 100)
     bars.trade(5, 110, 2, buyer_is_maker=True)
     bars.trade(6, 90, 3, buyer_is_maker=False)
@@ -50,7 +50,7 @@ def test_a_trade_reaches_every_interval_at_the_second_s_end() -> None:
         assert bar.taker_turnover == 90 * 3 + 95
 
 
-def test_running_candles_come_every_other_second_and_only_when_changed() -> None:
+def test_running_bars_are_published_every_other_second_if_changed() -> None:
     bars = Bars(_NOW_MS, 100)
     even = _ms(2024, 2, 29, 13, 47, 4)
     assert [interval for interval, _, _ in bars.end_second(even)] == ["1s"]
@@ -60,7 +60,7 @@ def test_running_candles_come_every_other_second_and_only_when_changed() -> None
     assert [interval for interval, _, _ in bars.end_second(even + 4000)] == ["1s"]
 
 
-def test_a_quiet_minute_closes_flat_at_the_last_price() -> None:
+def test_a_minute_without_trades_closes_at_the_last_price() -> None:
     bars = Bars(_ms(2024, 2, 29, 13, 47), 100)
     bars.trade(1, 120, 1, buyer_is_maker=True)
     bars.end_second(_ms(2024, 2, 29, 13, 48))
@@ -71,7 +71,7 @@ def test_a_quiet_minute_closes_flat_at_the_last_price() -> None:
     assert minute.start_ms == _ms(2024, 2, 29, 13, 48)
 
 
-def test_the_day_is_the_fold_of_its_minutes_and_forgets_the_day_before() -> None:
+def test_the_day_aggregates_the_last_24_hours_only() -> None:
     start = _ms(2024, 2, 29)
     bars = Bars(start, 100)
     bars.trade(1, 500, 7, buyer_is_maker=True)

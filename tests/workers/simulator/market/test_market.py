@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_messages() -> None:
     assert _drive(_market(5), 300) != _drive(_market(6), 300)
 
 
-def test_what_is_wanted_changes_no_number() -> None:
+def test_subscriptions_do_not_change_the_market() -> None:
     everything, one = _market(), _market()
     one.wanted = frozenset({"btcusdt@trade"})
     all_messages, few = _drive(everything, 2_000), _drive(one, 2_000)
@@ -57,7 +57,7 @@ def test_what_is_wanted_changes_no_number() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("stream", ["depth@100ms", "depth"])
-def test_depth_folded_onto_a_snapshot_of_any_moment_is_the_true_book(seed: int, stream: str) -> None:
+def test_depth_updates_applied_to_any_snapshot_give_the_book(seed: int, stream: str) -> None:
     market = _market(seed)
     buffered = [m for m in _drive(market, 1_500) if m.stream == f"btcusdt@{stream}"]
     # a snapshot in the middle of a depth interval, as a real client gets it
@@ -106,7 +106,7 @@ def test_the_book_never_crosses_and_quotes_show_its_top(seed: int) -> None:
     assert quotes > 500
 
 
-def test_a_quote_comes_whenever_the_top_changes() -> None:
+def test_a_quote_is_published_when_the_top_changes() -> None:
     market = _market(symbols=("BTCUSDT",))
     known = None
     for _ in range(3_000):
@@ -118,7 +118,7 @@ def test_a_quote_comes_whenever_the_top_changes() -> None:
         known = top
 
 
-def test_trades_are_numbered_without_holes_and_lie_on_the_grid() -> None:
+def test_trades_have_consecutive_ids_and_prices_on_the_grid() -> None:
     market = _market(3)
     ids: dict[str, list[int]] = defaultdict(list)
     for message in _drive(market, 4_000):
@@ -169,7 +169,7 @@ def test_trades_move_the_book_by_their_size() -> None:
         }
 
 
-def test_candles_are_the_fold_of_the_trades() -> None:
+def test_bars_aggregate_the_trades() -> None:
     market = _market(4, symbols=("BTCUSDT",))
     trades: list[dict[str, Any]] = []
     closed: list[dict[str, Any]] = []
@@ -194,7 +194,7 @@ def test_candles_are_the_fold_of_the_trades() -> None:
         assert Decimal(candle["q"]) == sum(Decimal(t["q"]) * Decimal(t["p"]) for t in inside)
 
 
-def test_partial_depth_and_tickers_keep_their_pace() -> None:
+def test_partial_depth_and_tickers_are_published_on_schedule() -> None:
     market = _market(4, symbols=("BTCUSDT",))
     count: dict[str, int] = defaultdict(int)
     for message in _drive(market, 1_000, step_ms=10):
@@ -207,7 +207,7 @@ def test_partial_depth_and_tickers_keep_their_pace() -> None:
     assert set(count) == set(market.streams())
 
 
-def test_nothing_new_means_no_depth_message() -> None:
+def test_an_unchanged_book_publishes_no_depth() -> None:
     market = _market()
     market.advance(_START_MS + 1_000)
     found = [m.stream for m in market.advance(_START_MS + 2_000)]
@@ -215,7 +215,7 @@ def test_nothing_new_means_no_depth_message() -> None:
     assert market.advance(_START_MS + 2_001) == []
 
 
-def test_a_long_pause_is_jumped_over() -> None:
+def test_a_long_pause_is_skipped() -> None:
     market = _market(symbols=("BTCUSDT",))
     market.act(_START_MS)
     day_ms = 24 * 3600 * 1000
@@ -247,7 +247,7 @@ def test_takers_never_empty_a_side() -> None:
     assert len(book.bids) == len(book.asks) == 5
 
 
-def test_a_market_needs_a_symbol_and_ignores_doubles() -> None:
+def test_a_market_needs_a_symbol_and_ignores_repeated_ones() -> None:
     with pytest.raises(ValueError, match="at least one symbol"):
         Market([], 1, _START_MS)
     assert list(Market(["BTCUSDT", "btcusdt"], 1, _START_MS).states) == ["BTCUSDT"]

@@ -68,7 +68,7 @@ def test_aggregate_trade() -> None:
     }
 
 
-def test_book_ticker_has_neither_time_nor_name() -> None:
+def test_book_ticker_has_no_time_and_no_event_name() -> None:
     assert json.loads(messages.book_ticker(_COIN, _book())) == {
         "u": 43,
         "s": "ABCUSDT",

@@ -1,4 +1,4 @@
-"""What a recording is made of, once it is to be served."""
+"""A recording prepared for serving."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def test_combined_frames_keep_their_bytes() -> None:
         (b"[" * 100_000, ""),
     ],
 )
-def test_bare_frames_are_named_as_far_as_they_tell(frame: Any, topic: str) -> None:
+def test_the_topic_of_a_raw_frame_is_found_by_its_content(frame: Any, topic: str) -> None:
     (item,) = _binance(("in", frame)).items
     assert isinstance(item, DataItem)
     assert item.topic == topic
 
 
-def test_answers_to_the_recorder_s_client_are_not_served() -> None:
+def test_recorded_answers_to_requests_are_not_served() -> None:
     playback = _binance(
         ("out", {"method": "SUBSCRIBE", "params": ["a@trade"], "id": 1}),
         ("in", {"result": None, "id": 1}),
@@ -95,7 +95,7 @@ def test_snapshots_keep_their_place() -> None:
     assert not playback.snapshot_topic("ABC", {"abc@depth5", "abc@trade", "abcd@depth"})
 
 
-def test_the_instrument_list_can_be_narrowed() -> None:
+def test_the_instrument_list_can_be_limited_to_symbols() -> None:
     rows = [{"symbol": "ABC", "baseAsset": "A"}, {"symbol": "XYZ", "baseAsset": "X"}]
     playback = _binance(("in", {"stream": "abc@trade", "data": {}}), lists=[{"symbols": rows, "timezone": "UTC"}])
     assert json.loads(playback.instrument_answer({}).body)["symbols"] == rows

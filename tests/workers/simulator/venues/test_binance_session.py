@@ -54,7 +54,7 @@ def test_subscribe_is_acknowledged_with_the_same_id(request_id: int | str | None
     assert type(answer["id"]) is type(request_id)
 
 
-def test_a_subscription_s_life() -> None:
+def test_streams_are_subscribed_listed_and_unsubscribed() -> None:
     session = BinanceSession("/stream")
     _ask(session, {"method": "SUBSCRIBE", "params": ["a@trade", "b@trade", "a@trade"], "id": 1})
     _ask(session, {"method": "SUBSCRIBE", "params": ["b@trade", "nosuchsymbol@trade"], "id": 2})

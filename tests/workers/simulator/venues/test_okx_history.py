@@ -39,7 +39,7 @@ def test_the_latest_page_comes_first() -> None:
     assert ask(limit=1)["data"][0] == {**okx_trade(tradeId=str(NUMBERS[-1])), "source": "0"}
 
 
-def test_older_pages_follow_until_there_is_nothing_before() -> None:
+def test_older_pages_follow_to_the_first_trade() -> None:
     seen: list[int] = []
     while page := numbers(after=seen[-1] if seen else NUMBERS[-1] + 1, type=1):
         seen += page
@@ -52,5 +52,5 @@ def test_older_pages_follow_until_there_is_nothing_before() -> None:
     ("query", "code"),
     [({"instId": "X"}, "51001"), ({"type": 2}, "51000"), ({"after": "x"}, "51000"), ({"limit": "-1"}, "51000")],
 )
-def test_what_cannot_be_answered_is_an_error_with_status_200(query: dict[str, Any], code: str) -> None:
+def test_an_invalid_request_is_an_error_with_status_200(query: dict[str, Any], code: str) -> None:
     assert (ask(**query)["code"], ask(**query)["data"]) == (code, [])

@@ -42,11 +42,11 @@ def test_a_recorded_acknowledgement_is_used() -> None:
     assert session.on_message(json.dumps({"op": "subscribe", "args": [_BOOKS]}).encode()) == [Send(recorded)]
 
 
-def test_the_order_of_keys_makes_no_topic() -> None:
+def test_the_order_of_keys_does_not_change_the_topic() -> None:
     assert okx_topic(_TRADES) == okx_topic({"channel": "trades", "instId": "BTC-USDT"})
 
 
-def test_data_goes_out_as_it_is() -> None:
+def test_data_is_sent_unchanged() -> None:
     assert OkxSession().envelope("any", b"x") == b"x"
 
 
@@ -70,7 +70,7 @@ def test_errors(request_: Any) -> None:
     assert list(session.topics) == []
 
 
-def test_a_bad_arg_does_not_spoil_the_others() -> None:
+def test_an_invalid_arg_does_not_affect_the_others() -> None:
     session = OkxSession()
     answers = _ask(session, {"op": "subscribe", "args": ["bad", _BOOKS]})
     assert [a["event"] for a in answers] == ["error", "subscribe"]

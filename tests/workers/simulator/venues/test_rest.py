@@ -33,7 +33,7 @@ def test_ping_and_time(market: Market) -> None:
     assert _get(market, "/api/v3/time") == {"serverTime": _NOW}
 
 
-def test_depth_is_the_book_of_this_moment(market: Market) -> None:
+def test_depth_is_the_current_book(market: Market) -> None:
     book = market.states["ETHUSDT"].book
     found = _get(market, "/api/v3/depth", symbol="ETHUSDT", limit="7")
     assert found["lastUpdateId"] == book.update_id
@@ -65,7 +65,7 @@ def test_trades_by_id(market: Market) -> None:
     assert beyond == []
 
 
-def test_history_begins_where_memory_does(market: Market) -> None:
+def test_history_begins_with_the_oldest_trade_in_memory(market: Market) -> None:
     state = market.states["BTCUSDT"]
     assert len(state.trades) == 300
     found = _get(market, "/api/v3/historicalTrades", symbol="BTCUSDT", fromId="1", limit="2")
@@ -128,7 +128,7 @@ def test_errors(market: Market, path: str, query: dict[str, str], status: int, c
     assert json.loads(found.body)["code"] == code
 
 
-def test_a_wait_is_told_in_whole_seconds() -> None:
+def test_retry_after_is_in_whole_seconds() -> None:
     assert error(429, -1003, "slow down", 2.4).headers == {"Retry-After": "2"}
     assert error(418, -1003, "banned", 0.01).headers == {"Retry-After": "1"}
     assert error(400, -1, "no").headers == {}

@@ -45,9 +45,8 @@ async def run(context: ChildContext) -> int:
     context.on_command(on_command)
     configured = list(dict.fromkeys(symbol.upper() for symbol in settings.symbols))
     symbols = list(dict.fromkeys([*configured, *LISTED_ALSO])) if configured else []
-    rate_per_s = (
-        settings.rate_per_s * len(symbols) / max(1, len(configured))
-    )  # the rate of each configured symbol stays
+    # the symbols listed also do not slow the configured ones down
+    rate_per_s = settings.rate_per_s * len(symbols) / max(1, len(configured))
     try:
         exchange = SimulatedExchange(symbols, seed=settings.seed, rate_per_s=rate_per_s, port=settings.port)
     except ValueError as problem:
