@@ -36,15 +36,17 @@ def test_nothing_is_sent_where_no_engine_lives() -> None:
 
 
 def test_a_new_engine_is_told_what_was_started_what_is_dead_and_how_each_worker_is() -> None:
-    scene = Scene(record("feed.a", State.RUNNING, 3), record("feed.b", State.BACKOFF, 2))
+    scene = Scene(
+        record("feed.a", State.RUNNING, 3), record("feed.b", State.BACKOFF, 2), record("feed.c", State.STARTING, 1)
+    )
     scene.link.started_workers = {"feed.a": 3, "feed.b": 2}
-    scene.link.brief(["feed.a", "feed.b", "gone.a", "new.a"], _last)
+    scene.link.brief(["feed.a", "feed.b", "feed.c", "gone.a", "new.a"], _last)
     started, *rest = scene.sent
     assert started == WorkersStarted({"feed.a": 3, "feed.b": 2})
     fenced = [(each.worker, each.incarnation) for each in rest if isinstance(each, Fenced)]
     assert fenced == [("feed.a", 2), ("feed.b", 2), ("gone.a", 7)]
     states = [(each.worker, each.state) for each in rest if isinstance(each, WorkerChanged)]
-    assert states == [("feed.a", "RUNNING"), ("feed.b", "BACKOFF")]
+    assert states == [("feed.a", "RUNNING"), ("feed.b", "BACKOFF"), ("feed.c", "STARTING")]
 
 
 def _last(name: str) -> int:
