@@ -49,7 +49,7 @@ class Standing(NamedTuple):
 
 
 def standing_of(child: Child) -> Standing:
-    """Return what is to be counted of `child` as it is now."""
+    """Return what counts of `child` in its present state."""
     record = child.record
     state, essential = record.state, record.plan.essential and not child.retiring
     serves, ended = state is State.RUNNING, state in ENDED_FOR_GOOD

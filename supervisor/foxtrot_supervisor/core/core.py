@@ -11,7 +11,7 @@ Call protocol, for the shell:
    up. Further inputs are still recorded (the death of a LOST child, say).
 
 Where decisions are made: `lifecycle` has the table of moves, `child` one child's way through it, `health` when a child
-must be replaced, `stop_ladder` how it goes down, `restart` what follows from its death, `starting`, `rotation`,
+must be replaced, `stop_ladder` how it is stopped, `restart` what follows from its death, `starting`, `rotation`,
 `reconfigure` and `stopping` which child is started, replaced or stopped when. `children` is the table they work on.
 
 Cost: a heartbeat costs the same whatever the number of children. Deadlines are kept in a heap; policies run only when a
@@ -193,7 +193,7 @@ class Core:
             case HeartbeatReceived():
                 flow_changed = child.heartbeat(message.data_age_s, message.asked, message.flowing, now)
                 if flow_changed and (self._children.changing_sides or self._children.outdated):
-                    child.touch()  # whoever waits for the other side to stand in may go now
+                    child.touch()  # a rotation or reload that waits for this side to stand in may go on
             case RotationWanted():
                 self._rotation.request(child, message.reason, now)
             case Spawned():
@@ -295,7 +295,7 @@ class Core:
             self._children.schedule(addressed, now)
 
     def _run_policies(self, due: Sequence[Child], now: float) -> Shutdown | None:
-        """Start, replace and rotate what is to be; return the final stop if the start has failed."""
+        """Run the policies for starts, replacements and rotations; return the final stop if the start has failed."""
         children = self._children
         children.settle(now)
         children.forget_the_gone()

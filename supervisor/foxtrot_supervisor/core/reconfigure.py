@@ -1,6 +1,6 @@
 """A new configuration: keep every process that can be kept.
 
-A child that is no longer configured goes down its stop ladder and is then forgotten, but for its last incarnation: if
+A child that is no longer configured is stopped and then forgotten, but for its last incarnation: if
 the name comes back, the numbers continue. An added child starts in its tier's turn; once the start is over, its failure
 is its own. Of two twins that serve, one is replaced at a time, and the other once that one serves again: a mistake in
 the new configuration costs one side.
@@ -90,7 +90,7 @@ class Reconfiguration:
         if child.watch is not None:
             child.watch.adopt(self._shared.health_limits(plan))
         if child.retiring:
-            # configured again while it goes down: its next incarnation starts with the new configuration
+            # configured again while it is being stopped: its next incarnation starts with the new configuration
             child.retiring = False
             child.purpose = Purpose.RESTART
             record.desired = Desired.RUNNING

@@ -40,7 +40,7 @@ Rotation: TypeAlias = Literal["", "wanted", "going", "coming"]
 
 
 class ChildPlan(Struct, frozen=True, kw_only=True):
-    """What is to be supervised; says nothing of what the child does."""
+    """What is supervised, and how; independent of what the child does."""
 
     name: str
     """Unique."""

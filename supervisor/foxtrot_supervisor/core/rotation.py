@@ -1,8 +1,8 @@
 """Rotation: replace a connection that grows old, while the other side stands in for it.
 
-A twin goes down and comes back under its own name. For a connection with one side a spare is started, which takes over
-once it stands in for the old side; that is then retired. A spare that fails is retired and tried again later. If the
-old side dies meanwhile, the spare is promoted at once: from then on it is the connection's worker.
+A twin is stopped and started again under its own name. For a connection with one side a spare is started, which takes
+over once it stands in for the old side; the old side is then retired. A spare that fails is retired and tried again
+later. If the old side dies meanwhile, the spare is promoted at once: from then on it is the connection's worker.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Rotation:
             child.take_down(Purpose.RESTART, f"{ROTATED}: {record.rotation_reason}", now)
         elif record.plan.spare is not None and record.plan.spare.name not in self._children:
             self._start_spare(child, now)
-        return math.inf  # else nobody can take over, or the previous holder of the spare's name is still going down
+        return math.inf  # else no side can take over, or the previous holder of the spare's name is still stopping
 
     def _start_spare(self, child: Child, now: float) -> None:
         record = child.record

@@ -1,9 +1,9 @@
-"""Order and time of the final stop: which tier goes down next, when everything left is killed. Stops nobody.
+"""Order and time of the final stop: which tier is stopped next, when everything left is killed. Stops nothing itself.
 
-Tiers go down in the reverse order of their start, and a tier only once everything above it has ended (or is LOST):
+Tiers are stopped in the reverse order of their start, and a tier only once everything above it has ended (or is LOST):
 connections first, so that the engine still applies what they flush; the simulated exchange last. Within a tier all
-children go together, each down its own ladder. One budget lies over the whole stop: once it is spent, or a second stop
-was requested, everything left is killed at once, in every tier.
+children are stopped together, each by its own ladder. One deadline holds for the whole stop: once it has passed, or a
+second stop was requested, everything left is killed at once, in every tier.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Shutdown:
         self.start_failed = start_failed
 
     def request(self) -> None:
-        """Count a stop request; the second one kills. A stop that follows a failed start was requested by nobody."""
+        """Count a stop request; the second one kills. A stop that follows a failed start was not requested."""
         self._requests += 1
         self.kill_now = self.kill_now or self._requests > GRACEFUL_REQUESTS_MAX
 

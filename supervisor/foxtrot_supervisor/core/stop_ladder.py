@@ -12,7 +12,7 @@ the next one keeps its whole time, so SIGKILL never precedes the end of SIGTERM'
 which cannot hear, and `kill_now` (second stop request, overall budget spent).
 
 An overall limit (`not_after`) is shared between request and SIGTERM in proportion: a child whose turn came late still
-goes down every rung, only faster.
+passes every rung, only faster.
 """
 
 from __future__ import annotations

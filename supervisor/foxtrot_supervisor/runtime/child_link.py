@@ -25,10 +25,10 @@ from foxtrot_protocol.errors import MalformedMessage
 __all__ = ["TURN_MESSAGES_MAX", "ChildLink", "identity_of"]
 
 TURN_MESSAGES_MAX = 256
-"""Messages taken in one turn of the loop; then deaths, signals and deadlines get theirs."""
+"""Messages taken in one turn of the loop; deaths, signals and deadlines come in between."""
 
 _LINGER_MS = 0
-"""At the end nobody is left to read."""
+"""At the end no reader is left."""
 
 OnMessage = Callable[[str, int, FromChild], None]
 ExpectedPid = Callable[[str, int], int | None]
@@ -95,14 +95,14 @@ class ChildLink:
         return True
 
     def connected(self, name: str, incarnation: int) -> bool:
-        """Whether that incarnation, which is dead, is still connected: something of it may then still come.
+        """Whether a dead incarnation is still connected: messages of it may still arrive.
 
-        If it was heard once and is connected no more, everything that it sent is here: `drain` takes it.
+        If it was heard and is no longer connected, all its messages have arrived: `drain` takes them.
         """
         if self._closed:
             return False
         try:
-            # nobody is there to read it; it shows whether there is a connection
+            # never read; sending shows whether there is a connection
             self._socket.send_multipart([identity_of(name, incarnation), b""], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             return int(error.errno or 0) != zmq.EHOSTUNREACH

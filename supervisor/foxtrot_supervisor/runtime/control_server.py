@@ -109,7 +109,7 @@ class ControlServer:
         server, self._server, self._listener = self._server, None, None
         clients = dict(self._clients)
         for task, writer in clients.items():
-            # what was read is with its reader; nobody is waited for
+            # what was read is with its reader; no client is waited for
             writer.transport.abort()
             task.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
@@ -132,7 +132,7 @@ class ControlServer:
             else:
                 await self._converse(task, reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client has gone, asks nothing or reads nothing; nobody waits for an answer
+            pass  # the client has gone, sends no request or does not read: no answer is awaited
         except asyncio.CancelledError:
             pass  # `close` ends this task; a task that ends cancelled is logged as an error by the stream server
         finally:

@@ -12,7 +12,7 @@ __all__ = ["take_exit_note"]
 
 
 def take_exit_note(run_dir: str, name: str, incarnation: int) -> ExitNote:
-    """The note that this dead child left, removed; an empty one if there is none that can be believed."""
+    """Return the note that a dead child has left, and remove it; an empty one if there is none of this user."""
     path = os.path.join(run_dir, note_name(name, incarnation))
     data = b""
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""What operators may ask, and what they are answered; waits for the outcome, decides nothing.
+"""Answers operators' requests: begins what they request and waits for the outcome. Decides nothing.
 
-A request that takes time is answered when its outcome can be seen in the records, or when its deadline has
-passed. Nothing here outlives its request: what waits is bounded by the number of connected operators.
+A request that takes time is answered when the records show its outcome, or at its deadline. Nothing outlives its
+request: the number of waiting requests is bounded by the number of connected operators.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from foxtrot_supervisor.core.reload import Reload
 __all__ = ["PENDING_MAX", "REQUEST_S", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 
 REQUEST_S = 20.0
-"""Within this time a worker has to answer a subscription request: exchanges acknowledge in well under 10 s."""
+"""Limit in seconds for a worker to answer a subscription request: exchanges acknowledge in well under 10 s."""
 
 PENDING_MAX = 100
 """Requests that workers have not answered yet."""
@@ -42,7 +42,7 @@ SYMBOLS_MAX = 1000
 
 
 _REPLACED = ("going", "coming")
-"""Rotations in which a worker, or its successor, would not learn of other symbols."""
+"""Phases of a rotation in which the change would not reach the worker, or not its successor."""
 
 
 class Run(Protocol):
@@ -79,7 +79,7 @@ class _Pending(Struct):
     name: str
     incarnation: int
     answer: asyncio.Future[Done | str]
-    """What the worker said, or why it will not say anything."""
+    """The worker's answer, or the reason why there is none."""
 
 
 class OperatorRequests:
@@ -108,7 +108,7 @@ class OperatorRequests:
                 return await self._reload()
 
     def look(self) -> None:
-        """Something has changed: see whether anybody's outcome is there."""
+        """Something has changed: check whether any waiting request has its outcome."""
         waiting, self._changed = self._changed, set()
         for future in waiting:
             if not future.done():
@@ -121,7 +121,7 @@ class OperatorRequests:
             pending.answer.set_result(message)
 
     def ended(self, name: str, incarnation: int) -> None:
-        """A worker has died: it will not answer any more."""
+        """A worker has died: fail the requests that it has not answered."""
         for pending in self._pending.values():
             if (pending.name, pending.incarnation) == (name, incarnation) and not pending.answer.done():
                 pending.answer.set_result(f"{name} ended before it answered")
@@ -150,7 +150,7 @@ class OperatorRequests:
         return Reply(data={"connection": name, "workers": replies})
 
     async def _restart_one(self, name: str, *, patient: bool) -> Reply:
-        """`patient`: its twin was replaced just before, and first has to stand in for it again."""
+        """`patient`: wait until its twin, which was replaced just before, stands in for it again."""
         record = self._run.record(name)
         if record is None:
             return Reply(error=_unknown(name))
@@ -191,7 +191,7 @@ class OperatorRequests:
         )
 
     async def _change_one(self, name: str, symbols: list[str], *, added: bool) -> list[str] | str:
-        """The symbols that were changed, as the venue writes them; text: why they were not."""
+        """Return the changed symbols in the spelling of the venue; a text: the reason of the failure."""
         record = self._run.record(name)
         if record is None or record.state is not State.RUNNING:
             return f"it is {record.state.value if record is not None else 'gone'}"
@@ -246,7 +246,7 @@ def _unknown(name: str) -> str:
 
 
 def _restarted(record: ChildRecord, before: int) -> Reply | None:
-    """The outcome of a restart that was accepted when `before` was the incarnation; None: not to be seen yet."""
+    """Return the outcome of a restart accepted while `before` was the incarnation; None: it is not known yet."""
     death = next((death for death in reversed(record.deaths) if death.incarnation == before), None)
     if record.incarnation > before and record.state is State.RUNNING:
         rung = death.rung if death is not None else None

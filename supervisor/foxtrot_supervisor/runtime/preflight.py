@@ -1,6 +1,6 @@
-"""Whether this process has the descriptors and threads that a run needs, found out before anything is started.
+"""Checks, before anything is started, that this process may have the descriptors and threads that a run needs.
 
-Libraries in C abort the process where they get none (libzmq asserts): a clear refusal has to come first.
+Libraries in C abort the process without them (libzmq asserts): a clear refusal has to come first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ THREADS_PER_PROCESS = 4
 """The main thread, two of ZeroMQ, one to write logs."""
 
 THREADS_MAX = 64
-"""At most so many are tried; with more children than that needs, the others are left to backoff."""
+"""Threads that are tried at most; children beyond these are left to backoff."""
 
 
 class CannotStart(Exception):
@@ -36,12 +36,12 @@ class CannotStart(Exception):
 
 
 def descriptors_needed(children: int) -> int:
-    """Descriptors of a supervisor of so many children."""
+    """Return the descriptors that a supervisor of so many children needs."""
     return DESCRIPTORS_BASE + DESCRIPTORS_PER_CHILD * children
 
 
 def threads_needed(children: int) -> int:
-    """Threads of a whole run, which the limit of processes counts together; at most `THREADS_MAX`."""
+    """Return the threads of a whole run, which count together for the limit of processes; at most `THREADS_MAX`."""
     return min(THREADS_MAX, THREADS_PER_PROCESS * (children + 1))
 
 
@@ -66,7 +66,7 @@ def _check_descriptors(needed: int, *, raise_limit: bool) -> None:
 
 
 def _check_threads(needed: int) -> None:
-    """Start so many threads at the same time, and end them."""
+    """Start so many threads at the same time, then end them. Raises `CannotStart`."""
     done = threading.Event()
     started: list[threading.Thread] = []
     try:

@@ -1,4 +1,4 @@
-"""What a killed supervisor left behind: end its processes, remove its files, report its unhandled events."""
+"""Recovery after a killed supervisor: kills its processes, removes its files, reports its unhandled events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["log_rings", "log_unhandled_events", "recover"]
 
 
 def recover(run_dir: RunDir, log: Log) -> None:
-    """Make `run_dir` as good as new. Blocks until the processes are gone, `process.SURVIVOR_WAIT_S` at most."""
+    """Clean up `run_dir`. Blocks until the processes are gone, for `survivors.SURVIVOR_WAIT_S` at most."""
     predecessor = run_dir.predecessor
     ended = end_survivors(predecessor.run_id, predecessor.start_ticks) if predecessor is not None else []
     log_unhandled_events(run_dir.path, "of a killed supervisor", log)
@@ -26,15 +26,15 @@ def recover(run_dir: RunDir, log: Log) -> None:
 def log_unhandled_events(
     path: str, when: str, log: Log, started: Mapping[str, int] | None = None
 ) -> list[UnhandledRing]:
-    """Log and return what stands unhandled in the rings of a run directory: the rings go with the run.
+    """Log and return the rings of a run directory that hold unhandled events: the rings end with the run.
 
-    `started`: latest incarnation by worker of those that count; None: all.
+    `started`: latest incarnation by worker; rings of other workers do not count. None: all count.
     """
     return log_rings(unhandled_in(*scan_rings(path), started), when, log)
 
 
 def log_rings(rings: Iterable[UnhandledRing], when: str, log: Log) -> list[UnhandledRing]:
-    """Log and return `rings`."""
+    """Log each of `rings`, and return them as a list."""
     rings = list(rings)
     for ring in rings:
         events = "unknown: the ring is damaged" if ring.events is None else ring.events

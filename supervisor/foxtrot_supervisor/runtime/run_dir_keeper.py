@@ -27,10 +27,10 @@ from foxtrot_supervisor.system.private_files import open_kept
 __all__ = ["LOOK_S", "REFRESH_S", "Look", "RunDirKeeper"]
 
 LOOK_S = 0.5
-"""How often the directory is looked at."""
+"""Seconds between two checks of the directory."""
 
 REFRESH_S = 600.0
-"""How often times are kept fresh: cleaners remove what was not used for days."""
+"""Seconds between two renewals of file times: cleaners remove what was not used for days."""
 
 _HELD_SHARE = 4
 """At most one in so many of the descriptors that this process may have holds a ring."""

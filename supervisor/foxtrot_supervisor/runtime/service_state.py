@@ -1,9 +1,9 @@
-"""What the service manager has to be told, and when: sd_notify(3)'s words as a pure decision.
+"""Decides which notifications the service manager gets, and when (sd_notify(3)). Pure.
 
 ======================= =============================================================================================
 message                 when, and only then
 ======================= =============================================================================================
-READY                   every essential part serves for the first time; and from then on at the end of each reload
+READY                   every essential part serves for the first time; afterwards at the end of each reload
 STATUS                  the whole or the number of those that serve has changed
 RELOADING               a reload begins, after READY
 STOPPING                the final stop begins, once, for whatever reason
@@ -57,7 +57,7 @@ Message = Ready | Status | Reloading | Stopping | Extend
 
 
 class ServiceState:
-    """What was told so far; each method returns what is to be told now.
+    """The notifications sent so far; each method returns those to send now.
 
     `start_step_s`, `stop_step_s`: how long the next step of a start or a stop may take, in seconds.
     """
@@ -74,12 +74,12 @@ class ServiceState:
         self._ended_total = 0
 
     def adopt(self, start_step_s: float, stop_step_s: float) -> None:
-        """From now on the next steps may take this long."""
+        """Change the limits of the next steps, in seconds."""
         self._start_step_s = start_step_s
         self._stop_step_s = stop_step_s
 
     def look(self, phase: Phase, serving: Collection[str], parts: int, ended_total: int) -> list[Message]:
-        """How the whole stands: names of those that serve, how many there are, how many processes have ended so far."""
+        """Take the state of the whole, the parts that serve, their total number, and how many processes have ended."""
         text = f"{phase}: {len(serving)} of {parts} serve"
         new = not self._served.issuperset(serving)
         self._served.update(serving)
@@ -99,11 +99,11 @@ class ServiceState:
         return [Reloading()] if self._ready and not self._stopping else []
 
     def reloaded(self) -> list[Message]:
-        """It has ended, well or not: the service is up as it was."""
+        """A reload has ended, successful or not."""
         return [Ready(self._text)] if self._ready and not self._stopping else []
 
     def broken(self) -> list[Message]:
-        """A mistake of this program ends everything."""
+        """An internal error ends the run."""
         return [] if self._stopping else self._stop("internal error")
 
     def _stop(self, text: str) -> list[Message]:

@@ -1,9 +1,8 @@
-"""Operating-system signals as input: a handler only enqueues, the loop acts.
+"""Operating-system signals as inputs: a handler only enqueues, the loop acts.
 
-SIGINT and SIGTERM ask for a stop; whoever sends a second one means it. SIGHUP has two meanings: where we had a
-terminal that is gone now, it was closed, which asks for a stop; else it asks for a reload, as for any service. A SIGHUP
-that we were started to ignore (nohup) stays ignored.
-SIGCHLD is not among them: uvloop keeps it for itself, and deaths are seen through pidfds.
+SIGINT and SIGTERM request a stop; a second one kills. SIGHUP means one of two things. If the terminal that this process
+had is gone, it was closed: a stop. Otherwise it requests a reload, as of any service. A SIGHUP that is ignored from the
+start (nohup) stays ignored. SIGCHLD is not used: uvloop keeps it for itself, and deaths are seen through pidfds.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class HeldSignals:
-    """Keeps stop signals that come before there is an event loop, for `SignalInputs`."""
+    """Holds stop signals that arrive before the event loop exists, for `SignalInputs`."""
 
     def __init__(self) -> None:
         self._before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
@@ -28,12 +27,12 @@ class HeldSignals:
             signal.signal(number, self._hold)
 
     def take(self) -> list[str]:
-        """The names of those that came, in order; forgotten here."""
+        """Return the names of the held signals, in order, and forget them."""
         held, self._held = self._held, []
         return held
 
     def restore(self) -> None:
-        """Handle these signals again as it was found."""
+        """Restore the handlers that were found."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -42,7 +41,7 @@ class HeldSignals:
 
 
 class SignalInputs:
-    """Handlers in force from construction until `close`; they get the signal's name, in the event loop."""
+    """Handles signals from construction until `close`; the callbacks get the signal's name, in the event loop."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class SignalInputs:
         on_reload: Callable[[str], None],
         held: HeldSignals | None = None,
     ) -> None:
-        """`held`: signals that came before; they are told first."""
+        """`held`: signals that arrived earlier; they come first."""
         self._loop = loop
         self._on_stop = on_stop
         self._on_reload = on_reload
@@ -67,7 +66,7 @@ class SignalInputs:
         (self._on_stop if closed else self._on_reload)(name)
 
     def close(self) -> None:
-        """Take no more. These signals are ignored from now on: what is being stopped cannot be stopped more."""
+        """Stop handling these signals, and ignore them: the run has ended already."""
         for number in self._taken:
             self._loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
@@ -78,7 +77,7 @@ def _taken() -> list[signal.Signals]:
 
 
 def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal; the kernel takes it away before it tells that it was closed."""
+    """Whether this process has a controlling terminal; the kernel detaches it before it sends SIGHUP."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -1,4 +1,4 @@
-"""What systemd is told (sd_notify); does nothing, silently, where it did not start us.
+"""Notifications to systemd (sd_notify); without effect where systemd has not started this process.
 
 Protocol: sd_notify(3). Every message is one datagram of ``KEY=value`` lines to the socket named by
 ``NOTIFY_SOCKET``; a name that begins with @ is in the abstract namespace.
@@ -20,44 +20,44 @@ STATUS_CHARACTERS_MAX = 200
 
 
 class Systemd:
-    """The service manager, as told by `environ` (``NOTIFY_SOCKET``, ``WATCHDOG_USEC``, ``WATCHDOG_PID``)."""
+    """The service manager named by `environ` (``NOTIFY_SOCKET``, ``WATCHDOG_USEC``, ``WATCHDOG_PID``)."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self.watchdog_s = _watchdog_s(environ) if self._address is not None else None
-        """Within this time (seconds) `watchdog` must be called again and again; None: it need not."""
+        """Longest time in seconds between two calls of `watchdog`; None: no watchdog is configured."""
 
     @property
     def present(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there is a service manager."""
         return self._address is not None
 
     def ready(self, status: str) -> None:
-        """All essential parts serve."""
+        """Notify that all essential parts serve."""
         self._notify("READY=1", _status(status))
 
     def status(self, text: str) -> None:
-        """One line for ``systemctl status``."""
+        """Send one line for ``systemctl status``."""
         self._notify(_status(text))
 
     def watchdog(self) -> None:
-        """The control loop has turned."""
+        """Notify that the control loop turns."""
         self._notify("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """A reload begins; `ready` ends it."""
+        """Notify that a reload begins; `ready` ends it."""
         self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, status: str) -> None:
-        """The end has begun."""
+        """Notify that the final stop has begun."""
         self._notify("STOPPING=1", _status(status))
 
     def extend_timeout(self, seconds: float) -> None:
-        """There was progress: give it `seconds` more from now."""
+        """Request `seconds` more from now: there was progress."""
         self._notify(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
 
     def tell(self, messages: Iterable[service_state.Message]) -> None:
-        """Each of what `ServiceState` has decided."""
+        """Send what `ServiceState` has decided."""
         for message in messages:
             match message:
                 case service_state.Ready():
@@ -74,7 +74,7 @@ class Systemd:
     def _notify(self, *lines: str) -> None:
         if self._address is None:
             return
-        # never in the way: a manager that is gone or busy is not our trouble
+        # a manager that is gone or busy must not hold up supervision
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             sender.sendto("\n".join(lines).encode(), self._address)

@@ -281,7 +281,7 @@ class Backfills:
 def _deadline(task: _Task, now: float) -> float:
     if task.given_to is not None:
         return task.deadline
-    # one that is due waits for a worker, and whoever knows that one serves asks anyway
+    # a due one waits for a worker; `due` is called anyway when one begins to serve
     return task.due_at if task.due_at > now else task.found_at + AGE_S_MAX
 
 

@@ -5,7 +5,7 @@ kind and address holds what was spent within the last period, which requests wai
 closed the account to everybody (429, 418 with Retry-After). In any window of one period no more than the limit is
 granted; requests are served in the order of their arrival.
 
-A request that has to wait is told for how long, and is to be repeated then; its place is kept until `GRACE_S` later. So
+A request that has to wait gets the delay after which it must be repeated; its place is kept until `GRACE_S` later. So
 nothing has to be sent at a later time, and a Retry-After that arrives meanwhile reaches every waiting request.
 
 Every number here comes from a worker: values that make no sense are clamped, and are never an error.

@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["FRESH_S", "SILENT_S", "fresh_twin_age_s"]
 
 SILENT_S: Final = 5.0
-"""A worker whose latest data are older than this is told of its twin's."""
+"""A worker whose latest data are older than this many seconds is sent the age of its twin's."""
 
 FRESH_S: Final = 3.0
 """Data of the twin younger than this prove that the venue sends."""

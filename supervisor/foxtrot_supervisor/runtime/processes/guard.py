@@ -1,15 +1,15 @@
-"""The guard: a tiny process that outlives a killed supervisor by a moment, to end what else would outlive it.
+"""The guard: a tiny process that outlives a killed supervisor by a moment, to kill what else would outlive it.
 
-The kernel kills the supervisor's own children with it (their parent-death signal). What those have started, and
-what has made itself a daemon, does not hear of it. The guard waits at a pipe whose other end the supervisor holds;
-when that closes, the supervisor is dead, and whatever bears the mark of its run is killed. Then the guard ends.
+The kernel kills the supervisor's own children with it (their parent-death signal), but not what these have started, nor
+daemons. The guard waits at a pipe whose other end the supervisor holds. When that end closes, the supervisor is dead:
+the guard kills every process that carries the mark of the run, and exits.
 
-It runs no code of others, loads little (12 MiB resident, 7 of it its own; 40 ms), has a session of its own and
-bears the mark too, so that a next start would end it. Should it die, it is started anew. In the orderly end it is
-killed once nothing else is left.
+It runs no foreign code, loads little (12 MiB resident, 7 of it its own; 40 ms), has a session of its own, and carries
+the mark as well, so that the next start would end it. If it dies, it is replaced. At an orderly end it is killed once
+nothing else is left.
 
-Rejected: a parent process above the supervisor (whoever starts `foxtrot-supervisor` holds, signals and waits for the
-process that supervises), and giving the duty to the nursery (it loads others' adapters, and must die with us).
+Rejected: a parent process above the supervisor (the caller of `foxtrot-supervisor` holds, signals and waits for the
+process that supervises); the template process as guard (it loads foreign adapters, and must die with the supervisor).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from foxtrot_supervisor.system.interpreter import find_interpreter
 __all__ = ["AGAIN_S", "Guard"]
 
 AGAIN_S = 1.0
-"""How long after its death, or a start that failed, the next guard is started."""
+"""Seconds from the death of a guard, or a failed start, to the start of the next one."""
 
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); from foxtrot_supervisor.runtime.processes.survivors import watch; "

@@ -5,7 +5,7 @@ this subreaper, or descends from one: so the look follows the kernel's lists of 
 downwards, and from a killed child that is not dead yet. It costs what was left behind, usually nothing, instead of a
 look at every process of the machine. A kernel without these lists (CONFIG_PROC_CHILDREN) has all of `/proc` read.
 
-The caller keeps each leader unreaped until its session is clear: so long no other session can bear its number.
+The caller reaps each leader only when its session is clear: until then no other session can have its number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from foxtrot_supervisor.system import procfs
 __all__ = ["LOOKS_MAX", "Sessions", "signal_if"]
 
 LOOKS_MAX = 5
-"""How often a session is looked through for members that were forked while others were being killed."""
+"""Searches of one session at most: members may be forked while others are being killed."""
 
 
 class Sessions:
@@ -79,7 +79,7 @@ class Sessions:
             own = procfs.child_pids(self._own_pid)
         except FileNotFoundError:
             return procfs.processes()
-        except OSError:  # no free descriptor: nobody can be looked up; what is left over is a stray, found later
+        except OSError:  # no free descriptor: no process can be read; what is left over is a stray, found later
             return iter(())
         orphans = [pid for pid in own if not self._is_known(pid)]
         return procfs.with_descendants(orphans, [leader for leader, lives in self._wanted.items() if lives])

@@ -20,10 +20,10 @@ from foxtrot_supervisor.system.private_files import open_private, opened_directo
 __all__ = ["LOOKS_MAX", "LOOK_S", "StackDumps", "stacks_name"]
 
 LOOK_S = 0.05
-"""How often the file is looked at."""
+"""Seconds between two reads of the file."""
 
 LOOKS_MAX = 16
-"""After so many looks, 0.8 s, it is taken as it is: SIGKILL follows the request by 1 s."""
+"""Reads at most, 0.8 s in all: SIGKILL follows 1 s after the request."""
 
 OnStacks = Callable[[str, int, str], None]
 

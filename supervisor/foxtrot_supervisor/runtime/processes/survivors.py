@@ -1,9 +1,8 @@
-"""What marks every process of a run, and the end of those that have outlived their supervisor.
+"""The marks of every process of a run, by which those that outlive their supervisor are found and killed.
 
-Two marks, both inherited by whatever a child starts:
+Two marks, both inherited by everything that a child starts:
 
-- the run id in the environment: readable for people, and gone as soon as somebody starts a program with an
-  environment of its own;
+- the run id in the environment: readable for people, and lost when a program is started with another environment;
 - the soft limit for file locks (``RLIMIT_LOCKS``), set to a number made from the run id. Linux has not used this limit
   since 2.4.25, so it changes nothing; it survives fork, exec, a new session, closed descriptors, another folder and an
   empty environment, and needs no privilege. Only a process that sets this very limit again loses it.
@@ -43,16 +42,16 @@ RUN_ID_VARIABLE = "FOXTROT_RUN_ID"
 """Environment variable that marks every process of a run."""
 
 SURVIVOR_WAIT_S = 5.0
-"""How long killed survivors of a run may take to be gone."""
+"""Limit in seconds for killed survivors of a run to be gone."""
 
 PASSES_MAX = 5
-"""How often it is looked for survivors that were forked while others were being killed."""
+"""Searches for survivors at most: some may be forked while others are being killed."""
 
 _RLIMIT_LOCKS = 10
 """The same number on all architectures that Linux knows; `resource` has no name for it."""
 
 _MARK_PRIME = 2**56 - 5
-"""Run ids are random: so are their remainders, and no number that anybody would choose for a limit."""
+"""Run ids are random, and so are their remainders: not numbers that are chosen as a limit."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -84,7 +83,7 @@ def _limit_marked(mark: int) -> Iterator[None]:
     try:
         resource.setrlimit(_RLIMIT_LOCKS, (mark, hard))
     except ValueError:
-        # somebody has set a hard limit below the mark, or forbids limits: then the environment has to do
+        # the hard limit is below the mark, or limits are forbidden: the environment alone has to do
         yield
         return
     try:
@@ -94,15 +93,15 @@ def _limit_marked(mark: int) -> Iterator[None]:
 
 
 def belongs_to_run(pid: int, run_id: str) -> bool:
-    """Whether `pid` bears a mark of that run; False if it is gone."""
+    """Whether `pid` carries a mark of that run; False if it is gone."""
     return procfs.file_locks_limit(pid) == mark_of(run_id) or procfs.environ_holds(pid, RUN_ID_VARIABLE, run_id)
 
 
 def end_survivors(run_id: str, since_ticks: int) -> list[int]:
-    """Kill what is left of run `run_id`, whose supervisor is dead; returns the process ids that were ended.
+    """Kill what is left of run `run_id`, whose supervisor is dead; return the process ids that were killed.
 
-    A process belongs to it if it bears its mark and did not start before the run (`since_ticks` after boot). Blocks
-    until they are gone, at most `SURVIVOR_WAIT_S`.
+    A process belongs to the run if it carries its mark and did not start before the run (`since_ticks` after boot).
+    Blocks until all are gone, for `SURVIVOR_WAIT_S` at most.
     """
 
     def still(facts: procfs.ProcessFacts) -> bool:

@@ -28,7 +28,7 @@ _PR_GET_CHILD_SUBREAPER = 37
 
 
 class ExitStatus(Struct, frozen=True):
-    """How a process ended: one of both is not None, unless the status was taken by somebody else."""
+    """How a process ended: one of both is not None, unless another waiter has taken the status (both None)."""
 
     exit_code: int | None
     signal: int | None
