@@ -24,7 +24,7 @@ from foxtrot_protocol.codec import decode_from_child
 from foxtrot_protocol.commands import Hello
 from foxtrot_protocol.nursery_wire import FORKED, HELLO, PONG, READY, pack
 from foxtrot_protocol.spec import ChildKind, ChildSpec, NurserySettings, encode_spec
-from foxtrot_supervisor.runtime.processes.nursery_link import BEAR_LIMIT_S, NurseryFailed, NurseryLink
+from foxtrot_supervisor.runtime.processes.nursery_link import FORK_LIMIT_S, NurseryFailed, NurseryLink
 from tests.support.waiting import wait_until_async
 
 LIMIT_S = 20.0
@@ -88,8 +88,8 @@ class Ward:
         await wait_until_async(lambda: self.link.ready, LIMIT_S, "the nursery")
         return process
 
-    def bear(self, name: str, target: str) -> int:
-        pid = self.link.bear(self.spec(name, "connection", target))
+    def fork_child(self, name: str, target: str) -> int:
+        pid = self.link.fork_child(self.spec(name, "connection", target))
         self.born.append(pid)
         return pid
 
@@ -120,7 +120,7 @@ async def test_children_are_ours_speak_soon_and_share_memory(ward: Ward) -> None
     assert ward.heard == [HELLO, READY]
     for number in range(3):
         asked_at = time.monotonic()
-        pid = ward.bear(f"w{number}.a", "sleeps")
+        pid = ward.fork_child(f"w{number}.a", "sleeps")
         assert ward.router.poll(5000)
         hello = decode_from_child(ward.router.recv_multipart()[1])
         took_s = time.monotonic() - asked_at
@@ -136,21 +136,21 @@ async def test_children_are_ours_speak_soon_and_share_memory(ward: Ward) -> None
 
 async def test_the_exit_status_comes_to_us(ward: Ward) -> None:
     await ward.start()
-    pid = ward.bear("w.a", "quits")
+    pid = ward.fork_child("w.a", "quits")
     _, status = await asyncio.to_thread(os.waitpid, pid, 0)
     assert os.waitstatus_to_exitcode(status) == 12
 
 
 async def test_the_nurserys_death_harms_no_child_and_a_new_one_takes_over(ward: Ward) -> None:
     first = await ward.start()
-    pid = ward.bear("w.a", "sleeps")
+    pid = ward.fork_child("w.a", "sleeps")
     first.kill()
     await wait_until_async(lambda: not ward.link.ready, LIMIT_S, "its end to be seen")
     with pytest.raises(NurseryFailed):
-        ward.link.bear(b"")
+        ward.link.fork_child(b"")
     assert psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     await ward.start()
-    ward.bear("x.a", "sleeps")
+    ward.fork_child("x.a", "sleeps")
 
 
 async def test_pings_are_answered_and_quit_ends_it(ward: Ward) -> None:
@@ -162,12 +162,12 @@ async def test_pings_are_answered_and_quit_ends_it(ward: Ward) -> None:
 
 
 async def test_a_stopped_nursery_is_given_up_in_time(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foxtrot_supervisor.runtime.processes.nursery_link.BEAR_LIMIT_S", 0.2)
+    monkeypatch.setattr("foxtrot_supervisor.runtime.processes.nursery_link.FORK_LIMIT_S", 0.2)
     process = await ward.start()
     process.send_signal(signal.SIGSTOP)
     started = time.monotonic()
     with pytest.raises(NurseryFailed) as caught:
-        ward.link.bear(ward.spec("w.a", "connection", "sleeps"))
+        ward.link.fork_child(ward.spec("w.a", "connection", "sleeps"))
     assert time.monotonic() - started < 1.0
     assert not caught.value.alive
     assert not ward.link.ready
@@ -220,9 +220,9 @@ async def test_a_nursery_that_answers_in_drops_costs_the_supervisor_one_limit(tm
         thread.start()
         begun = time.monotonic()
         with pytest.raises(NurseryFailed, match="did not answer"):
-            link.bear(b"spec")
+            link.fork_child(b"spec")
         took_s = time.monotonic() - begun
         ended.set()
         thread.join(LIMIT_S)
-    assert took_s < 10 * BEAR_LIMIT_S
+    assert took_s < 10 * FORK_LIMIT_S
     link.close()

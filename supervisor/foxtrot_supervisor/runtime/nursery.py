@@ -92,7 +92,7 @@ class Nurseries:
         if link is None or nursery is None or not link.ready:
             return None
         try:
-            return self._processes.adopt(name, incarnation, link.bear(spec))
+            return self._processes.adopt(name, incarnation, link.fork_child(spec))
         except (NurseryFailed, StartFailed) as failure:
             self._log.warning("nursery_failed", worker=name, reason=failure.reason)
             if not isinstance(failure, NurseryFailed) or not failure.alive:

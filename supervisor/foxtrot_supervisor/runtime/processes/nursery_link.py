@@ -1,7 +1,7 @@
-"""The supervisor's end of the nursery: a unix socket, one request at a time, answered within a limit.
+"""The supervisor's end of the link to a template process: a unix socket, one request at a time, each with a limit.
 
-Asking for a child blocks the supervisor for the few milliseconds it takes, on purpose: in between, a child
-that exists but is not yet known could be taken for a stray and killed.
+A fork blocks the supervisor for a few milliseconds, on purpose: meanwhile a child that exists but is not yet known
+could be taken for a stray and killed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from foxtrot_protocol.nursery_wire import (
 )
 from foxtrot_supervisor.system.peer_credentials import credentials_of
 
-__all__ = ["BEAR_LIMIT_S", "NurseryFailed", "NurseryLink", "nursery_possible"]
+__all__ = ["FORK_LIMIT_S", "NurseryFailed", "NurseryLink", "nursery_possible"]
 
-BEAR_LIMIT_S = 0.5
-"""How long the nursery may take for a whole answer: a hundred times what making a child needs."""
+FORK_LIMIT_S = 0.5
+"""Limit in seconds for a whole answer: a hundred times what a fork needs."""
 
 
 def nursery_possible() -> bool:
@@ -43,7 +43,7 @@ def nursery_possible() -> bool:
 
 
 class NurseryFailed(Exception):
-    """The nursery did not make the child; `reason` says why. `alive`: it answered, and may be asked again."""
+    """The template process did not fork the child; `reason` says why. `alive`: it has answered, and can try again."""
 
     def __init__(self, reason: str, *, alive: bool) -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ class NurseryFailed(Exception):
 
 
 class NurseryLink:
-    """Listens for the nursery at `path`. `on_message(kind, payload)`: each HELLO, READY and PONG of it."""
+    """Listens for a template process at `path`; `on_message(kind, payload)` gets each HELLO, READY and PONG of it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: str, on_message: Callable[[bytes, bytes], None]) -> None:
         self._loop = loop
@@ -87,21 +87,21 @@ class NurseryLink:
 
     @property
     def ready(self) -> bool:
-        """Whether a child can be asked for."""
+        """Whether a child can be forked."""
         return self._ready
 
     def expect(self, pid: int) -> None:
-        """From now on only the process `pid` is the nursery."""
+        """Accept only the process `pid` from now on."""
         self.drop()
         self._expected_pid = pid
 
-    def bear(self, spec: bytes) -> int:
-        """Have a child made that boots with `spec`; its process id. Raises `NurseryFailed`."""
+    def fork_child(self, spec: bytes) -> int:
+        """Fork a child that boots with `spec`; return its process id. Raises `NurseryFailed`."""
         peer = self._peer
         if peer is None or not self._ready:
             raise NurseryFailed("the nursery is not ready", alive=False)
-        receive = _receive_until(peer, time.monotonic() + BEAR_LIMIT_S)
-        peer.settimeout(BEAR_LIMIT_S)
+        receive = _receive_until(peer, time.monotonic() + FORK_LIMIT_S)
+        peer.settimeout(FORK_LIMIT_S)
         try:
             peer.sendall(pack(FORK, spec))
             while True:
@@ -121,15 +121,15 @@ class NurseryLink:
                 peer.setblocking(False)
 
     def ping(self) -> None:
-        """Ask for a sign of life; it comes as PONG."""
+        """Request a sign of life; it comes as PONG."""
         self._tell(PING)
 
     def quit(self) -> None:
-        """Ask the nursery to end."""
+        """Ask the template process to exit."""
         self._tell(QUIT)
 
     def drop(self) -> None:
-        """Forget the nursery that is connected."""
+        """Close the connection."""
         self._ready = False
         self._expected_pid = 0
         if self._peer is not None:
@@ -149,7 +149,7 @@ class NurseryLink:
 
     def _tell(self, kind: bytes) -> None:
         if self._peer is not None:
-            # a full buffer means that it does not read: the missing answer will tell
+            # a full buffer: it does not read, and will be missed when no answer comes
             with contextlib.suppress(OSError):
                 self._peer.send(pack(kind))
 
@@ -170,9 +170,9 @@ class NurseryLink:
         peer = self._peer
         if peer is None:
             return
-        # short messages: what has begun to arrive is there within this limit
+        # messages are short: one that has begun to arrive is complete within this limit
         try:
-            kind, payload = read_message(_receive_until(peer, time.monotonic() + BEAR_LIMIT_S))
+            kind, payload = read_message(_receive_until(peer, time.monotonic() + FORK_LIMIT_S))
         except (OSError, MalformedMessage):
             kind, payload = b"", b""
         if not kind:
@@ -186,7 +186,7 @@ class NurseryLink:
 
 
 def _receive_until(peer: socket.socket, deadline: float) -> Callable[[int], bytes]:
-    """`peer.recv` for the reads of one exchange, which must end by `deadline` (monotonic seconds) all together."""
+    """Return a `peer.recv` that fails after `deadline` (monotonic seconds), the same for all reads of one exchange."""
 
     def receive(size: int) -> bytes:
         left_s = deadline - time.monotonic()
