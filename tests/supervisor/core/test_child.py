@@ -126,7 +126,7 @@ def test_stale_data_is_replaced_politely_and_not_held_against_the_child() -> Non
     assert acts(rig.die("feed.a", 0)) == [Fence("feed.a", 1), Spawn("feed.a", 2)]
 
 
-def test_a_suspended_machine_kills_nobody() -> None:
+def test_a_suspended_machine_kills_no_child() -> None:
     rig = Rig().start()
     for _ in range(5):
         rig.wait(9.0)
@@ -137,7 +137,7 @@ def test_a_suspended_machine_kills_nobody() -> None:
 
 
 @pytest.mark.parametrize("nap_s", [0.5, 1.5, 3600.0])
-def test_a_nap_of_the_supervisor_kills_nobody_with_short_limits(nap_s: float) -> None:
+def test_a_pause_of_the_supervisor_kills_no_child_with_short_limits(nap_s: float) -> None:
     """Whoever wants hangs found within a second does not lose children to a nap of a second."""
     rig = Rig(config=SupervisorConfig(heartbeat_s=0.2, late_s=0.5, hung_s=1.0)).start()
     for _ in range(5):

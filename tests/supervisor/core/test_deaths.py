@@ -143,7 +143,7 @@ def test_causes_without_a_report(code: int | None, signal: int | None, cause: st
     assert rig.core.records["feed.a"].last_exit.cause == cause
 
 
-def test_serving_for_long_begins_the_backoff_anew() -> None:
+def test_serving_for_long_resets_the_backoff() -> None:
     rig = Rig().start()
     for _ in range(3):
         rig.die("feed.a", 1)

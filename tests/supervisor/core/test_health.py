@@ -135,7 +135,7 @@ def test_hung_is_worse_than_stale() -> None:
 # ---- the supervisor's own sleep
 
 
-def test_sleeping_through_everything_kills_nobody() -> None:
+def test_a_supervisor_that_slept_kills_no_child() -> None:
     starting, connecting, running = watch(), watch(), ready_watch()
     connecting.hello(101.0)
     for watched in (starting, connecting, running):
@@ -166,7 +166,7 @@ def test_a_real_hang_is_found_after_the_gap() -> None:
     assert watched.verdict(162.0 + 10.0) is Health.HUNG
 
 
-def test_data_that_aged_while_nobody_ran_is_not_stale() -> None:
+def test_data_that_aged_while_the_machine_slept_is_not_stale() -> None:
     watched = ready_watch(HealthLimits(30.0, 30.0, 5.0, 10.0, 60.0))
     heartbeat(watched, 103.0, 61.0)
     watched.discount(100.0, 203.0)

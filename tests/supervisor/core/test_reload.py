@@ -1,4 +1,4 @@
-"""What a reload changes, when it is done, and what is told of it."""
+"""What a reload changes, when it has ended, and its outcome."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_each_death_waits_longer_with_the_randomness_it_was_given() -> None:
     assert [delay.delay_s for delay in delays if isinstance(delay, Retry)] == [0.0, 0.45, 0.8]
 
 
-def test_serving_long_enough_begins_the_series_anew() -> None:
+def test_serving_long_enough_resets_the_series_of_failures() -> None:
     policy = policy_of()
     for _ in range(5):
         policy.died(ExitVerdict.OUTSIDE, 0.0, 59.9, None)
@@ -150,7 +150,7 @@ def test_what_is_no_crash_does_not_use_up_the_intensity() -> None:
     assert crash_until_given_up(policy, every_s=1.0) == 5
 
 
-def test_an_operator_begins_anew() -> None:
+def test_an_operators_restart_resets_the_series_of_failures() -> None:
     policy = policy_of()
     assert crash_until_given_up(policy, every_s=1.0) == 5
     policy.forgive()

@@ -23,7 +23,7 @@ FRESH_S = 1.0
         (Flow(0, 4), FRESH_S, Flow(0, 5), False),
         (Flow(0, 4), SETTLE_S, Flow(0, 5), True),  # the fifth may be a quiet one
         (Flow(0, 0), SETTLE_S, Flow(0, 5), False),  # not all of them at once
-        (Flow(0, 0), FRESH_S, Flow(0, 0), True),  # nothing comes to anybody
+        (Flow(0, 0), FRESH_S, Flow(0, 0), True),  # neither side has data
         (Flow(0, 0), FRESH_S, None, True),
     ],
 )

@@ -86,7 +86,7 @@ async def test_both_ways(link: ChildLink, told: Told, dealer: Dealer) -> None:
     assert decode_to_child(child.recv()) == Stop(2.0)
 
 
-async def test_to_nobody_is_told(link: ChildLink) -> None:
+async def test_a_command_to_an_unconnected_child_is_refused(link: ChildLink) -> None:
     assert not link.send("a", 1, Stop(1.0))
     assert link.refused_total == 1
 

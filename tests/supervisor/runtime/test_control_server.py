@@ -146,7 +146,7 @@ async def test_a_connection_that_asks_nothing_is_dropped(
 
 
 @pytest.mark.parametrize("closing", [False, True])
-async def test_an_answer_that_nobody_reads_holds_nobody_up(
+async def test_an_unread_answer_does_not_delay_other_clients(
     server: ControlServer, answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closing: bool
 ) -> None:
     monkeypatch.setattr(control_server, "UNREAD_S", 30.0 if closing else 0.05)
@@ -223,10 +223,10 @@ async def test_a_socket_that_cannot_be_made(tmp_path: Path, answers: Answers) ->
     await served.close()
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_without_a_supervisor_the_client_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match="No such file"):
         ControlClient(str(tmp_path))
-    # a socket that nobody listens to any more
+    # a socket without a listener
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(operator_path(str(tmp_path)))
     with pytest.raises(NotRunning, match="refused"):

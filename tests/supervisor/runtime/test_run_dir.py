@@ -335,7 +335,7 @@ def test_two_may_hold_it_and_it_is_free_when_both_are_gone(tmp_path: Path) -> No
     with pytest.raises(AlreadyRunning):
         RunDir.acquire(path)
     second.release()
-    second.release()  # once more is allowed: its descriptors may be another file's by now
+    second.release()  # without effect: its descriptors may be another file's by now
     second.leave()
     assert list(tmp_path.iterdir()) == []
 
@@ -352,7 +352,7 @@ def test_the_other_holder_follows_when_one_has_made_it_again(tmp_path: Path) -> 
     assert application.missing() == supervisor.missing() == []
     shutil.rmtree(path)
     supervisor.leave()
-    application.rejoin()  # nobody else is there to do it
+    application.rejoin()  # no other holder is left to do it
     assert application.missing() == []
     application.release()
     assert not path.exists()

@@ -67,14 +67,14 @@ def test_a_hole_is_given_to_a_worker_of_its_connection_and_filled() -> None:
     assert backfills.take_given_up() == []
 
 
-def test_a_connection_without_backfill_is_nobodys_business() -> None:
+def test_holes_of_a_connection_without_backfill_are_ignored() -> None:
     backfills = holes(hole(1, 2, connection="other"))
     assert set(backfills.figures()) == {"c", "d"}
     assert counts(backfills) == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("stream", ["eBook.", "eBbo.", "eBar."])
-def test_what_heals_by_itself_is_nobodys_business(stream: str) -> None:
+def test_holes_of_streams_that_recover_without_backfill_are_ignored(stream: str) -> None:
     assert counts(holes(hole(1, 2, stream=stream))) == (0, 0, 0, 0, 0)
 
 
@@ -152,7 +152,7 @@ def test_late_and_foreign_answers_change_nothing() -> None:
     assert counts(backfills) == (1, 0, 0, 1, 0)
 
 
-def test_the_rest_is_asked_for_again_and_headway_begins_the_count_anew() -> None:
+def test_the_rest_is_requested_again_and_progress_resets_the_attempts() -> None:
     backfills = holes(hole(10, 99))
     now = 0.0
     for first in range(11, 60):
@@ -227,7 +227,7 @@ def test_a_worker_that_cannot_be_reached_has_failed() -> None:
 
 def test_a_hole_without_a_worker_waits_and_grows_too_old() -> None:
     backfills = holes(hole(10, 12))
-    assert backfills.next_deadline(1.0) == AGE_S_MAX, "not at once: nobody would be there"
+    assert backfills.next_deadline(1.0) == AGE_S_MAX, "not at once: no worker serves"
     assert give(backfills, now=AGE_S_MAX - 1.0) == []
     assert counts(backfills)[3] == 1
     assert give(backfills, A, now=AGE_S_MAX) == []

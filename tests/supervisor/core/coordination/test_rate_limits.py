@@ -67,7 +67,7 @@ def test_who_does_not_come_back_loses_its_place() -> None:
     assert limits.acquire(ask("next"), after + 0.01) == GO
 
 
-def test_nobody_waits_behind_the_dead() -> None:
+def test_no_request_waits_behind_a_dead_worker() -> None:
     limits = RateLimits()
     limits.acquire(ask("spender", weight=10), 0.0)
     dead = limits.acquire(ask("dead", weight=10), 1.0)

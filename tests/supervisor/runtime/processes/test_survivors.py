@@ -1,4 +1,4 @@
-"""The marks of a run on real processes, and the end of those that bear them."""
+"""The marks of a run on real processes, and the end of the processes that carry them."""
 
 from __future__ import annotations
 
@@ -67,22 +67,22 @@ def test_a_daemon_cannot_shed_the_mark() -> None:
 
 def test_environment_alone_is_enough() -> None:
     line = [sys.executable, "-c", "import time; time.sleep(60)"]
-    bearing = subprocess.Popen(line, env={**os.environ, RUN_ID_VARIABLE: RUN_ID}, start_new_session=True)
+    marked_process = subprocess.Popen(line, env={**os.environ, RUN_ID_VARIABLE: RUN_ID}, start_new_session=True)
     other = subprocess.Popen(line)
     try:
-        facts = procfs.read_facts(bearing.pid)
+        facts = procfs.read_facts(marked_process.pid)
         assert facts is not None
         assert end_survivors(RUN_ID, facts.start_ticks + 1) == []  # older than the run: not of it
-        assert end_survivors(RUN_ID, facts.start_ticks) == [bearing.pid]
-        assert bearing.wait(5) == -signal.SIGKILL
+        assert end_survivors(RUN_ID, facts.start_ticks) == [marked_process.pid]
+        assert marked_process.wait(5) == -signal.SIGKILL
         assert other.poll() is None
     finally:
-        for process in (bearing, other):
+        for process in (marked_process, other):
             process.kill()
             process.wait(5)
 
 
-def test_whoever_starts_is_as_before() -> None:
+def test_the_starting_process_is_unchanged_afterwards() -> None:
     limits, environ = resource.getrlimit(RLIMIT_LOCKS), dict(os.environ)
     with marked("outer"):
         outer = resource.getrlimit(RLIMIT_LOCKS)
