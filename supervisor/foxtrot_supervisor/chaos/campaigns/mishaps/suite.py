@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -50,6 +52,7 @@ def run_mishaps(mishaps: Sequence[Mishap], patience: float, progress: Progress) 
     """
     started_at = time.monotonic()
     become_subreaper()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # a place that is being played is closed
     top = Path(tempfile.mkdtemp(prefix="foxtrot-mishaps-"))
     top.chmod(0o711)  # one mishap has a server of another user below
     results = []
