@@ -60,7 +60,7 @@ def test_feed_states_of_both_workers_are_shown() -> None:
     assert both.seen == ["FeedStatus", "FeedStatus"]
 
 
-def test_a_book_of_another_rule_begins_anew() -> None:
+def test_a_book_of_another_rule_starts_again() -> None:
     after = successor(position(snapshot(10)))
     after.merge.follow({EVENT_BOOK: "latest"})
     assert after.merge.unknown_books() == []
@@ -125,7 +125,7 @@ def test_sides_that_are_gone_since_are_named() -> None:
     assert merge.absent() == []
 
 
-def test_another_rule_begins_a_stream_anew() -> None:
+def test_a_stream_with_another_rule_starts_again() -> None:
     both = Merge()
     both.take(A, trades(5))
     both.merge.follow({EVENT_MARKET_TRADE: "increasing"})

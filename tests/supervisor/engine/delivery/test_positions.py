@@ -146,7 +146,7 @@ def test_damage_is_told_and_what_comes_is_saved_again(tmp_path: Path, offset: in
     file.close()
 
 
-def test_a_file_of_an_impossible_size_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_of_an_impossible_size_is_replaced(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"x" * 1000)
     assert reopened(tmp_path) == []
 

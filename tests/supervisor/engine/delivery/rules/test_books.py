@@ -48,7 +48,7 @@ def test_a_snapshot_that_the_other_does_not_reach_is_taken() -> None:
     assert both.seen == ["s10", "gap 11..14", "s14", "d15-15", "d16-16"]
 
 
-def test_a_book_after_a_time_without_anybody_begins_anew() -> None:
+def test_a_book_after_a_time_without_workers_starts_with_a_snapshot() -> None:
     alone = Merge(BOOKS, A)
     alone.take(A, [snapshot(10), delta(11, 11)])
     for incarnation, number, received_ns in ((2, 20, 1), (3, 15, 1), (4, 15, 2 * 10**9)):
@@ -57,7 +57,7 @@ def test_a_book_after_a_time_without_anybody_begins_anew() -> None:
         whole = msgspec.structs.replace(snapshot(number), receive_ns=received_ns)
         alone.take(("a", incarnation), [whole, delta(number + 1, number + 1)])
     shown = ["s10", "d11-11", "gap 12..20", "s20", "d21-21", "gap None..None", "s15", "d16-16"]
-    assert alone.seen == shown, "a later snapshot below the position: the exchange counts anew"
+    assert alone.seen == shown, "a later snapshot below the position: a sequence reset"
 
 
 def test_a_hole_in_a_book_waits_for_the_other_and_else_ends_it_until_a_snapshot() -> None:
@@ -178,7 +178,7 @@ class BookTruth:
             self.merge.opened(self.feeds[side].side)
 
     def lose(self, side: str, count: int) -> None:
-        """The worker misses so many updates: it says so and fetches the book anew."""
+        """The worker misses so many updates: it says so and fetches a snapshot."""
         feed = self.feeds.get(side)
         if feed is not None and len(feed.ahead) > count and isinstance(feed.ahead[0], BookDelta):
             first, last = feed.ahead[0], feed.ahead[count]
@@ -231,7 +231,7 @@ class BookTruth:
         self.shown_ids.clear()
 
     def resync(self, side: str) -> None:
-        """The worker shows its book whole once more, in the order of its stream."""
+        """The worker sends a fresh snapshot of its book, in the order of its stream."""
         if side in self.feeds and self.merge.unknown_books():
             self.feeds[side].ahead.append(self.snapshot())
 

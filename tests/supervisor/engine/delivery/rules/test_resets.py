@@ -1,4 +1,4 @@
-"""Exchanges that count anew, and twins that lag meanwhile."""
+"""Sequence resets of exchanges, and twins that lag meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foxtrot_supervisor.engine.delivery.rules.resets import RESET_QUIET_NS
 from tests.support.merge_world import BOOKS, A, B, Merge, delta, quote, snapshot, trade, trades
 
 
-def test_an_exchange_that_counts_anew_is_followed_and_announced() -> None:
+def test_a_sequence_reset_is_followed_and_announced() -> None:
     alone = Merge(None, A)
     alone.take(A, [trade(500, ns=10**12), trade(3, ns=10**12 + 10**8)])
     alone.take(A, [trade(4, ns=10**12 + 10**9), trade(5, ns=10**12 + 10**9)])
@@ -44,7 +44,7 @@ def test_a_state_of_an_older_count_is_no_news() -> None:
     assert alone.seen == ["quote 500", "gap None..None", "quote 3"]
 
 
-def test_an_exchange_that_counts_a_book_anew() -> None:
+def test_a_sequence_reset_of_a_book() -> None:
     alone = Merge(BOOKS, A)
     alone.take(A, [snapshot(100), delta(101, 101, ns=10**12)])
     alone.take(A, [delta(5, 5, ns=2 * 10**12)])
