@@ -26,7 +26,7 @@ from foxtrot_supervisor.chaos.campaigns.mishaps import (
 from foxtrot_supervisor.chaos.harness.orphans import become_subreaper
 from foxtrot_supervisor.chaos.harness.place import Place, Skipped
 from foxtrot_supervisor.chaos.harness.supervised_run import Trouble
-from foxtrot_supervisor.chaos.rules.mishaps import Mishap, MishapResult, mishap_report
+from foxtrot_supervisor.chaos.rules.mishaps import MISHAPS, Mishap, MishapResult, mishap_report
 from foxtrot_supervisor.chaos.rules.schedule import Progress
 
 __all__ = ["SCENARIOS", "run_mishaps"]
@@ -53,7 +53,7 @@ def run_mishaps(mishaps: Sequence[Mishap], patience: float, progress: Progress) 
     started_at = time.monotonic()
     become_subreaper()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # a place that is being played is closed
-    top = Path(tempfile.mkdtemp(prefix="foxtrot-mishaps-"))
+    top = Path(tempfile.mkdtemp(prefix="foxtrot-m-"))
     top.chmod(0o711)  # one mishap has a server of another user below
     results = []
     for mishap in mishaps:
@@ -69,7 +69,7 @@ def run_mishaps(mishaps: Sequence[Mishap], patience: float, progress: Progress) 
 def _play(mishap: Mishap, top: Path, patience: float) -> MishapResult:
     started_at = time.monotonic()
     # paths of sockets have to be short
-    folder = top / mishap.name[:20]
+    folder = top / f"{mishap.letter}{MISHAPS.index(mishap)}"
     folder.mkdir()
     place = Place(folder, patience)
     skipped = ""
