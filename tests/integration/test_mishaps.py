@@ -47,10 +47,10 @@ def test_a_quick_mishap(name: str, tmp_path: Path) -> None:
 
 
 def test_a_broken_promise_is_reported_with_its_logs(tmp_path: Path) -> None:
-    """A supervisor that cannot run: nothing of zmq can be imported."""
+    """A supervisor that cannot run: structlog cannot be imported."""
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "zmq.py").write_text("raise RuntimeError('no zmq today')\n")
+    (broken / "structlog.py").write_text("raise RuntimeError('no structlog today')\n")
     done = subprocess.run(
         [str(PROGRAM), "chaos", "--mishaps", "--json", "--only", "signals_blocked"],
         capture_output=True,
@@ -65,4 +65,4 @@ def test_a_broken_promise_is_reported_with_its_logs(tmp_path: Path) -> None:
     assert (report["held"], row["verdict"]) == (False, "broken")
     assert "the supervisor ended with exit code" in row["broken"][0]
     (log,) = Path(report["logs"]).glob("*/run-1.log")
-    assert "no zmq today" in log.read_text()
+    assert "no structlog today" in log.read_text()
