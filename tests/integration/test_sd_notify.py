@@ -87,13 +87,13 @@ Core.handle = wedged
 
 TURNS_IN_VAIN = """
 import time
-from foxtrot_supervisor.runtime.runner import Runner
-drain = Runner._drain
-def wedged(self, effects=()):
+from foxtrot_supervisor.runtime.core_loop import CoreLoop
+drain = CoreLoop._drain
+def wedged(self):
     if self._core.state != "running" or time.monotonic() < started + 1.0:
-        drain(self, effects)
+        drain(self)
 started = time.monotonic()
-Runner._drain = wedged
+CoreLoop._drain = wedged
 """
 
 
