@@ -68,6 +68,8 @@ class PicowsClient:
         self._yielding = False
         """Reading is paused until other callbacks of the event loop have run."""
         self._watcher: asyncio.Task[None] | None = None
+        self.all_handed_over = asyncio.Event()
+        """The connection has ended and every frame received on it was handed over."""
         self.end_cause = ""
 
     async def connect(self) -> None:
@@ -141,6 +143,7 @@ class PicowsClient:
         with contextlib.suppress(TimeoutError, picows.WSError, OSError):
             async with asyncio.timeout(grace_s):
                 await transport.wait_disconnected()
+                await self.all_handed_over.wait()
         transport.disconnect(graceful=False)
 
     async def _watch(self, transport: picows.WSTransport) -> None:
@@ -152,6 +155,7 @@ class PicowsClient:
             cause = f"the exchange broke the protocol: {error}"
         except OSError as error:
             cause = f"connection lost: {error}"
+        await self.all_handed_over.wait()
         self._on_closed(cause)
 
     def _listener(self) -> picows.WSListener:
@@ -172,6 +176,7 @@ class _Listener(picows.WSListener):
         """Frames since other callbacks of the event loop last ran."""
         self._behind = False
         """Frames are handed over in chunks by `_catch_up`; reading is paused."""
+        self._disconnected = False
         self._pong_payload: bytes | None = None
         """Payload of the latest unanswered ping."""
 
@@ -189,9 +194,10 @@ class _Listener(picows.WSListener):
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         # a framing error ends the connection in the middle of a buffer: frames before it were received
-        self._behind = False
-        while self._burst:
-            self._hand_over_some(len(self._burst))
+        self._disconnected = True
+        if not self._behind:
+            self._behind = True
+            self._catch_up()
 
     def _hand_over(self, last: bool) -> None:
         """Hand over the collected frames, or leave them to `_catch_up` where other callbacks must run first."""
@@ -223,6 +229,8 @@ class _Listener(picows.WSListener):
         else:
             self._behind = False
             self._client.yield_turn(False)
+            if self._disconnected:
+                self._client.all_handed_over.set()
 
     def _hand_over_some(self, frames: int) -> None:
         chunk = self._burst[:frames]
