@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.child import ChildContext
-from foxtrot_supervisor.chaos.harness import ground as chaos_run
+from foxtrot_supervisor.chaos.harness import supervised_run
 from foxtrot_supervisor.cli import main as cli
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
@@ -85,7 +85,7 @@ def main(layer: str, *words: str) -> None:
         return ChildSpecs(config, around, msgspec.structs.replace(targets, engine=f"{__spec__.name}:{layer}"))
 
     runner.ChildSpecs = broken_specs  # type: ignore[assignment, misc]  # broken on purpose
-    chaos_run._PROGRAM[:] = [sys.executable, "-m", __spec__.name, layer]
+    supervised_run.PROGRAM[:] = [sys.executable, "-m", __spec__.name, layer]
     sys.argv[1:] = words
     cli.main()
 

@@ -101,7 +101,7 @@ def simulate(
         report=report,
     )
     try:
-        with asyncio.Runner(loop_factory=resolve("foxtrot_supervisor.runtime.main:loop_factory")()) as runner:
+        with asyncio.Runner(loop_factory=resolve("foxtrot_supervisor.system.event_loop:loop_factory")()) as runner:
             code = runner.run(serving)
     except ValueError as error:
         raise Failure(str(error), SupervisorExit.USAGE) from None

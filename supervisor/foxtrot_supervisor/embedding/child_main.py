@@ -37,10 +37,11 @@ from foxtrot_supervisor.embedding.wire import (
 )
 from foxtrot_supervisor.runtime.audit import audit, take_baseline
 from foxtrot_supervisor.runtime.logs import Logs
-from foxtrot_supervisor.runtime.main import loop_factory, supervise
+from foxtrot_supervisor.runtime.main import supervise
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.runner import Application, Runner
+from foxtrot_supervisor.system.event_loop import loop_factory
 from foxtrot_supervisor.system.signal_state import reset_signals
 
 __all__ = ["NEWS_S", "main"]

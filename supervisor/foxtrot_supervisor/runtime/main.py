@@ -22,10 +22,11 @@ from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRef
 from foxtrot_supervisor.runtime.runner import Runner
 from foxtrot_supervisor.runtime.signals import HeldSignals, SignalInputs
 from foxtrot_supervisor.runtime.systemd import Systemd
+from foxtrot_supervisor.system.event_loop import loop_factory
 from foxtrot_supervisor.system.interpreter import InterpreterMissing, find_interpreter
 from foxtrot_supervisor.system.signal_state import reset_signals
 
-__all__ = ["LAST_LINES_S", "loop_factory", "run_supervisor", "supervise"]
+__all__ = ["LAST_LINES_S", "run_supervisor", "supervise"]
 
 LAST_LINES_S = 0.5
 """Limit in seconds for writing the last log lines of a run."""
@@ -142,12 +143,3 @@ async def supervise(runner: Runner, held: HeldSignals | None = None) -> int:
         return await runner.run()
     finally:
         signals.close()
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes a supervisor's event loop: uvloop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
