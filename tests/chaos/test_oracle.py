@@ -51,11 +51,9 @@ def test_the_oracle_finds_what_was_planted(tmp_path: Path) -> None:
     plants = [word for name in ("escapee", "zombie", "file") for word in ("--plant", name)]
     code, found = ask_the_oracle(tmp_path, "--command", "kill -9 $WORKER_PID", *plants)
     assert code == 1
-    assert sorted(finding.split(":")[0].split(",")[0] for finding in found) == [
-        "left running",
-        "old zombie",
-        "run directory left",
-    ]
+    # a quick run ends before the parent of the planted zombie does: that is found running as well
+    kinds = {finding.split(":")[0].split(",")[0] for finding in found}
+    assert kinds == {"left running", "old zombie", "run directory left"}
     assert any("sleep" in finding for finding in found)
     assert any("planted" in finding for finding in found)
 

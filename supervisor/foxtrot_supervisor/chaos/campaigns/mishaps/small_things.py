@@ -43,13 +43,19 @@ def odd_zero(place: Place) -> None:
 
 def stop_twice(place: Place) -> None:
     """A second SIGTERM while the first waits for an engine whose handler does not return."""
+    called = place.folder / "called"
     hangs = place.handler(
-        "import time\ndef setup(engine):\n    engine.register('eMarketTrade.', lambda event: time.sleep(1000))\n"
+        "import pathlib, time\n"
+        "def hang(event):\n"
+        f"    pathlib.Path({str(called)!r}).touch()\n"
+        "    time.sleep(1000)\n"
+        "def setup(engine):\n"
+        "    engine.register('eMarketTrade.', hang)\n"
     )
     run = place.start(
         engine=hangs, supervisor={"hung_s": 60.0, "late_s": 30.0, "stop_ask_s": 60.0, "shutdown_s": 120.0}
     )
-    place.wait(lambda: place.worker(run, "sim.a").get("committed_total"), LIMIT_S, "events that nobody handles")
+    place.wait(called.exists, LIMIT_S, "the handler to be called")
     run.signal(signal.SIGTERM)
     place.wait(lambda: run.log.lines("signal_received"), LIMIT_S, "the first signal to be logged")
     told_at = time.monotonic()
