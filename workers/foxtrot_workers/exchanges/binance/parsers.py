@@ -102,11 +102,12 @@ def _quote_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) 
         bid_size: str | None
         ask_size: str | None
         price, size = bid, bid_size = data.bid, data.bid_size
-        # no spelling of zero passes these comparisons; they take a tenth of the time of the call that they spare
-        if (price < "1" and (price < "0.1" or price >= "0/")) or (size < "1" and (size < "0.1" or size >= "0/")):
+        # Every spelling of zero is below "1" and shows no digit from 1 to 9 behind its leading zeros and points. What
+        # passes here is not zero; these comparisons cost a fraction of the call that they spare.
+        if (price < "1" and not "1" <= price.lstrip("0.") < ":") or (size < "1" and not "1" <= size.lstrip("0.") < ":"):
             bid, bid_size = quoted(price, size)
         price, size = ask, ask_size = data.ask, data.ask_size
-        if (price < "1" and (price < "0.1" or price >= "0/")) or (size < "1" and (size < "0.1" or size >= "0/")):
+        if (price < "1" and not "1" <= price.lstrip("0.") < ":") or (size < "1" and not "1" <= size.lstrip("0.") < ":"):
             ask, ask_size = quoted(price, size)
         out.append(Quote(exchange, symbol, 0, receive_ns, bid, bid_size, ask, ask_size, str(data.update_id)))
         last_data_ns[wire] = receive_ns
