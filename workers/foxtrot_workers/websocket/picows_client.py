@@ -187,7 +187,8 @@ class _Listener(picows.WSListener):
         if frame.payload_size > CONTROL_BYTES_MAX and frame.fin and not frame.rsv1 and not self._fragmented:
             burst = self._burst
             burst.append(frame.get_payload_as_bytes())
-            if frame.last_in_buffer or len(burst) >= BURST_FRAMES_MAX:
+            # while `_catch_up` hands over, the burst stays long: no call for each frame then
+            if (frame.last_in_buffer or len(burst) >= BURST_FRAMES_MAX) and not self._behind:
                 self._hand_over(frame.last_in_buffer)
         else:
             self._on_other_frame(transport, frame, frame.msg_type)
