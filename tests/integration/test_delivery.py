@@ -102,7 +102,8 @@ async def test_workers_killed_while_the_engine_stands_still_lose_nothing(tmp_pat
 
 
 async def test_without_the_ring_the_same_test_fails(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=r"all that the worker had parsed|rings to be empty|no hole"):
+    # an engine that cannot read rings believes no batch: it loses some, or none arrives any more
+    with pytest.raises(AssertionError, match=r"all that the worker had parsed|rings to be empty|no hole|more of"):
         await run_worker_kills(
             tmp_path,
             kills=1,
