@@ -74,7 +74,7 @@ def kill_engine(run: SupervisorProcess) -> dict[str, Any]:
 
 def is_copy(run: SupervisorProcess, engine: dict[str, Any], of: dict[str, Any]) -> bool:
     process = psutil.Process(engine["pid"])
-    assert process.ppid() == run.pid, "a child of the supervisor, whoever made it"
+    assert process.ppid() == run.pid, "the supervisor is its parent, also when the template forked it"
     return process.cmdline() == psutil.Process(of["pid"]).cmdline()
 
 

@@ -171,7 +171,7 @@ def test_commands_survive_readers_that_have_gone_and_keep_their_exit_codes(tmp_p
         assert run("top", *place, **broken) == 0
         assert run("--help", **broken) == 0
         assert run("check", "-c", tmp_path / "none.toml", **broken) == 78
-        # the outcome of a stop is its exit code, whoever reads the rest
+        # the exit code of a stop reports its outcome even if the output is not read to the end
         assert run("stop", *place, **broken) == 0
         assert started.process.wait(LIMIT_S) == 0
     finally:

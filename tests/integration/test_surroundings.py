@@ -61,7 +61,7 @@ def test_very_few_descriptors(most: int, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None,
-    reason="becomes a user whom the limit of processes holds for, and who can read the program all the same",
+    reason="needs an unprivileged user who can read the program: the limit of processes does not apply to root",
 )
 def test_very_few_processes(tmp_path: Path) -> None:
     another = ["setpriv", f"--reuid={NOBODY}", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]

@@ -138,7 +138,7 @@ def test_a_suspended_machine_kills_no_child() -> None:
 
 @pytest.mark.parametrize("nap_s", [0.5, 1.5, 3600.0])
 def test_a_pause_of_the_supervisor_kills_no_child_with_short_limits(nap_s: float) -> None:
-    """Whoever wants hangs found within a second does not lose children to a nap of a second."""
+    """With hangs detected within a second, a supervisor that was suspended for a second loses no children."""
     rig = Rig(config=SupervisorConfig(heartbeat_s=0.2, late_s=0.5, hung_s=1.0)).start()
     for _ in range(5):
         rig.wait(0.9)
