@@ -1,0 +1,43 @@
+"""Decimal numbers that an exchange sends as bare JSON numbers: their text, digit for digit. Pure.
+
+A binary float would lose the digits that a checksum needs. A decoder made by `number_decoder` leaves the text of
+fields of the type `Number`, and `number_text` checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+__all__ = ["Number", "number_decoder", "number_text", "optional_number_text"]
+
+T = TypeVar("T")
+
+Number: TypeAlias = Any
+"""Type of a field with a number, or a number as text: an int, or text of all other numbers. Anything else that is sent
+there is let through by the decoder, and refused by `number_text`."""
+
+
+def number_decoder(message: type[T]) -> Callable[[bytes], T]:
+    """Return a function that decodes JSON into `message` and keeps the text of numbers in fields of type `Number`."""
+    return msgspec.json.Decoder(message, float_hook=_keep).decode
+
+
+def _keep(text: str) -> str:
+    return text
+
+
+def number_text(value: Number) -> str:
+    """Return the text of a `Number`. Raises `msgspec.ValidationError` if it is none, or empty."""
+    if type(value) is str and value:
+        return value
+    if type(value) is int:
+        return str(value)
+    raise msgspec.ValidationError(f"Expected `number`, got `{type(value).__name__}`")
+
+
+def optional_number_text(value: Number | None) -> str | None:
+    """Return the text of a `Number`, None for None. Raises `msgspec.ValidationError` if it is neither."""
+    return None if value is None else number_text(value)
