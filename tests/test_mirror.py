@@ -14,6 +14,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_supervisor.engine.delivery.accounts": "test_receiver drives it through the receiver, with real rings",
     "foxtrot_supervisor.engine.delivery.apply": "test_receiver drives it through the receiver, with real rings",
     "foxtrot_supervisor.engine.delivery.rings": "test_receiver drives it through the receiver, with real rings",
+    "foxtrot_workers.adapter.access": "types only; test_access of the feed uses each",
     "foxtrot_workers.adapter.limits": "types and defaults; test_adapter and each exchange's tests use them",
     "foxtrot_workers.adapter.notices": "types only; test_connection_life reacts to each",
     "foxtrot_protocol.child": "declares a protocol class; has no code to run",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_workers.adapter.limits import Limits
 from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
@@ -167,6 +169,25 @@ def test_a_broken_book_is_invalid_until_data_follow() -> None:
     assert states(feed.tick(3.0, 3.0)) == [], "the data that showed the gap does not count"
     data(adapter, "A@trade", 9)
     assert ("A@trade", "flowing") in states(feed.tick(4.0, 4.0))
+
+
+class Eager(Paced):
+    limits = Limits(silence_s=45.0, ping_text="ping", ping_idle_s=20.0, ping_interval_s=18.0)
+
+
+def test_pings_that_the_exchange_counts_are_sent_while_data_flow() -> None:
+    feed, _ = make(Eager, "A")
+    feed.opened(0.0)
+    assert texts(run(feed, 0.25, 17.75)) == []
+    assert texts(run(feed, 18.0, 35.75)) == ["ping"]
+    assert texts(feed.tick(36.0, 36.0)) == ["ping"]
+
+
+def test_the_exchange_may_set_limits_for_one_connection() -> None:
+    feed, adapter = make(Eager, "A")
+    feed.opened(0.0, structs.replace(adapter.limits, ping_interval_s=5.0, silence_s=30.0))
+    assert texts(run(feed, 0.25, 10.0)) == ["ping", "ping"]
+    assert of(Leave, feed.tick(40.0, 10.0)) == [Leave(ChildExit.STALE, "no frame for 30.0 s")]
 
 
 def test_we_ping_when_idle_and_a_pong_rearms() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
-from foxtrot_workers.adapter import Adapter, Limits, RestRequest, Topic
+from foxtrot_workers.adapter import Access, AccessRequest, Adapter, Limits, RestRequest, Topic
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.binance.variants import BinanceUs, Sim
 from foxtrot_workers.exchanges.okx.adapter import Okx
@@ -117,6 +117,28 @@ class BadUrl(One):
 
 class LatePing(One):
     limits: ClassVar[Limits] = Limits(silence_s=10.0, ping_text="ping", ping_idle_s=10.0)
+
+
+class PingsWithoutText(One):
+    limits: ClassVar[Limits] = Limits(silence_s=10.0, ping_interval_s=5.0)
+
+
+class AccessByNoPath(One):
+    def access_request(self) -> AccessRequest | None:
+        return AccessRequest("POST", "token")
+
+
+class AnyAccess(One):
+    def access_request(self) -> AccessRequest | None:
+        return AccessRequest("POST", "/token")
+
+    def on_access(self, base: str, body: bytes) -> Access:
+        return Access(base)
+
+
+class AccessRaises(AnyAccess):
+    def on_access(self, base: str, body: bytes) -> Access:
+        raise KeyError("data")
 
 
 class SameWires(One):
@@ -314,6 +336,10 @@ def test_a_channel_with_backfill_needs_a_sample_of_it() -> None:
         (BadExchange, "upper case"),
         (BadUrl, "not a WebSocket address"),
         (LatePing, "too late"),
+        (PingsWithoutText, "without ping_text"),
+        (AccessByNoPath, "not a usable request"),
+        (AnyAccess, "on_access accepts"),
+        (AccessRaises, "on_access raised KeyError"),
         (SameWires, "one topic|wire names|not subscribed|symbol"),
         (RepeatsTopics, "repeated symbol"),
         (AnyChannel, "not in channels"),

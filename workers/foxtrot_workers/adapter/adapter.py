@@ -7,7 +7,8 @@ group ``foxtrot.exchanges`` that names an Adapter class.
 How a worker drives it:
 
 1. ``topics(channels, symbols)`` returns the topics to subscribe; then ``address(base)``, which may depend on them,
-   returns the URL to connect to.
+   returns the URL to connect to. Where the exchange must be asked for it first, ``access_request()`` returns that
+   request and ``on_access`` the URL (`access`).
 2. After connecting, the worker sends the texts of ``opening()``, then the requests of ``subscribe(topics)``, no faster
    than ``limits.send_interval_s`` allows.
 3. Every data frame goes to ``parse(frame, receive_ns, out)``, which appends events to `out`. Everything else
@@ -31,6 +32,7 @@ from typing import ClassVar, Literal
 from foxtrot_protocol.events import MarketEvent, Trade
 from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
 from foxtrot_protocol.symbols import SymbolCase, canonical_symbol
+from foxtrot_workers.adapter.access import Access, AccessRequest
 from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
 
@@ -67,6 +69,8 @@ class Adapter(abc.ABC):
         self.notices: list[Notice] = []
         self.last_data_ns: dict[str, int] = {}
         """Receive time of the last data frame of each topic, by wire name."""
+        self.opened_ns = 0
+        """Wall clock at which the connection was opened, in nanoseconds since 1970; 0 before that, and in replay."""
         self.held_ns: dict[str, int] = {}
         """Receive time of the last update of each topic that waits for a snapshot: the stream is alive, but has not
         delivered data yet."""
@@ -81,6 +85,18 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def address(self, base: str) -> str:
         """Return the URL to connect to; `base` is `url` or the configured replacement."""
+
+    def access_request(self) -> AccessRequest | None:
+        """Return the REST request whose answer is needed to connect; None where `address` is enough."""
+        return None
+
+    def on_access(self, base: str, body: bytes) -> Access:
+        """Return where to connect, from an answer (status 200) to `access_request`.
+
+        `base`: `url`, or the configured replacement, which then wins over the answer's address. Raises as `parse` does,
+        and ValueError where the answer is a refusal; its text is logged, so it must not quote a token.
+        """
+        raise NotImplementedError
 
     def canonical(self, symbols: Sequence[str]) -> list[str]:
         """Return `symbols` as the venue writes them, without duplicates."""

@@ -41,6 +41,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Text message to send on an idle connection, where the exchange requires one; None: not required."""
     ping_idle_s: float = 0.0
     """Idle time after which `ping_text` is sent."""
+    ping_interval_s: float | None = None
+    """Interval at which `ping_text` is sent even while data flow; None: on an idle connection only."""
     acknowledge_s: float = 10.0
     """A subscription unanswered for this long is requested again; if most of a connection stays unanswered, it is
     replaced."""

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from foxtrot_protocol.commands import TopicStatus
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
@@ -89,15 +89,20 @@ class ConnectionLife:
         """Why rotation was requested; "" until then."""
         self._last_frame_at = 0.0
         self._pinged_at: float | None = None
+        """When the unanswered ping was sent."""
+        self._pinged_last_at = 0.0
         self._next_look_at = 0.0
         self._online = False
         self._left = False
 
     # ---- inputs
 
-    def opened(self, now: float) -> list[FeedEffect]:
-        """The connection is open: subscribe."""
+    def opened(self, now: float, limits: Limits | None = None) -> list[FeedEffect]:
+        """The connection is open: subscribe. `limits`: those of this connection, where they are not the adapter's."""
         effects: list[FeedEffect] = []
+        if limits is not None:
+            self._limits = limits
+        self._pinged_last_at = now
         self._last_frame_at = self._opened_at = now
         self._stall_watch.opened(now)
         self._next_look_at = now + LOOK_S
@@ -270,8 +275,13 @@ class ConnectionLife:
         silent_s = now - self._last_frame_at
         if silent_s >= self._limits.silence_s:
             self._leave(ChildExit.STALE, f"no frame for {silent_s:.1f} s", effects)
-        elif self._limits.ping_text is not None and self._pinged_at is None and silent_s >= self._limits.ping_idle_s:
-            self._pinged_at = now
+            return
+        interval_s = self._limits.ping_interval_s
+        idle = self._pinged_at is None and silent_s >= self._limits.ping_idle_s
+        if self._limits.ping_text is not None and (
+            idle or (interval_s is not None and now - self._pinged_last_at >= interval_s)
+        ):
+            self._pinged_at = self._pinged_last_at = now
             self._outbox.put_first(self._limits.ping_text)
 
     def _check_online(self, now: float, effects: list[FeedEffect]) -> None:

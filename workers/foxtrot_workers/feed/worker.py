@@ -34,9 +34,11 @@ from foxtrot_protocol.events import FeedStatus
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers.adapter import catalog
+from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.adapter.limits import Topic
+from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
+from foxtrot_workers.feed.access import gain_access, without_secrets
 from foxtrot_workers.feed.adapter_rest import AdapterRest
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
@@ -50,7 +52,8 @@ from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
 from foxtrot_workers.feed.subscribe_commands import SubscribeCommands
 from foxtrot_workers.feed.symbol_check import SymbolCheck
-from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, ClientOptions, ConnectFailed, make_client
+from foxtrot_workers.http.client import HttpClient
+from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, Client, ClientOptions, ConnectFailed, make_client
 
 __all__ = ["DRAIN_S", "FeedWorker", "run"]
 
@@ -128,13 +131,8 @@ class FeedWorker:
         )
         self._rate_limit = RateLimitClient(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
-        rest_limit = AddressLimit(
-            self._rate_limit,
-            "rest",
-            address_of(rest_base, settings.proxy),
-            budget_at(rest_base, limits.rest_weight),
-            REST_WAIT_S_MAX,
-        )
+        self._base, self._rest_base = base, rest_base
+        rest_limit = self._rest_limit(REST_WAIT_S_MAX)
         self._connect_limit = AddressLimit(
             self._rate_limit,
             "connect",
@@ -161,20 +159,9 @@ class FeedWorker:
             on_notices=self._take_notices,
             on_failure=self._crash,
         )
-        self._client = make_client(
-            settings.client,
-            ClientOptions(
-                url=adapter.address(base),
-                connect_s=settings.connect_s,
-                frame_bytes_max=limits.frame_bytes_max,
-                compression=limits.compression,
-                ca_file=settings.ca_file,
-                proxy=settings.proxy,
-            ),
-            self._pipeline.on_frames,
-            self._on_control,
-            self._on_closed,
-        )
+        self._url = adapter.address(base)
+        self._connection_limits: Limits | None = None
+        self._client = self._make_client()
         self._adapter_rest = AdapterRest(adapter, self._rest, self._pipeline, context.log, self._take_notices)
         self._subscribe_commands = SubscribeCommands(
             context,
@@ -237,13 +224,53 @@ class FeedWorker:
             await self._connect_limit.acquire()
         except RateLimitExhausted as refusal:
             raise ConnectFailed(refusal.cause, refused=True, retry_after_s=refusal.retry_after_s) from None
+        request = self._adapter.access_request()
+        if request is not None:
+            await self._gain_access(request)
         try:
             await self._client.connect()
         except ConnectFailed as failure:
             if failure.repelled:
                 wish_s = failure.retry_after_s
                 self._connect_limit.spent(RETRY_AFTER_DEFAULT_S if wish_s is None else wish_s)
+            failure.cause = self._without_secrets(failure.cause)
             raise
+
+    async def _gain_access(self, request: AccessRequest) -> None:
+        """Ask the exchange where to connect. Raises `ConnectFailed`."""
+        settings = self._settings
+        rest = HttpClient(self._rest_base, settings.ca_file, settings.proxy)
+        try:
+            access = await gain_access(
+                self._adapter, request, self._base, rest, self._rest_limit(CONNECT_WAIT_S_MAX), settings.connect_s
+            )
+        except RateLimitExhausted as refusal:
+            raise ConnectFailed(refusal.cause, refused=True, retry_after_s=refusal.retry_after_s) from None
+        finally:
+            rest.close()
+        self._url, self._connection_limits = access.url, access.limits
+        self._client = self._make_client()
+
+    def _make_client(self) -> Client:
+        settings, limits = self._settings, self._adapter.limits
+        options = ClientOptions(
+            url=self._url,
+            connect_s=settings.connect_s,
+            frame_bytes_max=limits.frame_bytes_max,
+            compression=limits.compression,
+            ca_file=settings.ca_file,
+            proxy=settings.proxy,
+        )
+        return make_client(settings.client, options, self._pipeline.on_frames, self._on_control, self._on_closed)
+
+    def _rest_limit(self, wait_s_max: float) -> AddressLimit:
+        """Return the rate limit of REST requests, for callers that wait at most `wait_s_max` seconds."""
+        base = self._rest_base
+        budget = budget_at(base, self._adapter.limits.rest_weight)
+        return AddressLimit(self._rate_limit, "rest", address_of(base, self._settings.proxy), budget, wait_s_max)
+
+    def _without_secrets(self, cause: str) -> str:
+        return cause if self._adapter.access_request() is None else without_secrets(cause, self._url)
 
     # ---- the connection
 
@@ -261,14 +288,16 @@ class FeedWorker:
         self._context.log.info("connected", exchange=self._adapter.exchange, topics=len(self._topics))
         self._last_control_at = now = time.monotonic()
         self._subscribe_commands.check_configured()
-        self._perform(self._life.opened(now))
+        self._adapter.opened_ns = time.time_ns()
+        self._perform(self._life.opened(now, self._connection_limits))
         self._take_notices()
         self._arm_timer()
 
     def _on_closed(self, cause: str) -> None:
         # an announced or planned end is not a failure
         announced = self._life.rotate_reason
-        self._finish(ChildExit.ROTATE if announced else ChildExit.CONNECTION_LOST, cause)
+        code = ChildExit.ROTATE if announced else ChildExit.CONNECTION_LOST
+        self._finish(code, self._without_secrets(cause))
 
     def _take_notices(self) -> None:
         notices: list[Notice] = []

@@ -1,4 +1,4 @@
-"""HTTP/1.1 client for GET requests on the event loop.
+"""HTTP/1.1 client for requests without a body on the event loop.
 
 One deadline covers the whole request, a cancelled request closes its connection, and connections are reused. Supports
 ``http://`` and ``https://`` proxies; follows no redirects. Built on asyncio transports: an asynchronous HTTP library
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from typing import cast
+from typing import Literal, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct
@@ -125,7 +125,7 @@ class _Link(asyncio.Protocol):
 
 
 class HttpClient:
-    """GET requests to one server, optionally through a proxy.
+    """Requests without a body to one server, optionally through a proxy.
 
     Args:
         base: ``http://`` or ``https://`` address; its path is prepended to the path of each request.
@@ -149,10 +149,22 @@ class HttpClient:
         self._closed = False
         self.connects_total = 0
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the server is verified and the connection encrypted."""
+        return self._secure
+
     async def get(self, path: str, timeout_s: float, body_bytes_max: int) -> HttpResponse:
-        """Fetch ``base + path``.
+        """Send GET for ``base + path``; see `request`."""
+        return await self.request("GET", path, timeout_s, body_bytes_max)
+
+    async def request(
+        self, method: Literal["GET", "POST"], path: str, timeout_s: float, body_bytes_max: int
+    ) -> HttpResponse:
+        """Send `method` for ``base + path``, without a body.
 
         Args:
+            method: of the request.
             path: target with its query, ASCII.
             timeout_s: limit for the whole request, including name resolution and handshakes.
             body_bytes_max: a larger body fails.
@@ -160,7 +172,7 @@ class HttpClient:
         Raises `HttpFailed`. A cancelled call closes its connection at once.
         """
         try:
-            request = self._request(path)
+            request = self._request(method, path)
             async with asyncio.timeout(timeout_s):
                 return await self._get(request, body_bytes_max)
         except TimeoutError:
@@ -228,7 +240,7 @@ class HttpClient:
         if not 200 <= parser.status < 300:
             raise ConnectionError(f"the proxy answered CONNECT with HTTP {parser.status}")
 
-    def _request(self, path: str) -> bytes:
+    def _request(self, method: Literal["GET", "POST"], path: str) -> bytes:
         target = self._base.path + path
         authorization = ""
         if self._proxy is not None and not self._secure:
@@ -238,7 +250,9 @@ class HttpClient:
             raise ValueError(f"an invalid path: {path[:100]!r}")
         usual = self._port == _PORTS[self._base.scheme]
         host = _bracketed(self._host) if usual else f"{_bracketed(self._host)}:{self._port}"
-        return f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{_HEADERS}{authorization}\r\n".encode("ascii")
+        length = "" if method == "GET" else "Content-Length: 0\r\n"
+        head = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{_HEADERS}{length}{authorization}\r\n"
+        return head.encode("ascii")
 
     def _take_idle(self) -> _Link | None:
         while self._idle:

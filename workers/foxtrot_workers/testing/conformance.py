@@ -115,6 +115,7 @@ def check_adapter(
     _require(not missing, f"no sample for the channels {sorted(missing)}")
     _check_topics(adapter_class, samples)
     _check_requests(adapter_class, samples)
+    _check_access(adapter_class)
     for sample in samples:
         _check_sample(adapter_class, sample)
     for frame in HOSTILE_FRAMES:
@@ -171,6 +172,11 @@ def _check_declarations(adapter_class: type[Adapter]) -> None:
             0 < limits.ping_idle_s < limits.silence_s,
             "limits: ping_idle_s is not within silence_s: the ping comes too late",
         )
+    if limits.ping_interval_s is not None:
+        _require(
+            limits.ping_text is not None and limits.ping_interval_s > 0,
+            "limits: ping_interval_s without ping_text, or not positive",
+        )
 
 
 def _check_topics(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
@@ -206,6 +212,22 @@ def _check_requests(adapter_class: type[Adapter], samples: Sequence[AdapterSampl
         _require(len(set(texts)) == len(texts), "two requests are equal: their answers could not be distinguished")
     _require(adapter.subscribe([]) == [], "subscribing no topics makes a request")
     _require(not adapter.notices, "requests made notices, though nothing has been answered yet")
+
+
+def _check_access(adapter_class: type[Adapter]) -> None:
+    request = adapter_class().access_request()
+    if request is None:
+        return
+    _require(request.path.startswith("/") and request.weight >= 1, f"{request} is not a usable request")
+    _require(request == adapter_class().access_request(), "access is requested in two ways")
+    for body in (b"", b"{}", b"[]", b"null", b"\xff", b"[" * NESTING, b'{"data":{}}', b'{"code":"0","data":null}'):
+        try:
+            adapter_class().on_access(adapter_class.url, body)
+        except (msgspec.DecodeError, ValueError):
+            continue
+        except Exception as error:
+            raise NotConforming(f"on_access raised {type(error).__name__} ({error}) for {_short(body)}") from error
+        raise NotConforming(f"on_access accepts {_short(body)}")
 
 
 def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
