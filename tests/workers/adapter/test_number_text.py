@@ -4,7 +4,14 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from foxtrot_workers.adapter.number_text import Number, number_decoder, number_text, optional_number_text
+from foxtrot_workers.adapter.number_text import (
+    Number,
+    NumberLevel,
+    level_texts,
+    number_decoder,
+    number_text,
+    optional_number_text,
+)
 
 
 class _Row(Struct):
@@ -40,3 +47,21 @@ def test_an_optional_number_may_be_null() -> None:
     assert optional_number_text("1.50") == "1.50"
     with pytest.raises(msgspec.ValidationError):
         optional_number_text([])
+
+
+def test_levels_become_text() -> None:
+    decode = number_decoder(list[NumberLevel])
+    assert level_texts(decode(b'[[26.50,50],["1",2E-3],[3,4.0]]')) == [("26.50", "50"), ("1", "2E-3"), ("3", "4.0")]
+    with pytest.raises(msgspec.ValidationError):
+        decode(b"[[1,2,3]]")
+
+
+@pytest.mark.parametrize("level", [[None, 1], [1, None], ["", 1], [1, ""], [[], 1], [True, 1]])
+def test_a_level_without_price_or_size_is_refused(level: NumberLevel) -> None:
+    with pytest.raises(msgspec.ValidationError, match="Expected `number`"):
+        level_texts([(level[0], level[1])])
+
+
+def test_an_integer_beyond_all_bounds_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        number_text(10**10_000)
