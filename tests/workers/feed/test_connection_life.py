@@ -178,6 +178,7 @@ class Eager(Paced):
 def test_pings_that_the_exchange_counts_are_sent_while_data_flow() -> None:
     feed, _ = make(Eager, "A")
     feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade",))], 0.0)
     assert texts(run(feed, 0.25, 17.75)) == []
     assert texts(run(feed, 18.0, 35.75)) == ["ping"]
     assert texts(feed.tick(36.0, 36.0)) == ["ping"]
@@ -186,6 +187,7 @@ def test_pings_that_the_exchange_counts_are_sent_while_data_flow() -> None:
 def test_the_exchange_may_set_limits_for_one_connection() -> None:
     feed, adapter = make(Eager, "A")
     feed.opened(0.0, structs.replace(adapter.limits, ping_interval_s=5.0, silence_s=30.0))
+    feed.noticed([Acknowledged(("A@trade",))], 0.0)
     assert texts(run(feed, 0.25, 10.0)) == ["ping", "ping"]
     assert of(Leave, feed.tick(40.0, 10.0)) == [Leave(ChildExit.STALE, "no frame for 30.0 s")]
 
