@@ -74,6 +74,10 @@ class OrderBook(Generic[N]):
         self._bids.clear()
         self._asks.clear()
 
+    def cut(self, depth: int) -> tuple[list[tuple[N, N]], list[tuple[N, N]]]:
+        """Remove the levels of each side beyond its best `depth` ones; return them: bids, asks."""
+        return self._bids.cut(depth), self._asks.cut(depth)
+
     def best_bids(self, count: int) -> list[tuple[N, N]]:
         """The `count` highest bids, highest first."""
         return self._bids.best(count)
@@ -150,12 +154,13 @@ class _Side(Generic[N]):
         if first:
             self.keys = sorted(known)
 
-    def cut(self, depth: int) -> None:
+    def cut(self, depth: int) -> list[tuple[N, N]]:
         excess = len(self.keys) - depth
-        if excess > 0:
-            for key in self.keys[:excess]:
-                del self._levels[key]
-            del self.keys[:excess]
+        if excess <= 0:
+            return []
+        removed = [self._levels.pop(key) for key in self.keys[:excess]]
+        del self.keys[:excess]
+        return removed
 
     def best(self, count: int) -> list[tuple[N, N]]:
         levels = self._levels

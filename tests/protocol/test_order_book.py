@@ -65,6 +65,16 @@ def test_the_worst_levels_beyond_the_depth_are_cut() -> None:
     assert made.best_asks(9) == [("5", "1"), ("6", "1")]
 
 
+def test_levels_that_are_cut_are_returned() -> None:
+    made = book([("1", "1"), ("2", "1"), ("3", "1")], [("4", "1"), ("5", "1")])
+    assert made.cut(2) == ([("1", "1")], [])
+    assert made.cut(2) == ([], [])
+    assert made.best_bids(9) == [("3", "1"), ("2", "1")]
+    assert made.cut(1) == ([("2", "1")], [("5", "1")])
+    made.apply([("2", "7")], [])
+    assert made.best_bids(9) == [("3", "1"), ("2", "7")]
+
+
 @pytest.mark.parametrize("depth", [0, -1, LEVELS_MAX + 1])
 def test_a_depth_out_of_range_is_refused(depth: int) -> None:
     with pytest.raises(ValueError, match="depth"):

@@ -143,3 +143,63 @@ def test_invalid_numbers_invalidate_a_book_with_checksums(price: str) -> None:
     chained.lost(chained.snapshot(None, 2, price=price), price)
     chained.snapshot(None, 2)
     chained.lost(chained.update(None, None, 3, price=price), price)
+
+
+class TestDepth:
+    """An exchange that does not say that a level has left the depth, and whose snapshots have no checksum."""
+
+    def _book(self) -> tuple[ChainedBook, list[MarketEvent[str]], list[Notice]]:
+        book = ChainedBook("EX", "X", "books:X", count_checksum, depth=2)
+        out: list[MarketEvent[str]] = []
+        notices: list[Notice] = []
+        snapshot: BookSnapshot[str] = BookSnapshot(
+            "EX", "X", 0, 1, [("10", "1"), ("9", "1")], [("11", "1"), ("12", "1")], None, None, None
+        )
+        book.snapshot(snapshot, None, out, notices)
+        assert out.pop() is snapshot
+        return book, out, notices
+
+    def _update(self, bids: list[tuple[str, str]], asks: list[tuple[str, str]], checksum: int) -> BookDelta[str]:
+        return BookDelta("EX", "X", 0, 2, bids, asks, None, None, checksum)
+
+    def test_a_level_that_leaves_the_depth_is_removed_by_the_update_that_is_published(self) -> None:
+        book, out, notices = self._book()
+        book.update(self._update([("9.5", "3")], [("11.5", "2"), ("10.5", "1")], 7), None, None, out, notices)
+        (event,) = out
+        assert isinstance(event, BookDelta)
+        assert event.bids == [("9.5", "3"), ("9", "0")]
+        assert event.asks == [("10.5", "1"), ("12", "0"), ("11.5", "0")], "what it adds beyond the depth is not added"
+        assert notices == []
+
+    def test_consumers_have_the_same_book_whatever_leaves_and_comes_back(self) -> None:
+        book, out, notices = self._book()
+        consumer: OrderBook[str] = OrderBook("X")
+        consumer.snapshot([("10", "1"), ("9", "1")], [("11", "1"), ("12", "1")])
+        exchange: OrderBook[str] = OrderBook("X", depth=2)
+        exchange.snapshot([("10", "1"), ("9", "1")], [("11", "1"), ("12", "1")])
+        for bids in ([("9.5", "1")], [("10", "0"), ("9", "4")], [("9.7", "1"), ("9.6", "1")], [("9.6", "0.00")]):
+            before = OrderBook[str]("X")
+            before.snapshot(consumer.best_bids(9), consumer.best_asks(9))
+            before.apply(bids, [])
+            book.update(self._update(bids, [], before.bid_count + before.ask_count), None, None, out, notices)
+            event = out.pop()
+            assert isinstance(event, BookDelta)
+            consumer.apply(event.bids, event.asks)
+            exchange.apply(bids, [])
+            assert consumer.best_bids(9) == exchange.best_bids(9)
+        assert notices == []
+
+    def test_a_longer_snapshot_is_cut(self) -> None:
+        book, out, notices = self._book()
+        levels = [("10", "1"), ("9", "1"), ("8", "1")]
+        book.snapshot(BookSnapshot("EX", "X", 0, 3, levels, [], None, None, None), None, out, notices)
+        (event,) = out
+        assert isinstance(event, BookSnapshot)
+        assert event.bids == levels[:2]
+
+    def test_a_checksum_is_compared_although_the_snapshot_had_none(self) -> None:
+        book, out, notices = self._book()
+        book.update(self._update([("10", "2")], [], 5), None, None, out, notices)
+        (gap,) = out
+        assert isinstance(gap, Gap)
+        assert "checksum 5 was sent, 4 computed" in gap.cause

@@ -10,6 +10,9 @@ announces what is not published between a break and the next snapshot; nothing i
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
+
+from msgspec import structs
 
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
@@ -17,6 +20,8 @@ from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter.notices import BookLost, Notice, Resubscribe
 
 __all__ = ["ChainedBook"]
+
+E = TypeVar("E", BookSnapshot[str], BookDelta[str])
 
 
 class ChainedBook:
@@ -28,6 +33,9 @@ class ChainedBook:
         wire: wire name of the topic, for notices.
         checksum: computes the exchange's checksum (unsigned, 32 bits) of a book; compared wherever an event carries
             one. The book is kept only while snapshots carry a checksum, so that a feed without them pays nothing.
+        depth: levels of each side that the exchange maintains, where it does not say that a level has left them; such
+            levels are removed by the updates that are published. None: it says so. With a depth the book is always
+            kept.
     """
 
     def __init__(
@@ -36,11 +44,13 @@ class ChainedBook:
         symbol: str,
         wire: str,
         checksum: Callable[[OrderBook[str]], int] | None = None,
+        depth: int | None = None,
     ) -> None:
         self._exchange = exchange
         self._symbol = symbol
         self._wire = wire
         self._checksum = checksum
+        self._depth = depth
         self._book: OrderBook[str] | None = None
         self._last: int | None = None
         self._last_ns = 0
@@ -53,7 +63,8 @@ class ChainedBook:
     ) -> None:
         """Process a snapshot that includes all updates to id `last` (None where there are no ids)."""
         self._lost = False
-        self._book = OrderBook(self._symbol) if self._checksum is not None and event.checksum is not None else None
+        kept = self._depth is not None or (self._checksum is not None and event.checksum is not None)
+        self._book = OrderBook(self._symbol) if kept else None
         defect = self._verify(event)
         if defect:
             self._invalidate(defect, None, event, out, notices)
@@ -61,7 +72,7 @@ class ChainedBook:
         self._last = last
         self._last_ns = event.receive_ns
         self.live = True
-        out.append(event)
+        out.append(event if self._depth is None else self._cut(event, self._depth))
 
     def update(
         self,
@@ -86,7 +97,7 @@ class ChainedBook:
             return
         self._last = last
         self._last_ns = event.receive_ns
-        out.append(event)
+        out.append(event if self._depth is None else self._cut(event, self._depth))
 
     def quiet(self, event: BookDelta[str], follows: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Process a keepalive: nothing has changed since id `follows`. It is checked, not published."""
@@ -98,7 +109,7 @@ class ChainedBook:
     def _verify(self, event: BookSnapshot[str] | BookDelta[str]) -> str:
         """Apply `event` to the kept book; return its defect, "" for none."""
         book = self._book
-        if book is None or self._checksum is None:
+        if book is None:
             return ""
         try:
             if isinstance(event, BookSnapshot):
@@ -107,11 +118,21 @@ class ChainedBook:
                 book.apply(event.bids, event.asks)
         except BookInvalid as error:
             return error.reason
-        if event.checksum is not None:
+        if event.checksum is not None and self._checksum is not None:
             ours = self._checksum(book)
             if ours != event.checksum:
                 return f"checksum {event.checksum} was sent, {ours} computed"
         return ""
+
+    def _cut(self, event: E, depth: int) -> E:
+        """Cut the kept book to `depth`; return `event` with the levels removed that have left it."""
+        book = self._book
+        if book is None or (book.bid_count <= depth and book.ask_count <= depth):
+            return event
+        bids, asks = book.cut(depth)
+        if isinstance(event, BookSnapshot):
+            return structs.replace(event, bids=book.best_bids(depth), asks=book.best_asks(depth))
+        return structs.replace(event, bids=_without(event.bids, bids), asks=_without(event.asks, asks))
 
     def _invalidate(
         self,
@@ -140,3 +161,9 @@ class ChainedBook:
         self._book = None
         self.live = False
         self._lost = True
+
+
+def _without(levels: list[tuple[str, str]], removed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the changes of a side with those levels removed that have left its depth."""
+    prices = {price for price, _ in removed}
+    return [level for level in levels if level[0] not in prices] + [(price, "0") for price, _ in removed]
