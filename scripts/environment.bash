@@ -28,9 +28,9 @@ make_environment() {
     "$(find_python)" -m venv --clear "$1" || exit 3
 }
 
-# fingerprint [WORD...]: print a checksum of the requirements and the WORDs.
+# fingerprint [WORD...]: print a checksum of the requirements, of what is compiled, and of the WORDs.
 fingerprint() {
-    { cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml"; printf '%s\n' "$ROOT" "$@"; } | cksum
+    { cat "$ROOT"/setup.* "$ROOT/pyproject.toml"; find "$ROOT"/*/foxtrot_* -name '*.pyx' -exec cksum {} +; printf '%s\n' "$ROOT" "$@"; } | cksum
 }
 
 # install_once FOLDER STAMP PIP-ARGUMENTS...: run `pip install` in FOLDER unless STAMP records the same fingerprint.

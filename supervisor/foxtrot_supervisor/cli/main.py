@@ -72,12 +72,23 @@ class LazyCommands(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
+def show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """Print the version, and whether the hot paths are compiled; then end the command."""
+    if wanted:
+        from foxtrot_protocol import compiled
+
+        click.echo(f"foxtrot-supervisor, version {__version__} ({compiled.describe()})")
+        ctx.exit()
+
+
 @click.command(
     cls=LazyCommands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Without a configuration, `foxtrot-supervisor start` runs a simulated exchange.",
 )
-@click.version_option(__version__, prog_name="foxtrot-supervisor")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show version and form."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 def cli(debug: bool) -> None:
     """Supervised worker processes for exchange WebSocket feeds.

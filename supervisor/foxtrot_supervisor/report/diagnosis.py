@@ -63,7 +63,7 @@ def diagnose(status: Status, around: Surroundings) -> list[Finding]:
 
 def report_lines(status: Status, around: Surroundings, findings: list[Finding]) -> list[str]:
     """Return the report as lines of text."""
-    lines = ["processes:"]
+    lines = [f"hot paths: {status['supervisor']['form']}", "processes:"]
     for name, process in [("supervisor", status["supervisor"]), *((c["name"], c) for c in _children(status))]:
         lines.append(f"  {name}: {process['state']}{_figures(process)}")
     engine = status["engine"]

@@ -40,6 +40,8 @@ class SupervisorFacts(Struct, frozen=True, kw_only=True):
 
     pid: int
     version: str
+    form: str
+    """Form of the hot paths (`foxtrot_protocol.compiled.describe`)."""
     run_dir: str
     run_id: str
     state: str
@@ -75,6 +77,7 @@ def assemble_status(
         "supervisor": {
             "pid": facts.pid,
             "version": facts.version,
+            "form": facts.form,
             "uptime_s": round(moment.monotonic - facts.started_at, 3),
             "state": facts.state,
             "run_dir": facts.run_dir,

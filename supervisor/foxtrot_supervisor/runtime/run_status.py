@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from foxtrot_protocol import __version__, standard_streams
+from foxtrot_protocol import __version__, compiled, standard_streams
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, assemble_status
@@ -60,6 +60,7 @@ class RunStatus:
         self._coordinator = coordinator
         self._growth = growth
         self._counters = counters
+        self._form = compiled.describe()
         self._started_at = time.monotonic()
 
     def assemble(self) -> dict[str, Any]:
@@ -68,6 +69,7 @@ class RunStatus:
         facts = SupervisorFacts(
             pid=os.getpid(),
             version=__version__,
+            form=self._form,
             run_dir=self._run_dir.path,
             run_id=self._run_dir.run_id,
             state=self._core.state,

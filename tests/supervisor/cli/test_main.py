@@ -27,6 +27,12 @@ def test_version_prints_the_version(run: Run) -> None:
     assert run.out.startswith("foxtrot-supervisor, version ")
 
 
+def test_version_says_which_form_of_the_hot_paths_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOXTROT_FORM", "pure")
+    assert run("--version") == 0
+    assert run.out.endswith(" (pure Python: FOXTROT_FORM=pure)\n")
+
+
 @pytest.mark.parametrize(
     "words",
     ["nonsense", "start --nonsense", "restart", "events --type nonsense", "events --depth 0", "start --duration -1"],

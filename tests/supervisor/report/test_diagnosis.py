@@ -60,7 +60,8 @@ def engine(**more: Any) -> dict[str, Any]:
 
 
 def status(**more: Any) -> dict[str, Any]:
-    supervisor = {"pid": 1, "state": "running", "rss_bytes": 1, "open_fds": 20, "tasks": 1, "threads": 1, "growth": {}}
+    figures = {"rss_bytes": 1, "open_fds": 20, "tasks": 1, "threads": 1, "growth": {}}
+    supervisor = {"pid": 1, "form": "compiled", "state": "running", **figures}
     return {
         "supervisor": supervisor,
         "engine": engine(),

@@ -19,6 +19,7 @@ from foxtrot_supervisor.telemetry.vitals import Vitals
 FACTS = SupervisorFacts(
     pid=1,
     version="v",
+    form="compiled",
     run_dir="/r",
     run_id="id",
     state="running",
@@ -106,6 +107,7 @@ def test_status_before_the_first_heartbeat() -> None:
     assert status["supervisor"] == {
         "pid": 1,
         "version": "v",
+        "form": "compiled",
         "uptime_s": 10.0,
         "state": "running",
         "run_dir": "/r",
