@@ -156,6 +156,11 @@ def test_the_tables_of_keys_are_current() -> None:
     assert checked.returncode == 0, "run scripts/draw_configuration.py"
 
 
+def test_the_tables_of_exchanges_are_current() -> None:
+    checked = subprocess.run([sys.executable, str(ROOT / "scripts/draw_exchanges.py"), "--check"], check=False)
+    assert checked.returncode == 0, "run scripts/draw_exchanges.py"
+
+
 def test_every_command_is_documented() -> None:
     text = document("docs/operating.md")
     missing = [name for name in COMMANDS if f"`{name}" not in text]

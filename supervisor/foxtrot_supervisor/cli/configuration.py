@@ -18,6 +18,7 @@ from foxtrot_supervisor.config.example import EXAMPLE
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
+from foxtrot_supervisor.config.values import offered
 
 __all__ = ["check", "find_configuration", "init"]
 
@@ -62,7 +63,7 @@ def check(config_path: str | None, as_json: bool) -> None:
     click.echo(f"{path or 'no file found, the built-in configuration'}: ok, {len(config.connections)} connection(s)")
     click.echo("exchanges that can be configured:")
     for name, info in sorted(exchanges.items()):
-        click.echo(f"  {name}: {', '.join(sorted(info.channels))}")
+        click.echo(f"  {name}: {offered(info.channels)}")
 
 
 def _as_json(source: str, problem: Problem) -> dict[str, str]:

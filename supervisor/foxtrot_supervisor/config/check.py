@@ -37,12 +37,14 @@ from foxtrot_supervisor.config.schema import (
 from foxtrot_supervisor.config.setting import keys_of
 from foxtrot_supervisor.config.values import (
     EMBEDDED_EXCHANGE,
+    absence,
     closest,
     expected,
     fits,
     found,
     handler_reason,
     key_text,
+    offered,
     proxy_reason,
     repeated,
     rest_url_beside,
@@ -287,7 +289,8 @@ class _Checker:
             self._problem(f"{path}.proxy", proxy_reason(good["proxy"]))
         self._more_urls(good, path)
         if "url" in good and "rest_url" not in good:
-            good.update(rest_url_beside(good["url"], good.get("exchange")))
+            info = self._exchanges.get(good.get("exchange", ""), ExchangeInfo())
+            good.update(rest_url_beside(good["url"], good.get("exchange"), info.testnet_url, info.testnet_rest_url))
         if "ca_file" in good:
             good["ca_file"] = self._resolved(good["ca_file"])
             if not self._is_file(good["ca_file"]):
@@ -331,10 +334,10 @@ class _Checker:
     def _channels(self, channels: Sequence[str], name: str, info: ExchangeInfo, path: str) -> None:
         for index, channel in enumerate(channels):
             if channel not in info.channels:
-                offered = ", ".join(sorted(info.channels))
+                reason = absence(channel, info.absent) or closest(channel, info.channels)
                 self._problem(
                     f"{path}.channels[{index}]",
-                    f'{name} has no channel "{short(channel)}"{closest(channel, info.channels)} (it has: {offered})',
+                    f'{name} has no channel "{short(channel)}"{reason} (it has: {offered(info.channels)})',
                 )
 
     def _topic_count(self, good: dict[str, Any], info: ExchangeInfo, path: str) -> None:

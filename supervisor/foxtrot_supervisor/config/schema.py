@@ -414,7 +414,8 @@ class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Setting(
             description="REST address of book snapshots and past trades.",
             allowed="`http://`, `https://`",
-            unset="that of the exchange; beside a `url` on the loopback address (or of `sim`) the same host and port",
+            unset="that of the exchange; beside a `url` of its test network, that of the test network; beside a `url` "
+            "on the loopback address (or of `sim`) the same host and port",
             example="https://testnet.example",
         ),
     ] = None
@@ -471,4 +472,9 @@ class ExchangeInfo(Struct, frozen=True):
     """Topics (channel and symbol) that one connection may hold; 0: unlimited."""
     symbol_case: str = "exact"
     """How the venue writes symbols (`foxtrot_protocol.symbols.SymbolCase`)."""
+    absent: dict[str, str] = {}
+    """By channel, or kind of channel (``bar``), that it has not: the reason, or what it has instead."""
+    testnet_url: str = ""
+    testnet_rest_url: str = ""
+    """Addresses of its test network; "" where it has none, or one without REST."""
     error: str = ""

@@ -7,21 +7,24 @@ import difflib
 import re
 import typing
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from foxtrot_protocol.channels import kind_of
 from foxtrot_supervisor.config.setting import number_text
 
 __all__ = [
     "EMBEDDED_EXCHANGE",
     "SYMBOL_CHARACTERS_MAX",
+    "absence",
     "closest",
     "expected",
     "fits",
     "found",
     "handler_reason",
     "key_text",
+    "offered",
     "proxy_reason",
     "repeated",
     "rest_url_beside",
@@ -88,6 +91,25 @@ def closest(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{found[0]}"?' if found else ""
 
 
+def absence(channel: str, absent: Mapping[str, str]) -> str:
+    """Return why an exchange has not `channel`, to follow on its name; "" where `absent` names no reason.
+
+    `absent`: reasons by channel, or by kind of channel (`kind_of`).
+    """
+    reason = absent.get(channel) or absent.get(kind_of(channel))
+    return f": {reason}" if reason else ""
+
+
+def offered(channels: Iterable[str]) -> str:
+    """Return the names of `channels`, sorted, with all bars as one."""
+    names = sorted(channels)
+    intervals = [name.removeprefix("bar_") for name in names if name.startswith("bar_")]
+    if len(intervals) < 3:
+        return ", ".join(names)
+    bars = f"bar_INTERVAL with INTERVAL {', '.join(intervals)}"
+    return ", ".join([name for name in names if not name.startswith("bar_")] + [bars])
+
+
 def repeated(values: Sequence[str]) -> list[str]:
     """Return the values that occur more than once, sorted."""
     return sorted(value for value, count in Counter(values).items() if count > 1)
@@ -123,13 +145,16 @@ def proxy_reason(url: str) -> str | None:
     return None
 
 
-def rest_url_beside(url: str, exchange: str | None) -> dict[str, str]:
-    """Return the ``rest_url`` that belongs to a simulator's `url`, {} for any other `url`.
+def rest_url_beside(url: str, exchange: str | None, testnet_url: str, testnet_rest_url: str) -> dict[str, str]:
+    """Return the ``rest_url`` that belongs to the `url` of a simulator or of a test network, {} for any other `url`.
 
-    Without it a book of simulated updates would be built on a snapshot of the real exchange.
+    Without it a book of other updates would be built on a snapshot of the real exchange. `testnet_url` and
+    `testnet_rest_url`: addresses of the exchange's test network, "" for none.
     """
     with contextlib.suppress(ValueError):  # a wrong URL has been reported
         parts = urlsplit(url)
+        if parts.hostname and testnet_rest_url and parts.hostname == urlsplit(testnet_url).hostname:
+            return {"rest_url": testnet_rest_url}
         if parts.netloc and (exchange == EMBEDDED_EXCHANGE or parts.hostname in _LOOPBACK):
             return {"rest_url": f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"}
     return {}

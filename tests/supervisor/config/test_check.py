@@ -21,7 +21,14 @@ from foxtrot_supervisor.config.schema import (
 
 EXCHANGES = {
     "sim": ExchangeInfo(exchange="SIM", channels=["trade", "quote", "book"], topics_max=1000),
-    "binance": ExchangeInfo(exchange="BINANCE", channels=["trade", "agg_trade", "quote", "book"], topics_max=6),
+    "binance": ExchangeInfo(
+        exchange="BINANCE",
+        channels=["trade", "agg_trade", "quote", "book"],
+        topics_max=6,
+        absent={"funding": "this is a spot market", "bar": "fold them from trades"},
+        testnet_url="wss://stream.testnet.binance.vision",
+        testnet_rest_url="https://testnet.binance.vision",
+    ),
     "okx": ExchangeInfo(exchange="OKX", channels=["trade"], topics_max=0),
     "broken": ExchangeInfo(error="No module named 'nothing'"),
 }
@@ -313,6 +320,18 @@ def test_connection_values(line: str, expected: str) -> None:
             'channels[0]: binance has no channel "trades"; did you mean "trade"? '
             "(it has: agg_trade, book, quote, trade)",
         ),
+        (
+            '["trade"]',
+            '["funding"]',
+            'channels[0]: binance has no channel "funding": this is a spot market '
+            "(it has: agg_trade, book, quote, trade)",
+        ),
+        (
+            '["trade"]',
+            '["bar_1m"]',
+            'channels[0]: binance has no channel "bar_1m": fold them from trades '
+            "(it has: agg_trade, book, quote, trade)",
+        ),
         ('"binance"', '"broken"', "exchange: \"broken\" cannot be used: No module named 'nothing'"),
         (
             '["BTCUSDT"]',
@@ -373,6 +392,9 @@ def test_absurd_input_is_refused(text: str) -> None:
         ("binance", "wss://localhost:9001", "https://localhost:9001"),
         ("sim", "ws://market.example:9001", "http://market.example:9001"),
         ("binance", "wss://testnet.example", None),
+        ("binance", "wss://stream.testnet.binance.vision/ws", "https://testnet.binance.vision"),
+        ("binance", "wss://stream.testnet.binance.vision:443", "https://testnet.binance.vision"),
+        ("okx", "wss://stream.testnet.binance.vision/ws", None),
     ],
 )
 def test_a_simulators_rest_address_is_derived_from_its_url(exchange: str, url: str, rest_url: str | None) -> None:

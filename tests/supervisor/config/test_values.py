@@ -7,12 +7,14 @@ from typing import Any, Literal
 import pytest
 
 from foxtrot_supervisor.config.values import (
+    absence,
     closest,
     expected,
     fits,
     found,
     handler_reason,
     key_text,
+    offered,
     proxy_reason,
     repeated,
     rest_url_beside,
@@ -93,10 +95,34 @@ def test_a_proxy_has_no_path() -> None:
 
 
 def test_a_simulator_has_its_rest_address_beside_its_websocket() -> None:
-    assert rest_url_beside("ws://127.0.0.1:9001/ws", "binance") == {"rest_url": "http://127.0.0.1:9001"}
-    assert rest_url_beside("wss://elsewhere/ws", "sim") == {"rest_url": "https://elsewhere"}
-    assert rest_url_beside("wss://elsewhere/ws", "binance") == {}
-    assert rest_url_beside("ws://[", "sim") == {}
+    assert rest_url_beside("ws://127.0.0.1:9001/ws", "binance", "", "") == {"rest_url": "http://127.0.0.1:9001"}
+    assert rest_url_beside("wss://elsewhere/ws", "sim", "", "") == {"rest_url": "https://elsewhere"}
+    assert rest_url_beside("wss://elsewhere/ws", "binance", "", "") == {}
+    assert rest_url_beside("ws://[", "sim", "", "") == {}
+
+
+def test_a_test_network_has_its_own_rest_address() -> None:
+    testnet = ("wss://testnet.example/public", "https://rest.testnet.example")
+    for url in ("wss://testnet.example", "wss://testnet.example:443/other?x=1", "wss://TESTNET.example"):
+        assert rest_url_beside(url, "binance", *testnet) == {"rest_url": "https://rest.testnet.example"}
+    assert rest_url_beside("wss://other.example", "binance", *testnet) == {}
+    assert rest_url_beside("wss://testnet.example", "binance", testnet[0], "") == {}
+    assert rest_url_beside("ws:///path", "binance", "", "https://rest.testnet.example") == {}
+
+
+def test_the_reason_of_an_absent_channel() -> None:
+    absent = {"funding": "a spot market", "bar": "fold them from trades", "bar_1s": "from 1 m on"}
+    assert absence("funding", absent) == ": a spot market"
+    assert absence("bar_1m", absent) == ": fold them from trades"
+    assert absence("bar_1s", absent) == ": from 1 m on"
+    assert absence("trade", absent) == ""
+
+
+def test_offered_channels_show_all_bars_as_one() -> None:
+    assert offered(["trade", "bar_1m", "bar_1h"]) == "bar_1h, bar_1m, trade"
+    assert offered(["trade", "book", "bar_1m", "bar_1h", "bar_1d"]) == (
+        "book, trade, bar_INTERVAL with INTERVAL 1d, 1h, 1m"
+    )
 
 
 def test_handlers_and_symbols() -> None:

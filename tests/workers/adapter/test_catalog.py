@@ -119,6 +119,9 @@ def test_the_catalog_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> N
     assert printed["binance"]["topics_max"] == 1024
     assert printed["binance"]["lifetime_s"] == 86400.0
     assert {"trade", "quote", "book", "bar_1m"} <= set(printed["binance"]["channels"])
+    assert printed["binance"]["absent"]["funding"] == "this is a spot market"
+    assert printed["binance"]["testnet_rest_url"] == "https://testnet.binance.vision"
+    assert (printed["sim"]["absent"], printed["sim"]["testnet_url"]) == ({}, "")
     assert printed["okx"]["url"].startswith("wss://ws.okx.com")
 
 

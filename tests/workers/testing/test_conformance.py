@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
-from foxtrot_workers.adapter import Access, AccessRequest, Adapter, Limits, RestRequest, Topic
+from foxtrot_workers.adapter import Access, AccessRequest, Adapter, Limits, RestRequest, Topic, VenueFacts
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.binance.variants import BinanceUs, Sim
 from foxtrot_workers.exchanges.okx.adapter import Okx
@@ -99,6 +99,8 @@ SAMPLE = BINANCE_SAMPLES[0]
 
 class One(Binance):
     """A Binance with one channel, to be broken in one way each."""
+
+    facts: ClassVar[VenueFacts | None] = None
 
     channels: ClassVar[frozenset[str]] = frozenset({"trade"})
 

@@ -17,12 +17,14 @@ from foxtrot_workers.adapter.notices import (
     SnapshotRejected,
     UnrecognizedFrame,
 )
+from foxtrot_workers.adapter.venue import BookFacts, VenueFacts
 
 __all__ = [
     "Access",
     "AccessRequest",
     "Acknowledged",
     "Adapter",
+    "BookFacts",
     "BookLost",
     "Budget",
     "CloseAnnounced",
@@ -37,4 +39,5 @@ __all__ = [
     "SnapshotRejected",
     "Topic",
     "UnrecognizedFrame",
+    "VenueFacts",
 ]

@@ -35,6 +35,7 @@ from foxtrot_protocol.symbols import SymbolCase, canonical_symbol
 from foxtrot_workers.adapter.access import Access, AccessRequest
 from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
+from foxtrot_workers.adapter.venue import VenueFacts
 
 __all__ = ["Adapter"]
 
@@ -53,6 +54,8 @@ class Adapter(abc.ABC):
     rest_url: ClassVar[str]
     """Base of the REST paths."""
     limits: ClassVar[Limits]
+    facts: ClassVar[VenueFacts | None] = None
+    """Connection facts for people, ``check`` and the reference page of exchanges; None: not stated."""
     backfill_order: ClassVar[Literal["forward", "backward"]] = "forward"
     """Whether a page of past trades starts at the first identifier requested, or ends at the last."""
     identities: ClassVar[Mapping[str, IdentityRule]] = {}

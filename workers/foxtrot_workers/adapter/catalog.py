@@ -91,6 +91,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 def _describe(name: str) -> dict[str, Any]:
     try:
         adapter = adapter_class(name)
+        facts = adapter.facts
         return {
             "exchange": str(adapter.exchange),
             "channels": sorted(map(str, adapter.channels)),
@@ -99,6 +100,9 @@ def _describe(name: str) -> dict[str, Any]:
             "rest_url": str(adapter.rest_url),
             "symbol_case": str(adapter.symbol_case),
             "lifetime_s": adapter.limits.lifetime_s,
+            "absent": {} if facts is None else {str(channel): str(reason) for channel, reason in facts.absent.items()},
+            "testnet_url": "" if facts is None else str(facts.testnet_url),
+            "testnet_rest_url": "" if facts is None else str(facts.testnet_rest_url),
             "error": "",
         }
     except Exception as error:  # attributes of a third party's class may have any type

@@ -29,6 +29,7 @@ from foxtrot_protocol.commands import Backfill
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
 from foxtrot_workers.adapter import Adapter, Notice, RestRequest, Topic, UnrecognizedFrame
 from foxtrot_workers.feed.backfill import Backfiller, CommitPart
+from foxtrot_workers.testing.facts import facts_defects
 
 __all__ = ["AdapterSample", "BackfillSample", "NotConforming", "check_adapter", "feed_anything"]
 
@@ -177,6 +178,8 @@ def _check_declarations(adapter_class: type[Adapter]) -> None:
             limits.ping_text is not None and limits.ping_interval_s > 0,
             "limits: ping_interval_s without ping_text, or not positive",
         )
+    defects = facts_defects(adapter_class)
+    _require(not defects, "; ".join(defects))
 
 
 def _check_topics(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:

@@ -33,12 +33,14 @@ from foxtrot_workers.adapter import (
     RestRequest,
     Topic,
     UnrecognizedFrame,
+    VenueFacts,
 )
 from foxtrot_workers.exchanges.binance.books import Books, symbol_of_snapshot
 from foxtrot_workers.exchanges.binance.constants import (
     ADOPTED_MAX,
     AGG_TRADE_HISTORY,
     BOOK_CHANNELS,
+    FACTS,
     LIMITS,
     PARTIAL_BOOK_CHANNELS,
     QUOTE_ASSETS,
@@ -81,6 +83,7 @@ class Binance(Adapter):
     hosts: ClassVar[frozenset[str]] = frozenset({"data-stream.binance.vision", "stream.testnet.binance.vision"})
     symbol_case: ClassVar[SymbolCase] = "upper"
     limits: ClassVar[Limits] = LIMITS
+    facts: ClassVar[VenueFacts | None] = FACTS
     identities: ClassVar[Mapping[str, IdentityRule]] = {
         EVENT_MARKET_TRADE: "sequence",  # trade ids, and aggregate ids, count each symbol's without a gap
         EVENT_BBO: "latest",

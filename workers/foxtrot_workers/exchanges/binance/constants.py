@@ -6,7 +6,7 @@ Sources: binance/binance-spot-api-docs, ``web-socket-streams.md`` (streams), ``r
 
 from __future__ import annotations
 
-from foxtrot_workers.adapter import Budget, Limits
+from foxtrot_workers.adapter import BookFacts, Budget, Limits, VenueFacts
 
 __all__ = [
     "ADOPTED_MAX",
@@ -14,6 +14,8 @@ __all__ = [
     "BOOK_CHANNELS",
     "DEPTH_LEVELS",
     "DEPTH_WEIGHT",
+    "FACTS",
+    "FACTS_US",
     "HISTORY_TRADES",
     "INSTRUMENTS_LISTED_MAX",
     "INTERVALS",
@@ -69,14 +71,14 @@ STALE_CHANNEL_S = {"quote": 30.0, "book": 30.0, "book5": 30.0, "book10": 30.0, "
 times a second, 24-hour tickers are pushed each second. Trades, and bars with them, may rest: they count only towards
 the silence of the whole connection."""
 
-LIMITS = Limits(
-    silence_s=45.0,  # the server pings every 20 s: two missed (web-socket-streams.md, "General WSS information")
-    send_interval_s=0.5,  # 5 messages a second are allowed, yet 250 ms apart was measured to end in a close with 1008
-    topics_max=1024,  # "WebSocket Limits"
-    topics_per_request=200,  # ours: keeps one request small
-    lifetime_s=24 * 3600.0,  # "General WSS information"
-    connects=Budget(300, 300.0),  # "WebSocket Limits": for one address in 5 minutes
-    rest_weight=Budget(6000, 60.0),  # for one address in a minute (rest-api.md, "IP Limits")
+LIMITS = Limits(  # sources: FACTS
+    silence_s=45.0,
+    send_interval_s=0.5,
+    topics_max=1024,
+    topics_per_request=200,
+    lifetime_s=24 * 3600.0,
+    connects=Budget(300, 300.0),
+    rest_weight=Budget(6000, 60.0),
     instruments_weight=20,
     stale_channel_s=STALE_CHANNEL_S,
 )
@@ -99,6 +101,78 @@ HISTORY_TRADES = 1_000
 
 INSTRUMENTS_LISTED_MAX = 100
 """Symbols named in one exchangeInfo request; for more, the whole list is fetched."""
+
+# ---- facts for people, and the sources of the limits
+
+_BOOKS = {
+    "book": BookFacts(snapshot="rest", order="U = previous u + 1"),
+    "book5": BookFacts(snapshot="every", levels=5),
+    "book10": BookFacts(snapshot="every", levels=10),
+    "book20": BookFacts(snapshot="every", levels=20),
+}
+
+_ABSENT = {
+    **dict.fromkeys(("funding", "mark_price", "open_interest", "liquidation"), "this is a spot market"),
+    "trade_all": "each trade is one fill",
+}
+
+_SOURCES = {
+    "silence_s": "web-socket-streams.md, General WSS information: a ping each 20 s; two missed",
+    "send_interval_s": "ours: messages 250 ms apart were measured to end in a close with 1008",
+    "topics_max": "web-socket-streams.md, WebSocket Limits",
+    "topics_per_request": "ours: keeps one request small",
+    "lifetime_s": "web-socket-streams.md, General WSS information",
+    "connects": "web-socket-streams.md, WebSocket Limits: for one address",
+    "rest_weight": "rest-api.md, IP Limits: for one address",
+    "instruments_weight": "rest-api.md, Exchange information",
+    "stale_channel_s": "web-socket-streams.md: update speed of each stream, with a margin",
+    "keep_alive": "web-socket-streams.md, General WSS information",
+    "closes": "web-socket-streams.md, General WSS information",
+    "messages": "web-socket-streams.md, WebSocket Limits",
+    "testnet_url": "testnet.binance.vision",
+    "testnet_rest_url": "testnet.binance.vision",
+    "books": "web-socket-streams.md, How to manage a local order book correctly; Partial Book Depth Streams",
+    "backfill": "rest-api.md, Old trade lookup; Compressed/Aggregate trades list",
+}
+
+FACTS = VenueFacts(
+    title="Binance spot",
+    documentation="binance/binance-spot-api-docs: web-socket-streams.md, rest-api.md, errors.md",
+    keep_alive="The exchange pings (frame) each 20 s; the pong is due within 60 s",
+    closes="Message `serverShutdown`, without a promised lead time",
+    testnet_url="wss://stream.testnet.binance.vision",
+    testnet_rest_url="https://testnet.binance.vision",
+    messages=Budget(5, 1.0),
+    books=_BOOKS,
+    backfill={"trade": "1,000 trades a request, from an id", "agg_trade": "1,000 trades a request, from an id"},
+    remarks={
+        "agg_trade": "Fills of one taker order at one price, with their number",
+        "quote": "Without a time of the exchange",
+        "book5": "Without a time of the exchange",
+        "book10": "Without a time of the exchange",
+        "book20": "Without a time of the exchange",
+    },
+    absent=_ABSENT,
+    sources=_SOURCES,
+)
+
+FACTS_US = VenueFacts(
+    title="Binance.US spot",
+    documentation="docs.binance.us",
+    keep_alive=FACTS.keep_alive,
+    closes=FACTS.closes,
+    messages=FACTS.messages,
+    books=_BOOKS,
+    backfill={"agg_trade": "1,000 trades a request, from an id"},
+    remarks={**FACTS.remarks, "trade": "Past trades are for holders of an API key: no backfill"},
+    absent=_ABSENT,
+    sources={
+        field: source
+        for field, source in _SOURCES.items()
+        if field not in ("testnet_url", "testnet_rest_url", "rest_weight")
+    }
+    | {"rest_weight": "docs.binance.us, REST API, Limits: for one address"},
+)
 
 # ---- refusals
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from msgspec import structs
 
-from foxtrot_workers.adapter import Budget, Limits
+from foxtrot_workers.adapter import Budget, Limits, VenueFacts
 from foxtrot_workers.exchanges.binance.adapter import Binance
-from foxtrot_workers.exchanges.binance.constants import AGG_TRADE_HISTORY, LIMITS, QUOTE_ASSETS_US
+from foxtrot_workers.exchanges.binance.constants import AGG_TRADE_HISTORY, FACTS_US, LIMITS, QUOTE_ASSETS_US
 
 __all__ = ["BinanceUs", "Sim"]
 
@@ -23,6 +23,7 @@ class BinanceUs(Binance):
     hosts: ClassVar[frozenset[str]] = frozenset()
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_US
     limits: ClassVar[Limits] = structs.replace(LIMITS, rest_weight=Budget(1200, 60.0))
+    facts: ClassVar[VenueFacts | None] = FACTS_US
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (AGG_TRADE_HISTORY,)  # historicalTrades needs an API key
 
 
@@ -35,3 +36,4 @@ class Sim(Binance):
     rest_url: ClassVar[str] = "http://127.0.0.1"
     hosts: ClassVar[frozenset[str]] = frozenset()
     limits: ClassVar[Limits] = structs.replace(LIMITS, connects=Budget(), rest_weight=Budget())
+    facts: ClassVar[VenueFacts | None] = None  # it is no venue

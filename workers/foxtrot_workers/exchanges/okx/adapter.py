@@ -36,6 +36,7 @@ from foxtrot_workers.adapter import (
     SendText,
     Topic,
     UnrecognizedFrame,
+    VenueFacts,
 )
 from foxtrot_workers.exchanges.okx.constants import (
     ADOPTED_MAX,
@@ -44,6 +45,7 @@ from foxtrot_workers.exchanges.okx.constants import (
     BUSINESS_PATH,
     CHANNELS,
     CLOSE_CODES,
+    FACTS,
     LIMITS,
     PARTIAL_BOOK_CHANNELS,
     PUBLIC_PATH,
@@ -79,6 +81,7 @@ class Okx(Adapter):
     hosts: ClassVar[frozenset[str]] = frozenset({"okx.com", "okex.com"})
     symbol_case: ClassVar[SymbolCase] = "upper"
     limits: ClassVar[Limits] = LIMITS
+    facts: ClassVar[VenueFacts | None] = FACTS
     identities: ClassVar[Mapping[str, IdentityRule]] = {
         EVENT_MARKET_TRADE: "increasing",  # a trade may stand for several fills: ids leap
         EVENT_BBO: "latest",

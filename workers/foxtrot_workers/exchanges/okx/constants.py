@@ -5,7 +5,7 @@ Sources: OKX API v5, "WebSocket" (connecting, limits), "Public Channel" (channel
 
 from __future__ import annotations
 
-from foxtrot_workers.adapter import Budget, Limits
+from foxtrot_workers.adapter import BookFacts, Budget, Limits, VenueFacts
 
 __all__ = [
     "ADOPTED_MAX",
@@ -15,6 +15,7 @@ __all__ = [
     "CHANNELS",
     "CHECKSUM_LEVELS",
     "CLOSE_CODES",
+    "FACTS",
     "HISTORY_PATH",
     "HISTORY_TRADES",
     "HISTORY_WEIGHT",
@@ -86,14 +87,14 @@ STALE_CHANNEL_S = {
 while they change, prices and open interest at least each few seconds, funding each minute or so. Trades and bars may
 rest."""
 
-LIMITS = Limits(
-    silence_s=30.0,  # "Connect": the server closes a connection to which it has pushed nothing for 30 s
-    ping_text="ping",  # "Connect": a text, not a control frame
-    ping_idle_s=15.0,  # half of those 30 s: the other half is left for the answer
-    send_interval_s=0.1,  # ours; 480 requests an hour are allowed to a connection
-    topics_per_request=100,  # ours; the exchange limits bytes only, see REQUEST_BYTES_MAX
-    connects=Budget(3, 1.0),  # "Connect": for one address
-    rest_weight=Budget(40, 2.0),  # "Get order book"; requests that are allowed less often weigh more
+LIMITS = Limits(  # sources: FACTS
+    silence_s=30.0,
+    ping_text="ping",
+    ping_idle_s=15.0,
+    send_interval_s=0.1,
+    topics_per_request=100,
+    connects=Budget(3, 1.0),
+    rest_weight=Budget(40, 2.0),
     stale_channel_s=STALE_CHANNEL_S,
 )
 
@@ -116,6 +117,50 @@ LIVENESS_PATHS = {
     **dict.fromkeys(BUSINESS_CHANNELS, "/api/v5/market/trades?limit=1&"),
 }
 """By channel: path of a cheap request for the same data, without the instrument. Bars move with trades."""
+
+# ---- facts for people, and the sources of the limits
+
+_SEQUENCED = "prevSeqId = previous seqId"
+_CHECKSUM = "CRC32 of 25 levels; always 0, and then not compared, since 23 June 2026"
+
+FACTS = VenueFacts(
+    title="OKX v5",
+    documentation="OKX API v5: WebSocket, Public Channel, Error Code",
+    keep_alive="The worker sends the text `ping` after 15 s of silence; the exchange closes after 30 s",
+    closes="Notice 64008 before a service upgrade",
+    endpoints=("wss://ws.okx.com:8443" + BUSINESS_PATH,),
+    testnet_url="wss://wspap.okx.com:8443" + PUBLIC_PATH,
+    messages=Budget(480, 3600.0),
+    books={
+        "book": BookFacts(snapshot="stream", levels=400, order=_SEQUENCED, checksum=_CHECKSUM),
+        "book5": BookFacts(snapshot="every", levels=5),
+        "book50_l2_tbt": BookFacts(snapshot="stream", levels=50, order=_SEQUENCED, checksum=_CHECKSUM),
+        "book_l2_tbt": BookFacts(snapshot="stream", levels=400, order=_SEQUENCED, checksum=_CHECKSUM),
+    },
+    backfill={"trade": "100 trades a request, before an id"},
+    remarks={
+        "trade": "One event may stand for several fills of one taker order at one price, with their number",
+        "book50_l2_tbt": "For logged-in clients of fee tier VIP4",
+        "book_l2_tbt": "For logged-in clients of fee tier VIP5",
+        "bar": "At an address of their own: they need a connection of their own",
+    },
+    sources={
+        "silence_s": "Connect: the exchange closes a connection to which it has pushed nothing for 30 s",
+        "ping_text": "Connect: a text, not a control frame",
+        "ping_idle_s": "ours: half of those 30 s, the other half is left for the answer",
+        "send_interval_s": "ours",
+        "connects": "Connect: for one address",
+        "rest_weight": "Get order book; requests that are allowed less often weigh more",
+        "stale_channel_s": "Public Channel: push interval of each channel, with a margin",
+        "keep_alive": "Connect",
+        "closes": "Notification",
+        "messages": "Connection limit: requests of one connection, whatever they contain",
+        "endpoints": "WebSocket",
+        "testnet_url": "Demo Trading Services",
+        "books": "Order book channel; the end of the checksum: announcement of 21 May 2026",
+        "backfill": "Get trades history",
+    },
+)
 
 # ---- refusals and notices
 
