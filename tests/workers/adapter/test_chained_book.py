@@ -145,6 +145,23 @@ def test_invalid_numbers_invalidate_a_book_with_checksums(price: str) -> None:
     chained.lost(chained.update(None, None, 3, price=price), price)
 
 
+def test_a_book_that_stays_crossed_is_lost() -> None:
+    chained = Chained()
+    chained.snapshot(1)
+    chained._now = 2_000_000_000
+    assert len(chained.update(1, 2, price="2.5")) == 1
+    assert len(chained.update(2, 3)) == 1
+    chained._now = 4_000_000_000
+    update, *rest = chained.update(3, 4)
+    assert isinstance(update, BookDelta)
+    gap = chained.lost(rest, "crossed for 2.0 s: the best bid is 2.5, the best ask 2")
+    assert (gap.start_ns, gap.end_ns) == (0, 4_000_000_001)
+    assert chained.update(4, 5) == []
+    assert len(chained.snapshot(9)) == 1
+    chained._now = 9_000_000_000
+    assert len(chained.update(9, 10)) == 1
+
+
 class TestDepth:
     """An exchange that does not say that a level has left the depth, and whose snapshots have no checksum."""
 

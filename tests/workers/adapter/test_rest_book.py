@@ -348,6 +348,46 @@ def test_repeatedly_outdated_snapshots_are_reported() -> None:
     ]
 
 
+def test_a_book_that_stays_crossed_is_lost_and_requested_again() -> None:
+    rest = Rest()
+    rest.delta(10, 12)
+    rest.snapshot(12)
+    rest.asked()
+
+    def update(time_s: float, first: int) -> list[object]:
+        event: BookDelta[str]
+        event = BookDelta("EX", "X", 0, round(time_s * 1e9), [("2", "1")], [], str(first), str(first), None)
+        rest.book.delta(event, first, first, None, rest.out, rest.notices)
+        return rest.taken()
+
+    assert update(1.5, 13) == [(13, 13)]
+    assert update(2.0, 14) == [(14, 14)]
+    last, gap = update(2.5, 15)
+    assert last == (15, 15)
+    assert isinstance(gap, Gap)
+    assert (gap.stream, gap.first_id, gap.last_id, gap.start_ns, gap.end_ns) == (EVENT_BOOK, None, None, 0, 2.5e9)
+    assert gap.cause == "crossed for 1.0 s: the best bid is 2, the best ask 2"
+    assert [notice for notice in rest.notices if isinstance(notice, BookLost)] == [BookLost("x@depth", "X", gap.cause)]
+    assert rest.asked() == [FETCH_DELAY_FIRST_S]
+    assert not rest.book.live
+    assert update(3.0, 16) == []
+    assert rest.snapshot(15) == ["S15", (16, 16)]
+
+
+def test_a_resynchronized_book_is_checked_from_its_snapshot_on() -> None:
+    rest = Rest()
+    rest.delta(10, 12)
+    rest.snapshot(12)
+    crossing: BookDelta[str] = BookDelta("EX", "X", 0, 1, [("9", "1")], [], "13", "13", None)
+    rest.book.delta(crossing, 13, 13, None, rest.out, rest.notices)
+    rest.book.resync(rest.notices)
+    rest.snapshot(13)
+    rest.taken()
+    for time_s in range(2, 10):
+        rest._now = time_s * 1_000_000_000
+        assert rest.delta(12 + time_s, 12 + time_s) == [(12 + time_s, 12 + time_s)]
+
+
 class TestPreviousChain:
     """Binance futures: `pu` names the predecessor, the first delta must contain the snapshot's own id."""
 

@@ -1,7 +1,8 @@
 """Keeps a book whose snapshot comes on the stream in step with its exchange, or reports that it is not.
 
 Each update names its predecessor, carries a checksum, or both. After a break the topic is subscribed again, which
-brings a new snapshot. (`rest_book` serves exchanges whose snapshot comes by REST.)
+brings a new snapshot; so it is where the book stays crossed. (`rest_book` serves exchanges whose snapshot comes by
+REST.)
 
 Pure: parsed snapshots and updates go in; events to publish are appended to `out`, requests to `notices`. A `Gap`
 announces what is not published between a break and the next snapshot; nothing is dropped silently.
@@ -17,6 +18,7 @@ from msgspec import structs
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
+from foxtrot_workers.adapter.crossing import CrossingCheck
 from foxtrot_workers.adapter.notices import BookLost, Notice, Resubscribe
 
 __all__ = ["ChainedBook"]
@@ -52,6 +54,7 @@ class ChainedBook:
         self._checksum = checksum
         self._depth = depth
         self._book: OrderBook[str] | None = None
+        self._crossing = CrossingCheck()
         self._last: int | None = None
         self._last_ns = 0
         self._lost = False
@@ -72,7 +75,10 @@ class ChainedBook:
         self._last = last
         self._last_ns = event.receive_ns
         self.live = True
-        out.append(event if self._depth is None else self._cut(event, self._depth))
+        if self._depth is not None:
+            event = self._cut(event, self._depth)
+        out.append(event)
+        self._crossing.snapshot(event)
 
     def update(
         self,
@@ -97,7 +103,12 @@ class ChainedBook:
             return
         self._last = last
         self._last_ns = event.receive_ns
-        out.append(event if self._depth is None else self._cut(event, self._depth))
+        if self._depth is not None:
+            event = self._cut(event, self._depth)
+        out.append(event)
+        defect = self._crossing.update(event)
+        if defect:
+            self._invalidate(defect, None, event, out, notices, start_ns=0)
 
     def quiet(self, event: BookDelta[str], follows: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Process a keepalive: nothing has changed since id `follows`. It is checked, not published."""
@@ -141,7 +152,9 @@ class ChainedBook:
         event: BookSnapshot[str] | BookDelta[str],
         out: list[MarketEvent[str]],
         notices: list[Notice],
+        start_ns: int | None = None,
     ) -> None:
+        """Announce a gap that was noticed at `event`; `start_ns`: 0 if unknown, None for the last event before it."""
         out.append(
             Gap(
                 exchange=self._exchange,
@@ -151,7 +164,7 @@ class ChainedBook:
                 stream=EVENT_BOOK,
                 first_id=None,
                 last_id=last_missing,
-                start_ns=self._last_ns or event.receive_ns,
+                start_ns=(self._last_ns or event.receive_ns) if start_ns is None else start_ns,
                 end_ns=event.receive_ns,
                 cause=reason,
             )

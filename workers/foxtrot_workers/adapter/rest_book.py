@@ -1,7 +1,8 @@
 """Keeps a book whose snapshot comes by REST in step with its exchange, or reports that it is not.
 
 Updates are held until a REST snapshot fits among them; from then on each update must continue the one before. On a gap
-the snapshot is requested again. (`chained_book` serves exchanges that send the snapshot on the stream.)
+the snapshot is requested again, and so it is where the book stays crossed. (`chained_book` serves exchanges that send
+the snapshot on the stream.)
 
 Pure: parsed snapshots and updates go in; events to publish are appended to `out`, requests to `notices`. A `Gap`
 announces what is not published between a break and the next snapshot; nothing is dropped silently.
@@ -14,6 +15,7 @@ import enum
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
+from foxtrot_workers.adapter.crossing import CrossingCheck
 from foxtrot_workers.adapter.held_updates import HeldBytes, HeldUpdate, HeldUpdates
 from foxtrot_workers.adapter.notices import BookLost, Notice, RestRequest, SnapshotRejected
 
@@ -87,6 +89,7 @@ class RestBook:
         self._last = 0
         self._last_ns = 0
         self._first_after_snapshot = False
+        self._crossing = CrossingCheck()
         self._resync: _Resync | None = None
         self._newest = 0
         """Last id of the newest update received on this connection, published or not."""
@@ -111,7 +114,7 @@ class RestBook:
             self._newest = last
             if self._lower:
                 self._lower.clear()
-            self._publish(event, last, out)
+            self._publish(event, last, out, notices)
             if self._resync is not None:
                 self._resync.updates.append(HeldUpdate(event, first, last, previous))
                 self._publish_whole(self._resync, out, notices)
@@ -153,6 +156,7 @@ class RestBook:
             self._reject_old(last, oldest, notices)
             return
         out.append(event)
+        self._crossing.snapshot(event)
         self._last = last
         self._last_ns = event.receive_ns
         self._first_after_snapshot = True
@@ -176,7 +180,7 @@ class RestBook:
         self._newest = held.last
         self._held.take()  # from before the reset
         if self.live:
-            self._invalidate(lower[0], out, notices, reason)
+            self._invalidate_before(lower[0], out, notices, reason, None, None)
             lower = lower[1:]
         else:
             self._discard_answer = self._requested
@@ -213,19 +217,19 @@ class RestBook:
             self.failed(f"its snapshot cannot be used: {error.reason}", notices)
             return
         newest = following[-1].event if following else snapshot
-        out.append(
-            BookSnapshot(
-                exchange=self._exchange,
-                symbol=self._symbol,
-                exchange_ns=newest.exchange_ns,
-                receive_ns=max(snapshot.receive_ns, newest.receive_ns),
-                bids=book.best_bids(book.bid_count),
-                asks=book.best_asks(book.ask_count),
-                first_id=None,
-                last_id=str(self._last),
-                checksum=None,
-            )
+        whole: BookSnapshot[str] = BookSnapshot(
+            exchange=self._exchange,
+            symbol=self._symbol,
+            exchange_ns=newest.exchange_ns,
+            receive_ns=max(snapshot.receive_ns, newest.receive_ns),
+            bids=book.best_bids(book.bid_count),
+            asks=book.best_asks(book.ask_count),
+            first_id=None,
+            last_id=str(self._last),
+            checksum=None,
         )
+        out.append(whole)
+        self._crossing.snapshot(whole)
         self._end_resync()
         self._failures = 0
 
@@ -261,14 +265,15 @@ class RestBook:
         if self._stale(held, self._last):
             return
         if not self._fits(held, self._last, after_snapshot=self._first_after_snapshot):
-            self._invalidate(held, out, notices)
+            reason = f"updates after {self._last} are missing"
+            self._invalidate_before(held, out, notices, reason, *self._missing(held))
             return
-        self._publish(held.event, held.last, out)
+        self._publish(held.event, held.last, out, notices)
         if self._resync is not None:
             self._resync.updates.append(held)
             self._publish_whole(self._resync, out, notices)
 
-    def _publish(self, event: BookDelta[str], last: int, out: list[MarketEvent[str]]) -> None:
+    def _publish(self, event: BookDelta[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         out.append(event)
         self._last = last
         self._last_ns = event.receive_ns
@@ -276,6 +281,9 @@ class RestBook:
         self._in_order += 1
         if self._in_order == STEADY_DELTAS:
             self._failures = 0
+        defect = self._crossing.update(event)
+        if defect:
+            self._invalidate(event, out, notices, defect, None, None, start_ns=0)
 
     def _stale(self, held: HeldUpdate, last: int) -> bool:
         if not self._by_previous:
@@ -288,30 +296,48 @@ class RestBook:
             return held.first <= last + 1
         return held.previous == last or (after_snapshot and held.first <= last <= held.last)
 
-    def _invalidate(
-        self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice], reset: str | None = None
+    def _invalidate_before(
+        self,
+        held: HeldUpdate,
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+        reason: str,
+        first_id: str | None,
+        last_id: str | None,
     ) -> None:
-        """Announce a gap before `held` and request a snapshot; `reset`: cause, where the gap is a sequence reset."""
-        first_id, last_id = self._missing(held) if reset is None else (None, None)
-        reason = reset or f"updates after {self._last} are missing"
+        """Announce a gap before `held`, which waits for the snapshot."""
+        self._held.append(held)
+        self._invalidate(held.event, out, notices, reason, first_id, last_id, start_ns=self._last_ns)
+
+    def _invalidate(
+        self,
+        event: BookDelta[str],
+        out: list[MarketEvent[str]],
+        notices: list[Notice],
+        reason: str,
+        first_id: str | None,
+        last_id: str | None,
+        *,
+        start_ns: int,
+    ) -> None:
+        """Announce a gap that was noticed at `event`, and request a snapshot."""
         out.append(
             Gap(
                 exchange=self._exchange,
                 symbol=self._symbol,
-                exchange_ns=held.event.exchange_ns,
-                receive_ns=held.event.receive_ns,
+                exchange_ns=event.exchange_ns,
+                receive_ns=event.receive_ns,
                 stream=EVENT_BOOK,
                 first_id=first_id,
                 last_id=last_id,
-                start_ns=self._last_ns,
-                end_ns=held.event.receive_ns,
+                start_ns=start_ns,
+                end_ns=event.receive_ns,
                 cause=reason,
             )
         )
         notices.append(BookLost(self.wire, self._symbol, reason))
         self.live = False
         self._end_resync()  # the snapshot requested below replaces it
-        self._held.append(held)
         if self._in_order < STEADY_DELTAS:
             self._failures += 1
         self._in_order = 0
