@@ -175,6 +175,11 @@ class Eager(Paced):
     limits = Limits(silence_s=45.0, ping_text="ping", ping_idle_s=20.0, ping_interval_s=18.0)
 
 
+class Negotiated(Eager):
+    def connection_limits(self) -> Limits:
+        return structs.replace(self.limits, ping_interval_s=5.0, silence_s=30.0)
+
+
 def test_pings_that_the_exchange_counts_are_sent_while_data_flow() -> None:
     feed, _ = make(Eager, "A")
     feed.opened(0.0)
@@ -185,8 +190,8 @@ def test_pings_that_the_exchange_counts_are_sent_while_data_flow() -> None:
 
 
 def test_the_exchange_may_set_limits_for_one_connection() -> None:
-    feed, adapter = make(Eager, "A")
-    feed.opened(0.0, structs.replace(adapter.limits, ping_interval_s=5.0, silence_s=30.0))
+    feed, _ = make(Negotiated, "A")
+    feed.opened(0.0)
     feed.noticed([Acknowledged(("A@trade",))], 0.0)
     assert texts(run(feed, 0.25, 10.0)) == ["ping", "ping"]
     assert of(Leave, feed.tick(40.0, 10.0)) == [Leave(ChildExit.STALE, "no frame for 30.0 s")]

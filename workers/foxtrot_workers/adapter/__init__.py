@@ -1,6 +1,6 @@
 """The seam between exchanges and workers: everything that an adapter needs is imported from here."""
 
-from foxtrot_workers.adapter.access import Access, AccessRequest
+from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.limits import Budget, Limits, Topic
 from foxtrot_workers.adapter.notices import (
@@ -20,7 +20,6 @@ from foxtrot_workers.adapter.notices import (
 from foxtrot_workers.adapter.venue import BookFacts, VenueFacts
 
 __all__ = [
-    "Access",
     "AccessRequest",
     "Acknowledged",
     "Adapter",

@@ -10,9 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from foxtrot_workers.adapter.limits import Limits
-
-__all__ = ["Access", "AccessRequest"]
+__all__ = ["AccessRequest"]
 
 
 class AccessRequest(Struct, frozen=True):
@@ -21,18 +19,3 @@ class AccessRequest(Struct, frozen=True):
     method: Literal["GET", "POST"]
     path: str
     weight: int = 1
-
-
-class Access:
-    """Where and how to connect.
-
-    Args:
-        url: address to connect to, with its token.
-        limits: those of this connection, where the answer changes them; None: `Adapter.limits`.
-    """
-
-    __slots__ = ("limits", "url")
-
-    def __init__(self, url: str, limits: Limits | None = None) -> None:
-        self.url = url
-        self.limits = limits

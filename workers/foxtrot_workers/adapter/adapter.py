@@ -32,7 +32,7 @@ from typing import ClassVar, Literal
 from foxtrot_protocol.events import MarketEvent, Trade
 from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
 from foxtrot_protocol.symbols import SymbolCase, canonical_symbol
-from foxtrot_workers.adapter.access import Access, AccessRequest
+from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
 from foxtrot_workers.adapter.venue import VenueFacts
@@ -93,13 +93,20 @@ class Adapter(abc.ABC):
         """Return the REST request whose answer is needed to connect; None where `address` is enough."""
         return None
 
-    def on_access(self, base: str, body: bytes) -> Access:
-        """Return where to connect, from an answer (status 200) to `access_request`.
+    def on_access(self, base: str, body: bytes) -> str:
+        """Return the URL to connect to, with its token, from an answer (status 200) to `access_request`.
 
         `base`: `url`, or the configured replacement, which then wins over the answer's address. Raises as `parse` does,
         and ValueError where the answer is a refusal; its text is logged, so it must not quote a token.
         """
         raise NotImplementedError
+
+    def connection_limits(self) -> Limits:
+        """Return the limits of this connection, now that it is open: `limits`, unless its exchange has set others.
+
+        Only `silence_s`, `first_event_s` and the pings may differ.
+        """
+        return self.limits
 
     def canonical(self, symbols: Sequence[str]) -> list[str]:
         """Return `symbols` as the venue writes them, without duplicates."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from foxtrot_workers.adapter.access import Access, AccessRequest
+from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.feed.rate_limit import AddressLimit
 from foxtrot_workers.http.client import HttpClient, HttpFailed
@@ -35,8 +35,8 @@ async def gain_access(
     rest: HttpClient,
     rate_limit: AddressLimit,
     timeout_s: float,
-) -> Access:
-    """Send `request` and return what the adapter reads in the answer.
+) -> str:
+    """Send `request` and return the URL to connect to, which the adapter reads in the answer.
 
     Args:
         adapter: reads the answer.
@@ -65,13 +65,13 @@ async def gain_access(
             retry_after_s=delay_s,
         )
     try:
-        access = adapter.on_access(base, response.body)
+        url = adapter.on_access(base, response.body)
     except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
         raise ConnectFailed(f"{request.path}: its answer cannot be used: {error}") from None
-    scheme = access.url.partition(":")[0].lower()
+    scheme = url.partition(":")[0].lower()
     if scheme != "wss" and not (scheme == "ws" and not rest.is_secure):
         raise ConnectFailed(f"{request.path}: its answer names an address of scheme {scheme!r}")
-    return access
+    return url
 
 
 def without_secrets(text: str, url: str) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from foxtrot_protocol.commands import TopicStatus
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.adapter.limits import Limits, Topic
+from foxtrot_workers.adapter.limits import Topic
 from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
@@ -97,11 +97,10 @@ class ConnectionLife:
 
     # ---- inputs
 
-    def opened(self, now: float, limits: Limits | None = None) -> list[FeedEffect]:
-        """The connection is open: subscribe. `limits`: those of this connection, where they are not the adapter's."""
+    def opened(self, now: float) -> list[FeedEffect]:
+        """The connection is open: subscribe."""
         effects: list[FeedEffect] = []
-        if limits is not None:
-            self._limits = limits
+        self._limits = self._adapter.connection_limits()
         self._pinged_last_at = now
         self._last_frame_at = self._opened_at = now
         self._stall_watch.opened(now)

@@ -36,7 +36,7 @@ from foxtrot_protocol.spec import FeedSettings, decode_settings
 from foxtrot_workers.adapter import catalog
 from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.adapter.limits import Limits, Topic
+from foxtrot_workers.adapter.limits import Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
 from foxtrot_workers.feed.access import gain_access, without_secrets
 from foxtrot_workers.feed.adapter_rest import AdapterRest
@@ -160,7 +160,6 @@ class FeedWorker:
             on_failure=self._crash,
         )
         self._url = adapter.address(base)
-        self._connection_limits: Limits | None = None
         self._client = self._make_client()
         self._adapter_rest = AdapterRest(adapter, self._rest, self._pipeline, context.log, self._take_notices)
         self._subscribe_commands = SubscribeCommands(
@@ -241,14 +240,13 @@ class FeedWorker:
         settings = self._settings
         rest = HttpClient(self._rest_base, settings.ca_file, settings.proxy)
         try:
-            access = await gain_access(
+            self._url = await gain_access(
                 self._adapter, request, self._base, rest, self._rest_limit(CONNECT_WAIT_S_MAX), settings.connect_s
             )
         except RateLimitExhausted as refusal:
             raise ConnectFailed(refusal.cause, refused=True, retry_after_s=refusal.retry_after_s) from None
         finally:
             rest.close()
-        self._url, self._connection_limits = access.url, access.limits
         self._client = self._make_client()
 
     def _make_client(self) -> Client:
@@ -289,7 +287,7 @@ class FeedWorker:
         self._last_control_at = now = time.monotonic()
         self._subscribe_commands.check_configured()
         self._adapter.opened_ns = time.time_ns()
-        self._perform(self._life.opened(now, self._connection_limits))
+        self._perform(self._life.opened(now))
         self._take_notices()
         self._arm_timer()
 
