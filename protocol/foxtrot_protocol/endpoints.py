@@ -1,9 +1,11 @@
-"""Addresses and ZeroMQ settings of the processes of a run. Pure: opens nothing.
+"""Addresses and socket settings of the processes of a run. Pure: opens nothing.
 
 The settings were measured to lose nothing together with a ring (docs/architecture.md).
 """
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 __all__ = [
     "CONTROL_HWM",
@@ -12,10 +14,13 @@ __all__ = [
     "DATA_RECONNECT_MAX_MS",
     "DATA_RECONNECT_MS",
     "DATA_SEND_HWM",
+    "DOORBELL_BYTES_MAX",
     "IPC_PATH_BYTES_MAX",
     "ZAP_DOMAIN",
+    "Transport",
     "child_control_endpoint",
     "data_endpoint",
+    "doorbell_path",
     "ipc_path",
     "lock_path",
     "nursery_path",
@@ -48,15 +53,34 @@ ZAP_DOMAIN = b"foxtrot"
 """Set on every socket that binds: without a domain libzmq accepts unauthenticated ZMTP 1.0 frames."""
 
 
+DOORBELL_BYTES_MAX = 256
+"""Longest datagram that a worker sends to the engine's doorbell: the name of its ring's file."""
+
+Transport: TypeAlias = Literal["zeromq", "ring"]
+"""How the engine learns of a committed batch: it comes over ZeroMQ as well, or its worker rings the doorbell."""
+
+_DOORBELL = "doorbell://"
+
+
 def _ipc(path: str) -> str:
     if len(path.encode()) > IPC_PATH_BYTES_MAX:
         raise ValueError(f"socket path has more than {IPC_PATH_BYTES_MAX} bytes, shorten run_dir: {path}")
     return f"ipc://{path}"
 
 
-def data_endpoint(run_dir: str) -> str:
-    """Return the endpoint at which the engine pulls batches; raises ValueError if `run_dir` is too long."""
+def data_endpoint(run_dir: str, transport: Transport = "zeromq") -> str:
+    """Return the endpoint at which the engine learns of batches; raises ValueError if `run_dir` is too long.
+
+    ``ipc://…`` is a PULL socket, ``doorbell://…`` a unix datagram socket.
+    """
+    if transport == "ring":
+        return _DOORBELL + ipc_path(_ipc(f"{run_dir}/doorbell.sock"))
     return _ipc(f"{run_dir}/data.ipc")
+
+
+def doorbell_path(endpoint: str) -> str | None:
+    """Return the datagram socket of a data endpoint; None if batches come over ZeroMQ."""
+    return endpoint.removeprefix(_DOORBELL) if endpoint.startswith(_DOORBELL) else None
 
 
 def child_control_endpoint(run_dir: str) -> str:

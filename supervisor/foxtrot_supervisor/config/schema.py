@@ -191,6 +191,14 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     numbers: Annotated[
         Literal["float", "decimal", "text"], Setting(description="Type of prices and sizes in events.")
     ] = "float"
+    transport: Annotated[
+        Literal["zeromq", "ring"],
+        Setting(
+            description="How the engine learns of a worker's batch, which is in the worker's ring in any case.",
+            more='`"zeromq"`: the batch also comes as a message. `"ring"`: a datagram names the ring to read, '
+            "which takes less time: [delivery.md](delivery.md#the-way-to-the-engine).",
+        ),
+    ] = "zeromq"
     queue_limit: Annotated[
         int,
         Setting(

@@ -319,7 +319,7 @@ class ChildSpecs:
             exchange=connection.exchange,
             channels=list(connection.channels),
             symbols=list(symbols),
-            data_endpoint=endpoints.data_endpoint(self._around.run_dir),
+            data_endpoint=endpoints.data_endpoint(self._around.run_dir, self._config.engine.transport),
             url=simulator.get("url") if simulated else address,
             rest_url=simulator.get("rest_url") if simulated else connection.rest_url,
             client=connection.client,

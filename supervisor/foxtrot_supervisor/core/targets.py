@@ -60,7 +60,7 @@ def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> Eng
     `import_path`: where handlers are imported from.
     """
     return EngineSettings(
-        data_endpoint=endpoints.data_endpoint(run_dir),
+        data_endpoint=endpoints.data_endpoint(run_dir, engine.transport),
         tap_path=endpoints.tap_path(run_dir),
         handlers=list(engine.handlers),
         import_path=import_path,

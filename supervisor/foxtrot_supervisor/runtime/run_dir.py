@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import fnmatch
+import functools
 import os
 import secrets
 import tempfile
@@ -330,7 +331,7 @@ def path_problem(path: str) -> str:
         return "its path is not valid UTF-8, or the encoding of file names cannot express it"
     try:
         for endpoint in (
-            endpoints.data_endpoint,
+            functools.partial(endpoints.data_endpoint, transport="ring"),  # the longest
             endpoints.child_control_endpoint,
             endpoints.operator_path,
             endpoints.tap_path,

@@ -19,5 +19,8 @@ def test_the_engine_gets_every_setting_of_its_section() -> None:
     settings = engine_settings(EngineConfig(queue_limit=7, ticks="off"), "/run/x", "/handlers")
     assert (settings.queue_limit, settings.ticks, settings.import_path) == (7, "off", "/handlers")
     assert settings.data_endpoint == endpoints.data_endpoint("/run/x")
-    for name in {*EngineConfig.__struct_fields__} - {"preload"}:  # that decides how its process is created
+    over_ring = engine_settings(EngineConfig(transport="ring"), "/run/x", "/handlers")
+    assert over_ring.data_endpoint == endpoints.data_endpoint("/run/x", "ring")
+    # the address says the transport; preload decides how its process is created
+    for name in {*EngineConfig.__struct_fields__} - {"preload", "transport"}:
         assert hasattr(settings, name)

@@ -1,17 +1,18 @@
-"""Sending end of the data plane: writes each batch to the ring, then to a PUSH socket; never blocks.
+"""Sending end of the data plane: writes each batch to the ring, then tells the engine; never blocks.
 
-A batch in the ring is committed: the engine receives it even if this process dies or the message is lost. So a socket
-that is full (EAGAIN) loses nothing. Batches that find no space in the ring wait here, up to a limit, under backpressure
-(`backpressure`). Sequence numbers of batches are contiguous.
+A batch in the ring is committed: the engine receives it even if this process dies. Over ZeroMQ (`batch_push`) the batch
+itself is sent as well, else a datagram says which ring to read (`doorbell`): neither has to arrive. Batches that find
+no space in the ring wait here, up to a limit, under backpressure (`backpressure`). Sequence numbers of batches are
+contiguous.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import zmq
 
@@ -19,16 +20,28 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.errors import MessageTooLarge
 from foxtrot_protocol.events import MarketEvent
-from foxtrot_protocol.ring_layout import batch_bytes_max
+from foxtrot_protocol.ring_layout import batch_bytes_max, ring_name
+from foxtrot_workers.feed.batch_push import BatchPush
+from foxtrot_workers.feed.doorbell import Doorbell
 from foxtrot_workers.feed.ring_writer import RingWriter
 
-__all__ = ["DRAIN_POLL_S", "WAITING_BYTES_MAX", "EventSender"]
+__all__ = ["DRAIN_POLL_S", "WAITING_BYTES_MAX", "Carrier", "EventSender"]
 
 WAITING_BYTES_MAX = 4 * 1024 * 1024
 """Maximum size of waiting batches: enough for what a paused socket had read (`client.RECEIVE_BUFFER_BYTES`)."""
 
 DRAIN_POLL_S = 0.002
 """Interval in seconds at which `drain` checks the ring."""
+
+
+class Carrier(Protocol):
+    """Makes the engine notice what is committed; it may fail silently."""
+
+    def committed(self, data: bytes) -> None:
+        """Take notice of a batch that was committed to the ring."""
+
+    def close(self) -> None:
+        """Close what it has open."""
 
 
 class EventSender:
@@ -51,7 +64,7 @@ class EventSender:
 
         Args:
             context: ZeroMQ context of the process.
-            endpoint: of the engine.
+            endpoint: of the engine (`endpoints.data_endpoint`).
             run_dir: directory of the ring.
             worker: name of this worker.
             incarnation: of this worker.
@@ -70,12 +83,11 @@ class EventSender:
         """Events in these batches, and dropped events that gaps in them announce."""
         self._dropped_total = 0
         self._unannounced = 0
-        self._socket = context.socket(zmq.PUSH)
-        self._socket.setsockopt(zmq.SNDHWM, endpoints.DATA_SEND_HWM)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, endpoints.DATA_RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, endpoints.DATA_RECONNECT_MAX_MS)
-        self._socket.connect(endpoint)
+        bell = endpoints.doorbell_path(endpoint)
+        self._carrier: Carrier = (
+            BatchPush(context, endpoint) if bell is None else Doorbell(bell, ring_name(worker, incarnation))
+        )
+        self._tell = self._carrier.committed
 
     @property
     def used_bytes(self) -> int:
@@ -119,7 +131,7 @@ class EventSender:
             self._unannounced_waiting += len(events) + announces
             self._tell_ring()
             return []
-        self._send(data)
+        self._tell(data)
         return []
 
     def retry(self) -> None:
@@ -133,7 +145,7 @@ class EventSender:
             self._waiting.popleft()
             self.waiting_bytes -= len(data)
             self._unannounced_waiting -= count + announces
-            self._send(data)
+            self._tell(data)
         self._tell_ring()
 
     def tell_dropped(self, total: int, unannounced: int) -> None:
@@ -159,10 +171,6 @@ class EventSender:
             await asyncio.sleep(DRAIN_POLL_S)
 
     def close(self) -> None:
-        """Close the socket and unmap the ring; its file stays until the engine has read it."""
-        self._socket.close(linger=0)
+        """Close the way to the engine and unmap the ring; its file stays until the engine has read it."""
+        self._carrier.close()
         self._ring.close()
-
-    def _send(self, data: bytes) -> None:
-        with contextlib.suppress(zmq.Again):  # the batch is in the ring
-            self._socket.send(data, zmq.NOBLOCK)

@@ -117,9 +117,9 @@ class DispatchThread:
         self.wake()
 
     def attach(self, source: EventSource) -> None:
-        """Read `source` as well, from now on."""
+        """Read `source` as well, from now on; for one that is read already, its descriptor is asked for again."""
         with self._sources_lock:
-            self._sources = (*self._sources, source)
+            self._sources = (*(each for each in self._sources if each is not source), source)
         self.wake()
 
     def detach(self, source: EventSource, timeout_s: float) -> bool:
@@ -166,14 +166,15 @@ class DispatchThread:
 
     def _turn_until_stopped(self, poller: select.epoll) -> None:
         sources: tuple[EventSource, ...] = ()
+        watched: dict[int, EventSource] = {}
         timer_at = time.monotonic() + self._interval
         more = True
         while self.active:
             if self._leaving:
                 self._detach_leaving()
             if sources is not self._sources:
-                _exchange(poller, sources, self._sources)
                 sources, more = self._sources, True
+                watched = _exchange(poller, watched, sources)
             if not more:
                 self._sleep(poller, timer_at)
             more = self._handle_queued()
@@ -244,12 +245,17 @@ class DispatchThread:
             leaving.gone.set()
 
 
-def _exchange(poller: select.epoll, before: tuple[EventSource, ...], after: tuple[EventSource, ...]) -> None:
-    for source in before:
-        if source not in after:
+def _exchange(
+    poller: select.epoll, watched: dict[int, EventSource], sources: tuple[EventSource, ...]
+) -> dict[int, EventSource]:
+    """Watch the descriptors of `sources` in place of those in `watched`; return them."""
+    now = {source.fileno(): source for source in sources}
+    for descriptor, source in watched.items():
+        if now.get(descriptor) is not source:
             # its owner may have closed it after detaching; the kernel has then removed it from the poller
             with contextlib.suppress(OSError, ValueError):
-                poller.unregister(source.fileno())
-    for source in after:
-        if source not in before:
-            poller.register(source.fileno(), select.EPOLLIN)
+                poller.unregister(descriptor)
+    for descriptor, source in now.items():
+        if watched.get(descriptor) is not source:
+            poller.register(descriptor, select.EPOLLIN)
+    return now

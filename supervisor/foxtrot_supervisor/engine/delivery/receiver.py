@@ -1,36 +1,36 @@
-"""The engine's end of the data plane: a source of the EventEngine that reads the socket and the rings.
+"""The engine's end of the data plane: a source of the EventEngine that reads what workers have committed.
 
-Runs on the EventEngine's dispatch thread. A batch comes over ZeroMQ, which is quick, and is in its worker's ring,
-which is reliable. `lanes` decides what to do with each; `decode`, `apply`, `rings` and `accounts` do it.
+Runs on the EventEngine's dispatch thread. Each batch is in its worker's ring, which is reliable. It becomes known
+quickly because it comes over ZeroMQ as well (`batch_socket`), or because its worker rings the doorbell (`doorbell`),
+and by a look at all rings in any case. `lanes` decides what to do with each; `decode`, `apply`, `rings` and `accounts`
+do it.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import zmq
 
-from foxtrot_protocol import endpoints, ring_layout
+from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.codec import BATCH_BYTES_MAX, Numbers
+from foxtrot_protocol.codec import Numbers
 from foxtrot_protocol.commands import BOOK_ATTEMPTS_EACH, SourceCounters
-from foxtrot_protocol.events import Gap
-from foxtrot_protocol.framing import Batch
 from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import BookUpdates
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.accounts import Accounts
 from foxtrot_supervisor.engine.delivery.apply import BatchApplier
+from foxtrot_supervisor.engine.delivery.batch_socket import BatchSocket
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
-from foxtrot_supervisor.engine.delivery.lanes import Arrival
+from foxtrot_supervisor.engine.delivery.doorbell import Doorbell
 from foxtrot_supervisor.engine.delivery.merge import STREAMS_MAX
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
 from foxtrot_supervisor.engine.delivery.rings import BATCHES_PER_TURN, Rings, remove_ring
-from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, OnBooks, OnHole, RingState, Source, Sources
+from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, OnBooks, OnHole, Sources
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 
 __all__ = ["BATCHES_PER_TURN", "LOOK_S", "WORKERS_MAX", "EventReceiver", "remove_ring"]
@@ -44,8 +44,36 @@ BOOKS_SHOWN = 20
 SETTLE_MS = 20
 """At the end, wait for further batches of workers without a ring."""
 
-NAME_CHARACTERS_SHOWN = 100
-"""Characters logged of the worker's name in a refused batch."""
+
+class Arrivals(Protocol):
+    """How committed batches become known. Used on the dispatch thread, except `abandon`."""
+
+    path: str
+    """Of the socket's file."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable."""
+
+    def due(self) -> float:
+        """Return the latest time to call `pump` though nothing is readable: monotonic seconds."""
+
+    def pump(self) -> bool:
+        """Take a bounded number of messages; rings to be read are added to `Sources.reading`. True if more may wait."""
+
+    def ignore(self) -> None:
+        """Make the descriptor unreadable until more comes: nothing may be read yet."""
+
+    def wait(self, timeout_ms: int) -> bool:
+        """Wait for a batch of a worker without a ring; whether there may be one."""
+
+    def bind_again(self) -> None:
+        """Recreate the socket's file; raises OSError or ZMQError."""
+
+    def abandon(self) -> None:
+        """Take nothing more. From any thread."""
+
+    def close(self) -> None:
+        """Close the socket."""
 
 
 class EventReceiver:
@@ -90,24 +118,28 @@ class EventReceiver:
         self._rings = Rings(
             run_dir, self.sources, self._batches, self.applier, self._accounts, log, on_drained, started
         )
-        self._fences: deque[tuple[str, int]] = deque()
         self._started = started
         self._begun = False
         self._unsaved_reported = False
         self._abandoned = False
         self._holes_wanted = False
         self._look_at = 0.0
-        self._socket = context.socket(zmq.PULL)
-        self._socket.setsockopt(zmq.RCVHWM, endpoints.DATA_RECEIVE_HWM)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, BATCH_BYTES_MAX)
-        self._socket.setsockopt(zmq.HANDSHAKE_IVL, endpoints.DATA_HANDSHAKE_MS)
-        self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        # the kernel checks the peer's uid before anything of it is read
-        self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
-        self._endpoint = endpoint
-        self._bind()
-        self._fd = int(self._socket.getsockopt(zmq.FD))
+        bell = endpoints.doorbell_path(endpoint)
+        self._arrivals: Arrivals = (
+            Doorbell(bell, self.sources, self._rings, self._batches, log)
+            if bell is not None
+            else BatchSocket(
+                context,
+                endpoint,
+                self.sources,
+                self._rings,
+                self._batches,
+                self.applier,
+                self._accounts,
+                log,
+                ringless=ringless,
+            )
+        )
 
     @property
     def events_total(self) -> int:
@@ -137,29 +169,29 @@ class EventReceiver:
     # ---- as a source
 
     def fileno(self) -> int:
-        return self._fd
+        return self._arrivals.fileno()
 
     def due(self) -> float:
-        return self._look_at
+        return min(self._look_at, self._arrivals.due())
 
     def pump(self) -> bool:
         if self._abandoned:
             return False
         if not self._begun:
             if self._started is not None and not self._started.is_complete:
-                self._socket.getsockopt(zmq.EVENTS)  # else its descriptor stays readable
+                self._arrivals.ignore()
                 self._look_at = time.monotonic() + LOOK_S
                 return False
             self._begun = True
             self._rings.begin(time.monotonic())
-        more = self._pump_socket()
+        more = self._arrivals.pump()
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             self._keep_files()
             self._rings.find(now)
             for worker, source in self.sources.workers.items():
-                # while ZeroMQ still has something, it is not known what it has lost
+                # while more has arrived, it is not known what was left out
                 if not more or source.delivery.dead(now):
                     self.sources.reading[worker] = source
             for group in self.sources.groups.values():
@@ -184,12 +216,7 @@ class EventReceiver:
         self._look_at = 0.0
         while self.pump() and time.monotonic() < deadline:
             pass
-        while (
-            self._ringless
-            and self.sources.has_ringless()
-            and self._socket.poll(SETTLE_MS)
-            and time.monotonic() < deadline
-        ):
+        while self._ringless and time.monotonic() < deadline and self._arrivals.wait(SETTLE_MS):
             self.pump()
         # batches stop waiting for another worker only when that one has nothing more
         for may_wait in (True, False):
@@ -210,10 +237,11 @@ class EventReceiver:
     def abandon(self) -> None:
         """Read nothing more: the run directory is removed although the dispatch thread has not returned."""
         self._abandoned = True
+        self._arrivals.abandon()
 
     def fence(self, worker: str, incarnation: int) -> None:
         """Fence `incarnation` and earlier ones: their rings are read to the end, what comes later is late."""
-        self._fences.append((worker, incarnation))
+        self._rings.fences.append((worker, incarnation))
         self._engine.wake()
 
     def accounts(self, now: float) -> dict[str, SourceCounters]:
@@ -222,114 +250,8 @@ class EventReceiver:
 
     def close(self) -> None:
         """Close the socket, unmap the rings; only after the dispatch thread has ended."""
-        self._socket.close(linger=0)
+        self._arrivals.close()
         self.sources.close()
-
-    # ---- what ZeroMQ brings
-
-    def _pump_socket(self) -> bool:
-        receive = self._socket.recv
-        try:
-            for _ in range(BATCHES_PER_TURN):
-                if self._abandoned:
-                    return False
-                while self._fences:  # what comes after a fence is late
-                    self._rings.fence(*self._fences.popleft(), time.monotonic())
-                self._receive(receive(zmq.NOBLOCK))
-        except zmq.Again:
-            return False
-        return True
-
-    def _receive(self, data: bytes) -> None:
-        decoded = self._batches.decode(data)
-        if decoded is None:
-            return
-        batch, made = decoded
-        now = time.monotonic()
-        incarnation, sequence = batch.incarnation, batch.sequence
-        source = self.sources.workers.get(batch.worker)
-        if source is None or source.delivery.wants(incarnation):
-            source = self._meet(batch.worker, incarnation, now)
-            if source is None:
-                # a ring whose worker may still be announced is read then
-                if not self._rings.is_awaited(batch.worker, incarnation, now):
-                    self._refuse(batch)
-                return
-        arrival = source.delivery.arrived(incarnation, sequence, now)
-        if arrival is Arrival.APPLY:
-            ring = source.rings[incarnation]
-            reader = ring.reader
-            if reader is None:
-                self._apply_ringless(source, ring, batch, made, data)
-                return
-            end = reader.holds(sequence, data)
-            if end is None:
-                # forged, or the ring is damaged there: its content is read from it
-                self._refuse(batch)
-            elif self.applier.apply(source, ring, batch, made, data, end, may_wait=True):
-                return
-            else:
-                # it is read from its ring when it no longer has to wait, and so is what follows it
-                self.applier.wait(ring, batch, made, now)
-            ring.lane.behind = True
-            self.sources.reading[batch.worker] = source
-        elif arrival is Arrival.IN_RING:
-            self.sources.reading[batch.worker] = source
-        else:
-            source.late_total += len(batch.events)
-
-    def _refuse(self, batch: Batch[Any]) -> None:
-        """Drop and count a batch that is in no ring: no worker of this run has committed it."""
-        self._batches.malformed_total += 1
-        self._log.error(
-            "batch_refused",
-            source=batch.worker[:NAME_CHARACTERS_SHOWN],
-            incarnation=batch.incarnation,
-            sequence=batch.sequence,
-            reason="it is not in the ring of that worker",
-        )
-
-    def _apply_ringless(
-        self, source: Source, ring: RingState, batch: Batch[Any], made: Sequence[Gap], data: bytes
-    ) -> None:
-        missing = batch.sequence - ring.lane.next_sequence
-        if missing:
-            what = f"{missing} did not arrive"
-            self._accounts.announce_lost(batch.worker, source, ring, batch.sequence - 1, None, what)
-        self.applier.apply(source, ring, batch, made, data, 0, may_wait=False)
-
-    def _meet(self, worker: str, incarnation: int, now: float) -> Source | None:
-        """Open the lane of an incarnation that a message names; None if it has no ring.
-
-        Names in messages are not trusted: nothing is remembered of a worker without a ring.
-        """
-        if not self._rings.is_started(worker, incarnation):
-            return None
-        known = self.sources.workers.get(worker)
-        if known is None:
-            if not self._ringless and not (
-                ring_layout.is_worker_name(worker)
-                and os.path.lexists(os.path.join(self._run_dir, ring_layout.ring_name(worker, incarnation)))
-            ):
-                return None
-            known = self.sources.worker(worker)
-        if known is None or self._rings.open(worker, known, incarnation, now):
-            return known
-        if not self._ringless:
-            return None
-        self._meet_ringless(worker, known, incarnation, now)
-        return known
-
-    def _meet_ringless(self, worker: str, source: Source, incarnation: int, now: float) -> None:
-        # without a ring nothing can wait: all earlier incarnations come first, at once
-        for older in sorted(source.rings):
-            self._rings.read_to_the_end(worker, source, now)
-            if older in source.rings:
-                self._rings.retire(worker, source, older)
-        lane = source.delivery.open(incarnation, 1, has_ring=False, now=now)
-        group = self.sources.group("", worker, {})
-        ring = source.rings[incarnation] = RingState(worker, lane, None, group, ("", incarnation))
-        group.merge.opened(ring.side)
 
     # ---- periodic reports
 
@@ -360,20 +282,16 @@ class EventReceiver:
 
     # ---- the run directory, which may be removed while in use
 
-    def _bind(self) -> None:
-        self._socket.bind(self._endpoint)
-        if self._endpoint.startswith("ipc://"):
-            os.chmod(endpoints.ipc_path(self._endpoint), 0o600)
-
     def _keep_files(self) -> None:
         """Recreate the data socket and the file of positions if they were removed from an existing directory."""
         names = self._rings.entries()
-        socket_path = endpoints.ipc_path(self._endpoint)
-        in_run_dir = os.path.dirname(socket_path) == self._run_dir
+        path = self._arrivals.path
+        in_run_dir = os.path.dirname(path) == self._run_dir
         try:
-            if in_run_dir and os.path.isdir(self._run_dir) and os.path.basename(socket_path) not in names:
-                self._bind()  # beside the old one: existing connections stay
-                self._log.error("file_made_again", path=socket_path, reason="it was removed while in use")
+            if in_run_dir and os.path.isdir(self._run_dir) and os.path.basename(path) not in names:
+                self._arrivals.bind_again()
+                self._engine.attach(self)  # its descriptor may be another one now
+                self._log.error("file_made_again", path=path, reason="it was removed while in use")
             if self.sources.positions is not None and names and POSITIONS_NAME not in names:
                 self.sources.positions.renew(self._run_dir)
                 self._log.error("file_made_again", path=POSITIONS_NAME, reason="it was removed while in use")

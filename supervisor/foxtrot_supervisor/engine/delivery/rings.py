@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 
 from foxtrot_protocol import ring_layout
@@ -57,6 +58,8 @@ class Rings:
         self._on_drained = on_drained
         self._started = started
         self._unreadable: set[str] = set()
+        self.fences: deque[tuple[str, int]] = deque()
+        """Workers with the incarnation up to which they are fenced, for `take_fences`; other threads append."""
 
     def begin(self, now: float) -> None:
         """Restore positions, then apply what was in flight in the previous engine, before anything else."""
@@ -129,8 +132,7 @@ class Rings:
         """Whether an incarnation of which the supervisor has said nothing has a ring and may still be announced."""
         return (
             self._started is not None
-            and ring_layout.is_worker_name(worker)
-            and os.path.lexists(os.path.join(self._run_dir, ring_layout.ring_name(worker, incarnation)))
+            and self.exists(worker, incarnation)
             and self._started.is_awaited(worker, incarnation, now)
         )
 
@@ -167,6 +169,24 @@ class Rings:
         self._resume(worker, ring, reader)
         self._sources.reading[worker] = source
         return True
+
+    def meet(self, worker: str, incarnation: int, now: float) -> Source | None:
+        """Open the lane of an incarnation that a message names; None if it has no ring, or is not started.
+
+        Names in messages are not trusted: nothing is remembered of a worker without a ring.
+        """
+        if not self.is_started(worker, incarnation) or not self.exists(worker, incarnation):
+            return None
+        source = self._sources.worker(worker)
+        if source is None or (source.delivery.wants(incarnation) and not self.open(worker, source, incarnation, now)):
+            return None
+        return source
+
+    def exists(self, worker: str, incarnation: int) -> bool:
+        """Whether there is a file with the name of this ring."""
+        return ring_layout.is_worker_name(worker) and os.path.lexists(
+            os.path.join(self._run_dir, ring_layout.ring_name(worker, incarnation))
+        )
 
     def _resume(self, worker: str, ring: RingState, reader: RingReader) -> None:
         """Continue where the previous engine stopped."""
@@ -304,7 +324,12 @@ class Rings:
             reader.abandon()
         return False
 
-    def fence(self, worker: str, incarnation: int, now: float) -> None:
+    def take_fences(self) -> None:
+        """Fence what `fences` holds."""
+        while self.fences:
+            self._fence(*self.fences.popleft(), time.monotonic())
+
+    def _fence(self, worker: str, incarnation: int, now: float) -> None:
         """Fence `incarnation` and all earlier ones: their rings are read to the end and retired."""
         source = self._sources.worker(worker)
         if source is None:

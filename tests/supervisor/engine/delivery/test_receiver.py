@@ -1,4 +1,4 @@
-"""Batches over a real socket: in order, counted, late ones dropped, malformed ones survived."""
+"""Batches over real sockets and rings: in order, counted, late ones dropped, malformed ones survived."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import zmq
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder, Numbers, batch_decoder
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookDelta, BookSnapshot, Gap, Trade
-from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word
+from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, RingFigures, Word, ring_name
 from foxtrot_protocol.spec import BookUpdates
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME
@@ -24,10 +24,25 @@ from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ri
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.rules.trades import LEAPS_MAX
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
+from foxtrot_workers.feed.doorbell import Doorbell
+from foxtrot_workers.feed.event_sender import Carrier
 from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.waiting import wait_until
 
 LIMIT_S = 5.0
+
+
+class Pushing:
+    """Sends over a socket that the test owns."""
+
+    def __init__(self, push: zmq.Socket[bytes]) -> None:
+        self.push = push
+
+    def committed(self, data: bytes) -> None:
+        self.push.send(data)
+
+    def close(self) -> None:
+        pass
 
 
 class Bench:
@@ -41,11 +56,13 @@ class Bench:
         ringless: bool,
         book_updates: BookUpdates = "snapshot",
         started: StartedWorkers | None = None,
+        transport: endpoints.Transport = "zeromq",
     ) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.engine = EventEngine()
         self.tapped: list[bytes] = []
-        endpoint = endpoints.data_endpoint(str(folder))
+        endpoint = endpoints.data_endpoint(str(folder), transport)
+        self.bell = endpoints.doorbell_path(endpoint)
         self.receiver = EventReceiver(
             self.context,
             endpoint,
@@ -73,13 +90,20 @@ class Bench:
         if started is None or started.is_complete:
             wait_until(lambda: self.receiver._begun, LIMIT_S, "the first look")
         self.push = self.context.socket(zmq.PUSH)
-        self.push.connect(endpoint)
+        if self.bell is None:
+            self.push.connect(endpoint)
         self.encoders: dict[int, BatchEncoder] = {}
 
     def send(self, incarnation: int, sequence: int, *trade_ids: str, price: str = "1.50") -> None:
         encoder = self.encoders.setdefault(incarnation, BatchEncoder("w", incarnation))
         events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
         self.push.send(encoder.encode(sequence, 77, events))
+
+    def carrier(self, worker: str, incarnation: int) -> Carrier:
+        """How a worker makes this engine notice what it has committed."""
+        if self.bell is None:
+            return Pushing(self.push)
+        return Doorbell(self.bell, ring_name(worker, incarnation))
 
     def on_drained(self, ring: RingFigures, path: str) -> None:
         events = ring.committed_events, ring.applied_events, ring.lost_events, ring.redelivered_events
@@ -96,9 +120,20 @@ class Bench:
         self.context.term()
 
 
+@pytest.fixture(params=["zeromq", "ring"])
+def transport(request: pytest.FixtureRequest) -> Any:
+    """What every test of rings runs over; the others need batches without a ring, which only ZeroMQ brings."""
+    return request.param
+
+
+OVER_ZEROMQ = pytest.mark.parametrize("transport", ["zeromq"], indirect=True)
+"""For tests of messages that stand in no ring, or are better than their record."""
+
+
 @pytest.fixture
-def make_bench(tmp_path: Path) -> Iterator[Any]:
+def make_bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     benches: list[Bench] = []
+    over: Any = request.getfixturevalue("transport") if "transport" in request.fixturenames else "zeromq"
 
     def make(
         numbers: Numbers = "float",
@@ -108,9 +143,11 @@ def make_bench(tmp_path: Path) -> Iterator[Any]:
         book_updates: BookUpdates = "snapshot",
         started: StartedWorkers | None = None,
     ) -> Bench:
-        benches.append(
-            Bench(folder or tmp_path, numbers, ringless=ringless, book_updates=book_updates, started=started)
+        ringless = ringless and over == "zeromq"
+        bench = Bench(
+            folder or tmp_path, numbers, ringless=ringless, book_updates=book_updates, started=started, transport=over
         )
+        benches.append(bench)
         return benches[-1]
 
     yield make
@@ -234,13 +271,14 @@ class Worker:
         self.ring = RingWriter(str(folder), "w", incarnation, CAPACITY_MIN * 16)
         self.encoder = BatchEncoder("w", incarnation)
         self.path = Path(self.ring.path)
+        self.carrier = bench.carrier("w", incarnation)
 
     def commit(self, sequence: int, *trade_ids: str, sent: bool = True, price: str = "1.5") -> bytes:
         events = [Trade("SIM", "BTCUSDT", 1, 2, price, "2", "buy", trade_id) for trade_id in trade_ids]
         data = self.encoder.encode(sequence, 77, events)
         assert self.ring.append(sequence, len(events), data)
         if sent:
-            self.bench.push.send(data)
+            self.carrier.committed(data)
         return data
 
     def flip(self, offset: int) -> None:
@@ -253,7 +291,7 @@ class Worker:
 
 
 @pytest.fixture
-def make_worker(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
+def make_worker(make_bench: Any, transport: str, tmp_path: Path) -> Iterator[Any]:
     workers: list[Worker] = []
 
     def make(bench: Bench, incarnation: int = 1) -> Worker:
@@ -263,6 +301,7 @@ def make_worker(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
     yield make
     for worker in workers:
         worker.ring.close()
+        worker.carrier.close()
 
 
 def drained_of(bench: Bench, count: int = 1) -> list[tuple[str, int, int, int, int, int]]:
@@ -285,6 +324,7 @@ def test_what_a_dead_worker_dropped_and_could_not_announce_is_announced(make_ben
     assert bench.receiver.accounts(0.0)["w"].gaps_total == 1
 
 
+@OVER_ZEROMQ
 @pytest.mark.parametrize("sequence", [2, 3, 1000, 1 << 62])
 def test_a_batch_that_stands_in_no_ring_changes_nothing(make_bench: Any, make_worker: Any, sequence: int) -> None:
     bench = make_bench(ringless=False)
@@ -302,6 +342,7 @@ def test_a_batch_that_stands_in_no_ring_changes_nothing(make_bench: Any, make_wo
     assert bench.receiver.violations_total == 0
 
 
+@OVER_ZEROMQ
 @pytest.mark.parametrize(
     ("name", "incarnation"), [("w", 2), ("w", 1 << 62), ("x", 1), ("../x", 1), ("", 0), ("y\0", 3)]
 )
@@ -351,7 +392,7 @@ def test_the_tail_follows_what_was_applied(make_bench: Any, make_worker: Any) ->
     assert bench.receiver.accounts(0.0)["w"].applied_total == 50
 
 
-def test_what_zeromq_left_out_is_read_from_the_ring_in_its_place(make_bench: Any, make_worker: Any) -> None:
+def test_what_was_not_sent_is_read_from_the_ring_in_its_place(make_bench: Any, make_worker: Any) -> None:
     bench = make_bench()
     worker = make_worker(bench)
     for sequence in range(1, 301):
@@ -377,6 +418,17 @@ def test_a_dead_workers_ring_is_applied_before_the_next_ones(make_bench: Any, ma
     assert drained_of(bench) == [("w", 1, 199, 199, 0, 0)]
     assert not first.path.exists()
     assert second.path.exists()
+
+
+@OVER_ZEROMQ
+def test_a_message_of_a_dead_worker_whose_ring_is_read_is_late(make_bench: Any, make_worker: Any) -> None:
+    bench = make_bench()
+    first, second = make_worker(bench, 1), make_worker(bench, 2)
+    first.commit(1, "1")
+    bench.receiver.fence("w", 1)
+    second.commit(1, "200")
+    second.commit(2, "201")
+    wait_until(lambda: "201" in bench.trade_ids(), LIMIT_S, "the second incarnation")
     bench.push.send(first.encoder.encode(5, 7, []))
     bench.send(1, 6, "late")
     second.commit(3, "202")
@@ -446,6 +498,7 @@ def test_a_damaged_end_is_announced_with_what_the_worker_says_it_was(make_bench:
     assert "batches 1 to 1" in gaps_of(bench)[0]
 
 
+@OVER_ZEROMQ
 @pytest.mark.parametrize("damaged", [3, 40], ids=["checksum", "batch"])
 def test_a_batch_that_zeromq_brings_needs_no_intact_record(make_bench: Any, make_worker: Any, damaged: int) -> None:
     bench = make_bench(ringless=False)
@@ -605,6 +658,7 @@ class Twin:
             rules={EVENT_MARKET_TRADE: rule, EVENT_BOOK: "update_ids"},
         )
         self.encoder = BatchEncoder(self.name, incarnation)
+        self.carrier = bench.carrier(self.name, incarnation)
         self.sequence = 0
 
     def commit(self, *trade_ids: int, sent: bool = True, events: list[Any] | None = None, count: int = 0) -> None:
@@ -614,7 +668,7 @@ class Twin:
         data = self.encoder.encode(self.sequence, 77, batch)
         assert self.ring.append(self.sequence, count or len(batch), data)
         if sent:
-            self.bench.push.send(data)
+            self.carrier.committed(data)
 
     @property
     def account(self) -> Any:
@@ -622,7 +676,7 @@ class Twin:
 
 
 @pytest.fixture
-def make_twin(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
+def make_twin(make_bench: Any, transport: str, tmp_path: Path) -> Iterator[Any]:
     twins: list[Twin] = []
 
     def make(bench: Bench, side: str, incarnation: int = 1, rule: str = "sequence") -> Twin:
@@ -632,6 +686,7 @@ def make_twin(make_bench: Any, tmp_path: Path) -> Iterator[Any]:
     yield make
     for twin in twins:
         twin.ring.close()
+        twin.carrier.close()
 
 
 def used_up(*twins: Twin) -> None:

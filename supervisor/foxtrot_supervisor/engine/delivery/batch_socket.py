@@ -1,0 +1,191 @@
+"""The PULL socket at which batches come over ZeroMQ.
+
+A batch counts only if it stands in its worker's ring, except for workers without a ring, which benchmarks and tests
+have.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.codec import BATCH_BYTES_MAX
+from foxtrot_protocol.events import Gap
+from foxtrot_protocol.framing import Batch
+from foxtrot_supervisor.engine.delivery.accounts import Accounts
+from foxtrot_supervisor.engine.delivery.apply import BatchApplier
+from foxtrot_supervisor.engine.delivery.decode import BatchReader
+from foxtrot_supervisor.engine.delivery.lanes import Arrival
+from foxtrot_supervisor.engine.delivery.rings import BATCHES_PER_TURN, Rings
+from foxtrot_supervisor.engine.delivery.sources import RingState, Source, Sources
+
+__all__ = ["BatchSocket"]
+
+NAME_CHARACTERS_SHOWN = 100
+"""Characters logged of the worker's name in a refused batch."""
+
+
+class BatchSocket:
+    """The engine's end of the data plane over ZeroMQ; `receiver.Arrivals`."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        sources: Sources,
+        rings: Rings,
+        batches: BatchReader,
+        applier: BatchApplier,
+        accounts: Accounts,
+        log: ChildLog,
+        *,
+        ringless: bool,
+    ) -> None:
+        """Bind `endpoint`. `ringless`: accept batches of workers without a ring."""
+        self._sources = sources
+        self._rings = rings
+        self._batches = batches
+        self._applier = applier
+        self._accounts = accounts
+        self._log = log
+        self._ringless = ringless
+        self._abandoned = False
+        self._socket = context.socket(zmq.PULL)
+        self._socket.setsockopt(zmq.RCVHWM, endpoints.DATA_RECEIVE_HWM)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, BATCH_BYTES_MAX)
+        self._socket.setsockopt(zmq.HANDSHAKE_IVL, endpoints.DATA_HANDSHAKE_MS)
+        self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        # the kernel checks the peer's uid before anything of it is read
+        self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
+        self._endpoint = endpoint
+        self.path = endpoints.ipc_path(endpoint)
+        self.bind_again()
+        self._fd = int(self._socket.getsockopt(zmq.FD))
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def due(self) -> float:
+        return float("inf")
+
+    def pump(self) -> bool:
+        """Apply what has come, or have it read from its ring. The hot path."""
+        rings, receive = self._rings, self._socket.recv
+        try:
+            for _ in range(BATCHES_PER_TURN):
+                if self._abandoned:
+                    return False
+                if rings.fences:  # what comes after a fence is late
+                    rings.take_fences()
+                self._receive(receive(zmq.NOBLOCK))
+        except zmq.Again:
+            return False
+        return True
+
+    def ignore(self) -> None:
+        """Leave what has come in the socket, which must not stay readable meanwhile."""
+        self._socket.getsockopt(zmq.EVENTS)
+
+    def wait(self, timeout_ms: int) -> bool:
+        """Wait for a batch of a worker without a ring; whether there is one."""
+        return self._sources.has_ringless() and bool(self._socket.poll(timeout_ms))
+
+    def bind_again(self) -> None:
+        """Bind; after a first time beside the old file: existing connections stay."""
+        self._socket.bind(self._endpoint)
+        if self._endpoint.startswith("ipc://"):
+            os.chmod(self.path, 0o600)
+
+    def abandon(self) -> None:
+        """Take nothing more."""
+        self._abandoned = True
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close(linger=0)
+
+    def _receive(self, data: bytes) -> None:
+        decoded = self._batches.decode(data)
+        if decoded is None:
+            return
+        batch, made = decoded
+        now = time.monotonic()
+        incarnation, sequence = batch.incarnation, batch.sequence
+        source = self._sources.workers.get(batch.worker)
+        if source is None or source.delivery.wants(incarnation):
+            source = self._meet(batch.worker, incarnation, now)
+            if source is None:
+                # a ring whose worker may still be announced is read then
+                if not self._rings.is_awaited(batch.worker, incarnation, now):
+                    self._refuse(batch)
+                return
+        arrival = source.delivery.arrived(incarnation, sequence, now)
+        if arrival is Arrival.APPLY:
+            ring = source.rings[incarnation]
+            reader = ring.reader
+            if reader is None:
+                self._apply_ringless(source, ring, batch, made, data)
+                return
+            end = reader.holds(sequence, data)
+            if end is None:
+                # forged, or the ring is damaged there: its content is read from it
+                self._refuse(batch)
+            elif self._applier.apply(source, ring, batch, made, data, end, may_wait=True):
+                return
+            else:
+                # it is read from its ring when it no longer has to wait, and so is what follows it
+                self._applier.wait(ring, batch, made, now)
+            ring.lane.behind = True
+            self._sources.reading[batch.worker] = source
+        elif arrival is Arrival.IN_RING:
+            self._sources.reading[batch.worker] = source
+        else:
+            source.late_total += len(batch.events)
+
+    def _refuse(self, batch: Batch[Any]) -> None:
+        """Drop and count a batch that is in no ring: no worker of this run has committed it."""
+        self._batches.malformed_total += 1
+        self._log.error(
+            "batch_refused",
+            source=batch.worker[:NAME_CHARACTERS_SHOWN],
+            incarnation=batch.incarnation,
+            sequence=batch.sequence,
+            reason="it is not in the ring of that worker",
+        )
+
+    def _apply_ringless(
+        self, source: Source, ring: RingState, batch: Batch[Any], made: Sequence[Gap], data: bytes
+    ) -> None:
+        missing = batch.sequence - ring.lane.next_sequence
+        if missing:
+            what = f"{missing} did not arrive"
+            self._accounts.announce_lost(batch.worker, source, ring, batch.sequence - 1, None, what)
+        self._applier.apply(source, ring, batch, made, data, 0, may_wait=False)
+
+    def _meet(self, worker: str, incarnation: int, now: float) -> Source | None:
+        """Open the lane of an incarnation that a message names; None if it has no ring."""
+        met = self._rings.meet(worker, incarnation, now)
+        if met is not None or not self._ringless or not self._rings.is_started(worker, incarnation):
+            return met
+        source = self._sources.worker(worker)
+        if source is not None and source.delivery.wants(incarnation):
+            self._meet_ringless(worker, source, incarnation, now)
+        return source
+
+    def _meet_ringless(self, worker: str, source: Source, incarnation: int, now: float) -> None:
+        # without a ring nothing can wait: all earlier incarnations come first, at once
+        for older in sorted(source.rings):
+            self._rings.read_to_the_end(worker, source, now)
+            if older in source.rings:
+                self._rings.retire(worker, source, older)
+        lane = source.delivery.open(incarnation, 1, has_ring=False, now=now)
+        group = self._sources.group("", worker, {})
+        ring = source.rings[incarnation] = RingState(worker, lane, None, group, ("", incarnation))
+        group.merge.opened(ring.side)

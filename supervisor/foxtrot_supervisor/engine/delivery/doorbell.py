@@ -1,0 +1,163 @@
+"""The doorbell: a datagram socket at which workers say in which ring they have committed a batch.
+
+A datagram is the name of the ring's file, and nothing that counts: what is delivered is read from the ring. So a forged
+datagram costs a look at a ring, and a lost one costs the time until the next look at all rings. A worker that finds
+the socket full does not repeat its datagram. The socket holds `FULL_COUNT` datagrams at least; if that many were taken
+before it was empty, others may have been refused, and all rings are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import time
+
+from foxtrot_protocol import ring_layout
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.endpoints import DOORBELL_BYTES_MAX
+from foxtrot_supervisor.engine.delivery.decode import BatchReader
+from foxtrot_supervisor.engine.delivery.rings import Rings
+from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, Source, Sources
+
+__all__ = ["FULL_COUNT", "LOOK_AT_ALL_S", "RINGS_KNOWN_MAX", "TAKEN_PER_TURN", "Doorbell"]
+
+FULL_COUNT = 10
+"""Datagrams that the kernel queues at least before it refuses one (``net.unix.max_dgram_qlen``)."""
+
+TAKEN_PER_TURN = 256
+"""Datagrams taken before rings are read."""
+
+LOOK_AT_ALL_S = 0.005
+"""Shortest time between two looks at all rings because the socket was full."""
+
+RINGS_KNOWN_MAX = 4 * WORKERS_MAX
+"""Names of rings remembered; beyond it they are looked up again."""
+
+_CREDENTIALS = struct.Struct("=iii")  # pid, uid, gid (unix(7))
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size)
+
+
+class Doorbell:
+    """The engine's end; `receiver.Arrivals`."""
+
+    def __init__(self, path: str, sources: Sources, rings: Rings, batches: BatchReader, log: ChildLog) -> None:
+        """Bind to the file `path`, which a previous engine may have left; raises OSError."""
+        self.path = path
+        self._sources = sources
+        self._rings = rings
+        self._batches = batches
+        self._log = log
+        self._known: dict[bytes, tuple[str, Source]] = {}
+        self._uid = os.geteuid()
+        self._taken = 0
+        """Datagrams taken since the socket was empty."""
+        self._look_wanted = False
+        self._look_at = 0.0
+        """When all rings may be looked at because the socket was full."""
+        self._abandoned = False
+        self._socket = self._bound()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def due(self) -> float:
+        return self._look_at if self._look_wanted else float("inf")
+
+    def pump(self) -> bool:
+        """Add the rings that were named to those that are read. The hot path."""
+        rings = self._rings
+        if rings.fences:
+            rings.take_fences()
+        known, reading = self._known, self._sources.reading
+        receive = self._socket.recvmsg
+        more = True
+        try:
+            for _ in range(TAKEN_PER_TURN):
+                name, ancillary, _flags, _address = receive(DOORBELL_BYTES_MAX, _ANCILLARY_BYTES)
+                self._taken += 1
+                if not ancillary or _CREDENTIALS.unpack_from(ancillary[0][2])[1] != self._uid:
+                    self._batches.malformed_total += 1
+                    continue
+                ring = known.get(name)
+                if ring is None:
+                    ring = self._meet(name)
+                    if ring is None:
+                        continue
+                reading[ring[0]] = ring[1]
+        except BlockingIOError:
+            more = False
+            if self._taken >= FULL_COUNT:
+                self._look_wanted = True
+            self._taken = 0
+        if self._look_wanted:
+            self._look_at_all()
+        return more and not self._abandoned
+
+    def ignore(self) -> None:
+        """Forget what was rung: all rings are read when reading begins."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(TAKEN_PER_TURN):
+                self._socket.recv(1)
+
+    def wait(self, timeout_ms: int) -> bool:
+        """Return False: nothing is delivered but what rings hold."""
+        return False
+
+    def bind_again(self) -> None:
+        """Recreate the socket's file; workers connect to it when they ring next."""
+        old, self._socket = self._socket, self._bound()
+        old.close()
+
+    def abandon(self) -> None:
+        """Take nothing more."""
+        self._abandoned = True
+
+    def close(self) -> None:
+        """Close the socket and remove its file."""
+        self._socket.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
+    def _look_at_all(self) -> None:
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_AT_ALL_S
+            self._look_wanted = False
+            self._sources.reading.update(self._sources.workers)
+
+    def _meet(self, name: bytes) -> tuple[str, Source] | None:
+        """Return worker and source of a ring's name; None if this run has no such ring."""
+        parsed = ring_layout.parse_ring_name(name.decode(errors="replace"))
+        now = time.monotonic()
+        source = None if parsed is None else self._rings.meet(*parsed, now)
+        if parsed is None or source is None:
+            # a ring whose worker may still be announced is read then
+            if parsed is None or not self._rings.is_awaited(*parsed, now):
+                self._refuse(name)
+            return None
+        if len(self._known) >= RINGS_KNOWN_MAX:
+            self._known.clear()
+        self._known[name] = parsed[0], source
+        return self._known[name]
+
+    def _refuse(self, name: bytes) -> None:
+        self._batches.malformed_total += 1
+        self._log.error(
+            "doorbell_refused", ring=name.decode(errors="replace"), reason="no worker of this run has such a ring"
+        )
+
+    def _bound(self) -> socket.socket:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            os.fchmod(bell.fileno(), 0o600)  # Linux gives the file this mode: nobody else can ever connect
+            bell.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            bell.bind(self.path)
+            os.chmod(self.path, 0o600)
+        except OSError:
+            bell.close()
+            raise
+        return bell
