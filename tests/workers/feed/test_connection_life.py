@@ -11,6 +11,7 @@ from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
     CloseAnnounced,
+    Greeted,
     Pong,
     Refused,
     SendText,
@@ -173,6 +174,18 @@ def test_a_broken_book_is_invalid_until_data_follow() -> None:
 
 class Eager(Paced):
     limits = Limits(silence_s=45.0, ping_text="ping", ping_idle_s=20.0, ping_interval_s=18.0)
+
+
+class Polite(Paced):
+    limits = Limits(silence_s=45.0, greets_first=True, ping_text="ping", ping_idle_s=5.0)
+
+
+def test_nothing_is_sent_before_the_exchange_has_greeted_us() -> None:
+    feed, _ = make(Polite, "A")
+    assert texts(feed.opened(0.0)) == []
+    assert feed.next_deadline() > 0.0, "what is held back has no deadline"
+    assert texts(feed.tick(6.0, 0.0)) == []
+    assert texts(feed.noticed([Greeted()], 6.5)) == ["ping", "hello", "+A@trade"]
 
 
 class Negotiated(Eager):

@@ -43,6 +43,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Idle time after which `ping_text` is sent."""
     ping_interval_s: float | None = None
     """Interval at which `ping_text` is sent even while data flow; None: on an idle connection only."""
+    greets_first: bool = False
+    """Whether nothing may be sent before the exchange has greeted us (`notices.Greeted`)."""
     acknowledge_s: float = 10.0
     """A subscription unanswered for this long is requested again; if most of a connection stays unanswered, it is
     replaced."""

@@ -14,6 +14,7 @@ __all__ = [
     "Acknowledged",
     "BookLost",
     "CloseAnnounced",
+    "Greeted",
     "Notice",
     "Pong",
     "Refused",
@@ -66,6 +67,10 @@ class Refused(Struct, frozen=True):
     exact: bool = True
 
 
+class Greeted(Struct, frozen=True):
+    """The exchange accepts messages from now on, where `Limits.greets_first`."""
+
+
 class Pong(Struct, frozen=True):
     """The answer to our `ping_text`."""
 
@@ -116,5 +121,14 @@ class CloseAnnounced(Struct, frozen=True):
 
 
 Notice: TypeAlias = (
-    SendText | Acknowledged | Refused | Pong | RestRequest | Resubscribe | BookLost | SnapshotRejected | CloseAnnounced
+    SendText
+    | Acknowledged
+    | Refused
+    | Greeted
+    | Pong
+    | RestRequest
+    | Resubscribe
+    | BookLost
+    | SnapshotRejected
+    | CloseAnnounced
 )

@@ -23,6 +23,7 @@ from foxtrot_workers.adapter.notices import (
     Acknowledged,
     BookLost,
     CloseAnnounced,
+    Greeted,
     Notice,
     Pong,
     Refused,
@@ -78,7 +79,7 @@ class ConnectionLife:
         self._limits = adapter.limits
         self._initial = list(topics)
         self._topics = TopicTable(adapter, stale_after_s)
-        self._outbox = Outbox(adapter.limits.send_interval_s)
+        self._outbox = Outbox(adapter.limits.send_interval_s, held=adapter.limits.greets_first)
         self._subscriptions = Subscriptions(adapter, self._topics, self._outbox, self._leave)
         self._stall_watch = StallWatch(adapter, self._topics)
         self._opened_at = 0.0
@@ -123,6 +124,8 @@ class ConnectionLife:
                 self._check_online(now, effects)
             elif isinstance(notice, SendText):
                 self._outbox.put_first(notice.text)
+            elif isinstance(notice, Greeted):
+                self._outbox.release()
             elif isinstance(notice, Pong):
                 self._pinged_at = None
             elif isinstance(notice, SnapshotRejected):

@@ -14,16 +14,21 @@ OUTBOX_COUNT = 10_000
 
 
 class Outbox:
-    """Queue of texts, sent at least `interval_s` seconds apart."""
+    """Queue of texts, sent at least `interval_s` seconds apart; while `held`, nothing is sent."""
 
-    def __init__(self, interval_s: float) -> None:
+    def __init__(self, interval_s: float, *, held: bool = False) -> None:
         self._interval_s = interval_s
+        self._held = held
         self._texts: deque[str] = deque()
         self.next_send_at = 0.0
         """Monotonic time at which the next text may be sent."""
 
     def __bool__(self) -> bool:
-        return bool(self._texts)
+        return bool(self._texts) and not self._held
+
+    def release(self) -> None:
+        """Send from now on."""
+        self._held = False
 
     def put(self, texts: Iterable[str]) -> None:
         """Append `texts`; raises OverflowError when the queue is full."""
@@ -39,7 +44,7 @@ class Outbox:
     def take_due(self, now: float) -> list[Send]:
         """Dequeue what may be sent now (monotonic seconds)."""
         due: list[Send] = []
-        while self._texts and now >= self.next_send_at:
+        while self and now >= self.next_send_at:
             due.append(Send(self._texts.popleft()))
             self.next_send_at = now + self._interval_s
         return due
