@@ -45,7 +45,9 @@ class SentRequests:
     def take(self, request_id: str | int | None) -> tuple[str, ...]:
         """Return the topics of a request, and forget it; () for an unknown id. An id may come back as text."""
         if isinstance(request_id, str):
-            request_id = int(request_id) if request_id.isascii() and request_id.isdigit() and len(request_id) < 20 else None
+            request_id = (
+                int(request_id) if request_id.isascii() and request_id.isdigit() and len(request_id) < 20 else None
+            )
         return () if request_id is None else self._sent.pop(request_id, ())
 
     def has_left(self, wire: str) -> bool:

@@ -1,0 +1,1 @@
+"""HTX (Huobi), spot and swaps: gzip frames, snapshots requested on the connection itself."""
