@@ -47,10 +47,12 @@ from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.exchanges.binance.adapter import Binance
+from foxtrot_workers.exchanges.kraken.adapter import Kraken
 from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.feed.ring_writer import RingWriter
 from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
 from tests.support.fuzzing import Broken, Target
+from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
 
 __all__ = ["TARGETS"]
@@ -617,6 +619,12 @@ class BinanceFrames(ExchangeFrames):
     _frames = BINANCE_SAMPLES
 
 
+class KrakenFrames(ExchangeFrames):
+    name: ClassVar[str] = "kraken_frames"
+    _adapter_class = Kraken
+    _frames = KRAKEN_SAMPLES
+
+
 class OkxFrames(ExchangeFrames):
     name: ClassVar[str] = "okx_frames"
     _adapter_class = Okx
@@ -639,6 +647,7 @@ TARGETS: dict[str, type[Target]] = {
         ChildSpecs,
         NurseryMessages,
         BinanceFrames,
+        KrakenFrames,
         OkxFrames,
     )
 }

@@ -77,6 +77,18 @@ class Backward(History):
     backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
 
 
+class ByTime(History):
+    """Pages by time: what it is asked for is the time of the gap."""
+
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        raise AssertionError("it pages by time")
+
+    def backfill_page(
+        self, symbol: str, stream: str, first_id: int, last_id: int, start_ns: int, end_ns: int
+    ) -> RestRequest | None:
+        return RestRequest("past", f"/{start_ns}/{end_ns}/{first_id}")
+
+
 class Leaping(History):
     identities: ClassVar[Mapping[str, IdentityRule]] = {EVENT_MARKET_TRADE: "increasing"}
 
@@ -440,3 +452,10 @@ def test_the_number_of_pages_is_limited(monkeypatch: pytest.MonkeyPatch) -> None
     parts, end, pages = run(History, range(1, 2 * PAGES_MAX), 1, 2 * PAGES_MAX - 2)
     assert pages == len(committed(parts)) == PAGES_MAX
     assert (end.first_id, end.retry) == (str(PAGES_MAX + 1), False)
+
+
+def test_an_exchange_that_pages_by_time_is_told_when_the_gap_began_and_ended() -> None:
+    backfiller = Backfiller(ByTime(), "w", 1)
+    (fetch,) = backfiller.ask(hole(5, 9), 0.0)
+    assert isinstance(fetch, Fetch)
+    assert fetch.request.path == f"/{START_NS}/{END_NS}/5"

@@ -167,6 +167,21 @@ class Adapter(abc.ABC):
         """
         return None
 
+    def backfill_page(
+        self, symbol: str, stream: str, first_id: int, last_id: int, start_ns: int, end_ns: int
+    ) -> RestRequest | None:
+        """Return the request as `backfill_request` does, which it calls unless the exchange pages by time.
+
+        Args:
+            symbol: the exchange's spelling.
+            stream: an event type.
+            first_id: first identifier that is still missing.
+            last_id: last one.
+            start_ns: receive time of the last event before all that was missing at first; 0 if unknown.
+            end_ns: receive time of the first event after it.
+        """
+        return self.backfill_request(symbol, stream, first_id, last_id)
+
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         """Return the trades in an answer (status 200) to `backfill_request`; it may include trades outside the request.
 

@@ -189,7 +189,9 @@ class Backfiller:
             self._give_up(job, job.first, job.last, f"more than {HOLE_TRADES_MAX} trades or {PAGES_MAX} pages")
             return self._finish(job)
         command = job.command
-        request = self._adapter.backfill_request(command.symbol, command.stream, job.first, job.last)
+        request = self._adapter.backfill_page(
+            command.symbol, command.stream, job.first, job.last, command.start_ns, command.end_ns
+        )
         if request is None:
             self._give_up(job, job.first, job.last, "the exchange has no request for it")
             return self._finish(job)

@@ -75,12 +75,16 @@ class NotConforming(AssertionError):
 
 
 class AdapterSample(Struct, frozen=True):
-    """A frame of `channel` for `symbol`, and the least number of events it makes on a new connection."""
+    """A frame of `channel` for `symbol`, and the least number of events it makes on a new connection.
+
+    `distinct`: False where frames do not say that they are of this channel, so that replay reads them as another's.
+    """
 
     channel: str
     symbol: str
     frame: bytes
     events: int = 1
+    distinct: bool = True
 
 
 class BackfillSample(Struct, frozen=True):
@@ -258,6 +262,8 @@ def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
         _require(seen == RECEIVE_NS, f"last_data_ns[{topic.wire!r}] is {seen} after data")
     _require(adapter.last_data_ns.keys() <= {topic.wire}, "last_data_ns has a topic that was not subscribed")
     adopting = feed_anything(adapter_class(adopt=True), sample.frame)
+    if not sample.distinct:
+        return
     # replay publishes everything that a topic carries, a connection only the channels that were subscribed
     remaining = iter(adopting)
     _require(
@@ -325,10 +331,10 @@ def _check_backfill_samples(
     for sample in samples:
         adapter = adapter_class()
         topic = _topic(adapter, sample)
-        asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
+        asked = adapter.backfill_page(topic.symbol, EVENT_MARKET_TRADE, 1, 2, RECEIVE_NS, RECEIVE_NS)
         _require(asked is None, f"past trades of {topic.symbol} are requested without a subscription")
         adapter.subscribe([topic])
-        asked = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, 1, 2)
+        asked = adapter.backfill_page(topic.symbol, EVENT_MARKET_TRADE, 1, 2, RECEIVE_NS, RECEIVE_NS)
         _require(asked is None or sample.channel in sampled, f"no BackfillSample for the channel {sample.channel}")
 
 
@@ -344,7 +350,10 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
         request == _past_request(adapter, topic, sample.first_id, sample.last_id),
         "the same trades are requested in two ways",
     )
-    others = [_past_request(adapter, topic, 1, 1), _past_request(adapter, topic, 2**63, 2**63 + 10**6)]
+    others = [
+        _past_request(adapter, topic, 1, 1, RECEIVE_NS - 86_400 * 10**9),
+        _past_request(adapter, topic, 2**63, 2**63 + 10**6, RECEIVE_NS + 86_400 * 10**9),
+    ]
     _require(
         len({request.path, *(other.path for other in others)}) == 3, "different trades are requested in the same way"
     )
@@ -352,7 +361,8 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
     _require(bool(trades), f"no past trades in {_short(sample.body)}")
     wanted = sample.last_id - sample.first_id + 1
     backfiller = Backfiller(adapter, "conformance", 1)
-    command = Backfill(1, topic.symbol, EVENT_MARKET_TRADE, str(sample.first_id), str(sample.last_id), 0, 0)
+    bounds = str(sample.first_id), str(sample.last_id)
+    command = Backfill(1, topic.symbol, EVENT_MARKET_TRADE, *bounds, RECEIVE_NS, RECEIVE_NS)
     backfiller.ask(command, 0.0)
     effects = backfiller.answered(request.path, 200, sample.body, RECEIVE_NS, 0.0)
     events = [event for effect in effects if isinstance(effect, CommitPart) for event in effect.events]
@@ -367,8 +377,10 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
         _past_trades(adapter, request.path, _damaged(sample.body, rng))
 
 
-def _past_request(adapter: Adapter, topic: Topic, first_id: int, last_id: int) -> RestRequest:
-    request = adapter.backfill_request(topic.symbol, EVENT_MARKET_TRADE, first_id, last_id)
+def _past_request(
+    adapter: Adapter, topic: Topic, first_id: int, last_id: int, time_ns: int = RECEIVE_NS
+) -> RestRequest:
+    request = adapter.backfill_page(topic.symbol, EVENT_MARKET_TRADE, first_id, last_id, time_ns, time_ns)
     if request is None:
         raise NotConforming(f"backfill_request is None for trades {first_id} to {last_id} of {topic.wire}")
     return request
