@@ -64,6 +64,17 @@ def test_snapshots_show_status_and_the_last_log_lines(tmp_path: Path, capsys: py
     assert any("worker_state worker=one.a" in line for line in shown[-1]["log"])
 
 
+def test_a_view_says_how_long_it_needs_no_status(tmp_path: Path) -> None:
+    shown: list[dict[str, Any]] = []
+
+    def show(snapshot: dict[str, Any]) -> float:
+        shown.append(snapshot)
+        return 60.0
+
+    assert supervise(tmp_path / "run", on_snapshot=show, snapshot_s=0.01) == 0
+    assert len(shown) == 1
+
+
 def test_a_view_that_fails_does_not_end_supervision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: dict[str, Any]) -> None:
         raise ZeroDivisionError("planted")

@@ -20,7 +20,8 @@ __all__ = ["FRAMES_PENDING_MAX", "OnSnapshot", "display"]
 FRAMES_PENDING_MAX = 4
 """Frames that may wait for a slow terminal; with more waiting (the terminal is stopped by Ctrl-S) none is drawn."""
 
-OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], None]
+OnSnapshot: TypeAlias = Callable[[Mapping[str, Any]], float | None]
+"""Shows a status; returns the seconds until it needs the next one, None for the usual interval."""
 
 
 @contextlib.contextmanager
@@ -44,8 +45,9 @@ def _summary_log(log_format: LogFormat, log_level: str) -> OnSnapshot:
     summary = Summary()
     log = Logs(log_level, log_format).log
 
-    def show(status: Mapping[str, Any]) -> None:
+    def show(status: Mapping[str, Any]) -> float:
         for event, fields in summary.records(status):
             log.info(event, **fields)
+        return summary.due_in_s()
 
     return show

@@ -25,6 +25,7 @@ class Summary:
 
     def __init__(self) -> None:
         self._next_s = 0.0
+        self._now_s = 0.0
         self._shown_s = 0.0
         self._shown_count = 0
         self._shown: list[str] = []
@@ -32,6 +33,7 @@ class Summary:
     def records(self, status: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         """Return (event, fields) of each log record due at this status; the clock is the supervisor's uptime."""
         uptime = float(status.get("supervisor", {}).get("uptime_s") or 0.0)
+        self._now_s = uptime
         if uptime < self._next_s:
             return []
         fresh = self._fresh_events(status)
@@ -42,6 +44,10 @@ class Summary:
         self._shown_s = uptime
         self._shown = fresh or self._shown
         return [("summary", _totals(status)), *(("market_event", {"line": line}) for line in fresh)]
+
+    def due_in_s(self) -> float:
+        """Seconds from the last status until the next one is looked at: assembling a status costs time."""
+        return max(0.0, self._next_s - self._now_s)
 
     def _fresh_events(self, status: Mapping[str, Any]) -> list[str]:
         recent = [str(line) for line in status.get("engine", {}).get("recent") or ()][-EVENTS_SHOWN:]

@@ -40,7 +40,7 @@ def run_supervisor(
     log_level: str = "info",
     log_format: LogFormat = "console",
     duration_s: float | None = None,
-    on_snapshot: Callable[[dict[str, Any]], None] | None = None,
+    on_snapshot: Callable[[dict[str, Any]], float | None] | None = None,
     snapshot_s: float = 0.5,
     targets: Targets | None = None,
     config_path: str = "",
@@ -55,7 +55,8 @@ def run_supervisor(
         log_level: debug, info, warning or error.
         log_format: console, json or link.
         duration_s: seconds after which the run is stopped; None: no limit.
-        on_snapshot: is called with ``status`` and the last log lines every `snapshot_s` seconds.
+        on_snapshot: is called with ``status`` and the last log lines every `snapshot_s` seconds; it may return the
+            seconds until its next call, if these are more.
         targets: replaces what children run (tests).
         config_path: absolute path of the configuration file, "" without one.
         read_config: reads that file again for a reload, or raises `ConfigInvalid`.

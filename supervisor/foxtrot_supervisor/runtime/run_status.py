@@ -92,20 +92,21 @@ class RunStatus:
         }
 
     def show_regularly(
-        self, show: Callable[[dict[str, Any]], None], period_s: float, *, timers: Timers, logs: Logs
+        self, show: Callable[[dict[str, Any]], float | None], period_s: float, *, timers: Timers, logs: Logs
     ) -> None:
         """Call `show` every `period_s` seconds with the status and, as ``log``, the last log lines.
 
-        A view that fails is logged and not called again: it does not end supervision.
+        `show` may return the seconds until it needs the next status, if these are more: a status of hundreds of workers
+        costs tens of milliseconds. A view that fails is logged and not called again: it does not end supervision.
         """
 
         def snapshot() -> None:
             try:
-                show({**self.assemble(), "log": logs.recent()})
+                wanted_s = show({**self.assemble(), "log": logs.recent()})
             except Exception as error:
                 logs.log.error("snapshot_failed", reason=repr(error))
                 return
-            timers.call_later("snapshot", period_s, snapshot)
+            timers.call_later("snapshot", max(period_s, wanted_s or 0.0), snapshot)
 
         timers.call_later("snapshot", 0.0, snapshot)
 

@@ -104,7 +104,7 @@ class Runner:
         log_level: str,
         log_format: LogFormat,
         duration_s: float | None = None,
-        on_snapshot: Callable[[dict[str, Any]], None] | None = None,
+        on_snapshot: Callable[[dict[str, Any]], float | None] | None = None,
         snapshot_s: float = 0.5,
         targets: Targets | None = None,
         logs: Logs | None = None,

@@ -70,3 +70,11 @@ def test_a_summary_shows_a_few_events_at_most() -> None:
 def test_a_status_that_lacks_everything() -> None:
     assert Summary().records({}) == []
     assert Summary().records({"supervisor": {"uptime_s": 60}})[0][0] == "summary"
+
+
+def test_no_status_is_needed_before_the_next_summary_is_due() -> None:
+    summary = Summary()
+    summary.records(status(1.0, "a", "b", "c"))
+    assert summary.due_in_s() == SUMMARY_S
+    summary.records(status(2.0))
+    assert summary.due_in_s() == SUMMARY_S - 1.0
