@@ -73,7 +73,8 @@ class Hole(Struct, frozen=True, array_like=True):
 class LowRun(Struct, frozen=True):
     """Consecutive identifiers of one side that rise from below its own last one: a sequence reset, if they go on.
 
-    `position` and `batch`: the stream's position and the batch at the last of them.
+    `position` and `batch`: the stream's position and the batch at the last of them. `may_lag`: it began with a new
+    connection, soon after the position was reached.
     """
 
     first: int
@@ -81,6 +82,7 @@ class LowRun(Struct, frozen=True):
     count: int
     position: int
     batch: int
+    may_lag: bool = False
 
 
 class Sequence(Struct, frozen=True):

@@ -4,8 +4,10 @@ An identifier at or below the position is a copy, unless there is evidence of a 
 
 * its exchange time is later than that of the position by more than `RESET_MARGIN_NS`; or
 * `LOW_RUN_MIN` identifiers in a row rise from below what the *same side* has brought before. One connection delivers
-  in order, so a lagging side never goes back. A new connection has brought nothing before: it counts as gone back if no
-  other side brings the stream and the event was received later than the position; or
+  in order, so a lagging side never goes back. A new connection has brought nothing before. If no other side brings the
+  stream, it counts as gone back when it begins below the position more than `RESET_MARGIN_NS` after it. If it begins
+  earlier, it may lag: it counts as gone back as soon as it rises too slowly to reach the position (`CATCH_UP_RATIO`);
+  or
 * there are no exchange times, the side has brought nothing, and nothing newer has come for `RESET_QUIET_NS`.
 
 After a reset other sides may still bring identifiers of the old sequence. They are copies until the side is reset too.
@@ -23,6 +25,7 @@ from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, NUMBER_MAX, UNKNOWN, WAIT, LowRun, Stream
 
 __all__ = [
+    "CATCH_UP_RATIO",
     "LOW_RUN_MIN",
     "RESET_MARGIN_NS",
     "RESET_QUIET_NS",
@@ -38,6 +41,9 @@ __all__ = [
 
 LOW_RUN_MIN: Final = 3
 """Rising identifiers in a row, from below the last one of the same side, that show a sequence reset."""
+
+CATCH_UP_RATIO: Final = 10
+"""A new connection more than this many times as far below the position as it has risen does not merely lag."""
 
 RESET_MARGIN_NS: Final = 500_000_000
 """Advance of exchange time at which an identifier at or below the position shows a sequence reset."""
@@ -85,18 +91,19 @@ def judge_low(turn: Turn, stream: Stream, event: Any, number: int, *, timed: boo
     name = turn.name
     run = low.get(name)
     went_back = goes_back(turn, stream, event, number, slack=RESET_MARGIN_NS if timed else 0)
+    begins = not (went_back or timed) and stream.first and own is None and not turn.others_bring(stream)
     if dated and event.exchange_ns < exchange_ns:
-        went_back = False
-    if went_back:
+        went_back = begins = False
+    if went_back or begins:
         stream.copies = False
-        run = _extended(run, stream, number)
+        run = _extended(run, stream, number, begins=begins)
         stream.sequence = replace(stream.sequence, low={**low, name: run})
     is_reset = is_newer
     if not dated and not timed:
         is_reset = (own is None or number < own) and event.receive_ns - receive_ns > RESET_QUIET_NS
-    if is_reset or (went_back and run is not None and run.count >= LOW_RUN_MIN):
+    if is_reset or (went_back and run is not None and _is_reset(run, stream, event.receive_ns - receive_ns)):
         return WAIT if waits_for_old_sequence(turn, stream, event, number) else APPLY
-    if not went_back:
+    if not (went_back or begins):
         stream.seen = number
         if run is not None:
             stream.sequence = replace(stream.sequence, low=_without(stream.sequence.low, name))
@@ -160,11 +167,21 @@ def _without(low: Mapping[str, LowRun], name: str) -> dict[str, LowRun]:
     return {each: run for each, run in low.items() if each != name}
 
 
-def _extended(run: LowRun | None, stream: Stream, number: int) -> LowRun:
-    """`run` with `number` added; a new run where `number` does not continue it."""
+def _is_reset(run: LowRun, stream: Stream, later_ns: int) -> bool:
+    """Whether a run shows a sequence reset; `later_ns`: receive time since the position."""
+    if run.count < LOW_RUN_MIN:
+        return False
+    if not run.may_lag:
+        return True
+    is_slow = stream.last - run.last > CATCH_UP_RATIO * (run.last - run.first)
+    return later_ns > (RESET_MARGIN_NS if is_slow else RESET_QUIET_NS)
+
+
+def _extended(run: LowRun | None, stream: Stream, number: int, *, begins: bool) -> LowRun:
+    """`run` with `number` added; a new run where `number` does not continue it. `begins`: a new connection may lag."""
     if run is not None and number == run.last:
         return run
     broken = run is None or number < run.last or (run.batch == stream.batch and run.position != stream.last)
     if run is None or broken:
-        return LowRun(number, number, 1, stream.last, stream.batch)
-    return LowRun(run.first, number, run.count + 1, stream.last, stream.batch)
+        return LowRun(number, number, 1, stream.last, stream.batch, begins)
+    return LowRun(run.first, number, run.count + 1, stream.last, stream.batch, run.may_lag)

@@ -141,6 +141,35 @@ def test_a_new_connection_that_begins_below_is_a_reset_if_it_came_later() -> Non
         assert alone.seen[1:] == shown
 
 
+def reconnected(first: int, last: int) -> Merge:
+    """A stream at 1_000_000 whose connection is replaced within 0.1 s; the new one brings `first` to `last` in 1 s."""
+    alone = Merge(QUOTES, A)
+    alone.take(A, quotes(1_000_000))
+    alone.merge.closed(A)
+    alone.merge.opened(("a", 2))
+    for place, number in enumerate(range(first, last + 1)):
+        alone.take(("a", 2), quotes(number, at=SECOND + SECOND // 10 + place * SECOND // (last - first)))
+    return alone
+
+
+def test_a_new_connection_far_below_is_a_reset_within_a_second_although_it_came_at_once() -> None:
+    alone = reconnected(1, 101)
+    assert alone.seen[1:3] == ["gap 1..41", "quote 42"]
+    assert len(alone.seen) == 2 + 60
+
+
+def test_a_new_connection_that_lags_by_some_seconds_is_no_reset() -> None:
+    alone = reconnected(999_850, 1_000_050)
+    assert alone.seen == [f"quote {number}" for number in range(1_000_000, 1_000_051)]
+
+
+def test_a_new_connection_a_little_below_is_a_reset_if_it_does_not_catch_up() -> None:
+    alone = reconnected(999_500, 999_700)
+    assert alone.seen == ["quote 1000000"]
+    alone.take(("a", 2), quotes(999_900, at=SECOND + RESET_QUIET_NS + 1))
+    assert alone.seen[1:] == ["gap 999500..999899", "quote 999900"]
+
+
 def test_partial_books_and_times_that_begin_again() -> None:
     books = Merge({EVENT_BOOK: "latest"}, A)
     books.take(A, [snapshot(500), snapshot(501), snapshot(3), snapshot(3), snapshot(4), snapshot(5)])
