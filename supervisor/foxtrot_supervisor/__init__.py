@@ -1,15 +1,16 @@
 """Supervisor for exchange connections in processes of their own, and the EventEngine that handles their events.
 
 Public names are loaded at their first use: every spawned child imports this package before it knows what it will run,
-so that eager imports would cost each worker time and memory.
+so that eager imports would cost each worker time and memory. Nothing else is imported here either: until the program's
+entry point is reached, Ctrl-C prints a traceback.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as type checkers understand it, without importing typing
+    from typing import Any
 
-if TYPE_CHECKING:
     from foxtrot_supervisor.config.problems import ConfigInvalid as ConfigInvalid
     from foxtrot_supervisor.config.schema import FoxtrotConfig as FoxtrotConfig
     from foxtrot_supervisor.embedding.end_report import EndReport as EndReport
@@ -76,6 +77,8 @@ def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value

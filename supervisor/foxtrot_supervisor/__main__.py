@@ -11,8 +11,8 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # `python -m` has put the working directory there
 
+import _signal  # type: ignore[import-not-found]  # built in; the module `signal` is read from a file and imports enum
 import os
-import signal
 
 __all__ = ["main"]
 
@@ -21,7 +21,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; exits the process."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    _signal.signal(_signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    import signal
+
     from foxtrot_supervisor.system.module_path import without_working_directory
     from foxtrot_supervisor.system.signal_state import reset_signals
 
