@@ -40,6 +40,9 @@ class Chain(enum.Enum):
     """By its first id, which is the predecessor's last id + 1 (Binance spot, Gate.io, KuCoin)."""
     PREVIOUS = "previous"
     """By the predecessor's last id, which it carries too; ids have leaps (Binance futures)."""
+    NEXT_OR_SAME = "next or same"
+    """As `NEXT`. An update that ends with the snapshot's own id is published too: it changes nothing, but shows that no
+    update is missing between (KuCoin)."""
 
 
 class _Resync:
@@ -81,6 +84,7 @@ class RestBook:
         self.wire = wire
         self._request = request
         self._by_previous = chain is Chain.PREVIOUS
+        self._skips_same = chain is Chain.NEXT
         self._shared = HeldBytes() if shared is None else shared
         self._held = HeldUpdates(self._shared)
         self._requested = False
@@ -286,9 +290,9 @@ class RestBook:
             self._invalidate(event, out, notices, defect, None, None, start_ns=0)
 
     def _stale(self, held: HeldUpdate, last: int) -> bool:
-        if not self._by_previous:
+        if self._skips_same:
             return held.last <= last
-        # the update that contains the snapshot's own id is needed, a repetition of the last update is not
+        # the update that contains the snapshot's own id counts, a repetition of the last update does not
         return held.last < last or (held.last == last and self.live and not self._first_after_snapshot)
 
     def _fits(self, held: HeldUpdate, last: int, *, after_snapshot: bool) -> bool:

@@ -1,0 +1,1 @@
+"""KuCoin: spot, and perpetual and dated futures."""
