@@ -47,11 +47,13 @@ from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.exchanges.binance.adapter import Binance
+from foxtrot_workers.exchanges.coinbase.adapter import Coinbase
 from foxtrot_workers.exchanges.kraken.adapter import Kraken
 from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.feed.ring_writer import RingWriter
 from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
 from tests.support.fuzzing import Broken, Target
+from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
 from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
 
@@ -619,6 +621,12 @@ class BinanceFrames(ExchangeFrames):
     _frames = BINANCE_SAMPLES
 
 
+class CoinbaseFrames(ExchangeFrames):
+    name: ClassVar[str] = "coinbase_frames"
+    _adapter_class = Coinbase
+    _frames = COINBASE_SAMPLES
+
+
 class KrakenFrames(ExchangeFrames):
     name: ClassVar[str] = "kraken_frames"
     _adapter_class = Kraken
@@ -647,6 +655,7 @@ TARGETS: dict[str, type[Target]] = {
         ChildSpecs,
         NurseryMessages,
         BinanceFrames,
+        CoinbaseFrames,
         KrakenFrames,
         OkxFrames,
     )

@@ -170,7 +170,7 @@ def test_every_line_of_the_sheet_is_understood() -> None:
 @needs_references
 def test_every_line_of_the_sheet_about_v1_is_understood() -> None:
     wire = replaying(Kraken)
-    made = []
+    made: list[str] = []
     for line in sheet_lines("### 7.8"):
         message = msgspec.json.decode(line)
         if isinstance(message, dict) and message["event"] in ("subscribe", "unsubscribe", "ping"):
