@@ -171,11 +171,11 @@ def _fill_trade(line: Line, event: Trade[str]) -> None:
 
 
 def _fill_quote(line: Line, event: Quote[str] | Ticker[str]) -> None:
-    # a size without a price means an empty side
+    # a size without a price, such as 0, means an empty side
     line["bid"] = _optional(event.bid)
-    line["bid_size"] = None if event.bid is None else _optional(event.bid_size)
+    line["bid_size"] = _optional(event.bid_size)
     line["ask"] = _optional(event.ask)
-    line["ask_size"] = None if event.ask is None else _optional(event.ask_size)
+    line["ask_size"] = _optional(event.ask_size)
 
 
 def _fill_ticker(line: Line, event: Ticker[str]) -> None:

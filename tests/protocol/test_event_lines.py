@@ -102,7 +102,7 @@ CASES: list[tuple[MarketEvent[str], dict[str, Any]]] = [
     (
         Ticker(*HEAD, "1.0", "2", "3", "4", "5", "6", None, "0", "7", "8.0"),
         {"kind": "ticker", "last": "1", "open": "2", "high": "3", "low": "4", "volume": "5", "turnover": "6"}
-        | {"bid": None, "bid_size": None, "ask": "7", "ask_size": "8"},
+        | {"bid": None, "bid_size": "0", "ask": "7", "ask_size": "8"},
     ),
     (
         Bar(*HEAD, "1m", 60, "1", "4.0", "0.5", "2", "9.0", True),

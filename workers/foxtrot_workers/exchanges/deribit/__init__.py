@@ -1,0 +1,1 @@
+"""Deribit v2: JSON-RPC, books chained by change ids."""
