@@ -37,3 +37,13 @@ def test_the_oldest_request_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
     for wire in ("a", "b", "c"):
         sent.subscribe([wire])
     assert [sent.take(number) for number in (1, 2, 3)] == [(), ("b",), ("c",)]
+
+
+def test_an_answer_without_an_id_is_of_the_oldest_request() -> None:
+    sent = SentRequests()
+    assert sent.take_oldest() == ()
+    sent.subscribe(["a"])
+    second = sent.subscribe(["b"])
+    assert sent.take_oldest() == ("a",)
+    assert sent.take(second) == ("b",)
+    assert sent.take_oldest() == ()

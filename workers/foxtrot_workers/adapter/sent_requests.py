@@ -50,6 +50,10 @@ class SentRequests:
             )
         return () if request_id is None else self._sent.pop(request_id, ())
 
+    def take_oldest(self) -> tuple[str, ...]:
+        """Return the topics of the oldest request, and forget it: for an answer without an id."""
+        return self._sent.pop(next(iter(self._sent)), ()) if self._sent else ()
+
     def has_left(self, wire: str) -> bool:
         """Return whether an acknowledged unsubscription ends the topic: it was not subscribed again since."""
         if wire not in self._leaving:
