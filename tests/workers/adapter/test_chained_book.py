@@ -220,3 +220,13 @@ class TestDepth:
         (gap,) = out
         assert isinstance(gap, Gap)
         assert "checksum 5 was sent, 4 computed" in gap.cause
+
+    def test_a_book_may_be_lost_for_a_reason_of_the_connection(self) -> None:
+        book, out, notices = self._book()
+        book.lose("the connection's sequence leaps", 5, 6, out, notices)
+        (gap,) = out
+        assert isinstance(gap, Gap)
+        assert (gap.cause, gap.exchange_ns, gap.start_ns, gap.end_ns) == ("the connection's sequence leaps", 5, 1, 6)
+        assert [type(notice).__name__ for notice in notices] == ["BookLost", "Resubscribe"]
+        book.lose("again", 7, 8, out, notices)
+        assert len(out) == 1, "a book that is not live is lost already"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from foxtrot_protocol.commands import Backfill, Backfilled
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
-from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.adapter import Adapter, BackfillOrder
 from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import RestRequest
 from foxtrot_workers.feed import backfill
@@ -74,7 +74,13 @@ class History(Adapter):
 
 
 class Backward(History):
-    backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
+    backfill_order: ClassVar[BackfillOrder] = "backward"
+
+
+class Newest(History):
+    """Its answers do not depend on the request."""
+
+    backfill_order: ClassVar[BackfillOrder] = "newest"
 
 
 class ByTime(History):
@@ -381,6 +387,23 @@ def test_a_failure_is_reported_rather_than_unavailable_trades() -> None:
     assert isinstance(end, Backfilled)
     assert (end.first_id, end.last_id, end.retry) == ("50", "84", True)
     assert "unusable" in end.left
+
+
+def test_the_newest_trades_are_one_page() -> None:
+    effects = answers(Newest, page_of(*range(60, 100)))
+    assert committed(effects) == list(range(60, 85))
+    assert effects[-1] == Backfilled("w", 1, 9, 25, "the exchange has nothing there", "50", "59", False)
+    assert answers(Newest, page_of(*range(40, 90)))[-1] == Backfilled("w", 1, 9, 35)
+    assert answers(Newest, page_of(*range(90, 99)))[-1] == Backfilled(
+        "w", 1, 9, 0, "the exchange has nothing there", "50", "84", False
+    )
+
+
+@pytest.mark.parametrize("page", [page_of(), page_of(*range(40, 84))])
+def test_the_newest_trades_that_end_within_the_gap_are_asked_for_again(page: bytes) -> None:
+    (end,) = answers(Newest, page)
+    assert isinstance(end, Backfilled)
+    assert (end.events, end.first_id, end.last_id, end.retry) == (0, "50", "84", True)
 
 
 # ---- bounds

@@ -1,7 +1,7 @@
 """The seam between exchanges and workers: everything that an adapter needs is imported from here."""
 
 from foxtrot_workers.adapter.access import AccessRequest
-from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.adapter.adapter import Adapter, BackfillOrder
 from foxtrot_workers.adapter.limits import Budget, Limits, Topic
 from foxtrot_workers.adapter.notices import (
     Acknowledged,
@@ -24,6 +24,7 @@ __all__ = [
     "AccessRequest",
     "Acknowledged",
     "Adapter",
+    "BackfillOrder",
     "BookFacts",
     "BookLost",
     "Budget",

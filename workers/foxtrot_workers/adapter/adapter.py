@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from foxtrot_protocol.events import MarketEvent, Trade
 from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
@@ -37,7 +37,12 @@ from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
 from foxtrot_workers.adapter.venue import VenueFacts
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "BackfillOrder"]
+
+BackfillOrder: TypeAlias = Literal["forward", "backward", "newest"]
+"""How a page of past trades lies in a gap: it starts at the first identifier requested (``forward``), ends at the last
+(``backward``), or has the newest trades whatever is requested (``newest``): then one page is all that the exchange
+offers, and the part of a gap before it stays announced."""
 
 
 class Adapter(abc.ABC):
@@ -56,8 +61,7 @@ class Adapter(abc.ABC):
     limits: ClassVar[Limits]
     facts: ClassVar[VenueFacts | None] = None
     """Connection facts for people, ``check`` and the reference page of exchanges; None: not stated."""
-    backfill_order: ClassVar[Literal["forward", "backward"]] = "forward"
-    """Whether a page of past trades starts at the first identifier requested, or ends at the last."""
+    backfill_order: ClassVar[BackfillOrder] = "forward"
     identities: ClassVar[Mapping[str, IdentityRule]] = {}
     """How copies of an event are recognized, by event type (``eMarketTrade.``); others follow
     `identity.DEFAULT_IDENTITIES`, which is conservative."""

@@ -117,6 +117,16 @@ class ChainedBook:
             return
         self.update(event, follows, follows, out, notices)
 
+    def lose(
+        self, reason: str, exchange_ns: int, receive_ns: int, out: list[MarketEvent[str]], notices: list[Notice]
+    ) -> None:
+        """Announce that updates are missing, as something other than the book's own updates shows."""
+        if self.live:
+            unseen: BookDelta[str] = BookDelta(
+                self._exchange, self._symbol, exchange_ns, receive_ns, [], [], None, None, None
+            )
+            self._invalidate(reason, None, unseen, out, notices)
+
     def _verify(self, event: BookSnapshot[str] | BookDelta[str]) -> str:
         """Apply `event` to the kept book; return its defect, "" for none."""
         book = self._book

@@ -179,7 +179,12 @@ class Backfiller:
 
     @property
     def _backward(self) -> bool:
-        return self._adapter.backfill_order == "backward"
+        return self._adapter.backfill_order != "forward"
+
+    @property
+    def _newest_only(self) -> bool:
+        """Whether the first page is all that the exchange offers."""
+        return self._adapter.backfill_order == "newest"
 
     def _continue(self, job: _Job, now: float) -> list[BackfillEffect]:
         """Fetch the next page, or finish."""
@@ -258,6 +263,8 @@ class Backfiller:
 
     def _take_backward(self, job: _Job, page: _Page, now: float) -> list[BackfillEffect]:
         """Process a page that ends at the end of the gap; it is held until all earlier pages have arrived."""
+        if self._newest_only and (page.highest is None or page.highest < job.last):
+            return self._fail(job, "the exchange does not offer the end of the gap yet", retry=True)
         below = page.lowest is None or page.lowest < job.first
         for first, last in reversed(page.covered):
             self._give_up(job, last + 1, job.last, "the exchange has nothing there")
@@ -265,7 +272,7 @@ class Backfiller:
             job.held.append(((first, last), trades))
             job.held_trades += len(trades)
             job.last = first - 1
-        if below:
+        if below or self._newest_only:
             self._give_up(job, job.first, job.last, "the exchange has nothing there")
             job.last = job.first - 1
         elif not page.covered:

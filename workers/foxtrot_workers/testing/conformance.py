@@ -214,6 +214,8 @@ def _check_requests(adapter_class: type[Adapter], samples: Sequence[AdapterSampl
     _require(len({topic.wire for topic in topics}) == count, "wire names of different symbols are the same")
     for make_requests in (adapter.subscribe, adapter.unsubscribe):
         texts = make_requests(topics)
+        if make_requests == adapter.unsubscribe and not texts:
+            continue  # what the exchange has not acknowledged yet may have no name for it
         _require(len(texts) >= math.ceil(count / limits.topics_per_request), "a request holds too many topics")
         _require(all(text.strip() for text in texts), "an empty request")
         _require(len(set(texts)) == len(texts), "two requests are equal: their answers could not be distinguished")
@@ -354,9 +356,11 @@ def _check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: r
         _past_request(adapter, topic, 1, 1, RECEIVE_NS - 86_400 * 10**9),
         _past_request(adapter, topic, 2**63, 2**63 + 10**6, RECEIVE_NS + 86_400 * 10**9),
     ]
-    _require(
-        len({request.path, *(other.path for other in others)}) == 3, "different trades are requested in the same way"
-    )
+    paths = {request.path, *(other.path for other in others)}
+    if adapter.backfill_order == "newest":
+        _require(len(paths) == 1, "the newest trades are requested in several ways")
+    else:
+        _require(len(paths) == 3, "different trades are requested in the same way")
     trades = _past_trades(adapter, request.path, sample.body)
     _require(bool(trades), f"no past trades in {_short(sample.body)}")
     wanted = sample.last_id - sample.first_id + 1

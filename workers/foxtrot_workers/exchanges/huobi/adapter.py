@@ -7,7 +7,7 @@ parser it needs. Increments of books are served at another path than everything 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -23,7 +23,16 @@ from foxtrot_protocol.events import (
 )
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_protocol.symbols import SymbolCase
-from foxtrot_workers.adapter import Adapter, Limits, RestRequest, SendText, Topic, UnrecognizedFrame, VenueFacts
+from foxtrot_workers.adapter import (
+    Adapter,
+    BackfillOrder,
+    Limits,
+    RestRequest,
+    SendText,
+    Topic,
+    UnrecognizedFrame,
+    VenueFacts,
+)
 from foxtrot_workers.adapter.gzip_frames import GZIP_MAGIC, inflate_frame
 from foxtrot_workers.adapter.held_updates import HeldBytes
 from foxtrot_workers.adapter.route_table import Parser, RouteTable
@@ -72,7 +81,7 @@ class Huobi(Adapter):
         EVENT_TICKER: "latest",
         EVENT_BAR: "latest",
     }
-    backfill_order: ClassVar[Literal["forward", "backward"]] = "backward"
+    backfill_order: ClassVar[BackfillOrder] = "newest"
 
     wire_names: ClassVar[Mapping[str, str]] = SPOT_CHANNELS
     """Configuration channel to the exchange's."""
@@ -268,7 +277,7 @@ class Huobi(Adapter):
     def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
         if stream != EVENT_MARKET_TRADE or self.wire_of("trade", symbol) not in self._routes:
             return None
-        return history_request(symbol, self.rest_path("history/trade", symbol), first_id, last_id)
+        return history_request(symbol, self.rest_path("history/trade", symbol))
 
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         return parse_history(self.exchange, path, body, receive_ns)

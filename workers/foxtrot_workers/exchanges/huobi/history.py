@@ -19,13 +19,9 @@ from foxtrot_workers.exchanges.huobi.messages import PastTradeRow, decode_past_t
 __all__ = ["history_request", "parse_history"]
 
 
-def history_request(symbol: str, path: str, first_id: int, last_id: int) -> RestRequest:
-    """Return the request for the newest trades; `path` is that of the market, up to the symbol.
-
-    The identifiers of the gap stand in the request only to tell its answer from those of other gaps.
-    """
-    query = f"{quote(symbol)}&size={HISTORY_TRADES}&gap={first_id}-{last_id}"
-    return RestRequest(f"trades {symbol}", f"{path}{query}")
+def history_request(symbol: str, path: str) -> RestRequest:
+    """Return the request for the newest trades; `path` is that of the market, up to the symbol."""
+    return RestRequest(f"trades {symbol}", f"{path}{quote(symbol)}&size={HISTORY_TRADES}")
 
 
 def parse_history(exchange: str, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
