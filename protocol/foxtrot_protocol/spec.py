@@ -19,11 +19,13 @@ __all__ = [
     "QUEUE_LIMIT",
     "SLOW_HANDLER_MS",
     "SPEC_BYTES_MAX",
+    "SPIN_US",
     "BookUpdates",
     "ChildKind",
     "ChildSpec",
     "EngineSettings",
     "FeedSettings",
+    "Idle",
     "NurserySettings",
     "ResourceLimits",
     "SimulatorSettings",
@@ -39,6 +41,7 @@ QUEUE_LIMIT = 100_000
 NEVER_DROP_LIMIT = 1_000_000
 PUT_WAIT_S = 5.0
 SLOW_HANDLER_MS = 100.0
+SPIN_US = 1000.0
 """Defaults shared by a bare `EventEngine()` and the keys of ``[engine]`` with these names."""
 
 S = TypeVar("S")
@@ -73,6 +76,9 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """How long a full ring holds back the exchange before events are dropped and announced."""
 
 
+Idle: TypeAlias = Literal["sleep", "backoff", "spin"]
+"""What the engine's dispatch thread does when there is nothing to do; `[engine] idle`."""
+
 BookUpdates: TypeAlias = Literal["snapshot", "deliver"]
 """Updates of a book that handlers cannot follow, after the engine was replaced or updates were lost.
 
@@ -105,6 +111,8 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     bars_from_trades: list[str]
     leak_sample_s: float
     book_updates: BookUpdates
+    idle: Idle
+    spin_us: float
 
 
 class SimulatorSettings(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.spec import EngineSettings, FeedSettings, SimulatorSettings
+from foxtrot_protocol.spec import FeedSettings, SimulatorSettings
 from foxtrot_supervisor.bench.chain import (
     BOOT,
     BenchFailed,
@@ -267,8 +267,9 @@ class _Bench:
         self._results[system].append(result)
         return result
 
-    async def run(self, system: System, load: Load) -> RunResult:
-        """Start a chain, send `load` through it, stop it."""
+    async def run(self, system: System, load: Load, **engine_keys: Any) -> RunResult:
+        """Start a chain, send `load` through it, stop it; `engine_keys`: of ``[engine]``."""
+        config = EngineConfig(handlers=[TARGETS[system]["handler"]], **engine_keys)
         primers = len(SYMBOLS) if load.kind == "mixed" else 0
         samples_path = f"{self._run_dir}/samples" if load.rate_per_s else ""
         job = {
@@ -284,8 +285,10 @@ class _Bench:
         with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()):
             child, boot = self._parent.child, targets["boot"]
             async with (
-                child("engine", "engine", targets["engine"], self._engine(targets["handler"]), boot) as engine,
-                child("worker", "connection", targets["worker"], self._feed(load), boot) as worker,
+                child(
+                    "engine", "engine", targets["engine"], engine_settings(config, self._run_dir, self._run_dir), boot
+                ) as engine,
+                child("worker", "connection", targets["worker"], self._feed(load, config), boot) as worker,
             ):
                 if primers:
                     await self._parent.report("primed")
@@ -311,10 +314,7 @@ class _Bench:
             latencies_ns=_read_samples(samples_path) if samples_path else [],
         )
 
-    def _engine(self, handler: str) -> EngineSettings:
-        return engine_settings(EngineConfig(handlers=[handler]), self._run_dir, self._run_dir)
-
-    def _feed(self, load: Load) -> FeedSettings:
+    def _feed(self, load: Load, engine: EngineConfig) -> FeedSettings:
         ring = RingConfig()
         paced = "/stream?timeUnit=MICROSECOND" if load.rate_per_s else ""
         return FeedSettings(
@@ -323,7 +323,7 @@ class _Bench:
             exchange="binance",
             channels=CHANNELS[load.kind],
             symbols=SYMBOLS,
-            data_endpoint=endpoints.data_endpoint(self._run_dir),
+            data_endpoint=endpoints.data_endpoint(self._run_dir, engine.transport),
             url=self._server["url"] + paced,
             rest_url=self._server["rest_url"],
             client="picows",

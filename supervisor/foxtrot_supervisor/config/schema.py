@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_protocol.bar_intervals import INTERVALS
-from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS
+from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS, SPIN_US
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Range, Setting
 
 __all__ = [
@@ -199,6 +199,22 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             "which takes less time: [delivery.md](delivery.md#the-way-to-the-engine).",
         ),
     ] = "zeromq"
+    idle: Annotated[
+        Literal["sleep", "backoff", "spin"],
+        Setting(
+            description="What the dispatch thread does when there is nothing to do.",
+            more='`"sleep"`: it waits to be woken. `"backoff"`: it asks for more during `spin_us`, then sleeps. `"spin"`: '
+            "it never sleeps and uses a whole core: [benchmarks.md](benchmarks.md#latency).",
+        ),
+    ] = "sleep"
+    spin_us: Annotated[
+        float,
+        Setting(
+            description='Microseconds in which idle = "backoff" asks for more before it sleeps.',
+            range=Range(1.0, 1_000_000.0),
+            more="Useful if it is longer than the usual time between two events.",
+        ),
+    ] = SPIN_US
     queue_limit: Annotated[
         int,
         Setting(

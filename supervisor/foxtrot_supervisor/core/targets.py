@@ -79,4 +79,6 @@ def engine_settings(engine: EngineConfig, run_dir: str, import_path: str) -> Eng
         bars_from_trades=list(engine.bars_from_trades),
         leak_sample_s=engine.leak_sample_s,
         book_updates=engine.book_updates,
+        idle=engine.idle,
+        spin_us=engine.spin_us,
     )

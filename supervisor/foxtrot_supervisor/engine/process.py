@@ -138,6 +138,8 @@ def make_engine(settings: EngineSettings, log: ChildLog) -> EventEngine:
         slow_handler_ms=settings.slow_handler_ms,
         own_watch=False,  # the host watches
         suspend_after=settings.suspend_after,
+        idle=settings.idle,
+        spin_us=settings.spin_us,
         log=log,
     )
 

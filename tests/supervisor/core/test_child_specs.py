@@ -182,6 +182,8 @@ def test_specification_of_the_engine() -> None:
         bars_from_trades=[],
         leak_sample_s=5.0,
         book_updates="snapshot",
+        idle="sleep",
+        spin_us=1000.0,
     )
     assert children.first_target(ENGINE) == Targets().boot
 

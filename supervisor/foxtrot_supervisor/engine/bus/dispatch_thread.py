@@ -50,7 +50,8 @@ class _Leaving(Struct, frozen=True, eq=False):
 class DispatchThread:
     """One dispatch thread at a time; `start` after the end of the last begins another.
 
-    `interval`: seconds between timer events. `on_timer(now)`: called with each (monotonic seconds). `on_begin`,
+    `interval`: seconds between timer events. `spin_s`: seconds in which it asks for more again and again before it
+    sleeps; 0: it sleeps at once, infinite: never. `on_timer(now)`: called with each (monotonic seconds). `on_begin`,
     `on_end`: called on the thread, first and last.
     """
 
@@ -60,6 +61,7 @@ class DispatchThread:
         dispatcher: Dispatcher,
         *,
         interval: float,
+        spin_s: float = 0.0,
         on_timer: Callable[[float], None],
         on_begin: Callable[[], None],
         on_end: Callable[[], None],
@@ -67,6 +69,7 @@ class DispatchThread:
         self._inbox = inbox
         self._dispatcher = dispatcher
         self._interval = interval
+        self._spin_s = spin_s
         self._on_timer = on_timer
         self._on_begin = on_begin
         self._on_end = on_end
@@ -188,16 +191,30 @@ class DispatchThread:
                 self._on_timer(now)
 
     def _sleep(self, poller: select.epoll, timer_at: float) -> None:
+        until = timer_at
+        for source in self._sources:
+            until = min(until, source.due())
+        if self._spin_s and self._spin(poller, until):
+            return
         # in this order, since `put` first appends and then checks `asleep`: one of the two sees the other
         self.asleep = True
         if self._inbox or not self.active:
             self.asleep = False
             return
-        until = timer_at
-        for source in self._sources:
-            until = min(until, source.due())
         poller.poll(max(0.0, until - time.monotonic()))
         self.asleep = False
+
+    def _spin(self, poller: select.epoll, until: float) -> bool:
+        """Ask for more again and again; False after `spin_s` seconds. Each question releases the interpreter lock."""
+        ask, inbox, now, give_way = poller.poll, self._inbox, time.monotonic, os.sched_yield
+        end = min(until, now() + self._spin_s)
+        while self.active and not inbox:
+            if ask(0):
+                return True
+            if now() >= end:
+                return end >= until
+            give_way()
+        return True
 
     def _handle_queued(self) -> bool:
         """Handle one chunk of queued events; return True if there may be more."""

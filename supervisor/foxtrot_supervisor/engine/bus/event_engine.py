@@ -12,6 +12,7 @@ a queue between, so a batch costs one wake-up and no hand-over.
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +22,7 @@ import structlog
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import EVENT_TIMER
-from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS
+from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS, SPIN_US, Idle
 from foxtrot_supervisor.engine.bus.dispatch_thread import DispatchThread
 from foxtrot_supervisor.engine.bus.dispatcher import Dispatcher
 from foxtrot_supervisor.engine.bus.event import Event, EventSource, Handler, QueueFull
@@ -65,6 +66,9 @@ class EventEngine:
     `slow_handler_ms`: a call that takes longer is logged with its stack while it runs, and counted; None: never.
     `own_watch`: False if the caller calls `look` regularly; else a thread does, one for all engines of the process.
     `suspend_after`: a handler that fails so many times in a row is suspended until `revive`; None: never.
+
+    `idle`: what the dispatch thread does when there is nothing to do: "sleep" until it is woken, "backoff": ask for
+    more, using a core, for `spin_us` microseconds and then sleep, or "spin": never sleep.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class EventEngine:
         slow_handler_ms: float | None = SLOW_HANDLER_MS,
         own_watch: bool = True,
         suspend_after: int | None = None,
+        idle: Idle = "sleep",
+        spin_us: float = SPIN_US,
         log: ChildLog | None = None,
     ) -> None:
         if interval <= 0:
@@ -99,6 +105,7 @@ class EventEngine:
             self._inbox,
             self._dispatcher,
             interval=interval,
+            spin_s={"sleep": 0.0, "backoff": spin_us / 1e6, "spin": math.inf}[idle],
             on_timer=self.dispatch_latency.rotate,
             on_begin=self._thread_begins,
             on_end=self._thread_ended,
