@@ -203,8 +203,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Literal["sleep", "backoff", "spin"],
         Setting(
             description="What the dispatch thread does when there is nothing to do.",
-            more='`"sleep"`: it waits to be woken. `"backoff"`: it asks for more during `spin_us`, then sleeps. `"spin"`: '
-            "it never sleeps and uses a whole core: [benchmarks.md](benchmarks.md#latency).",
+            more='`"sleep"`: it waits to be woken. `"backoff"`: it asks for more during `spin_us`, then sleeps. '
+            '`"spin"`: it never sleeps and uses a whole core: [benchmarks.md](benchmarks.md#latency).',
         ),
     ] = "sleep"
     spin_us: Annotated[

@@ -42,7 +42,8 @@ def test_a_bare_event_engine_has_the_defaults_of_the_configuration() -> None:
     arguments = inspect.signature(EventEngine).parameters
     keys = keys_of(EngineConfig)
     shared = [name for name in keys if name in arguments]
-    assert shared == ["queue_limit", "never_drop_limit", "put_wait_s", "slow_handler_ms", "suspend_after"]
+    limits = ["queue_limit", "never_drop_limit", "put_wait_s", "slow_handler_ms", "suspend_after"]
+    assert shared == ["idle", "spin_us", *limits]
     assert {name: arguments[name].default for name in shared} == {name: keys[name].default for name in shared}
 
 

@@ -1,7 +1,8 @@
-"""What the dispatch thread does when there is nothing to do: nothing is missed whether it spins, backs off or sleeps."""
+"""The dispatch thread when there is nothing to do: nothing is missed whether it spins, backs off or sleeps."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -36,10 +37,8 @@ class Pipe:
 
     def pump(self) -> bool:
         self.pumps += 1
-        try:
+        with contextlib.suppress(BlockingIOError):
             self.seen += len(os.read(self.read_end, 100))
-        except BlockingIOError:
-            pass
         return False
 
     def finish(self, deadline: float) -> None:
