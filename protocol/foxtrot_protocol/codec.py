@@ -6,7 +6,7 @@ another version `VersionMismatch`; nothing a peer sends can raise anything else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -15,7 +15,8 @@ import msgspec
 from foxtrot_protocol.commands import FromChild, ToChild
 from foxtrot_protocol.errors import MalformedMessage, MessageTooLarge, VersionMismatch
 from foxtrot_protocol.events import MarketEvent
-from foxtrot_protocol.framing import PROTOCOL_VERSION, Batch, BatchHeader
+from foxtrot_protocol.framing import PROTOCOL_VERSION, VERSIONS_READ, Batch, BatchHeader
+from foxtrot_protocol.stream_ranges import StreamRanges
 
 __all__ = [
     "BATCH_BYTES_MAX",
@@ -45,16 +46,29 @@ CONTROL_BYTES_MAX = 1024 * 1024
 class BatchEncoder:
     """Encodes the batches of one incarnation of one worker; the caller counts sequences."""
 
-    def __init__(self, worker: str, incarnation: int, bytes_max: int = BATCH_BYTES_MAX) -> None:
-        """`bytes_max`: largest batch, at most `BATCH_BYTES_MAX`."""
+    def __init__(
+        self, worker: str, incarnation: int, bytes_max: int = BATCH_BYTES_MAX, rules: Mapping[str, str] | None = None
+    ) -> None:
+        """Make an encoder.
+
+        Args:
+            worker: name of the sender.
+            incarnation: of the sender.
+            bytes_max: largest batch, at most `BATCH_BYTES_MAX`.
+            rules: identity rules by event type, to describe the streams of each batch; None: batches end with their
+                events. In Python a description costs more than it saves the engine.
+        """
         self._bytes_max = bytes_max
         self._worker = worker
         self._incarnation = incarnation
+        self._ranges = None if rules is None else StreamRanges(rules)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def encode(self, sequence: int, publish_ns: int, events: Sequence[MarketEvent[str]]) -> bytes:
         """Return one batch as bytes; raises `MessageTooLarge` over `bytes_max`."""
-        data = self._encode((PROTOCOL_VERSION, self._worker, self._incarnation, sequence, publish_ns, events))
+        batch = (PROTOCOL_VERSION, self._worker, self._incarnation, sequence, publish_ns, events)
+        described = None if self._ranges is None else self._ranges.describe(events)
+        data = self._encode(batch if described is None else (*batch, *described))
         if len(data) > self._bytes_max:
             raise MessageTooLarge(len(data), self._bytes_max)
         return data
@@ -74,10 +88,10 @@ class BatchDecoder(Generic[N]):
             batch = self._decode(data)
         except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError) as error:
             version = _version_of(data)
-            if version is not None and version != PROTOCOL_VERSION:
+            if version is not None and version not in VERSIONS_READ:
                 raise VersionMismatch(version, PROTOCOL_VERSION) from None
             raise MalformedMessage(f"batch: {error}") from None
-        if batch.version != PROTOCOL_VERSION:
+        if batch.version not in VERSIONS_READ:
             raise VersionMismatch(batch.version, PROTOCOL_VERSION)
         return batch
 

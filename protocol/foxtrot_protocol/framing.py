@@ -2,7 +2,7 @@
 
 ::
 
-    [version, worker, incarnation, sequence, publish_ns, [event, event, ...]]
+    [version, worker, incarnation, sequence, publish_ns, [event, event, ...], streams, order]
 
 A batch is the unit of sending, of sequence numbering and of replay. Any msgpack library reads it; see docs/protocol.md.
 """
@@ -14,13 +14,17 @@ from typing import Generic, TypeVar
 from msgspec import Raw, Struct
 
 from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.stream_ranges import StreamRange
 
-__all__ = ["PROTOCOL_VERSION", "Batch", "BatchHeader"]
+__all__ = ["PROTOCOL_VERSION", "VERSIONS_READ", "Batch", "BatchHeader"]
 
 N = TypeVar("N")
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """First element of every batch; incremented when an old reader would misread a new writer."""
+
+VERSIONS_READ = frozenset((1, 2))
+"""Versions that are understood: batches of version 1 end with their events."""
 
 
 class Batch(Struct, Generic[N], array_like=True, frozen=True):
@@ -37,6 +41,10 @@ class Batch(Struct, Generic[N], array_like=True, frozen=True):
     publish_ns: int
     """When it was sent, in ns since 1970 UTC."""
     events: list[MarketEvent[N]]
+    streams: list[StreamRange] | None = None
+    """What the batch has of each stream, in order of first appearance; None: not said."""
+    order: bytes | None = None
+    """For each event the place of its stream in `streams`; None if there is one stream only, or none is said."""
 
 
 class BatchHeader(Struct, array_like=True, frozen=True):

@@ -96,11 +96,11 @@ def test_a_batch_too_large_is_not_sent_and_not_read() -> None:
 def test_another_version_is_told_from_rubbish() -> None:
     good = msgpack.unpackb(batch(TRADE))
     with pytest.raises(VersionMismatch) as caught:
-        batch_decoder("text").decode(msgpack.packb([2, *good[1:]]))
-    assert (caught.value.theirs, caught.value.ours) == (2, 1)
+        batch_decoder("text").decode(msgpack.packb([3, *good[1:]]))
+    assert (caught.value.theirs, caught.value.ours) == (3, 2)
     # a later version may look different altogether
     with pytest.raises(VersionMismatch):
-        batch_decoder("text").decode(msgpack.packb([2, {"new": 1}]))
+        batch_decoder("text").decode(msgpack.packb([3, {"new": 1}]))
     with pytest.raises(MalformedMessage):
         batch_decoder("text").decode(msgpack.packb([1, {"new": 1}]))
     with pytest.raises(MalformedMessage):
@@ -127,7 +127,7 @@ def test_the_header_is_readable_though_an_event_is_not() -> None:
 def test_more_elements_than_known_are_a_newer_writers() -> None:
     good = msgpack.unpackb(batch(TRADE))
     good[5][0].append("new")
-    assert batch_decoder("text").decode(msgpack.packb([*good, "new"])).events == [TRADE]
+    assert batch_decoder("text").decode(msgpack.packb([*good, None, None, "new"])).events == [TRADE]
 
 
 @pytest.mark.parametrize("message", CONTROL, ids=lambda message: type(message).__name__)

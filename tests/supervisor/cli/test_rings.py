@@ -58,7 +58,7 @@ def test_the_dump_has_a_line_for_each_batch(run: Run, folder: Path) -> None:
     ring, first, second, third = run.lines()
     assert (ring["kind"], ring["worker"]) == ("ring", "w.a")
     assert [line["kind"] for line in (first, second, third)] == ["batch"] * 3
-    assert first["content"][:4] == [1, "w.a", 1, 1]
+    assert first["content"][:4] == [2, "w.a", 1, 1]
     assert first["content"][5][0][:3] == ["trade", "SIM", "BTCUSDT"]
     assert second["content"] == {"1": "b'\\x00\\xff'", "when": "ExtType(code=5, data=b'x')", "text": "a\x1b[31m"}
     assert third["content"] == b"\xc1rubbish".hex()

@@ -82,7 +82,9 @@ class BatchApplier:
         if again:
             for event in events:
                 _stamp(event, "redelivered", True)
-        admission = merge.admit(ring.side, events, may_wait=may_wait and not again)
+        admission = merge.admit(
+            ring.side, events, may_wait=may_wait and not again, streams=batch.streams, order=batch.order
+        )
         if admission is None:
             return False
         if reader is not None:
@@ -218,7 +220,9 @@ class BatchApplier:
                     events.append(text)
                 else:
                     events.append(event)
-            self._on_batch(msgspec.msgpack.encode(msgspec.structs.replace(text_batch, events=events)))
+            self._on_batch(
+                msgspec.msgpack.encode(msgspec.structs.replace(text_batch, events=events, streams=None, order=None))
+            )
 
     def wait(self, ring: RingState, batch: Batch[Any], made: Sequence[Gap], now: float) -> None:
         """Hold the next batch of a lane until another worker has progressed, `HOLE_WAIT_S` at most."""

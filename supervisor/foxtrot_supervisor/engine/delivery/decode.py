@@ -52,14 +52,14 @@ class BatchReader:
         events: list[Any] = []
         made: list[Gap] = []
         for event in text_batch.events:
-            single = msgspec.structs.replace(text_batch, events=[event])
+            single = msgspec.structs.replace(text_batch, events=[event], streams=None, order=None)
             try:
                 events.extend(self._decoder.decode(msgspec.msgpack.encode(single)).events)
             except MalformedMessage as reason:
                 made.append(_gap_for(event, text_batch.worker))
                 events.append(made[-1])
                 self._log.error("event_rejected", source=text_batch.worker, reason=str(reason), sample=event)
-        return msgspec.structs.replace(text_batch, events=events), made
+        return msgspec.structs.replace(text_batch, events=events, streams=None, order=None), made
 
 
 def _gap_for(event: Any, worker: str) -> Gap:

@@ -23,7 +23,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, Gap, Trade
+from foxtrot_protocol.stream_ranges import StreamRange
 from foxtrot_supervisor.engine.delivery.fills import EVIDENCE_ENOUGH
+from foxtrot_supervisor.engine.delivery.ranges import BatchTimes, ends_of, kept_places, take_range
 from foxtrot_supervisor.engine.delivery.rules.resets import RESET_MARGIN_NS, forget_low_run
 from foxtrot_supervisor.engine.delivery.rules.table import adopt_rule, first_number, fitting_rule
 from foxtrot_supervisor.engine.delivery.rules.trades import filled_late, note_fills
@@ -33,6 +35,7 @@ from foxtrot_supervisor.engine.delivery.streams import (
     APPLY,
     COPY,
     DROP,
+    NOBODY,
     NUMBER_MAX,
     SUPERSEDED,
     UNKNOWN,
@@ -73,7 +76,6 @@ class Admission(Struct):
     lost: int
     holes: Sequence[tuple[StreamKey, Hole]]
     """Announced with this batch."""
-    touched: list[Stream]
     superseded: int = 0
     """Updates of books that are not handed over, since the next snapshot contains them."""
 
@@ -188,26 +190,54 @@ class StreamMerge:
 
     # ---- the decision
 
-    def admit(self, side: Side, events: Sequence[Any], *, may_wait: bool) -> Admission | None:
-        """Decide on a batch of `side`; None: it has to wait. The hot path."""
-        self._batch = batch = self._batch + 1
-        self._events = events
-        touched: list[Stream] = []
-        self._touched = touched
+    def admit(
+        self,
+        side: Side,
+        events: Sequence[Any],
+        *,
+        may_wait: bool,
+        streams: Sequence[StreamRange] | None = None,
+        order: bytes | None = None,
+    ) -> Admission | None:
+        """Decide on a batch of `side`; None: it has to wait. The hot path.
+
+        `streams`, `order`: what the worker says of its streams (`framing.Batch`).
+        """
         turn = self._turn
-        turn.begin(side, may_wait=may_wait and len(self._sides) > 1)
+        turn.side, turn.name, turn.may_wait = side, side[0], may_wait
+        if turn.before or turn.holes or turn.late or turn.demoted or turn.marked:
+            turn.clear()
+        self._events = events
+        if streams:
+            admission = self._admit_ranges(events, streams, order)
+            if admission is not None:
+                return admission
+        self._batch = batch = self._batch + 1
+        self._touched = touched = []
         before = turn.before
         get = self._streams.get
         out: list[Any] | None = None
         kept: list[int] = []
-        counts = [0] * 5
+        copies = lost = superseded = 0
         for index, event in enumerate(events):
             stream = get((event.__class__, event.symbol)) or self._find(event)
             if stream is None:
                 verdict = self._worker_gap(event) if event.__class__ is Gap else APPLY
             else:
                 if stream.batch != batch:
-                    self._touch(stream)
+                    state, sequence = stream.state, stream.sequence
+                    if (
+                        stream.calm is state
+                        and stream.calm_sequence is sequence
+                        and stream.side is side
+                        and not stream.rising
+                    ):
+                        stream.batch = batch
+                        stream.before = (True, stream.last, state, sequence)
+                        stream.newest = None
+                        touched.append(stream)
+                    else:
+                        self._touch(stream)
                 if event.backfilled:
                     pass
                 elif stream.dense:
@@ -231,7 +261,7 @@ class StreamMerge:
                         and event.exchange_ns <= stream.ceiling_ns
                     ):
                         stream.seen = number
-                        counts[COPY] += 1
+                        copies += 1
                         if out is None:
                             out, kept = list(events[:index]), list(range(index))
                         continue
@@ -259,7 +289,7 @@ class StreamMerge:
                         and event.exchange_ns <= stream.ceiling_ns
                     ):
                         stream.seen = number
-                        counts[COPY] += 1
+                        copies += 1
                         if out is None:
                             out, kept = list(events[:index]), list(range(index))
                         continue
@@ -284,7 +314,7 @@ class StreamMerge:
                         and event.exchange_ns <= stream.ceiling_ns
                     ):
                         stream.seen = number
-                        counts[COPY] += 1
+                        copies += 1
                         if out is None:
                             out, kept = list(events[:index]), list(range(index))
                         continue
@@ -316,17 +346,52 @@ class StreamMerge:
             if verdict == APPLY:
                 out.append(event)
                 kept.append(index)
+            elif verdict == COPY:
+                copies += 1
+            elif verdict == DROP:
+                lost += 1
             else:
-                counts[verdict] += 1
+                superseded += 1
         if turn.late:
             if out is None:
                 out, kept = list(events), list(range(len(events)))
             out.extend(map(filled_late, turn.late))
         holes = turn.holes or _NO_HOLES
         if out is None:
-            return Admission(events, None, len(events), 0, 0, holes, touched)
-        copies, lost, superseded = counts[COPY], counts[DROP], counts[SUPERSEDED]
-        return Admission(out, kept, len(kept), copies, lost, holes, touched, superseded)
+            return Admission(events, None, len(events), 0, 0, holes)
+        return Admission(out, kept, len(kept), copies, lost, holes, superseded)
+
+    def _admit_ranges(
+        self, events: Sequence[Any], streams: Sequence[StreamRange], order: bytes | None
+    ) -> Admission | None:
+        """Decide on the streams of a batch instead of its events; None, nothing changed: that is not possible."""
+        self._batch = batch = self._batch + 1
+        self._touched = []
+        count = len(events)
+        if (len(streams) != 1) if order is None else (len(order) != count):
+            return None
+        times = BatchTimes(events)
+        copies: list[int] = []
+        for place, claimed in enumerate(streams):
+            ends = ends_of(events, claimed, place, order)
+            stream = None if ends is None else self._streams.get((ends[0].__class__, ends[0].symbol))
+            if ends is None or stream is None or stream.batch == batch:
+                break
+            self._touch(stream)
+            dropped = take_range(stream, claimed, *ends, times)
+            if dropped is None:
+                break
+            copies.append(dropped)
+        else:
+            if sum(each.count for each in streams) == count:
+                deduplicated = sum(copies)
+                if not deduplicated:
+                    return Admission(events, None, count, 0, 0, _NO_HOLES)
+                kept = [] if deduplicated == count else kept_places(copies, order, count)
+                return Admission([events[place] for place in kept], kept, len(kept), deduplicated, 0, _NO_HOLES)
+        for stream in self._touched:
+            stream.undo()
+        return None
 
     def settle(self) -> list[Stream]:
         """Settle the last decision of `admit`: handlers have had its events. Return the streams that changed."""
@@ -337,9 +402,23 @@ class StreamMerge:
             sides.reached_ns[name] = self._events[-1].receive_ns
         if sides.attention:
             sides.progressed(name)
-        changed = []
-        for stream in self._touched:
+        changed = self._touched
+        for stream in changed:
             newest = stream.newest
+            if stream.calm is stream.state and stream.calm_sequence is stream.sequence:
+                if newest is not None:
+                    stream.receive_ns = newest.receive_ns
+                    at = newest.exchange_ns
+                    if at:
+                        stream.exchange_ns = at
+                        stream.ceiling_ns = at + RESET_MARGIN_NS
+                    stream.own[name] = stream.seen = stream.last
+                elif stream.seen != UNKNOWN:
+                    stream.own[name] = stream.seen
+                stream.side = side
+                if stream.heads:
+                    stream.heads.pop(name, None)
+                continue
             if stream.new_own is not None:
                 stream.own.update(stream.new_own)
                 stream.new_own = None
@@ -361,7 +440,10 @@ class StreamMerge:
             if stream.window is not None:
                 stream.window.settle()
             if stream.known:
-                changed.append(stream)
+                _calm(stream)
+            else:
+                changed = [each for each in self._touched if each.known]
+            stream.side = NOBODY
         if turn.demoted:
             self.demoted.extend(turn.demoted)
             turn.demoted.clear()
@@ -397,17 +479,23 @@ class StreamMerge:
     def _touch(self, stream: Stream) -> None:
         """Prepare `stream` for its first event in this batch; remember its position for `Stream.undo`."""
         side = self._turn.side
-        if stream.rising and stream.newest.__class__ is Trade:
-            note_fills(stream)
+        if stream.rising:
+            if stream.newest.__class__ is Trade:
+                note_fills(stream)
+            stream.floor_ns = stream.exchange_ns - RESET_MARGIN_NS
         state, sequence = stream.state, stream.sequence
         exchange_ns = stream.exchange_ns
-        fresh = side not in state.sides
-        seen = UNKNOWN if fresh else stream.own.get(side[0], UNKNOWN)
         stream.batch = self._batch
         stream.before = (stream.known, stream.last, state, sequence)
-        stream.newest = stream.late = None
-        stream.seen = seen
+        stream.newest = None
         stream.ceiling_ns = exchange_ns + RESET_MARGIN_NS if exchange_ns else NUMBER_MAX
+        stream.side = side
+        self._touched.append(stream)
+        fresh = side not in state.sides
+        stream.seen = UNKNOWN if fresh else stream.own.get(side[0], UNKNOWN)
+        if stream.calm is state and stream.calm_sequence is sequence and not fresh:
+            return
+        stream.calm = stream.late = None
         stream.brings = stream.rejoins = False
         stream.fresh = stream.first = fresh
         stream.copies = not (state.holes or sequence.behind or sequence.low)
@@ -416,8 +504,6 @@ class StreamMerge:
                 stream.plain = _is_plain(stream)
             elif stream.rising:
                 stream.quick = _is_quick(stream)
-                stream.floor_ns = exchange_ns - RESET_MARGIN_NS
-        self._touched.append(stream)
 
     def _worker_gap(self, gap: Gap) -> int:
         stream = self._by_key.get(StreamKey(gap.stream, gap.symbol))
@@ -425,6 +511,7 @@ class StreamMerge:
             return APPLY
         if stream.batch != self._batch:
             self._touch(stream)
+        stream.calm = None
         return worker_gap(self._turn, stream, gap)
 
     def _hold(self, events: Sequence[Any]) -> None:
@@ -449,6 +536,22 @@ class StreamMerge:
         if wait.reset:
             wait.stream.heads[name] = NUMBER_MAX  # it brings nothing from before the reset any more
         self._sides.hold(name, wait)
+
+
+def _calm(stream: Stream) -> None:
+    """Remember, after a batch, if the next one of a known side needs no preparation while the state is the same."""
+    sequence = stream.sequence
+    if stream.window is not None or sequence.low or sequence.behind or stream.rejoins:
+        stream.calm = None
+        return
+    stream.calm, stream.calm_sequence = stream.state, sequence
+    stream.first = stream.fresh = False
+    stream.late = None
+    stream.copies = not stream.state.holes
+    if stream.step >= 0:
+        stream.plain = _is_plain(stream)
+    elif stream.rising:
+        stream.quick = _is_quick(stream)
 
 
 def _is_quick(stream: Stream) -> bool:

@@ -14,6 +14,7 @@ __all__ = [
     "DROP",
     "EQUAL_MAX",
     "HOLES_MAX",
+    "NOBODY",
     "NUMBER_MAX",
     "REMEMBERED_MAX",
     "SUPERSEDED",
@@ -51,6 +52,9 @@ announced; do not hand it over because the next snapshot contains it."""
 
 Side: TypeAlias = tuple[str, int]
 """A worker: the name of its side of the connection, and its incarnation."""
+
+NOBODY: Final[Side] = ("", 0)
+"""Stands for no worker."""
 
 
 class StreamKey(Struct, frozen=True):
@@ -172,6 +176,8 @@ class Stream:
         "batch",
         "before",
         "brings",
+        "calm",
+        "calm_sequence",
         "ceiling_ns",
         "copies",
         "decide",
@@ -198,6 +204,7 @@ class Stream:
         "rule",
         "seen",
         "sequence",
+        "side",
         "slot",
         "state",
         "step",
@@ -235,6 +242,11 @@ class Stream:
         """Last identifier that each side has brought, copies included."""
         self.was_unseen = False
         """Books: `state.unseen` of the previous engine."""
+        self.calm: StreamState | None = None
+        """With this state and `calm_sequence`, a batch of a side that has brought the stream needs no preparation."""
+        self.calm_sequence: Sequence | None = None
+        self.side: Side = NOBODY
+        """Side of the last batch, while it was calm; `seen` and `ceiling_ns` are up to date for that side."""
         # of the current batch
         self.batch = -1
         self.fresh = False
@@ -270,6 +282,7 @@ class Stream:
         """Return to the position before the batch."""
         self.known, self.last, self.state, self.sequence = self.before
         self.newest = self.late = self.new_own = None
+        self.side = NOBODY
         if self.window is not None:
             self.window.undo()
 

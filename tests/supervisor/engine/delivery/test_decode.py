@@ -51,7 +51,7 @@ def test_one_invalid_number_costs_one_event() -> None:
     [
         (b"", "batch_malformed", "unknown"),
         (msgpack.packb([1, "w", 3, 1, 0, [["unheard-of", 1]]]), "batch_malformed", "w#3"),
-        (msgpack.packb([2, "w", 1, 1, 0, []]), "batch_of_other_version", None),
+        (msgpack.packb([3, "w", 1, 1, 0, []]), "batch_of_other_version", None),
     ],
 )
 def test_what_is_no_batch_is_counted_and_told(data: bytes, event: str, source: str | None) -> None:

@@ -7,13 +7,14 @@ was connected, in order, in batches of any size at any time. What handlers get i
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foxtrot_protocol import stream_ranges
 from foxtrot_protocol.events import (
     EVENT_BBO,
     EVENT_BOOK,
@@ -28,6 +29,7 @@ from foxtrot_protocol.events import (
     Quote,
     Trade,
 )
+from foxtrot_protocol.stream_ranges import StreamRanges
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 
@@ -86,13 +88,25 @@ class Connection:
         self.alive = True
 
 
+@pytest.fixture(params=[False, True], ids=["", "described"], autouse=True)
+def described(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Batches with and without what their worker says of their streams, however small they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream_ranges, "EVENTS_PER_RANGE_MIN", 0)
+        patch.setattr(World, "described", request.param)
+        yield
+
+
 class World:
     """An exchange, two sides, the merge, and what handlers were given."""
+
+    described = False
 
     def __init__(self, name: str) -> None:
         kind, rule, self._make = RULES[name]
         self._is_book = rule in ("update_ids", "chained")
         self.merge = StreamMerge({kind: rule})
+        self._ranges = StreamRanges({kind: rule})
         self.number = 0
         self.now_ns = SECOND
         self.sides: dict[str, list[Connection]] = {"a": [], "b": []}
@@ -137,7 +151,8 @@ class World:
             return False
         connection = lanes[0]
         events = connection.ahead[:size]
-        admission = self.merge.admit(connection.side, events, may_wait=True)
+        streams, order = (self._ranges.describe(events) if self.described else None) or (None, None)
+        admission = self.merge.admit(connection.side, events, may_wait=True, streams=streams, order=order)
         if admission is None:
             return False
         self.merge.settle()

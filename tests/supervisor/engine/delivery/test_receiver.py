@@ -226,7 +226,7 @@ def test_rubbish_and_other_versions_are_counted_and_survived(make_bench: Any) ->
     bench = make_bench()
     bench.push.send(b"")
     bench.push.send(b"\xc1 rubbish")
-    bench.push.send(msgpack.packb([2, "w", 1, 1, 0, []]))
+    bench.push.send(msgpack.packb([3, "w", 1, 1, 0, []]))
     bench.push.send(msgpack.packb([1, "w", 1, 1, 0, [["unheard-of", 1]]]))
     bench.send(1, 1, "after")
     wait_until(lambda: bench.seen, LIMIT_S, "the batch after the rubbish")

@@ -94,8 +94,8 @@ def fails(reason: str) -> None:
     pytest.fail(f"300 lives without {reason}")
 
 
-def everything_is_new(self: StreamMerge, side: Side, events: Sequence[Any], *, may_wait: bool) -> Admission:
-    return Admission(events, None, len(events), 0, 0, [], [])
+def everything_is_new(self: StreamMerge, side: Side, events: Sequence[Any], **_: Any) -> Admission:
+    return Admission(events, None, len(events), 0, 0, [])
 
 
 def never_waits(self: Turn, stream: Any, number: int, event: Any, **_: bool) -> bool:

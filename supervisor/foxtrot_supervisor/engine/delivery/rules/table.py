@@ -42,6 +42,7 @@ def adopt_rule(stream: Stream) -> None:
     stream.rising = rule == "increasing" or (rule == "latest" and stream.key.kind == EVENT_BBO)
     stream.step = {"update_ids": 1, "chained": 0}.get(rule, -1)
     stream.quick = stream.plain = False
+    stream.calm = None
     stream.decide = _DECISIONS[rule]
 
 

@@ -51,23 +51,13 @@ class Turn:
         self.wait: Wait | None = None
         """Why the batch has to wait."""
 
-    def begin(self, side: Side, *, may_wait: bool) -> None:
-        """Begin the next batch, one of `side`."""
-        self.side = side
-        self.name = side[0]
-        self.may_wait = may_wait
-        # nearly always empty already; what was handed over with an admission is never cleared
-        if self.before:
-            self.before = []
-        if self.holes:
-            self.holes = []
-        if self.late:
-            self.late = []
-        if self.demoted:
-            self.demoted.clear()
-        if self.marked:
-            self.marked.clear()
-        self.wait = None
+    def clear(self) -> None:
+        """Forget the batch before; what was handed over with an admission is never cleared."""
+        self.before = []
+        self.holes = []
+        self.late = []
+        self.demoted.clear()
+        self.marked.clear()
 
     def undo(self) -> None:
         """Undo the changes of a batch that has to wait."""
@@ -89,7 +79,7 @@ class Turn:
         self, stream: Stream, number: int, event: Any, *, carriers: bool = False, reset: bool = False
     ) -> bool:
         """Whether another side may still bring something of `stream` before `number` (see `Wait`)."""
-        if not self.may_wait:
+        if not self.may_wait or len(self.sides) < 2:
             return False
         wait = Wait(stream, number, event.receive_ns, carriers, reset)
         if not self.sides.may_bring(self.name, wait):
