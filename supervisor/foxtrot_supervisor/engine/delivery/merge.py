@@ -405,7 +405,7 @@ class StreamMerge:
         changed = self._touched
         for stream in changed:
             newest = stream.newest
-            if stream.calm is stream.state and stream.calm_sequence is stream.sequence:
+            if stream.calm is stream.state and stream.calm_sequence is stream.sequence and stream.window is None:
                 if newest is not None:
                     stream.receive_ns = newest.receive_ns
                     at = newest.exchange_ns
