@@ -160,6 +160,35 @@ def test_batches_that_continue_are_decided_in_ranges() -> None:
 
 
 @pytest.mark.parametrize(
+    "late",
+    [
+        lambda number: trade(number, ns=20 * SECOND),
+        lambda number: quote(number, ns=20 * SECOND),
+        lambda number: delta(number, number, ns=20 * SECOND),
+    ],
+)
+def test_identifiers_that_went_back_by_their_time_are_no_copies(late: Any) -> None:
+    early = [trade(1, ns=SECOND), quote(1, ns=SECOND), snapshot(1), delta(2, 2, ns=SECOND)]
+    both = Both(RULES[0])
+    for side in (A, B):
+        both.take(side, early)
+    both.take(A, [*(trade(number, ns=SECOND) for number in (2, 3, 4)), quote(4, ns=SECOND), delta(3, 4, ns=SECOND)])
+    admission = both.take(B, [late(3), late(4)], may_wait=False)
+    assert admission.applied == 2
+    assert both.in_ranges == 1
+
+
+def test_quotes_of_times_far_apart_are_decided_one_by_one() -> None:
+    both = Both(RULES[0])
+    both.take(A, [quote(1, ns=SECOND)])
+    both.take(A, [quote(2, ns=SECOND), quote(3, ns=9 * SECOND), quote(4, ns=2 * SECOND)])
+    both.take(A, [quote(5, ns=SECOND), quote(6, ns=SECOND)])
+    assert both.in_ranges == 0
+    both.take(A, [quote(7, ns=9 * SECOND), quote(8), quote(9, ns=9 * SECOND + 1)])
+    assert both.in_ranges == 1
+
+
+@pytest.mark.parametrize(
     ("streams", "order"),
     [
         ([StreamRange(3, 3, 5)], None),  # three events, not two
