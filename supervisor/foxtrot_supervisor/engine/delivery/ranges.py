@@ -70,8 +70,8 @@ def take_range(stream: Stream, claimed: StreamRange, first: Any, last: Any, time
         copies = claimed.count if high <= position else 0
     elif stream.plain and first.__class__ is BookDelta:
         if low == position + stream.step and position < high and (claimed.count == 1 or claimed.step == stream.step):
-            return _apply(stream, high, last) if position < int(first.last_id) else None
-        low = int(first.last_id)
+            return _apply(stream, high, last) if position < int(first.last_id or "") else None
+        low = int(first.last_id or "")
         copies = claimed.count if high <= position else 0
     else:
         return None

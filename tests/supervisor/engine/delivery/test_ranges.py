@@ -174,7 +174,7 @@ def test_identifiers_that_went_back_by_their_time_are_no_copies(late: Any) -> No
         both.take(side, early)
     both.take(A, [*(trade(number, ns=SECOND) for number in (2, 3, 4)), quote(4, ns=SECOND), delta(3, 4, ns=SECOND)])
     admission = both.take(B, [late(3), late(4)], may_wait=False)
-    assert admission.applied == 2
+    assert admission.deduplicated == 0
     assert both.in_ranges == 1
 
 
