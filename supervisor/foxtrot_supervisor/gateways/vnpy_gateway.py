@@ -32,7 +32,7 @@ def _exchange(name: str, _: str) -> Any:
 
 
 def _product(exchange: str, symbol: str) -> Any:
-    if symbol.endswith("-SWAP") or exchange.endswith(("_USDM", "_COINM")):
+    if symbol.endswith("-SWAP") or exchange.endswith(("_USDM", "_COINM", "_LINEAR", "_INVERSE")):
         return Product.SWAP
     return Product.SPOT
 

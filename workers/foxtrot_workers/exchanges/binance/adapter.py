@@ -35,6 +35,7 @@ from foxtrot_workers.adapter import (
     UnrecognizedFrame,
     VenueFacts,
 )
+from foxtrot_workers.adapter.rest_book import Chain
 from foxtrot_workers.exchanges.binance.books import Books, symbol_of_snapshot
 from foxtrot_workers.exchanges.binance.constants import (
     ADOPTED_MAX,
@@ -44,8 +45,10 @@ from foxtrot_workers.exchanges.binance.constants import (
     LIMITS,
     PARTIAL_BOOK_CHANNELS,
     QUOTE_ASSETS,
+    SPOT_REST,
     STREAM_NAMES,
     TRADE_HISTORY,
+    Rest,
 )
 from foxtrot_workers.exchanges.binance.history import history_request, parse_history
 from foxtrot_workers.exchanges.binance.instruments import (
@@ -93,6 +96,11 @@ class Binance(Adapter):
     }
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS
     """Currencies that symbols may end with."""
+    stream_names: ClassVar[Mapping[str, str]] = STREAM_NAMES
+    """Configuration channel to stream name, without the symbol."""
+    rest: ClassVar[Rest] = SPOT_REST
+    chain: ClassVar[Chain] = Chain.NEXT
+    """How updates of a book identify their predecessor."""
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (TRADE_HISTORY, AGG_TRADE_HISTORY)
     """Streams whose past trades can be fetched: stream name, REST endpoint, weight."""
 
@@ -101,7 +109,7 @@ class Binance(Adapter):
         self._decoders = MILLIS
         self._raw_stream = ""
         """The stream that the address names, where it names one."""
-        self._books = Books(self.exchange, self.notices)
+        self._books = Books(self.exchange, self.notices, self.rest, self.chain)
         self._requests = Requests(self.limits.topics_per_request)
         self._routes = Routes()
         self._by_head = self._routes.by_head
@@ -110,7 +118,7 @@ class Binance(Adapter):
 
     def topics(self, channels: Sequence[str], symbols: Sequence[str]) -> list[Topic]:
         """Raises ValueError for an unknown channel, an impossible symbol, or channels that exclude each other."""
-        unknown = [channel for channel in channels if channel not in STREAM_NAMES]
+        unknown = [channel for channel in channels if channel not in self.channels]
         if unknown:
             raise ValueError(f"{self.name} has no channel {unknown[0]!r}")
         if len(BOOK_CHANNELS.intersection(channels)) > 1:
@@ -124,7 +132,7 @@ class Binance(Adapter):
             if not is_possible_symbol(symbol):
                 raise ValueError(f"{symbol!r} cannot be a symbol of {self.name}")
             for channel in channels:
-                wire = f"{symbol.lower()}@{STREAM_NAMES[channel]}"
+                wire = f"{symbol.lower()}@{self.stream_names[channel]}"
                 topics.setdefault(wire, Topic(channel, symbol.upper(), wire))
         return list(topics.values())
 
@@ -204,10 +212,13 @@ class Binance(Adapter):
 
     def _open(self, wire: str) -> Parser | None:
         """Accept frames of the stream `wire` from now on; None if it cannot be one."""
-        parser = make_parser(self, self._decoders, self._books, wire)
+        parser = self._make_parser(wire)
         if parser is not None:
             self._routes.add(wire, parser)
         return parser
+
+    def _make_parser(self, wire: str) -> Parser | None:
+        return make_parser(self, self._decoders, self._books, wire)
 
     def _close(self, wire: str) -> None:
         self._routes.remove(wire)
@@ -226,7 +237,7 @@ class Binance(Adapter):
         if self._books.get(symbol) is None:
             if not self.adopt or len(self._books) >= ADOPTED_MAX:
                 return
-            self._books.open(symbol, f"{symbol.lower()}@{STREAM_NAMES['book']}")
+            self._books.open(symbol, f"{symbol.lower()}@{self.stream_names['book']}")
         book = self._books.take_snapshot(symbol, status, body, receive_ns, out)
         if book is not None and book.live:
             self.last_data_ns[book.wire] = receive_ns
@@ -240,14 +251,14 @@ class Binance(Adapter):
             return None
         for suffix, endpoint, weight in self.histories:
             if f"{symbol.lower()}@{suffix}" in self._routes:
-                return history_request(symbol, endpoint, weight, first_id, last_id)
+                return history_request(self.rest.prefix, symbol, endpoint, weight, first_id, last_id)
         return None
 
     def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
         return parse_history(self.exchange, path, body, receive_ns)
 
     def liveness_request(self, topic: Topic) -> RestRequest | None:
-        return liveness_request(topic)
+        return liveness_request(self.rest, topic)
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(topic, body)

@@ -13,8 +13,8 @@ import msgspec
 from foxtrot_protocol.events import BookSnapshot, MarketEvent
 from foxtrot_workers.adapter import Notice, RestRequest, Topic
 from foxtrot_workers.adapter.held_updates import HeldBytes
-from foxtrot_workers.adapter.rest_book import RestBook
-from foxtrot_workers.exchanges.binance.constants import DEPTH_LEVELS, DEPTH_WEIGHT, REASON_BYTES
+from foxtrot_workers.adapter.rest_book import Chain, RestBook
+from foxtrot_workers.exchanges.binance.constants import DEPTH_LEVELS, MS, REASON_BYTES, SPOT_REST, Rest
 from foxtrot_workers.exchanges.binance.instruments import is_possible_symbol
 from foxtrot_workers.exchanges.binance.messages import decode_partial_book
 
@@ -34,11 +34,15 @@ class Books:
     Args:
         exchange: the exchange as events name it.
         notices: where requests for snapshots, and the loss of a book, are appended.
+        rest: where snapshots are requested.
+        chain: how updates identify their predecessor.
     """
 
-    def __init__(self, exchange: str, notices: list[Notice]) -> None:
+    def __init__(self, exchange: str, notices: list[Notice], rest: Rest = SPOT_REST, chain: Chain = Chain.NEXT) -> None:
         self._exchange = exchange
         self._notices = notices
+        self._rest = rest
+        self._chain = chain
         self._books: dict[str, RestBook] = {}
         self._held_bytes = HeldBytes()
 
@@ -53,9 +57,10 @@ class Books:
         """Return the book of `symbol`; a new one takes its updates from the stream `wire`."""
         book = self._books.get(symbol)
         if book is None:
-            path = f"/api/v3/depth?symbol={quote(symbol)}&limit={DEPTH_LEVELS}"
-            request = RestRequest(f"depth {symbol}", path, DEPTH_WEIGHT)
-            book = self._books[symbol] = RestBook(self._exchange, symbol, wire, request, shared=self._held_bytes)
+            path = f"{self._rest.prefix}/depth?symbol={quote(symbol)}&limit={DEPTH_LEVELS}"
+            request = RestRequest(f"depth {symbol}", path, self._rest.depth_weight)
+            book = RestBook(self._exchange, symbol, wire, request, self._chain, self._held_bytes)
+            self._books[symbol] = book
         return book
 
     def close(self, symbol: str) -> None:
@@ -97,6 +102,8 @@ class Books:
             book.failed(f"its snapshot cannot be read: {error}"[:REASON_BYTES], self._notices)
             return None
         last_id = str(answer.last_id)
-        snapshot = BookSnapshot(self._exchange, symbol, 0, receive_ns, answer.bids, answer.asks, None, last_id, None)
+        snapshot = BookSnapshot(
+            self._exchange, symbol, answer.event_time * MS, receive_ns, answer.bids, answer.asks, None, last_id, None
+        )
         book.snapshot(snapshot, answer.last_id, out, self._notices)
         return book

@@ -1,10 +1,12 @@
-"""What Binance's spot documents say: channels, limits, request weights, refusal codes. Data only.
+"""What Binance's documents say: channels, limits, request weights, refusal codes. Data only.
 
 Sources: binance/binance-spot-api-docs, ``web-socket-streams.md`` (streams), ``rest-api.md`` (REST), ``errors.md``
-(error codes).
+(error codes); for futures the developer documents of USDⓈ-M and COIN-M, "Websocket Market Streams" and "Market Data".
 """
 
 from __future__ import annotations
+
+from msgspec import Struct, structs
 
 from foxtrot_workers.adapter import BookFacts, Budget, Limits, VenueFacts
 
@@ -12,29 +14,39 @@ __all__ = [
     "ADOPTED_MAX",
     "AGG_TRADE_HISTORY",
     "BOOK_CHANNELS",
+    "COINM_REST",
     "DEPTH_LEVELS",
-    "DEPTH_WEIGHT",
     "FACTS",
+    "FACTS_COINM",
     "FACTS_US",
+    "FACTS_USDM",
+    "FUTURES_AGG_TRADE_HISTORY",
+    "FUTURES_STREAM_NAMES",
     "HISTORY_TRADES",
     "INSTRUMENTS_LISTED_MAX",
     "INTERVALS",
     "LIMITS",
-    "LIVENESS_DEPTH_WEIGHT",
+    "LIMITS_FUTURES",
     "LIVENESS_LEVELS",
+    "MONTHS",
     "MS",
     "NEVER_CODES",
     "PARTIAL_BOOK_CHANNELS",
+    "PUBLIC_CHANNELS",
     "QUOTE_ASSETS",
+    "QUOTE_ASSETS_FUTURES",
     "QUOTE_ASSETS_US",
     "REASON_BYTES",
     "REQUESTS_MAX",
+    "SPOT_REST",
     "STALE_CHANNEL_S",
     "STREAM_NAMES",
     "SYMBOL_CHARS_MAX",
     "TRADE_HISTORY",
     "US",
+    "USDM_REST",
     "WRONG_REQUEST_CODES",
+    "Rest",
 ]
 
 MS = 1_000_000
@@ -64,6 +76,18 @@ PARTIAL_BOOK_CHANNELS = frozenset({"book5", "book10", "book20"})
 
 BOOK_CHANNELS = PARTIAL_BOOK_CHANNELS | {"book"}
 
+FUTURES_STREAM_NAMES = {
+    **{channel: name for channel, name in STREAM_NAMES.items() if channel != "bar_1s"},
+    "mark_price": "markPrice@1s",
+    "funding": "markPrice",
+    "liquidation": "forceOrder",
+}
+"""The same for futures. Mark prices and funding come together, each second or each three seconds."""
+
+PUBLIC_CHANNELS = BOOK_CHANNELS | {"quote", "trade"}
+"""Channels of USDⓈ-M futures that are served at the path ``/public``; all others are at ``/market``
+("Important WebSocket Change Notice: Base URL Split")."""
+
 # ---- limits
 
 STALE_CHANNEL_S = {"quote": 30.0, "book": 30.0, "book5": 30.0, "book10": 30.0, "book20": 30.0, "ticker": 60.0}
@@ -83,18 +107,45 @@ LIMITS = Limits(  # sources: FACTS
     stale_channel_s=STALE_CHANNEL_S,
 )
 
-DEPTH_LEVELS = 1000
-DEPTH_WEIGHT = 50
-"""A snapshot of 5,000 levels costs 250 of the 6,000 a minute that one address may spend; 1,000 levels cost 50
-(``rest-api.md``, "Order book")."""
+LIMITS_FUTURES = Limits(  # sources: FACTS_USDM
+    silence_s=400.0,
+    send_interval_s=0.2,
+    topics_max=200,
+    topics_per_request=100,
+    lifetime_s=24 * 3600.0,
+    connects=Budget(300, 300.0),
+    rest_weight=Budget(2400, 60.0),
+    stale_channel_s={**STALE_CHANNEL_S, "mark_price": 30.0, "funding": 30.0},
+)
 
+DEPTH_LEVELS = 1000
 LIVENESS_LEVELS = 5
-LIVENESS_DEPTH_WEIGHT = 5
-"""Up to 100 levels cost 5."""
+
+
+class Rest(Struct, frozen=True):
+    """A REST interface: the path that its requests have in common, and the weights of requests."""
+
+    prefix: str
+    depth_weight: int
+    """Of `DEPTH_LEVELS`."""
+    liveness_weight: int
+    """Of `LIVENESS_LEVELS`."""
+    agg_trades_weight: int
+
+
+SPOT_REST = Rest("/api/v3", 50, 5, 4)
+"""A snapshot of 5,000 levels costs 250 of the 6,000 a minute that one address may spend, of 1,000 levels 50, of up to
+100 levels 5 (``rest-api.md``, "Order book")."""
+
+USDM_REST = Rest("/fapi/v1", 20, 2, 20)
+COINM_REST = Rest("/dapi/v1", 20, 2, 20)
+"""Of 2,400 a minute ("Order Book", "Compressed/Aggregate Trades List")."""
 
 TRADE_HISTORY = ("trade", "historicalTrades", 25)
 AGG_TRADE_HISTORY = ("aggTrade", "aggTrades", 4)
 """Stream name, REST endpoint of its past trades, and the weight of one request."""
+
+FUTURES_AGG_TRADE_HISTORY = ("aggTrade", "aggTrades", 20)
 
 HISTORY_TRADES = 1_000
 """Past trades in one answer, at most (``rest-api.md``, "Old trade lookup")."""
@@ -174,6 +225,65 @@ FACTS_US = VenueFacts(
     | {"rest_weight": "docs.binance.us, REST API, Limits: for one address"},
 )
 
+_FUTURES_BOOKS = {
+    **_BOOKS,
+    "book": BookFacts(snapshot="rest", order="pu = previous u"),
+}
+
+_FUTURES_REMARKS = {
+    "trade": "Not in the documents of the exchange; agg_trade is. Fills that are not of the order book are left out",
+    "agg_trade": "Fills of one taker order at one price, with their number",
+    "mark_price": "Each second",
+    "funding": "Each three seconds",
+    "liquidation": "At most one for each symbol and second",
+}
+
+_FUTURES_SOURCES = {
+    "silence_s": "Connect: a ping each 3 minutes; two missed. Data are judged by stale_channel_s",
+    "send_interval_s": "ours: half of what is allowed",
+    "topics_max": "Connect: 200 streams in older versions of the page, 1024 in newer ones",
+    "lifetime_s": "Connect",
+    "connects": "as spot: for one address",
+    "rest_weight": "exchangeInfo, rateLimits: for one address",
+    "stale_channel_s": "Websocket Market Streams: update speed of each stream, with a margin",
+    "keep_alive": "Connect",
+    "closes": "Connect",
+    "messages": "Connect",
+    "testnet_url": "General Info, Testnet",
+    "testnet_rest_url": "General Info, Testnet",
+    "books": "How to manage a local order book correctly; Partial Book Depth Streams",
+    "backfill": "Compressed/Aggregate Trades List",
+}
+
+FACTS_USDM = VenueFacts(
+    title="Binance USDⓈ-M futures",
+    documentation="Binance developer documents: USDⓈ-M Futures",
+    keep_alive="The exchange pings (frame) each 3 minutes; the pong is due within 10 minutes",
+    closes=FACTS.closes,
+    endpoints=("wss://fstream.binance.com/public", "wss://fstream.binance.com/market"),
+    testnet_url="wss://fstream.binancefuture.com/stream",
+    testnet_rest_url="https://testnet.binancefuture.com",
+    messages=Budget(10, 1.0),
+    books=_FUTURES_BOOKS,
+    backfill={"agg_trade": "1,000 trades a request, from an id"},
+    remarks={
+        **_FUTURES_REMARKS,
+        "quote": "Quotes, books and trade are at another address than all other channels: connections of their own",
+    },
+    absent={"open_interest": "by REST only", "index": "by REST only"},
+    sources={**_FUTURES_SOURCES, "endpoints": "Important WebSocket Change Notice: Base URL Split, of 2026"},
+)
+
+FACTS_COINM = structs.replace(
+    FACTS_USDM,
+    title="Binance COIN-M futures",
+    documentation="Binance developer documents: COIN-M Futures",
+    endpoints=(),
+    testnet_url="wss://dstream.binancefuture.com",
+    remarks={**_FUTURES_REMARKS, "ticker": "Volumes are contracts; there is no turnover in quote units"},
+    sources=_FUTURES_SOURCES,
+)
+
 # ---- refusals
 
 NEVER_CODES = frozenset({0, 1, 2, 3})
@@ -210,3 +320,8 @@ QUOTE_ASSETS = (
 """Currencies that Binance has quoted in: used to split a symbol where no instrument list is at hand."""
 
 QUOTE_ASSETS_US = ("USDT", "BUSD", "USDC", "USD", "DAI", "BTC", "ETH", "BNB")
+
+QUOTE_ASSETS_FUTURES = ("USDT", "BUSD", "USDC", "USD1", "USD", "BTC")
+
+MONTHS = "FGHJKMNQUVXZ"
+"""The month letters of futures, January to December."""

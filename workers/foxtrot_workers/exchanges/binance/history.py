@@ -24,13 +24,13 @@ from foxtrot_workers.exchanges.binance.messages import (
 __all__ = ["history_request", "parse_history"]
 
 
-def history_request(symbol: str, endpoint: str, weight: int, first_id: int, last_id: int) -> RestRequest:
+def history_request(prefix: str, symbol: str, endpoint: str, weight: int, first_id: int, last_id: int) -> RestRequest:
     """Return the request for trades `first_id` to `last_id`, or for a first page of them.
 
     It asks for one trade more than that: if it comes, nothing is missing between.
     """
     limit = min(last_id - first_id + 2, HISTORY_TRADES)
-    path = f"/api/v3/{endpoint}?symbol={quote(symbol)}&fromId={first_id}&limit={limit}"
+    path = f"{prefix}/{endpoint}?symbol={quote(symbol)}&fromId={first_id}&limit={limit}"
     return RestRequest(f"trades {symbol}", path, weight)
 
 

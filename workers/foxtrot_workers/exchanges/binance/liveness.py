@@ -6,24 +6,22 @@ from urllib.parse import quote
 
 from foxtrot_workers.adapter import RestRequest, Topic
 from foxtrot_workers.exchanges.binance.constants import (
-    AGG_TRADE_HISTORY,
     BOOK_CHANNELS,
-    LIVENESS_DEPTH_WEIGHT,
     LIVENESS_LEVELS,
+    Rest,
 )
 from foxtrot_workers.exchanges.binance.messages import decode_partial_book, decode_past_agg_trades
 
 __all__ = ["liveness_request", "liveness_token"]
 
 
-def liveness_request(topic: Topic) -> RestRequest:
+def liveness_request(rest: Rest, topic: Topic) -> RestRequest:
     """Request the best levels for quotes and books, the newest trade for all other channels."""
     symbol = quote(topic.symbol)
     if _is_of_book(topic):
-        path = f"/api/v3/depth?symbol={symbol}&limit={LIVENESS_LEVELS}"
-        return RestRequest("liveness", path, LIVENESS_DEPTH_WEIGHT)
-    _, endpoint, weight = AGG_TRADE_HISTORY
-    return RestRequest("liveness", f"/api/v3/{endpoint}?symbol={symbol}&limit=1", weight)
+        path = f"{rest.prefix}/depth?symbol={symbol}&limit={LIVENESS_LEVELS}"
+        return RestRequest("liveness", path, rest.liveness_weight)
+    return RestRequest("liveness", f"{rest.prefix}/aggTrades?symbol={symbol}&limit=1", rest.agg_trades_weight)
 
 
 def liveness_token(topic: Topic, body: bytes) -> str:

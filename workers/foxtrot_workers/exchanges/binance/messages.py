@@ -5,7 +5,7 @@ Texts of prices and sizes are passed on unchecked: the consumer that decodes one
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -23,6 +23,12 @@ __all__ = [
     "DepthData",
     "ErrorBody",
     "EventName",
+    "ForceOrderData",
+    "ForcedOrder",
+    "ForcedSymbol",
+    "FuturesBookTickerData",
+    "FuturesDepthData",
+    "FuturesTradeData",
     "Id",
     "InstrumentList",
     "KlineBar",
@@ -30,6 +36,7 @@ __all__ = [
     "KlineInterval",
     "Levels",
     "ListedSymbol",
+    "MarkPriceData",
     "Micros",
     "Millis",
     "OtherMessage",
@@ -38,7 +45,13 @@ __all__ = [
     "RequestMessage",
     "TradeData",
     "decode_event_name",
+    "decode_force_order",
+    "decode_forced_symbol",
+    "decode_futures_depth",
+    "decode_futures_quote",
+    "decode_futures_trade",
     "decode_instruments",
+    "decode_mark_price",
     "decode_other",
     "decode_partial_book",
     "decode_past_agg_trades",
@@ -107,6 +120,57 @@ class PartialBook(Struct, gc=False):
     last_id: Id = field(name="lastUpdateId")
     bids: Levels
     asks: Levels
+    event_time: Millis = field(name="E", default=0)
+    """Sent by REST of futures only."""
+
+
+class FuturesTradeData(TradeData[T], Generic[T], kw_only=True, gc=False):
+    """``<symbol>@trade`` of futures. `kind`: trades that are not ``MARKET`` did not happen in the order book."""
+
+    kind: str = field(name="X", default="MARKET")
+
+
+class FuturesBookTickerData(BookTickerData[T], Generic[T], kw_only=True, gc=False):
+    """``<symbol>@bookTicker`` of futures: it carries a time."""
+
+    event_time: T = field(name="E")
+
+
+class FuturesDepthData(DepthData[T], Generic[T], kw_only=True, gc=False):
+    """``<symbol>@depth…`` of futures: `previous_id` is the last id of the update before. Of partial depth too."""
+
+    previous_id: Id = field(name="pu")
+
+
+class MarkPriceData(Struct, gc=False):
+    """``<symbol>@markPrice``. Contracts with delivery have no funding: its rate is empty."""
+
+    event_time: Millis = field(name="E")
+    mark_price: str = field(name="p")
+    funding_rate: str = field(name="r", default="")
+    funding_due: Millis = field(name="T", default=0)
+
+
+class ForcedOrder(Struct, gc=False):
+    """The order within a ``forceOrder`` frame."""
+
+    side: Literal["BUY", "SELL"] = field(name="S")
+    size: str = field(name="q")
+    price: str = field(name="p")
+    time: Millis = field(name="T")
+    average_price: str = field(name="ap", default="0")
+
+
+class ForceOrderData(Struct, gc=False):
+    """``<symbol>@forceOrder``: a liquidation."""
+
+    order: ForcedOrder = field(name="o")
+
+
+class ForcedSymbol(Struct):
+    """The symbol of a forced order: enough to name its stream."""
+
+    symbol: str = field(name="s", default="")
 
 
 class KlineBar(Struct, Generic[T], gc=False):
@@ -170,6 +234,7 @@ class OtherMessage(Struct):
     event: str = field(name="e", default="")
     symbol: str = field(name="s", default="")
     update_id: msgspec.Raw | UnsetType = field(name="u", default=UNSET)
+    order: msgspec.Raw | UnsetType = field(name="o", default=UNSET)
     bid: msgspec.Raw | UnsetType = field(name="b", default=UNSET)
     kline: KlineInterval | UnsetType = field(name="k", default=UNSET)
     last_update_id: msgspec.Raw | UnsetType = field(name="lastUpdateId", default=UNSET)
@@ -219,6 +284,12 @@ decode_partial_book = msgspec.json.Decoder(PartialBook).decode
 decode_past_trades = msgspec.json.Decoder(list[PastTradeRow]).decode
 decode_past_agg_trades = msgspec.json.Decoder(list[AggTradeData[Millis]]).decode
 decode_instruments = msgspec.json.Decoder(InstrumentList).decode
+decode_mark_price = msgspec.json.Decoder(CombinedFrame[MarkPriceData]).decode
+decode_force_order = msgspec.json.Decoder(CombinedFrame[ForceOrderData]).decode
+decode_forced_symbol = msgspec.json.Decoder(ForcedSymbol).decode
+decode_futures_trade = msgspec.json.Decoder(CombinedFrame[FuturesTradeData[Millis]]).decode
+decode_futures_quote = msgspec.json.Decoder(CombinedFrame[FuturesBookTickerData[Millis]]).decode
+decode_futures_depth = msgspec.json.Decoder(CombinedFrame[FuturesDepthData[Millis]]).decode
 
 
 class Decoders:

@@ -10,16 +10,39 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from foxtrot_protocol.events import Bar, BookDelta, BookSnapshot, MarketEvent, Quote, Ticker, Trade
+from msgspec import structs
+
+from foxtrot_protocol.decimal_text import is_zero
+from foxtrot_protocol.events import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Funding,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    Quote,
+    Side,
+    Ticker,
+    Trade,
+)
 from foxtrot_workers.adapter import Adapter
 from foxtrot_workers.adapter.quote_side import price_or_none, quoted
 from foxtrot_workers.adapter.rest_book import RestBook
 from foxtrot_workers.exchanges.binance.books import Books
-from foxtrot_workers.exchanges.binance.constants import INTERVALS
+from foxtrot_workers.exchanges.binance.constants import INTERVALS, MS
 from foxtrot_workers.exchanges.binance.instruments import is_possible_symbol
-from foxtrot_workers.exchanges.binance.messages import CombinedFrame, Decoders
+from foxtrot_workers.exchanges.binance.messages import (
+    CombinedFrame,
+    Decoders,
+    decode_force_order,
+    decode_futures_depth,
+    decode_futures_quote,
+    decode_futures_trade,
+    decode_mark_price,
+)
 
-__all__ = ["Parser", "make_parser", "symbol_of_book_stream"]
+__all__ = ["Parser", "make_futures_parser", "make_parser", "symbol_of_book_stream"]
 
 Parser: TypeAlias = Callable[[bytes, int, list[MarketEvent[str]]], None]
 """Called with a combined frame, its receive time (nanoseconds since 1970), and the list that events are appended to.
@@ -30,6 +53,11 @@ _KIND = re.compile(
     rf"kline_(?:{'|'.join(INTERVALS)}))(?:@100ms|@1000ms)?"
 )
 """A stream's name after the symbol."""
+
+_FUTURES_KIND = re.compile(
+    r"(?P<kind>trade|aggTrade|bookTicker|ticker|markPrice@1s|markPrice|forceOrder|"
+    rf"(?P<depth>depth|depth5|depth10|depth20)|kline_(?:{'|'.join(INTERVALS)}))(?(depth)(?:@[0-9]{{1,4}}ms)?)"
+)
 
 
 def make_parser(adapter: Adapter, decoders: Decoders, books: Books, wire: str) -> Parser | None:
@@ -51,10 +79,27 @@ def make_parser(adapter: Adapter, decoders: Decoders, books: Books, wire: str) -
     return make(adapter, decoders, wire, symbol)
 
 
+def make_futures_parser(
+    adapter: Adapter, decoders: Decoders, books: Books, wire: str, *, counts_contracts: bool
+) -> Parser | None:
+    """Return the same for a stream of futures; `counts_contracts`: no volume is in quote units."""
+    symbol, _, suffix = wire.partition("@")
+    match = _FUTURES_KIND.fullmatch(suffix)
+    if match is None or not is_possible_symbol(symbol):
+        return None
+    kind, symbol = match["kind"], symbol.upper()
+    if kind == "depth":
+        return _futures_depth_parser(adapter, books.open(symbol, wire), wire, symbol)
+    if kind == "ticker" and counts_contracts:
+        return _contract_ticker_parser(adapter, decoders, wire, symbol)
+    make = _FUTURES_FACTORIES.get(kind) or (_futures_partial_book_parser if kind.startswith("depth") else _kline_parser)
+    return make(adapter, decoders, wire, symbol)
+
+
 def symbol_of_book_stream(wire: str) -> str | None:
     """Return the symbol of a diff-depth stream; None for other streams."""
     symbol, _, suffix = wire.partition("@")
-    return symbol.upper() if suffix in ("depth", "depth@100ms") else None
+    return symbol.upper() if re.fullmatch(r"depth(?:@[0-9]+ms)?", suffix) else None
 
 
 def _trade_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
@@ -221,9 +266,127 @@ def _ticker_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str)
     return parse_ticker
 
 
+def _futures_trade_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
+    exchange = adapter.exchange
+    last_data_ns = adapter.last_data_ns
+
+    def parse_futures_trade(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        data = decode_futures_trade(frame).data
+        last_data_ns[wire] = receive_ns
+        if data.kind != "MARKET":  # by the insurance fund, or by auto-deleveraging
+            return
+        side: Side = "sell" if data.buyer_is_maker else "buy"  # the side of the taker
+        out.append(Trade(exchange, symbol, data.time * MS, receive_ns, data.price, data.size, side, str(data.trade_id)))
+
+    return parse_futures_trade
+
+
+def _futures_quote_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
+    exchange = adapter.exchange
+    last_data_ns = adapter.last_data_ns
+
+    def parse_futures_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        data = decode_futures_quote(frame).data
+        bid, bid_size = quoted(data.bid, data.bid_size)
+        ask, ask_size = quoted(data.ask, data.ask_size)
+        time_ns = data.event_time * MS
+        out.append(Quote(exchange, symbol, time_ns, receive_ns, bid, bid_size, ask, ask_size, str(data.update_id)))
+        last_data_ns[wire] = receive_ns
+
+    return parse_futures_quote
+
+
+def _futures_depth_parser(adapter: Adapter, book: RestBook, wire: str, symbol: str) -> Parser:
+    exchange = adapter.exchange
+    last_data_ns = adapter.last_data_ns
+    held_ns = adapter.held_ns
+    notices = adapter.notices
+
+    def parse_futures_book_delta(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        data = decode_futures_depth(frame).data
+        last = data.last_id
+        previous = data.previous_id
+        time_ns = data.event_time * MS
+        event = BookDelta(exchange, symbol, time_ns, receive_ns, data.bids, data.asks, str(previous), str(last), None)
+        book.delta(event, data.first_id, last, previous, out, notices)
+        if book.live:  # a book that waits for its snapshot has no data yet
+            last_data_ns[wire] = receive_ns
+        else:
+            held_ns[wire] = receive_ns
+
+    return parse_futures_book_delta
+
+
+def _futures_partial_book_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
+    exchange = adapter.exchange
+    last_data_ns = adapter.last_data_ns
+
+    def parse_futures_partial_book(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        data = decode_futures_depth(frame).data
+        time_ns, last_id = data.event_time * MS, str(data.last_id)
+        out.append(BookSnapshot(exchange, symbol, time_ns, receive_ns, data.bids, data.asks, None, last_id, None))
+        last_data_ns[wire] = receive_ns
+
+    return parse_futures_partial_book
+
+
+def _contract_ticker_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
+    parse_ticker = _ticker_parser(adapter, decoders, wire, symbol)
+
+    def parse_contract_ticker(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        tickers: list[MarketEvent[str]] = []
+        parse_ticker(frame, receive_ns, tickers)
+        out += [structs.replace(ticker, turnover=None) for ticker in tickers]
+
+    return parse_contract_ticker
+
+
+def _mark_price_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
+    """The faster stream is subscribed for mark prices, the slower one for funding; replay shows what each carries."""
+    exchange = adapter.exchange
+    last_data_ns = adapter.last_data_ns
+    is_fast = wire.endswith("@1s")
+    wants_price, wants_funding = is_fast or adapter.adopt, not is_fast or adapter.adopt
+
+    def parse_mark_price(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        data = decode_mark_price(frame).data
+        time_ns = data.event_time * MS
+        if wants_price:
+            out.append(MarkPrice(exchange, symbol, time_ns, receive_ns, data.mark_price))
+        if wants_funding and data.funding_rate:
+            out.append(Funding(exchange, symbol, time_ns, receive_ns, data.funding_rate, data.funding_due * MS))
+        last_data_ns[wire] = receive_ns
+
+    return parse_mark_price
+
+
+def _force_order_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
+    exchange = adapter.exchange
+    last_data_ns = adapter.last_data_ns
+
+    def parse_force_order(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        order = decode_force_order(frame).data.order
+        price = order.price if is_zero(order.average_price) else order.average_price  # of its fills, if it has any
+        side: Side = "sell" if order.side == "SELL" else "buy"
+        out.append(Liquidation(exchange, symbol, order.time * MS, receive_ns, side, price, order.size))
+        last_data_ns[wire] = receive_ns
+
+    return parse_force_order
+
+
 _FACTORIES: dict[str, Callable[[Adapter, Decoders, str, str], Parser]] = {
     "trade": _trade_parser,
     "aggTrade": _agg_trade_parser,
     "bookTicker": _quote_parser,
     "ticker": _ticker_parser,
+}
+
+_FUTURES_FACTORIES: dict[str, Callable[[Adapter, Decoders, str, str], Parser]] = {
+    "trade": _futures_trade_parser,
+    "aggTrade": _agg_trade_parser,
+    "bookTicker": _futures_quote_parser,
+    "ticker": _ticker_parser,
+    "markPrice": _mark_price_parser,
+    "markPrice@1s": _mark_price_parser,
+    "forceOrder": _force_order_parser,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from foxtrot_workers.adapter import UnrecognizedFrame
-from foxtrot_workers.exchanges.binance.messages import OtherMessage
+from foxtrot_workers.exchanges.binance.messages import OtherMessage, decode_forced_symbol
 from foxtrot_workers.exchanges.binance.parsers import Parser
 
 __all__ = ["HEAD_BYTES", "Routes"]
@@ -83,6 +83,11 @@ class Routes:
         if message.event == "depthUpdate":
             fast, slow = f"{symbol}@depth@100ms", f"{symbol}@depth"
             return slow if slow in self and fast not in self else fast
+        if message.event == "markPriceUpdate":
+            fast, slow = f"{symbol}@markPrice@1s", f"{symbol}@markPrice"
+            return slow if slow in self and fast not in self else fast
+        if message.event == "forceOrder" and message.order is not UNSET:
+            return f"{decode_forced_symbol(message.order).symbol.lower()}@forceOrder"
         is_quote = symbol and message.update_id is not UNSET and message.bid is not UNSET
         if is_quote and message.event in ("", "bookTicker"):
             return f"{symbol}@bookTicker"
