@@ -48,12 +48,14 @@ from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ri
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.coinbase.adapter import Coinbase
+from foxtrot_workers.exchanges.crypto_com.adapter import CryptoCom
 from foxtrot_workers.exchanges.kraken.adapter import Kraken
 from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.feed.ring_writer import RingWriter
 from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
 from tests.support.fuzzing import Broken, Target
 from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
+from tests.workers.exchanges.crypto_com.samples import SAMPLES as CRYPTO_COM_SAMPLES
 from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
 
@@ -627,6 +629,12 @@ class CoinbaseFrames(ExchangeFrames):
     _frames = COINBASE_SAMPLES
 
 
+class CryptoComFrames(ExchangeFrames):
+    name: ClassVar[str] = "crypto_com_frames"
+    _adapter_class = CryptoCom
+    _frames = CRYPTO_COM_SAMPLES
+
+
 class KrakenFrames(ExchangeFrames):
     name: ClassVar[str] = "kraken_frames"
     _adapter_class = Kraken
@@ -656,6 +664,7 @@ TARGETS: dict[str, type[Target]] = {
         NurseryMessages,
         BinanceFrames,
         CoinbaseFrames,
+        CryptoComFrames,
         KrakenFrames,
         OkxFrames,
     )

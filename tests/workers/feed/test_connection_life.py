@@ -188,6 +188,18 @@ def test_nothing_is_sent_before_the_exchange_has_greeted_us() -> None:
     assert texts(feed.noticed([Greeted()], 6.5)) == ["ping", "hello", "+A@trade"]
 
 
+class Slow(Paced):
+    limits = Limits(silence_s=45.0, opening_delay_s=1.0)
+
+
+def test_nothing_is_sent_before_the_delay_that_the_exchange_wants() -> None:
+    feed, _ = make(Slow, "A")
+    assert texts(feed.opened(5.0)) == []
+    assert texts(feed.tick(5.9, 0.0)) == []
+    assert feed.next_deadline() == 6.0
+    assert texts(feed.tick(6.0, 0.0)) == ["hello", "+A@trade"]
+
+
 class Negotiated(Eager):
     def connection_limits(self) -> Limits:
         return structs.replace(self.limits, ping_interval_s=5.0, silence_s=30.0)

@@ -45,6 +45,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Interval at which `ping_text` is sent even while data flow; None: on an idle connection only."""
     greets_first: bool = False
     """Whether nothing may be sent before the exchange has greeted us (`notices.Greeted`)."""
+    opening_delay_s: float = 0.0
+    """Time after the connection is open before which nothing is sent."""
     acknowledge_s: float = 10.0
     """A subscription unanswered for this long is requested again; if most of a connection stays unanswered, it is
     replaced."""

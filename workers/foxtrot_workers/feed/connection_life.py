@@ -108,6 +108,7 @@ class ConnectionLife:
         self._next_look_at = now + LOOK_S
         if self._age_max_s is not None:
             self._rotate_at = now + self._age_max_s
+        self._outbox.next_send_at = now + self._limits.opening_delay_s
         self._outbox.put(self._adapter.opening())
         self._subscriptions.subscribe(self._initial, now, effects)
         return self._with_due(effects, now)
