@@ -1,0 +1,1 @@
+"""Gate.io v4: spot, and perpetual and dated futures."""
