@@ -218,6 +218,8 @@ class DispatchThread:
 
     def _handle_queued(self) -> bool:
         """Handle one chunk of queued events; return True if there may be more."""
+        if not self._inbox:
+            return False
         chunk = self._inbox.take(self._chunk_max)
         started = time.monotonic()
         first = next(chunk, None)

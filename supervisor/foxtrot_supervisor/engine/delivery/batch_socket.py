@@ -15,7 +15,8 @@ import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.codec import BATCH_BYTES_MAX
+from foxtrot_protocol.codec import BATCH_BYTES_MAX, read_header
+from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import Gap
 from foxtrot_protocol.framing import Batch
 from foxtrot_supervisor.engine.delivery.accounts import Accounts
@@ -56,6 +57,8 @@ class BatchSocket:
         self._log = log
         self._ringless = ringless
         self._abandoned = False
+        self._doubtful = False
+        """The last batch was, or is, read from its ring: the next one may be, too."""
         self._socket = context.socket(zmq.PULL)
         self._socket.setsockopt(zmq.RCVHWM, endpoints.DATA_RECEIVE_HWM)
         self._socket.setsockopt(zmq.MAXMSGSIZE, BATCH_BYTES_MAX)
@@ -112,6 +115,8 @@ class BatchSocket:
         self._socket.close(linger=0)
 
     def _receive(self, data: bytes) -> None:
+        if self._doubtful and self._is_in_ring(data):
+            return
         decoded = self._batches.decode(data)
         if decoded is None:
             return
@@ -127,6 +132,7 @@ class BatchSocket:
                     self._refuse(batch)
                 return
         arrival = source.delivery.arrived(incarnation, sequence, now)
+        self._doubtful = arrival is not Arrival.APPLY
         if arrival is Arrival.APPLY:
             ring = source.rings[incarnation]
             reader = ring.reader
@@ -148,6 +154,21 @@ class BatchSocket:
             self._sources.reading[batch.worker] = source
         else:
             source.late_total += len(batch.events)
+
+    def _is_in_ring(self, data: bytes) -> bool:
+        """Whether a batch was read from its ring, or will be: then it need not be decoded here."""
+        try:
+            header = read_header(data)
+        except MalformedMessage:
+            return False
+        source = self._sources.workers.get(header.worker)
+        lane = None if source is None else source.delivery.lanes.get(header.incarnation)
+        if source is None or lane is None or not lane.has_ring:
+            return False
+        arrival = source.delivery.arrived(header.incarnation, header.sequence, time.monotonic())
+        if arrival is Arrival.IN_RING:
+            self._sources.reading[header.worker] = source
+        return arrival is not Arrival.APPLY
 
     def _refuse(self, batch: Batch[Any]) -> None:
         """Drop and count a batch that is in no ring: no worker of this run has committed it."""

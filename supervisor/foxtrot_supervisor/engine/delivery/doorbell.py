@@ -2,8 +2,8 @@
 
 A datagram is the name of the ring's file, and nothing that counts: what is delivered is read from the ring. So a forged
 datagram costs a look at a ring, and a lost one costs the time until the next look at all rings. A worker that finds
-the socket full does not repeat its datagram. The socket holds `FULL_COUNT` datagrams at least; if that many were taken
-before it was empty, others may have been refused, and all rings are read.
+the socket full does not repeat its datagram. A full socket holds `FULL_COUNT` datagrams at least; if that many were
+taken before it was empty, others may have been refused, and all rings are read.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, Source, Sour
 
 __all__ = ["FULL_COUNT", "LOOK_AT_ALL_S", "RINGS_KNOWN_MAX", "TAKEN_PER_TURN", "Doorbell"]
 
-FULL_COUNT = 10
-"""Datagrams that the kernel queues at least before it refuses one (``net.unix.max_dgram_qlen``)."""
+FULL_COUNT = 11
+"""Datagrams in the socket when the kernel refuses one: more than ``net.unix.max_dgram_qlen``, which is 10 or more."""
 
 TAKEN_PER_TURN = 256
 """Datagrams taken before rings are read."""
@@ -56,7 +56,6 @@ class Doorbell:
         self._look_wanted = False
         self._look_at = 0.0
         """When all rings may be looked at because the socket was full."""
-        self._abandoned = False
         self._socket = self._bound()
 
     def fileno(self) -> int:
@@ -66,13 +65,15 @@ class Doorbell:
         return self._look_at if self._look_wanted else float("inf")
 
     def pump(self) -> bool:
-        """Add the rings that were named to those that are read. The hot path."""
+        """Add the next ring that was named, and holds something unread, to those that are read. The hot path.
+
+        Only one: the sooner it is read, and the descriptor stays readable while there are more.
+        """
         rings = self._rings
         if rings.fences:
             rings.take_fences()
         known, reading = self._known, self._sources.reading
         receive = self._socket.recvmsg
-        more = True
         try:
             for _ in range(TAKEN_PER_TURN):
                 name, ancillary, _flags, _address = receive(DOORBELL_BYTES_MAX, _ANCILLARY_BYTES)
@@ -85,15 +86,18 @@ class Doorbell:
                     ring = self._meet(name)
                     if ring is None:
                         continue
-                reading[ring[0]] = ring[1]
+                worker, source = ring
+                reading[worker] = source
+                # otherwise on until it is empty, so that one that was full is noticed
+                if self._taken < FULL_COUNT - 1 and source.has_unread():
+                    break
         except BlockingIOError:
-            more = False
             if self._taken >= FULL_COUNT:
                 self._look_wanted = True
             self._taken = 0
         if self._look_wanted:
             self._look_at_all()
-        return more and not self._abandoned
+        return False
 
     def ignore(self) -> None:
         """Forget what was rung: all rings are read when reading begins."""
@@ -111,8 +115,7 @@ class Doorbell:
         old.close()
 
     def abandon(self) -> None:
-        """Take nothing more."""
-        self._abandoned = True
+        """Do nothing: no ring is read any more."""
 
     def close(self) -> None:
         """Close the socket and remove its file."""

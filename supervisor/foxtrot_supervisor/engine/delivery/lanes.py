@@ -59,6 +59,7 @@ class Delivery:
 
     def __init__(self) -> None:
         self.lanes: dict[int, Lane] = {}
+        self._current: int | None = None
         self._fenced = 0
         self._retired = 0
 
@@ -69,11 +70,12 @@ class Delivery:
     def open(self, incarnation: int, next_sequence: int, *, has_ring: bool, now: float) -> Lane:
         """Open a lane for an incarnation; `next_sequence` comes from its ring."""
         lane = self.lanes[incarnation] = Lane(next_sequence, has_ring, now)
+        self._current = min(self.lanes)
         return lane
 
     def current(self) -> int | None:
         """Return the incarnation whose batches are applied now, None without lanes."""
-        return min(self.lanes, default=None)
+        return self._current
 
     def arrived(self, incarnation: int, sequence: int, now: float) -> Arrival:
         """Decide on a batch that ZeroMQ brought; its lane is open unless it is retired."""
@@ -91,23 +93,26 @@ class Delivery:
 
     def reads(self, now: float, *, empty: bool) -> bool:
         """Whether the current lane's ring has to be read; `empty`: it holds nothing."""
-        current = self.current()
-        if current is None or not self.lanes[current].has_ring:
+        current = self._current
+        if current is None:
             return False
         lane = self.lanes[current]
-        if lane.behind or self.dead(now):
+        if not lane.has_ring:
+            return False
+        if lane.behind or current <= self._fenced or self.fence_overdue(now):
             return True
         return not empty and now - lane.heard_at >= QUIET_S
 
     def dead(self, now: float) -> bool:
         """Whether the current lane's worker is dead: the lane is retired once its ring is read."""
-        current = self.current()
+        current = self._current
         return current is not None and (current <= self._fenced or self.fence_overdue(now))
 
     def fence_overdue(self, now: float) -> bool:
         """Whether a later incarnation has waited too long for the fence of the current one."""
-        later = sorted(self.lanes)[1:2]
-        return bool(later) and now - self.lanes[later[0]].opened_at >= FENCE_WAIT_S
+        if len(self.lanes) < 2:
+            return False
+        return now - self.lanes[sorted(self.lanes)[1]].opened_at >= FENCE_WAIT_S
 
     def fence(self, incarnation: int) -> None:
         """Fence `incarnation` and all earlier ones; lanes of all their rings are open."""
@@ -120,4 +125,5 @@ class Delivery:
     def retire(self, incarnation: int) -> None:
         """Close a lane whose ring is read to its end: what still comes of it is late."""
         del self.lanes[incarnation]
+        self._current = min(self.lanes, default=None)
         self._retired = max(self._retired, incarnation)

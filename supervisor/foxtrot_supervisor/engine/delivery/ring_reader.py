@@ -98,7 +98,8 @@ class RingReader:
 
     def next(self) -> Record | None:
         """Return the record at the tail, None if there is none; raises `MalformedMessage` if it is damaged."""
-        return ring_layout.read_record(self._data, self.tail, self._words[_HEAD])
+        head, tail = self._words[_HEAD], self.tail
+        return None if head == tail else ring_layout.read_record(self._data, tail, head)
 
     def find(self, first: int, last: int) -> Record | None:
         """Return the first valid record after damage at the tail with a sequence of `first` to `last`."""
