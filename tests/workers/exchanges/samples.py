@@ -124,7 +124,27 @@ OKX_FUNDING = {
 OKX_MARK_PRICE = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "markPx": "42310.6", "ts": "1630049139746"}
 OKX_OPEN_INTEREST = {"instId": "BTC-USDT-SWAP", "oi": "2216113.01", "oiCcy": "22161.13", "ts": "1743041250440"}
 
+OKX_INDEX = {"instId": "BTC-USDT", "idxPx": "0.1", "high24h": "0.5", "low24h": "0.05", "open24h": "0.2"}
+OKX_INDEX |= {"sodUtc0": "0.1", "sodUtc8": "0.1", "ts": "1597026383085"}
+
+
+def okx_liquidation(instrument: str, *details: dict[str, Any]) -> dict[str, Any]:
+    """A row of ``liquidation-orders``."""
+    detail = {"bkLoss": "0", "bkPx": "0.007831", "ccy": "", "posSide": "short", "side": "buy", "sz": "13"}
+    rows = [{**detail, "ts": "1692266434010", **changes} for changes in details or ({},)]
+    return {"details": rows, "instFamily": "BTC-USDT", "instId": instrument, "instType": "SWAP", "uly": "BTC-USDT"}
+
+
+def okx_liquidations(*rows: dict[str, Any], kind: str = "SWAP") -> bytes:
+    """A frame of ``liquidation-orders``."""
+    return msgspec.json.encode({"arg": {"channel": "liquidation-orders", "instType": kind}, "data": rows})
+
+
 OKX_SAMPLES = [
+    AdapterSample("trade_all", "BTC-USDT", okx_frame("trades-all", "BTC-USDT", [okx_trade()])),
+    AdapterSample("book_elp", "BTC-USDT", okx_frame("books-elp", "BTC-USDT", [okx_book()], action="snapshot")),
+    AdapterSample("index", "BTC-USDT", okx_frame("index-tickers", "BTC-USDT", [OKX_INDEX])),
+    AdapterSample("liquidation", "BTC-USDT-SWAP", okx_liquidations(okx_liquidation("BTC-USDT-SWAP"))),
     AdapterSample(
         "trade", "BTC-USDT", okx_frame("trades", "BTC-USDT", [okx_trade(), okx_trade(side="sell")]), events=2
     ),
@@ -159,10 +179,11 @@ def okx_answer(rows: Any, **changes: Any) -> bytes:
 
 OKX_BACKFILLS = [
     BackfillSample(
-        "trade",
+        channel,
         "BTC-USDT",
         242720712,
         242720719,
         okx_answer([okx_past_trade(n) for n in range(242720719, 242720700, -2)]),
     )
+    for channel in ("trade", "trade_all")
 ]

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from foxtrot_protocol.events import MarketEvent
 from foxtrot_workers.adapter import (
     Acknowledged,
     CloseAnnounced,
@@ -134,3 +139,36 @@ def test_connection_counts_are_ignored() -> None:
     wire = Subscribed("trade")
     wire.parse({"event": "channel-conn-count", "channel": "orders", "connCount": "2", "connId": "abcd1234"})
     assert wire.take_notices() == []
+
+
+SINGLE_FRAMES = Path(__file__).resolve().parents[5] / "shared/data/okx/single-frames.jsonl.gz"
+
+UNUSABLE = {
+    "ws_instruments.json": "instruments are listed by REST",
+    "ws_opt_summary.json": "figures of options, without the frame around them",
+}
+
+
+@pytest.mark.skipif(not SINGLE_FRAMES.is_file(), reason="recorded frames are not at hand")
+def test_single_frames_become_the_events_of_their_documentation() -> None:
+    with gzip.open(SINGLE_FRAMES, "rt", encoding="utf-8") as lines:
+        frames = [json.loads(line) for line in lines]
+    kinds: dict[str, list[str]] = {}
+    for frame in frames:
+        name, wire = frame["src"].rpartition("/")[2], Subscribed(adopt=True)
+        events: list[MarketEvent[str]] = []
+        if name in UNUSABLE:
+            with pytest.raises((UnrecognizedFrame, msgspec.ValidationError)):
+                wire.parse(frame["raw"].encode())
+        else:
+            events = wire.parse(frame["raw"].encode())
+        kinds[name] = [type(event).__name__ for event in events]
+    assert {name: events for name, events in kinds.items() if name not in UNUSABLE} == {
+        "ws_bbo_tbt.json": ["Quote"],
+        "ws_books_snapshot.json": ["Gap"],  # its checksum is made up: it is that of no such book
+        "ws_books_update.json": [],  # it waits for a snapshot
+        "ws_candle.json": ["Bar"],
+        "ws_funding_rate.json": ["Funding"],
+        "ws_tickers.json": ["Ticker"],
+        "ws_trades.json": ["Trade"],
+    }

@@ -12,12 +12,16 @@ from foxtrot_protocol.events import (
 from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter import (
     BookLost,
+    RestRequest,
     Resubscribe,
+    SnapshotRejected,
 )
 from foxtrot_workers.exchanges.okx.adapter import Okx
-from foxtrot_workers.exchanges.okx.books import book_checksum
+from foxtrot_workers.exchanges.okx.books import book_checksum, symbol_of_rest_book
+from tests.workers.exchanges.driven import RECEIVE_NS, Driven
 from tests.workers.exchanges.okx.subscribed import BOOK_NS, INSTRUMENT, Subscribed
 from tests.workers.exchanges.samples import (
+    okx_answer,
     okx_book,
     okx_frame,
 )
@@ -121,3 +125,86 @@ def test_no_checksum_is_never_a_mismatch(checksum: int | None) -> None:
     (delta,) = wire.book("update", prevSeqId=1, seqId=2, checksum=checksum)
     assert isinstance(delta, BookDelta)
     assert delta.checksum is None
+
+
+class TestWithoutASnapshotOnTheStream:
+    """OKX has announced the end of snapshots on the stream: one is then fetched by REST."""
+
+    PATH = "/api/v5/market/books?instId=BTC-USDT&sz=400"
+
+    def wire(self) -> Driven[Okx]:
+        return Driven(Okx, ["book"], [INSTRUMENT])
+
+    def update(self, previous: int, last: int) -> bytes:
+        bids = [["8470", str(last), "0", "1"]]
+        row = okx_book(prevSeqId=previous, seqId=last, asks=[], bids=bids)
+        return okx_frame("books", INSTRUMENT, [row], action="update")
+
+    def test_updates_wait_for_it_and_continue_it(self) -> None:
+        wire = self.wire()
+        assert wire.parse(self.update(10, 15)) == []
+        assert wire.take_notices() == [RestRequest("books BTC-USDT", self.PATH)]
+        assert wire.adapter.held_ns == {"books:BTC-USDT": RECEIVE_NS}
+        assert wire.parse(self.update(15, 22)) == []
+        snapshot, delta = wire.answer(self.PATH, okx_answer([okx_book(seqId=17)]))
+        assert isinstance(snapshot, BookSnapshot)
+        assert snapshot.last_id == "17"
+        assert isinstance(delta, BookDelta)
+        assert (delta.first_id, delta.last_id) == ("15", "22")
+        assert len(wire.parse(self.update(22, 3))) == 1, "the sequence is reset after maintenance, the chain holds"
+        quiet = okx_frame("books", INSTRUMENT, [okx_book(prevSeqId=3, seqId=3, asks=[], bids=[])], action="update")
+        assert wire.parse(quiet) == []
+        assert wire.adapter.last_data_ns == {"books:BTC-USDT": RECEIVE_NS}
+        assert len(wire.parse(self.update(3, 4))) == 1
+        (gap,) = wire.parse(self.update(5, 9))
+        assert isinstance(gap, Gap)
+        assert [type(notice) for notice in wire.take_notices()] == [BookLost, RestRequest]
+
+    def test_it_is_fetched_again_on_demand(self) -> None:
+        wire = self.wire()
+        wire.parse(self.update(10, 15))
+        wire.answer(self.PATH, okx_answer([okx_book(seqId=15)]))
+        wire.take_notices()
+        assert wire.adapter.resync(wire.topics) == []
+        assert wire.take_notices() == [RestRequest("books BTC-USDT", self.PATH)]
+
+    def test_a_snapshot_on_the_stream_is_better(self) -> None:
+        wire = self.wire()
+        wire.parse(self.update(10, 15))
+        frame = okx_frame("books", INSTRUMENT, [okx_book(seqId=20)], action="snapshot")
+        assert [type(event) for event in wire.parse(frame)] == [BookSnapshot]
+        assert wire.answer(self.PATH, okx_answer([okx_book(seqId=17)])) == []
+        assert len(wire.parse(self.update(20, 25))) == 1
+        assert wire.adapter.resync(wire.topics) == wire.topics
+
+    def test_a_lost_book_waits_for_the_stream_first(self) -> None:
+        wire = self.wire()
+        wire.parse(okx_frame("books", INSTRUMENT, [okx_book(seqId=20)], action="snapshot"))
+        wire.parse(self.update(30, 31))
+        assert [type(notice) for notice in wire.take_notices()] == [BookLost, Resubscribe]
+        for after_s in (1, 10, 11):
+            assert wire.parse(self.update(31, 32), RECEIVE_NS + after_s * 1_000_000_000) == []
+            assert wire.take_notices() == []
+        wire.parse(self.update(32, 33), RECEIVE_NS + 12_000_000_000)
+        assert wire.take_notices() == [RestRequest("books BTC-USDT", self.PATH)]
+
+    @pytest.mark.parametrize("body", [b"{}", okx_answer([]), okx_answer([okx_book()], code="50011"), b"["])
+    def test_an_unusable_answer_is_requested_again(self, body: bytes) -> None:
+        wire = self.wire()
+        wire.parse(self.update(10, 15))
+        wire.take_notices()
+        assert wire.answer(self.PATH, body) == []
+        assert [type(notice) for notice in wire.take_notices()] == [SnapshotRejected, RestRequest]
+
+    def test_other_answers_are_not_snapshots(self) -> None:
+        assert symbol_of_rest_book(self.PATH) == "BTC-USDT"
+        assert symbol_of_rest_book("/api/v5/market/books?sz=5&instId=BTC-USDT") is None
+        assert symbol_of_rest_book("/api/v5/market/trades?instId=BTC-USDT&sz=400") is None
+        assert self.wire().answer(self.PATH, okx_answer([okx_book()])) == []
+
+    def test_the_end_of_a_subscription_ends_it(self) -> None:
+        wire = self.wire()
+        wire.parse(self.update(10, 15))
+        wire.adapter.unsubscribe(wire.topics)
+        wire.parse({"event": "unsubscribe", "arg": {"channel": "books", "instId": INSTRUMENT}})
+        assert wire.answer(self.PATH, okx_answer([okx_book(seqId=17)])) == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from foxtrot_workers.exchanges.okx.adapter import Okx
+from foxtrot_workers.exchanges.okx.instruments import liquidated_kind
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,17 @@ def test_the_instrument_list() -> None:
     assert Okx().instruments_path(["BTC-USD-240329"]) == path + "FUTURES"
     for symbols in ([], ["BTC-USDT", "BTC-USDT-SWAP"], ["BTC-USD-240329-50000-C"]):
         assert Okx().instruments_path(symbols) is None
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind"),
+    [
+        ("BTC-USDT-SWAP", "SWAP"),
+        ("BTC-USD-260327", "FUTURES"),
+        ("BTC-USD-260327-60000-C", "OPTION"),
+        ("BTC-USDT", "MARGIN"),
+        ("BTC", "MARGIN"),
+    ],
+)
+def test_liquidations_are_sent_by_kind(symbol: str, kind: str) -> None:
+    assert liquidated_kind(symbol) == kind

@@ -4,24 +4,32 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.events import (
+    EVENT_MARKET_TRADE,
     Bar,
     BookSnapshot,
     Funding,
+    Liquidation,
     MarkPrice,
     OpenInterest,
     Quote,
     Ticker,
     Trade,
 )
+from foxtrot_workers.adapter import Acknowledged, Refused, UnrecognizedFrame
 from foxtrot_workers.exchanges.okx import constants
+from foxtrot_workers.exchanges.okx.adapter import Okx
+from tests.workers.exchanges.driven import RECEIVE_NS, Driven
 from tests.workers.exchanges.okx.subscribed import BOOK_NS, INSTRUMENT, Subscribed
 from tests.workers.exchanges.samples import (
     OKX_CANDLE,
     OKX_FUNDING,
+    OKX_INDEX,
     OKX_MARK_PRICE,
     OKX_OPEN_INTEREST,
     okx_book,
     okx_frame,
+    okx_liquidation,
+    okx_liquidations,
     okx_ticker,
     okx_trade,
 )
@@ -137,3 +145,83 @@ def test_a_book_frame_without_action_is_refused() -> None:
         Subscribed("book").parse(okx_frame("books", INSTRUMENT, [okx_book()]))
     with pytest.raises(msgspec.ValidationError):
         Subscribed("book").book("replace")
+
+
+def test_each_fill_has_a_channel_of_its_own() -> None:
+    (trade,) = Subscribed("trade_all").parse(okx_frame("trades-all", INSTRUMENT, [okx_trade()]))
+    assert isinstance(trade, Trade)
+    assert trade.trade_id == "130639474"
+    rules = Okx().identity_rules(["trade_all"]), Okx().identity_rules(["trade"])
+    assert [rule[EVENT_MARKET_TRADE] for rule in rules] == ["sequence", "increasing"]
+    assert Okx().topics(["trade_all", "bar_1m"], [INSTRUMENT])
+    with pytest.raises(ValueError, match="another address"):
+        Okx().topics(["trade_all", "trade"], [INSTRUMENT])
+
+
+def test_an_index_is_a_ticker_without_volume() -> None:
+    assert Subscribed("index").parse(okx_frame("index-tickers", INSTRUMENT, [OKX_INDEX])) == [
+        Ticker("OKX", INSTRUMENT, BOOK_NS, 7, "0.1", "0.2", "0.5", "0.05", None, None)
+    ]
+    with pytest.raises(ValueError, match="eTicker"):
+        Okx().topics(["ticker", "index"], [INSTRUMENT])
+
+
+class TestLiquidations:
+    """They are subscribed for a kind of instruments, and published for those that were asked for."""
+
+    def test_one_request_serves_all_instruments_of_a_kind(self) -> None:
+        wire = Driven(Okx, ["liquidation"], ["BTC-USDT-SWAP", "ETH-USDT-SWAP", "BTC-USD-260327"])
+        assert [topic.wire for topic in wire.topics] == [
+            "liquidation-orders:SWAP#BTC-USDT-SWAP",
+            "liquidation-orders:SWAP#ETH-USDT-SWAP",
+            "liquidation-orders:FUTURES#BTC-USD-260327",
+        ]
+        (request,) = wire.requests
+        assert msgspec.json.decode(request)["args"] == [
+            {"channel": "liquidation-orders", "instType": "SWAP"},
+            {"channel": "liquidation-orders", "instType": "FUTURES"},
+        ]
+        arg = {"channel": "liquidation-orders", "instType": "SWAP"}
+        wire.parse({"event": "subscribe", "arg": arg, "connId": "a"})
+        assert wire.take_notices() == [
+            Acknowledged(("liquidation-orders:SWAP#BTC-USDT-SWAP", "liquidation-orders:SWAP#ETH-USDT-SWAP"))
+        ]
+        wire.parse({"event": "error", "code": "60018", "msg": "no", "arg": arg, "connId": "a"})
+        (refused,) = wire.take_notices()
+        assert isinstance(refused, Refused)
+        assert len(refused.wires) == 2
+
+    def test_those_of_other_instruments_are_left_out(self) -> None:
+        wire = Driven(Okx, ["liquidation"], ["BTC-USDT-SWAP"])
+        frame = okx_liquidations(
+            okx_liquidation("IOST-USDT-SWAP"),
+            okx_liquidation("BTC-USDT-SWAP", {}, {"side": "sell", "posSide": "long", "sz": "7"}),
+        )
+        time_ns = 1692266434010_000_000
+        both = [
+            Liquidation("OKX", "BTC-USDT-SWAP", time_ns, RECEIVE_NS, "buy", "0.007831", "13"),
+            Liquidation("OKX", "BTC-USDT-SWAP", time_ns, RECEIVE_NS, "sell", "0.007831", "7"),
+        ]
+        assert wire.parse(frame) == both
+        assert wire.adapter.last_data_ns == {"liquidation-orders:SWAP#BTC-USDT-SWAP": RECEIVE_NS}
+        events = Driven(Okx, adopt=True).parse(frame)
+        assert [event.symbol for event in events] == ["IOST-USDT-SWAP", "BTC-USDT-SWAP", "BTC-USDT-SWAP"]
+
+    def test_the_kind_is_left_with_its_last_instrument(self) -> None:
+        wire = Driven(Okx, ["liquidation"], ["BTC-USDT-SWAP", "ETH-USDT-SWAP"])
+        assert wire.adapter.unsubscribe(wire.topics[:1]) == []
+        assert wire.take_notices() == [Acknowledged(("liquidation-orders:SWAP#BTC-USDT-SWAP",), subscribed=False)]
+        frame = okx_liquidations(okx_liquidation("BTC-USDT-SWAP"), okx_liquidation("ETH-USDT-SWAP"))
+        assert [event.symbol for event in wire.parse(frame)] == ["ETH-USDT-SWAP"]
+        assert len(wire.adapter.unsubscribe(wire.topics[1:])) == 1
+        arg = {"channel": "liquidation-orders", "instType": "SWAP"}
+        wire.parse({"event": "unsubscribe", "arg": arg, "connId": "a"})
+        assert wire.take_notices() == [Acknowledged(("liquidation-orders:SWAP#ETH-USDT-SWAP",), subscribed=False)]
+        with pytest.raises(UnrecognizedFrame):
+            wire.parse(frame)
+
+
+def test_a_frame_may_name_more_than_its_topic() -> None:
+    wire = Subscribed("trade")
+    frame = okx_frame("trades", INSTRUMENT, [okx_trade()]).replace(b'"arg":{', b'"arg":{"instType":"SPOT",')
+    assert len(wire.parse(frame)) == len(wire.parse(frame)) == 1

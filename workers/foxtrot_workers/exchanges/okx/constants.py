@@ -10,6 +10,8 @@ from foxtrot_workers.adapter import BookFacts, Budget, Limits, VenueFacts
 __all__ = [
     "ADOPTED_MAX",
     "BOOK_CHANNELS",
+    "BOOK_LEVELS",
+    "BOOK_PATH",
     "BUSINESS_CHANNELS",
     "BUSINESS_PATH",
     "CHANNELS",
@@ -22,6 +24,7 @@ __all__ = [
     "INSTRUMENTS_PATH",
     "INSTRUMENT_CHARS_MAX",
     "INTERVALS",
+    "KIND_CHANNELS",
     "LIMITS",
     "LIVENESS_PATHS",
     "MONTHS",
@@ -32,6 +35,7 @@ __all__ = [
     "PUBLIC_PATH",
     "REQUESTS_MAX",
     "REQUEST_BYTES_MAX",
+    "SNAPSHOT_WAIT_S",
     "SPELLINGS_MAX",
     "STALE_CHANNEL_S",
 ]
@@ -49,15 +53,19 @@ INTERVALS = (
 
 CHANNELS = {
     "trade": "trades",
+    "trade_all": "trades-all",
     "quote": "bbo-tbt",
     "book": "books",
     "book5": "books5",
     "book50_l2_tbt": "books50-l2-tbt",
     "book_l2_tbt": "books-l2-tbt",
+    "book_elp": "books-elp",
     "ticker": "tickers",
+    "index": "index-tickers",
     "funding": "funding-rate",
     "mark_price": "mark-price",
     "open_interest": "open-interest",
+    "liquidation": "liquidation-orders",
     **{f"bar_{interval}": f"candle{interval}" for interval in INTERVALS},
 }
 """Configuration channel to the exchange's."""
@@ -65,10 +73,13 @@ CHANNELS = {
 PARTIAL_BOOK_CHANNELS = frozenset({"book5"})
 """Partial-depth streams: every message is a full top-N book."""
 
-BOOK_CHANNELS = PARTIAL_BOOK_CHANNELS | {"book", "book50_l2_tbt", "book_l2_tbt"}
+BOOK_CHANNELS = PARTIAL_BOOK_CHANNELS | {"book", "book50_l2_tbt", "book_l2_tbt", "book_elp"}
 
-BUSINESS_CHANNELS = frozenset(channel for channel in CHANNELS if channel.startswith("bar_"))
+BUSINESS_CHANNELS = frozenset(channel for channel in CHANNELS if channel.startswith("bar_")) | {"trade_all"}
 """Served at another path: they need a connection of their own."""
+
+KIND_CHANNELS = frozenset({"liquidation-orders"})
+"""Channels of the exchange that are subscribed for all instruments of one kind together."""
 
 PUBLIC_PATH = "/ws/v5/public"
 BUSINESS_PATH = "/ws/v5/business"
@@ -79,8 +90,8 @@ CHECKSUM_LEVELS = 25
 # ---- limits
 
 STALE_CHANNEL_S = {
-    **dict.fromkeys(("quote", "book", "book5", "book50_l2_tbt", "book_l2_tbt"), 30.0),
-    **dict.fromkeys(("ticker", "mark_price", "open_interest"), 60.0),
+    **dict.fromkeys(("quote", "book", "book5", "book50_l2_tbt", "book_l2_tbt", "book_elp"), 30.0),
+    **dict.fromkeys(("ticker", "index", "mark_price", "open_interest"), 60.0),
     "funding": 300.0,
 }
 """Seconds without data after which a topic of this channel is stale. Books and quotes are pushed each 10 to 100 ms
@@ -101,6 +112,14 @@ LIMITS = Limits(  # sources: FACTS
 REQUEST_BYTES_MAX = 60 * 1024
 """Bytes of one request. The exchange takes 64 KB of arguments ("Subscribe")."""
 
+BOOK_PATH = "/api/v5/market/books"
+BOOK_LEVELS = 400
+"""Levels of each side in an answer, at most ("Get order book")."""
+
+SNAPSHOT_WAIT_S = 10.0
+"""Seconds without a snapshot on the stream, after a book was lost, after which it is fetched by REST. The exchange has
+announced the end of snapshots on the stream (change log of 12 February 2026), and has sent them since."""
+
 INSTRUMENTS_PATH = "/api/v5/public/instruments"
 
 HISTORY_PATH = "/api/v5/market/history-trades"
@@ -110,11 +129,12 @@ HISTORY_TRADES = 100
 """Past trades in one answer, at most."""
 
 LIVENESS_PATHS = {
-    "trade": "/api/v5/market/trades?limit=1&",
+    **dict.fromkeys(("trade", "trade_all"), "/api/v5/market/trades?limit=1&"),
     "ticker": "/api/v5/market/ticker?",
     "quote": "/api/v5/market/books?sz=1&",
     **dict.fromkeys(BOOK_CHANNELS, "/api/v5/market/books?sz=5&"),
     **dict.fromkeys(BUSINESS_CHANNELS, "/api/v5/market/trades?limit=1&"),
+    "index": "/api/v5/market/index-tickers?",
 }
 """By channel: path of a cheap request for the same data, without the instrument. Bars move with trades."""
 
@@ -136,13 +156,19 @@ FACTS = VenueFacts(
         "book5": BookFacts(snapshot="every", levels=5),
         "book50_l2_tbt": BookFacts(snapshot="stream", levels=50, order=_SEQUENCED, checksum=_CHECKSUM),
         "book_l2_tbt": BookFacts(snapshot="stream", levels=400, order=_SEQUENCED, checksum=_CHECKSUM),
+        "book_elp": BookFacts(snapshot="stream", levels=400, order=_SEQUENCED),
     },
-    backfill={"trade": "100 trades a request, before an id"},
+    backfill=dict.fromkeys(("trade", "trade_all"), "100 trades a request, before an id"),
     remarks={
         "trade": "One event may stand for several fills of one taker order at one price, with their number",
         "book50_l2_tbt": "For logged-in clients of fee tier VIP4",
         "book_l2_tbt": "For logged-in clients of fee tier VIP5",
-        "bar": "At an address of their own: they need a connection of their own",
+        "book": "If the stream sends no snapshot, one is fetched by REST; so it is for all other books in step",
+        "book_elp": "With enhanced liquidity program orders",
+        "bar": "At an address of their own, with trade_all: they need a connection of their own",
+        "trade_all": "Each fill; at the address of bars",
+        "index": "Figures of the index of this name (BTC-USDT), as `Ticker`: not beside ticker on one connection",
+        "liquidation": "Subscribed for all instruments of a kind; those that were not asked for are left out",
     },
     sources={
         "silence_s": "Connect: the exchange closes a connection to which it has pushed nothing for 30 s",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from foxtrot_workers.exchanges.okx.constants import INSTRUMENT_CHARS_MAX, INSTRUMENTS_PATH, MONTHS
 from foxtrot_workers.exchanges.okx.messages import decode_instruments
 
-__all__ = ["instrument_of", "instruments_path", "is_possible_instrument", "parse_instruments"]
+__all__ = ["instrument_of", "instruments_path", "is_possible_instrument", "liquidated_kind", "parse_instruments"]
 
 _BREAKING = set(" :,\"'{}\\")
 """Characters that would break a wire name, or the text of a refusal."""
@@ -50,6 +50,13 @@ def instrument_of(symbol: str) -> str:
         return f"{parts[0]}-{parts[1]}-{date}"
     kind = {"C": "call", "P": "put"}.get(parts[4])
     return f"{parts[0]}-{parts[1]}-{parts[3]}-{date}-{kind}" if kind else symbol
+
+
+def liquidated_kind(symbol: str) -> str:
+    """Return the kind under which liquidations of an instrument are sent; those of spot are of margin positions."""
+    if symbol.count("-") == 4:
+        return "OPTION"
+    return {"SWAP": "SWAP", "FUTURES": "FUTURES"}.get(_kind_of(symbol) or "", "MARGIN")
 
 
 def _kind_of(symbol: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from foxtrot_workers.exchanges.okx.constants import MS
+from foxtrot_workers.exchanges.okx.constants import KIND_CHANNELS, MS
 
 __all__ = [
     "Arg",
@@ -21,9 +21,12 @@ __all__ = [
     "FrameBeginning",
     "FundingRow",
     "Id",
+    "IndexRow",
     "InstrumentList",
     "InstrumentRow",
     "Level",
+    "LiquidationDetail",
+    "LiquidationRow",
     "LivenessAnswer",
     "LivenessRow",
     "MarkPriceRow",
@@ -34,6 +37,7 @@ __all__ = [
     "PastTradesAnswer",
     "PushFrame",
     "RequestMessage",
+    "RestBookAnswer",
     "TickerRow",
     "TradeRow",
     "arg_of",
@@ -41,12 +45,15 @@ __all__ = [
     "decode_books",
     "decode_candles",
     "decode_funding",
+    "decode_index",
     "decode_instruments",
+    "decode_liquidations",
     "decode_liveness",
     "decode_mark_prices",
     "decode_open_interest",
     "decode_other",
     "decode_past_trades",
+    "decode_rest_book",
     "decode_tickers",
     "decode_trades",
     "wire_of",
@@ -148,22 +155,49 @@ class OpenInterestRow(Struct, gc=False):
     time: Millis = field(name="ts")
 
 
-class Arg(Struct, frozen=True):
-    """A channel of an instrument, as requests and frames name it."""
+class IndexRow(Struct, gc=False):
+    """A row of ``index-tickers``: figures of the last 24 hours."""
+
+    price: str = field(name="idxPx")
+    time: Millis = field(name="ts")
+    open: str | None = field(name="open24h", default=None)
+    high: str | None = field(name="high24h", default=None)
+    low: str | None = field(name="low24h", default=None)
+
+
+class LiquidationDetail(Struct, gc=False):
+    """One liquidation, at the bankruptcy price. `side` is that of the order."""
+
+    side: Literal["buy", "sell"]
+    price: str = field(name="bkPx")
+    size: str = field(name="sz")
+    time: Millis = field(name="ts")
+
+
+class LiquidationRow(Struct, gc=False):
+    """A row of ``liquidation-orders``."""
+
+    instrument: str = field(name="instId")
+    details: list[LiquidationDetail]
+
+
+class Arg(Struct, frozen=True, omit_defaults=True):
+    """A channel of an instrument, or of a kind of instruments, as requests and frames name it."""
 
     channel: str = ""
     instrument: str = field(name="instId", default="")
+    kind: str = field(name="instType", default="")
 
 
 def wire_of(arg: Arg) -> str:
-    """Return the wire name of a topic: ``CHANNEL:INSTRUMENT``."""
-    return f"{arg.channel}:{arg.instrument}"
+    """Return the wire name of a topic: ``CHANNEL:INSTRUMENT``, or ``CHANNEL:KIND``."""
+    return f"{arg.channel}:{arg.kind if arg.channel in KIND_CHANNELS else arg.instrument}"
 
 
 def arg_of(wire: str) -> Arg:
     """Return the argument that names the topic `wire` in requests."""
     channel, _, instrument = wire.partition(":")
-    return Arg(channel, instrument)
+    return Arg(channel, kind=instrument) if channel in KIND_CHANNELS else Arg(channel, instrument)
 
 
 class OtherMessage(Struct):
@@ -201,6 +235,14 @@ class PastTradesAnswer(Struct):
     """The answer to REST ``history-trades``."""
 
     data: list[PastTradeRow] = []
+    code: str | int = ""
+    msg: str = ""
+
+
+class RestBookAnswer(Struct):
+    """The answer to REST ``books``."""
+
+    data: list[BookRow] = []
     code: str | int = ""
     msg: str = ""
 
@@ -252,3 +294,6 @@ decode_candles = _decoder_of(CandleRow)
 decode_funding = _decoder_of(FundingRow)
 decode_mark_prices = _decoder_of(MarkPriceRow)
 decode_open_interest = _decoder_of(OpenInterestRow)
+decode_index = _decoder_of(IndexRow)
+decode_liquidations = _decoder_of(LiquidationRow)
+decode_rest_book = msgspec.json.Decoder(RestBookAnswer, strict=False).decode

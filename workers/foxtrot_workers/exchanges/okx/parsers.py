@@ -14,6 +14,7 @@ import msgspec
 from foxtrot_protocol.events import (
     Bar,
     Funding,
+    Liquidation,
     MarketEvent,
     MarkPrice,
     OpenInterest,
@@ -22,16 +23,26 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_workers.adapter import Adapter
-from foxtrot_workers.adapter.chained_book import ChainedBook
 from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted
-from foxtrot_workers.exchanges.okx.books import book_checksum, delta_of, snapshot_of
-from foxtrot_workers.exchanges.okx.constants import INTERVALS, MS
+from foxtrot_workers.adapter.rest_books import RestBooks
+from foxtrot_workers.adapter.shared_topics import shared_wire
+from foxtrot_workers.exchanges.okx.books import Book, delta_of, snapshot_of
+from foxtrot_workers.exchanges.okx.constants import (
+    BOOK_CHANNELS,
+    CHANNELS,
+    INTERVALS,
+    KIND_CHANNELS,
+    MS,
+    PARTIAL_BOOK_CHANNELS,
+)
 from foxtrot_workers.exchanges.okx.instruments import is_possible_instrument
 from foxtrot_workers.exchanges.okx.messages import (
     Arg,
     decode_books,
     decode_candles,
     decode_funding,
+    decode_index,
+    decode_liquidations,
     decode_mark_prices,
     decode_open_interest,
     decode_tickers,
@@ -39,21 +50,41 @@ from foxtrot_workers.exchanges.okx.messages import (
     wire_of,
 )
 
-__all__ = ["Parser", "make_parser"]
+__all__ = ["Parser", "Wanted", "make_parser"]
 
 Parser: TypeAlias = Callable[[bytes, int, list[MarketEvent[str]]], None]
 """Called with a data frame, its receive time (nanoseconds since 1970), and the list that events are appended to.
 Raises `msgspec.DecodeError`."""
 
+_BOOKS_IN_STEP = frozenset(CHANNELS[channel] for channel in BOOK_CHANNELS - PARTIAL_BOOK_CHANNELS)
 
-def make_parser(adapter: Adapter, arg: Arg) -> Parser | None:
+
+class Wanted:
+    """Which instruments of a topic that carries all of a kind are subscribed: changed by the adapter."""
+
+    __slots__ = ("instruments",)
+
+    def __init__(self) -> None:
+        self.instruments: frozenset[str] = frozenset()
+
+
+def make_parser(adapter: Adapter, arg: Arg, fetched: RestBooks, wanted: Wanted) -> Parser | None:
     """Return the parser of the topic `arg`; None if its channel is unknown or its instrument impossible.
 
     Args:
         adapter: its `exchange`, `last_data_ns`, `held_ns` and `notices` are what the parser fills in.
+        arg: the topic.
+        fetched: the books of the connection that are fetched by REST.
+        wanted: the instruments of a topic of a kind.
     """
+    if arg.channel in KIND_CHANNELS:
+        return _liquidations_parser(adapter, arg, wanted)
+    if not is_possible_instrument(arg.instrument):
+        return None
+    if arg.channel in _BOOKS_IN_STEP:
+        return _books_parser(adapter, arg, fetched)
     make = _FACTORIES.get(arg.channel)
-    return None if make is None or not is_possible_instrument(arg.instrument) else make(adapter, arg)
+    return None if make is None else make(adapter, arg)
 
 
 def _trades_parser(adapter: Adapter, arg: Arg) -> Parser:
@@ -120,12 +151,12 @@ def _partial_books_parser(adapter: Adapter, arg: Arg) -> Parser:
     return parse_partial_books
 
 
-def _books_parser(adapter: Adapter, arg: Arg) -> Parser:
+def _books_parser(adapter: Adapter, arg: Arg, fetched: RestBooks) -> Parser:
     exchange, symbol, wire = adapter.exchange, arg.instrument, wire_of(arg)
     last_data_ns = adapter.last_data_ns
     held_ns = adapter.held_ns
     notices = adapter.notices
-    book = ChainedBook(exchange, symbol, wire, book_checksum)
+    book = Book(exchange, symbol, wire, fetched)
 
     def parse_books(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_books(frame)
@@ -133,13 +164,9 @@ def _books_parser(adapter: Adapter, arg: Arg) -> Parser:
             raise msgspec.ValidationError("a book frame without `action`")
         for row in push.data:
             if push.action == "snapshot":
-                book.snapshot(snapshot_of(exchange, symbol, receive_ns, row), row.last_id, out, notices)
-                continue
-            delta = delta_of(exchange, symbol, receive_ns, row)
-            if not row.bids and not row.asks and row.previous_id is not None and row.previous_id == row.last_id:
-                book.quiet(delta, row.previous_id, out, notices)
+                book.snapshot(snapshot_of(exchange, symbol, receive_ns, row), row, out, notices)
             else:
-                book.update(delta, row.previous_id, row.last_id, out, notices)
+                book.update(delta_of(exchange, symbol, receive_ns, row), row, out, notices)
         if book.live:  # a book that waits for its snapshot has no data yet
             last_data_ns[wire] = receive_ns
         else:
@@ -178,6 +205,56 @@ def _tickers_parser(adapter: Adapter, arg: Arg) -> Parser:
         last_data_ns[wire] = receive_ns
 
     return parse_tickers
+
+
+def _index_parser(adapter: Adapter, arg: Arg) -> Parser:
+    exchange, symbol, wire = adapter.exchange, arg.instrument, wire_of(arg)
+    last_data_ns = adapter.last_data_ns
+
+    def parse_index(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        out.extend(
+            [
+                Ticker(
+                    exchange,
+                    symbol,
+                    row.time * MS,
+                    receive_ns,
+                    row.price or None,
+                    row.open or None,
+                    row.high or None,
+                    row.low or None,
+                    None,
+                    None,
+                )
+                for row in decode_index(frame).data
+            ]
+        )
+        last_data_ns[wire] = receive_ns
+
+    return parse_index
+
+
+def _liquidations_parser(adapter: Adapter, arg: Arg, wanted: Wanted) -> Parser:
+    """One topic has all instruments of a kind: those that were not subscribed are left out."""
+    exchange, topic = adapter.exchange, wire_of(arg)
+    last_data_ns = adapter.last_data_ns
+    adopts = adapter.adopt
+
+    def parse_liquidations(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        instruments = wanted.instruments
+        for row in decode_liquidations(frame).data:
+            symbol = row.instrument
+            if symbol not in instruments and not (adopts and is_possible_instrument(symbol)):
+                continue
+            out.extend(
+                [
+                    Liquidation(exchange, symbol, each.time * MS, receive_ns, each.side, each.price, each.size)
+                    for each in row.details
+                ]
+            )
+            last_data_ns[shared_wire(topic, symbol)] = receive_ns
+
+    return parse_liquidations
 
 
 def _candles_parser(adapter: Adapter, arg: Arg) -> Parser:
@@ -260,12 +337,11 @@ def _open_interest_parser(adapter: Adapter, arg: Arg) -> Parser:
 
 _FACTORIES: dict[str, Callable[[Adapter, Arg], Parser]] = {
     "trades": _trades_parser,
+    "trades-all": _trades_parser,
     "bbo-tbt": _quotes_parser,
-    "books": _books_parser,
     "books5": _partial_books_parser,
-    "books50-l2-tbt": _books_parser,
-    "books-l2-tbt": _books_parser,
     "tickers": _tickers_parser,
+    "index-tickers": _index_parser,
     "funding-rate": _funding_parser,
     "mark-price": _mark_prices_parser,
     "open-interest": _open_interest_parser,

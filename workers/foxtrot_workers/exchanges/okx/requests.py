@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from foxtrot_workers.adapter import Acknowledged, Refused, Retry, Topic
+from foxtrot_workers.adapter import Acknowledged, Refused, Retry
 from foxtrot_workers.exchanges.okx.constants import NEVER_CODES, NOW_CODES, REQUEST_BYTES_MAX, REQUESTS_MAX
 from foxtrot_workers.exchanges.okx.messages import Arg, OtherMessage, RequestMessage, arg_of, wire_of
 
@@ -40,26 +40,26 @@ class Requests:
         self._leaving: set[str] = set()
         """Topics whose unsubscription has been requested, and no subscription since."""
 
-    def subscribe(self, topics: Sequence[Topic]) -> list[str]:
-        """Return the texts that subscribe `topics`."""
-        self._leaving.difference_update(topic.wire for topic in topics)
+    def subscribe(self, topics: Sequence[str]) -> list[str]:
+        """Return the texts that subscribe `topics` (wire names)."""
+        self._leaving.difference_update(topics)
         return self._texts("subscribe", topics)
 
-    def unsubscribe(self, topics: Sequence[Topic]) -> list[str]:
-        """Return the texts that unsubscribe `topics`."""
-        self._leaving.update(topic.wire for topic in topics)
+    def unsubscribe(self, topics: Sequence[str]) -> list[str]:
+        """Return the texts that unsubscribe `topics` (wire names)."""
+        self._leaving.update(topics)
         return self._texts("unsubscribe", topics)
 
-    def _texts(self, operation: Literal["subscribe", "unsubscribe"], topics: Sequence[Topic]) -> list[str]:
+    def _texts(self, operation: Literal["subscribe", "unsubscribe"], topics: Sequence[str]) -> list[str]:
         texts: list[str] = []
         wires: list[str] = []
         size_bytes = 0
         for topic in topics:
-            topic_bytes = len(topic.wire.encode()) + len('{"channel":"","instId":""},')
+            topic_bytes = len(topic.encode()) + len('{"channel":"","instId":""},')
             if len(wires) == self._topics_max or size_bytes + topic_bytes > REQUEST_BYTES_MAX:
                 texts.append(self._text(operation, wires))
                 wires, size_bytes = [], 0
-            wires.append(topic.wire)
+            wires.append(topic)
             size_bytes += topic_bytes
         if wires:
             texts.append(self._text(operation, wires))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from foxtrot_workers.exchanges.okx.constants import SPELLINGS_MAX
-from foxtrot_workers.exchanges.okx.messages import Arg, decode_beginning
+from foxtrot_workers.exchanges.okx.messages import Arg, decode_beginning, wire_of
 from foxtrot_workers.exchanges.okx.parsers import Parser
 
 __all__ = ["Routes"]
@@ -42,14 +42,13 @@ class Routes:
     def add(self, arg: Arg, parser: Parser) -> None:
         """Send frames of the topic `arg` to `parser`."""
         self._by_arg[arg] = parser
-        channel, instrument = msgspec.json.encode(arg.channel), msgspec.json.encode(arg.instrument)
-        self._remember(b'{"arg":{"channel":%b,"instId":%b' % (channel, instrument), arg, parser)
+        self._remember(b'{"arg":%b' % msgspec.json.encode(arg)[:-1], arg, parser)
 
     def learn(self, frame: bytes, arg: Arg) -> None:
         """Remember how `frame`, which is of the topic `arg`, begins, if its beginning is just this argument."""
         beginning = frame[: frame.find(b"}")]
         try:
-            is_whole = decode_beginning(beginning + b"}}").arg == arg
+            is_whole = wire_of(decode_beginning(beginning + b"}}").arg) == wire_of(arg)
         except msgspec.DecodeError:
             return
         if is_whole and len(self.by_beginning) < SPELLINGS_MAX:
