@@ -78,6 +78,7 @@ class AdapterSample(Struct, frozen=True):
     """A frame of `channel` for `symbol`, and the least number of events it makes on a new connection.
 
     `distinct`: False where frames do not say that they are of this channel, so that replay reads them as another's.
+    `before`: frames that come before it and make no events, such as the acknowledgement that gives a channel a number.
     """
 
     channel: str
@@ -85,6 +86,7 @@ class AdapterSample(Struct, frozen=True):
     frame: bytes
     events: int = 1
     distinct: bool = True
+    before: tuple[bytes, ...] = ()
 
 
 class BackfillSample(Struct, frozen=True):
@@ -241,6 +243,7 @@ def _check_access(adapter_class: type[Adapter]) -> None:
 
 def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
     stranger = adapter_class()
+    _feed_before(stranger, sample)
     try:
         stranger.parse(sample.frame, RECEIVE_NS, [])
     except UnrecognizedFrame:
@@ -252,6 +255,7 @@ def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
     adapter = adapter_class()
     topic = _topic(adapter, sample)
     adapter.subscribe([topic])
+    _feed_before(adapter, sample)
     events = feed_anything(adapter, sample.frame)
     _require(
         len(events) >= sample.events,
@@ -263,7 +267,9 @@ def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
         seen = adapter.last_data_ns.get(topic.wire)
         _require(seen == RECEIVE_NS, f"last_data_ns[{topic.wire!r}] is {seen} after data")
     _require(adapter.last_data_ns.keys() <= {topic.wire}, "last_data_ns has a topic that was not subscribed")
-    adopting = feed_anything(adapter_class(adopt=True), sample.frame)
+    recorded = adapter_class(adopt=True)
+    _feed_before(recorded, sample)
+    adopting = feed_anything(recorded, sample.frame)
     if not sample.distinct:
         return
     # replay publishes everything that a topic carries, a connection only the channels that were subscribed
@@ -274,10 +280,17 @@ def _check_sample(adapter_class: type[Adapter], sample: AdapterSample) -> None:
     )
 
 
+def _feed_before(adapter: Adapter, sample: AdapterSample) -> None:
+    for frame in sample.before:
+        _require(not feed_anything(adapter, frame), f"a frame before the sample makes events: {_short(frame)}")
+
+
 def _check_damage(adapter_class: type[Adapter], sample: AdapterSample, rng: random.Random) -> None:
     adapter = adapter_class()
     adapter.subscribe([_topic(adapter, sample)])
     adopting = adapter_class(adopt=True)
+    for each in (adapter, adopting):
+        _feed_before(each, sample)
     frame = sample.frame
     for _ in range(DAMAGES_PER_FRAME):
         damaged = _damaged(frame, rng)
