@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-__all__ = ["INSTRUMENT_KINDS", "Instrument", "InstrumentKind", "InstrumentStatus"]
+__all__ = ["INSTRUMENT_KINDS", "Instrument", "InstrumentKind", "InstrumentStatus", "kind_of"]
 
 InstrumentKind: TypeAlias = Literal["spot", "perpetual", "future", "option", "index", "other"]
 """``future``: with an expiry; ``other``: what the exchange does not say, or none of these (spreads, combinations)."""
@@ -14,10 +15,13 @@ InstrumentKind: TypeAlias = Literal["spot", "perpetual", "future", "option", "in
 InstrumentStatus: TypeAlias = Literal["trading", "halted", "announced", "ended"]
 """``halted``: listed, not traded at present; ``announced``: not traded yet; ``ended``: delisted, expired or settled."""
 
+_DATED: Final = re.compile(r"[0-9]{2}[FGHJKMNQUVXZ][0-9]{2}")
+"""A date in an instrument's name: year, month letter of futures, day."""
+
 INSTRUMENT_KINDS: Final[frozenset[str]] = frozenset(get_args(InstrumentKind))
 
 
-class Instrument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Instrument(Struct, frozen=True, kw_only=True):
     """One instrument of an exchange.
 
     `symbol`: the exchange's name. `instrument`: BASE-QUOTE[-…]. Sizes are decimal text in the exchange's own units, ""
@@ -33,3 +37,15 @@ class Instrument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lot_size: str = ""
     contract_size: str = ""
     expiry_ns: int = 0
+
+
+def kind_of(instrument: str) -> InstrumentKind:
+    """Return the kind that the name of an instrument says: ``BTC-USD-PERP``, ``BTC-USD-22K27``, ``…-call``, BTC-USD."""
+    parts = instrument.split("-")
+    if parts[-1] in ("call", "put"):
+        return "option"
+    if parts[-1] == "PERP":
+        return "perpetual"
+    if _DATED.fullmatch(parts[-1]):
+        return "future"
+    return "spot" if len(parts) == 2 else "other"

@@ -31,6 +31,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from foxtrot_protocol.events import MarketEvent, Trade
 from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
+from foxtrot_protocol.instruments import Instrument, kind_of
 from foxtrot_protocol.symbols import SymbolCase, canonical_symbol
 from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.limits import Limits, Topic
@@ -218,6 +219,22 @@ class Adapter(abc.ABC):
     def instruments(self, body: bytes) -> dict[str, str]:
         """Read an instrument list: the exchange's symbol to BASE-QUOTE[-...] for each instrument."""
         return {}
+
+    def list_paths(self) -> list[str]:
+        """Return the REST paths whose answers together list all instruments; [] where the exchange has no list."""
+        path = self.instruments_path([])
+        return [] if path is None else [path]
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        """Read an answer (status 200) to one of `list_paths`. Raises as `parse` does, and ValueError for a refusal."""
+        return [
+            Instrument(symbol=symbol, instrument=name, kind=kind_of(name))
+            for symbol, name in self.instruments(body).items()
+        ]
+
+    def next_list_path(self, path: str, body: bytes) -> str | None:
+        """Return the path of the page after the answer `body` to `path`; None where the answer has all of it."""
+        return None
 
     def instrument(self, symbol: str) -> str:
         """Derive BASE-QUOTE from `symbol` alone, where no instrument list is available."""
