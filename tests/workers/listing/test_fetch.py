@@ -97,8 +97,6 @@ async def test_pages_without_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -
 async def test_an_exchange_without_a_list_and_addresses_of_nobody() -> None:
     without = await fetch_list(Without(), "http://127.0.0.1:1", None, None)
     assert without.error == "binance offers no list of instruments"
-        await fetch_list(Without(), "http://127.0.0.1:1", None, None)
-    ).error == "binance offers no list of instruments"
     assert "refused" in (await fetch_list(Paged(), "http://127.0.0.1:1", None, None)).error.lower()
     assert "is not an http or https address" in (await fetch_list(Paged(), "ftp://x", None, None)).error
 
