@@ -193,6 +193,19 @@ async def test_pings_are_answered_with_their_payload_and_seen(name: str, seen: S
         await client.close(1.0)
 
 
+async def test_our_pings_arrive_and_their_answer_is_seen(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        await connection.recv()
+
+    async with served(behave) as url:
+        client = await connected(name, seen, behave, url)
+        for _ in range(2):
+            client.ping()
+        await wait_until_async(lambda: seen.controls >= 2, LIMIT_S, "two pongs")
+        await client.close(1.0)
+        client.ping()
+
+
 async def test_invalid_utf8_reaches_the_parser_or_ends_the_connection_but_never_crashes(name: str, seen: Seen) -> None:
     async def behave(connection: ServerConnection) -> None:
         await send_raw(connection, Frame(Opcode.TEXT, b'{"e": "\xff\xfe"}'))

@@ -18,7 +18,7 @@ from foxtrot_workers.adapter.notices import (
 )
 from foxtrot_workers.feed import outbox
 from foxtrot_workers.feed.connection_life import ROTATE_AGAIN_S, ROTATE_EARLIER_SHARE, ROTATE_SHARE
-from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Rotate, TopicChanged
+from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Ping, Rotate, TopicChanged
 from tests.workers.feed.life import Paced, data, make, of, run, states, texts
 
 
@@ -198,6 +198,17 @@ def test_nothing_is_sent_before_the_delay_that_the_exchange_wants() -> None:
     assert texts(feed.tick(5.9, 0.0)) == []
     assert feed.next_deadline() == 6.0
     assert texts(feed.tick(6.0, 0.0)) == ["hello", "+A@trade"]
+
+
+class Pinged(Paced):
+    limits = Limits(silence_s=60.0, ping_frame_s=20.0)
+
+
+def test_ping_frames_are_sent_at_their_interval_even_while_data_flow() -> None:
+    feed, _ = make(Pinged, "A")
+    feed.opened(0.0)
+    sent = [second for second in range(1, 50) if Ping() in feed.tick(float(second), float(second))]
+    assert sent == [20, 40]
 
 
 class Negotiated(Eager):

@@ -43,6 +43,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Idle time after which `ping_text` is sent."""
     ping_interval_s: float | None = None
     """Interval at which `ping_text` is sent even while data flow; None: on an idle connection only."""
+    ping_frame_s: float | None = None
+    """Interval at which a ping frame is sent, where the exchange counts on them; None: never."""
     greets_first: bool = False
     """Whether nothing may be sent before the exchange has greeted us (`notices.Greeted`)."""
     opening_delay_s: float = 0.0

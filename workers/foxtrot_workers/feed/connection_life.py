@@ -31,7 +31,7 @@ from foxtrot_workers.adapter.notices import (
     SendText,
     SnapshotRejected,
 )
-from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Rotate
+from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Ping, Rotate
 from foxtrot_workers.feed.outbox import Outbox
 from foxtrot_workers.feed.refusals import REFUSED_ALL_S
 from foxtrot_workers.feed.stall_watch import StallWatch
@@ -92,6 +92,8 @@ class ConnectionLife:
         self._pinged_at: float | None = None
         """When the unanswered ping was sent."""
         self._pinged_last_at = 0.0
+        self._frame_sent_at = 0.0
+        """When the latest ping frame was sent."""
         self._next_look_at = 0.0
         self._online = False
         self._left = False
@@ -102,7 +104,7 @@ class ConnectionLife:
         """The connection is open: subscribe."""
         effects: list[FeedEffect] = []
         self._limits = self._adapter.connection_limits()
-        self._pinged_last_at = now
+        self._pinged_last_at = self._frame_sent_at = now
         self._last_frame_at = self._opened_at = now
         self._stall_watch.opened(now)
         self._next_look_at = now + LOOK_S
@@ -286,6 +288,10 @@ class ConnectionLife:
         ):
             self._pinged_at = self._pinged_last_at = now
             self._outbox.put_first(self._limits.ping_text)
+        frame_s = self._limits.ping_frame_s
+        if frame_s is not None and now - self._frame_sent_at >= frame_s:
+            self._frame_sent_at = now
+            effects.append(Ping())
 
     def _check_online(self, now: float, effects: list[FeedEffect]) -> None:
         records = self._topics.records

@@ -11,13 +11,17 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_workers.adapter.limits import Topic
 from foxtrot_workers.adapter.notices import RestRequest
 
-__all__ = ["Answer", "FeedEffect", "Leave", "Look", "Online", "Rotate", "Send", "TopicChanged"]
+__all__ = ["Answer", "FeedEffect", "Leave", "Look", "Online", "Ping", "Rotate", "Send", "TopicChanged"]
 
 
 class Send(Struct, frozen=True):
     """Send this text now."""
 
     text: str
+
+
+class Ping(Struct, frozen=True):
+    """Send a ping frame now."""
 
 
 class Leave(Struct, frozen=True):
@@ -59,4 +63,4 @@ class Answer(Struct, frozen=True):
     error: str
 
 
-FeedEffect: TypeAlias = Send | Leave | Rotate | Online | TopicChanged | Look | Answer
+FeedEffect: TypeAlias = Send | Ping | Leave | Rotate | Online | TopicChanged | Look | Answer

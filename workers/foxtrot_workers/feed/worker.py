@@ -43,7 +43,7 @@ from foxtrot_workers.feed.adapter_rest import AdapterRest
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.connection_life import ConnectionLife
-from foxtrot_workers.feed.effects import Answer, FeedEffect, Leave, Look, Online, Rotate, Send
+from foxtrot_workers.feed.effects import Answer, FeedEffect, Leave, Look, Online, Ping, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
 from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.pipeline import Pipeline
@@ -313,6 +313,8 @@ class FeedWorker:
         for effect in effects:
             if isinstance(effect, Send):
                 self._client.send(effect.text)
+            elif isinstance(effect, Ping):
+                self._client.ping()
             elif isinstance(effect, Online):
                 self._context.ready()
             elif isinstance(effect, Answer):

@@ -119,6 +119,9 @@ class Client(Protocol):
     def send(self, text: str) -> None:
         """Queue a text message; ignored once the connection has ended."""
 
+    def ping(self) -> None:
+        """Send a ping frame; ignored once the connection has ended."""
+
     def pause(self) -> None:
         """Stop reading from the socket."""
 

@@ -109,6 +109,10 @@ class PicowsClient:
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.send(_TEXT, text.encode())
 
+    def ping(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.send_ping(b"")
+
     def pause(self) -> None:
         self._held = True
         self._apply_pause()

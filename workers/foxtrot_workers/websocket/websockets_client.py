@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -103,9 +103,16 @@ class WebsocketsClient:
 
     def send(self, text: str) -> None:
         if self._connection is not None:
-            task = start_task(self._send(self._connection, text), "websocket-send")
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            self._start(self._connection.send(text))
+
+    def ping(self) -> None:
+        if self._connection is not None:
+            self._start(self._connection.ping())
+
+    def _start(self, sending: Awaitable[object]) -> None:
+        task = start_task(self._send(sending), "websocket-send")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     def pause(self) -> None:
         self._readable.clear()  # the library's queue fills up, then it stops reading the socket
@@ -126,9 +133,9 @@ class WebsocketsClient:
                 await connection.close()
         connection.transport.abort()
 
-    async def _send(self, connection: ClientConnection, text: str) -> None:
+    async def _send(self, sending: Awaitable[object]) -> None:
         with contextlib.suppress(ConnectionClosed):
-            await connection.send(text)
+            await sending
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
