@@ -50,6 +50,7 @@ from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.coinbase.adapter import Coinbase
 from foxtrot_workers.exchanges.crypto_com.adapter import CryptoCom
 from foxtrot_workers.exchanges.kraken.adapter import Kraken
+from foxtrot_workers.exchanges.kraken_futures.adapter import KrakenFutures
 from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.feed.ring_writer import RingWriter
 from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
@@ -57,6 +58,7 @@ from tests.support.fuzzing import Broken, Target
 from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
 from tests.workers.exchanges.crypto_com.samples import SAMPLES as CRYPTO_COM_SAMPLES
 from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
+from tests.workers.exchanges.kraken_futures.samples import SAMPLES as KRAKEN_FUTURES_SAMPLES
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
 
 __all__ = ["TARGETS"]
@@ -635,6 +637,12 @@ class CryptoComFrames(ExchangeFrames):
     _frames = CRYPTO_COM_SAMPLES
 
 
+class KrakenFuturesFrames(ExchangeFrames):
+    name: ClassVar[str] = "kraken_futures_frames"
+    _adapter_class = KrakenFutures
+    _frames = KRAKEN_FUTURES_SAMPLES
+
+
 class KrakenFrames(ExchangeFrames):
     name: ClassVar[str] = "kraken_frames"
     _adapter_class = Kraken
@@ -665,6 +673,7 @@ TARGETS: dict[str, type[Target]] = {
         BinanceFrames,
         CoinbaseFrames,
         CryptoComFrames,
+        KrakenFuturesFrames,
         KrakenFrames,
         OkxFrames,
     )
