@@ -18,7 +18,8 @@ from foxtrot_protocol.spec import SimulatorSettings
 from foxtrot_supervisor.bench import bench
 from foxtrot_supervisor.bench import chain as bench_chain
 from foxtrot_supervisor.bench import report as bench_report
-from foxtrot_supervisor.bench.statistics import LatencyFigures
+from foxtrot_supervisor.bench.statistics import LatencySpread
+from foxtrot_supervisor.bench.variants import VARIANTS
 from foxtrot_supervisor.system import procfs
 
 pytestmark = pytest.mark.alone
@@ -49,11 +50,11 @@ def test_both_systems_are_measured_under_both_loads(report: dict[str, Any]) -> N
 
 
 def test_latencies_are_measured_at_a_pace_that_is_kept(report: dict[str, Any]) -> None:
-    figures: LatencyFigures = report["latency"]["1000"]["foxtrot"]
-    assert figures.samples == 285
-    assert figures.p50_us is not None
-    assert figures.p99_us is not None
-    assert 0 < figures.p50_us <= figures.p99_us
+    for variant in VARIANTS:
+        figures: LatencySpread = report["latency"]["1000"][variant.name]
+        assert figures.samples == 285, variant.name
+        assert 0 < figures.p50_us.median <= figures.p99_us.median
+        assert figures.pss_mib.median > 10
     assert set(report["latency"]) == {"1000", "10000", "50000"}
 
 
@@ -109,11 +110,14 @@ async def test_a_child_that_cannot_start_ends_the_measurement_with_its_reason(tm
 
 def test_the_command_prints_one_json_object_and_nothing_else_on_stdout(tmp_path: Path) -> None:
     code = "from foxtrot_supervisor.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "bench", "--quick", "--only", "start", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    report = json.loads(line)
+    options = ("--quick", "--only", "start", "--json", "--compare", "history.jsonl")
+    command = [sys.executable, "-c", code, "bench", *options]
+    for repeat in range(2):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stdout.splitlines()
+        report = json.loads(line)
+        assert bool(report["changes"]) is (repeat == 1), "the second is compared with the first"
     assert set(report["processes"]) == {"foxtrot", "baseline"}
     assert "throughput" not in report
     assert "start and stop, foxtrot" in done.stderr

@@ -27,6 +27,7 @@ from foxtrot_supervisor.bench.chain import (
     BOOT,
     BenchFailed,
     Parent,
+    Record,
     cpu_seconds,
     footprint,
     http_get,
@@ -34,20 +35,22 @@ from foxtrot_supervisor.bench.chain import (
 from foxtrot_supervisor.bench.statistics import (
     LatencyFigures,
     RunResult,
+    Spread,
     behind,
     latency_figures,
+    latency_spread,
     process_figures,
     ratio_of,
     spread_of,
     throughput_figures,
 )
+from foxtrot_supervisor.bench.variants import System, variants_with
 from foxtrot_supervisor.config.schema import EngineConfig, RingConfig
 from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.delivery import positions as position_file
 
 __all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
 
-System: TypeAlias = Literal["foxtrot", "baseline", "ringless"]
 Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring"]
 
 PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring")
@@ -65,7 +68,7 @@ CHANNELS: dict[str, list[str]] = {"trades": ["agg_trade"], "mixed": ["agg_trade"
 
 RATES_PER_S = (1_000, 10_000, 50_000)
 BASELINE_SHARE = 10
-"""The baseline gets this part of a given number of events: it then takes about as long as the product with all."""
+"""Others than the product get this part of a given number of events: they then take about as long as it with all."""
 
 FIRST_EVENTS = 50_000
 """Of a first run, which is thrown away and tells how many events the others take in the time they have."""
@@ -97,6 +100,8 @@ TARGETS: dict[System, dict[str, str]] = {
         "engine": "foxtrot_supervisor.bench.ringless_engine:run",
         "handler": "foxtrot_workers.benchmark.counting_handler:setup",
     },
+    # one process: it runs the handler itself
+    "cryptofeed": {"boot": BOOT, "worker": "foxtrot_workers.benchmark.cryptofeed_peer:run"},
 }
 LOAD_SERVER = "foxtrot_workers.benchmark.load_server:run"
 
@@ -106,13 +111,15 @@ LIBRARIES = ("picows", "websockets", "msgspec", "msgpack", "pyzmq", "uvloop")
 class BenchOptions(Struct, frozen=True, kw_only=True):
     """`events`: of one throughput run of the product; None: as many as take about `run_s` seconds.
 
-    `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all `WITHOUT_BEING_ASKED`.
+    `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all `WITHOUT_BEING_ASKED`. `peers`: other
+    projects that take part in trades and latency.
     """
 
     events: int | None = None
     run_s: float = 2.5
     repeats: int = 3
     only: tuple[str, ...] = ()
+    peers: tuple[System, ...] = ()
 
 
 QUICK = BenchOptions(run_s=1.0, repeats=1)
@@ -191,7 +198,8 @@ class _Bench:
 
     async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
         """Both systems in turn, as fast as they take it."""
-        runs: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+        peers = options.peers if kind == "trades" else ()
+        runs: dict[System, list[RunResult]] = {system: [] for system in ("foxtrot", "baseline", *peers)}
         loads = {system: Load(kind, await self._events(system, kind, options)) for system in runs}
         for repeat in range(options.repeats):
             for system in runs:
@@ -201,23 +209,37 @@ class _Bench:
             self._speeds[system, kind] = max(run.events_per_s for run in results)
         return {
             **{system: throughput_figures(results) for system, results in runs.items()},
-            "ratio": ratio_of(*([run.events_per_s for run in results] for results in runs.values())),
+            "ratio": self._ratio(runs, "baseline"),
+            **{f"ratio to {peer}": self._ratio(runs, peer) for peer in peers},
         }
 
+    def _ratio(self, runs: dict[System, list[RunResult]], other: System) -> Spread:
+        return ratio_of(*([run.events_per_s for run in runs[system]] for system in ("foxtrot", other)))
+
     async def latency(self, options: BenchOptions) -> dict[str, Any]:
-        """Both systems at each pace, as far as they can take it."""
+        """All variants in turn at each pace, as far as they can take it."""
         figures: dict[str, Any] = {}
-        for system in self._results:
-            able_per_s = await self._speed(system, "trades")
-            for rate in RATES_PER_S:
-                self._progress(f"latency, {rate:,} events/s, {system}")
-                if able_per_s < rate:
-                    result = behind(able_per_s)
-                else:
-                    result = latency_figures(
-                        await self._counted(system, Load("trades", int(rate * options.run_s), rate)), rate
+        variants = variants_with(options.peers)
+        able_per_s = {variant.system: await self._speed(variant.system, "trades") for variant in variants}
+        for rate in RATES_PER_S:
+            load = Load("trades", int(rate * options.run_s), rate)
+            runs: dict[str, list[RunResult]] = {}
+            taking_part = [variant for variant in variants if able_per_s[variant.system] >= rate]
+            for repeat in range(options.repeats):
+                for variant in taking_part:
+                    self._progress(f"latency, {rate:,} events/s, {variant.name}, {repeat + 1} of {options.repeats}")
+                    result = await (
+                        self.run(variant.system, load, **variant.engine)
+                        if variant.engine
+                        else self._counted(variant.system, load)
                     )
-                figures.setdefault(str(rate), {})[system] = result
+                    runs.setdefault(variant.name, []).append(result)
+            figures[str(rate)] = {
+                variant.name: latency_spread(runs[variant.name], rate)
+                if variant in taking_part
+                else behind(able_per_s[variant.system])
+                for variant in variants
+            }
         return figures
 
     async def ring(self, options: BenchOptions) -> dict[str, Any]:
@@ -247,7 +269,7 @@ class _Bench:
                 await self._counted(system, Load("trades", 1000))
 
     async def _events(self, system: System, kind: str, options: BenchOptions) -> int:
-        share = BASELINE_SHARE if system == "baseline" else 1
+        share = _share(system)
         if options.events is not None:
             return max(1, options.events // share)
         return max(FIRST_EVENTS // share, min(EVENTS_MAX, int(await self._speed(system, kind) * options.run_s)))
@@ -257,19 +279,17 @@ class _Bench:
         speed = self._speeds.get((system, kind))
         if speed is None:
             self._progress(f"first look, {kind}, {system}")
-            share = BASELINE_SHARE if system == "baseline" else 1
-            speed = (await self.run(system, Load(kind, FIRST_EVENTS // share))).events_per_s
+            speed = (await self.run(system, Load(kind, FIRST_EVENTS // _share(system)))).events_per_s
             self._speeds[system, kind] = speed
         return speed
 
     async def _counted(self, system: System, load: Load) -> RunResult:
         result = await self.run(system, load)
-        self._results[system].append(result)
+        self._results.setdefault(system, []).append(result)
         return result
 
     async def run(self, system: System, load: Load, **engine_keys: Any) -> RunResult:
         """Start a chain, send `load` through it, stop it; `engine_keys`: of ``[engine]``."""
-        config = EngineConfig(handlers=[TARGETS[system]["handler"]], **engine_keys)
         primers = len(SYMBOLS) if load.kind == "mixed" else 0
         samples_path = f"{self._run_dir}/samples" if load.rate_per_s else ""
         job = {
@@ -278,22 +298,17 @@ class _Bench:
             "primers": primers,
             "samples_path": samples_path,
         }
-        targets = TARGETS[system]
         # each run sends the same identifiers: an engine that knew those of the run before would take them for copies
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self._run_dir, position_file.FILE_NAME))
         with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()):
-            child, boot = self._parent.child, targets["boot"]
-            async with (
-                child(
-                    "engine", "engine", targets["engine"], engine_settings(config, self._run_dir, self._run_dir), boot
-                ) as engine,
-                child("worker", "connection", targets["worker"], self._feed(load, config), boot) as worker,
-            ):
+            async with contextlib.AsyncExitStack() as stack:
+                children = await self._chain(stack, system, load, engine_keys)
                 if primers:
                     await self._parent.report("primed")
-                await _settled([worker.child.pid, engine.child.pid])
-                pids = {"worker": worker.child.pid, "engine": engine.child.pid, "server": self._server_pid}
+                processes = {name: record.child.pid for name, record in children.items()}
+                await _settled(list(processes.values()))
+                pids = {**processes, "server": self._server_pid}
                 before = {name: cpu_seconds(pid) for name, pid in pids.items()}
                 sending = asyncio.create_task(http_get(self._server["rest_url"], load.path))
                 try:
@@ -303,16 +318,34 @@ class _Bench:
                     await self._parent.guarded(sending, "the load server")
                 finally:
                     sending.cancel()
-                memory = {name: footprint(pids[name]) for name in ("worker", "engine")}
+                memory = {name: footprint(pid) for name, pid in processes.items()}
         per_million = {name: seconds * 1e6 / load.events for name, seconds in used.items()}
         return RunResult(
             events_per_s=(load.events - 1) * 1e9 / done.elapsed_ns,
             server_cpu_s_per_million=per_million.pop("server"),
             cpu_s_per_million=per_million,
-            times={"worker": worker.times, "engine": engine.times},
+            times={name: record.times for name, record in children.items()},
             memory=memory,
             latencies_ns=_read_samples(samples_path) if samples_path else [],
         )
+
+    async def _chain(
+        self, stack: contextlib.AsyncExitStack, system: System, load: Load, engine_keys: dict[str, Any]
+    ) -> dict[str, Record]:
+        """Start the processes of a system, the engine first; each by its part, ``worker`` and ``engine``."""
+        targets, child = TARGETS[system], self._parent.child
+        boot = targets["boot"]
+        config = EngineConfig(handlers=[targets["handler"]] if "handler" in targets else [], **engine_keys)
+        children: dict[str, Record] = {}
+        if "engine" in targets:
+            settings = engine_settings(config, self._run_dir, self._run_dir)
+            children["engine"] = await stack.enter_async_context(
+                child("engine", "engine", targets["engine"], settings, boot)
+            )
+        children["worker"] = await stack.enter_async_context(
+            child("worker", "connection", targets["worker"], self._feed(load, config), boot)
+        )
+        return children
 
     def _feed(self, load: Load, engine: EngineConfig) -> FeedSettings:
         ring = RingConfig()
@@ -330,6 +363,10 @@ class _Bench:
             ring_bytes=ring.size_mib * 2**20,
             full_wait_s=ring.full_wait_s,
         )
+
+
+def _share(system: System) -> int:
+    return 1 if system in ("foxtrot", "ringless") else BASELINE_SHARE
 
 
 async def _settled(pids: list[int]) -> None:

@@ -39,7 +39,7 @@ from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
 
-__all__ = ["BOOT", "BenchFailed", "Parent", "Report", "cpu_seconds", "footprint", "http_get"]
+__all__ = ["BOOT", "BenchFailed", "Parent", "Record", "Report", "cpu_seconds", "footprint", "http_get"]
 
 BOOT = "foxtrot_workers.child.boot:run"
 
@@ -65,7 +65,7 @@ class Report(Struct, frozen=True):
     elapsed_ns: int = 0
 
 
-class _Record:
+class Record:
     """One child, from its start to its end."""
 
     def __init__(self, child: Child, kind: ChildKind, started: float, loop: asyncio.AbstractEventLoop) -> None:
@@ -87,7 +87,7 @@ class Parent:
         self._run_dir = run_dir
         self._run_id = secrets.token_hex(16)
         self._loop = asyncio.get_running_loop()
-        self._records: dict[tuple[str, int], _Record] = {}
+        self._records: dict[tuple[str, int], Record] = {}
         self._incarnations = 0
         self._workers: dict[str, int] = {}
         """Latest incarnation of each worker: the engine reads the rings of no others."""
@@ -127,7 +127,7 @@ class Parent:
     @contextlib.asynccontextmanager
     async def child(
         self, name: str, kind: ChildKind, target: str, settings: Struct, boot: str = BOOT
-    ) -> AsyncIterator[_Record]:
+    ) -> AsyncIterator[Record]:
         """A child that has said READY; stopped, and waited for, at the end of the block."""
         self._incarnations += 1
         spec = ChildSpec(
@@ -151,7 +151,7 @@ class Parent:
                     self._link.send(*key, WorkersStarted({name: spec.incarnation}))
         started = time.monotonic()
         child = self._processes.start(name, spec.incarnation, boot, encode_spec(spec))
-        record = self._records[name, spec.incarnation] = _Record(child, kind, started, self._loop)
+        record = self._records[name, spec.incarnation] = Record(child, kind, started, self._loop)
         await self._guarded(record.ready, START_LIMIT_S, f"{name} to start")
         yield record
         asked = time.monotonic()

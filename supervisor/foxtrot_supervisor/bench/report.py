@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from foxtrot_supervisor.bench.statistics import LatencyFigures, ProcessFigures, Spread, ThroughputFigures
+from foxtrot_supervisor.bench.changes import Change
+from foxtrot_supervisor.bench.statistics import LatencyFigures, LatencySpread, ProcessFigures, Spread, ThroughputFigures
 
-__all__ = ["render_bench"]
+__all__ = ["render_bench", "render_changes"]
 
 _LOADS = {
     "trades": "trades",
@@ -46,24 +47,39 @@ def _throughput(loads: dict[str, dict[str, Any]]) -> Table:
     for kind, systems in loads.items():
         for system, figures in systems.items():
             if isinstance(figures, ThroughputFigures):
-                cpu = figures.cpu_s_per_million
-                events = _spread(figures.events_per_s, 0)
-                table.add_row(_LOADS[kind], system, events, _spread(cpu["worker"], 2), _spread(cpu["engine"], 2))
-        table.add_row("", "ratio", f"x {_spread(systems['ratio'], 1)}", end_section=True)
+                cpu = [_spread(each, 2) for each in figures.cpu_s_per_million.values()]
+                table.add_row(_LOADS[kind], system, _spread(figures.events_per_s, 0), *cpu)
+        for name, ratio in systems.items():
+            if name.startswith("ratio"):
+                table.add_row("", name, f"x {_spread(ratio, 1)}")
+        table.add_section()
     return table
 
 
-def _latency(rates: dict[str, dict[str, LatencyFigures]]) -> Table:
+def _latency(rates: dict[str, dict[str, LatencySpread | LatencyFigures]]) -> Table:
     table = Table(title="Latency: exchange socket to handler, paced trades, microseconds", title_justify="left")
-    for heading in ("events/s", "system", "p50", "p99", "p99.9", "max", "samples"):
+    for heading in ("events/s", "system", "p50", "p99", "p99.9", "CPU us an event", "PSS MiB"):
         table.add_column(heading, justify="left" if heading == "system" else "right")
     for rate, systems in rates.items():
         for system, figures in systems.items():
-            name = system if figures.keeps_up else f"{system} (falls behind: {figures.events_per_s:,}/s)"
-            values = (figures.p50_us, figures.p99_us, figures.p999_us, figures.max_us)
-            texts = ("" if value is None else f"{value:,.0f}" for value in values)
-            table.add_row(f"{int(rate):,}", name, *texts, f"{figures.samples:,}")
+            if isinstance(figures, LatencyFigures):
+                table.add_row(f"{int(rate):,}", f"{system} (takes {figures.events_per_s:,}/s)")
+                continue
+            name = system if figures.keeps_up else f"{system} (falls behind)"
+            values = (figures.p50_us, figures.p99_us, figures.p999_us, figures.cpu_s_per_million)
+            table.add_row(f"{int(rate):,}", name, *(_spread(value, 0) for value in values), _spread(figures.pss_mib, 1))
         table.add_section()
+    return table
+
+
+def render_changes(changes: Sequence[Change]) -> RenderableType:
+    """A comparison with an earlier report as a table."""
+    table = Table(title="Compared with the last report in the file", title_justify="left")
+    for heading in ("figure (median)", "before", "now", "ratio"):
+        table.add_column(heading, justify="left" if heading.startswith("figure") else "right")
+    for change in changes:
+        ratio = "" if change.ratio is None else f"x {change.ratio:.2f}"
+        table.add_row(change.figure, f"{change.before:,.1f}", f"{change.now:,.1f}", ratio)
     return table
 
 

@@ -11,20 +11,20 @@ __all__ = [
     "ChildTimes",
     "Footprint",
     "LatencyFigures",
+    "LatencySpread",
     "ProcessFigures",
     "RunResult",
     "Spread",
     "ThroughputFigures",
     "behind",
     "latency_figures",
+    "latency_spread",
     "percentile",
     "process_figures",
     "ratio_of",
     "spread_of",
     "throughput_figures",
 ]
-
-PROCESSES = ("worker", "engine")
 
 WARM_UP_FRACTION = 0.05
 """Of the events of a latency run, left out of its percentiles."""
@@ -98,6 +98,19 @@ class LatencyFigures(Struct, frozen=True):
     cpu_s_per_million: dict[str, float] = {}
 
 
+class LatencySpread(Struct, frozen=True):
+    """Repeated runs at one pace; `pss_mib` is that of all processes of the system at the end of a run."""
+
+    keeps_up: bool
+    p50_us: Spread
+    p99_us: Spread
+    p999_us: Spread
+    max_us: Spread
+    samples: int
+    cpu_s_per_million: Spread
+    pss_mib: Spread
+
+
 class ProcessFigures(Struct, frozen=True):
     """Start, stop and memory of one process of the chain; memory at the end of a run."""
 
@@ -112,7 +125,7 @@ def throughput_figures(runs: Sequence[RunResult]) -> ThroughputFigures:
     """The figures of repeated runs of one system."""
     return ThroughputFigures(
         spread_of([run.events_per_s for run in runs], 0),
-        {name: spread_of([run.cpu_s_per_million[name] for run in runs]) for name in PROCESSES},
+        {name: spread_of([run.cpu_s_per_million[name] for run in runs]) for name in runs[0].cpu_s_per_million},
         spread_of([run.server_cpu_s_per_million for run in runs]),
     )
 
@@ -136,6 +149,21 @@ def latency_figures(run: RunResult, rate_per_s: int) -> LatencyFigures:
     )
 
 
+def latency_spread(runs: Sequence[RunResult], rate_per_s: int) -> LatencySpread:
+    """The figures of repeated paced runs of one system."""
+    each = [latency_figures(run, rate_per_s) for run in runs]
+    return LatencySpread(
+        keeps_up=all(figures.keeps_up for figures in each),
+        p50_us=spread_of([figures.p50_us or 0.0 for figures in each], 1),
+        p99_us=spread_of([figures.p99_us or 0.0 for figures in each], 1),
+        p999_us=spread_of([figures.p999_us or 0.0 for figures in each], 1),
+        max_us=spread_of([figures.max_us or 0.0 for figures in each], 1),
+        samples=sum(figures.samples for figures in each),
+        cpu_s_per_million=spread_of([sum(run.cpu_s_per_million.values()) for run in runs], 1),
+        pss_mib=spread_of([sum(each.pss_bytes for each in run.memory.values()) / 2**20 for run in runs], 1),
+    )
+
+
 def behind(able_per_s: float) -> LatencyFigures:
     """For a pace that is beyond a system that takes only `able_per_s` events a second."""
     return LatencyFigures(events_per_s=round(able_per_s), keeps_up=False)
@@ -151,7 +179,7 @@ def process_figures(runs: Sequence[RunResult]) -> dict[str, ProcessFigures]:
             spread_of([run.memory[name].rss_bytes / 2**20 for run in runs], 1),
             spread_of([run.memory[name].pss_bytes / 2**20 for run in runs], 1),
         )
-        for name in PROCESSES
+        for name in runs[0].times
     }
 
 

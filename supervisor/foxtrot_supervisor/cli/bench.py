@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.bench.bench import QUICK, BenchFailed, BenchOptions, run_bench
-from foxtrot_supervisor.bench.report import render_bench
+from foxtrot_supervisor.bench.changes import changes
+from foxtrot_supervisor.bench.history import append, last_of
+from foxtrot_supervisor.bench.report import render_bench, render_changes
+from foxtrot_supervisor.bench.variants import PEERS, System
 from foxtrot_supervisor.cli.common import interruptible, json_option, known_errors
 from foxtrot_supervisor.cli.messages import Failure, say
 from foxtrot_supervisor.cli.output import emit, print_table
@@ -28,9 +33,30 @@ __all__ = ["bench"]
     type=click.Choice(["trades", "mixed", "latency", "start", "ring"]),
     help="Only this measurement; repeatable. ring (with and without rings) is measured only if named.",
 )
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    type=click.Choice(PEERS),
+    help="Measure this project, too, where it is installed (trades and latency); repeatable.",
+)
+@click.option(
+    "--compare",
+    "history_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Compare with the last report in FILE, then append this one.",
+)
 @json_option
 @known_errors
-def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool) -> None:
+def bench(
+    quick: bool,
+    events: int | None,
+    only: tuple[str, ...],
+    peers: tuple[System, ...],
+    history_path: Path | None,
+    as_json: bool,
+) -> None:
     """Measure throughput, latency, start, stop and memory.
 
     Each figure stands beside that of a plain implementation without a supervisor.
@@ -38,14 +64,21 @@ def bench(quick: bool, events: int | None, only: tuple[str, ...], as_json: bool)
     \b
     foxtrot-supervisor bench
     foxtrot-supervisor bench --quick --only trades --json
+    foxtrot-supervisor bench --only latency --peer cryptofeed --compare history.jsonl
     """
     interruptible()
-    options = msgspec.structs.replace(QUICK if quick else BenchOptions(), events=events, only=only)
+    options = msgspec.structs.replace(QUICK if quick else BenchOptions(), events=events, only=only, peers=peers)
     try:
+        before = None if history_path is None else last_of(history_path)
         report = run_bench(options, say)
+        if history_path is not None:
+            append(history_path, report)
     except BenchFailed as error:
         raise Failure(f"not measured: {error}", SupervisorExit.INTERNAL_ERROR) from None
+    changed = [] if before is None else changes(before, report)
     if as_json:
-        emit(report)
+        emit({**report, "changes": changed} if history_path is not None else report)
         return
     print_table(lambda _columns: render_bench(report))
+    if changed:
+        print_table(lambda _columns: render_changes(changed))

@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
-from foxtrot_supervisor.bench.report import render_bench
+from foxtrot_supervisor.bench.changes import Change
+from foxtrot_supervisor.bench.report import render_bench, render_changes
 from foxtrot_supervisor.bench.statistics import (
-    LatencyFigures,
+    LatencySpread,
     ProcessFigures,
     Spread,
     ThroughputFigures,
@@ -42,7 +43,9 @@ def a_report() -> dict[str, Any]:
         },
         "latency": {
             "50000": {
-                "foxtrot": LatencyFigures(50_000, True, 161.4, 314.0, 900.0, 1200.0, 1234),
+                "foxtrot": LatencySpread(
+                    True, Spread(150.0, 161.4, 170.0, 3), one(314.0), one(900.0), one(1200.0), 30, one(25.0), one(60.5)
+                ),
                 "baseline": behind(38_000),
             }
         },
@@ -55,17 +58,17 @@ def test_every_part_is_shown() -> None:
     text = text_of(a_report())
     assert "450,000 (400,000 - 500,000)" in text
     assert "x 11.7 (10.1 - 12.2)" in text
-    row = next(line for line in text.splitlines() if "1,234" in line)
+    row = next(line for line in text.splitlines() if "60.5" in line)
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
         "50,000",
         "foxtrot",
-        "161",
+        "161 (150 - 170)",
         "314",
         "900",
-        "1,200",
-        "1,234",
+        "25",
+        "60.5",
     ]
-    assert "baseline (falls behind: 38,000/s)" in text
+    assert "baseline (takes 38,000/s)" in text
     assert "took 61.5 s" in text
 
 
@@ -85,3 +88,22 @@ def test_with_and_without_rings() -> None:
     assert "10,000" in text
     assert "312 (300 - 400)" in text
     assert "x 1.04 (1.00 - 1.30)" in text
+
+
+def test_a_comparison_shows_both_values_and_their_ratio() -> None:
+    out = io.StringIO()
+    Console(file=out, width=160).print(
+        render_changes([Change("a / b", 200.0, 100.0, 0.5), Change("c", 0.0, 1.0, None)])
+    )
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.getvalue().splitlines() if "│" in line]
+    assert rows == [["a / b", "200.0", "100.0", "x 0.50"], ["c", "0.0", "1.0", ""]]
+
+
+def test_a_peer_with_one_process_has_its_ratio() -> None:
+    report = a_report()
+    trades = report["throughput"]["trades"]
+    trades["cryptofeed"] = ThroughputFigures(one(90_000), {"worker": one(11.0)}, one(0.2))
+    trades["ratio to cryptofeed"] = one(5.0)
+    text = text_of(report)
+    assert "90,000" in text
+    assert "ratio to cryptofeed" in text

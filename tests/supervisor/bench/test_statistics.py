@@ -11,6 +11,7 @@ from foxtrot_supervisor.bench.statistics import (
     Spread,
     behind,
     latency_figures,
+    latency_spread,
     percentile,
     process_figures,
     ratio_of,
@@ -88,3 +89,11 @@ def test_process_figures_name_each_process_with_its_own_values() -> None:
     assert figures["engine"].stop_ms.median == 20.0
     assert figures["worker"].pss_mib.median == 30.0
     assert figures["engine"].rss_mib.median == 50.0
+
+
+def test_latencies_of_several_runs_are_spread() -> None:
+    spread = latency_spread([a_run(latencies_ns=[n * 1000] * 100) for n in (10, 30, 20)], 100)
+    assert (spread.p50_us, spread.keeps_up, spread.samples) == (Spread(10.0, 20.0, 30.0, 3), True, 285)
+    assert spread.cpu_s_per_million == Spread(3.0, 3.0, 3.0, 3)
+    assert spread.pss_mib == Spread(50.0, 50.0, 50.0, 3)
+    assert not latency_spread([a_run(latencies_ns=[1]), a_run(10.0, [1])], 100).keeps_up

@@ -90,6 +90,13 @@ class CountingHandler:
         if self._count == self._next:
             self._take_milestone()
 
+    def sample_time(self, sent_ns: int) -> None:
+        """Count an event that was sent at `sent_ns`, ns since 1970."""
+        self._samples.append(time.time_ns() - sent_ns)
+        self._count += 1
+        if self._count == self._next:
+            self._take_milestone()
+
     def close(self) -> None:
         """Close the reporting socket."""
         self._socket.close()

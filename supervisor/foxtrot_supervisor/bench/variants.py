@@ -1,0 +1,38 @@
+"""What is measured beside what: systems, and the product's settings that decide its latency; pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+__all__ = ["PEERS", "VARIANTS", "System", "Variant", "variants_with"]
+
+System: TypeAlias = Literal["foxtrot", "baseline", "ringless", "cryptofeed"]
+
+PEERS: Final[tuple[System, ...]] = ("cryptofeed",)
+"""Other projects that can take part, where they are installed."""
+
+
+class Variant(Struct, frozen=True):
+    """One row of the table of latencies; `engine`: keys of ``[engine]`` that differ from their defaults."""
+
+    name: str
+    system: System
+    engine: dict[str, Any] = {}
+
+
+VARIANTS: Final = (
+    Variant("foxtrot", "foxtrot"),
+    Variant("foxtrot, backoff", "foxtrot", {"idle": "backoff"}),
+    Variant("foxtrot, ring", "foxtrot", {"transport": "ring"}),
+    Variant("foxtrot, ring, backoff", "foxtrot", {"transport": "ring", "idle": "backoff"}),
+    Variant("foxtrot, ring, spin", "foxtrot", {"transport": "ring", "idle": "spin"}),
+    Variant("baseline", "baseline"),
+)
+"""Both transports with each way of being idle that differs in latency, and the baseline."""
+
+
+def variants_with(peers: tuple[System, ...]) -> tuple[Variant, ...]:
+    """Return all rows, those of `peers` last."""
+    return (*VARIANTS, *(Variant(peer, peer) for peer in peers))
