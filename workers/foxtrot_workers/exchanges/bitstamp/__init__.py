@@ -1,0 +1,1 @@
+"""Bitstamp: books by REST snapshot and differences that have a time and no sequence."""
