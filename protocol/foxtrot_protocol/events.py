@@ -152,8 +152,8 @@ class BookSnapshot(Struct, Generic[N], array_like=True, tag="snapshot", frozen=T
     """The whole book to the subscribed depth; replaces what was known.
 
     ``bids`` and ``asks`` are levels, best first. ``first_id`` and ``last_id``: identifiers of the first and last update
-    that it contains, None if the exchange sends none. ``checksum``: the exchange's, 0 to 2^32 - 1, None if it sends
-    none.
+    that it contains, None if the exchange sends none. ``checksum``: the exchange's, 0 to 2^32 - 1, or signed where its
+    documents sign it (Bitget); None if it sends none.
     """
 
     exchange: str
@@ -175,8 +175,7 @@ class BookDelta(Struct, Generic[N], array_like=True, tag="delta", frozen=True, g
 
     ``first_id``: identifier of the first update in this event or, where the exchange chains updates by naming the one
     before (rule ``chained`` of `identity.IdentityRule`), of that predecessor. ``last_id``: of the last update in this
-    event. Both None if the exchange sends none. ``checksum``: of the book after this update, 0 to 2^32 - 1, None if the
-    exchange sends none.
+    event. Both None if the exchange sends none. ``checksum``: of the book after this update, as in `BookSnapshot`.
     """
 
     exchange: str
