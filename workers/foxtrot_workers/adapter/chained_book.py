@@ -33,7 +33,8 @@ class ChainedBook:
         exchange: name in events.
         symbol: symbol in events.
         wire: wire name of the topic, for notices.
-        checksum: computes the exchange's checksum of a book, as events carry it; compared wherever one does. The book is kept only while snapshots carry a checksum, so that a feed without them pays nothing.
+        checksum: computes the exchange's checksum of a book, as events carry it; compared wherever one does. The book
+            is kept only while snapshots carry a checksum, so that a feed without them pays nothing.
         depth: levels of each side that the exchange maintains, where it does not say that a level has left them; such
             levels are removed by the updates that are published. None: it says so. With a depth the book is always
             kept.
