@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 
-from foxtrot_workers.simulator.market.book import SimBook
+from foxtrot_workers.simulator.market.book import Changes, SimBook
 
 
 def _book() -> SimBook:
     book = SimBook(update_id=100)
+    book.changes = (Changes(101), Changes(101))
     for price, lots in ((10, 1), (8, 2), (9, 3)):
         book.set_bid(price, lots)
     for price, lots in ((14, 4), (12, 5), (13, 6)):
@@ -28,13 +29,12 @@ def test_levels_come_best_first() -> None:
 def test_each_change_takes_one_update_id_and_is_remembered() -> None:
     book = _book()
     assert book.update_id == 106
-    assert book.fast.first_id == 101
     book.set_bid(10, 0)
     book.set_bid(7, 0)
     book.set_ask(12, 9)
     assert book.update_id == 109
-    assert book.fast.bids == {10: 0, 8: 2, 9: 3, 7: 0}
-    assert book.slow.asks == {14: 4, 12: 9, 13: 6}
+    assert book.changes[0].bids == {10: 0, 8: 2, 9: 3, 7: 0}
+    assert book.changes[1].asks == {14: 4, 12: 9, 13: 6}
     assert (book.best_bid, book.best_ask) == (9, 12)
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from foxtrot_workers.simulator.market.market import Market, MarketOptions, Message
-from foxtrot_workers.simulator.venues.rest import answer
+from foxtrot_workers.simulator.market.market import Market, MarketOptions
+from foxtrot_workers.simulator.market.publisher import Message
+from foxtrot_workers.simulator.venues.binance.publisher import BinancePublisher
+from foxtrot_workers.simulator.venues.binance.rest import answer
 from tests.support.sim_client import FoldedBook
 
 _START_MS = 1_700_000_000_000
@@ -36,7 +38,7 @@ def _snapshot(market: Market, symbol: str, limit: int = 5000) -> dict[str, Any]:
 
 
 def _market(seed: int = 1, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"), **options: Any) -> Market:
-    return Market(symbols, seed, _START_MS, MarketOptions(**options))
+    return Market(symbols, seed, _START_MS, BinancePublisher(), MarketOptions(**options))
 
 
 def test_the_same_seed_gives_the_same_messages() -> None:
@@ -46,7 +48,7 @@ def test_the_same_seed_gives_the_same_messages() -> None:
 
 def test_subscriptions_do_not_change_the_market() -> None:
     everything, one = _market(), _market()
-    one.wanted = frozenset({"btcusdt@trade"})
+    one.publisher.wanted = frozenset({"btcusdt@trade"})
     all_messages, few = _drive(everything, 2_000), _drive(one, 2_000)
     named = [m for m in all_messages if m.stream == "btcusdt@trade"]
     assert named == [m for m in few if m.stream == "btcusdt@trade"]
@@ -69,7 +71,7 @@ def test_depth_updates_applied_to_any_snapshot_give_the_book(seed: int, stream: 
         buffered = []
         now_ms += 500 * 7
         state = market.states["BTCUSDT"].book
-        pending = state.fast if stream.endswith("100ms") else state.slow
+        pending = state.changes[0 if stream.endswith("100ms") else 1]
         assert book.last_id + 1 == pending.first_id
         if book.last_id == state.update_id:
             truth = _snapshot(market, "BTCUSDT")
@@ -204,7 +206,7 @@ def test_partial_depth_and_tickers_are_published_on_schedule() -> None:
     assert count["btcusdt@ticker"] == count["btcusdt@miniTicker"] == 10
     assert count["btcusdt@kline_1s"] == 10
     assert count["btcusdt@kline_1h"] == 5
-    assert set(count) == set(market.streams())
+    assert set(count) == set(market.publisher.streams())
 
 
 def test_an_unchanged_book_publishes_no_depth() -> None:
@@ -249,8 +251,8 @@ def test_takers_never_empty_a_side() -> None:
 
 def test_a_market_needs_a_symbol_and_ignores_repeated_ones() -> None:
     with pytest.raises(ValueError, match="at least one symbol"):
-        Market([], 1, _START_MS)
-    assert list(Market(["BTCUSDT", "btcusdt"], 1, _START_MS).states) == ["BTCUSDT"]
+        Market([], 1, _START_MS, BinancePublisher())
+    assert list(Market(["BTCUSDT", "btcusdt"], 1, _START_MS, BinancePublisher()).states) == ["BTCUSDT"]
 
 
 def test_identifiers_that_restart_begin_at_one_and_the_book_stays_consistent() -> None:
@@ -266,7 +268,7 @@ def test_identifiers_that_restart_begin_at_one_and_the_book_stays_consistent() -
         if message.stream == "btcusdt@depth@100ms":
             folded.update(json.loads(message.payload))
     assert folded.applied > 10
-    assert folded.last_id == market.states["BTCUSDT"].book.fast.first_id - 1
+    assert folded.last_id == market.states["BTCUSDT"].book.changes[0].first_id - 1
 
 
 def test_trade_identifiers_that_leap() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from foxtrot_workers.simulator.recorded.playback import DataItem, Playback, SnapshotItem, make_playback
-from foxtrot_workers.simulator.venues.okx_session import okx_topic
+from foxtrot_workers.simulator.venues.okx.session import okx_topic
 
 _WS = "wss://example.invalid/stream"
 _API = "https://api.example.invalid"

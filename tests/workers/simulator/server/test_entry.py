@@ -92,7 +92,6 @@ async def test_a_taken_port_is_named() -> None:
     ("options", "text"),
     [
         ({"exchange": "nowhere"}, "nowhere"),
-        ({"exchange": "okx"}, "recording"),
         ({"speed": -1.0}, "speed"),
         ({"rate": -1.0}, "rate"),
         ({"symbols": []}, "symbol"),

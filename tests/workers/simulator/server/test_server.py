@@ -266,11 +266,6 @@ async def test_stop_cuts_all_connections_and_frees_the_port() -> None:
     await again.stop()
 
 
-async def test_okx_needs_a_recording() -> None:
-    with pytest.raises(ValueError, match="needs a recording"):
-        SimulatedExchange(["BTC-USDT"], exchange="okx")
-
-
 async def test_faults_given_at_the_start() -> None:
     faults = [Fault(kind="refuse", status=503), Fault(kind="abort", connection=1)]
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=500, faults=faults) as sim:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_workers.simulator.venues.binance_session import BinanceSession
-from foxtrot_workers.simulator.venues.okx_session import OkxSession
+from foxtrot_workers.simulator.venues.binance.session import BinanceSession
+from foxtrot_workers.simulator.venues.okx.session import OkxSession
 from foxtrot_workers.simulator.venues.session import Close, Send, Session
 
 

@@ -26,7 +26,7 @@ class Changes:
 class SimBook:
     """Sizes in lots by price in ticks; `update_id` rises by one with each changed level."""
 
-    __slots__ = ("ask_sizes", "asks", "bid_sizes", "bids", "fast", "slow", "update_id")
+    __slots__ = ("ask_sizes", "asks", "bid_sizes", "bids", "changes", "update_id")
 
     def __init__(self, update_id: int) -> None:
         self.update_id = update_id
@@ -36,8 +36,8 @@ class SimBook:
         """Negated prices, ascending: best last."""
         self.bid_sizes: dict[int, int] = {}
         self.ask_sizes: dict[int, int] = {}
-        self.fast = Changes(update_id + 1)
-        self.slow = Changes(update_id + 1)
+        self.changes: tuple[Changes, ...] = ()
+        """Collect the changed levels, each for one stream, until its next message."""
 
     @property
     def best_bid(self) -> int:
@@ -62,8 +62,8 @@ class SimBook:
         elif sizes.pop(price, None) is not None:
             del self.bids[bisect_left(self.bids, price)]
         self.update_id += 1
-        self.fast.bids[price] = lots
-        self.slow.bids[price] = lots
+        for changes in self.changes:
+            changes.bids[price] = lots
 
     def set_ask(self, price: int, lots: int) -> None:
         """Set the size at `price`; 0 removes the level."""
@@ -78,8 +78,8 @@ class SimBook:
         elif sizes.pop(price, None) is not None:
             del self.asks[bisect_left(self.asks, -price)]
         self.update_id += 1
-        self.fast.asks[price] = lots
-        self.slow.asks[price] = lots
+        for changes in self.changes:
+            changes.asks[price] = lots
 
     def top_bids(self, limit: int) -> list[tuple[int, int]]:
         """Return at most `limit` levels (price, lots), best first."""

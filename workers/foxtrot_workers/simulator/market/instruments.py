@@ -10,7 +10,7 @@ from random import Random
 
 from msgspec import Struct
 
-__all__ = ["DECIMALS", "Instrument", "decimal_text", "make_instrument", "split_symbol"]
+__all__ = ["DECIMALS", "Instrument", "decimal_text", "fixed_text", "make_instrument", "split_symbol", "trimmed_text"]
 
 DECIMALS = 8
 """Digits after the point in every number on the wire, as Binance sends them."""
@@ -32,6 +32,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
     """One symbol: prices are whole numbers of ticks, sizes whole numbers of lots."""
 
     symbol: str
+    """Base and quote in one word; exchanges write them in their own ways."""
     base: str
     quote: str
     price_decimals: int
@@ -52,6 +53,22 @@ def decimal_text(units: int) -> str:
     if units < 0:
         return "-" + decimal_text(-units)
     return f"{units // _SCALE}.{units % _SCALE:08d}"
+
+
+@lru_cache(maxsize=_TEXTS_MAX)
+def fixed_text(units: int, decimals: int) -> str:
+    """Return `units` of 10 ** -decimals with exactly so many digits after the point."""
+    if not decimals:
+        return str(units)
+    scale = 10**decimals
+    return f"{units // scale}.{units % scale:0{decimals}d}"
+
+
+@lru_cache(maxsize=_TEXTS_MAX)
+def trimmed_text(units: int, decimals: int) -> str:
+    """Return `units` of 10 ** -decimals without zeros at the end."""
+    text = fixed_text(units, decimals)
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def split_symbol(symbol: str) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 
 One `act` is one order: a taker order that trades against the book, or a maker order that adds, changes or
 cancels a level. The book follows from the orders alone and never crosses; sizes are positive; prices lie on
-the tick grid. Everything published follows from the same state: the depth messages, applied to the snapshot of any
-moment, give the book. The same seed and the same times give the same messages.
+the tick grid. A `Publisher` makes messages of what happens, in the form of one exchange, from the same state: the depth
+messages, applied to the snapshot of any moment, give the book. The same seed and the same times give the same messages.
 
 How to drive it: `act(now_ms)` for each order, `advance(now_ms)` whenever `now_ms` has reached `next_due_ms`
 (depth, bars and 24-hour figures leave on a schedule, not with an order). Both return the messages due, in order.
@@ -12,21 +12,19 @@ How to drive it: `act(now_ms)` for each order, `advance(now_ms)` whenever `now_m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from random import Random
 
 from msgspec import Struct
 
-from foxtrot_workers.simulator.market import messages
-from foxtrot_workers.simulator.market.bars import INTERVALS, Bar, Bars
-from foxtrot_workers.simulator.market.book import Changes, SimBook
+from foxtrot_workers.simulator.market.bars import Bars
+from foxtrot_workers.simulator.market.book import SimBook
 from foxtrot_workers.simulator.market.instruments import Instrument, make_instrument
+from foxtrot_workers.simulator.market.publisher import Message, Publisher
 
-__all__ = ["EVERY_STREAM", "AggRecord", "Market", "MarketOptions", "Message", "SymbolState", "TradeRecord"]
+__all__ = ["AggRecord", "Market", "MarketOptions", "SymbolState", "TradeRecord"]
 
-_FAST_MS = 100
-_SLOW_MS = 1_000
-_PARTIAL_LEVELS = (5, 10, 20)
+_SECOND_MS = 1_000
 _SECONDS_BEHIND_MAX = 5
 """Seconds closed one by one after a pause; of a longer pause (suspended machine) the rest is skipped."""
 
@@ -36,17 +34,6 @@ _IMPROVE_TICKS_MAX = 10
 """Ticks that a maker order may improve the best price by."""
 _FILLS_MAX = 3
 """Makers that one fill may be split among, so that aggregate trades have more than one trade."""
-
-
-class Message(Struct, frozen=True, gc=False):
-    """One message of one stream; `payload` is empty if it has no subscriber (the ids still count)."""
-
-    stream: str
-    first_id: int
-    """`U` of depth, else the same as `last_id`."""
-    last_id: int
-    """Trade id, aggregate id, `u`; the event time in ms where the stream has no identifier."""
-    payload: bytes
 
 
 class TradeRecord(Struct, frozen=True, gc=False):
@@ -86,16 +73,6 @@ class MarketOptions(Struct, frozen=True, kw_only=True):
     """Trades, and as many aggregate trades, of each symbol that REST returns."""
 
 
-class _EveryStream:
-    """A container of everything."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
-
-
-EVERY_STREAM: Container[str] = _EveryStream()
-
-
 class SymbolState:
     """The state of one symbol."""
 
@@ -109,18 +86,6 @@ class SymbolState:
         self.trades: deque[TradeRecord] = deque(maxlen=options.history_max)
         self.aggs: deque[AggRecord] = deque(maxlen=options.history_max)
         self.bars = Bars(now_ms, instrument.start_ticks)
-        lower = instrument.symbol.lower()
-        self.trade_stream = f"{lower}@trade"
-        self.agg_stream = f"{lower}@aggTrade"
-        self.quote_stream = f"{lower}@bookTicker"
-        self.fast_stream = f"{lower}@depth@100ms"
-        self.slow_stream = f"{lower}@depth"
-        self.partial_fast = [(f"{lower}@depth{n}@100ms", n) for n in _PARTIAL_LEVELS]
-        self.partial_slow = [(f"{lower}@depth{n}", n) for n in _PARTIAL_LEVELS]
-        self.kline_streams = {interval: f"{lower}@kline_{interval}" for interval in INTERVALS}
-        self.ticker_stream = f"{lower}@ticker"
-        self.mini_stream = f"{lower}@miniTicker"
-        self.partial_fast_id = self.partial_slow_id = 0
         self._seed_book(random, options.depth_start)
 
     def _seed_book(self, random: Random, depth: int) -> None:
@@ -132,32 +97,13 @@ class SymbolState:
             ask += 1 + int(random.random() ** 2 * 3)
             self.book.set_bid(bid, 1 + int(random.random() * 2 * typical))
             self.book.set_ask(ask, 1 + int(random.random() * 2 * typical))
-        self.book.fast = Changes(self.book.update_id + 1)
-        self.book.slow = Changes(self.book.update_id + 1)
 
     def restart_identifiers(self) -> None:
         """Begin all identifiers at 1 again; the book keeps its levels, past trades are forgotten."""
         self.trade_id = self.agg_id = 0
         self.trades.clear()
         self.aggs.clear()
-        self.book.update_id = self.partial_fast_id = self.partial_slow_id = 0
-        self.book.fast = Changes(1)
-        self.book.slow = Changes(1)
-
-    def streams(self) -> list[str]:
-        """Names of all streams of this symbol."""
-        return [
-            self.trade_stream,
-            self.agg_stream,
-            self.quote_stream,
-            self.fast_stream,
-            self.slow_stream,
-            *(name for name, _ in self.partial_fast),
-            *(name for name, _ in self.partial_slow),
-            *self.kline_streams.values(),
-            self.ticker_stream,
-            self.mini_stream,
-        ]
+        self.book.update_id = 0
 
 
 class Market:
@@ -167,15 +113,24 @@ class Market:
         symbols: in this order; repeated ones are ignored.
         seed: of all randomness.
         now_ms: time of the start, since 1970.
+        publisher: makes the messages.
 
     Raises:
         ValueError: there are no symbols, or one is impossible.
     """
 
-    def __init__(self, symbols: Sequence[str], seed: int, now_ms: int, options: MarketOptions | None = None) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        seed: int,
+        now_ms: int,
+        publisher: Publisher,
+        options: MarketOptions | None = None,
+    ) -> None:
         if not symbols:
             raise ValueError("a market needs at least one symbol")
         self.options = options or MarketOptions()
+        self.publisher = publisher
         self._random = Random(f"market:{seed}")
         self._chance = self._random.random
         self.states: dict[str, SymbolState] = {}
@@ -184,11 +139,11 @@ class Market:
             if instrument.symbol not in self.states:
                 state = SymbolState(instrument, now_ms, self._random, self.options)
                 self.states[instrument.symbol] = state
+                publisher.add(state)
         self._list = list(self.states.values())
-        self._next_fast_ms = now_ms // _FAST_MS * _FAST_MS + _FAST_MS
-        self._next_slow_ms = now_ms // _SLOW_MS * _SLOW_MS + _SLOW_MS
-        self.wanted: Container[str] = EVERY_STREAM
-        """Streams whose messages need a payload; the market itself does not depend on it."""
+        self._tick_ms = publisher.tick_ms
+        self._next_tick_ms = now_ms // self._tick_ms * self._tick_ms + self._tick_ms
+        self._next_second_ms = now_ms // _SECOND_MS * _SECOND_MS + _SECOND_MS
         self.trade_id_step = 1
         """Difference of the identifiers of consecutive trades."""
 
@@ -196,33 +151,32 @@ class Market:
         """Begin all identifiers at 1 again; books keep their levels, past trades are forgotten."""
         for state in self._list:
             state.restart_identifiers()
+            self.publisher.restarted(state)
 
     @property
     def next_due_ms(self) -> int:
         """When `advance` has something to do next."""
-        return self._next_fast_ms
-
-    def streams(self) -> list[str]:
-        """Names of all streams of all symbols."""
-        return [stream for state in self._list for stream in state.streams()]
+        return self._next_tick_ms
 
     def advance(self, now_ms: int) -> list[Message]:
         """Return the messages that are due by the clock, up to `now_ms`."""
         out: list[Message] = []
-        if now_ms < self._next_fast_ms:
+        if now_ms < self._next_tick_ms:
             return out
-        self._next_fast_ms = now_ms // _FAST_MS * _FAST_MS + _FAST_MS
-        for state in self._list:
-            self._fast(state, now_ms, out)
-        if now_ms >= self._next_slow_ms:
-            boundary_ms = max(self._next_slow_ms, now_ms // _SLOW_MS * _SLOW_MS - _SECONDS_BEHIND_MAX * _SLOW_MS)
+        publisher, states = self.publisher, self._list
+        self._next_tick_ms = now_ms // self._tick_ms * self._tick_ms + self._tick_ms
+        for state in states:
+            publisher.tick(state, now_ms, out)
+        if now_ms >= self._next_second_ms:
+            latest_ms = now_ms // _SECOND_MS * _SECOND_MS
+            boundary_ms = max(self._next_second_ms, latest_ms - _SECONDS_BEHIND_MAX * _SECOND_MS)
             while boundary_ms <= now_ms:
-                for state in self._list:
-                    self._candles(state, boundary_ms, now_ms, out)
-                boundary_ms += _SLOW_MS
-            self._next_slow_ms = boundary_ms
-            for state in self._list:
-                self._slow(state, now_ms, out)
+                for state in states:
+                    publisher.bars(state, state.bars.end_second(boundary_ms), now_ms, out)
+                boundary_ms += _SECOND_MS
+            self._next_second_ms = boundary_ms
+            for state in states:
+                publisher.second(state, now_ms, out)
         return out
 
     def act(self, now_ms: int) -> list[Message]:
@@ -239,9 +193,7 @@ class Market:
             self._make(state)
         bid_now, ask_now = book.best_bid, book.best_ask
         if bid_now != bid or ask_now != ask or book.bid_sizes[bid] != bid_lots or book.ask_sizes[ask] != ask_lots:
-            wanted = state.quote_stream in self.wanted
-            payload = messages.book_ticker(state.instrument, book) if wanted else b""
-            out.append(Message(state.quote_stream, book.update_id, book.update_id, payload))
+            self.publisher.top_changed(state, now_ms, out)
         return out
 
     def _is_upward(self, state: SymbolState) -> bool:
@@ -270,27 +222,18 @@ class Market:
 
     def _fill(self, state: SymbolState, now_ms: int, price: int, lots: int, out: list[Message], *, buys: bool) -> None:
         """The trades of one taker order at one price, and their aggregate."""
-        instrument, wanted = state.instrument, self.wanted
         first_id = state.trade_id + self.trade_id_step
+        trades = []
         for part in self._split(lots):
             state.trade_id += self.trade_id_step
-            trade_id = state.trade_id
-            state.trades.append(TradeRecord(trade_id, price, part, now_ms, not buys))
-            state.bars.trade(trade_id, price, part, buyer_is_maker=not buys)
-            payload = b""
-            if state.trade_stream in wanted:
-                payload = messages.trade(instrument, now_ms, trade_id, price, part, buyer_is_maker=not buys)
-            out.append(Message(state.trade_stream, trade_id, trade_id, payload))
+            trades.append(TradeRecord(state.trade_id, price, part, now_ms, not buys))
+            state.bars.trade(state.trade_id, price, part, buyer_is_maker=not buys)
             state.last_lots = part
+        state.trades.extend(trades)
         state.agg_id += 1
         agg = AggRecord(state.agg_id, price, lots, first_id, state.trade_id, now_ms, not buys)
         state.aggs.append(agg)
-        payload = b""
-        if state.agg_stream in wanted:
-            payload = messages.agg_trade(
-                instrument, now_ms, agg.agg_id, price, lots, first_id, agg.last_id, buyer_is_maker=not buys
-            )
-        out.append(Message(state.agg_stream, agg.agg_id, agg.agg_id, payload))
+        self.publisher.filled(state, agg, trades, now_ms, out)
 
     def _split(self, lots: int) -> list[int]:
         """Split `lots` among one to `_FILLS_MAX` makers."""
@@ -323,50 +266,3 @@ class Market:
                 elif kind < 0.8:
                     price = max(1, price - 1) if bids else price + 1
         (book.set_bid if bids else book.set_ask)(price, lots)
-
-    def _fast(self, state: SymbolState, now_ms: int, out: list[Message]) -> None:
-        book = state.book
-        if book.update_id >= book.fast.first_id:
-            self._depth(state, state.fast_stream, book.fast, now_ms, out)
-            book.fast = Changes(book.update_id + 1)
-        if book.update_id != state.partial_fast_id:
-            state.partial_fast_id = book.update_id
-            self._partial(state, state.partial_fast, out)
-
-    def _slow(self, state: SymbolState, now_ms: int, out: list[Message]) -> None:
-        book = state.book
-        if book.update_id >= book.slow.first_id:
-            self._depth(state, state.slow_stream, book.slow, now_ms, out)
-            book.slow = Changes(book.update_id + 1)
-        if book.update_id != state.partial_slow_id:
-            state.partial_slow_id = book.update_id
-            self._partial(state, state.partial_slow, out)
-        if state.ticker_stream in self.wanted:
-            day = state.bars.day(now_ms)
-            payload = messages.day_ticker(state.instrument, now_ms, day, book, state.last_lots)
-            out.append(Message(state.ticker_stream, now_ms, now_ms, payload))
-        if state.mini_stream in self.wanted:
-            payload = messages.mini_ticker(state.instrument, now_ms, state.bars.day(now_ms))
-            out.append(Message(state.mini_stream, now_ms, now_ms, payload))
-
-    def _depth(self, state: SymbolState, stream: str, changes: Changes, now_ms: int, out: list[Message]) -> None:
-        last_id = state.book.update_id
-        payload = b""
-        if stream in self.wanted:
-            payload = messages.depth_update(state.instrument, now_ms, changes, last_id)
-        out.append(Message(stream, changes.first_id, last_id, payload))
-
-    def _partial(self, state: SymbolState, names: list[tuple[str, int]], out: list[Message]) -> None:
-        for stream, limit in names:
-            if stream in self.wanted:
-                last_id = state.book.update_id
-                payload = messages.partial_depth(state.instrument, state.book, limit)
-                out.append(Message(stream, last_id, last_id, payload))
-
-    def _candles(self, state: SymbolState, boundary_ms: int, now_ms: int, out: list[Message]) -> None:
-        ended: list[tuple[str, Bar, bool]] = state.bars.end_second(boundary_ms)
-        for interval, bar, closed in ended:
-            stream = state.kline_streams[interval]
-            if stream in self.wanted:
-                payload = messages.kline(state.instrument, now_ms, interval, bar, closed=closed)
-                out.append(Message(stream, now_ms, now_ms, payload))

@@ -13,10 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import Struct
 
-from foxtrot_workers.simulator.venues.okx_history import OkxHistory
-from foxtrot_workers.simulator.venues.okx_session import okx_topic
+from foxtrot_workers.simulator.venues.answer import Answer
+from foxtrot_workers.simulator.venues.binance.rest import error
+from foxtrot_workers.simulator.venues.okx.recorded_history import OkxHistory
+from foxtrot_workers.simulator.venues.okx.session import okx_topic
 from foxtrot_workers.simulator.venues.options import ExchangeName
-from foxtrot_workers.simulator.venues.rest import Answer, error
 
 __all__ = ["DataItem", "Item", "Playback", "Recorded", "SnapshotItem", "make_playback"]
 

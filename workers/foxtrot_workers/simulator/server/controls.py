@@ -13,7 +13,7 @@ import msgspec
 
 from foxtrot_workers.simulator.server.faults import Fault, FaultScript
 from foxtrot_workers.simulator.server.ledger import Ledger
-from foxtrot_workers.simulator.venues.rest import Answer
+from foxtrot_workers.simulator.venues.answer import Answer
 from foxtrot_workers.simulator.wire.http_wire import HttpRequest
 
 __all__ = ["PREFIX", "answer_control"]

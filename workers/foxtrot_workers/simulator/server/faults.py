@@ -17,7 +17,7 @@ An extra frame never replaces a real one: the ledger still accounts for all that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Generic, Literal, TypeVar
 
@@ -109,7 +109,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ========================  =====================================================================
     silence                   no data frames for `duration_s`; `topic` limits it to matching streams
-    gap                       the next `count` depth updates vanish (streams holding ``@depth``)
+    gap                       the next `count` depth updates vanish (streams that are books)
     drop, duplicate, reorder  happens to `count` frames (`topic`), each with chance `share`; reorder
                               swaps a frame with the next one of the same connection
     garbage ... unknown_type  `count` extra frames
@@ -184,7 +184,15 @@ class _ConnectionFaults(Generic[T]):
 class FaultScript(Generic[T]):
     """All faults of one server; `T` is the server's type of a frame. Times are monotonic seconds."""
 
-    def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
+    def __init__(
+        self,
+        seed: int,
+        faults: Iterable[Fault] = (),
+        *,
+        is_book: Callable[[str], bool] = lambda stream: "@depth" in stream,
+    ) -> None:
+        """`is_book`: whether a stream is a book with updates, for `gap`."""
+        self._is_book = is_book
         self._random = Random(f"faults:{seed}")
         self._standing: list[Fault] = []
         """Faults that apply to future connections too."""
@@ -250,7 +258,7 @@ class FaultScript(Generic[T]):
 
     def _applies_to(self, fault: Fault, stream: str) -> bool:
         if fault.kind == "gap":
-            return "@depth" in stream and fault.topic in stream
+            return self._is_book(stream) and fault.topic in stream
         return fault.topic in stream
 
     def _expired(self, armed: _Armed, now_s: float) -> bool:

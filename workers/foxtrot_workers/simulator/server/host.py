@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from foxtrot_workers.simulator.server.faults import FaultScript
 from foxtrot_workers.simulator.server.ledger import Ledger
+from foxtrot_workers.simulator.venues.answer import Answer
 from foxtrot_workers.simulator.venues.options import ExchangeLimits
-from foxtrot_workers.simulator.venues.rest import Answer
 from foxtrot_workers.simulator.wire.http_wire import HttpRequest
 
 if TYPE_CHECKING:

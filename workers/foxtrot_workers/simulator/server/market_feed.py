@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from foxtrot_workers.simulator.market.market import Market, Message
+from foxtrot_workers.simulator.market.market import Market
+from foxtrot_workers.simulator.market.publisher import Message
 from foxtrot_workers.simulator.server.ledger import Ledger
 from foxtrot_workers.simulator.server.peer import Peer
 from foxtrot_workers.simulator.server.subscriptions import Subscriptions
-from foxtrot_workers.simulator.venues.binance_session import BinanceSession
 from foxtrot_workers.simulator.wire import frames
 
 __all__ = ["MarketFeed"]
@@ -51,7 +51,7 @@ class MarketFeed:
 
     async def run(self) -> None:
         """Run the market until cancelled."""
-        self._market.wanted = self._subscriptions.peers
+        self._market.publisher.wanted = self._subscriptions.peers
         if self._rate_per_s > 0:
             await self._run_paced()
         else:
@@ -108,16 +108,17 @@ class MarketFeed:
             if receivers is None:
                 continue
             payload = message.payload
-            combined = bare = b""
+            framed: dict[str, bytes] = {}
             for peer in receivers:
                 session = peer.session
-                assert isinstance(session, BinanceSession)
+                assert session is not None
                 if peer.compressed:
                     frame = peer.frame_of(session.envelope(stream, payload))
-                elif session.combined:
-                    frame = combined = combined or frames.frame(frames.combine(stream, payload))
                 else:
-                    frame = bare = bare or frames.frame(payload)
+                    known = framed.get(session.form)
+                    if known is None:
+                        known = framed[session.form] = frames.frame(session.envelope(stream, payload))
+                    frame = known
                 peer.sample = (stream, payload)
                 peer.deliver(stream, last_id, frame, now_ns)
         for peer in list(peers):

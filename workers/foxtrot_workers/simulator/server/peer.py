@@ -75,6 +75,10 @@ class Peer(asyncio.Protocol):
         """Number in the ledger, once upgraded."""
         self.session: Session | None = None
         self.opened_s = 0.0
+        self.received_s = 0.0
+        """When the client's last message came."""
+        self.sent_s = 0.0
+        """When data or an answer was sent last."""
         self.ping_due_s = 0.0
         self.pong_due_s: float | None = None
         self.compressed = False
@@ -193,9 +197,9 @@ class Peer(asyncio.Protocol):
         ws.send_response(answer)
         self._ws = ws
         self.compressed = bool(ws.extensions)
+        self._pump(ws)
         if ws.state is State.OPEN:
             self._host.upgraded(self, request)
-        self._pump(ws)
         rest = self._parser.rest()
         if rest and self.outlet.transport is not None:
             ws.receive_data(rest)
@@ -226,6 +230,7 @@ class Peer(asyncio.Protocol):
         if not self.is_open or self._exceeds_rate():
             return
         if frame.opcode not in (Opcode.PING, Opcode.PONG):
+            self.received_s = time.monotonic()
             data, self._fragments = b"".join(self._fragments), []
             self._host.message(self, data)
 
@@ -234,8 +239,8 @@ class Peer(asyncio.Protocol):
         now_s = time.monotonic()
         self._received_s.append(now_s)
         full = len(self._received_s) > self._host.limits.messages_per_s
-        if full and now_s - self._received_s[0] < 1.0:
-            self.close(1008, "Too many requests")
+        if full and now_s - self._received_s[0] < 1.0 and self.session is not None:
+            self.reply(self.session.too_fast())
             return True
         return False
 
@@ -307,12 +312,14 @@ class Peer(asyncio.Protocol):
         data = self._batch[0] if len(self._batch) == 1 else b"".join(self._batch)
         self._batch.clear()
         if self.is_open:
+            self.sent_s = time.monotonic()
             self.outlet.write(data)
 
     def send_text(self, text: str) -> None:
         """Send one text at once, after what was delivered before."""
         self.flush()
         if self.is_open:
+            self.sent_s = time.monotonic()
             self.outlet.write(self.frame_of(text.encode()))
 
     def reply(self, replies: Sequence[Reply]) -> None:
@@ -334,8 +341,9 @@ class Peer(asyncio.Protocol):
     def announce_shutdown(self, now_ms: int) -> None:
         """Announce that this connection will be closed, as its exchange does."""
         self.notified = True
-        if self.session is not None:
-            self.send_text(self.session.shutdown_notice(now_ms))
+        notice = None if self.session is None else self.session.shutdown_notice(now_ms)
+        if notice is not None:
+            self.send_text(notice)
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake; the connection is cut if the client does not answer in `CLOSE_S`."""

@@ -16,8 +16,9 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from foxtrot_workers.simulator.recorded.playback import DataItem, Playback, SnapshotItem
+from foxtrot_workers.simulator.venues.answer import Answer
+from foxtrot_workers.simulator.venues.binance.rest import error
 from foxtrot_workers.simulator.venues.options import PlaybackOptions
-from foxtrot_workers.simulator.venues.rest import Answer, error
 
 if TYPE_CHECKING:
     from foxtrot_workers.simulator.server.peer import Peer

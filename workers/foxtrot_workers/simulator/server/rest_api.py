@@ -12,7 +12,8 @@ from foxtrot_workers.simulator.recorded.playback import Playback
 from foxtrot_workers.simulator.server.faults import ENDLESS, FaultScript
 from foxtrot_workers.simulator.server.ledger import Ledger
 from foxtrot_workers.simulator.server.player import SnapshotDesk
-from foxtrot_workers.simulator.venues.rest import Answer, answer, error
+from foxtrot_workers.simulator.venues.answer import Answer
+from foxtrot_workers.simulator.venues.venue import Venue
 from foxtrot_workers.simulator.wire.http_wire import HttpRequest
 
 __all__ = ["RestApi", "from_market", "from_recording"]
@@ -23,17 +24,17 @@ Source = Callable[[HttpRequest], Awaitable[Answer]]
 """Answers a GET request as the exchange does, without faults."""
 
 
-def from_market(market: Market) -> Source:
-    """Answer from a seeded market."""
+def from_market(market: Market, venue: Venue) -> Source:
+    """Answer from a seeded market, as `venue` does."""
 
     async def answer_request(request: HttpRequest) -> Answer:
-        return answer(market, request.path, request.query, _now_ms())
+        return venue.answer(market, request.path, request.query, _now_ms())
 
     return answer_request
 
 
-def from_recording(playback: Playback, snapshots: SnapshotDesk) -> Source:
-    """Answer from a recording; a snapshot waits for the playback to reach it."""
+def from_recording(playback: Playback, snapshots: SnapshotDesk, venue: Venue) -> Source:
+    """Answer from a recording of `venue`; a snapshot waits for the playback to reach it."""
 
     async def answer_request(request: HttpRequest) -> Answer:
         last = request.path.rsplit("/", 1)[-1]
@@ -47,7 +48,7 @@ def from_recording(playback: Playback, snapshots: SnapshotDesk) -> Source:
             return Answer(200, b"{}")
         if last == "time":
             return Answer(200, b'{"serverTime":%d}' % _now_ms())
-        return error(404, -1100, "not in the recording")
+        return venue.failure(404, "not in the recording")
 
     return answer_request
 
@@ -55,15 +56,15 @@ def from_recording(playback: Playback, snapshots: SnapshotDesk) -> Source:
 class RestApi:
     """Answers requests, and counts their weight.
 
-    Args:
-        weight_per_minute: weight that may be spent in a minute; more is refused. None: counted, never refused.
+    The rules are those of `venue`.
     """
 
-    def __init__(self, source: Source, faults: FaultScript[Any], ledger: Ledger, weight_per_minute: int | None) -> None:
+    def __init__(self, source: Source, faults: FaultScript[Any], ledger: Ledger, venue: Venue) -> None:
         self._source = source
+        self._venue = venue
         self._faults = faults
         self._ledger = ledger
-        self._weight_per_minute = weight_per_minute
+        self._weight_per_minute = venue.limits_used.weight_per_minute
         self._minute = 0
         self.weight_used = 0
         """Weight spent in the running minute."""
@@ -71,12 +72,12 @@ class RestApi:
     async def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one request."""
         if request.method != "GET":
-            return error(405, -1100, "Method not allowed")
+            return self._venue.failure(405, "Method not allowed")
         fault = self._faults.rest_fault(request.path, time.monotonic())
         if fault is not None:
             self._ledger.fault(None, fault.kind, time.time_ns())
             if fault.kind == "rest_refuse":
-                return error(fault.status, -1003, "Too many requests", fault.retry_after_s)
+                return self._venue.failure(fault.status, "Too many requests", fault.retry_after_s)
             if fault.kind in ENDLESS:
                 return Answer(200, b"", endless=ENDLESS[fault.kind], pause_s=1.0 / fault.bytes_per_s)
             if fault.kind == "rest_body":
@@ -91,7 +92,7 @@ class RestApi:
             self._minute, self.weight_used = int(now_s // 60), 0
         self.weight_used += found.weight
         if self._weight_per_minute is not None and self.weight_used > self._weight_per_minute:
-            return error(429, -1003, "Too much request weight used", 60.0 - now_s % 60.0)
+            return self._venue.failure(429, "Too much request weight used", 60.0 - now_s % 60.0)
         headers = {**found.headers, "X-MBX-USED-WEIGHT-1M": str(self.weight_used)}
         return Answer(found.status, found.body, found.weight, headers)
 

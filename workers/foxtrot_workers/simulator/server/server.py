@@ -33,11 +33,11 @@ from foxtrot_workers.simulator.server.peer import Outgoing, Peer
 from foxtrot_workers.simulator.server.player import Player, SnapshotDesk
 from foxtrot_workers.simulator.server.rest_api import RestApi, from_market, from_recording
 from foxtrot_workers.simulator.server.subscriptions import Subscriptions
-from foxtrot_workers.simulator.venues.binance_session import BadAddress, BinanceSession
-from foxtrot_workers.simulator.venues.okx_session import OkxSession
+from foxtrot_workers.simulator.venues.answer import Answer
+from foxtrot_workers.simulator.venues.catalog import make_venue
+from foxtrot_workers.simulator.venues.okx.session import OkxSession
 from foxtrot_workers.simulator.venues.options import ExchangeLimits, ExchangeName, PlaybackOptions
-from foxtrot_workers.simulator.venues.rest import Answer, error
-from foxtrot_workers.simulator.venues.session import Session
+from foxtrot_workers.simulator.venues.session import BadAddress, Session
 from foxtrot_workers.simulator.wire.http_wire import HttpRequest
 
 __all__ = ["SimulatedExchange"]
@@ -52,7 +52,7 @@ class SimulatedExchange:
     """One server; an async context manager, or `start` and `stop`. All arguments but `symbols` by name.
 
     Args:
-        symbols: those of the market.
+        symbols: those of the market, as the exchange writes them or without its separator.
         seed: of the market and the faults; the same seed makes the same market.
         rate_per_s: orders a second over all symbols; 0: as fast as every client takes it.
         port: 0: one that is free.
@@ -62,9 +62,7 @@ class SimulatedExchange:
         ledger_file: where JSON lines of all that was sent are written.
         ssl_context: serve wss and https.
         compression: accept compressed WebSocket connections.
-
-    Raises:
-        ValueError: `exchange` needs a recording.
+        limits: in place of those of the exchange.
     """
 
     def __init__(
@@ -84,11 +82,10 @@ class SimulatedExchange:
         ssl_context: ssl.SSLContext | None = None,
         compression: bool = False,
     ) -> None:
-        if playback is None and exchange == "okx":
-            raise ValueError("the seeded market speaks Binance's protocol; okx needs a recording")
-        self.limits = limits or ExchangeLimits()
+        self._venue = make_venue(exchange)
+        self._venue.limits_used = self.limits = limits or self._venue.limits
         self.compression = compression
-        self.faults: FaultScript[Outgoing] = FaultScript(seed, faults)
+        self.faults: FaultScript[Outgoing] = FaultScript(seed, faults, is_book=self._venue.is_book)
         self.ledger = Ledger()
         self.market: Market | None = None
         self._name: ExchangeName = exchange
@@ -112,12 +109,13 @@ class SimulatedExchange:
         self._feed: MarketFeed | None = None
         if playback is not None:
             self._snapshots = SnapshotDesk(playback, self._playback_options.hold_s)
-            source = from_recording(playback, self._snapshots)
+            source = from_recording(playback, self._snapshots, self._venue)
         else:
-            self.market = Market(symbols, seed, time.time_ns() // 1_000_000, market_options)
+            joined = [symbol.replace(self._venue.separator, "", 1) for symbol in symbols]
+            self.market = Market(joined, seed, time.time_ns() // 1_000_000, self._venue.publisher, market_options)
             self._feed = MarketFeed(self.market, rate_per_s, self._peers, self._subscriptions, self.ledger)
-            source = from_market(self.market)
-        self._rest = RestApi(source, self.faults, self.ledger, self.limits.weight_per_minute)
+            source = from_market(self.market, self._venue)
+        self._rest = RestApi(source, self.faults, self.ledger, self._venue)
 
     # -- life
 
@@ -249,28 +247,27 @@ class SimulatedExchange:
         fault = self.faults.refusal(now_s)
         if fault is not None:
             self.ledger.fault(None, fault.kind, time.time_ns())
-            return error(fault.status, -1003, "Too many requests", fault.retry_after_s)
+            return self._venue.failure(fault.status, "Too many requests", fault.retry_after_s)
         limits = self.limits
         if limits.attempts_max is not None:
             while self._attempts_s and now_s - self._attempts_s[0] >= limits.attempts_window_s:
                 self._attempts_s.popleft()
             if len(self._attempts_s) >= limits.attempts_max:
-                return error(429, -1003, "Too many connections", self._attempts_s[0] + limits.attempts_window_s - now_s)
+                wait_s = self._attempts_s[0] + limits.attempts_window_s - now_s
+                return self._venue.failure(429, "Too many connections", wait_s)
             self._attempts_s.append(now_s)
         if len(self._peers) >= limits.connections_max:
-            return error(429, -1003, "Too many connections", 1.0)
+            return self._venue.failure(429, "Too many connections", 1.0)
         try:
             self._session(request)
         except BadAddress as bad:
-            return error(bad.status, -1100, bad.reason)
+            return self._venue.failure(bad.status, bad.reason)
         return None
 
     def _session(self, request: HttpRequest) -> Session:
-        if self._name == "okx":
-            return OkxSession(self._playback.acknowledgements if self._playback else None)
-        limits = self.limits
-        query = urlsplit(request.target).query
-        return BinanceSession(request.path, query, streams_max=limits.streams_max, nested_errors=limits.nested_errors)
+        if self._playback is not None and self._name == "okx":
+            return OkxSession(self._playback.acknowledgements)
+        return self._venue.session(request.path, urlsplit(request.target).query)
 
     def _subscription_refusal(self, topic: str) -> tuple[int, str] | None:
         fault = self.faults.subscription_refusal(topic, time.monotonic())
@@ -285,8 +282,9 @@ class SimulatedExchange:
         peer.number = self.ledger.opened(request.target, time.time_ns()).number
         peer.session = self._session(request)
         peer.session.refuse = self._subscription_refusal
-        peer.opened_s = now_s
-        peer.ping_due_s = now_s + self.limits.ping_interval_s
+        peer.opened_s = peer.received_s = peer.sent_s = now_s
+        if self.limits.ping_interval_s is not None:
+            peer.ping_due_s = now_s + self.limits.ping_interval_s
         self._peers[peer.number] = peer
         self._subscriptions.open(peer)
         self.faults.opened(peer.number, now_s)
@@ -294,19 +292,35 @@ class SimulatedExchange:
             player = Player(peer, self._playback, self._playback_options, self._snapshots)
             self._players[peer.number] = player
             peer.spawn(player.run())
+        peer.reply(peer.session.greeting(time.time_ns()))
         self._update_subscriptions(peer, peer.session)
 
     def message(self, peer: Peer, data: bytes) -> None:
         """The client sent a message."""
         if peer.session is not None:
-            peer.reply(peer.session.on_message(data))
+            peer.reply(peer.session.on_message(data, time.time_ns()))
             self._update_subscriptions(peer, peer.session)
 
     def _update_subscriptions(self, peer: Peer, session: Session) -> None:
         if not peer.is_open:
             return
-        if self._subscriptions.update(peer, frozenset(session.topics)) and peer.number in self._players:
+        before = self._subscriptions.of(peer)
+        if not self._subscriptions.update(peer, frozenset(session.topics)):
+            return
+        if peer.number in self._players:
             self._players[peer.number].subscribed()
+        elif self.market is not None:
+            self._welcome(peer, session, [t for t in session.topics if t not in before and session.wants_first(t)])
+
+    def _welcome(self, peer: Peer, session: Session, topics: Sequence[str]) -> None:
+        """Send what new subscribers of `topics` are sent first."""
+        now_ns = time.time_ns()
+        peer.begin_batch()
+        for topic in topics:
+            for first in self._venue.publisher.welcome(topic, now_ns // 1_000_000):
+                frame = peer.frame_of(session.envelope(first.stream, first.payload))
+                peer.deliver(first.stream, first.last_id, frame, now_ns)
+        peer.flush()
 
     async def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one HTTP request."""

@@ -33,6 +33,10 @@ class Subscriptions:
         if peer.number in self._streams:
             self.update(peer, frozenset())
 
+    def of(self, peer: Peer) -> frozenset[str]:
+        """Return the streams of a connection."""
+        return self._streams.get(peer.number, frozenset())
+
     def update(self, peer: Peer, streams: frozenset[str]) -> bool:
         """Set the streams of a connection; returns whether they have changed."""
         before = self._streams.get(peer.number, frozenset())

@@ -6,27 +6,35 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_workers.simulator.venues.binance_session import STREAMS_MAX
-
 __all__ = ["ExchangeLimits", "ExchangeName", "PlaybackOptions"]
 
-ExchangeName: TypeAlias = Literal["binance", "binance_us", "okx"]
+ExchangeName: TypeAlias = Literal["binance", "binance_us", "okx", "bybit", "coinbase", "kraken"]
+"""Exchanges whose protocol a simulated market speaks."""
 
 
 class ExchangeLimits(Struct, frozen=True, kw_only=True):
-    """Rules of the exchange; times in seconds, so that tests can shorten a day to a second."""
+    """Rules of the exchange; times in seconds, so that tests can shorten a day to a second.
 
-    ping_interval_s: float = 20.0
+    The defaults are Binance's; `Venue.limits` has those of the others.
+    """
+
+    ping_interval_s: float | None = 20.0
+    """Time between two pings (frames) of the exchange; None: it sends none."""
     pong_timeout_s: float = 60.0
-    lifetime_s: float = 24 * 3600.0
-    """Age at which a connection is closed."""
+    lifetime_s: float | None = 24 * 3600.0
+    """Age at which a connection is closed; None: none."""
     shutdown_notice_s: float = 10.0
-    """``serverShutdown`` is announced this long before; the real exchange promises no time."""
+    """The close is announced this long before; real exchanges promise no time."""
     messages_per_s: int = 5
-    """Messages of a client, pings and pongs included, in any second; one more closes the connection."""
-    streams_max: int = STREAMS_MAX
+    """Messages of a client, pings and pongs included, in any second; one more breaks the rule."""
+    requests_per_hour: int | None = None
+    """Subscription requests of one connection: so many at once, which grow again over an hour. None: unlimited."""
+    streams_max: int = 1024
+    """Topics that one connection may hold."""
+    idle_s: float | None = None
+    """A connection out of use for this long is closed; what counts as use differs by exchange. None: never."""
     attempts_max: int | None = None
-    """WebSocket handshakes of one address in `attempts_window_s`; the real exchange allows 300 in 300 s.
+    """WebSocket handshakes of one address in `attempts_window_s`; Binance allows 300 in 300 s.
 
     None by default: everything on the loopback address would share one budget.
     """
@@ -34,11 +42,11 @@ class ExchangeLimits(Struct, frozen=True, kw_only=True):
     connections_max: int = 1_000
     """WebSocket connections open at once."""
     weight_per_minute: int | None = None
-    """REST weight for each minute; the real exchange allows 6000. None: counted, never refused."""
+    """REST weight for each minute; Binance allows 6000. None: counted, never refused."""
     send_buffer_bytes: int = 8 * 1024 * 1024
     """Bytes waiting for one client; a slower one is closed."""
     nested_errors: bool = False
-    """Errors of requests are nested under ``"error"``."""
+    """Binance: errors of requests are nested under ``"error"``."""
 
 
 class PlaybackOptions(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_workers.simulator.venues.rest import Answer
+from foxtrot_workers.simulator.venues.answer import Answer
 
 __all__ = ["PAGE_MAX", "WEIGHT", "OkxHistory"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_workers.simulator.venues.okx_history import PAGE_MAX, OkxHistory
+from foxtrot_workers.simulator.venues.okx.recorded_history import PAGE_MAX, OkxHistory
 from tests.workers.exchanges.samples import okx_frame, okx_trade
 
 NUMBERS = range(7, 7 + 3 * 250, 3)

@@ -1,4 +1,4 @@
-"""The market's messages in the exchange's JSON. Pure.
+"""The market's messages in Binance's JSON. Pure.
 
 Fields and their order are those of the exchange's documents. Every number of the market is text with eight
 decimals; ids and times (ms since 1970) are bare integers.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from foxtrot_workers.simulator.market import messages
 from foxtrot_workers.simulator.market.bars import Bar
-from foxtrot_workers.simulator.market.book import SimBook
+from foxtrot_workers.simulator.market.book import Changes, SimBook
 from foxtrot_workers.simulator.market.instruments import Instrument
+from foxtrot_workers.simulator.venues.binance import messages
 
 _COIN = Instrument(
     symbol="ABCUSDT",
@@ -25,6 +25,7 @@ _NOW = 1_700_000_000_123
 
 def _book() -> SimBook:
     book = SimBook(40)
+    book.changes = (Changes(41),)
     book.set_bid(9_999, 1_500)
     book.set_bid(9_998, 1)
     book.set_ask(10_001, 20)
@@ -82,7 +83,7 @@ def test_book_ticker_has_no_time_and_no_event_name() -> None:
 def test_depth_update() -> None:
     book = _book()
     book.set_bid(9_998, 0)
-    assert json.loads(messages.depth_update(_COIN, _NOW, book.fast, book.update_id)) == {
+    assert json.loads(messages.depth_update(_COIN, _NOW, book.changes[0], book.update_id)) == {
         "e": "depthUpdate",
         "E": _NOW,
         "s": "ABCUSDT",

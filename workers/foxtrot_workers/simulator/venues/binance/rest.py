@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from foxtrot_workers.simulator.market import messages
 from foxtrot_workers.simulator.market.instruments import DECIMALS, Instrument, decimal_text
 from foxtrot_workers.simulator.market.market import AggRecord, Market, SymbolState, TradeRecord
+from foxtrot_workers.simulator.venues.answer import Answer, retry_after
+from foxtrot_workers.simulator.venues.binance import messages
 
-__all__ = ["Answer", "answer", "error"]
+__all__ = ["answer", "error"]
 
 _DEPTH_DEFAULT = 100
 _DEPTH_MAX = 5_000
@@ -29,19 +29,6 @@ _WEIGHT_TRADES = 25
 _WEIGHT_AGG_TRADES = 4
 _DEPTH_WEIGHTS = ((100, 5), (500, 25), (1_000, 50), (_DEPTH_MAX, 250))
 """Levels, and the weight of a request for up to so many."""
-
-
-class Answer(Struct, frozen=True):
-    """HTTP status, JSON body, request weight and additional headers."""
-
-    status: int
-    body: bytes
-    weight: int = 1
-    headers: dict[str, str] = {}
-    endless: tuple[bytes, bytes] | None = None
-    """Instead of all that: bytes to begin with, and bytes to repeat without end."""
-    pause_s: float = 0.0
-    """Seconds between repetitions."""
 
 
 class _Refused(Exception):
@@ -56,8 +43,7 @@ class _Refused(Exception):
 
 def error(status: int, code: int, text: str, retry_after_s: float | None = None) -> Answer:
     """Return an error in the exchange's form."""
-    headers = {} if retry_after_s is None else {"Retry-After": str(max(1, round(retry_after_s)))}
-    return Answer(status, msgspec.json.encode({"code": code, "msg": text}), headers=headers)
+    return Answer(status, msgspec.json.encode({"code": code, "msg": text}), headers=retry_after(retry_after_s))
 
 
 def answer(market: Market, path: str, query: Mapping[str, str], now_ms: int) -> Answer:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from foxtrot_workers.simulator.market.market import Market, MarketOptions
-from foxtrot_workers.simulator.venues.rest import answer, error
+from foxtrot_workers.simulator.venues.binance.publisher import BinancePublisher
+from foxtrot_workers.simulator.venues.binance.rest import answer, error
 
 _NOW = 1_700_000_000_000
 
 
 @pytest.fixture(scope="module")
 def market() -> Market:
-    made = Market(["BTCUSDT", "ETHUSDT"], 3, _NOW, MarketOptions(history_max=300))
+    made = Market(["BTCUSDT", "ETHUSDT"], 3, _NOW, BinancePublisher(), MarketOptions(history_max=300))
     for step in range(2_000):
         made.act(_NOW + step)
     return made
@@ -91,7 +92,7 @@ def test_aggregates_by_id_and_by_time(market: Market) -> None:
 
 
 def test_a_market_without_trades_has_no_history() -> None:
-    quiet = Market(["BTCUSDT"], 1, _NOW)
+    quiet = Market(["BTCUSDT"], 1, _NOW, BinancePublisher())
     assert _get(quiet, "/api/v3/trades", symbol="BTCUSDT") == []
     assert _get(quiet, "/api/v3/aggTrades", symbol="BTCUSDT", fromId="5") == []
 

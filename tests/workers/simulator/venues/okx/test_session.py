@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_workers.simulator.venues.okx_session import ARGS_BYTES_MAX, OkxSession, okx_topic
+from foxtrot_workers.simulator.venues.okx.session import ARGS_BYTES_MAX, OkxSession, okx_topic
 from foxtrot_workers.simulator.venues.session import Send
 
 _BOOKS = {"channel": "books", "instId": "BTC-USDT"}
@@ -16,13 +16,13 @@ _TRADES = {"instId": "BTC-USDT", "channel": "trades"}
 
 def _ask(session: OkxSession, request: Any) -> list[Any]:
     data = request if isinstance(request, bytes) else json.dumps(request).encode()
-    replies = session.on_message(data)
+    replies = session.on_message(data, 0)
     assert all(isinstance(reply, Send) for reply in replies)
     return [json.loads(reply.text) for reply in replies if isinstance(reply, Send)]
 
 
 def test_ping() -> None:
-    assert OkxSession().on_message(b"ping") == [Send("pong")]
+    assert OkxSession().on_message(b"ping", 0) == [Send("pong")]
 
 
 def test_one_acknowledgement_for_each_arg() -> None:
@@ -39,7 +39,7 @@ def test_one_acknowledgement_for_each_arg() -> None:
 def test_a_recorded_acknowledgement_is_used() -> None:
     recorded = '{"event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"}}'
     session = OkxSession({okx_topic(_BOOKS): recorded})
-    assert session.on_message(json.dumps({"op": "subscribe", "args": [_BOOKS]}).encode()) == [Send(recorded)]
+    assert session.on_message(json.dumps({"op": "subscribe", "args": [_BOOKS]}).encode(), 0) == [Send(recorded)]
 
 
 def test_the_order_of_keys_does_not_change_the_topic() -> None:

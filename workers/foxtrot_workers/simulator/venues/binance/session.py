@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from foxtrot_workers.simulator.market import messages
-from foxtrot_workers.simulator.venues.session import Reply, Send, Session
+from foxtrot_workers.simulator.venues.binance import messages
+from foxtrot_workers.simulator.venues.session import BadAddress, Reply, Send, Session
 from foxtrot_workers.simulator.wire.frames import combine
 
-__all__ = ["STREAMS_MAX", "BadAddress", "BinanceSession"]
+__all__ = ["STREAMS_MAX", "BinanceSession"]
 
 STREAMS_MAX = 1024
 """Streams one connection may hold."""
@@ -24,15 +24,6 @@ STREAMS_MAX = 1024
 _ID_TEXT_MAX = 36
 _INT64 = 2**63
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
-
-
-class BadAddress(Exception):
-    """The address is refused with the HTTP status `status`."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class _Invalid(Exception):
@@ -73,6 +64,11 @@ class BinanceSession(Session):
             return [name for name in unquote(path[len("/ws/") :]).split("/") if name]
         raise BadAddress(404, "no stream at this address")
 
+    @property
+    def form(self) -> str:
+        """Combined streams name their stream in each frame."""
+        return "combined" if self.combined else "raw"
+
     def envelope(self, topic: str, payload: bytes) -> bytes:
         """Return `payload` with the stream's name on a combined connection, unchanged otherwise."""
         return combine(topic, payload) if self.combined else payload
@@ -81,7 +77,7 @@ class BinanceSession(Session):
         """The event ``serverShutdown``."""
         return self.envelope("!serverShutdown", messages.server_shutdown(now_ms)).decode()
 
-    def on_message(self, data: bytes) -> list[Reply]:
+    def on_message(self, data: bytes, now_ns: int) -> list[Reply]:
         """Return the one answer to a request."""
         request_id: Any = None
         try:

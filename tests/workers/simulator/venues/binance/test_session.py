@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from foxtrot_workers.simulator.venues.binance_session import BadAddress, BinanceSession
-from foxtrot_workers.simulator.venues.session import Send
+from foxtrot_workers.simulator.venues.binance.session import BinanceSession
+from foxtrot_workers.simulator.venues.session import BadAddress, Send
 
 
 def _ask(session: BinanceSession, request: Any) -> Any:
     data = request if isinstance(request, bytes) else json.dumps(request).encode()
-    (reply,) = session.on_message(data)
+    (reply,) = session.on_message(data, 0)
     assert isinstance(reply, Send)
     return json.loads(reply.text)
 

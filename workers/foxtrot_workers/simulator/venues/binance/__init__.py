@@ -1,0 +1,1 @@
+"""Binance spot, as the simulated exchange speaks it."""

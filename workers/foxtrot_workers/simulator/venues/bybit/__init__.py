@@ -1,0 +1,1 @@
+"""Bybit v5, as the simulated exchange speaks it."""

@@ -1,0 +1,1 @@
+"""Coinbase Exchange, as the simulated exchange speaks it."""

@@ -1,0 +1,1 @@
+"""OKX v5, as the simulated exchange speaks it."""
