@@ -11,6 +11,7 @@ from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.mishaps import Mishap, choose
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, ChaosOptions, Phase
+from foxtrot_supervisor.chaos.rules.venues import VENUES
 from foxtrot_supervisor.cli.common import interruptible, json_option
 from foxtrot_supervisor.cli.messages import say
 from foxtrot_supervisor.cli.output import emit, print_table
@@ -101,6 +102,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     show_default=True,
     help="Orders per second while workers or supervisors are killed.",
 )
+@click.option(
+    "--exchange",
+    type=click.Choice(list(VENUES)),
+    default="binance",
+    show_default=True,
+    help="Exchange that is simulated, with its protocol and its adapter.",
+)
 @click.option("--start-method", type=click.Choice(["auto", "nursery", "spawn"]), default="auto", show_default=True)
 @click.option(
     "--patience",
@@ -135,6 +143,7 @@ def chaos(
     engine_stop_s: float,
     workers: int | None,
     rate_per_s: float,
+    exchange: str,
     start_method: str,
     patience: float,
     mishaps: bool,
@@ -151,7 +160,7 @@ def chaos(
     foxtrot-supervisor chaos --faults sigkill,gil_held --phases streaming
     foxtrot-supervisor chaos --kills 500 --supervisor-kills 200
     foxtrot-supervisor chaos --kills 1000 --redundancy 2 --rate 4000
-    foxtrot-supervisor chaos --kills 200 --redundancy 1 --backfill
+    foxtrot-supervisor chaos --kills 200 --redundancy 1 --backfill --exchange okx
     foxtrot-supervisor chaos --engine-kills 100 --engine-stop 10 --rate 14000
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
@@ -182,6 +191,7 @@ def chaos(
         start_method=start_method,
         nursery=start_method != "spawn" and possible(),
         patience=patience,
+        exchange=exchange,
     )
     interruptible()
     playing = importlib.import_module("foxtrot_supervisor.chaos.campaigns.matrix")

@@ -22,7 +22,7 @@ __all__ = ["simulate"]
     default="binance",
     show_default=True,
     metavar="NAME",
-    help="Protocol to speak: binance, binance_us, okx.",
+    help="Protocol to speak: binance, binance_us, okx, bybit, coinbase, kraken.",
 )
 @click.option("--recording", metavar="FILE", help="Serve these recorded frames instead of a generated market.")
 @click.option(

@@ -51,7 +51,7 @@ def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     for title, perform in wanted:
         progress(title)
         names = {f"load{number}": f"LOAD{number}USDT" for number in range(options.workers)}
-        with Ground(names.values(), rate=options.rate_per_s, seed=options.seed) as ground:
+        with Ground(names.values(), rate=options.rate_per_s, seed=options.seed, venue=options.venue) as ground:
             campaign = _Campaign(ground, names, options, progress)
             row = campaign.play(title, perform)
             if row["broken"]:
@@ -85,6 +85,7 @@ class _Campaign:
         return {
             "campaign": title,
             "connections": options.workers,
+            "exchange": options.exchange,
             "redundancy": options.redundancy,
             "backfill": options.backfill,
             "broken": self._broken,
@@ -137,7 +138,7 @@ class _Campaign:
         self._row["kills"] = options.kills
         self._row["phases"] = dict(counted(whole))
         promises = Promises(
-            complete=options.redundancy > 1 or options.backfill,
+            complete=options.redundancy > 1 or (options.backfill and options.venue.backfills),
             same_book=options.redundancy > 1,
             whole=options.redundancy == 1,
         )
@@ -255,7 +256,9 @@ class _Campaign:
             raise Trouble("pairs are killed where there are twins: redundancy 2")
         self._row["kills"] = self._options.pair_kills
         rings = self._options.workers * self._options.redundancy * 4
-        self._run(Promises(complete=self._options.backfill), self._kill_pairs, rings=rings)
+        self._run(
+            Promises(complete=self._options.backfill and self._options.venue.backfills), self._kill_pairs, rings=rings
+        )
 
     def _kill_pairs(self, run: DeliveryRun) -> None:
         names = list(self._names)

@@ -12,7 +12,13 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.chaos.harness.ground import Ground
 from foxtrot_supervisor.chaos.harness.recorder import Nap, handlers_module
 from foxtrot_supervisor.chaos.harness.supervised_run import SupervisedRun, Trouble
-from foxtrot_supervisor.chaos.rules.delivery_judge import DeliveryAccount, Promises, account_for, judge_delivery
+from foxtrot_supervisor.chaos.rules.delivery_judge import (
+    DeliveryAccount,
+    Promises,
+    account_for,
+    judge_delivery,
+    possible_promises,
+)
 from foxtrot_supervisor.chaos.rules.kill_plan import Strike, plan_for_kills
 from foxtrot_supervisor.chaos.rules.schedule import ChaosOptions
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
@@ -20,7 +26,6 @@ from foxtrot_supervisor.client.event_stream import is_running
 
 __all__ = [
     "CAUGHT_UP_BYTES",
-    "CHANNELS",
     "HEALED_S",
     "LOOK_S",
     "MEMORY_S",
@@ -77,8 +82,6 @@ SETTINGS: Final[dict[str, object]] = {
 }
 """Of the supervisors under test. An engine that is stopped on purpose is not to be taken for a hung one."""
 
-CHANNELS: Final = ["trade", "quote", "book"]
-
 
 class DeliveryRun:
     """One supervisor whose handler writes everything down; close it in any case."""
@@ -106,13 +109,17 @@ class DeliveryRun:
             connections,
             {**SETTINGS, "start_method": options.start_method},
             of_each={
-                "channels": CHANNELS,
+                "channels": ["trade", ground.venue.quotes, "book"],
                 "redundancy": options.redundancy,
                 "backfill": options.backfill,
                 "stale_after_s": stale_after_s or 10.0,
             },
             tables={
-                "engine": {"handlers": ["chaos_handlers:setup"], "preload": options.engine_kills > 0},
+                "engine": {
+                    "handlers": ["chaos_handlers:setup"],
+                    "preload": options.engine_kills > 0,
+                    "numbers": "text",  # checksums are computed over the digits
+                },
                 "ring": ring or {"size_mib": 4},
             },
             follow_events=False,
@@ -208,8 +215,11 @@ class DeliveryRun:
             raise Trouble("the supervisor does not end")
         if self.run.process.returncode != 0:
             broken.append(f"the stop gave exit code {self.run.process.returncode}")
-        account = account_for(self._rows.read_bytes(), self._ground.ended_ledger(), twins=self._twins)
-        broken += judge_delivery(account, promises)
+        ledger, venue = self._ground.ended_ledger(), self._ground.venue
+        account = account_for(self._rows.read_bytes(), ledger, venue, twins=self._twins)
+        broken += judge_delivery(account, possible_promises(promises, venue))
+        if failed := last["engine"]["handler_errors_total"]:
+            broken.append(f"a handler of the test has failed {failed} times")
         if violated := self.run.log.counts["account_violated"]:
             broken.append(f"the accounts of {violated} incarnations do not add up")
         if unfenced := self.run.log.counts["fence_missing"]:

@@ -57,7 +57,7 @@ def play_delivery(step: DeliveryStep, options: ChaosOptions) -> dict[str, Any]:
     options = msgspec.structs.replace(options, redundancy=2 if step.sides == "twins" else 1, workers=1)
     row: dict[str, Any] = {**msgspec.to_builtins(step), "delivery": None, "recovery_ms": None, "logs": None}
     broken: list[str] = []
-    with Ground([SYMBOL], rate=RATE_PER_S, seed=options.seed + step.number) as ground:
+    with Ground([SYMBOL], rate=RATE_PER_S, seed=options.seed + step.number, venue=options.venue) as ground:
         run = DeliveryRun(
             ground,
             {CONNECTION: SYMBOL},
@@ -230,7 +230,8 @@ class _Blow:
             raise Trouble("nobody is connected")
         number = lines[int(self._random.random() * len(lines))]
         before = {each["name"]: each["incarnation"] for each in self._run.status()["workers"]}
-        self._ground.exchange.ask("POST", "/sim/fault", exchange_fault(self._step, number))
+        topic = self._ground.venue.trade_topic
+        self._ground.exchange.ask("POST", "/sim/fault", exchange_fault(self._step, number, topic))
         if self._step.fault in ("net_reset", "net_half_open"):
             self._run.wait(
                 lambda status: (

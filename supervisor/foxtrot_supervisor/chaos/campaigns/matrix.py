@@ -73,6 +73,7 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         "seed": options.seed,
         "start_method": "nursery" if options.nursery else "spawn",
         "patience": options.patience,
+        "exchange": options.exchange,
     }
     if options.redundancy:
         report |= chaos_delivery.run_campaigns(options, progress)
@@ -91,7 +92,7 @@ def _run_matrix(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     def over() -> bool:
         return deadline is not None and time.monotonic() >= deadline
 
-    with Ground(CONNECTIONS.values(), rate=RATE_PER_S, seed=options.seed) as ground:
+    with Ground(CONNECTIONS.values(), rate=RATE_PER_S, seed=options.seed, venue=options.venue) as ground:
         for steps, delivery_steps in _passes(options):
             for step in steps:
                 results.append(play(ground, step, options))

@@ -22,6 +22,7 @@ from foxtrot_supervisor.chaos.harness.exchange import ExchangeProcess
 from foxtrot_supervisor.chaos.harness.orphans import Orphans, become_subreaper, take_orphans
 from foxtrot_supervisor.chaos.harness.supervised_run import SupervisedRun
 from foxtrot_supervisor.chaos.rules.report import TradeAccount, account
+from foxtrot_supervisor.chaos.rules.venues import Venue
 
 __all__ = ["BOOT", "STALE_AFTER_S", "Ground"]
 
@@ -38,16 +39,26 @@ STALE_AFTER_S = 2.0
 class Ground:
     """Folder, simulated exchange and ledger; use it as a context manager. Runs follow one another on it."""
 
-    def __init__(self, symbols: Iterable[str], *, rate: float, seed: int) -> None:
+    def __init__(self, symbols: Iterable[str], *, rate: float, seed: int, venue: Venue) -> None:
         """`rate`: orders a second that the simulated exchange works on. Raises `Trouble` if it does not start."""
         become_subreaper()
+        self.venue = venue
         self.folder = Path(tempfile.mkdtemp(prefix="foxtrot-chaos-"))
         self.trades: dict[str, dict[int, int]] = {}
         """How often each trade was seen, by symbol and id."""
         self._runs = 0
         self._ledger = self.folder / "ledger.jsonl"
         self._kept = False
-        options = ["--symbols", ",".join(symbols), "--rate", f"{rate}", "--seed", f"{seed}"]
+        options = [
+            "--exchange",
+            venue.exchange,
+            "--symbols",
+            ",".join(symbols),
+            "--rate",
+            f"{rate}",
+            "--seed",
+            f"{seed}",
+        ]
         options += ["--history", f"{HISTORY_TRADES}", "--ledger", str(self._ledger)]
         self.exchange = ExchangeProcess(self.folder, options)
 
@@ -75,14 +86,16 @@ class Ground:
         Path(chaos.plan_path(str(run_dir))).write_bytes(chaos.encode_plan(plan))
         config = self.folder / "foxtrot.toml"
         common = {
-            "exchange": "binance",
-            "channels": ["trade", "quote"],
-            "url": self.exchange.url,
+            "exchange": self.venue.exchange,
+            "channels": ["trade", self.venue.quotes],
+            "url": self.exchange.url + self.venue.path,
             "rest_url": self.exchange.rest_url,
             "stale_after_s": STALE_AFTER_S,
             **(of_each or {}),
         }
-        rows = [{"name": name, "symbols": [symbol], **common} for name, symbol in connections.items()]
+        rows = [
+            {"name": name, "symbols": [self.venue.spelled(symbol)], **common} for name, symbol in connections.items()
+        ]
         whole = {"supervisor": {"run_dir": str(run_dir), **settings}, **(tables or {})}
         config.write_text(configuration(whole, rows), encoding="utf-8")
         boot = ["--boot", BOOT] if plan else []
@@ -103,7 +116,7 @@ class Ground:
 
     def end_exchange(self) -> TradeAccount:
         """End the simulated exchange; compare its ledger with the trades that were seen."""
-        return account(self.ended_ledger(), self.trades)
+        return account(self.ended_ledger(), self.trades, self.venue)
 
     def ended_ledger(self) -> Iterator[dict[str, Any]]:
         """End the simulated exchange, which completes its ledger; yield the rows of it."""

@@ -13,16 +13,20 @@ from typing import Any
 from msgspec import Struct
 
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_GAP, EVENT_MARKET_TRADE, BookSnapshot
+from foxtrot_supervisor.chaos.harness.book_check import BookCheck
 from foxtrot_supervisor.chaos.rules import delivery_judge as chaos_judge
 from foxtrot_supervisor.chaos.rules.delivery_judge import (
     BACKFILLED,
     DELTA,
     FILLED,
     GAP,
+    IMPOSSIBLE,
     REDELIVERED,
     SNAPSHOT,
+    TIMED,
     TRADE,
     pack_row,
+    trade_number,
 )
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 
@@ -48,6 +52,7 @@ class Recorder:
         # for people who have to find out why
         self._causes = os.open(f"{path}-gaps", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
+        self._books = BookCheck()
         self._nap, self._until_nap, self._naps_left = nap, nap.every, nap.times
         engine.register(EVENT_MARKET_TRADE, self.on_trade)
         engine.register(EVENT_BOOK, self.on_book)
@@ -57,8 +62,9 @@ class Recorder:
         """The hot path of a fault test."""
         trade: Any = event.data
         flags = REDELIVERED * trade.redelivered + BACKFILLED * trade.backfilled
-        number = int(trade.trade_id)
-        os.write(self._file, pack_row(TRADE, 1, self._pid, trade.symbol, number, number, trade.publish_ns, flags))
+        last = trade_number(trade.trade_id)
+        first = last - (trade.count or 1) + 1
+        os.write(self._file, pack_row(TRADE, 1, self._pid, trade.symbol, first, last, trade.publish_ns, flags))
         if self._naps_left:
             self._until_nap -= 1
             if not self._until_nap:
@@ -71,14 +77,18 @@ class Recorder:
         kind = SNAPSHOT if isinstance(book, BookSnapshot) else DELTA
         flags = REDELIVERED * book.redelivered + BACKFILLED * book.backfilled
         first, last = _number(book.first_id), _number(book.last_id)
+        if last < 0 and not book.redelivered and not self._books.take(book):
+            flags |= IMPOSSIBLE
         os.write(self._file, pack_row(kind, 2, self._pid, book.symbol, first, last, book.publish_ns, flags))
 
     def on_gap(self, event: Event) -> None:
         """A hole, or the word that one was filled."""
         gap: Any = event.data
         stream = _STREAMS.get(gap.stream, chaos_judge.OTHER_STREAM)
-        first, last = _number(gap.first_id), _number(gap.last_id)
-        os.write(self._file, pack_row(GAP, stream, self._pid, gap.symbol, first, last, 0, FILLED * gap.filled))
+        first, last, flags = _number(gap.first_id), _number(gap.last_id), FILLED * gap.filled
+        if min(first, last) < 0 < min(gap.start_ns, gap.end_ns):
+            first, last, flags = gap.start_ns, gap.end_ns, flags | TIMED
+        os.write(self._file, pack_row(GAP, stream, self._pid, gap.symbol, first, last, 0, flags))
         os.write(self._causes, f"{gap}\n".encode())
 
     def close(self) -> None:

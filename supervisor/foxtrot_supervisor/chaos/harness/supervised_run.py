@@ -23,6 +23,7 @@ from foxtrot_protocol.control import Request, StatusRequest
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import FeedStatus, Gap, Trade
 from foxtrot_supervisor.chaos.harness.orphans import ORPHANS_S, Orphans
+from foxtrot_supervisor.chaos.rules.delivery_judge import trade_number
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.client.event_stream import EngineAway, follow, is_running
 from foxtrot_supervisor.system import procfs
@@ -313,7 +314,7 @@ class _Events:
             market = True
             if isinstance(event, Trade) and self._remembered < TRADES_MAX:
                 counts = self._trades.setdefault(event.symbol, {})
-                number = int(event.trade_id)
+                number = trade_number(event.trade_id)
                 self._remembered += number not in counts
                 counts[number] = counts.get(number, 0) + 1
         if market:

@@ -156,9 +156,12 @@ def strikes_of(step: DeliveryStep) -> list[Strike]:
     return [Strike(worker=step.victim, incarnation=1, phase=phase, passes=step.passes, pause_s=0.0, early=early)]
 
 
-def exchange_fault(step: DeliveryStep, connection: int) -> dict[str, Any] | None:
-    """The fault that the simulated exchange injects into its connection of that number; None: none."""
-    trades = {"topic": "@trade", "count": _FRAMES, "share": 0.3}
+def exchange_fault(step: DeliveryStep, connection: int, trade_topic: str) -> dict[str, Any] | None:
+    """The fault that the simulated exchange injects into its connection of that number; None: none.
+
+    `trade_topic`: part of the names of the exchange's trade streams.
+    """
+    trades = {"topic": trade_topic, "count": _FRAMES, "share": 0.3}
     faults: dict[str, dict[str, Any]] = {
         "net_stall": {"kind": "stall", "duration_s": 1.0},
         "net_reset": {"kind": "abort"},

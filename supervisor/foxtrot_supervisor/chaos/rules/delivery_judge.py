@@ -3,16 +3,19 @@
 Handlers record a row of `ROW` for each trade, book event and gap (`harness.recorder`). The exchange keeps a ledger of
 every frame it sent to each connection, and of what it made while nobody was connected. Trade identifiers of the
 simulated exchange are dense: from the first one sent to the last one handled, each was either handled or is missing,
-and each missing one was either announced by an `eGap.` or is lost.
+and each missing one was either announced by an `eGap.`, with its identifier or with its time, or is lost.
 """
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from foxtrot_supervisor.chaos.rules.venues import Venue
 
 __all__ = [
     "BOOK_STREAM",
@@ -25,18 +28,28 @@ __all__ = [
     "account_for",
     "judge_delivery",
     "pack_row",
+    "possible_promises",
+    "trade_number",
 ]
 
 SYMBOL_BYTES: Final = 16
 
 ROW: Final = struct.Struct(f"<BBBxI{SYMBOL_BYTES}sqqq")
-"""Kind, flags, stream, process id of the engine, symbol, first and last identifier (-1: none), publish_ns."""
+"""Kind, flags, stream, process id of the engine, symbol, first and last identifier (-1: none), publish_ns.
+
+Of a trade, the identifiers of the first and last fill that it stands for. Of a gap with the flag `TIMED`, the times of
+its start and end in ns in place of identifiers.
+"""
 
 TRADE, DELTA, SNAPSHOT, GAP = 1, 2, 3, 4
-REDELIVERED, BACKFILLED, FILLED = 1, 2, 4
+REDELIVERED, BACKFILLED, FILLED, TIMED, IMPOSSIBLE = 1, 2, 4, 8, 16
+"""`IMPOSSIBLE`: the book is crossed, or its checksum is wrong."""
 OTHER_STREAM, TRADE_STREAM, BOOK_STREAM = 0, 1, 2
 
 _RUNS_SHOWN = 5
+
+SLACK_NS: Final = 250_000_000
+"""The exchange sends a little before a worker receives: by so much a gap may begin late."""
 
 
 def pack_row(
@@ -44,6 +57,12 @@ def pack_row(
 ) -> bytes:
     """One row."""
     return ROW.pack(kind, flags, stream, engine, symbol.encode()[:SYMBOL_BYTES], first, last, publish_ns)
+
+
+def trade_number(trade_id: str) -> int:
+    """Return the number of a trade of the simulated exchange: its identifier, or the last part of a UUID."""
+    number = trade_id.rpartition("-")[2]
+    return int(number, 16) if number != trade_id else int(trade_id)
 
 
 class DeliveryAccount(Struct, kw_only=True):
@@ -73,6 +92,8 @@ class DeliveryAccount(Struct, kw_only=True):
     book_snapshots: int = 0
     book_holes: int = 0
     """Deltas that do not follow what was known, without an eGap. before. Each engine begins with a snapshot."""
+    book_impossible: int = 0
+    """Of books whose updates have no identifiers: crossed ones, and those with a wrong checksum."""
     book_gaps: int = 0
     book_superseded: int = 0
     """Gaps that name updates between the last one of an engine and the first snapshot of its successor."""
@@ -109,6 +130,8 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
         broken.append(f"{account.out_of_order} trades came out of order")
     if account.book_holes:
         broken.append(f"{account.book_holes} book updates do not follow the one before")
+    if account.book_impossible:
+        broken.append(f"{account.book_impossible} times a book was crossed or had a wrong checksum")
     if account.book_unannounced:
         broken.append(f"{account.book_unannounced} times no gap names what a new engine's snapshot contains")
     if account.book_repeated:
@@ -126,8 +149,15 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
     return broken
 
 
-def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]], *, twins: bool = False) -> DeliveryAccount:
-    """The account of one run: what its handlers wrote down, and the rows of the ledger's file.
+def possible_promises(promises: Promises, venue: Venue) -> Promises:
+    """Return `promises` without what `venue` makes impossible."""
+    return structs.replace(promises, same_book=promises.same_book and venue.numbered_books)
+
+
+def account_for(
+    rows: bytes, ledger: Iterable[Mapping[str, Any]], venue: Venue, *, twins: bool = False
+) -> DeliveryAccount:
+    """The account of one run: what its handlers wrote down, and the rows of the ledger's file of `venue`.
 
     With `twins` it begins with the first that was handled, which the quicker one of two has brought; else with the
     first that was sent.
@@ -140,33 +170,64 @@ def account_for(rows: bytes, ledger: Iterable[Mapping[str, Any]], *, twins: bool
         if handled is None:
             handled = symbols[symbol] = _Handled(account)
         if kind == TRADE:
-            handled.trade(last, flags, engine, publish_ns)
+            handled.trade(first, last, flags, engine, publish_ns)
         elif kind == GAP:
             handled.gap(stream, first, last, flags, engine)
         else:
             handled.book(kind, first, last, flags, engine)
-    sent, unheard = _read_ledger(ledger)
+    made = _read_ledger(ledger, venue)
     for symbol, handled in symbols.items():
         name = symbol.rstrip(b"\0").decode(errors="replace").upper()
-        handled.settle(name, sent.get(name, {}), unheard.get(name, []), twins=twins)
+        handled.settle(name, made.get(name, _Made()), twins=twins)
     return account
 
 
-def _read_ledger(
-    ledger: Iterable[Mapping[str, Any]],
-) -> tuple[dict[str, dict[int, list[int]]], dict[str, list[tuple[int, int]]]]:
-    """Trades sent, by symbol and connection; stretches that nobody heard, by symbol."""
-    sent: dict[str, dict[int, list[int]]] = {}
-    unheard: dict[str, list[tuple[int, int]]] = {}
+class _Made:
+    """What the exchange made of one symbol."""
+
+    def __init__(self) -> None:
+        self.sent: dict[int, list[int]] = {}
+        """By connection."""
+        self.sent_ns: dict[int, int] = {}
+        """When each was sent first."""
+        self.unheard: list[tuple[int, int, int, int]] = []
+        """Stretches that nobody heard: first and last identifier, start and end in ns."""
+
+    def times_of(self, trade_ids: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+        """Yield each of `trade_ids` with the interval, in ns, within which it was made.
+
+        The ledger has the last trade of each message that was sent; what is made for a connection that is just gone
+        is not in it. So a trade was made between those that were sent before and after it.
+        """
+        sent = sorted(self.sent_ns)
+        for trade_id in trade_ids:
+            for first, last, start_ns, end_ns in self.unheard:
+                if first <= trade_id <= last:
+                    yield trade_id, start_ns, end_ns
+                    break
+            else:
+                place = bisect_left(sent, trade_id)
+                after = self.sent_ns[sent[place]] if place < len(sent) else 0
+                exact = place < len(sent) and sent[place] == trade_id
+                before = self.sent_ns[sent[place - 1]] if place and not exact else after
+                yield trade_id, before, after
+
+
+def _read_ledger(ledger: Iterable[Mapping[str, Any]], venue: Venue) -> dict[str, _Made]:
+    """Return what was made, by symbol."""
+    found: dict[str, _Made] = {}
     for row in ledger:
-        symbol, _, channel = str(row.get("stream", "")).upper().partition("@")
-        if channel != "TRADE":
+        symbol = venue.traded_symbol(str(row.get("stream", "")))
+        if symbol is None:
             continue
+        made = found.setdefault(symbol, _Made())
         if row["what"] == "sent":
-            sent.setdefault(symbol, {}).setdefault(row["connection"], []).extend(row["ids"])
+            made.sent.setdefault(row["connection"], []).extend(row["ids"])
+            for trade_id, at_ns in zip(row["ids"], row["times_ns"], strict=True):
+                made.sent_ns.setdefault(trade_id, at_ns)
         elif row["what"] == "unheard":
-            unheard.setdefault(symbol, []).append((row["first_id"], row["last_id"]))
-    return sent, unheard
+            made.unheard.append((row["first_id"], row["last_id"], row["start_ns"], row["end_ns"]))
+    return found
 
 
 class _Handled:
@@ -178,6 +239,8 @@ class _Handled:
         self._healed: set[int] = set()
         self._last = -1
         self._announced: list[tuple[int, int]] = []
+        self._timed: list[tuple[int, int]] = []
+        """Start and end, in ns, of gaps without identifiers."""
         self._batches: set[tuple[int, int]] = set()
         self._book: int | None = None
         self._book_announced = False
@@ -186,37 +249,42 @@ class _Handled:
         """Last identifier that any engine has handed over."""
         self._superseded: tuple[int, int] | None = None
 
-    def trade(self, trade_id: int, flags: int, engine: int, publish_ns: int) -> None:
+    def trade(self, first: int, last: int, flags: int, engine: int, publish_ns: int) -> None:
         account = self._account
+        fills = range(first, last + 1)
+        known = any(fill in self._seen for fill in fills)
         if flags & REDELIVERED:
             account.redelivered += 1
             self._batches.add((engine, publish_ns))
-            if trade_id in self._seen:
+            if known:
                 return
-        if trade_id in self._seen:
+        if known:
             account.duplicated += 1
             return
-        self._seen.add(trade_id)
+        self._seen.update(fills)
         if flags & BACKFILLED:
             account.backfilled += 1
-            self._healed.add(trade_id)
+            self._healed.update(fills)
             return
-        if trade_id < self._last:
+        if last < self._last:
             account.out_of_order += 1
         else:
-            self._last = trade_id
+            self._last = last
 
     def gap(self, stream: int, first: int, last: int, flags: int, engine: int) -> None:
         account = self._account
         account.gaps += not flags & FILLED
         if flags & FILLED:
             return
-        if stream == BOOK_STREAM and engine != self._book_engine and min(first, last) >= 0:
+        if stream == BOOK_STREAM and engine != self._book_engine and min(first, last) >= 0 and not flags & TIMED:
             account.book_superseded += 1
             self._superseded = (first, last)
         elif stream == BOOK_STREAM:
             account.book_gaps += 1
             self._book_announced = True
+        elif stream == TRADE_STREAM and flags & TIMED:
+            account.gaps_without_bounds += 1
+            self._timed.append((first, last))
         elif stream == TRADE_STREAM and min(first, last) >= 0:
             self._announced.append((first, last))
         else:
@@ -224,6 +292,11 @@ class _Handled:
 
     def book(self, kind: int, first: int, last: int, flags: int, engine: int) -> None:
         account = self._account
+        if last < 0:
+            account.book_snapshots += kind == SNAPSHOT
+            account.book_updates += kind == DELTA
+            account.book_impossible += bool(flags & IMPOSSIBLE)
+            return
         if engine != self._book_engine:
             self._book, self._book_engine = None, engine  # what the engine before knew is gone with it
             if kind == SNAPSHOT and self._book_known is not None and last > self._book_known:
@@ -243,10 +316,8 @@ class _Handled:
             account.book_holes += 1
         self._book = last
 
-    def settle(
-        self, symbol: str, sent: Mapping[int, list[int]], unheard: Iterable[tuple[int, int]], *, twins: bool
-    ) -> None:
-        account, seen = self._account, self._seen
+    def settle(self, symbol: str, made: _Made, *, twins: bool) -> None:
+        account, seen, sent = self._account, self._seen, made.sent
         account.seen += len(seen)
         account.redelivered_batches += len(self._batches)
         if not seen or not sent:
@@ -255,9 +326,11 @@ class _Handled:
         heard = set().union(*sent.values())
         first, last = min(seen) if twins else min(heard), max(seen)
         account.sent += len({each for each in heard if first <= each <= last})
-        account.unheard += sum(max(0, min(end, last) - max(start, first) + 1) for start, end in unheard)
+        account.unheard += sum(max(0, min(end, last) - max(start, first) + 1) for start, end, _, _ in made.unheard)
         announced = {each for start, end in self._announced for each in range(start, min(end, last) + 1)}
         missing = set(range(first, last + 1)) - seen
+        times = made.times_of(missing - announced)
+        announced |= {each for each, start_ns, end_ns in times if self._is_timed(start_ns, end_ns)}
         lost = missing - announced
         account.announced += len(missing & announced)
         account.announced_not_lost += len((announced & seen) - self._healed)
@@ -268,6 +341,10 @@ class _Handled:
             if brought:
                 whole = [each for each in ids[: brought[-1]] if each >= first]
                 account.torn += sum(each not in seen or each in self._healed for each in whole)
+
+    def _is_timed(self, start_ns: int, end_ns: int) -> bool:
+        """Return whether a gap without identifiers contains this time."""
+        return any(start - SLACK_NS <= start_ns and end_ns <= end + SLACK_NS for start, end in self._timed)
 
 
 def _runs(ids: list[int]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_supervisor.chaos.rules.schedule import HELLO_S, HUNG_S, NURSERY, STARTS, WORKERS, Blow, Scene, Step
+from foxtrot_supervisor.chaos.rules.venues import Venue
 
 __all__ = [
     "DETECTED_MS",
@@ -368,13 +369,13 @@ class TradeAccount(Struct, frozen=True):
     duplicated: int
 
 
-def account(ledger: Iterable[Mapping[str, Any]], seen: Mapping[str, Mapping[int, int]]) -> TradeAccount:
-    """From the rows of the ledger's file and the number of times each trade was seen, by symbol."""
+def account(ledger: Iterable[Mapping[str, Any]], seen: Mapping[str, Mapping[int, int]], venue: Venue) -> TradeAccount:
+    """From the rows of the ledger's file of `venue` and the number of times each trade was seen, by symbol."""
     sent: dict[str, set[int]] = {}
     unheard = 0
     for row in ledger:
-        symbol, _, channel = str(row.get("stream", "")).upper().partition("@")
-        if channel != "TRADE":
+        symbol = venue.traded_symbol(str(row.get("stream", "")))
+        if symbol is None:
             continue
         if row["what"] == "sent":
             sent.setdefault(symbol, set()).update(row["ids"])

@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.chaos import BadStart, ChildPlan, Hold, Plan, Strike
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
+from foxtrot_supervisor.chaos.rules.venues import VENUES, Venue
 
 __all__ = [
     "BACKOFF_S",
@@ -153,6 +154,8 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
     `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
     sides each. `engine_kills`, `pair_kills`, `engine_stop_s`: campaigns that always are.
+
+    `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
 
     seed: int = 1
@@ -171,6 +174,12 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     start_method: str = "auto"
     nursery: bool = True
     patience: float = 1.0
+    exchange: str = "binance"
+
+    @property
+    def venue(self) -> Venue:
+        """The exchange that is simulated."""
+        return VENUES[self.exchange]
 
 
 class Step(Struct, frozen=True, kw_only=True):

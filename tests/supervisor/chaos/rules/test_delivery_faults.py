@@ -67,7 +67,7 @@ def test_kills_strike_at_their_points() -> None:
 
 def test_the_exchange_supports_each_fault_it_is_given() -> None:
     for fault in DELIVERY_FAULTS:
-        told = exchange_fault(step(fault, "twins"), 7)
+        told = exchange_fault(step(fault, "twins"), 7, "@trade")
         assert (told is not None) == fault.startswith("net_")
         if told is not None:
             assert told["kind"] in KINDS

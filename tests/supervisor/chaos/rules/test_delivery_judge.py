@@ -13,10 +13,12 @@ from foxtrot_supervisor.chaos.rules.delivery_judge import (
     DELTA,
     FILLED,
     GAP,
+    IMPOSSIBLE,
     OTHER_STREAM,
     REDELIVERED,
     ROW,
     SNAPSHOT,
+    TIMED,
     TRADE,
     TRADE_STREAM,
     DeliveryAccount,
@@ -24,16 +26,29 @@ from foxtrot_supervisor.chaos.rules.delivery_judge import (
     account_for,
     judge_delivery,
     pack_row,
+    possible_promises,
+    trade_number,
 )
+from foxtrot_supervisor.chaos.rules.venues import VENUES
 
 LEDGER: list[dict[str, Any]] = [
     {"what": "open", "connection": 0},
-    {"what": "sent", "connection": 0, "stream": "btcusdt@trade", "ids": [10, 11, 12, 13]},
-    {"what": "sent", "connection": 0, "stream": "btcusdt@bookTicker", "ids": [1, 2]},
-    {"what": "unheard", "stream": "btcusdt@trade", "first_id": 14, "last_id": 15, "count": 2},
+    {"what": "sent", "connection": 0, "stream": "btcusdt@trade", "ids": [10, 11, 12, 13], "times_ns": [1, 2, 3, 4]},
+    {"what": "sent", "connection": 0, "stream": "btcusdt@bookTicker", "ids": [1, 2], "times_ns": [1, 2]},
+    {
+        "what": "unheard",
+        "stream": "btcusdt@trade",
+        "first_id": 14,
+        "last_id": 15,
+        "count": 2,
+        "start_ns": 5,
+        "end_ns": 6,
+    },
     {"what": "made", "stream": "btcusdt@trade", "first_id": 1, "last_id": 20, "total": 20},
-    {"what": "sent", "connection": 1, "stream": "btcusdt@trade", "ids": [16, 17, 18]},
+    {"what": "sent", "connection": 1, "stream": "btcusdt@trade", "ids": [16, 17, 18], "times_ns": [9, 9, 9]},
 ]
+
+BINANCE = VENUES["binance"]
 
 
 def trade(number: int, flags: int = 0, engine: int = 1, publish_ns: int = 5) -> bytes:
@@ -53,7 +68,7 @@ def book(kind: int, first: int, last: int, flags: int = 0, engine: int = 1) -> b
 
 
 def judged(rows: bytes) -> DeliveryAccount:
-    return account_for(rows, LEDGER)
+    return account_for(rows, LEDGER, BINANCE)
 
 
 def test_trades_that_are_all_handled_or_announced_are_no_loss() -> None:
@@ -105,13 +120,13 @@ def test_redelivered_trades_are_marked_and_at_most_one_batch_for_each_death() ->
 
 def test_a_run_without_trades_is_broken() -> None:
     assert judge_delivery(judged(b""), Promises()) == ["handlers were given nothing"]
-    unknown = account_for(trades(1), [])
+    unknown = account_for(trades(1), [], BINANCE)
     assert judge_delivery(unknown, Promises())
 
 
 def test_a_stream_of_twins_begins_with_the_quicker_side() -> None:
     rows = trades(12, 13) + gap(14, 15) + trades(16)
-    late, twins = account_for(rows, LEDGER), account_for(rows, LEDGER, twins=True)
+    late, twins = account_for(rows, LEDGER, BINANCE), account_for(rows, LEDGER, BINANCE, twins=True)
     assert (late.lost, late.torn, late.sent) == (2, 2, 5)
     assert (twins.lost, twins.torn, twins.sent, twins.announced) == (0, 0, 3, 2)
 
@@ -168,4 +183,72 @@ def test_gaps_without_bounds_are_counted_and_excuse_nothing() -> None:
 
 def test_a_symbol_that_was_never_sent_fails_the_judge_itself() -> None:
     rows = pack_row(TRADE, TRADE_STREAM, 1, "OTHER", 1, 1, 0, 0)
-    assert chaos_judge.account_for(rows, LEDGER).lost == 1
+    assert chaos_judge.account_for(rows, LEDGER, BINANCE).lost == 1
+
+
+SECOND_NS = 1_000_000_000
+
+TIMED_LEDGER: list[dict[str, Any]] = [
+    {
+        "what": "sent",
+        "connection": 0,
+        "stream": "btcusdt@trade",
+        "ids": [10, 12],
+        "times_ns": [10 * SECOND_NS, 12 * SECOND_NS],
+    },
+    {
+        "what": "unheard",
+        "stream": "btcusdt@trade",
+        "first_id": 13,
+        "last_id": 14,
+        "count": 2,
+        "start_ns": 13 * SECOND_NS,
+        "end_ns": 14 * SECOND_NS,
+    },
+    {"what": "sent", "connection": 1, "stream": "btcusdt@trade", "ids": [20], "times_ns": [20 * SECOND_NS]},
+]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "announced", "lost"),
+    [
+        (12, 20, 7, 1),  # 11 was made between 10 and 12; nobody heard 13 and 14; 15 to 19 were made before 20
+        (10, 20, 8, 0),
+        (13, 14, 2, 6),
+        (21, 22, 0, 8),
+        (12.1, 20, 7, 1),  # the exchange sends a little before a worker receives
+        (14, 20, 0, 8),
+    ],
+)
+def test_a_gap_without_identifiers_announces_what_was_made_in_its_time(
+    start_s: float, end_s: float, announced: int, lost: int
+) -> None:
+    timed = gap(int(start_s * SECOND_NS), int(end_s * SECOND_NS), TIMED)
+    account = account_for(trades(10) + timed + trades(17, 20), TIMED_LEDGER, BINANCE)
+    assert (account.announced, account.lost, account.gaps_without_bounds) == (announced, lost, 1)
+
+
+def test_a_trade_stands_for_its_fills() -> None:
+    rows = pack_row(TRADE, TRADE_STREAM, 1, "BTCUSDT", 10, 13, 5, 0) + gap(14, 15) + trades(16)
+    account = judged(rows)
+    assert (account.seen, account.lost, account.announced) == (5, 0, 2)
+    again = judged(rows + pack_row(TRADE, TRADE_STREAM, 1, "BTCUSDT", 12, 13, 5, 0))
+    assert again.duplicated == 1
+
+
+def test_books_without_identifiers_are_judged_by_what_the_handler_found() -> None:
+    rows = book(SNAPSHOT, -1, -1) + book(DELTA, -1, -1) + book(DELTA, -1, -1, IMPOSSIBLE)
+    account = judged(trades(10) + rows)
+    assert (account.book_snapshots, account.book_updates, account.book_impossible) == (1, 2, 1)
+    assert judge_delivery(account, Promises()) == ["1 times a book was crossed or had a wrong checksum"]
+
+
+def test_a_venue_without_numbered_books_cannot_keep_one_book() -> None:
+    promises = Promises(complete=True, same_book=True)
+    assert possible_promises(promises, VENUES["kraken"]) == Promises(complete=True)
+    assert possible_promises(promises, BINANCE) == promises
+
+
+def test_the_number_of_a_trade() -> None:
+    assert trade_number("2290000000000000017") == 2_290_000_000_000_000_017
+    assert trade_number("20f43950-d8dd-5b31-9112-0000000000ff") == 255

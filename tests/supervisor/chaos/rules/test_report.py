@@ -25,6 +25,7 @@ from foxtrot_supervisor.chaos.rules.report import (
     recovery_figures,
 )
 from foxtrot_supervisor.chaos.rules.schedule import FAULTS, PHASES, Blow, Phase, Step, scene, schedule
+from foxtrot_supervisor.chaos.rules.venues import VENUES
 
 BEFORE = {"alpha.a": (11, 1), "beta.a": (12, 1), "gamma.a": (13, 1), "engine": (10, 1)}
 
@@ -251,6 +252,6 @@ def test_the_ledger_is_compared_with_what_was_seen() -> None:
         {"what": "unheard", "stream": "btcusdt@trade", "count": 2},
         {"what": "made", "stream": "btcusdt@trade", "total": 6},
     ]
-    assert account(ledger, {"BTCUSDT": {1: 1, 3: 2, 6: 1}}) == TradeAccount(
+    assert account(ledger, {"BTCUSDT": {1: 1, 3: 2, 6: 1}}, VENUES["binance"]) == TradeAccount(
         sent=5, unheard=2, seen=3, lost=2, duplicated=1
     )
