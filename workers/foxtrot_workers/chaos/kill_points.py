@@ -60,7 +60,7 @@ def set_up(point: KillPoint, passes: int) -> Trap:
     elif point in ("record", "mark"):
         _around_the_mark(trap, before=point == "record")
     elif point in ("send", "drain"):
-        _before_sending(trap, "_send" if point == "send" else "drain")
+        _before_sending(trap, point)
     return trap
 
 
@@ -116,13 +116,23 @@ def _around_the_mark(trap: Trap, *, before: bool) -> None:
     ring_writer._pack_mark = pack
 
 
-def _before_sending(trap: Trap, name: str) -> None:
+def _before_sending(trap: Trap, point: KillPoint) -> None:
+    from foxtrot_workers.feed.batch_push import BatchPush
+    from foxtrot_workers.feed.doorbell import Doorbell
     from foxtrot_workers.feed.event_sender import EventSender
 
-    step = getattr(EventSender, name)
+    if point == "drain":
+        _wrap(trap, EventSender, "drain")
+    else:
+        for carrier in (BatchPush, Doorbell):
+            _wrap(trap, carrier, "committed")
 
-    def wrapped(self: EventSender, *arguments: Any) -> Any:
+
+def _wrap(trap: Trap, owner: type, name: str) -> None:
+    step = getattr(owner, name)
+
+    def wrapped(*arguments: Any) -> Any:
         trap.passed()
-        return step(self, *arguments)
+        return step(*arguments)
 
-    setattr(EventSender, name, wrapped)
+    setattr(owner, name, wrapped)
