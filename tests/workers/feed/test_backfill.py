@@ -95,6 +95,22 @@ class ByTime(History):
         return RestRequest("past", f"/{start_ns}/{end_ns}/{first_id}")
 
 
+class Approaching(History):
+    """Pages by time begin some way before the gap: each one begins behind the page before."""
+
+    def __init__(self, *, adopt: bool = False) -> None:
+        super().__init__(adopt=adopt)
+        self.latest = 0
+
+    def backfill_request(self, symbol: str, stream: str, first_id: int, last_id: int) -> RestRequest | None:
+        return RestRequest("past", f"/{self.latest}")
+
+    def on_backfill(self, path: str, body: bytes, receive_ns: int) -> list[Trade[str]]:
+        trades = super().on_backfill(path, body, receive_ns)
+        self.latest = max((int(trade.trade_id) for trade in trades), default=self.latest)
+        return trades
+
+
 class Leaping(History):
     identities: ClassVar[Mapping[str, IdentityRule]] = {EVENT_MARKET_TRADE: "increasing"}
 
@@ -482,3 +498,25 @@ def test_an_exchange_that_pages_by_time_is_told_when_the_gap_began_and_ended() -
     (fetch,) = backfiller.ask(hole(5, 9), 0.0)
     assert isinstance(fetch, Fetch)
     assert fetch.request.path == f"/{START_NS}/{END_NS}/5"
+
+
+def test_pages_that_end_before_the_gap_lead_to_it() -> None:
+    backfiller = Backfiller(Approaching(), "w", 1)
+    backfiller.ask(hole(7, 8), 0.0)
+    assert backfiller.answered("/0", 200, page_of(1, 2, 3), NOW_NS, 0.0) == [Fetch(RestRequest("past", "/3"))]
+    assert backfiller.answered("/3", 200, page_of(3, 4, 5, 6), NOW_NS, 0.0) == [Fetch(RestRequest("past", "/6"))]
+    part, end = backfiller.answered("/6", 200, page_of(6, 7, 8, 9), NOW_NS, 0.0)
+    assert isinstance(part, CommitPart)
+    assert [event.trade_id for event in part.events if isinstance(event, Trade)] == ["7", "8"]
+    assert isinstance(end, Backfilled)
+    assert end.left == ""
+
+
+@pytest.mark.parametrize("page", [page_of(1, 2, 3), page_of()])
+def test_a_page_that_leads_nowhere_is_tried_again_later(page: bytes) -> None:
+    backfiller = Backfiller(Approaching(), "w", 1)
+    backfiller.ask(hole(7, 8), 0.0)
+    backfiller.answered("/0", 200, page_of(1, 2, 3), NOW_NS, 0.0)
+    (end,) = backfiller.answered("/3", 200, page, NOW_NS, 0.0)
+    assert isinstance(end, Backfilled)
+    assert (end.left, end.retry) == ("the exchange has nothing there yet", True)

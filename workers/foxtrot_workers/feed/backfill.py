@@ -250,6 +250,11 @@ class Backfiller:
             if page.highest is not None and page.highest > job.last:
                 self._give_up(job, job.first, job.last, "the exchange has nothing there")
                 return self._finish(job)
+            if page.highest is not None:  # pages by time begin some way before the gap
+                before = job.path
+                effects = self._continue(job, now)
+                if self._job is None or job.path != before:
+                    return effects
             return self._fail(job, "the exchange has nothing there yet", retry=True)
         effects: list[BackfillEffect] = []
         for first, last in page.covered:

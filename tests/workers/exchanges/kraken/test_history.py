@@ -26,8 +26,9 @@ def test_the_next_page_starts_at_the_last_trade_of_the_page_before() -> None:
     history = History("KRAKEN")
     history.parse(_path(0), past_trades(3, 12), 7)
     assert history.request(PAIR, 13, START_NS).path == _path(1_688_669_609_827_736_899)
-    assert history.request(PAIR, 14, START_NS).path == _path(1_700_000_005_000_000_000), "another gap"
-    assert history.request(PAIR, 14, 0).path == _path(0)
+    assert history.request(PAIR, 14, START_NS).path == _path(1_700_000_005_000_000_000), "a later gap"
+    assert history.request(PAIR, 14, 0).path == _path(1_688_669_609_827_736_899), "the page did not reach the gap"
+    assert history.request(PAIR, 2, 0).path == _path(0), "an earlier gap"
 
 
 def test_trades_of_an_answer() -> None:

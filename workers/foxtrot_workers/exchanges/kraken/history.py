@@ -34,18 +34,20 @@ class History:
         self._pages: dict[str, _Page] = {}
 
     def request(self, symbol: str, first_id: int, start_ns: int) -> RestRequest:
-        """Return the request for a page with the trade `first_id`.
+        """Return the request for a page with the trade `first_id`, or for one on the way to it.
 
         Args:
             symbol: the pair.
             first_id: first identifier that is missing.
             start_ns: receive time of the last trade before all that was missing at first; 0 if unknown.
         """
+        since_ns = max(0, start_ns - HISTORY_MARGIN_S * 1_000_000_000)
         page = self._pages.get(symbol)
-        if page is not None and page.last_id == first_id - 1:
-            since_ns = page.next_ns - 1  # its last trade is repeated, so none of the same time is left out
-        else:
-            since_ns = max(0, start_ns - HISTORY_MARGIN_S * 1_000_000_000)
+        if page is not None and page.last_id < first_id:
+            # a busy pair has more trades before the gap than one page; the last trade of a page is repeated, so that
+            # none of the same time is left out
+            follows = page.last_id == first_id - 1
+            since_ns = page.next_ns - 1 if follows else max(since_ns, page.next_ns - 1)
         path = f"{HISTORY_PATH}?pair={quote(symbol, safe='')}&since={since_ns}&count={HISTORY_TRADES}"
         return RestRequest(f"trades {symbol}", path)
 
