@@ -22,6 +22,7 @@ READERS = {
     "foxtrot_supervisor/engine/delivery/rings.py": "stamps of gaps",
     "foxtrot_supervisor/embedding/application_log.py": "when a line was logged, for people",
     "foxtrot_supervisor/engine/folds/folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
+    "foxtrot_supervisor/cli/markets.py": "age of a list of instruments, for people",
     # tests of others, with two clocks to compare
     "foxtrot_supervisor/chaos/campaigns/scene.py": "beside the times in the supervisor's log",
     "foxtrot_supervisor/chaos/campaigns/kills.py": "beside the times in the supervisor's log",
@@ -37,6 +38,7 @@ READERS = {
     "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",
     "foxtrot_workers/websocket/websockets_client.py": "Retry-After may be a date",
     "foxtrot_workers/feed/rest.py": "Retry-After may be a date",
+    "foxtrot_workers/feed/access.py": "Retry-After may be a date",
 }
 
 WHOLE_FOLDERS = ("foxtrot_workers/simulator/", "foxtrot_workers/benchmark/")

@@ -252,9 +252,9 @@ class Backfiller:
                 return self._finish(job)
             if page.highest is not None:  # pages by time begin some way before the gap
                 before = job.path
-                effects = self._continue(job, now)
+                onward = self._continue(job, now)
                 if self._job is None or job.path != before:
-                    return effects
+                    return onward
             return self._fail(job, "the exchange has nothing there yet", retry=True)
         effects: list[BackfillEffect] = []
         for first, last in page.covered:
