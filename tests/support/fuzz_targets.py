@@ -49,6 +49,7 @@ from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.coinbase.adapter import Coinbase
 from foxtrot_workers.exchanges.crypto_com.adapter import CryptoCom
+from foxtrot_workers.exchanges.gemini.adapter import Gemini
 from foxtrot_workers.exchanges.kraken.adapter import Kraken
 from foxtrot_workers.exchanges.kraken_futures.adapter import KrakenFutures
 from foxtrot_workers.exchanges.okx.adapter import Okx
@@ -57,6 +58,7 @@ from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, fe
 from tests.support.fuzzing import Broken, Target
 from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
 from tests.workers.exchanges.crypto_com.samples import SAMPLES as CRYPTO_COM_SAMPLES
+from tests.workers.exchanges.gemini.samples import SAMPLES as GEMINI_SAMPLES
 from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
 from tests.workers.exchanges.kraken_futures.samples import SAMPLES as KRAKEN_FUTURES_SAMPLES
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
@@ -643,6 +645,12 @@ class KrakenFuturesFrames(ExchangeFrames):
     _frames = KRAKEN_FUTURES_SAMPLES
 
 
+class GeminiFrames(ExchangeFrames):
+    name: ClassVar[str] = "gemini_frames"
+    _adapter_class = Gemini
+    _frames = GEMINI_SAMPLES
+
+
 class KrakenFrames(ExchangeFrames):
     name: ClassVar[str] = "kraken_frames"
     _adapter_class = Kraken
@@ -674,6 +682,7 @@ TARGETS: dict[str, type[Target]] = {
         CoinbaseFrames,
         CryptoComFrames,
         KrakenFuturesFrames,
+        GeminiFrames,
         KrakenFrames,
         OkxFrames,
     )
