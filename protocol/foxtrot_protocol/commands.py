@@ -232,6 +232,10 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Engine: the handlers with the most errors, slow calls and time."""
     snapshots_rejected_total: int = 0
     """Worker: book snapshots that could not be used."""
+    templated_total: int = 0
+    """Worker: events made by learned frame templates; 0 in pure Python."""
+    templates_off_total: int = 0
+    """Worker: kinds of frames whose templates were switched off, because their result differed from Python's."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

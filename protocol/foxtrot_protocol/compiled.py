@@ -21,7 +21,7 @@ __all__ = ["FORM_VARIABLE", "MODULES", "StaleModule", "describe", "load"]
 FORM_VARIABLE = "FOXTROT_FORM"
 """Name of the environment variable."""
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("foxtrot_workers.templates._matcher",)
 """Names of all compiled modules."""
 
 

@@ -14,7 +14,15 @@ from msgspec import Struct
 
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, Quote, Trade
 
-__all__ = ["EVENTS_PER_RANGE_MIN", "IDENTIFIER_MAX", "RANGES_MAX", "StreamRange", "StreamRanges"]
+__all__ = [
+    "EVENTS_PER_RANGE_MIN",
+    "IDENTIFIER_MAX",
+    "RANGES_MAX",
+    "StreamRange",
+    "StreamRanges",
+    "book_step",
+    "bounds_of",
+]
 
 IDENTIFIER_MAX: Final = 1 << 62
 """Identifiers are numbers below this; anything else has no order."""
@@ -61,7 +69,7 @@ class StreamRanges:
 
     def __init__(self, rules: Mapping[str, str]) -> None:
         """`rules`: identity rules by event type; without one for books, no delta has a claim."""
-        self._book_step = _BOOK_STEPS.get(rules.get(EVENT_BOOK, ""), -1)
+        self._book_step = book_step(rules)
         self._streams: dict[tuple[type, str, str], _Open] = {}
         self._batch = 0
 
@@ -96,7 +104,7 @@ class StreamRanges:
             stream = self._streams[event.__class__, event.exchange, event.symbol] = _Open(step)
         stream.batch = self._batch
         stream.place = place
-        first, last = _bounds(event) if stream.step >= 0 and not event.backfilled else (-1, -1)
+        first, last = bounds_of(event) if stream.step >= 0 and not event.backfilled else (-1, -1)
         stream.first, stream.last = (first, last) if 0 <= first <= last else (0, IDENTIFIER_MAX)
         return stream
 
@@ -107,7 +115,12 @@ def _range_of(stream: _Open, count: int) -> StreamRange:
     return StreamRange(count, None, None)
 
 
-def _bounds(event: Any) -> tuple[int, int]:
+def book_step(rules: Mapping[str, str]) -> int:
+    """Return what a delta's `first_id` exceeds the `last_id` before it by; -1 where deltas have no claim."""
+    return _BOOK_STEPS.get(rules.get(EVENT_BOOK, ""), -1)
+
+
+def bounds_of(event: Any) -> tuple[int, int]:
     """Return the first and the last identifier of an event; -1 if it has none."""
     try:
         if event.__class__ is Trade:
@@ -125,5 +138,5 @@ def _bounds(event: Any) -> tuple[int, int]:
 
 def _continued(event: Any, expected: int) -> int:
     """Return the last identifier of an event of a stream with a claim; -1 if a delta does not begin as `expected`."""
-    first, last = _bounds(event)
+    first, last = bounds_of(event)
     return -1 if event.__class__ is BookDelta and first != expected else last

@@ -56,12 +56,14 @@ from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.feed.ring_writer import RingWriter
 from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
 from tests.support.fuzzing import Broken, Target
+from tests.support.template_fuzz import TemplateFrames
 from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
 from tests.workers.exchanges.crypto_com.samples import SAMPLES as CRYPTO_COM_SAMPLES
 from tests.workers.exchanges.gemini.samples import SAMPLES as GEMINI_SAMPLES
 from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
 from tests.workers.exchanges.kraken_futures.samples import SAMPLES as KRAKEN_FUTURES_SAMPLES
 from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
+from tests.workers.templates.both_forms import native
 
 __all__ = ["TARGETS"]
 
@@ -685,6 +687,7 @@ TARGETS: dict[str, type[Target]] = {
         GeminiFrames,
         KrakenFrames,
         OkxFrames,
+        *([TemplateFrames] if native() is not None else []),
     )
 }
 """Every target by name."""

@@ -167,6 +167,9 @@ def _worker(worker: Status) -> Iterator[Finding]:
         yield Finding("watch", name, f"{worker['gaps_total']} gaps were announced")
     if worker["rejected_total"]:
         yield Finding("watch", name, f"{worker['rejected_total']} frames could not be parsed")
+    if worker["templates_off_total"]:
+        what = "kinds of frames that Python parses alone, since their templates differed"
+        yield Finding("watch", name, f"{what}: {worker['templates_off_total']}")
     for problem in topic_problems(worker):
         yield Finding(problem.severity, name, problem.what, problem.reason)
 

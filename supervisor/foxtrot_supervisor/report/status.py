@@ -182,6 +182,8 @@ def _worker(
         "budget_refused_total": totals["budget_refused_total"],
         "budget_unanswered_total": totals["budget_unanswered_total"],
         "snapshots_rejected_total": totals["snapshots_rejected_total"],
+        "templated_total": totals["templated_total"],
+        "templates_off_total": totals["templates_off_total"],
         "topics": [_topic(topic, _since(vitals.heard_at, moment) or 0.0) for topic in (beat.topics if beat else ())],
     }
 

@@ -30,6 +30,8 @@ TOTALS: Final = (
     "budget_refused_total",
     "budget_unanswered_total",
     "snapshots_rejected_total",
+    "templated_total",
+    "templates_off_total",
     "ticks_total",
     "bars_total",
     "late_trades_total",

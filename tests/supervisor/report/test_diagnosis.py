@@ -45,7 +45,8 @@ def worker(**more: Any) -> dict[str, Any]:
         ),
         0,
     )
-    return {**child("one.a"), **counts, "rejected_total": 0, "topics": [{"topic": "t", "state": "flowing"}], **more}
+    topics = [{"topic": "t", "state": "flowing"}]
+    return {**child("one.a"), **counts, "rejected_total": 0, "templates_off_total": 0, "topics": topics, **more}
 
 
 def handler(**more: Any) -> dict[str, Any]:
@@ -174,12 +175,14 @@ def test_failing_slow_and_suspended_handlers_are_findings(facts: dict[str, Any],
 def test_losses_drops_gaps_and_rejected_frames_of_a_worker_are_findings() -> None:
     topics = [{"topic": "btc@trade", "state": "stale"}]
     facts = {"lost_total": 1, "dropped_total": 2, "gaps_total": 3, "rejected_total": 4, "topics": topics}
+    facts["templates_off_total"] = 1
     assert found(status(workers=[worker(**facts)])) == [
         ("bad", "one.a", "1 events were lost (announced as gaps)"),
         ("bad", "one.a", "2 events were dropped: its ring was full"),
         ("bad", "one.a", "btc@trade is stale"),
         ("watch", "one.a", "3 gaps were announced"),
         ("watch", "one.a", "4 frames could not be parsed"),
+        ("watch", "one.a", "kinds of frames that Python parses alone, since their templates differed: 1"),
     ]
 
 

@@ -48,6 +48,10 @@ class World:
         self.answer = on_answer
         return not self.refuse
 
+    @property
+    def pending(self) -> int:
+        return len(self.events)
+
     def flush(self) -> None:
         self.flushed += self.events
         self.events.clear()

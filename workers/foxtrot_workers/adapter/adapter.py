@@ -34,6 +34,7 @@ from foxtrot_protocol.identity import DEFAULT_IDENTITIES, IdentityRule
 from foxtrot_protocol.instruments import Instrument, kind_of
 from foxtrot_protocol.symbols import SymbolCase, canonical_symbol
 from foxtrot_workers.adapter.access import AccessRequest
+from foxtrot_workers.adapter.frame_kinds import FrameKinds
 from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
 from foxtrot_workers.adapter.venue import VenueFacts
@@ -75,6 +76,8 @@ class Adapter(abc.ABC):
         """`adopt`: accept frames of topics that were not subscribed (replay); otherwise they are unrecognized."""
         self.adopt = adopt
         self.notices: list[Notice] = []
+        self.frame_kinds = FrameKinds()
+        """What templates may be learned of; an adapter that declares nothing is parsed by Python (`frame_kinds`)."""
         self.last_data_ns: dict[str, int] = {}
         """Receive time of the last data frame of each topic, by wire name."""
         self.opened_ns = 0

@@ -18,6 +18,7 @@ from msgspec import structs
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
+from foxtrot_workers.adapter.book_chain import BookChain
 from foxtrot_workers.adapter.crossing import CrossingCheck
 from foxtrot_workers.adapter.notices import BookLost, Notice, Resubscribe
 
@@ -55,8 +56,8 @@ class ChainedBook:
         self._depth = depth
         self._book: OrderBook[str] | None = None
         self._crossing = CrossingCheck()
-        self._last: int | None = None
-        self._last_ns = 0
+        self.chain = BookChain(0)
+        """For the compiled matcher, which publishes updates in order while the chain is steady."""
         self._lost = False
         self.live = False
         """Whether updates are published as they come."""
@@ -66,14 +67,16 @@ class ChainedBook:
     ) -> None:
         """Process a snapshot that includes all updates to id `last` (None where there are no ids)."""
         self._lost = False
+        self.chain.unsettle()
+        self.chain.take_published()  # the snapshot replaces them
         kept = self._depth is not None or (self._checksum is not None and event.checksum is not None)
         self._book = OrderBook(self._symbol) if kept else None
         defect = self._verify(event)
         if defect:
             self._invalidate(defect, None, event, out, notices)
             return
-        self._last = last
-        self._last_ns = event.receive_ns
+        self.chain.last = last
+        self.chain.last_ns = event.receive_ns
         self.live = True
         if self._depth is not None:
             event = self._cut(event, self._depth)
@@ -89,31 +92,36 @@ class ChainedBook:
         notices: list[Notice],
     ) -> None:
         """Process an update whose predecessor is `follows` and whose own id is `last` (None where there are no ids)."""
+        chain = self.chain
+        if chain.published:
+            self._crossing.collect(chain.take_published())
         if not self.live:
             if not self._lost:
                 self._invalidate("an update came before any snapshot", None, event, out, notices)
             return
-        if follows is not None and self._last is not None and follows != self._last:
-            reason = f"an update follows {follows}, not {self._last}"
+        if follows is not None and chain.last is not None and follows != chain.last:
+            reason = f"an update follows {follows}, not {chain.last}"
             self._invalidate(reason, str(follows), event, out, notices)
             return
         defect = self._verify(event)
         if defect:
             self._invalidate(defect, None, event, out, notices)
             return
-        self._last = last
-        self._last_ns = event.receive_ns
+        chain.last = last
+        chain.last_ns = event.receive_ns
         if self._depth is not None:
             event = self._cut(event, self._depth)
         out.append(event)
         defect = self._crossing.update(event)
         if defect:
             self._invalidate(defect, None, event, out, notices, start_ns=0)
+        elif self._book is None:  # a kept book sees each update
+            chain.settle(self._crossing.check_ns, self._crossing.room)
 
     def quiet(self, event: BookDelta[str], follows: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Process a keepalive: nothing has changed since id `follows`. It is checked, not published."""
-        if self.live and follows == self._last:
-            self._last_ns = event.receive_ns
+        if self.live and follows == self.chain.last:
+            self.chain.last_ns = event.receive_ns
             return
         self.update(event, follows, follows, out, notices)
 
@@ -174,13 +182,14 @@ class ChainedBook:
                 stream=EVENT_BOOK,
                 first_id=None,
                 last_id=last_missing,
-                start_ns=(self._last_ns or event.receive_ns) if start_ns is None else start_ns,
+                start_ns=(self.chain.last_ns or event.receive_ns) if start_ns is None else start_ns,
                 end_ns=event.receive_ns,
                 cause=reason,
             )
         )
         notices.append(BookLost(self._wire, self._symbol, reason))
         notices.append(Resubscribe(self._wire, reason))
+        self.chain.unsettle()
         self._book = None
         self.live = False
         self._lost = True

@@ -60,6 +60,20 @@ class CrossingCheck:
         self._check_ns = event.receive_ns + round(CHECK_INTERVAL_S * _S)
         self._crossed_ns = None
 
+    @property
+    def check_ns(self) -> int:
+        """Receive time from which on the next update is checked."""
+        return self._check_ns
+
+    @property
+    def room(self) -> int:
+        """Number of updates that may be collected before the next one is checked for their number."""
+        return UNCHECKED_MAX - 1 - len(self._unchecked)
+
+    def collect(self, events: Iterable[BookDelta[str]]) -> None:
+        """Change the book by updates of which none was due to be checked (`check_ns`, `room`)."""
+        self._unchecked += events
+
     def update(self, event: BookDelta[str]) -> str:
         """Change the book; return its defect, "" for none. After a defect the next call must be `snapshot`."""
         self._unchecked.append(event)

@@ -15,6 +15,7 @@ import enum
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
+from foxtrot_workers.adapter.book_chain import BookChain
 from foxtrot_workers.adapter.crossing import CrossingCheck
 from foxtrot_workers.adapter.held_updates import HeldBytes, HeldUpdate, HeldUpdates
 from foxtrot_workers.adapter.notices import BookLost, Notice, RestRequest, SnapshotRejected
@@ -89,14 +90,12 @@ class RestBook:
         self._held = HeldUpdates(self._shared)
         self._requested = False
         self._failures = 0
-        self._in_order = 0
-        self._last = 0
-        self._last_ns = 0
+        self.chain = BookChain(0 if self._by_previous else 1)
+        """For the compiled matcher, which publishes updates in order while the chain is steady."""
+        self.chain.last = 0
         self._first_after_snapshot = False
         self._crossing = CrossingCheck()
         self._resync: _Resync | None = None
-        self._newest = 0
-        """Last id of the newest update received on this connection, published or not."""
         self._lower: list[HeldUpdate] = []
         """Consecutive rising updates below `_newest`."""
         self._discard_answer = False
@@ -114,20 +113,26 @@ class RestBook:
         notices: list[Notice],
     ) -> None:
         """Process an update with ids `first` to `last`; `previous`: its predecessor's last id, if the chain has it."""
-        if self.live and (previous == self._last if self._by_previous else first == self._last + 1):
-            self._newest = last
+        chain = self.chain
+        if chain.published:
+            self._crossing.collect(chain.take_published())
+        if self.live and (previous == chain.last if self._by_previous else first == chain.last + 1):
+            chain.newest = last
             if self._lower:
                 self._lower.clear()
             self._publish(event, last, out, notices)
             if self._resync is not None:
                 self._resync.updates.append(HeldUpdate(event, first, last, previous))
                 self._publish_whole(self._resync, out, notices)
+            elif self.live:
+                chain.settle(self._crossing.check_ns, self._crossing.room)
             return
+        chain.unsettle()
         held = HeldUpdate(event, first, last, previous)
-        if last < self._newest:
+        if last < self.chain.newest:
             self._check_reset(held, out, notices)
             return
-        self._newest = last
+        self.chain.newest = last
         self._lower.clear()
         self._accept(held, out, notices)
 
@@ -141,6 +146,9 @@ class RestBook:
 
     def snapshot(self, event: BookSnapshot[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Process a snapshot that includes all updates to id `last`, requested or not."""
+        if self.chain.published:
+            self._crossing.collect(self.chain.take_published())
+        self.chain.unsettle()
         if self._discard_answer:
             self._discard_answer = False
             self._request_snapshot(notices)
@@ -149,7 +157,7 @@ class RestBook:
             self._resync.snapshot = (event, last)
             self._publish_whole(self._resync, out, notices)
             return
-        if self.live and last < self._last:
+        if self.live and last < self.chain.last:
             return  # an old snapshot must not undo later updates
         oldest = next((held for held in self._held if not self._stale(held, last)), None)
         reason = _defect(event)
@@ -161,8 +169,8 @@ class RestBook:
             return
         out.append(event)
         self._crossing.snapshot(event)
-        self._last = last
-        self._last_ns = event.receive_ns
+        self.chain.last = last
+        self.chain.last_ns = event.receive_ns
         self._first_after_snapshot = True
         self.live = True
         for held in self._held.take():
@@ -180,8 +188,8 @@ class RestBook:
         if len(self._lower) < LOW_RUN_MIN:
             return
         lower, self._lower = self._lower, []
-        reason = f"identifiers went back from {self._newest} to {lower[0].last}"
-        self._newest = held.last
+        reason = f"identifiers went back from {self.chain.newest} to {lower[0].last}"
+        self.chain.newest = held.last
         self._held.take()  # from before the reset
         if self.live:
             self._invalidate_before(lower[0], out, notices, reason, None, None)
@@ -197,16 +205,17 @@ class RestBook:
         Updates continue meanwhile; the snapshot is published among them, as of the last update before it.
         """
         if self.live and self._resync is None:
+            self.chain.unsettle()
             self._resync = _Resync(self._shared)
             self._request_snapshot(notices)
 
     def _publish_whole(self, resync: _Resync, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Publish the book as a snapshot once the received snapshot and the updates since then connect."""
-        if resync.snapshot is None or resync.snapshot[1] > self._last:
+        if resync.snapshot is None or resync.snapshot[1] > self.chain.last:
             return  # the snapshot is ahead of the stream
         snapshot, last = resync.snapshot
         following = [held for held in resync.updates if held.last > last]
-        if not self._fits(following[0], last, after_snapshot=True) if following else last != self._last:
+        if not self._fits(following[0], last, after_snapshot=True) if following else last != self.chain.last:
             resync.snapshot = None
             self._reject_old(last, following[0] if following else None, notices)
             return
@@ -229,7 +238,7 @@ class RestBook:
             bids=book.best_bids(book.bid_count),
             asks=book.best_asks(book.ask_count),
             first_id=None,
-            last_id=str(self._last),
+            last_id=str(self.chain.last),
             checksum=None,
         )
         out.append(whole)
@@ -262,14 +271,15 @@ class RestBook:
 
     def close(self) -> None:
         """Release the held updates of a book that is no longer subscribed."""
+        self.chain.unsettle()
         self._held.clear()
         self._end_resync()
 
     def _follow(self, held: HeldUpdate, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
-        if self._stale(held, self._last):
+        if self._stale(held, self.chain.last):
             return
-        if not self._fits(held, self._last, after_snapshot=self._first_after_snapshot):
-            reason = f"updates after {self._last} are missing"
+        if not self._fits(held, self.chain.last, after_snapshot=self._first_after_snapshot):
+            reason = f"updates after {self.chain.last} are missing"
             self._invalidate_before(held, out, notices, reason, *self._missing(held))
             return
         self._publish(held.event, held.last, out, notices)
@@ -279,11 +289,12 @@ class RestBook:
 
     def _publish(self, event: BookDelta[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         out.append(event)
-        self._last = last
-        self._last_ns = event.receive_ns
+        chain = self.chain
+        chain.last = last
+        chain.last_ns = event.receive_ns
         self._first_after_snapshot = False
-        self._in_order += 1
-        if self._in_order == STEADY_DELTAS:
+        chain.in_order += 1
+        if chain.in_order == STEADY_DELTAS:
             self._failures = 0
         defect = self._crossing.update(event)
         if defect:
@@ -311,7 +322,7 @@ class RestBook:
     ) -> None:
         """Announce a gap before `held`, which waits for the snapshot."""
         self._held.append(held)
-        self._invalidate(held.event, out, notices, reason, first_id, last_id, start_ns=self._last_ns)
+        self._invalidate(held.event, out, notices, reason, first_id, last_id, start_ns=self.chain.last_ns)
 
     def _invalidate(
         self,
@@ -342,14 +353,14 @@ class RestBook:
         notices.append(BookLost(self.wire, self._symbol, reason))
         self.live = False
         self._end_resync()  # the snapshot requested below replaces it
-        if self._in_order < STEADY_DELTAS:
+        if self.chain.in_order < STEADY_DELTAS:
             self._failures += 1
-        self._in_order = 0
+        self.chain.in_order = 0
         self._request_snapshot(notices)
 
     def _missing(self, held: HeldUpdate) -> tuple[str | None, str | None]:
         if not self._by_previous:
-            return str(self._last + 1), str(held.first - 1)
+            return str(self.chain.last + 1), str(held.first - 1)
         return None, None if held.previous is None else str(held.previous)
 
     def _request_snapshot(self, notices: list[Notice]) -> None:

@@ -56,7 +56,7 @@ class AdapterRest:
                 self._count_rejected(notice, path, status, body)
         if adapter.notices:
             self._on_notices()
-        if pipeline.events:
+        if pipeline.pending:
             pipeline.flush()
 
     def _count_rejected(self, notice: SnapshotRejected, path: str, status: int, body: bytes) -> None:

@@ -17,11 +17,11 @@ from typing import Protocol
 import zmq
 
 from foxtrot_protocol import endpoints
-from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.errors import MessageTooLarge
 from foxtrot_protocol.events import MarketEvent
 from foxtrot_protocol.ring_layout import batch_bytes_max, ring_name
 from foxtrot_workers.feed.batch_push import BatchPush
+from foxtrot_workers.feed.batches import Batch, EitherEncoder, events_of
 from foxtrot_workers.feed.doorbell import Doorbell
 from foxtrot_workers.feed.ring_writer import RingWriter
 
@@ -74,7 +74,7 @@ class EventSender:
             rules: how copies of each event type are recognized.
         """
         self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes, connection=connection, side=side, rules=rules)
-        self._encoder = BatchEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
+        self._encoder = EitherEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
         self._sequence = 0
         self._waiting: deque[tuple[int, int, bytes, int]] = deque()
         self.waiting_bytes = 0
@@ -104,31 +104,33 @@ class EventSender:
         """Events that are neither in the ring nor announced by a gap in it."""
         return self._unannounced + self._unannounced_waiting
 
-    def commit(self, events: list[MarketEvent[str]], announces: int = 0) -> list[MarketEvent[str]]:
-        """Commit `events` as a batch with the next sequence number, and send it. The hot path.
+    def commit(self, batch: Batch, announces: int = 0) -> list[MarketEvent[str]]:
+        """Commit `batch` with the next sequence number, and send it. The hot path.
 
         A batch that is too large is split in two. Returns the events that will never be sent: a single event that is
         too large, or all if the limit of waiting bytes is reached.
 
         Args:
-            events: of the batch, in order.
+            batch: its events are in order.
             announces: number of dropped events that gaps among them announce.
         """
         if self.waiting_bytes >= WAITING_BYTES_MAX:
-            return events
+            return events_of(batch)
         sequence = self._sequence + 1
         try:
-            data = self._encoder.encode(sequence, time.time_ns(), events)
+            data = self._encoder.encode(sequence, time.time_ns(), batch)
         except MessageTooLarge:
+            events = events_of(batch)
             if len(events) == 1:
                 return events
             half = len(events) // 2
             return self.commit(events[:half]) + self.commit(events[half:], announces)
         self._sequence = sequence
-        if self._waiting or not self._ring.append(sequence, len(events), data):
-            self._waiting.append((sequence, len(events), data, announces))
+        count = len(batch)
+        if self._waiting or not self._ring.append(sequence, count, data):
+            self._waiting.append((sequence, count, data, announces))
             self.waiting_bytes += len(data)
-            self._unannounced_waiting += len(events) + announces
+            self._unannounced_waiting += count + announces
             self._tell_ring()
             return []
         self._tell(data)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import MarketEvent
 from foxtrot_workers.feed.backpressure import TOO_LARGE, TOO_SLOW, Backpressure, DroppedEvents, Pressure
+from foxtrot_workers.feed.batches import Batch, events_of
 from foxtrot_workers.feed.event_sender import EventSender
 
 __all__ = ["RETRY_S", "Outflow"]
@@ -77,13 +78,13 @@ class Outflow:
         """Bytes in the ring that the engine has not acknowledged."""
         return self._sender.used_bytes
 
-    def send(self, events: list[MarketEvent[str]]) -> None:
-        """Commit `events`, or drop and announce them. The hot path."""
+    def send(self, batch: Batch) -> None:
+        """Commit the events of `batch`, or drop and announce them. The hot path."""
         if self._pressure.state is _DROPPING or (self._dropped.pending and not self.announce()):
-            self._drop(events, TOO_SLOW)
+            self._drop(events_of(batch), TOO_SLOW)
             return
         sender = self._sender
-        refused = sender.commit(events)
+        refused = sender.commit(batch)
         if refused:
             self._drop(refused, TOO_SLOW if sender.waiting_bytes else TOO_LARGE)
         if sender.waiting_bytes and self._pressure.state is _FLOWING:

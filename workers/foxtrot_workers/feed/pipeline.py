@@ -21,7 +21,10 @@ from foxtrot_workers.adapter.notices import UnrecognizedFrame
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.outflow import Outflow
 
-__all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "SAMPLE_BYTES", "Pipeline"]
+__all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "FRAME_ERRORS", "SAMPLE_BYTES", "Pipeline"]
+
+FRAME_ERRORS = (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError)
+"""What an adapter may raise for a frame (`foxtrot_workers.adapter.adapter`): the frame is rejected."""
 
 BATCH_EVENTS_MAX = 256
 """A batch with this many events is flushed without waiting for the last frame of a read."""
@@ -73,6 +76,21 @@ class Pipeline:
         self.events_total = 0
         self.rejected_total = 0
 
+    @property
+    def pending(self) -> int:
+        """Events that are not flushed yet."""
+        return len(self.events)
+
+    @property
+    def templated_total(self) -> int:
+        """Events made by templates (`template_pipeline`)."""
+        return 0
+
+    @property
+    def templates_off_total(self) -> int:
+        """Kinds of frames whose templates were switched off."""
+        return 0
+
     def on_frames(self, frames: list[bytes], last: bool) -> None:
         """Parse frames that were received together; `last`: no further frames of this read follow. The hot path."""
         receive_ns = time.time_ns()
@@ -80,14 +98,14 @@ class Pipeline:
         try:
             self._parse_all(frames, receive_ns)
             if last:
-                if self.events:
+                if self.pending:
                     self.flush()
             elif not self._flush_scheduled:
                 self._flush_scheduled = True
                 self._call_soon(self._flush_scheduled_batch)
         except BaseException as error:
             # raised inside a callback of the client library: it must end the worker, not vanish in the library
-            if self.events:
+            if self.pending:
                 with contextlib.suppress(Exception):
                     self.flush()  # what was parsed before the failure
             self._on_failure(error)
@@ -110,7 +128,7 @@ class Pipeline:
         outflow = self._outflow
         if outflow.state is not Pressure.FLOWING or outflow.used_bytes > self._backfill_bytes_max:
             return False
-        if self.events:
+        if self.pending:
             self.flush()
         if not outflow.announce():
             return False
@@ -123,7 +141,7 @@ class Pipeline:
         for frame in frames:
             try:
                 parse(frame, receive_ns, events)
-            except (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError) as error:
+            except FRAME_ERRORS as error:
                 self._reject(frame, error)
             if notices:
                 self._on_notices()
@@ -132,9 +150,18 @@ class Pipeline:
                 self.flush()
                 events = self.events
 
+    def _parse_one(self, frame: bytes, receive_ns: int) -> bool:
+        """Parse a frame, without handing its notices over; False if it was rejected."""
+        try:
+            self._parse(frame, receive_ns, self.events)
+        except FRAME_ERRORS as error:
+            self._reject(frame, error)
+            return False
+        return True
+
     def _flush_scheduled_batch(self) -> None:
         self._flush_scheduled = False
-        if self.events:
+        if self.pending:
             self.flush()
 
     def _reject(self, frame: bytes, error: Exception) -> None:

@@ -46,12 +46,12 @@ from foxtrot_workers.feed.connection_life import ConnectionLife
 from foxtrot_workers.feed.effects import Answer, FeedEffect, Leave, Look, Online, Ping, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
 from foxtrot_workers.feed.outflow import Outflow
-from foxtrot_workers.feed.pipeline import Pipeline
 from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitClient, RateLimitExhausted, address_of, budget_at
 from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
 from foxtrot_workers.feed.subscribe_commands import SubscribeCommands
 from foxtrot_workers.feed.symbol_check import SymbolCheck
+from foxtrot_workers.feed.template_pipeline import make_pipeline
 from foxtrot_workers.http.client import HttpClient
 from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, Client, ClientOptions, ConnectFailed, make_client
 
@@ -118,6 +118,7 @@ class FeedWorker:
             chance=random.random(),
         )
         self._topics = topics
+        rules = adapter.identity_rules(settings.channels)
         sender = EventSender(
             context.zmq_context,
             settings.data_endpoint,
@@ -127,7 +128,7 @@ class FeedWorker:
             settings.ring_bytes,
             connection=settings.connection,
             side=settings.side,
-            rules=adapter.identity_rules(settings.channels),
+            rules=rules,
         )
         self._rate_limit = RateLimitClient(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
@@ -150,11 +151,12 @@ class FeedWorker:
             resume=self._resume_reading,
             later=self._loop.call_later,
         )
-        self._pipeline = Pipeline(
+        self._pipeline = make_pipeline(
             adapter,
             self._outflow,
             settings.ring_bytes,
             context.log,
+            rules,
             call_soon=self._loop.call_soon,
             on_notices=self._take_notices,
             on_failure=self._crash,
@@ -441,7 +443,7 @@ class FeedWorker:
             self._context.log.warning("connection_ended", cause=cause)
             self._context.failed(cause)
         self._client.pause()
-        if self._pipeline.events:
+        if self._pipeline.pending:
             self._pipeline.flush()
         self._backfill.close()
         if self._timer is not None:
@@ -470,4 +472,6 @@ class FeedWorker:
             budget_refused_total=self._rate_limit.refused_total,
             budget_unanswered_total=self._rate_limit.unanswered_total,
             snapshots_rejected_total=self._adapter_rest.snapshots_rejected_total,
+            templated_total=self._pipeline.templated_total,
+            templates_off_total=self._pipeline.templates_off_total,
         )

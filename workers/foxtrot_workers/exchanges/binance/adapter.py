@@ -222,6 +222,7 @@ class Binance(Adapter):
 
     def _close(self, wire: str) -> None:
         self._routes.remove(wire)
+        self.frame_kinds.withdraw(wire)
         self.last_data_ns.pop(wire, None)
         symbol = symbol_of_book_stream(wire)
         if symbol is not None:

@@ -27,6 +27,7 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_workers.adapter import Adapter
+from foxtrot_workers.adapter.frame_kinds import DeclaredStream, Path
 from foxtrot_workers.adapter.quote_side import price_or_none, quoted
 from foxtrot_workers.adapter.rest_book import RestBook
 from foxtrot_workers.exchanges.binance.books import Books
@@ -115,6 +116,7 @@ def _any_trade_parser(
 ) -> Parser:
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
+    _declare(adapter, decode, Trade, DeclaredStream(wire, symbol, wire))
 
     def parse_trade(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode(frame).data
@@ -139,6 +141,7 @@ def _quote_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) 
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
     decode = decoders.book_ticker
+    _declare(adapter, decode, Quote, DeclaredStream(wire, symbol, wire))
 
     def parse_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode(frame).data
@@ -167,6 +170,7 @@ def _depth_parser(adapter: Adapter, decoders: Decoders, book: RestBook, wire: st
     notices = adapter.notices
     decode = decoders.depth
     ns = decoders.ns
+    _declare(adapter, decode, BookDelta, DeclaredStream(wire, symbol, wire, book.chain))
 
     def parse_book_delta(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode(frame).data
@@ -196,6 +200,7 @@ def _partial_book_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
     decode = decoders.partial_book
+    _declare(adapter, decode, BookSnapshot, DeclaredStream(wire, symbol, wire))
 
     def parse_partial_book(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode(frame).data
@@ -269,6 +274,7 @@ def _ticker_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str)
 def _futures_trade_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
+    _declare(adapter, decode_futures_trade, Trade, DeclaredStream(wire, symbol, wire))
 
     def parse_futures_trade(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_futures_trade(frame).data
@@ -284,6 +290,7 @@ def _futures_trade_parser(adapter: Adapter, decoders: Decoders, wire: str, symbo
 def _futures_quote_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
+    _declare(adapter, decode_futures_quote, Quote, DeclaredStream(wire, symbol, wire))
 
     def parse_futures_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_futures_quote(frame).data
@@ -301,6 +308,8 @@ def _futures_depth_parser(adapter: Adapter, book: RestBook, wire: str, symbol: s
     last_data_ns = adapter.last_data_ns
     held_ns = adapter.held_ns
     notices = adapter.notices
+    stream = DeclaredStream(wire, symbol, wire, book.chain)
+    _declare(adapter, decode_futures_depth, BookDelta, stream, unused=(("data", "U"),))  # books are chained by ``pu``
 
     def parse_futures_book_delta(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_futures_depth(frame).data
@@ -320,6 +329,8 @@ def _futures_depth_parser(adapter: Adapter, book: RestBook, wire: str, symbol: s
 def _futures_partial_book_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol: str) -> Parser:
     exchange = adapter.exchange
     last_data_ns = adapter.last_data_ns
+    unused = (("data", "U"), ("data", "pu"))
+    _declare(adapter, decode_futures_depth, BookSnapshot, DeclaredStream(wire, symbol, wire), unused)
 
     def parse_futures_partial_book(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_futures_depth(frame).data
@@ -372,6 +383,17 @@ def _force_order_parser(adapter: Adapter, decoders: Decoders, wire: str, symbol:
         last_data_ns[wire] = receive_ns
 
     return parse_force_order
+
+
+def _declare(
+    adapter: Adapter,
+    decode: Callable[[bytes], Any],
+    event: type,
+    stream: DeclaredStream,
+    unused: tuple[Path, ...] = (),
+) -> None:
+    """Allow templates of the frames of `stream`: nothing but their content, and its book, decides about the events."""
+    adapter.frame_kinds.declare(decode, event, adapter.exchange, stream, key=("stream",), unused=unused)
 
 
 _FACTORIES: dict[str, Callable[[Adapter, Decoders, str, str], Parser]] = {

@@ -237,6 +237,7 @@ class Okx(Adapter):
         wires = self._shared.wires(wire) or (wire,)
         if not subscribed:
             self._routes.remove(arg)
+            self.frame_kinds.withdraw(wire)
             self._shared.remove(wire)
             self._wanted.pop(wire, None)
             self._fetched.close(arg.instrument)

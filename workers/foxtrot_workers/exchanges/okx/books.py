@@ -15,6 +15,7 @@ import msgspec
 from foxtrot_protocol.events import BookDelta, BookSnapshot, MarketEvent
 from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter import Notice, RestRequest
+from foxtrot_workers.adapter.book_chain import BookChain
 from foxtrot_workers.adapter.chained_book import ChainedBook
 from foxtrot_workers.adapter.rest_book import RestBook
 from foxtrot_workers.adapter.rest_books import RestBooks
@@ -124,6 +125,11 @@ class Book:
         self._begun = False
         self._lost_ns: int | None = None
         """Receive time of the first update since the book was lost; None while it is not."""
+
+    @property
+    def chain(self) -> BookChain:
+        """State of the chain on the stream; it is never steady while the book is fetched by REST."""
+        return self._stream.chain
 
     @property
     def live(self) -> bool:

@@ -7,12 +7,14 @@ looks up no attribute of the adapter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from foxtrot_protocol.events import (
     Bar,
+    BookDelta,
+    BookSnapshot,
     Funding,
     Liquidation,
     MarketEvent,
@@ -23,6 +25,8 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_workers.adapter import Adapter
+from foxtrot_workers.adapter.book_chain import BookChain
+from foxtrot_workers.adapter.frame_kinds import DeclaredStream
 from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted
 from foxtrot_workers.adapter.rest_books import RestBooks
 from foxtrot_workers.adapter.shared_topics import shared_wire
@@ -90,6 +94,7 @@ def make_parser(adapter: Adapter, arg: Arg, fetched: RestBooks, wanted: Wanted) 
 def _trades_parser(adapter: Adapter, arg: Arg) -> Parser:
     exchange, symbol, wire = adapter.exchange, arg.instrument, wire_of(arg)
     last_data_ns = adapter.last_data_ns
+    _declare(adapter, arg, decode_trades, Trade)
 
     def parse_trades(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         out.extend(
@@ -116,6 +121,7 @@ def _trades_parser(adapter: Adapter, arg: Arg) -> Parser:
 def _quotes_parser(adapter: Adapter, arg: Arg) -> Parser:
     exchange, symbol, wire = adapter.exchange, arg.instrument, wire_of(arg)
     last_data_ns = adapter.last_data_ns
+    _declare(adapter, arg, decode_books, Quote)
 
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         for row in decode_books(frame).data:
@@ -143,6 +149,7 @@ def _partial_books_parser(adapter: Adapter, arg: Arg) -> Parser:
     """Every message is a full top-N book: no continuity is needed."""
     exchange, symbol, wire = adapter.exchange, arg.instrument, wire_of(arg)
     last_data_ns = adapter.last_data_ns
+    _declare(adapter, arg, decode_books, BookSnapshot)
 
     def parse_partial_books(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         out.extend([snapshot_of(exchange, symbol, receive_ns, row) for row in decode_books(frame).data])
@@ -157,6 +164,7 @@ def _books_parser(adapter: Adapter, arg: Arg, fetched: RestBooks) -> Parser:
     held_ns = adapter.held_ns
     notices = adapter.notices
     book = Book(exchange, symbol, wire, fetched)
+    _declare(adapter, arg, decode_books, BookDelta, book.chain)
 
     def parse_books(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_books(frame)
@@ -333,6 +341,15 @@ def _open_interest_parser(adapter: Adapter, arg: Arg) -> Parser:
         last_data_ns[wire] = receive_ns
 
     return parse_open_interest
+
+
+def _declare(
+    adapter: Adapter, arg: Arg, decode: Callable[[bytes], Any], event: type, chain: BookChain | None = None
+) -> None:
+    """Allow templates of the frames of a topic: nothing but their content, and its book, decides about the events."""
+    stream = DeclaredStream(arg.instrument, arg.instrument, wire_of(arg), chain)
+    fixed = ((("arg", "channel"), arg.channel),)
+    adapter.frame_kinds.declare(decode, event, adapter.exchange, stream, key=("arg", "instId"), fixed=fixed)
 
 
 _FACTORIES: dict[str, Callable[[Adapter, Arg], Parser]] = {
