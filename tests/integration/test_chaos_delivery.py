@@ -6,10 +6,11 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from tests.integration.test_chaos import chaos
 
@@ -31,8 +32,10 @@ def played(folder: Path, *words: object) -> dict[str, Any]:
     return told
 
 
-def test_killed_engines_lose_nothing_and_disturb_no_connection(tmp_path: Path) -> None:
-    row = played(tmp_path, "--engine-kills", 3, "--redundancy", 2, "--workers", 1, "--rate", 1500, "--seed", 3)
+@pytest.mark.parametrize("transport", get_args(Transport))
+def test_killed_engines_lose_nothing_and_disturb_no_connection(tmp_path: Path, transport: Transport) -> None:
+    words = f"--engine-kills 3 --redundancy 2 --workers 1 --rate 1500 --seed 3 --transport {transport}"
+    row = played(tmp_path, *words.split())
     assert row["connections_untouched"] is True
     assert (row["delivery"]["lost"], row["delivery"]["announced"]) == (0, 0)
     assert row["recovery_ms"]["count"] == 3
@@ -45,8 +48,10 @@ def test_an_engine_that_stands_still_costs_nothing_while_rings_have_room(tmp_pat
     assert row["memory_mib"]["engine"]["rss_max"] > 10
 
 
-def test_twins_killed_in_every_phase_miss_nothing(tmp_path: Path) -> None:
-    row = played(tmp_path, "--kills", 18, "--redundancy", 2, "--workers", 1, "--rate", 2000)
+@pytest.mark.parametrize("transport", get_args(Transport))
+def test_twins_killed_in_every_phase_miss_nothing(tmp_path: Path, transport: Transport) -> None:
+    words = f"--kills 18 --redundancy 2 --workers 1 --rate 2000 --transport {transport}"
+    row = played(tmp_path, *words.split())
     account = row["delivery"]
     assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
     assert (account["book_gaps"], account["book_holes"]) == (0, 0)

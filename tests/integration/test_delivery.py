@@ -11,10 +11,11 @@ import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.config.schema import RingConfig
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun, Handled
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.timeout(110)
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 RATE_PER_S = 3000.0
 LIMIT_S = 20.0
+
+OVER_BOTH = pytest.mark.parametrize("transport", get_args(Transport))
 
 
 def check_worker_kills(run: DeliveryRun, sim: SimulatedExchange, ended: dict[str, Any]) -> None:
@@ -60,7 +63,7 @@ def kill_workers(run: DeliveryRun, seed: int, kills: int, *, engine_stopped: boo
         run.more(run.workers[name], chance.randrange(1, 200))
         if engine_stopped:
             engine = run.kill("engine", signal.SIGSTOP)
-            run.committed_more(name, 1500)  # more than ZeroMQ holds
+            run.committed_more(name, 3000)  # more than ZeroMQ or the doorbell holds
         pid = run.kill(name)
         run.replaced(name, pid)
         if engine_stopped:
@@ -93,12 +96,14 @@ async def run_worker_kills(folder: Path, kills: int, **options: Any) -> None:
         await asyncio.to_thread(body)
 
 
-async def test_twenty_killed_workers_lose_nothing_that_they_had_parsed(tmp_path: Path) -> None:
-    await run_worker_kills(tmp_path, kills=20)
+@OVER_BOTH
+async def test_twenty_killed_workers_lose_nothing_that_they_had_parsed(tmp_path: Path, transport: Transport) -> None:
+    await run_worker_kills(tmp_path, kills=20, transport=transport)
 
 
-async def test_workers_killed_while_the_engine_stands_still_lose_nothing(tmp_path: Path) -> None:
-    await run_worker_kills(tmp_path, kills=2, engine_stopped=True)
+@OVER_BOTH
+async def test_workers_killed_while_the_engine_stands_still_lose_nothing(tmp_path: Path, transport: Transport) -> None:
+    await run_worker_kills(tmp_path, kills=2, engine_stopped=True, transport=transport)
 
 
 async def test_without_the_ring_the_same_test_fails(tmp_path: Path) -> None:
@@ -165,8 +170,11 @@ async def run_engine_kills(folder: Path, kills: int, **options: Any) -> None:
         await asyncio.to_thread(body)
 
 
-async def test_ten_killed_engines_lose_nothing_and_give_again_one_marked_batch_at_most(tmp_path: Path) -> None:
-    await run_engine_kills(tmp_path, kills=10)
+@OVER_BOTH
+async def test_ten_killed_engines_lose_nothing_and_give_again_one_marked_batch_at_most(
+    tmp_path: Path, transport: Transport
+) -> None:
+    await run_engine_kills(tmp_path, kills=10, transport=transport)
 
 
 async def test_with_an_early_tail_the_same_test_fails(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_workers.simulator.server.server import SimulatedExchange
@@ -81,6 +82,7 @@ class DeliveryRun:
         redundancy: Literal[1, 2] = 1,
         backfill: bool = False,
         rotate_after_s: float | None = None,
+        transport: Transport = "zeromq",
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
@@ -97,7 +99,7 @@ class DeliveryRun:
             supervisor=quick(
                 start_method="auto", hung_s=20.0, late_s=10.0, restart_intensity=1000, stop_ask_s=10.0, backoff_s=0.01
             ),
-            engine=EngineConfig(handlers=["delivery_handler:Writer"]),
+            engine=EngineConfig(handlers=["delivery_handler:Writer"], transport=transport),
             ring=ring or RingConfig(),
             connections=[
                 ConnectionConfig(

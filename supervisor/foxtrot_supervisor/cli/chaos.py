@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from typing import get_args
 
 import click
 
+from foxtrot_protocol.endpoints import Transport
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.mishaps import Mishap, choose
@@ -111,6 +113,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
 )
 @click.option("--start-method", type=click.Choice(["auto", "nursery", "spawn"]), default="auto", show_default=True)
 @click.option(
+    "--transport",
+    type=click.Choice(get_args(Transport)),
+    default="zeromq",
+    show_default=True,
+    help="How the engine learns of batches ([engine] transport).",
+)
+@click.option(
     "--patience",
     type=click.FloatRange(min=1),
     default=1.0,
@@ -145,6 +154,7 @@ def chaos(
     rate_per_s: float,
     exchange: str,
     start_method: str,
+    transport: Transport,
     patience: float,
     mishaps: bool,
     chosen: list[Mishap],
@@ -162,6 +172,7 @@ def chaos(
     foxtrot-supervisor chaos --kills 1000 --redundancy 2 --rate 4000
     foxtrot-supervisor chaos --kills 200 --redundancy 1 --backfill --exchange okx
     foxtrot-supervisor chaos --engine-kills 100 --engine-stop 10 --rate 14000
+    foxtrot-supervisor chaos --engine-kills 100 --redundancy 2 --transport ring
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
@@ -190,6 +201,7 @@ def chaos(
         rate_per_s=rate_per_s,
         start_method=start_method,
         nursery=start_method != "spawn" and possible(),
+        transport=transport,
         patience=patience,
         exchange=exchange,
     )

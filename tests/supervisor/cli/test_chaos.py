@@ -40,6 +40,7 @@ class Played:
         return {
             "seed": options.seed,
             "start_method": options.start_method,
+            "transport": options.transport,
             "held": self.held,
             "took_s": 1.0,
             "kills": kills,
@@ -65,7 +66,8 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
     played = Played(True)
     monkeypatch.setattr(playing, "run_chaos", played)
     words = "--faults sigkill,gil_held --phases streaming --kills 5 --supervisor-kills 3 --workers 2 --rate 10"
-    result = call(*words.split(), "--duration", "7", "--patience", "2", "--start-method", "spawn")
+    limits = ("--duration", "7", "--patience", "2")
+    result = call(*words.split(), "--transport", "ring", "--start-method", "spawn", *limits)
     assert result.exit_code == 0
     assert played.wanted == ChaosOptions(
         duration_s=7.0,
@@ -76,6 +78,7 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
         workers=2,
         rate_per_s=10.0,
         start_method="spawn",
+        transport="ring",
         nursery=False,
         patience=2.0,
     )

@@ -51,7 +51,9 @@ def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     for title, perform in wanted:
         progress(title)
         names = {f"load{number}": f"LOAD{number}USDT" for number in range(options.workers)}
-        with Ground(names.values(), rate=options.rate_per_s, seed=options.seed, venue=options.venue) as ground:
+        with Ground(
+            names.values(), rate=options.rate_per_s, seed=options.seed, venue=options.venue, transport=options.transport
+        ) as ground:
             campaign = _Campaign(ground, names, options, progress)
             row = campaign.play(title, perform)
             if row["broken"]:

@@ -57,7 +57,9 @@ def play_delivery(step: DeliveryStep, options: ChaosOptions) -> dict[str, Any]:
     options = msgspec.structs.replace(options, redundancy=2 if step.sides == "twins" else 1, workers=1)
     row: dict[str, Any] = {**msgspec.to_builtins(step), "delivery": None, "recovery_ms": None, "logs": None}
     broken: list[str] = []
-    with Ground([SYMBOL], rate=RATE_PER_S, seed=options.seed + step.number, venue=options.venue) as ground:
+    with Ground(
+        [SYMBOL], rate=RATE_PER_S, seed=options.seed + step.number, venue=options.venue, transport=options.transport
+    ) as ground:
         run = DeliveryRun(
             ground,
             {CONNECTION: SYMBOL},

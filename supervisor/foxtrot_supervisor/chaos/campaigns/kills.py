@@ -50,7 +50,9 @@ SETTINGS: Final[dict[str, object]] = {
 def run_kills(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     """Kill workers `options.kills` times, then the supervisor `options.supervisor_kills` times; the report."""
     symbols = {f"load{number}": f"LOAD{number}USDT" for number in range(options.workers)}
-    with Ground(symbols.values(), rate=options.rate_per_s, seed=options.seed, venue=options.venue) as ground:
+    with Ground(
+        symbols.values(), rate=options.rate_per_s, seed=options.seed, venue=options.venue, transport=options.transport
+    ) as ground:
         campaign = _Campaign(ground, symbols, options, progress)
         kills = campaign.kill_workers()
         supervisor_kills = campaign.kill_supervisors()

@@ -72,6 +72,7 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     report: dict[str, Any] = {
         "seed": options.seed,
         "start_method": "nursery" if options.nursery else "spawn",
+        "transport": options.transport,
         "patience": options.patience,
         "exchange": options.exchange,
     }
@@ -92,7 +93,9 @@ def _run_matrix(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     def over() -> bool:
         return deadline is not None and time.monotonic() >= deadline
 
-    with Ground(CONNECTIONS.values(), rate=RATE_PER_S, seed=options.seed, venue=options.venue) as ground:
+    with Ground(
+        CONNECTIONS.values(), rate=RATE_PER_S, seed=options.seed, venue=options.venue, transport=options.transport
+    ) as ground:
         for steps, delivery_steps in _passes(options):
             for step in steps:
                 results.append(play(ground, step, options))

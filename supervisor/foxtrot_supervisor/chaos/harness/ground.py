@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol import chaos
+from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.chaos.harness.configuration import configuration
 from foxtrot_supervisor.chaos.harness.exchange import ExchangeProcess
 from foxtrot_supervisor.chaos.harness.orphans import Orphans, become_subreaper, take_orphans
@@ -39,8 +40,12 @@ STALE_AFTER_S = 2.0
 class Ground:
     """Folder, simulated exchange and ledger; use it as a context manager. Runs follow one another on it."""
 
-    def __init__(self, symbols: Iterable[str], *, rate: float, seed: int, venue: Venue) -> None:
-        """`rate`: orders a second that the simulated exchange works on. Raises `Trouble` if it does not start."""
+    def __init__(self, symbols: Iterable[str], *, rate: float, seed: int, venue: Venue, transport: Transport) -> None:
+        """`rate`: orders a second that the simulated exchange works on. `transport`: of every supervisor.
+
+        Raises `Trouble` if the exchange does not start.
+        """
+        self._transport = transport
         become_subreaper()
         self.venue = venue
         self.folder = Path(tempfile.mkdtemp(prefix="foxtrot-chaos-"))
@@ -96,7 +101,9 @@ class Ground:
         rows = [
             {"name": name, "symbols": [self.venue.spelled(symbol)], **common} for name, symbol in connections.items()
         ]
-        whole = {"supervisor": {"run_dir": str(run_dir), **settings}, **(tables or {})}
+        whole: dict[str, dict[str, object]] = {"supervisor": {"run_dir": str(run_dir), **settings}}
+        whole |= {name: dict(table) for name, table in (tables or {}).items()}
+        whole.setdefault("engine", {})["transport"] = self._transport
         config.write_text(configuration(whole, rows), encoding="utf-8")
         boot = ["--boot", BOOT] if plan else []
         log_path = self.folder / f"run-{self._runs}.log"

@@ -26,6 +26,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_protocol.chaos import BadStart, ChildPlan, Hold, Plan, Strike
+from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
 from foxtrot_supervisor.chaos.rules.venues import VENUES, Venue
 
@@ -150,7 +151,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
     `kills`, `supervisor_kills`: instead of the matrix, so many SIGKILLs of workers, or of the supervisor, with
     `workers` workers at `rate_per_s` orders a second. `nursery`: whether this machine and `start_method` make workers
-    in one.
+    in one. `transport`: how engines learn of batches.
 
     `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
     sides each. `engine_kills`, `pair_kills`, `engine_stop_s`: campaigns that always are.
@@ -173,6 +174,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     rate_per_s: float = 500.0
     start_method: str = "auto"
     nursery: bool = True
+    transport: Transport = "zeromq"
     patience: float = 1.0
     exchange: str = "binance"
 

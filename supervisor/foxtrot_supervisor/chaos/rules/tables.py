@@ -72,7 +72,8 @@ def render_chaos(report: dict[str, Any]) -> RenderableType:
     parts += [f"broken: {promise}" for promise in report.get("broken", ())]
     if report.get("logs"):
         parts.append(f"logs: {report['logs']}")
-    how = f"seed {report['seed']}, {report['start_method']}, took {report['took_s']:g} s"
+    ways = f"{report['start_method']}, {report['transport']}"
+    how = f"seed {report['seed']}, {ways}, took {report['took_s']:g} s"
     parts.append(f"{'all promises held' if report['held'] else 'PROMISES WERE BROKEN'} ({how})")
     return Group(*parts)
 

@@ -55,7 +55,7 @@ def a_report(**more: object) -> dict[str, Any]:
         row(phase="starting", victim="beta.a", broken=["beta.a: was not replaced"], verdict="broken"),
         row(fault="two_faults", recoveries=[row()["recoveries"][0], {**row()["recoveries"][0], "event_ms": None}]),
     ]
-    held = {"seed": 4, "start_method": "nursery", "took_s": 12.5, "held": False}
+    held = {"seed": 4, "start_method": "nursery", "transport": "ring", "took_s": 12.5, "held": False}
     return {**held, "steps": steps, "delivery_steps": [], "totals": totals, "logs": "/somewhere", **more}
 
 
@@ -72,7 +72,7 @@ def test_the_matrix() -> None:
     assert "3 steps, 1 broken, 0 orphans, next start: works" in text
     assert "100 sent to workers, 98 seen, 2 lost, 1 duplicated; 7 made while nobody was connected" in text
     assert "logs: /somewhere" in text
-    assert "PROMISES WERE BROKEN (seed 4, nursery, took 12.5 s)" in text
+    assert "PROMISES WERE BROKEN (seed 4, nursery, ring, took 12.5 s)" in text
     assert "all promises held" in text_of(render_chaos(a_report(held=True, logs=None)))
 
 
@@ -81,6 +81,7 @@ def test_many_kills() -> None:
     report = {
         "seed": 1,
         "start_method": "spawn",
+        "transport": "zeromq",
         "took_s": 60.0,
         "held": False,
         "broken": ["3 of 500 deaths were noticed late"],
@@ -129,7 +130,14 @@ def test_a_campaign() -> None:
         memory_mib={"worker": {"rss_max": 40.4, "pss_max": 21.6, "growth_max": 0.1}},
         connections_untouched=True,
     )
-    report = {"seed": 1, "start_method": "nursery", "took_s": 9.0, "held": True, "campaigns": [told]}
+    report = {
+        "seed": 1,
+        "start_method": "nursery",
+        "transport": "ring",
+        "took_s": 9.0,
+        "held": True,
+        "campaigns": [told],
+    }
     text = text_of(render_chaos(report))
     assert "20 SIGKILLs of workers: 2 connections, 2 workers each, backfill" in text
     assert line_of(text, "sent") == ["sent", "31,129"]
@@ -142,7 +150,15 @@ def test_a_campaign() -> None:
 
 def test_a_campaign_that_came_to_nothing() -> None:
     told = campaign(redundancy=1, backfill=False, recovery_ms=None, connections_untouched=False)
-    report = {"seed": 1, "start_method": "spawn", "took_s": 9.0, "held": False, "broken": ["why"], "campaigns": [told]}
+    report = {
+        "seed": 1,
+        "start_method": "spawn",
+        "transport": "zeromq",
+        "took_s": 9.0,
+        "held": False,
+        "broken": ["why"],
+        "campaigns": [told],
+    }
     text = text_of(render_chaos(report))
     assert "2 connections, one worker each" in text
     assert line_of(text, "connections", "disturbed")
@@ -162,7 +178,14 @@ def test_delivery_faults() -> None:
 
 
 def test_a_stopped_engine_tells_what_was_dropped() -> None:
-    report = {"seed": 1, "start_method": "spawn", "took_s": 9.0, "held": True, "campaigns": [campaign(dropped=1234)]}
+    report = {
+        "seed": 1,
+        "start_method": "spawn",
+        "transport": "zeromq",
+        "took_s": 9.0,
+        "held": True,
+        "campaigns": [campaign(dropped=1234)],
+    }
     text = text_of(render_chaos(report))
     assert line_of(text, "dropped") == ["dropped", "1,234"]
     assert "untouched" not in text
