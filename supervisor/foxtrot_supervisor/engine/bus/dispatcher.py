@@ -89,7 +89,7 @@ class Dispatcher:
         self._batches += 1
         if self._batches % BATCHES_TIMED == 0:
             self._call_timed(self._market_calls(islice(rest, 1)))
-        self.call(self._market_calls(rest))
+        self._call_market(rest)
         self.current = before
 
     def route(self, event: Event) -> tuple[Registration, ...]:
@@ -144,6 +144,26 @@ class Dispatcher:
                 route = self._table.market_route(key)
             for name, registrations in route:
                 yield Event(name, data), registrations
+
+    def _call_market(self, batch: Iterable[Any]) -> None:
+        # `call(self._market_calls(batch))` written out: the generator costs as much as a short handler
+        if self.before_first_call is not None:
+            self._prepare()
+        routes = self._market_routes
+        for data in batch:
+            key = (data.__class__, data.symbol, data.exchange)
+            route = routes.get(key)
+            if route is None:
+                route = self._table.market_route(key)
+            for name, registrations in route:
+                event = Event(name, data)
+                for registration in registrations:
+                    self.current = registration
+                    registration.calls += 1
+                    try:
+                        registration.call(event)
+                    except HANDLER_ERRORS as error:
+                        self._failed(registration, event, error)
 
     def _call_timed(self, calls: Iterable[Call]) -> None:
         if self.before_first_call is not None:

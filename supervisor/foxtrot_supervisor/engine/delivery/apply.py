@@ -146,9 +146,7 @@ class BatchApplier:
         if again:
             ring.redelivered += applied
             self.redelivered_total += applied
-        for event in admission.events:
-            if event.__class__ is Gap and not event.filled:
-                source.gaps_total += 1
+        source.gaps_total += admission.gaps
 
     def _keep(self, ring: RingState, streams: list[Stream], end: int, now_ns: int) -> None:
         """Note positions to be written before the record's space is freed; not after each batch, which is slow.

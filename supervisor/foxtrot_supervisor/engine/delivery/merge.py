@@ -76,6 +76,8 @@ class Admission(Struct):
     lost: int
     holes: Sequence[tuple[StreamKey, Hole]]
     """Announced with this batch."""
+    gaps: int = 0
+    """Gaps among `events` that are not `filled`."""
     superseded: int = 0
     """Updates of books that are not handed over, since the next snapshot contains them."""
 
@@ -218,11 +220,14 @@ class StreamMerge:
         get = self._streams.get
         out: list[Any] | None = None
         kept: list[int] = []
-        copies = lost = superseded = 0
+        copies = lost = superseded = gaps = 0
         for index, event in enumerate(events):
             stream = get((event.__class__, event.symbol)) or self._find(event)
             if stream is None:
-                verdict = self._worker_gap(event) if event.__class__ is Gap else APPLY
+                verdict = APPLY
+                if event.__class__ is Gap:
+                    verdict = self._worker_gap(event)
+                    gaps += verdict == APPLY and not event.filled
             else:
                 if stream.batch != batch:
                     state, sequence = stream.state, stream.sequence
@@ -342,6 +347,7 @@ class StreamMerge:
                 kept = list(range(index))
             if before:
                 out.extend(before)
+                gaps += sum(each.__class__ is Gap and not each.filled for each in before)
                 before.clear()
             if verdict == APPLY:
                 out.append(event)
@@ -358,8 +364,8 @@ class StreamMerge:
             out.extend(map(filled_late, turn.late))
         holes = turn.holes or _NO_HOLES
         if out is None:
-            return Admission(events, None, len(events), 0, 0, holes)
-        return Admission(out, kept, len(kept), copies, lost, holes, superseded)
+            return Admission(events, None, len(events), 0, 0, holes, gaps)
+        return Admission(out, kept, len(kept), copies, lost, holes, gaps, superseded)
 
     def _admit_ranges(
         self, events: Sequence[Any], streams: Sequence[StreamRange], order: bytes | None
