@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeAlias
 
+from foxtrot_protocol import compiled
 from foxtrot_protocol.child import ChildLog
 from foxtrot_supervisor.engine.bus.event import Event
 from foxtrot_supervisor.engine.bus.handler_registry import Registration
 from foxtrot_supervisor.engine.bus.handler_table import HandlerTable
 from foxtrot_supervisor.engine.bus.slow_calls import SlowCallJudge
+
+_compiled = compiled.load("foxtrot_supervisor.engine.bus._calls")
 
 __all__ = ["BATCHES_TIMED", "ERRORS_LOGGED", "HANDLER_ERRORS", "Call", "Dispatcher"]
 
@@ -89,7 +92,12 @@ class Dispatcher:
         self._batches += 1
         if self._batches % BATCHES_TIMED == 0:
             self._call_timed(self._market_calls(islice(rest, 1)))
-        self._call_market(rest)
+        if self.before_first_call is not None:
+            self._prepare()
+        if _compiled is None:
+            self._call_market(rest)
+        else:
+            _compiled.call_market(self, rest)
         self.current = before
 
     def route(self, event: Event) -> tuple[Registration, ...]:
@@ -145,10 +153,9 @@ class Dispatcher:
             for name, registrations in route:
                 yield Event(name, data), registrations
 
-    def _call_market(self, batch: Iterable[Any]) -> None:
-        # `call(self._market_calls(batch))` written out: the generator costs as much as a short handler
-        if self.before_first_call is not None:
-            self._prepare()
+    def _call_market(self, batch: Iterator[Any]) -> None:
+        # `call(self._market_calls(batch))` written out: the generator costs as much as a short handler. The compiled
+        # form is `_calls.call_market`
         routes = self._market_routes
         for data in batch:
             key = (data.__class__, data.symbol, data.exchange)

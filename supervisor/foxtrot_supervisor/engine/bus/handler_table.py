@@ -53,6 +53,8 @@ class HandlerTable:
         self._changing = False
         self.routes: dict[str, tuple[Registration, ...]] = {}
         self.market_routes: dict[tuple[type, str, str], tuple[NamedCalls, ...]] = {}
+        self.changes = [0]
+        """How often the caches were cleared."""
 
     # ---- handlers; `type` may be GENERAL
 
@@ -202,6 +204,7 @@ class HandlerTable:
             route = tuple((part_name, part) for part_name, part in parts if part)
             if len(self.market_routes) >= ROUTES_MAX:
                 self.market_routes.clear()
+                self.changes[0] += 1
             self.market_routes[key] = route
         return route
 
@@ -223,6 +226,7 @@ class HandlerTable:
                     self._changing = False
             self.routes.clear()
             self.market_routes.clear()
+            self.changes[0] += 1
             if error is not None:
                 raise error
 

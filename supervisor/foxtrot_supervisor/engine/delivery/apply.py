@@ -75,9 +75,6 @@ class BatchApplier:
         reader = ring.reader
         merge = ring.group.merge
         started_ns = time.time_ns()
-        publish_ns = batch.publish_ns
-        for event in events:
-            _stamp(event, "publish_ns", publish_ns)
         again = sequence == ring.redeliver
         if again:
             for event in events:

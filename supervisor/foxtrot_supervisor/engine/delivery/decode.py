@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from foxtrot_protocol import compiled
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.codec import Numbers, batch_decoder, read_header
 from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
@@ -15,12 +16,17 @@ from foxtrot_protocol.framing import Batch
 
 __all__ = ["BatchReader"]
 
+_compiled = compiled.load("foxtrot_supervisor.engine.delivery._batches")
+
+_stamp = msgspec.structs.force_setattr
+
 
 class BatchReader:
     """Decodes batches with the configured type of numbers, and with numbers as text."""
 
     def __init__(self, numbers: Numbers, log: ChildLog) -> None:
         self._decoder = batch_decoder(numbers)
+        self._decode_compiled = None if _compiled is None else _compiled.Decoder(numbers).decode
         self._text_decoder = batch_decoder("text")
         self._log = log
         self.malformed_total = 0
@@ -31,9 +37,16 @@ class BatchReader:
         return self._text_decoder.decode(data)
 
     def decode(self, data: bytes) -> tuple[Batch[Any], Sequence[Gap]] | None:
-        """Return a batch and the gaps in it that stand for unreadable events; None, counted, if none is readable."""
+        """Return a batch and the gaps in it that stand for unreadable events; None, counted, if none is readable.
+
+        Its events are stamped with its `publish_ns`.
+        """
+        if self._decode_compiled is not None:
+            batch = self._decode_compiled(data)
+            if batch is not None:
+                return batch, ()
         try:
-            return self._decoder.decode(data), ()
+            return _stamped(self._decoder.decode(data)), ()
         except VersionMismatch as error:
             self.malformed_total += 1
             self._log.error("batch_of_other_version", reason=str(error))
@@ -59,7 +72,16 @@ class BatchReader:
                 made.append(_gap_for(event, text_batch.worker))
                 events.append(made[-1])
                 self._log.error("event_rejected", source=text_batch.worker, reason=str(reason), sample=event)
-        return msgspec.structs.replace(text_batch, events=events, streams=None, order=None), made
+        batch = msgspec.structs.replace(text_batch, events=events, streams=None, order=None)
+        return _stamped(batch), made
+
+
+def _stamped(batch: Batch[Any]) -> Batch[Any]:
+    """Say in each event when its batch was sent; on the wire only the batch says that."""
+    publish_ns = batch.publish_ns
+    for event in batch.events:
+        _stamp(event, "publish_ns", publish_ns)
+    return batch
 
 
 def _gap_for(event: Any, worker: str) -> Gap:
