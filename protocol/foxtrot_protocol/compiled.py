@@ -21,7 +21,11 @@ __all__ = ["FORM_VARIABLE", "MODULES", "StaleModule", "describe", "load"]
 FORM_VARIABLE = "FOXTROT_FORM"
 """Name of the environment variable."""
 
-MODULES: tuple[str, ...] = ("foxtrot_workers.templates._matcher",)
+MODULES: tuple[str, ...] = (
+    "foxtrot_supervisor.engine.bus._calls",
+    "foxtrot_supervisor.engine.delivery._batches",
+    "foxtrot_workers.templates._matcher",
+)
 """Names of all compiled modules."""
 
 

@@ -9,10 +9,20 @@ import pytest
 import structlog
 
 from foxtrot_protocol.events import EVENT_BBO, Quote
+from foxtrot_supervisor.engine.bus import dispatcher
 from foxtrot_supervisor.engine.bus.dispatcher import BATCHES_TIMED, Dispatcher
 from foxtrot_supervisor.engine.bus.event import Event
 from foxtrot_supervisor.engine.bus.handler_registry import GENERAL
 from foxtrot_supervisor.engine.bus.handler_table import HandlerTable
+
+
+@pytest.fixture(params=["pure", "compiled"], autouse=True)
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both forms of the loop over market data."""
+    if request.param == "pure":
+        monkeypatch.setattr(dispatcher, "_compiled", None)
+    elif dispatcher._compiled is None:
+        pytest.skip("not compiled")
 
 
 class World:
@@ -71,6 +81,44 @@ def test_the_first_of_some_batches_is_timed_and_every_call_is_counted(world: Wor
         world.dispatcher.dispatch_batch([quote(), quote()])
     [info] = world.table.infos()
     assert (info.calls, info.timed) == (4 * BATCHES_TIMED, 2)
+
+
+def test_a_handler_may_change_the_handlers_of_the_events_behind_it(world: World) -> None:
+    symbol = "".join(["B", "TC"])
+    batch = [quote(symbol) for _ in range(4)]
+    late = world.note("late")
+
+    def change(_event: Event) -> None:
+        world.seen.append(("change", ""))
+        if len(world.seen) == 1:
+            world.table.register(EVENT_BBO, late)
+        else:
+            world.table.unregister(EVENT_BBO, change)
+            # the routes are found again before the next event of the batch
+            world.dispatcher.dispatch_batch([quote(symbol)])
+
+    world.table.register(EVENT_BBO, change)
+    world.dispatcher.dispatch_batch(batch)
+    assert [name for name, _ in world.seen] == ["change", "change", "late", "late", "late", "late"]
+
+
+def test_events_of_many_streams_find_their_handlers(world: World) -> None:
+    symbols = [f"S{number}" for number in range(300)]
+    for symbol in symbols:
+        world.table.register(f"{EVENT_BBO}{symbol}.SIM", world.note(symbol))
+    world.dispatcher.dispatch_batch([quote(symbol) for symbol in symbols] * 3)
+    assert [name for name, _ in world.seen] == symbols * 3
+
+
+def test_what_ends_the_thread_elsewhere_is_survived(world: World) -> None:
+    def end(_event: Event) -> None:
+        raise SystemExit
+
+    world.table.register(EVENT_BBO, end)
+    world.table.register(EVENT_BBO, world.note("after"))
+    world.dispatcher.dispatch_batch([quote(), quote()])
+    assert world.dispatcher.errors_total == 2
+    assert [name for name, _ in world.seen] == ["after", "after"]
 
 
 def test_failures_are_counted_logged_and_finally_suspend_the_handler() -> None:
