@@ -69,6 +69,9 @@ class Adapter(abc.ABC):
     `identity.DEFAULT_IDENTITIES`, which is conservative."""
     symbol_case: ClassVar[SymbolCase] = "exact"
     """Case of the venue's symbols; unless ``exact``, symbols may be configured in any case."""
+    closed: ClassVar[str] = ""
+    """Why no connection can be configured, such as the end of the exchange; "" while it is open. Recordings can be
+    replayed in any case."""
     hosts: ClassVar[frozenset[str]] = frozenset()
     """Additional host names, or their parent domains, that identify a recording of this exchange."""
 

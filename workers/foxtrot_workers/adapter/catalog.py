@@ -103,7 +103,7 @@ def _describe(name: str) -> dict[str, Any]:
             "absent": {} if facts is None else {str(channel): str(reason) for channel, reason in facts.absent.items()},
             "testnet_url": "" if facts is None else str(facts.testnet_url),
             "testnet_rest_url": "" if facts is None else str(facts.testnet_rest_url),
-            "error": "",
+            "error": str(adapter.closed),
         }
     except Exception as error:  # attributes of a third party's class may have any type
         return {"exchange": "", "channels": [], "topics_max": 0, "error": str(error)}
