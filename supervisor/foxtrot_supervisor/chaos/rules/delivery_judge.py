@@ -105,11 +105,13 @@ class DeliveryAccount(Struct, kw_only=True):
 
 
 class Promises(Struct, frozen=True, kw_only=True):
-    """What is promised of a run. `complete`: no trade may be missing, announced or not. `same_book`: no book has to be
+    """What is promised of a run. `complete`: no trade may be missing, announced or not. `in_order`: trades come in
+    the order of their identifiers, except what was fetched. `same_book`: no book has to be
     taken up again. `whole`: no connection is torn. `engines_killed`: each may have had one batch in hand.
     """
 
     complete: bool = False
+    in_order: bool = True
     same_book: bool = False
     whole: bool = False
     engines_killed: int = 0
@@ -126,7 +128,7 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
         broken.append(f"{account.announced_not_lost} trades were announced as lost, and were not")
     if account.duplicated:
         broken.append(f"{account.duplicated} trades came twice, unmarked")
-    if account.out_of_order:
+    if promises.in_order and account.out_of_order:
         broken.append(f"{account.out_of_order} trades came out of order")
     if account.book_holes:
         broken.append(f"{account.book_holes} book updates do not follow the one before")
@@ -168,7 +170,7 @@ def account_for(
     for kind, flags, stream, engine, symbol, first, last, publish_ns in ROW.iter_unpack(whole):
         handled = symbols.get(symbol)
         if handled is None:
-            handled = symbols[symbol] = _Handled(account)
+            handled = symbols[symbol] = _Handled(account, venue)
         if kind == TRADE:
             handled.trade(first, last, flags, engine, publish_ns)
         elif kind == GAP:
@@ -233,8 +235,9 @@ def _read_ledger(ledger: Iterable[Mapping[str, Any]], venue: Venue) -> dict[str,
 class _Handled:
     """What was handled of one symbol."""
 
-    def __init__(self, account: DeliveryAccount) -> None:
+    def __init__(self, account: DeliveryAccount, venue: Venue) -> None:
         self._account = account
+        self._dense_books = venue.dense_books
         self._seen: set[int] = set()
         self._healed: set[int] = set()
         self._last = -1
@@ -300,8 +303,9 @@ class _Handled:
         if engine != self._book_engine:
             self._book, self._book_engine = None, engine  # what the engine before knew is gone with it
             if kind == SNAPSHOT and self._book_known is not None and last > self._book_known:
-                first_named, last_named = self._superseded or (last + 1, last)
-                account.book_unannounced += first_named > self._book_known + 1 or last_named != last
+                first_named, last_named = self._superseded or (last + 1, 0)
+                leaps = self._dense_books and first_named > self._book_known + 1
+                account.book_unannounced += leaps or last_named != last
             self._superseded = None
         self._book_known = last
         if kind == SNAPSHOT:

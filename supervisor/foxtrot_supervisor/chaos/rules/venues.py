@@ -27,6 +27,11 @@ class Venue(Struct, frozen=True, kw_only=True):
     """Channel with the best bid and ask."""
     backfills: bool = True
     """Whether missed trades can be fetched by identifier: else they stay announced."""
+    ordered_trades: bool = True
+    """Whether identifiers of trades have an order: else what one of two dead workers has left may come after what its
+    successors bring."""
+    dense_books: bool = True
+    """Whether each update of a book follows its predecessor's identifier without a leap."""
     numbered_books: bool = True
     """Whether book updates have identifiers: else a book is taken from one of two workers, and begins again with a
     snapshot when that one dies."""
@@ -53,8 +58,8 @@ VENUES: Final = {
     venue.exchange: venue
     for venue in (
         Venue(exchange="binance", trade_stream="{}@trade"),
-        Venue(exchange="okx", trade_stream="channel=trades/instId={}", separator="-"),
-        Venue(exchange="bybit", trade_stream="spot/publicTrade.{}", backfills=False),
+        Venue(exchange="okx", trade_stream="channel=trades/instId={}", separator="-", dense_books=False),
+        Venue(exchange="bybit", trade_stream="spot/publicTrade.{}", backfills=False, ordered_trades=False),
         Venue(exchange="coinbase", trade_stream="matches:{}", separator="-", quotes="ticker", numbered_books=False),
         Venue(exchange="kraken", trade_stream="trade/{}", separator="/", path="/v2", numbered_books=False),
     )

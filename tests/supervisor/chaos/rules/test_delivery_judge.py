@@ -252,3 +252,16 @@ def test_a_venue_without_numbered_books_cannot_keep_one_book() -> None:
 def test_the_number_of_a_trade() -> None:
     assert trade_number("2290000000000000017") == 2_290_000_000_000_000_017
     assert trade_number("20f43950-d8dd-5b31-9112-0000000000ff") == 255
+
+
+@pytest.mark.parametrize(("rows", "unannounced"), [(gap(115, 130, 0, BOOK_STREAM, 2), 0), (b"", 1)])
+def test_identifiers_of_chained_books_leap(rows: bytes, unannounced: int) -> None:
+    first = book(SNAPSHOT, -1, 100) + book(DELTA, 100, 110)
+    account = account_for(trades(10) + first + rows + book(SNAPSHOT, -1, 130, engine=2), LEDGER, VENUES["okx"])
+    assert account.book_unannounced == unannounced
+
+
+def test_trades_without_an_order_may_come_in_any() -> None:
+    account = judged(trades(10, 12, 11, 13))
+    assert judge_delivery(account, Promises(in_order=False)) == []
+    assert judge_delivery(account, Promises()) == ["1 trades came out of order"]

@@ -51,7 +51,7 @@ def test_an_acknowledgement_is_of_one_symbol() -> None:
         ({"error": "Already subscribed", "symbol": PAIR}, Acknowledged(("trade:BTC/USD",))),
         (
             {"error": None, "symbol": PAIR},
-            Refused(("trade:BTC/USD",), "refused without a reason", "never"),
+            Refused(("trade:BTC/USD",), "refused without a reason", "later"),
         ),
     ],
 )
@@ -72,6 +72,19 @@ def test_an_unsubscription_of_what_was_not_subscribed_is_as_requested() -> None:
 def test_what_passes_is_tried_later(reason: str) -> None:
     assert retry_of(reason) == "later"
     assert retry_of("Subscription depth not supported") == "never"
+
+
+def test_a_topic_that_is_subscribed_again_before_it_has_left_stays() -> None:
+    wire = connection("trade")
+    wire.adapter.unsubscribe(wire.topics)
+    wire.adapter.subscribe(wire.topics)
+    wire.parse(answer("unsubscribe", result={"channel": "trade", "symbol": PAIR}, req_id=2))
+    assert wire.take_notices() == []
+    wire.parse(answer(result={"channel": "trade", "symbol": PAIR}, req_id=3))
+    assert wire.take_notices() == [Acknowledged(("trade:BTC/USD",))]
+    wire.adapter.unsubscribe(wire.topics)
+    wire.parse(answer("unsubscribe", result={"channel": "trade", "symbol": PAIR}, req_id=4))
+    assert wire.take_notices() == [Acknowledged(("trade:BTC/USD",), subscribed=False)]
 
 
 def test_remembered_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ __all__ = [
     "HISTORY_TRADES",
     "INSTRUMENTS_PATH",
     "INTERVALS",
-    "LATER_REFUSALS",
     "LIMITS",
+    "NEVER_REFUSALS",
     "OLD_CURRENCIES",
     "REQUESTS_MAX",
     "STALE_CHANNEL_S",
@@ -127,9 +127,18 @@ FACTS = VenueFacts(
 ACCEPTED_REFUSALS = ("Already subscribed", "Subscription Not Found", "Not subscribed")
 """Beginnings of refusals after which the subscription is as it was requested."""
 
-LATER_REFUSALS = ("Exceeded msg rate", "EAPI:Rate limit", "EService", "EGeneral:Temporary", "Internal error")
-"""Beginnings of refusals that another attempt may change. All others name an unknown pair, a wrong argument or a
-channel that needs a token: no retry changes them."""
+NEVER_REFUSALS = (
+    "not supported",
+    "must be",
+    "malformed",
+    "invalid",
+    "missing",
+    "token",
+    "permission denied",
+    "not found",
+)
+"""Parts of refusals, in lower case, that no retry changes: an unknown pair, a wrong argument, a channel that needs a token. All others
+are retried later, such as ``Exceeded msg rate``, ``EService:Unavailable`` and ``Internal error``."""
 
 V1_EVENTS = frozenset({"heartbeat", "systemStatus", "subscriptionStatus", "pong"})
 """Events of WebSocket v1 that recordings have beside the data."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from foxtrot_workers.adapter import Acknowledged, Notice, Refused, Retry, Topic
-from foxtrot_workers.exchanges.kraken.constants import ACCEPTED_REFUSALS, LATER_REFUSALS, REQUESTS_MAX
+from foxtrot_workers.exchanges.kraken.constants import ACCEPTED_REFUSALS, NEVER_REFUSALS, REQUESTS_MAX
 from foxtrot_workers.exchanges.kraken.messages import OtherMessage
 
 __all__ = ["Requests", "retry_of"]
@@ -18,8 +18,8 @@ _PARAMETERS = {"ticker": "event_trigger", "book": "depth", "ohlc": "interval"}
 
 
 def retry_of(reason: str) -> Retry:
-    """Return whether a request refused for this reason can succeed later."""
-    return "later" if reason.startswith(LATER_REFUSALS) else "never"
+    """Return whether a request refused for this reason can succeed later. Unknown reasons: it can."""
+    return "never" if any(part in reason.lower() for part in NEVER_REFUSALS) else "later"
 
 
 class Requests:
@@ -34,13 +34,17 @@ class Requests:
         self._last_id = 0
         self._sent: dict[int, tuple[str, ...]] = {}
         """By id: the topics of a request."""
+        self._leaving: set[str] = set()
+        """Topics whose unsubscription has been requested, and no subscription since."""
 
     def subscribe(self, topics: Sequence[Topic]) -> list[str]:
         """Return the texts that subscribe `topics`."""
+        self._leaving.difference_update(topic.wire for topic in topics)
         return self._texts("subscribe", topics)
 
     def unsubscribe(self, topics: Sequence[Topic]) -> list[str]:
         """Return the texts that unsubscribe `topics`."""
+        self._leaving.update(topic.wire for topic in topics)
         return self._texts("unsubscribe", topics)
 
     def _texts(self, method: Literal["subscribe", "unsubscribe"], topics: Sequence[Topic]) -> list[str]:
@@ -77,14 +81,21 @@ class Requests:
         subscribed = answer.method == "subscribe"
         wires = self._wires(answer, known)
         if answer.success:
-            return Acknowledged(wires, subscribed=subscribed) if wires else None
+            return self._acknowledge(wires, subscribed=subscribed)
         reason = answer.error or "refused without a reason"
         exact = bool(wires)
         if not wires and answer.request_id is not None:
             wires = self._sent.get(answer.request_id, ())
         if reason.startswith(ACCEPTED_REFUSALS):
-            return Acknowledged(wires, subscribed=subscribed) if wires else None
+            return self._acknowledge(wires, subscribed=subscribed)
         return Refused(wires, reason, retry_of(reason), exact=exact)
+
+    def _acknowledge(self, wires: tuple[str, ...], *, subscribed: bool) -> Acknowledged | None:
+        """Return the acknowledgement of `wires`, without those that were subscribed again before they had left."""
+        if not subscribed:
+            wires = tuple(wire for wire in wires if wire in self._leaving)
+            self._leaving.difference_update(wires)
+        return Acknowledged(wires, subscribed=subscribed) if wires else None
 
     def _wires(self, answer: OtherMessage, known: Container[str]) -> tuple[str, ...]:
         """Return the topic that an answer names: the one of its request with that symbol."""
