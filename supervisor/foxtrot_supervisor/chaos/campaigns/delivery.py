@@ -258,9 +258,9 @@ class _Campaign:
             raise Trouble("pairs are killed where there are twins: redundancy 2")
         self._row["kills"] = self._options.pair_kills
         rings = self._options.workers * self._options.redundancy * 4
-        self._run(
-            Promises(complete=self._options.backfill and self._options.venue.backfills), self._kill_pairs, rings=rings
-        )
+        venue = self._options.venue
+        promises = Promises(complete=self._options.backfill and venue.backfills, in_order=venue.ordered_trades)
+        self._run(promises, self._kill_pairs, rings=rings)
 
     def _kill_pairs(self, run: DeliveryRun) -> None:
         names = list(self._names)

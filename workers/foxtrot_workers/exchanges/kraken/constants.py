@@ -137,8 +137,8 @@ NEVER_REFUSALS = (
     "permission denied",
     "not found",
 )
-"""Parts of refusals, in lower case, that no retry changes: an unknown pair, a wrong argument, a channel that needs a token. All others
-are retried later, such as ``Exceeded msg rate``, ``EService:Unavailable`` and ``Internal error``."""
+"""Parts of refusals, in lower case, that no retry changes: an unknown pair, a wrong argument, a channel that needs a
+token. All others are retried later, such as ``Exceeded msg rate``, ``EService:Unavailable`` and ``Internal error``."""
 
 V1_EVENTS = frozenset({"heartbeat", "systemStatus", "subscriptionStatus", "pong"})
 """Events of WebSocket v1 that recordings have beside the data."""
