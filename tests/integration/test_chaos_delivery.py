@@ -12,6 +12,7 @@ import pytest
 
 from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.chaos.rules.delivery_faults import DELIVERY_FAULTS
+from foxtrot_supervisor.chaos.rules.venues import VENUES
 from tests.integration.test_chaos import chaos
 
 pytestmark = pytest.mark.timeout(110)
@@ -65,6 +66,30 @@ def test_what_nobody_received_is_announced_and_fetched(tmp_path: Path) -> None:
     assert account["backfilled"] > 0
     assert account["seen"] > account["sent"] - account["backfilled"]
     assert (account["lost"], account["announced"]) == (0, 0)
+
+
+@pytest.mark.parametrize("exchange", [name for name in VENUES if name != "binance"])
+def test_each_simulated_exchange_misses_nothing_with_twins(tmp_path: Path, exchange: str) -> None:
+    words = ("--kills", 6, "--redundancy", 2, "--workers", 1, "--rate", 600, "--exchange", exchange)
+    row = played(tmp_path, *words)
+    account = row["delivery"]
+    assert row["exchange"] == exchange
+    assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
+    assert account["book_updates"] > 20
+    assert (account["book_holes"], account["book_impossible"]) == (0, 0)
+    assert row["workers"]["deduplicated_total"] > 50
+
+
+@pytest.mark.parametrize("exchange", [name for name in VENUES if name != "binance"])
+def test_each_simulated_exchange_fetches_what_nobody_received(tmp_path: Path, exchange: str) -> None:
+    words = ("--kills", 4, "--backfill", "--workers", 1, "--rate", 600, "--exchange", exchange)
+    account = played(tmp_path, *words)["delivery"]
+    assert (account["lost"], account["duplicated"], account["out_of_order"]) == (0, 0, 0)
+    if VENUES[exchange].backfills:
+        assert account["backfilled"] > 0
+        assert account["announced"] == 0
+    else:
+        assert account["announced"] >= account["unheard"] > 0, "what cannot be fetched stays announced"
 
 
 def test_both_twins_killed_at_once_announce_the_hole_exactly(tmp_path: Path) -> None:
