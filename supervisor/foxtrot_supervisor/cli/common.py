@@ -24,6 +24,7 @@ from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.exchanges import CatalogUnavailable
 from foxtrot_supervisor.config.problems import ConfigInvalid
+from foxtrot_supervisor.markets.market_list import ListUnavailable
 from foxtrot_supervisor.runtime import run_dir
 
 __all__ = [
@@ -67,6 +68,8 @@ def known_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise Failure(str(error), SupervisorExit.CONFIGURATION) from None
         except CatalogUnavailable as error:
             raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
+        except ListUnavailable as error:
+            raise Failure(str(error), SupervisorExit.START_FAILED) from None
         except (NotRunning, EngineAway) as error:
             raise Failure(str(error), SupervisorExit.START_FAILED) from None
         except TimeoutError:

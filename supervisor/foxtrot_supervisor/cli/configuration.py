@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 
@@ -16,9 +17,11 @@ from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.check import default_config
 from foxtrot_supervisor.config.example import EXAMPLE
 from foxtrot_supervisor.config.exchanges import read_catalog
+from foxtrot_supervisor.config.markets import Markets
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.config.values import offered
+from foxtrot_supervisor.markets.market_list import cache_path
 
 __all__ = ["check", "find_configuration", "init"]
 
@@ -39,26 +42,32 @@ def find_configuration(
 
 @click.command()
 @config_option
+@click.option("--online", is_flag=True, help="Ask the exchanges for their instruments where the kept list is old.")
 @json_option
 @known_errors
-def check(config_path: str | None, as_json: bool) -> None:
+def check(config_path: str | None, online: bool, as_json: bool) -> None:
     """Check a configuration and list every mistake.
 
-    Each with file, key and reason. Starts nothing.
+    Each with file, key and reason. Starts nothing. Patterns and instruments are resolved with the kept lists of
+    instruments, with --online as `start` does it.
 
     \b
     foxtrot-supervisor check -c foxtrot.toml
+    foxtrot-supervisor check --online
     """
+    catalog = functools.cache(read_catalog)
+    markets = Markets(cache_path(dict(os.environ), os.path.expanduser("~")), say)
     try:
-        config, path = find_configuration(config_path)
+        config, path = find_configuration(config_path, catalog)
+        resolved = markets.resolve(config, catalog(), path or "", online=online)
     except ConfigInvalid as error:
         if not as_json:
             raise
         emit({"ok": False, "file": error.source, "errors": [_as_json(error.source, p) for p in error.problems]})
         raise click.exceptions.Exit(SupervisorExit.CONFIGURATION) from None
-    exchanges = {name: info for name, info in read_catalog().items() if not info.error}
+    exchanges = {name: info for name, info in catalog().items() if not info.error}
     if as_json:
-        emit({"ok": True, "file": path, "errors": [], "connections": [c.name for c in config.connections]})
+        emit({"ok": True, "file": path, "errors": [], "connections": [c.name for c in resolved.connections]})
         return
     click.echo(f"{path or 'no file found, the built-in configuration'}: ok, {len(config.connections)} connection(s)")
     click.echo("exchanges that can be configured:")

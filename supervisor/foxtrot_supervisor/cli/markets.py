@@ -14,6 +14,8 @@ from foxtrot_supervisor.cli.common import json_option, known_errors
 from foxtrot_supervisor.cli.messages import Failure, say
 from foxtrot_supervisor.cli.output import emit, print_table
 from foxtrot_supervisor.config.exchanges import read_catalog
+from foxtrot_supervisor.config.markets import FRESH_S
+from foxtrot_supervisor.markets.age import age_text
 from foxtrot_supervisor.markets.market_list import (
     ListSource,
     ListUnavailable,
@@ -27,10 +29,7 @@ from foxtrot_supervisor.markets.selection import entry_problem, select
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["FRESH_S", "age_text", "markets"]
-
-FRESH_S = 3600.0
-"""A kept list that is younger than this many seconds is shown without asking the exchange."""
+__all__ = ["markets"]
 
 
 @click.command()
@@ -114,14 +113,6 @@ def _list(source: ListSource, *, refresh: bool, offline: bool) -> tuple[MarketLi
         return fetch(source, directory, now), ""
     except ListUnavailable as failure:
         return old, str(failure)
-
-
-def age_text(age_s: float) -> str:
-    """Return an age in the largest unit that fits: ``3 min``."""
-    for unit, seconds in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if age_s >= seconds:
-            return f"{age_s / seconds:.0f} {unit}"
-    return f"{age_s:.0f} s"
 
 
 def _table(chosen: list[Instrument]) -> RenderableType:

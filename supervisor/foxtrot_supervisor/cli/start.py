@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from typing import Literal
 
 import click
@@ -26,7 +27,10 @@ from foxtrot_supervisor.cli.start_display import display
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.exchanges import read_catalog
+from foxtrot_supervisor.config.markets import Markets
+from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.core.targets import Targets
+from foxtrot_supervisor.markets.market_list import cache_path
 from foxtrot_supervisor.runtime import run_dir
 from foxtrot_supervisor.runtime.main import run_supervisor
 
@@ -77,6 +81,8 @@ def start(
             + '): using the embedded SIMULATED exchange (exchange = "sim", symbols end in .SIM). '
             "`foxtrot-supervisor init` writes an example configuration."
         )
+    markets = Markets(cache_path(dict(os.environ), os.path.expanduser("~")), say)
+    config = markets.resolve(config, catalog(), path or "", online=True)
     directory = run_dir_path or config.supervisor.run_dir or run_dir.default_path(os.environ, os.getuid())
     with display(log_format, log_level) as (effective_format, on_snapshot):
         code = run_supervisor(
@@ -88,10 +94,14 @@ def start(
             duration_s=duration_s,
             on_snapshot=on_snapshot,
             config_path=absolute(path) if path else "",
-            read_config=functools.partial(config_file.load_config, absolute(path), catalog=catalog) if path else None,
+            read_config=functools.partial(_read_again, absolute(path), catalog, markets) if path else None,
             targets=None if boot is None else Targets(boot=boot),
         )
     raise click.exceptions.Exit(int(code))
+
+
+def _read_again(path: str, catalog: Callable[[], dict[str, ExchangeInfo]], markets: Markets) -> FoxtrotConfig:
+    return markets.resolve(config_file.load_config(path, catalog=catalog), catalog(), path, online=False)
 
 
 def _import_path() -> str:

@@ -52,6 +52,7 @@ from foxtrot_supervisor.config.values import (
     symbol_reason,
     url_reasons,
 )
+from foxtrot_supervisor.markets.selection import entry_problem, is_pattern
 
 __all__ = ["check_document", "default_config", "parse_config"]
 
@@ -329,7 +330,6 @@ class _Checker:
             self._problem(f"{path}.exchange", f'"{name}" cannot be used: {info.error}')
             return
         self._channels(channels or [], name, info, path)
-        self._topic_count(good, info, path)
 
     def _channels(self, channels: Sequence[str], name: str, info: ExchangeInfo, path: str) -> None:
         for index, channel in enumerate(channels):
@@ -340,15 +340,6 @@ class _Checker:
                     f'{name} has no channel "{short(channel)}"{reason} (it has: {offered(info.channels)})',
                 )
 
-    def _topic_count(self, good: dict[str, Any], info: ExchangeInfo, path: str) -> None:
-        count = len(good.get("channels", [])) * len(good.get("symbols", []))
-        if info.topics_max and count > info.topics_max:
-            self._problem(
-                f"{path}.symbols",
-                f"{count} topics (channels times symbols) are more than the {info.topics_max} that one connection "
-                "may hold: spread the symbols over several connections",
-            )
-
     def _symbols(self, good: dict[str, Any], path: str) -> None:
         symbols = good.get("symbols")
         if symbols is None:
@@ -356,10 +347,15 @@ class _Checker:
         if not symbols and not self._without_symbols:
             self._problem(f"{path}.symbols", "is empty: nothing would be subscribed")
         for index, symbol in enumerate(symbols):
-            self._problem(f"{path}.symbols[{index}]", symbol_reason(symbol))
+            reason = symbol_reason(symbol) or (entry_problem(symbol) or None if is_pattern(symbol) else None)
+            self._problem(f"{path}.symbols[{index}]", reason)
+        if symbols and all(symbol.startswith("!") for symbol in symbols):
+            self._problem(f"{path}.symbols", 'only excludes: name what is to be subscribed, such as "*"')
         info = self._exchanges.get(good.get("exchange", ""), ExchangeInfo())
         # from here on in the spelling of the venue, also where a reload compares symbols
-        good["symbols"] = symbols = [canonical_symbol(symbol, info.symbol_case) for symbol in symbols]
+        good["symbols"] = symbols = [
+            symbol if is_pattern(symbol) else canonical_symbol(symbol, info.symbol_case) for symbol in symbols
+        ]
         for symbol in repeated(symbols):
             self._problem(f"{path}.symbols", f'lists "{short(symbol)}" more than once')
         size = sum(len(symbol.encode(errors="replace")) + 3 for symbol in symbols)

@@ -372,12 +372,24 @@ class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     symbols: Annotated[
         list[str],
         Setting(
-            description="Symbols, as the exchange spells them.",
-            allowed="not empty, none twice; channels times symbols within the limit of the exchange",
+            description="Symbols, as the exchange spells them, or patterns.",
+            allowed="not empty, none twice",
             more="In any case where the exchange writes all symbols in one case (Binance, OKX): `btcusdt` is read as "
-            "`BTCUSDT`. An embedding program may leave it empty: [embedding.md](embedding.md).",
+            "`BTCUSDT`. Instruments (`BTC-USDT`), patterns (`*-USDT`, `!*UP-USDT`, `kind:perpetual`) and more symbols "
+            "than one socket holds: [markets.md](markets.md). An embedding program may leave it empty: "
+            "[embedding.md](embedding.md).",
         ),
     ]
+    shard_symbols: Annotated[
+        int | None,
+        Setting(
+            description="Largest number of symbols of one worker; more are spread over several.",
+            range=Range(1, 10_000),
+            unset="as many as the exchange allows on one socket",
+            example=100,
+            more="Its workers are `NAME-1.a`, `NAME-2.a`, …: [markets.md](markets.md#shards).",
+        ),
+    ] = None
     redundancy: Annotated[
         int,
         Setting(
@@ -494,6 +506,10 @@ class ExchangeInfo(Struct, frozen=True):
     channels: list[str] = []
     topics_max: int = 0
     """Topics (channel and symbol) that one connection may hold; 0: unlimited."""
+    symbols_max: int = 0
+    """Symbols that one connection should hold, where its pace of messages or books allows less; 0: as `topics_max`."""
+    symbols_have_dashes: bool = True
+    """Whether a name such as ``BTC-USDT`` may be a symbol of the exchange, not only an instrument."""
     symbol_case: str = "exact"
     """How the venue writes symbols (`foxtrot_protocol.symbols.SymbolCase`)."""
     absent: dict[str, str] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-__all__ = ["SHARDS_MAX", "Placement", "place", "split"]
+__all__ = ["SHARDS_MAX", "Placement", "add", "place", "split"]
 
 Placement: TypeAlias = Mapping[int, Sequence[str]]
 """Symbols by the number of their shard; numbers begin with 1."""
@@ -45,6 +45,21 @@ def place(wanted: Iterable[str], present: Placement, symbols_max: int) -> dict[i
     for part in range(count):
         shards[_free_number(shards)] = left[part::count]
     return dict(sorted(shards.items()))
+
+
+def add(wanted: Iterable[str], present: Mapping[str, Sequence[str]], symbols_max: int) -> dict[str, list[str]]:
+    """Return which of `wanted` go to which of the shards `present` (symbols by name), without new shards.
+
+    Symbols that are placed already are left out. Raises ValueError if there is no room for all of them.
+    """
+    placed = {symbol for symbols in present.values() for symbol in symbols}
+    numbers = dict(enumerate(sorted(present)))
+    shards = {number: list(present[name]) for number, name in numbers.items()}
+    left = _fill([symbol for symbol in wanted if symbol not in placed], shards, symbols_max)
+    if left:
+        raise ValueError(f"no worker has room for {len(left)} more symbols: add them to the configuration, then reload")
+    added = {name: shards[number][len(present[name]) :] for number, name in numbers.items()}
+    return {name: symbols for name, symbols in added.items() if symbols}
 
 
 def split(present: Placement, number: int) -> dict[int, list[str]]:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import SourceCounters, TopicStatus
+from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
@@ -154,6 +155,7 @@ def _worker(
     return {
         **_child(record, vitals, moment),
         "connection": place.connection.name,
+        "shard_of": place.connection.shard_of if isinstance(place.connection, Shard) else None,
         "side": place.side,
         "exchange": place.connection.exchange,
         "frames_total": totals["frames_total"],

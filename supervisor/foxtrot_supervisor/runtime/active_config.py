@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import logical_name
 from foxtrot_supervisor.core.child_specs import ChildSpecs
 from foxtrot_supervisor.runtime.strays import STRAYS_S
 
@@ -32,8 +33,12 @@ class ActiveConfig:
         return [connection.name for connection in self.config.connections if connection.backfill]
 
     def workers_of(self, name: str) -> list[str]:
-        """Return the worker of that name, or all workers of the connection of that name."""
-        return [worker for worker, place in self.specs.places.items() if name in (worker, place.connection.name)]
+        """Return the worker of that name, or all workers of the connection or shard of that name."""
+        return [
+            worker
+            for worker, place in self.specs.places.items()
+            if name in (worker, place.connection.name, logical_name(place.connection))
+        ]
 
     @property
     def start_limit_s(self) -> float:

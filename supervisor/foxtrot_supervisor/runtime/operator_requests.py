@@ -53,6 +53,9 @@ class Run(Protocol):
     def workers_named(self, name: str) -> list[str]:
         """The worker of that name, or all workers of the connection of that name."""
 
+    def changes_for(self, name: str, symbols: list[str], *, added: bool) -> dict[str, list[str]]:
+        """What each worker of `name` changes; raises ValueError where a sharded connection has no room."""
+
     def send(self, name: str, incarnation: int, command: ToChild) -> bool: ...
     def ask_stop(self, reason: str) -> None:
         """Begin the final stop, unless it has begun."""
@@ -181,7 +184,12 @@ class OperatorRequests:
         rotated = [name for name in names if (record := self._run.record(name)) and record.rotation in _REPLACED]
         if rotated:
             return Reply(error=f"{', '.join(rotated)}: being rotated; ask again in a moment")
-        outcomes = await asyncio.gather(*(self._change_one(name, symbols, added=added) for name in names))
+        try:
+            changes = self._run.changes_for(worker, symbols, added=added)
+        except ValueError as error:
+            return Reply(error=str(error))
+        names = list(changes)
+        outcomes = await asyncio.gather(*(self._change_one(name, changes[name], added=added) for name in names))
         failed = [
             f"{name}: {outcome}" for name, outcome in zip(names, outcomes, strict=True) if isinstance(outcome, str)
         ]

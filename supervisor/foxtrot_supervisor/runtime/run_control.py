@@ -10,6 +10,7 @@ from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
+from foxtrot_supervisor.core.shard_changes import changes_for
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.core_loop import CoreLoop
 from foxtrot_supervisor.runtime.reloading import Reloading
@@ -59,6 +60,11 @@ class RunControl:
     def workers_named(self, name: str) -> list[str]:
         """Return the worker of that name, or all workers of the connection of that name."""
         return [worker for worker in self._active.workers_of(name) if worker in self._core.records]
+
+    def changes_for(self, name: str, symbols: list[str], *, added: bool) -> dict[str, list[str]]:
+        """Return what each worker of `name` changes; see `shard_changes.changes_for`."""
+        specs = self._active.specs
+        return changes_for(name, self.workers_named(name), specs.places, specs.symbols, symbols, added=added)
 
     def send(self, name: str, incarnation: int, command: ToChild) -> bool:
         """Send a command to a child; return whether it could be sent."""

@@ -11,7 +11,7 @@ import pytest
 
 from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.cli import markets as command
-from foxtrot_supervisor.cli.markets import FRESH_S, age_text
+from foxtrot_supervisor.config.markets import FRESH_S
 from foxtrot_supervisor.markets.market_list import ListSource, ListUnavailable, MarketList
 from tests.support.called_commands import Run
 
@@ -102,8 +102,3 @@ def test_mistakes(run: Run, lists: Lists) -> None:
     assert run.err == "unknown exchange 'nowhere'\n"
     assert run("markets", "okx", "--match", "kind:swap") == 2
     assert "names no kind of instrument: 'swap'" in run.err
-
-
-@pytest.mark.parametrize(("age_s", "text"), [(5.4, "5 s"), (61.0, "1 min"), (7300.0, "2 h"), (3 * 86400.0, "3 d")])
-def test_ages(age_s: float, text: str) -> None:
-    assert age_text(age_s) == text

@@ -335,10 +335,10 @@ def test_connection_values(line: str, expected: str) -> None:
         ('"binance"', '"broken"', "exchange: \"broken\" cannot be used: No module named 'nothing'"),
         (
             '["BTCUSDT"]',
-            str([f"S{i}" for i in range(7)]).replace("'", '"'),
-            "symbols: 7 topics (channels times symbols) are more than the 6 that one connection may hold: "
-            "spread the symbols over several connections",
+            '["kind:swap"]',
+            "symbols[0]: names no kind of instrument: 'swap' (there are future, index, option, other, perpetual, spot)",
         ),
+        ('["BTCUSDT"]', '["!A*", "!B"]', 'symbols: only excludes: name what is to be subscribed, such as "*"'),
         ('symbols = ["BTCUSDT"]', "", "symbols: is missing"),
         ('name = "one"', "", "name: is missing"),
         ('exchange = "binance"', "", "exchange: is missing"),

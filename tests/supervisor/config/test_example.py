@@ -34,6 +34,7 @@ WITHOUT_DEFAULT = {
     "conflate",
     "never_drop",
     "suspend_after",
+    "shard_symbols",
     "stale_after_s",
     "rotate_after_s",
     "url",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foxtrot_supervisor.markets.placement import SHARDS_MAX, place, split
+from foxtrot_supervisor.markets.placement import SHARDS_MAX, add, place, split
 
 names = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=40)
 
@@ -56,3 +56,12 @@ def test_there_is_a_largest_number_of_shards() -> None:
     assert len(place(many[:-1], {}, 1)) == SHARDS_MAX
     with pytest.raises(ValueError, match=f"more than {SHARDS_MAX} shards"):
         place(many, {}, 1)
+
+
+def test_symbols_are_added_to_what_is_there() -> None:
+    present = {"x-1": ["A"], "x-2": ["B", "C"]}
+    assert add("ABD", present, 3) == {"x-2": ["D"]}
+    assert add("ABDEF", present, 3) == {"x-2": ["D"], "x-1": ["E", "F"]}
+    assert add("A", present, 1) == {}
+    with pytest.raises(ValueError, match="no worker has room for 2 more symbols"):
+        add("DEFGH", present, 3)

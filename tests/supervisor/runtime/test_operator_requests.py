@@ -56,6 +56,11 @@ class Run:
     def workers_named(self, name: str) -> list[str]:
         return [worker for worker in self.records if "." in worker and name in (worker, worker.split(".")[0])]
 
+    def changes_for(self, name: str, symbols: list[str], *, added: bool) -> dict[str, list[str]]:
+        if "FULL" in symbols:
+            raise ValueError("no worker has room")
+        return dict.fromkeys(self.workers_named(name), symbols)
+
     def send(self, name: str, incarnation: int, command: ToChild) -> bool:
         self.sent.append((name, incarnation, command))
         return self.reachable

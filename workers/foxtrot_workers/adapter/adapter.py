@@ -72,6 +72,8 @@ class Adapter(abc.ABC):
     closed: ClassVar[str] = ""
     """Why no connection can be configured, such as the end of the exchange; "" while it is open. Recordings can be
     replayed in any case."""
+    symbols_have_dashes: ClassVar[bool] = True
+    """Whether a symbol of the venue may have a dash; otherwise ``BTC-USDT`` names an instrument in a configuration."""
     hosts: ClassVar[frozenset[str]] = frozenset()
     """Additional host names, or their parent domains, that identify a recording of this exchange."""
 

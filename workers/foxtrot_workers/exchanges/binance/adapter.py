@@ -82,6 +82,7 @@ class Binance(Adapter):
     exchange: ClassVar[str] = "BINANCE"
     channels: ClassVar[frozenset[str]] = frozenset(STREAM_NAMES)
     url: ClassVar[str] = "wss://stream.binance.com:9443"
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://api.binance.com"
     hosts: ClassVar[frozenset[str]] = frozenset({"data-stream.binance.vision", "stream.testnet.binance.vision"})
     symbol_case: ClassVar[SymbolCase] = "upper"

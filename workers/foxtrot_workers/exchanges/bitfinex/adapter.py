@@ -89,6 +89,7 @@ class Bitfinex(Adapter):
     exchange: ClassVar[str] = "BITFINEX"
     channels: ClassVar[frozenset[str]] = frozenset({*OTHER_CHANNELS, *BOOK_CHANNELS, *DERIVATIVE_CHANNELS})
     url: ClassVar[str] = "wss://api-pub.bitfinex.com/ws/2"
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://api-pub.bitfinex.com"
     hosts: ClassVar[frozenset[str]] = frozenset({"bitfinex.com"})
     limits: ClassVar[Limits] = LIMITS

@@ -56,6 +56,7 @@ class Bitstamp(Adapter):
     exchange: ClassVar[str] = "BITSTAMP"
     channels: ClassVar[frozenset[str]] = frozenset(CHANNELS)
     url: ClassVar[str] = "wss://ws.bitstamp.net"
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://www.bitstamp.net"
     hosts: ClassVar[frozenset[str]] = frozenset({"bitstamp.net"})
     symbol_case: ClassVar[SymbolCase] = "lower"

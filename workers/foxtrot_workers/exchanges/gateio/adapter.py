@@ -76,6 +76,7 @@ class Gateio(Adapter):
     exchange: ClassVar[str] = "GATEIO"
     channels: ClassVar[frozenset[str]] = frozenset(SPOT_CHANNELS)
     url: ClassVar[str] = "wss://api.gateio.ws/ws/v4/"
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://api.gateio.ws"
     symbol_case: ClassVar[SymbolCase] = "upper"
     limits: ClassVar[Limits] = LIMITS

@@ -69,6 +69,7 @@ class Huobi(Adapter):
     exchange: ClassVar[str] = "HUOBI"
     channels: ClassVar[frozenset[str]] = frozenset(SPOT_CHANNELS)
     url: ClassVar[str] = "wss://api.huobi.pro" + MARKET_PATH
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://api.huobi.pro"
     hosts: ClassVar[frozenset[str]] = frozenset({"api-aws.huobi.pro", "api.htx.com"})
     symbol_case: ClassVar[SymbolCase] = "lower"

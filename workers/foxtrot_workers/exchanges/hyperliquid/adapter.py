@@ -70,6 +70,7 @@ class Hyperliquid(Adapter):
     exchange: ClassVar[str] = "HYPERLIQUID"
     channels: ClassVar[frozenset[str]] = frozenset(CHANNELS)
     url: ClassVar[str] = URL
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://api.hyperliquid.xyz"
     hosts: ClassVar[frozenset[str]] = frozenset({"hyperliquid.xyz", "hyperliquid-testnet.xyz"})
     limits: ClassVar[Limits] = LIMITS

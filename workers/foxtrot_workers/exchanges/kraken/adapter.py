@@ -53,6 +53,7 @@ class Kraken(Adapter):
     exchange: ClassVar[str] = "KRAKEN"
     channels: ClassVar[frozenset[str]] = frozenset(CHANNELS)
     url: ClassVar[str] = "wss://ws.kraken.com/v2"
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://api.kraken.com"
     hosts: ClassVar[frozenset[str]] = frozenset({"beta-ws.kraken.com"})
     limits: ClassVar[Limits] = LIMITS

@@ -67,6 +67,7 @@ class KrakenFutures(Adapter):
     exchange: ClassVar[str] = "KRAKEN_FUTURES"
     channels: ClassVar[frozenset[str]] = frozenset(FEEDS)
     url: ClassVar[str] = "wss://futures.kraken.com/ws/v1"
+    symbols_have_dashes: ClassVar[bool] = False
     rest_url: ClassVar[str] = "https://futures.kraken.com"
     symbol_case: ClassVar[SymbolCase] = "upper"
     limits: ClassVar[Limits] = LIMITS
