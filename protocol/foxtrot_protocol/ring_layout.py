@@ -347,10 +347,16 @@ def record_size(length: int) -> int:
     return (RECORD_BYTES + length + _ALIGN - 1) & -_ALIGN
 
 
-def place(position: int, size: int, capacity: int) -> int:
-    """Return where a record of `size` bytes after `position` begins: there, or at the next lap. None is split."""
-    rest = capacity - position % capacity
-    return position if size <= rest else position + rest
+def place(mapped: mmap, position: int, size: int, capacity: int) -> int:
+    """Return where a record of `size` bytes after `position` begins: there, or at the next lap. None is split.
+
+    `mapped`: the file. The hot path.
+    """
+    offset = position % capacity
+    rest = capacity - offset
+    if size <= rest and _unpack_start(mapped, HEADER_BYTES + offset) != _WRAP_START:
+        return position
+    return position + rest
 
 
 def plan_append(head: int, tail: int, capacity: int, size: int) -> int | None:
@@ -363,7 +369,7 @@ def plan_append(head: int, tail: int, capacity: int, size: int) -> int | None:
 
 
 def wrap_marker() -> bytes:
-    """Return the bytes that mark the rest of a lap as unused, where the next record would not fit."""
+    """Return the bytes that mark the rest of a lap as unused: the next record begins at the next lap."""
     return _WRAP
 
 

@@ -42,8 +42,13 @@ NOT_LOADED = (
     "foxtrot_workers",
     "msgpack",
     "psutil",
+    "rich",
+    "pygments",
 )
-"""Packages that the process of a supervisor never imports; simulator and replay are parts of foxtrot_workers."""
+"""Packages that the process of a supervisor without a terminal never imports.
+
+Simulator and replay are parts of foxtrot_workers.
+"""
 
 
 def not_wanted(modules: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 from pathlib import Path
 
@@ -117,3 +118,65 @@ def test_the_rings_of_one_worker_are_bounded(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(RingRefused, match="2 earlier rings"):
         RingWriter(str(tmp_path), "w.a", 3, CAPACITY_MIN)
     RingWriter(str(tmp_path), "v.a", 3, CAPACITY_MIN).close()
+
+
+@pytest.mark.parametrize("way", ["next", "holds"])
+def test_a_ring_that_is_emptied_at_once_touches_no_more_than_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(ring_writer, "REUSE_BYTES", 4096)
+    capacity = 64 * 1024
+    writer = RingWriter(str(tmp_path), "w.a", 1, capacity)
+    reader = RingReader.open(str(tmp_path), "w.a", 1)
+    assert reader is not None
+    chance = random.Random(8)
+    offsets = set()
+    for sequence in range(1, 1000):
+        data = bytes([sequence % 256]) * chance.randrange(0, 3000)
+        assert writer.append(sequence, 1, data)
+        offsets.add(writer._head % capacity)
+        if way == "next":
+            record = reader.next()
+            assert record is not None
+            assert (record.sequence, record.data) == (sequence, data)
+            end = record.end
+        else:
+            held = reader.holds(sequence, data)
+            assert held is not None
+            end = held
+        assert writer.used_bytes == ring_layout.record_size(len(data)), "the unused rest is free before the batch is"
+        reader.acknowledge(sequence, end, sequence, 0, 0)
+    assert max(offsets) < 3 * 4096
+    reader.close()
+    writer.close()
+
+
+def test_reuse_keeps_order_whatever_waits_in_the_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_writer, "REUSE_BYTES", 1024)
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN)
+    reader = RingReader.open(str(tmp_path), "w.a", 1)
+    assert reader is not None
+    chance = random.Random(9)
+    written: list[bytes] = []
+    read: list[bytes] = []
+    for sequence in range(1, 5000):
+        data = str(sequence).encode() * chance.randrange(1, 200)
+        while not writer.append(sequence, 1, data):
+            read.append(take(reader))
+        written.append(data)
+        for _ in range(chance.choice((0, 0, 1, 3))):
+            if len(read) < len(written):
+                read.append(take(reader))
+    while len(read) < len(written):
+        read.append(take(reader))
+    assert read == written
+    assert writer.used_bytes == 0
+    reader.close()
+    writer.close()
+
+
+def take(reader: RingReader) -> bytes:
+    record = reader.next()
+    assert record is not None
+    reader.acknowledge(record.sequence, record.end, record.sequence, 0, 0)
+    return record.data

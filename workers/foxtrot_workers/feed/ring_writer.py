@@ -14,11 +14,17 @@ from collections.abc import Mapping
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, RingIdentity, Word
 
-__all__ = ["RINGS_KEPT_MAX", "RingRefused", "RingWriter"]
+__all__ = ["REUSE_BYTES", "RINGS_KEPT_MAX", "RingRefused", "RingWriter"]
 
 RINGS_KEPT_MAX = 16
 """Maximum number of rings of one worker that wait for an engine. Without an engine, a worker that restarts repeatedly
 must neither fill the disk nor discard data."""
+
+REUSE_BYTES = 256 * 1024
+"""An empty ring is written from its start again once so much of a lap is written.
+
+A ring that is emptied at once then needs no more memory than this, in the worker, the engine and the page cache.
+"""
 
 _plan_append = ring_layout.plan_append
 _put_record = ring_layout.put_record
@@ -103,7 +109,11 @@ class RingWriter:
         """
         words, capacity, head = self._words, self._capacity, self._head
         size = (RECORD_BYTES + len(data) + 7) & -8
-        start = _plan_append(head, words[_TAIL], capacity, size)
+        tail = words[_TAIL]
+        if tail == head and head % capacity >= REUSE_BYTES and size <= REUSE_BYTES:
+            start: int | None = head + capacity - head % capacity
+        else:
+            start = _plan_append(head, tail, capacity, size)
         if start is None:
             return False
         if start != head:

@@ -99,7 +99,14 @@ class RingReader:
     def next(self) -> Record | None:
         """Return the record at the tail, None if there is none; raises `MalformedMessage` if it is damaged."""
         head, tail = self._words[_HEAD], self.tail
-        return None if head == tail else ring_layout.read_record(self._data, tail, head)
+        if head == tail:
+            return None
+        record = ring_layout.read_record(self._data, tail, head)
+        if record is not None:
+            begin = record.end - ring_layout.record_size(len(record.data))
+            if begin != tail:
+                self._skip_to(begin)
+        return record
 
     def find(self, first: int, last: int) -> Record | None:
         """Return the first valid record after damage at the tail with a sequence of `first` to `last`."""
@@ -113,14 +120,24 @@ class RingReader:
         """
         length = len(data)
         size = ring_layout.record_size(length)
-        start = ring_layout.place(self.tail, size, self.capacity)
+        start = ring_layout.place(self._map, self.tail, size, self.capacity)
         end = start + size
         if not end <= self._words[_HEAD] <= self.tail + self.capacity:
             return None
         begin = HEADER_BYTES + start % self.capacity
         if not ring_layout.is_record_of(self._map, begin, sequence, data):
             return None
+        if start != self.tail:
+            self._skip_to(start)
         return end
+
+    def _skip_to(self, begin: int) -> None:
+        """Free the unused rest of a lap, before the record at `begin` is handled: that may take long.
+
+        Not while records before it wait to be freed.
+        """
+        if self._words[_TAIL] == self.tail:
+            self._words[_TAIL] = self.tail = begin
 
     def begin(self, sequence: int) -> None:
         """Record that a batch is in flight to handlers."""
