@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from foxtrot_workers.adapter.quote_side import price_or_none, quoted
+from foxtrot_workers.adapter.quote_side import price_or_none, quoted, quoted_numbers
 
 
 @pytest.mark.parametrize("price", [None, "", "0", "0.00", "0E-8", "00.0", ".0", "-0"])
@@ -31,3 +32,21 @@ def test_a_size_of_zero_makes_the_side_empty(size: str) -> None:
 def test_a_side_with_a_size_is_unchanged(price: str, size: str | None, side: tuple[str, str | None]) -> None:
     assert quoted(price, size) == side
     assert price_or_none(price) == price
+    assert quoted_numbers(price, size or None) == side
+
+
+@pytest.mark.parametrize("number", [None, 0, "0", "0.00", "0E-8", "00.0", ".0", "-0"])
+def test_bare_numbers_are_read_alike(number: str | int | None) -> None:
+    assert quoted_numbers(number, "5") == (None, None)
+    if number is not None:
+        assert quoted_numbers("1.5", number) == (None, None)
+    assert quoted_numbers(2, 3) == ("2", "3")
+    assert quoted_numbers("0.05", 3) == ("0.05", "3")
+    assert quoted_numbers("1E-8", "05.5") == ("1E-8", "05.5")
+
+
+@pytest.mark.parametrize("value", [[], True, {}, ""])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    for price, size in ((value, "1"), ("1", value)):
+        with pytest.raises(msgspec.ValidationError):
+            quoted_numbers(price, size)

@@ -11,6 +11,7 @@ from foxtrot_workers.exchanges.deribit.requests import opening_texts
 from foxtrot_workers.testing.conformance import check_adapter
 from tests.workers.exchanges.deribit.samples import INSTRUMENT, QUOTE, SAMPLES, frame
 from tests.workers.exchanges.driven import Driven
+from tests.workers.exchanges.references import needs_references, single_frames
 
 
 def test_it_conforms() -> None:
@@ -95,3 +96,29 @@ def test_an_unsubscribed_topic_is_forgotten() -> None:
 def test_the_rule_for_books_depends_on_the_channel() -> None:
     assert Deribit().identity_rules(["book"])["eBook."] == "chained"
     assert Deribit().identity_rules(["book20"])["eBook."] == "latest"
+
+
+WITHOUT_EVENTS = {
+    "ws_error": "a refusal",
+    "ws_subscribe_response": "an acknowledgement",
+    "ws_test_request": "a heartbeat, which is answered",
+    "ws_book_delta": "a change without the snapshot before it: a gap",
+    "ws_volatility_index": "the volatility index is no instrument, and not offered",
+}
+
+
+@needs_references
+def test_every_single_frame_means_what_its_name_says() -> None:
+    kinds: dict[str, set[str]] = {}
+    for name, raw in single_frames("deribit"):
+        wire = Driven(Deribit, adopt=True)
+        try:
+            kinds[name] = {type(event).__name__ for event in wire.parse(raw)}
+        except UnrecognizedFrame:
+            kinds[name] = set()
+    assert {name for name, events in kinds.items() if not events - {"Gap"}} == set(WITHOUT_EVENTS)
+    assert kinds["ws_book_grouped_snapshot"] == kinds["ws_book_snapshot"] == {"BookSnapshot"}
+    assert kinds["ws_chart"] == {"Bar"}
+    assert kinds["ws_quote"] == {"Quote"}
+    assert kinds["ws_ticker"] == {"Ticker", "MarkPrice", "OpenInterest", "Funding"}
+    assert kinds["ws_trades"] == kinds["ws_trades_option_combo"] == {"Trade"}

@@ -21,12 +21,14 @@ def trade_of(exchange: str, symbol: str, receive_ns: int, value: Any) -> Trade[s
 
     Raises `msgspec.ValidationError` for any other row.
     """
-    trade_id, time_ms, amount, price, *_ = row_of(value, 4)
-    size = number_text(amount)
-    time_ns = millis_ns(time_ms)
-    if size.startswith("-"):
-        return Trade(exchange, symbol, time_ns, receive_ns, number_text(price), size[1:], "sell", str(whole(trade_id)))
-    return Trade(exchange, symbol, time_ns, receive_ns, number_text(price), size, "buy", str(whole(trade_id)))
+    trade_id, time_ms, amount, price = row_of(value, 4)[:4]
+    size = amount if type(amount) is str and amount else number_text(amount)
+    if type(price) is not str or not price:
+        price = number_text(price)
+    time_ns, trade_id = millis_ns(time_ms), str(whole(trade_id))
+    if size[0] == "-":
+        return Trade(exchange, symbol, time_ns, receive_ns, price, size[1:], "sell", trade_id)
+    return Trade(exchange, symbol, time_ns, receive_ns, price, size, "buy", trade_id)
 
 
 def history_request(symbol: str) -> RestRequest:

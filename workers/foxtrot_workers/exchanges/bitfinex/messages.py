@@ -32,6 +32,7 @@ __all__ = [
 Row = list[Any]
 
 _WHOLE_MAX = 2**63 - 1
+_MILLIS_MAX = _WHOLE_MAX // MS
 
 decode_array = number_decoder(Row)
 """Decodes a data frame, or the answer to a REST request."""
@@ -72,6 +73,14 @@ class ChannelMessage(NamedTuple):
 
 def channel_message(array: Row) -> ChannelMessage:
     """Take a data frame apart. Raises `msgspec.ValidationError` where it is none."""
+    if len(array) == 4:  # what our flags make of most frames; nearly all of them are taken apart here
+        number, payload, last, time_ms = array
+        if (
+            type(number) is type(last) is type(time_ms) is int
+            and type(payload) is list
+            and 0 <= last < TIME_MS_MIN <= time_ms < _MILLIS_MAX
+        ):
+            return ChannelMessage(number, "", payload, last, time_ms * MS)
     if len(array) < 2 or type(array[0]) is not int:
         raise msgspec.ValidationError("an array without channel and payload")
     kind, payload, rest = "", array[1], array[2:]
@@ -80,13 +89,13 @@ def channel_message(array: Row) -> ChannelMessage:
         payload, rest = (None, rest) if kind == "hb" else (rest[0] if rest else None, rest[1:])
     sequence: int | None = None
     time_ms = 0
-    for number in rest[:2]:
-        if type(number) is not int or number < 0:
+    for behind in rest[:2]:
+        if type(behind) is not int or behind < 0:
             raise msgspec.ValidationError("neither a sequence nor a time stands behind the payload")
-        if number < TIME_MS_MIN:
-            sequence = number
+        if behind < TIME_MS_MIN:
+            sequence = behind
         else:
-            time_ms = number
+            time_ms = behind
     return ChannelMessage(array[0], kind, payload, sequence, millis_ns(time_ms))
 
 

@@ -40,6 +40,13 @@ def picture_of(exchange: str, symbol: str, receive_ns: int, data: BookPicture) -
 def _levels(changes: list[BookChange]) -> list[tuple[str, str]]:
     # the amount of a deleted level is 0 already; its action decides
     return [
-        (number_text(change.price), "0" if change.action == "delete" else number_text(change.amount))
+        (
+            price if type(price := change.price) is str and price else number_text(price),
+            "0"
+            if change.action == "delete"
+            else size
+            if type(size := change.amount) is str and size
+            else number_text(size),
+        )
         for change in changes
     ]

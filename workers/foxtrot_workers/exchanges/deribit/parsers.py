@@ -26,7 +26,7 @@ from foxtrot_protocol.events import (
 from foxtrot_workers.adapter import Adapter
 from foxtrot_workers.adapter.chained_book import ChainedBook
 from foxtrot_workers.adapter.number_text import number_text, optional_number_text
-from foxtrot_workers.adapter.quote_side import price_or_none, quoted
+from foxtrot_workers.adapter.quote_side import price_or_none, quoted_numbers
 from foxtrot_workers.adapter.route_table import Parser
 from foxtrot_workers.adapter.shared_topics import shared_wire
 from foxtrot_workers.exchanges.deribit.books import delta_of, picture_of, snapshot_of
@@ -122,8 +122,8 @@ def _trades_parser(adapter: Adapter, symbol: str, wire: str, channels: Container
                     symbol,
                     row.time * MS,
                     receive_ns,
-                    number_text(row.price),
-                    number_text(row.amount),
+                    price if type(price := row.price) is str and price else number_text(price),
+                    size if type(size := row.amount) is str and size else number_text(size),
                     row.direction,
                     row.trade_id,
                 )
@@ -161,8 +161,8 @@ def _quotes_parser(adapter: Adapter, symbol: str, wire: str) -> Parser:
 
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_quote(frame).params.data
-        bid, bid_size = quoted(optional_number_text(data.bid), optional_number_text(data.bid_size))
-        ask, ask_size = quoted(optional_number_text(data.ask), optional_number_text(data.ask_size))
+        bid, bid_size = quoted_numbers(data.bid, data.bid_size)
+        ask, ask_size = quoted_numbers(data.ask, data.ask_size)
         out.append(Quote(exchange, symbol, data.time * MS, receive_ns, bid, bid_size, ask, ask_size, ""))
         last_data_ns[wire] = receive_ns
 

@@ -26,8 +26,8 @@ from foxtrot_protocol.events import (
 )
 from foxtrot_workers.adapter import Adapter
 from foxtrot_workers.adapter.chained_book import ChainedBook
-from foxtrot_workers.adapter.number_text import NumberLevel, number_text, optional_number_text
-from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted
+from foxtrot_workers.adapter.number_text import number_text, optional_number_text
+from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted_numbers
 from foxtrot_workers.adapter.route_table import Parser
 from foxtrot_workers.exchanges.huobi.books import MbpBook, levels_of, mbp_delta_of, mbp_snapshot_of
 from foxtrot_workers.exchanges.huobi.constants import INTERVALS, MS, S
@@ -91,8 +91,8 @@ def _trades_parser(adapter: Adapter, symbol: str, wire: str, _: OpenBook) -> Par
                     symbol,
                     row.time * MS,
                     receive_ns,
-                    number_text(row.price),
-                    number_text(row.amount),
+                    price if type(price := row.price) is str and price else number_text(price),
+                    size if type(size := row.amount) is str and size else number_text(size),
                     row.direction,
                     number_text(row.id) if row.short_id is None else str(row.short_id),
                 )
@@ -118,8 +118,8 @@ def _spot_quotes_parser(adapter: Adapter, symbol: str, wire: str, _: OpenBook) -
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_spot_quote(frame)
         tick = push.tick
-        bid, bid_size = _side((tick.bid, tick.bid_size))
-        ask, ask_size = _side((tick.ask, tick.ask_size))
+        bid, bid_size = quoted_numbers(tick.bid, tick.bid_size)
+        ask, ask_size = quoted_numbers(tick.ask, tick.ask_size)
         update_id = "" if tick.sequence is None else str(tick.sequence)
         time_ns = (tick.time or push.time) * MS
         out.append(Quote(exchange, symbol, time_ns, receive_ns, bid, bid_size, ask, ask_size, update_id))
@@ -134,18 +134,14 @@ def _swap_quotes_parser(adapter: Adapter, symbol: str, wire: str, _: OpenBook) -
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_swap_quote(frame)
         tick = push.tick
-        bid, bid_size = EMPTY_SIDE if tick.bid is None else _side(tick.bid)
-        ask, ask_size = EMPTY_SIDE if tick.ask is None else _side(tick.ask)
+        bid, bid_size = EMPTY_SIDE if tick.bid is None else quoted_numbers(*tick.bid)
+        ask, ask_size = EMPTY_SIDE if tick.ask is None else quoted_numbers(*tick.ask)
         update_id = "" if tick.match_id is None else str(tick.match_id)
         time_ns = (tick.time or push.time) * MS
         out.append(Quote(exchange, symbol, time_ns, receive_ns, bid, bid_size, ask, ask_size, update_id))
         last_data_ns[wire] = receive_ns
 
     return parse_quotes
-
-
-def _side(level: NumberLevel) -> tuple[str | None, str | None]:
-    return quoted(optional_number_text(level[0]), optional_number_text(level[1]))
 
 
 def _pictures_parser(adapter: Adapter, symbol: str, wire: str, _: OpenBook) -> Parser:
@@ -235,8 +231,8 @@ def _spot_tickers_parser(adapter: Adapter, symbol: str, wire: str, _: OpenBook) 
     def parse_tickers(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_spot_ticker(frame)
         tick = push.tick
-        bid, bid_size = _side((tick.bid, tick.bid_size))
-        ask, ask_size = _side((tick.ask, tick.ask_size))
+        bid, bid_size = quoted_numbers(tick.bid, tick.bid_size)
+        ask, ask_size = quoted_numbers(tick.ask, tick.ask_size)
         out.append(
             Ticker(
                 exchange,
@@ -266,8 +262,8 @@ def _swap_tickers_parser(adapter: Adapter, symbol: str, wire: str, _: OpenBook) 
     def parse_tickers(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_swap_ticker(frame)
         tick = push.tick
-        bid, bid_size = EMPTY_SIDE if tick.bid is None else _side(tick.bid)
-        ask, ask_size = EMPTY_SIDE if tick.ask is None else _side(tick.ask)
+        bid, bid_size = EMPTY_SIDE if tick.bid is None else quoted_numbers(*tick.bid)
+        ask, ask_size = EMPTY_SIDE if tick.ask is None else quoted_numbers(*tick.ask)
         out.append(
             Ticker(
                 exchange,

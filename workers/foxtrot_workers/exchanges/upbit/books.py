@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foxtrot_protocol.decimal_text import is_zero
-from foxtrot_workers.adapter.number_text import number_text
+from foxtrot_workers.adapter.number_text import level_texts
 from foxtrot_workers.exchanges.upbit.messages import Unit
 
 __all__ = ["sides_of"]
@@ -18,8 +18,8 @@ def sides_of(units: Sequence[Unit]) -> tuple[Levels, Levels]:
 
     Raises `msgspec.ValidationError` where a price or size is no number.
     """
-    bids = [(number_text(unit.bid), number_text(unit.bid_size)) for unit in units]
-    asks = [(number_text(unit.ask), number_text(unit.ask_size)) for unit in units]
+    bids = level_texts([(unit.bid, unit.bid_size) for unit in units])
+    asks = level_texts([(unit.ask, unit.ask_size) for unit in units])
     return _present(bids), _present(asks)
 
 

@@ -12,7 +12,7 @@ from foxtrot_protocol.events import Bar, BookSnapshot, MarketEvent, Quote, Ticke
 from foxtrot_workers.adapter import Adapter
 from foxtrot_workers.adapter.iso_time import iso_ns
 from foxtrot_workers.adapter.number_text import number_text, optional_number_text
-from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, quoted
+from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, quoted_numbers
 from foxtrot_workers.adapter.route_table import Parser
 from foxtrot_workers.exchanges.upbit.books import sides_of
 from foxtrot_workers.exchanges.upbit.constants import BOOK_UNITS, INTERVALS, MS
@@ -91,9 +91,10 @@ def _quotes_parser(adapter: Adapter, symbol: str, wire: str, decoders: Decoders)
 
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         book = decode(frame)
-        bids, asks = sides_of(book.units[:1])
-        bid, bid_size = quoted(*bids[0]) if bids else EMPTY_SIDE
-        ask, ask_size = quoted(*asks[0]) if asks else EMPTY_SIDE
+        bid, bid_size = ask, ask_size = EMPTY_SIDE
+        for unit in book.units[:1]:
+            bid, bid_size = quoted_numbers(unit.bid, unit.bid_size)
+            ask, ask_size = quoted_numbers(unit.ask, unit.ask_size)
         out.append(Quote(exchange, symbol, book.time * MS, receive_ns, bid, bid_size, ask, ask_size, ""))
         last_data_ns[wire] = receive_ns
 
