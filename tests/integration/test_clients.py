@@ -179,6 +179,57 @@ async def test_a_message_in_fragments_is_put_together(name: str, seen: Seen) -> 
         await client.close(1.0)
 
 
+@asynccontextmanager
+async def compressing(behaviour: Behaviour) -> AsyncIterator[str]:
+    """An exchange that compresses its messages if a client offers to take it."""
+    async with serve(behaviour, "127.0.0.1", 0, compression="deflate", max_size=None) as server:
+        yield f"ws://localhost:{port_of(server)}"
+
+
+async def test_compressed_messages_are_inflated(name: str, seen: Seen) -> None:
+    messages = [b'{"number":%d}' % number * (number % 50 + 1) for number in range(300)]
+
+    async def behave(connection: ServerConnection) -> None:
+        for message in messages:
+            await connection.send(message, text=True)
+        await connection.send([b"in ", b"fragments " * 30], text=True)
+        await connection.wait_closed()
+
+    async with compressing(behave) as url:
+        client = client_for(name, seen, url, compression=True)
+        await client.connect()
+        await wait_until_async(lambda: len(seen.frames) > len(messages), LIMIT_S, "all messages")
+        assert seen.frames == [*messages, b"in " + b"fragments " * 30]
+        client.send("uncompressed, or not: as the library likes")
+        await client.close(1.0)
+    assert seen.causes == []
+
+
+async def test_an_exchange_need_not_compress(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        await connection.send("plain " * 100)
+
+    async with served(behave) as url:
+        client = client_for(name, seen, url, compression=True)
+        await client.connect()
+        await wait_until_async(lambda: bool(seen.frames), LIMIT_S, "the message")
+        await client.close(1.0)
+    assert seen.frames == [b"plain " * 100]
+
+
+async def test_a_compressed_message_is_inflated_within_the_limit_only(name: str, seen: Seen) -> None:
+    async def behave(connection: ServerConnection) -> None:
+        await connection.send("x" * (100 * FRAME_BYTES_MAX))  # some kilobytes on the wire
+        await connection.wait_closed()
+
+    async with compressing(behave) as url:
+        client = client_for(name, seen, url, compression=True)
+        await client.connect()
+        await wait_until_async(lambda: bool(seen.causes), LIMIT_S, "the end")
+    assert "broke the protocol" in seen.causes[0]
+    assert seen.frames == []
+
+
 async def test_pings_are_answered_with_their_payload_and_seen(name: str, seen: Seen) -> None:
     answered = asyncio.Event()
 

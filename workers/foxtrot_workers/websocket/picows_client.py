@@ -28,6 +28,7 @@ from foxtrot_workers.websocket.client import (
     proxy_tls_context,
     tls_context,
 )
+from foxtrot_workers.websocket.deflate import OFFER, DeflateError, Inflater, inflater_of
 
 __all__ = ["PicowsClient"]
 
@@ -35,6 +36,8 @@ CLOSE_REASON_CHARACTERS_MAX = 200
 
 CONTROL_BYTES_MAX = 125
 """Payload of a ping, pong or close frame (RFC 6455, section 5.5)."""
+
+_EXTENSIONS = "Sec-WebSocket-Extensions"
 
 _TEXT = picows.WSMsgType.TEXT
 _BINARY = picows.WSMsgType.BINARY
@@ -74,8 +77,6 @@ class PicowsClient:
 
     async def connect(self) -> None:
         options = self._options
-        if options.compression:
-            raise ConnectFailed("this exchange needs compression, which client picows does not support: use websockets")
         secure = options.url.startswith("wss:")
         try:
             async with asyncio.timeout(options.connect_s):
@@ -86,6 +87,7 @@ class PicowsClient:
                     websocket_handshake_timeout=options.connect_s,
                     enable_auto_pong=False,  # answered here, since a ping is a sign of life
                     max_frame_size=options.frame_bytes_max,
+                    extra_headers={_EXTENSIONS: OFFER} if options.compression else None,
                     max_redirects=0,
                     proxy=options.proxy,
                     proxy_ssl_context=proxy_tls_context(options),
@@ -96,6 +98,8 @@ class PicowsClient:
             raise handshake_failure(answer, time.time()) or ConnectFailed(f"handshake failed: {error}") from None
         except TimeoutError:
             raise ConnectFailed(f"no connection within {options.connect_s:g} s") from None
+        except DeflateError as error:
+            raise ConnectFailed(f"the exchange broke the handshake: {error}") from None
         except (OSError, picows.WSError, ProxyError, ValueError) as error:
             raise ConnectFailed(f"{type(error).__name__}: {error}") from None
         answered: object = self._transport.response
@@ -162,13 +166,19 @@ class PicowsClient:
         await self.all_handed_over.wait()
         self._on_closed(cause)
 
-    def _listener(self) -> picows.WSListener:
-        return _Listener(self)
+    def _listener(self, _: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse) -> picows.WSListener:
+        """Raises `DeflateError`."""
+        extensions = response.headers.get(_EXTENSIONS)
+        if not self._options.compression and extensions:
+            raise DeflateError(f"an extension that was not offered: {extensions[:100]}")
+        return _Listener(self, inflater_of(extensions, self._options.frame_bytes_max))
 
 
 class _Listener(picows.WSListener):
-    def __init__(self, client: PicowsClient) -> None:
+    def __init__(self, client: PicowsClient, inflater: Inflater | None) -> None:
+        """`inflater`: None where no compression was negotiated."""
         self._client = client
+        self._inflater = inflater
         self._on_frames = client._on_frames
         self._on_control = client._on_control
         self._bytes_max = client._options.frame_bytes_max
@@ -176,6 +186,8 @@ class _Listener(picows.WSListener):
         self._parts: list[bytes] = []
         self._parts_bytes = 0
         self._fragmented = False
+        self._compressed = False
+        """Whether the message that `_parts` belong to is compressed."""
         self._turn_frames = 0
         """Frames since other callbacks of the event loop last ran."""
         self._behind = False
@@ -245,7 +257,7 @@ class _Listener(picows.WSListener):
             self._on_frames(burst, not self._burst and start + len(burst) == len(chunk))
 
     def _on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
-        if frame.rsv1:
+        if frame.rsv1 and (self._inflater is None or (kind is not _TEXT and kind is not _BINARY)):
             self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame without negotiated compression")
         elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
             self._collect(transport, frame, kind)
@@ -277,6 +289,8 @@ class _Listener(picows.WSListener):
         if (kind is _CONTINUATION) != self._fragmented:
             self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "fragments out of order")
             return
+        if kind is not _CONTINUATION:
+            self._compressed = frame.rsv1
         self._fragmented = not frame.fin
         self._parts_bytes += frame.payload_size
         # an empty fragment costs memory too: count list entries as well as bytes
@@ -285,9 +299,16 @@ class _Listener(picows.WSListener):
             return
         self._parts.append(frame.get_payload_as_bytes())
         if frame.fin:
-            self._burst.append(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
+            message = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             self._parts.clear()
             self._parts_bytes = 0
+            if self._compressed and self._inflater is not None:
+                try:
+                    message = self._inflater.inflate(message)
+                except DeflateError as error:
+                    self._end(transport, picows.WSCloseCode.MESSAGE_TOO_BIG, str(error))
+                    return
+            self._burst.append(message)
         if frame.last_in_buffer or len(self._burst) >= BURST_FRAMES_MAX:
             self._hand_over(frame.last_in_buffer)
 
