@@ -10,6 +10,7 @@ from foxtrot_protocol.events import BookDelta, BookSnapshot, Gap
 from foxtrot_protocol.order_book import OrderBook
 from foxtrot_workers.adapter import BookLost, Resubscribe
 from foxtrot_workers.exchanges.bitfinex.books import book_checksum, javascript_number, sides_of
+from foxtrot_workers.exchanges.bitfinex.constants import CHECKSUMS_WRONG_MAX
 from tests.workers.exchanges.bitfinex.samples import BOOK, SUBSCRIBED_BOOK, SYMBOL, Connected
 from tests.workers.exchanges.driven import RECEIVE_NS
 
@@ -105,3 +106,13 @@ def test_another_message_is_refused(values: tuple[Any, ...]) -> None:
 def test_a_resubscription_brings_a_fresh_snapshot() -> None:
     wire = _book()
     assert wire.adapter.resync(wire.topics) == wire.topics
+
+
+def test_a_checksum_that_is_wrong_after_each_snapshot_is_not_compared_any_more() -> None:
+    wire = _book()
+    for number in range(CHECKSUMS_WRONG_MAX):
+        wire.data(173904, [[7254.7, 3, 3.3]], 10 + 2 * number)
+        assert len(wire.data(173904, "cs", 1, 11 + 2 * number)) == 1
+    wire.data(173904, [[7254.7, 3, 3.3]], 10 + 2 * CHECKSUMS_WRONG_MAX)
+    assert wire.data(173904, "cs", 1, 11 + 2 * CHECKSUMS_WRONG_MAX) == []
+    assert len(wire.data(173904, [7254.7, 3, 3.4], 12 + 2 * CHECKSUMS_WRONG_MAX)) == 1

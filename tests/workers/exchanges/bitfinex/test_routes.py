@@ -51,6 +51,14 @@ def test_a_frame_of_an_unknown_channel_is_not_missing_and_announces_nothing() ->
     assert len(wire.data(999, "hb", 15)) == 2, "the leap from 13 to 15"
 
 
+def test_a_greeting_begins_a_sequence() -> None:
+    """A recording may hold several connections."""
+    wire = _connected()
+    wire.parse('{"event": "info", "version": 2, "serverId": "e293377e", "platform": {"status": 1}}')
+    wire.parse(SUBSCRIBED_BOOK.replace("173904", "5"))
+    assert [type(event) for event in wire.data(5, [[1, 1, 1]], 1)] == [BookSnapshot]
+
+
 def test_a_sequence_that_leaps_again_and_again_is_not_believed() -> None:
     sequence = Sequence()
     leaps = 0

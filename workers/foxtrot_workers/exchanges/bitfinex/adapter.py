@@ -220,7 +220,9 @@ class Bitfinex(Adapter):
             case "error":
                 self._take_error(message)
             case "info":
-                if message.code in CLOSE_CODES:
+                if not message.code:  # the greeting of a connection, whose sequence begins with it
+                    self._sequence = FrameSequence()
+                elif message.code in CLOSE_CODES:
                     self.notices.append(CloseAnnounced(f"{message.code}: {message.text}"))
             case "pong":
                 self.notices.append(Pong())

@@ -13,6 +13,7 @@ __all__ = [
     "ALREADY_SUBSCRIBED",
     "BOOK_CHANNELS",
     "BOOK_LENGTHS",
+    "CHECKSUMS_WRONG_MAX",
     "CHECKSUM_LEVELS",
     "CLOSE_CODES",
     "CONF_FLAGS",
@@ -106,6 +107,10 @@ TIME_MS_MIN = 10**12
 LEAPS_MAX = 3
 """Leaps of the sequence, none of which a book of the connection has explained, after which it is no longer believed: a
 recording may lack channels."""
+
+CHECKSUMS_WRONG_MAX = 3
+"""Consecutive wrong checksums of one book, each after a fresh snapshot, after which they are not compared any more: the
+rule that computes them is at fault then, and resynchronizing for ever would help nobody."""
 
 LEVELS_KEPT = 1_000
 """Levels of each side of a book that are kept for its checksum; a book has at most 250."""

@@ -27,7 +27,7 @@ from foxtrot_workers.adapter.number_text import number_text, optional_number_tex
 from foxtrot_workers.adapter.quote_side import price_or_none
 from foxtrot_workers.adapter.shared_topics import shared_wire
 from foxtrot_workers.exchanges.bitfinex.books import book_checksum, sides_of
-from foxtrot_workers.exchanges.bitfinex.constants import INTERVALS, LEVELS_KEPT, LIQUIDATION_TOPIC
+from foxtrot_workers.exchanges.bitfinex.constants import CHECKSUMS_WRONG_MAX, INTERVALS, LEVELS_KEPT, LIQUIDATION_TOPIC
 from foxtrot_workers.exchanges.bitfinex.history import trade_of
 from foxtrot_workers.exchanges.bitfinex.instruments import is_possible_symbol
 from foxtrot_workers.exchanges.bitfinex.messages import ChannelMessage, millis_ns, row_of, rows_of
@@ -149,6 +149,8 @@ def _books_parser(adapter: Adapter, symbol: str, wire: str, open_book: OpenBook)
     last_data_ns, held_ns = adapter.last_data_ns, adapter.held_ns
     book = ChainedBook(exchange, symbol, wire, book_checksum, depth=LEVELS_KEPT)
     open_book(wire, book)
+    wrong = 0
+    """Consecutive checksums that were wrong."""
 
     def parse_books(message: ChannelMessage, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         if message.kind == "cs":
@@ -172,16 +174,18 @@ def _books_parser(adapter: Adapter, symbol: str, wire: str, open_book: OpenBook)
 
     def _check(message: ChannelMessage, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         """A checksum stands alone, behind the updates that it covers: it makes no event unless it is wrong."""
+        nonlocal wrong
         checksum = message.payload
         if type(checksum) is not int or not -(2**31) <= checksum < 2**32:
             raise msgspec.ValidationError("not a checksum")
-        if not book.live:
+        if not book.live or wrong >= CHECKSUMS_WRONG_MAX:
             return
         check: BookDelta[str] = BookDelta(
             exchange, symbol, message.time_ns, receive_ns, [], [], None, None, checksum & 0xFFFFFFFF
         )
         events: list[MarketEvent[str]] = []
         book.update(check, None, None, events, notices)
+        wrong = 0 if book.live else wrong + 1
         out.extend([event for event in events if event is not check])
 
     return parse_books
