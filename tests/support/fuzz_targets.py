@@ -48,6 +48,7 @@ from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ri
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.coinbase.adapter import Coinbase
+from foxtrot_workers.exchanges.coinbase_advanced.adapter import CoinbaseAdvanced
 from foxtrot_workers.exchanges.crypto_com.adapter import CryptoCom
 from foxtrot_workers.exchanges.gemini.adapter import Gemini
 from foxtrot_workers.exchanges.kraken.adapter import Kraken
@@ -58,6 +59,7 @@ from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, fe
 from tests.support.fuzzing import Broken, Target
 from tests.support.template_fuzz import TemplateFrames
 from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
+from tests.workers.exchanges.coinbase_advanced.samples import SAMPLES as COINBASE_ADVANCED_SAMPLES
 from tests.workers.exchanges.crypto_com.samples import SAMPLES as CRYPTO_COM_SAMPLES
 from tests.workers.exchanges.gemini.samples import SAMPLES as GEMINI_SAMPLES
 from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
@@ -653,6 +655,12 @@ class GeminiFrames(ExchangeFrames):
     _frames = GEMINI_SAMPLES
 
 
+class CoinbaseAdvancedFrames(ExchangeFrames):
+    name: ClassVar[str] = "coinbase_advanced_frames"
+    _adapter_class = CoinbaseAdvanced
+    _frames = COINBASE_ADVANCED_SAMPLES
+
+
 class KrakenFrames(ExchangeFrames):
     name: ClassVar[str] = "kraken_frames"
     _adapter_class = Kraken
@@ -685,6 +693,7 @@ TARGETS: dict[str, type[Target]] = {
         CryptoComFrames,
         KrakenFuturesFrames,
         GeminiFrames,
+        CoinbaseAdvancedFrames,
         KrakenFrames,
         OkxFrames,
         *([TemplateFrames] if native() is not None else []),
