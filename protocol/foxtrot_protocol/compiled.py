@@ -10,6 +10,7 @@ selects the form of a process and, since it is inherited, of its children:
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import os
 import zlib
@@ -56,12 +57,24 @@ def load(name: str) -> ModuleType | None:
 def describe() -> str:
     """Return which form is used, for people: ``compiled``, or ``pure Python`` with the reason.
 
-    Imports no compiled module: not every process needs them.
+    Imports nothing: not every process needs the packages of the compiled modules.
     """
     if os.environ.get(FORM_VARIABLE) == "pure":
         return f"pure Python: {FORM_VARIABLE}=pure"
-    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    missing = [name for name in MODULES if not _is_installed(name)]
     return f"pure Python: {', '.join(missing)} not installed" if missing else "compiled"
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a file of the extension module `name` exists, in the first place where its package is."""
+    top, *folders, last = name.split(".")
+    package = importlib.util.find_spec(top)
+    places = [] if package is None else package.submodule_search_locations or []
+    return any(
+        Path(place, *folders, last + suffix).exists()
+        for place in places
+        for suffix in importlib.machinery.all_suffixes()
+    )
 
 
 def _import_current(name: str) -> ModuleType:

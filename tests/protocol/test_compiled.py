@@ -16,13 +16,17 @@ TEXT = b"# the source of a compiled module\n"
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An installed module as the build makes it, with its source beside it."""
-    (tmp_path / "some_matcher.pyx").write_bytes(TEXT)
-    (tmp_path / "some_matcher.py").write_text(f"SOURCE_CRC = {zlib.crc32(TEXT)}\n")
+    package = tmp_path / "some_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "some_matcher.pyx").write_bytes(TEXT)
+    (package / "some_matcher.py").write_text(f"SOURCE_CRC = {zlib.crc32(TEXT)}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "some_matcher", raising=False)
-    monkeypatch.setattr(compiled, "MODULES", ("some_matcher",))
+    for name in ("some_package", "some_package.some_matcher"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(compiled, "MODULES", ("some_package.some_matcher",))
     monkeypatch.delenv("FOXTROT_FORM", raising=False)
-    return "some_matcher"
+    return "some_package.some_matcher"
 
 
 @pytest.mark.parametrize("form", ["", "auto", "compiled"])
@@ -55,7 +59,7 @@ def test_a_missing_module_is_an_error_where_the_compiled_form_is_demanded(monkey
 def test_a_module_of_other_source_text_is_not_used(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "some_matcher.pyx").write_bytes(TEXT + b"# changed\n")
+    (tmp_path / "some_package" / "some_matcher.pyx").write_bytes(TEXT + b"# changed\n")
     assert compiled.load(module) is None
     monkeypatch.setenv("FOXTROT_FORM", "compiled")
     with pytest.raises(compiled.StaleModule):
@@ -63,8 +67,13 @@ def test_a_module_of_other_source_text_is_not_used(
 
 
 def test_a_module_without_its_source_beside_it_is_current(module: str, tmp_path: Path) -> None:
-    (tmp_path / "some_matcher.pyx").unlink()
+    (tmp_path / "some_package" / "some_matcher.pyx").unlink()
     assert compiled.load(module) is not None
+
+
+def test_describing_imports_nothing(module: str) -> None:
+    assert compiled.describe() == "compiled"
+    assert "some_package" not in sys.modules
 
 
 def test_an_unknown_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from foxtrot_protocol import endpoints
+from foxtrot_protocol import compiled, endpoints
+from foxtrot_protocol.compiled import FORM_VARIABLE
 from foxtrot_protocol.spec import FeedSettings, SimulatorSettings
 from foxtrot_supervisor.bench.chain import (
     BOOT,
@@ -32,6 +33,7 @@ from foxtrot_supervisor.bench.chain import (
     footprint,
     http_get,
 )
+from foxtrot_supervisor.bench.parse_cost import measure_parsing
 from foxtrot_supervisor.bench.statistics import (
     LatencyFigures,
     RunResult,
@@ -51,9 +53,9 @@ from foxtrot_supervisor.engine.delivery import positions as position_file
 
 __all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
 
-Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring"]
+Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring", "parse"]
 
-PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring")
+PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring", "parse")
 """What `only` may name; start also measures stop and memory, which every other run measures as well."""
 
 WITHOUT_BEING_ASKED: tuple[Part, ...] = ("trades", "mixed", "latency", "start")
@@ -81,13 +83,15 @@ SETTLE_LIMIT_S = 5.0
 
 JOB_VARIABLE = "FOXTROT_BENCH_JOB"
 
+FOXTROT: dict[str, str] = {
+    "boot": BOOT,
+    "worker": "foxtrot_workers.feed.worker:run",
+    "engine": "foxtrot_supervisor.engine.process:run",
+    "handler": "foxtrot_workers.benchmark.counting_handler:setup",
+}
 TARGETS: dict[System, dict[str, str]] = {
-    "foxtrot": {
-        "boot": BOOT,
-        "worker": "foxtrot_workers.feed.worker:run",
-        "engine": "foxtrot_supervisor.engine.process:run",
-        "handler": "foxtrot_workers.benchmark.counting_handler:setup",
-    },
+    "foxtrot": FOXTROT,
+    "pure": FOXTROT,
     "baseline": {
         "boot": "foxtrot_workers.benchmark.baseline:boot_without_uvloop",
         "worker": "foxtrot_workers.benchmark.baseline:run_worker",
@@ -112,7 +116,7 @@ class BenchOptions(Struct, frozen=True, kw_only=True):
     """`events`: of one throughput run of the product; None: as many as take about `run_s` seconds.
 
     `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all `WITHOUT_BEING_ASKED`. `peers`: other
-    projects that take part in trades and latency.
+    projects that take part in trades and latency. `recordings`: files whose frames are parsed, instead of made ones.
     """
 
     events: int | None = None
@@ -120,6 +124,7 @@ class BenchOptions(Struct, frozen=True, kw_only=True):
     repeats: int = 3
     only: tuple[str, ...] = ()
     peers: tuple[System, ...] = ()
+    recordings: tuple[str, ...] = ()
 
 
 QUICK = BenchOptions(run_s=1.0, repeats=1)
@@ -159,6 +164,11 @@ async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) 
     parts = options.only or WITHOUT_BEING_ASKED
     report: dict[str, Any] = {"machine": machine_facts(), "options": msgspec.to_builtins(options)}
     results: dict[System, list[RunResult]] = {"foxtrot": [], "baseline": []}
+    if "parse" in parts:
+        progress("parsing")
+        report["parse"] = measure_parsing(options.recordings)
+        if parts == ("parse",):
+            return {**report, "processes": {}}
     async with Parent(run_dir) as parent:
         settings = SimulatorSettings(symbols=SYMBOLS, seed=SEED)
         async with parent.child("load", "simulator", LOAD_SERVER, settings) as server:
@@ -199,7 +209,7 @@ class _Bench:
     async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
         """Both systems in turn, as fast as they take it."""
         peers = options.peers if kind == "trades" else ()
-        runs: dict[System, list[RunResult]] = {system: [] for system in ("foxtrot", "baseline", *peers)}
+        runs: dict[System, list[RunResult]] = {system: [] for system in ("foxtrot", "pure", "baseline", *peers)}
         loads = {system: Load(kind, await self._events(system, kind, options)) for system in runs}
         for repeat in range(options.repeats):
             for system in runs:
@@ -301,7 +311,8 @@ class _Bench:
         # each run sends the same identifiers: an engine that knew those of the run before would take them for copies
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self._run_dir, position_file.FILE_NAME))
-        with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()):
+        form = "pure" if system == "pure" else os.environ.get(FORM_VARIABLE, "")
+        with _environment(JOB_VARIABLE, msgspec.json.encode(job).decode()), _environment(FORM_VARIABLE, form):
             async with contextlib.AsyncExitStack() as stack:
                 children = await self._chain(stack, system, load, engine_keys)
                 if primers:
@@ -366,7 +377,7 @@ class _Bench:
 
 
 def _share(system: System) -> int:
-    return 1 if system in ("foxtrot", "ringless") else BASELINE_SHARE
+    return 1 if system in ("foxtrot", "pure", "ringless") else BASELINE_SHARE
 
 
 async def _settled(pids: list[int]) -> None:
@@ -391,6 +402,7 @@ def machine_facts() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "form": compiled.describe(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "load_average_before": round(os.getloadavg()[0], 2),
     }
@@ -422,8 +434,11 @@ def _read_samples(path: str) -> list[int]:
 @contextlib.contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
     """Children started in the block inherit the variable."""
+    before = os.environ.get(name)
     os.environ[name] = value
     try:
         yield
     finally:
         del os.environ[name]
+        if before is not None:
+            os.environ[name] = before

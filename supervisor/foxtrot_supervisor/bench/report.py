@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from foxtrot_supervisor.bench.changes import Change
+from foxtrot_supervisor.bench.parse_cost import ParseCost
 from foxtrot_supervisor.bench.statistics import LatencyFigures, LatencySpread, ProcessFigures, Spread, ThroughputFigures
 
 __all__ = ["render_bench", "render_changes"]
@@ -28,7 +29,8 @@ def _parts(report: dict[str, Any]) -> Iterator[RenderableType]:
     machine = report["machine"]
     yield (
         f"{machine['cpu']}, {machine['cores']} cores shared by load server, worker and engine; Linux "
-        f"{machine['kernel']}, Python {machine['python']}, load average before: {machine['load_average_before']}"
+        f"{machine['kernel']}, Python {machine['python']}, hot paths {machine['form']}, load average before: "
+        f"{machine['load_average_before']}"
     )
     if "throughput" in report:
         yield _throughput(report["throughput"])
@@ -36,8 +38,25 @@ def _parts(report: dict[str, Any]) -> Iterator[RenderableType]:
         yield _latency(report["latency"])
     if "ring" in report:
         yield _ring(report["ring"])
-    yield _processes(report["processes"])
+    if "parse" in report:
+        yield _parse(report["parse"])
+    if report["processes"]:
+        yield _processes(report["processes"])
     yield f"median (min - max); took {report['duration_s']:g} s"
+
+
+def _parse(costs: list[ParseCost]) -> Table:
+    table = Table(
+        title="Parsing: CPU of one frame alone on a core, from its bytes to those of its events", title_justify="left"
+    )
+    for heading in ("exchange", "events", "frames", "bytes", "Python ns", "template ns"):
+        table.add_column(heading, justify="left" if heading in ("exchange", "events") else "right")
+    for cost in costs:
+        template = "-" if cost.template_ns is None else f"{cost.template_ns:,.0f}"
+        table.add_row(
+            cost.exchange, cost.events, f"{cost.frames:,}", f"{cost.frame_bytes:,}", f"{cost.python_ns:,.0f}", template
+        )
+    return table
 
 
 def _throughput(loads: dict[str, dict[str, Any]]) -> Table:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 __all__ = ["PEERS", "VARIANTS", "System", "Variant", "variants_with"]
 
-System: TypeAlias = Literal["foxtrot", "baseline", "ringless", "cryptofeed"]
+System: TypeAlias = Literal["foxtrot", "pure", "baseline", "ringless", "cryptofeed"]
 
 PEERS: Final[tuple[System, ...]] = ("cryptofeed",)
 """Other projects that can take part, where they are installed."""
@@ -24,13 +24,14 @@ class Variant(Struct, frozen=True):
 
 VARIANTS: Final = (
     Variant("foxtrot", "foxtrot"),
+    Variant("foxtrot, pure Python", "pure"),
     Variant("foxtrot, backoff", "foxtrot", {"idle": "backoff"}),
     Variant("foxtrot, ring", "foxtrot", {"transport": "ring"}),
     Variant("foxtrot, ring, backoff", "foxtrot", {"transport": "ring", "idle": "backoff"}),
     Variant("foxtrot, ring, spin", "foxtrot", {"transport": "ring", "idle": "spin"}),
     Variant("baseline", "baseline"),
 )
-"""Both transports with each way of being idle that differs in latency, and the baseline."""
+"""Both forms, both transports with each way of being idle that differs in latency, and the baseline."""
 
 
 def variants_with(peers: tuple[System, ...]) -> tuple[Variant, ...]:

@@ -30,8 +30,8 @@ __all__ = ["bench"]
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(["trades", "mixed", "latency", "start", "ring"]),
-    help="Only this measurement; repeatable. ring (with and without rings) is measured only if named.",
+    type=click.Choice(["trades", "mixed", "latency", "start", "ring", "parse"]),
+    help="Only this measurement; repeatable. ring (with and without rings) and parse only if named.",
 )
 @click.option(
     "--peer",
@@ -39,6 +39,13 @@ __all__ = ["bench"]
     multiple=True,
     type=click.Choice(PEERS),
     help="Measure this project, too, where it is installed (trades and latency); repeatable.",
+)
+@click.option(
+    "--recording",
+    "recordings",
+    multiple=True,
+    type=click.Path(dir_okay=False, exists=True),
+    help="With --only parse: parse the frames of this recording, instead of made ones; repeatable.",
 )
 @click.option(
     "--compare",
@@ -54,6 +61,7 @@ def bench(
     events: int | None,
     only: tuple[str, ...],
     peers: tuple[System, ...],
+    recordings: tuple[str, ...],
     history_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -64,10 +72,13 @@ def bench(
     \b
     foxtrot-supervisor bench
     foxtrot-supervisor bench --quick --only trades --json
+    foxtrot-supervisor bench --only parse --recording okx.jsonl.gz
     foxtrot-supervisor bench --only latency --peer cryptofeed --compare history.jsonl
     """
     interruptible()
-    options = msgspec.structs.replace(QUICK if quick else BenchOptions(), events=events, only=only, peers=peers)
+    options = msgspec.structs.replace(
+        QUICK if quick else BenchOptions(), events=events, only=only, peers=peers, recordings=recordings
+    )
     try:
         before = None if history_path is None else last_of(history_path)
         report = run_bench(options, say)

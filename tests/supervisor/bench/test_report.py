@@ -31,7 +31,14 @@ def text_of(report: dict[str, Any]) -> str:
 def a_report() -> dict[str, Any]:
     process = ProcessFigures(one(200.0), one(300.0), one(12.0), one(40.5), one(30.5))
     return {
-        "machine": {"cpu": "a cpu", "cores": 2, "kernel": "6", "python": "3.11", "load_average_before": 0.5},
+        "machine": {
+            "cpu": "a cpu",
+            "cores": 2,
+            "kernel": "6",
+            "python": "3.11",
+            "form": "compiled",
+            "load_average_before": 0.5,
+        },
         "throughput": {
             "trades": {
                 "foxtrot": ThroughputFigures(

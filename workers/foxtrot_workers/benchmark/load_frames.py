@@ -25,7 +25,9 @@ __all__ = [
     "LoadBlock",
     "PacedTrades",
     "depth_snapshot",
+    "payloads",
     "primer",
+    "primer_payload",
 ]
 
 Kind: TypeAlias = Literal["trades", "mixed"]
@@ -41,6 +43,10 @@ SNAPSHOT_ID = EPOCH_FIRST * IDS_PER_EPOCH - 1
 
 LEVELS_MAX = 21
 SNAPSHOT_LEVELS = 40
+
+BIDS = (1000.0, 4999.0)
+ASKS = (5001.0, 9999.0)
+"""Range of prices of each side: a crossed book would be fetched again."""
 
 TIME_MS = 1_700_000_000_000
 """Exchange time of frames whose time is not measured."""
@@ -85,14 +91,18 @@ class PacedTrades:
 
 def primer(symbol: str) -> bytes:
     """The frame of a delta that precedes all others: it makes an adapter fetch the snapshot."""
-    payload = _delta(symbol, str(SNAPSHOT_ID), str(SNAPSHOT_ID), random.Random(0))
-    return frame(payload.encode())
+    return frame(primer_payload(symbol))
+
+
+def primer_payload(symbol: str) -> bytes:
+    """The text of that frame."""
+    return _delta(symbol, str(SNAPSHOT_ID), str(SNAPSHOT_ID), random.Random(0)).encode()
 
 
 def depth_snapshot(seed: int) -> bytes:
     """The REST answer to a depth request: a book that the first delta of a run continues."""
     market = random.Random(seed)
-    bids, asks = _levels(SNAPSHOT_LEVELS, market), _levels(SNAPSHOT_LEVELS, market)
+    bids, asks = _levels(SNAPSHOT_LEVELS, market, *BIDS), _levels(SNAPSHOT_LEVELS, market, *ASKS)
     return f'{{"lastUpdateId":{SNAPSHOT_ID},"bids":[{bids}],"asks":[{asks}]}}'.encode()
 
 
@@ -101,14 +111,16 @@ def _fill(template: bytes, trade_id: int, time: int) -> bytes:
 
 
 def _frames(kind: Kind, symbols: Sequence[str], market: random.Random) -> list[bytes]:
-    per_symbol = {symbol: _payloads(kind, symbol, market) for symbol in symbols}
-    turns = [symbol for symbol, payloads in per_symbol.items() for _ in payloads]
+    per_symbol = {symbol: payloads(kind, symbol, market) for symbol in symbols}
+    turns = [symbol for symbol, texts in per_symbol.items() for _ in texts]
     market.shuffle(turns)  # symbols interleave as they like, each symbol's own order stays
-    remaining = {symbol: iter(payloads) for symbol, payloads in per_symbol.items()}
+    remaining = {symbol: iter(texts) for symbol, texts in per_symbol.items()}
     return [frame(next(remaining[symbol]).encode()) for symbol in turns]
 
 
-def _payloads(kind: Kind, symbol: str, market: random.Random) -> list[str]:
+def payloads(kind: Kind, symbol: str, market: random.Random) -> list[str]:
+    """The texts of one symbol's frames, in order."""
+
     def identifier(position: int) -> str:
         return f"{EPOCH_FIRST}{position:03d}"
 
@@ -145,16 +157,16 @@ def _delta(symbol: str, first: str, last: str, market: random.Random) -> str:
     bids = market.randint(0, levels)
     return (
         f'{{"stream":"{symbol.lower()}@depth@100ms","data":{{"e":"depthUpdate","E":{TIME_MS},"s":"{symbol}",'
-        f'"U":{first},"u":{last},"b":[{_levels(bids, market)}],"a":[{_levels(levels - bids, market)}]}}}}'
+        f'"U":{first},"u":{last},"b":[{_levels(bids, market, *BIDS)}],"a":[{_levels(levels - bids, market, *ASKS)}]}}}}'
     )
 
 
-def _levels(count: int, market: random.Random) -> str:
-    return ",".join(f'["{_price(market)}","{_size(market)}"]' for _ in range(count))
+def _levels(count: int, market: random.Random, least: float, most: float) -> str:
+    return ",".join(f'["{_price(market, least, most)}","{_size(market)}"]' for _ in range(count))
 
 
-def _price(market: random.Random) -> str:
-    return f"{market.uniform(1000, 9999):.8f}"
+def _price(market: random.Random, least: float = 1000, most: float = 9999) -> str:
+    return f"{market.uniform(least, most):.8f}"
 
 
 def _size(market: random.Random) -> str:

@@ -778,6 +778,29 @@ cdef class Matcher:
         finally:
             free(out.data)
 
+    def rehearse(self, bytes frame, receive_ns, int times):
+        """Match `frame` and write its events so many times, without any effect; False if it does not match.
+
+        For measurements.
+        """
+        cdef Template template
+        cdef Buffer out
+        cdef int row
+        self.set_receive_time(receive_ns)
+        memset(&out, 0, sizeof(Buffer))
+        try:
+            while times:
+                times -= 1
+                template = self.match(frame)
+                if template is None:
+                    return False
+                out.size = 0
+                for row in range(self.rows):
+                    self.write(template, row, &out)
+            return True
+        finally:
+            free(out.data)
+
     def checked(self, Template template):
         """Begin the count to the next comparison of `template`."""
         template.until_check = self.check_every

@@ -93,6 +93,10 @@ class TemplateStore:
         found = self._matcher.preview(frame, receive_ns, True)
         return None if found is None else Preview(*found)
 
+    def rehearse(self, frame: bytes, times: int) -> bool:
+        """Match `frame` and write its events so many times, without any effect; False if no template matches."""
+        return self._matcher.rehearse(frame, 1, times)
+
     def compare(self, preview: Preview, frame: bytes, events: Sequence[Any], *, only_events: bool) -> Difference | None:
         """Compare with what Python made of the frame; `only_events`: it left no notices and raised nothing."""
         self.checks_total += 1
