@@ -70,11 +70,8 @@ def _is_installed(name: str) -> bool:
     top, *folders, last = name.split(".")
     package = importlib.util.find_spec(top)
     places = [] if package is None else package.submodule_search_locations or []
-    return any(
-        Path(place, *folders, last + suffix).exists()
-        for place in places
-        for suffix in importlib.machinery.all_suffixes()
-    )
+    files = [last + suffix for suffix in importlib.machinery.all_suffixes()]
+    return any(Path(place, *folders, file).exists() for place in places for file in files)
 
 
 def _import_current(name: str) -> ModuleType:

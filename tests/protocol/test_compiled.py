@@ -45,9 +45,10 @@ def test_pure_python_can_be_demanded(module: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_missing_module_leaves_pure_python(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "MODULES", (module, "no_such_matcher"))
-    assert compiled.load("no_such_matcher") is None
-    assert compiled.describe() == "pure Python: no_such_matcher not installed"
+    monkeypatch.setattr(compiled, "MODULES", (module, "some_package.other", "no_such_package.matcher"))
+    assert compiled.load("some_package.other") is None
+    missing = "some_package.other, no_such_package.matcher"
+    assert compiled.describe() == f"pure Python: {missing} not installed"
 
 
 def test_a_missing_module_is_an_error_where_the_compiled_form_is_demanded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ def test_made_frames_are_measured() -> None:
 def test_a_recording_of_an_unknown_exchange_is_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "frames.jsonl"
     path.write_text('{"dir":"in","raw":"{}"}')
-    with pytest.raises(BenchFailed, match="parsing: .*UnknownExchange"):
+    with pytest.raises(BenchFailed, match=r"parsing: .*UnknownExchange"):
         measure_parsing((str(path),))
 
 
