@@ -59,6 +59,7 @@ async def without_deduplication(context: ChildContext) -> int:
         events: Sequence[Any],
         *,
         may_wait: bool,
+        **_: Any,
     ) -> Admission:
         return Admission(events, None, len(events), 0, 0, [], [])
 
