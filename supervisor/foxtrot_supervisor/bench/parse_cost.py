@@ -6,32 +6,17 @@ import subprocess
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
 
 from foxtrot_supervisor.bench.chain import BenchFailed
+from foxtrot_supervisor.bench.statistics import ParseCost
 from foxtrot_supervisor.system.interpreter import python_command
 
-__all__ = ["MEASURE_S_MAX", "ParseCost", "measure_parsing"]
+__all__ = ["MEASURE_S_MAX", "measure_parsing"]
 
 MEASURE_S_MAX = 600.0
 """Longest wait for the measurement, in seconds."""
 
 _MODULE = "foxtrot_workers.benchmark.parse_cost"
-
-
-class ParseCost(Struct, frozen=True):
-    """One kind of frames of one exchange; times in nanoseconds, medians."""
-
-    exchange: str
-    events: str
-    """Tags of the events that a frame becomes."""
-    frames: int
-    frame_bytes: int
-    """Median size."""
-    python_ns: float
-    """The adapter parses, the events are encoded."""
-    template_ns: float | None
-    """A template matches and writes; None where there is none."""
 
 
 def measure_parsing(recordings: Sequence[str]) -> list[ParseCost]:

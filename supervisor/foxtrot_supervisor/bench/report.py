@@ -9,8 +9,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from foxtrot_supervisor.bench.changes import Change
-from foxtrot_supervisor.bench.parse_cost import ParseCost
-from foxtrot_supervisor.bench.statistics import LatencyFigures, LatencySpread, ProcessFigures, Spread, ThroughputFigures
+from foxtrot_supervisor.bench.statistics import (
+    LatencyFigures,
+    LatencySpread,
+    ParseCost,
+    ProcessFigures,
+    Spread,
+    ThroughputFigures,
+)
 
 __all__ = ["render_bench", "render_changes"]
 

@@ -12,6 +12,7 @@ __all__ = [
     "Footprint",
     "LatencyFigures",
     "LatencySpread",
+    "ParseCost",
     "ProcessFigures",
     "RunResult",
     "Spread",
@@ -199,3 +200,18 @@ def percentile(ordered: Sequence[int], fraction: float) -> int:
     """The least of the ascending values that at least `fraction` (0 to 1) of them do not exceed (nearest rank)."""
     rank = -int(-fraction * len(ordered) // 1)  # rounded up
     return ordered[max(0, min(len(ordered), rank) - 1)]
+
+
+class ParseCost(Struct, frozen=True):
+    """One kind of frames of one exchange; times in nanoseconds, medians."""
+
+    exchange: str
+    events: str
+    """Tags of the events that a frame becomes."""
+    frames: int
+    frame_bytes: int
+    """Median size."""
+    python_ns: float
+    """The adapter parses, the events are encoded."""
+    template_ns: float | None
+    """A template matches and writes; None where there is none."""
