@@ -149,3 +149,31 @@ def test_recorded_quotes_have_the_sizes_of_their_own_row(name: str) -> None:
                     assert answer["ask_size"] == str(first["askSize"])
                     differing += answer["bid_size"] != quote.bid_size or answer["ask_size"] != quote.ask_size
     assert differing == {"2021-04-17": 64, "2021-07-22": 272}[name]
+
+
+SINGLE_ROWS = {
+    "ws_funding_rate": ("funding", "insert"),
+    "ws_instrument": ("instrument", "update"),
+    "ws_instrument_index_update": ("instrument", "update"),
+    "ws_instrument_mark_update": ("instrument", "update"),
+    "ws_liquidation": ("liquidation", "insert"),
+    "ws_orderbook_10": ("orderBook10", "update"),
+    "ws_orderbook_l2": ("orderBookL2", "partial"),
+    "ws_quote": ("quote", "insert"),
+    "ws_trade": ("trade", "insert"),
+    "ws_trade_bin_1m": ("tradeBin1m", "insert"),
+}
+"""Single samples beside the checkout are rows without their frame: the table and action that they belong to."""
+
+
+@pytest.mark.skipif(not RECORDINGS.exists(), reason="no recordings beside the checkout")
+def test_single_rows_parse_within_a_frame_of_their_table() -> None:
+    with gzip.open(RECORDINGS / "single-frames.jsonl.gz") as lines:
+        samples = list(map(msgspec.json.decode, lines))
+    assert len(samples) == len(SINGLE_ROWS)
+    for sample in samples:
+        name = sample["src"].rpartition("/")[2].removesuffix(".json")
+        table, action = SINGLE_ROWS[name]
+        frame = f'{{"table":"{table}","action":"{action}","data":[{sample["raw"]}]}}'
+        events = Driven(Bitmex, adopt=True).parse(frame)
+        assert len(events) == {"ws_instrument": 2, "ws_instrument_index_update": 0}.get(name, 1), name

@@ -203,8 +203,8 @@ TICKER_NS = 1648771200123_000000
 def test_each_message(adapter_class: type[Adapter], frame: str, events: list[MarketEvent[str]]) -> None:
     wire = Driven(adapter_class, adopt=True)
     assert wire.parse(frame) == events
-    assert wire.parse(msgspec.json.format(frame, indent=0)) == events, "without white space"
-    head, _, tail = msgspec.json.format(frame, indent=0).partition('"event":"update",')
+    assert wire.parse(msgspec.json.format(frame, indent=-1)) == events, "without white space"
+    head, _, tail = msgspec.json.format(frame, indent=-1).partition('"event":"update",')
     if tail:
         assert wire.parse(f'{head[:1]}"event":"update",{head[1:]}{tail}') == events, "in another order"
 

@@ -176,7 +176,7 @@ NONE = (None, None, None, None, None)
 def test_each_message(adapter_class: type[Adapter], frame: str, event: MarketEvent[str]) -> None:
     wire = Driven(adapter_class, adopt=True)
     assert wire.parse(frame) == [event]
-    assert wire.parse(msgspec.json.format(frame, indent=0)) == [event], "without white space"
+    assert wire.parse(msgspec.json.format(frame, indent=-1)) == [event], "without white space"
 
 
 def test_empty_sides_of_a_quote_are_none() -> None:

@@ -105,12 +105,15 @@ def _trades_parser(adapter: Adapter, wire: str, symbol: str, version: Version) -
         if push.action == "snapshot":
             return  # trades from before the subscription
         rows = push.data
-        if len(rows) > 1:
-            rows = sorted(rows, key=_id_of)  # the newest come first
+        if len(rows) == 1:
+            row = rows[0]
+            trade_id = str(row.trade_id)
+            out.append(Trade(exchange, symbol, row.time * MS, receive_ns, row.price, row.size, row.side, trade_id))
+            return
         out.extend(
             [
                 Trade(exchange, symbol, row.time * MS, receive_ns, row.price, row.size, row.side, str(row.trade_id))
-                for row in rows
+                for row in sorted(rows, key=_id_of)  # the newest come first
             ]
         )
 
@@ -147,13 +150,24 @@ def _quotes_parser(adapter: Adapter, wire: str, symbol: str, version: Version) -
 
     def parse_quotes(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         for row in decode(frame).data:
-            bid, bid_size = quoted(*row.bids[0]) if row.bids else EMPTY_SIDE
-            ask, ask_size = quoted(*row.asks[0]) if row.asks else EMPTY_SIDE
+            bid, bid_size = _side(row.bids)
+            ask, ask_size = _side(row.asks)
             update_id = "" if row.seq is None else str(row.seq)
             out.append(Quote(exchange, symbol, row.time * MS, receive_ns, bid, bid_size, ask, ask_size, update_id))
         last_data_ns[wire] = receive_ns
 
     return parse_quotes
+
+
+def _side(levels: list[tuple[str, str]]) -> tuple[str | None, str | None]:
+    """Return price and size of the best level; both None where the side is empty."""
+    if not levels:
+        return EMPTY_SIDE
+    price, size = level = levels[0]
+    # the usual case: what begins with a digit from 1 to 9 behind its leading zeros and point is not zero
+    if "1" <= price.lstrip("0.") < ":" and "1" <= size.lstrip("0.") < ":":
+        return level
+    return quoted(price, size)
 
 
 def _book_decoder(version: Version) -> Callable[[bytes], Any]:

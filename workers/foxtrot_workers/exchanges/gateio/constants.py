@@ -31,11 +31,13 @@ __all__ = [
     "SNAPSHOT_LEVELS",
     "SPOT_CHANNELS",
     "SYMBOL_CHARS_MAX",
+    "US",
 ]
 
+US = 1_000
 MS = 1_000_000
 SECOND = 1_000_000_000
-"""Nanoseconds in a millisecond and in a second."""
+"""Nanoseconds in a microsecond, in a millisecond and in a second."""
 
 # ---- channels
 

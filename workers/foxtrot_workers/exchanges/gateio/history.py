@@ -12,10 +12,14 @@ import msgspec
 from foxtrot_protocol.events import Side, Trade
 from foxtrot_workers.adapter import RestRequest
 from foxtrot_workers.adapter.number_text import Number, number_text
-from foxtrot_workers.exchanges.gateio.constants import HISTORY_TRADES, MS, SECOND
+from foxtrot_workers.exchanges.gateio.constants import HISTORY_TRADES, MS, SECOND, US
 from foxtrot_workers.exchanges.gateio.messages import decode_past_contract_trades, decode_past_pair_trades
 
 __all__ = ["contract_size", "history_request", "parse_contract_history", "parse_pair_history", "time_ns_of"]
+
+_MS_LEAST = 10**12
+_MS_MOST = 9 * 10**12
+"""Times in milliseconds, from 2001 to 2255."""
 
 _MS_DIGITS_MIN = 12
 """Whole digits from which on a time is in milliseconds: seconds have ten."""
@@ -27,6 +31,13 @@ def time_ns_of(*times: Number) -> int:
     A time is a number, or its text, of seconds or milliseconds, with a fraction or without.
     Raises `msgspec.ValidationError` for anything else.
     """
+    time = times[0]
+    if type(time) is int and _MS_LEAST <= time < _MS_MOST:  # what futures send
+        return time * MS
+    if type(time) is str and len(time) == 17 and time[13] == ".":  # what spot sends: 1619093546958.116
+        micros = time[:13] + time[14:]
+        if micros.isascii() and micros.isdigit():
+            return int(micros) * US
     time = next((each for each in times if each is not None and each != ""), None)
     if time is None:
         return 0

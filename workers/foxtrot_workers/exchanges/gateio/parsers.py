@@ -35,6 +35,7 @@ from foxtrot_workers.exchanges.gateio.books import contract_levels
 from foxtrot_workers.exchanges.gateio.constants import MS, SECOND
 from foxtrot_workers.exchanges.gateio.history import contract_size, time_ns_of
 from foxtrot_workers.exchanges.gateio.messages import (
+    SpotTrade,
     decode_book_ticker,
     decode_candles,
     decode_contract_tickers,
@@ -89,6 +90,13 @@ def _spot_trades_parser(adapter: Adapter, streams: dict[str, Stream], find: Call
 
     def parse_trades(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         result = decode_spot_trades(frame).result
+        if type(result) is SpotTrade:
+            stream = streams.get(result.pair) or find(result.pair)
+            time_ns = time_ns_of(result.time)
+            price, size, side = result.price, result.size, result.side
+            out.append(Trade(exchange, stream.symbol, time_ns, receive_ns, price, size, side, str(result.id)))
+            last_data_ns[stream.wire] = receive_ns
+            return
         trades: list[MarketEvent[str]] = []
         wires = []
         for row in result if isinstance(result, list) else (result,):
@@ -130,8 +138,8 @@ def _quotes_parser(adapter: Adapter, streams: dict[str, Stream], find: Callable[
     def parse_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_book_ticker(frame).result
         stream = streams.get(data.symbol) or find(data.symbol)
-        bid, bid_size = quoted(data.bid, _number(data.bid_size))
-        ask, ask_size = quoted(data.ask, _number(data.ask_size))
+        bid, bid_size = _side(data.bid, data.bid_size)
+        ask, ask_size = _side(data.ask, data.ask_size)
         out.append(
             Quote(
                 exchange,
@@ -376,6 +384,20 @@ def _any_candles_parser(
             last_data_ns[wire] = receive_ns
 
     return parse_bars
+
+
+def _side(price: str | None, size: Number) -> tuple[str | None, str | None]:
+    """Return one side of a quote as text; both None where it is empty."""
+    # the usual cases: what begins with a digit from 1 to 9 behind its leading zeros and point is not zero
+    if price and "1" <= price.lstrip("0.") < ":":
+        if type(size) is str and "1" <= size.lstrip("0.") < ":":
+            return price, size
+        if type(size) is int and 0 < size < _CONTRACTS_MOST:
+            return price, str(size)
+    return quoted(price, _number(size))
+
+
+_CONTRACTS_MOST = 10**18
 
 
 def _number(value: Number) -> str | None:

@@ -70,6 +70,11 @@ from foxtrot_workers.exchanges.kucoin.requests import UNIFIED_PREFIX, Requests, 
 
 __all__ = ["Kucoin"]
 
+HEAD_BYTES = 64
+"""Length of a frame's head: enough for most topics, and what follows a short name is the same in each frame."""
+
+HEADS_MAX = 10_000
+
 _TOPIC = b'"topic":"'
 _TOPIC_LENGTH = len(_TOPIC)
 
@@ -120,6 +125,8 @@ class Kucoin(Adapter):
         )
         self._routes = RouteTable()
         self._by_topic = self._routes.by_key
+        self._by_head: dict[bytes, Parser] = {}
+        """By the first `HEAD_BYTES` of frames seen: finding the topic's name takes longer than this look-up."""
 
     # -- topics, access and requests
 
@@ -190,15 +197,25 @@ class Kucoin(Adapter):
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         try:
-            # frames of older recordings name their topic behind the data
-            start = (frame.rfind if frame.startswith(b'{"data"') else frame.find)(_TOPIC) + _TOPIC_LENGTH
-            parser = self._by_topic.get(frame[start : frame.find(b'"', start)])
+            parser = self._by_head.get(frame[:HEAD_BYTES]) or self._find_by_topic(frame)
             if parser is None:
                 self._parse_other(frame, receive_ns, out)
             else:
                 parser(frame, receive_ns, out)
         except (RecursionError, UnicodeDecodeError) as error:
             raise msgspec.DecodeError(str(error)) from None
+
+    def _find_by_topic(self, frame: bytes) -> Parser | None:
+        """Return the parser of the topic that `frame` names, and remember its head; None if there is none."""
+        # frames of older recordings name their topic behind the data
+        is_old = frame.startswith(b'{"data"')
+        start = (frame.rfind if is_old else frame.find)(_TOPIC) + _TOPIC_LENGTH
+        end = frame.find(b'"', start)
+        parser = self._by_topic.get(frame[start:end])
+        if parser is not None and not is_old and end < HEAD_BYTES and len(self._by_head) < HEADS_MAX:
+            # the head holds the whole name and the quotation mark after it: no other topic's frame begins so
+            self._by_head[frame[:HEAD_BYTES]] = parser
+        return parser
 
     def _parse_other(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         if frame.startswith(b'{"T":'):
@@ -255,6 +272,7 @@ class Kucoin(Adapter):
         if parser is not None:
             self._routes.remove(topic)
             self._routes.add(topic, parser, topic.encode())
+            self._by_head.clear()
         return parser
 
     def _make_parser(self, topic: str, channels: frozenset[str]) -> Parser | None:
@@ -288,6 +306,7 @@ class Kucoin(Adapter):
 
     def _close(self, wire: str) -> None:
         self._routes.remove(topic_of(wire))
+        self._by_head.clear()
         self.last_data_ns.pop(wire, None)
         channel, symbol, _ = self._meaning_of(wire)
         if channel == "book":

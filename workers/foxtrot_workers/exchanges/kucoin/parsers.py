@@ -82,7 +82,8 @@ def _execution_parser(adapter: Adapter, wire: str, symbol: str, interval: str) -
 
     def parse_execution(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         row = decode_executions(frame).data
-        price, size = number_text(row.price), number_text(row.size)
+        price = row.price if type(row.price) is str and row.price else number_text(row.price)
+        size = number_text(row.size)
         out.append(Trade(exchange, symbol, row.time, receive_ns, price, size, row.side, row.trade_id))
         last_data_ns[wire] = receive_ns
 
@@ -94,8 +95,8 @@ def _level1_parser(adapter: Adapter, wire: str, symbol: str, interval: str) -> P
 
     def parse_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_level1(frame).data
-        bid, bid_size = quoted(data.bids[0], data.bids[1]) if len(data.bids) > 1 else EMPTY_SIDE
-        ask, ask_size = quoted(data.asks[0], data.asks[1]) if len(data.asks) > 1 else EMPTY_SIDE
+        bid, bid_size = _side(data.bids[0], data.bids[1]) if len(data.bids) > 1 else EMPTY_SIDE
+        ask, ask_size = _side(data.asks[0], data.asks[1]) if len(data.asks) > 1 else EMPTY_SIDE
         out.append(Quote(exchange, symbol, data.time * MS, receive_ns, bid, bid_size, ask, ask_size, ""))
         last_data_ns[wire] = receive_ns
 
@@ -107,8 +108,8 @@ def _quote_v2_parser(adapter: Adapter, wire: str, symbol: str, interval: str) ->
 
     def parse_quote(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         data = decode_quote_v2(frame).data
-        bid, bid_size = quoted(optional_number_text(data.bid or None), optional_number_text(data.bid_size))
-        ask, ask_size = quoted(optional_number_text(data.ask or None), optional_number_text(data.ask_size))
+        bid, bid_size = _side(data.bid, data.bid_size)
+        ask, ask_size = _side(data.ask, data.ask_size)
         out.append(Quote(exchange, symbol, data.time, receive_ns, bid, bid_size, ask, ask_size, str(data.sequence)))
         last_data_ns[wire] = receive_ns
 
@@ -242,6 +243,20 @@ def _any_ticker_parser(
         last_data_ns[wire] = receive_ns
 
     return parse_ticker
+
+
+def _side(price: Any, size: Any) -> tuple[str | None, str | None]:
+    """Return one side of a quote as text; both None where it is empty. Raises `msgspec.ValidationError`."""
+    # the usual cases: what begins with a digit from 1 to 9 behind its leading zeros and point is not zero
+    if type(price) is str and "1" <= price.lstrip("0.") < ":":
+        if type(size) is str and "1" <= size.lstrip("0.") < ":":
+            return price, size
+        if type(size) is int and 0 < size < _CONTRACTS_MOST:
+            return price, str(size)
+    return quoted(_number(price), _number(size))
+
+
+_CONTRACTS_MOST = 10**18
 
 
 def _number(value: Any) -> str | None:
