@@ -235,6 +235,15 @@ def test_a_frame_with_one_bad_row_makes_no_events() -> None:
     assert wire.adapter.last_data_ns == {}
 
 
+@pytest.mark.parametrize(("adapter_class", "frame"), [(Gateio, TRADE), (GateioFutures, FUTURES_TRADE)])
+def test_trades_of_one_frame_are_published_in_their_order(adapter_class: type[Adapter], frame: str) -> None:
+    document = msgspec.json.decode(frame)
+    row = document["result"] if adapter_class is Gateio else document["result"][0]
+    document["result"] = [{**row, "id": number} for number in (9, 8, 10)]
+    trades = Driven(adapter_class, adopt=True).parse(document)
+    assert [trade.trade_id for trade in trades if isinstance(trade, Trade)] == ["8", "9", "10"]
+
+
 def test_a_ticker_publishes_the_channels_that_were_subscribed() -> None:
     wire = Driven(GateioFutures, ["mark_price"], ["BTC_USDT"])
     assert [type(event) for event in wire.parse(FUTURES_TICKER)] == [MarkPrice]

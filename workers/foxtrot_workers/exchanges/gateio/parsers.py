@@ -35,6 +35,7 @@ from foxtrot_workers.exchanges.gateio.books import contract_levels
 from foxtrot_workers.exchanges.gateio.constants import MS, SECOND
 from foxtrot_workers.exchanges.gateio.history import contract_size, time_ns_of
 from foxtrot_workers.exchanges.gateio.messages import (
+    ContractTrade,
     SpotTrade,
     decode_book_ticker,
     decode_candles,
@@ -85,6 +86,11 @@ Factory: TypeAlias = Callable[[Adapter, dict[str, Stream], Callable[[str], Strea
 `find`: called for a name that is not among them; returns a new stream or raises `UnrecognizedFrame`."""
 
 
+def _id_of(row: SpotTrade | ContractTrade) -> int:
+    """Return what trades of one frame are sorted by: the rule that recognizes copies needs them in order."""
+    return row.id
+
+
 def _spot_trades_parser(adapter: Adapter, streams: dict[str, Stream], find: Callable[[str], Stream]) -> Parser:
     exchange, last_data_ns = adapter.exchange, adapter.last_data_ns
 
@@ -99,7 +105,7 @@ def _spot_trades_parser(adapter: Adapter, streams: dict[str, Stream], find: Call
             return
         trades: list[MarketEvent[str]] = []
         wires = []
-        for row in result if isinstance(result, list) else (result,):
+        for row in sorted(result, key=_id_of) if isinstance(result, list) else (result,):
             stream = streams.get(row.pair) or find(row.pair)
             time_ns = time_ns_of(row.time)
             trades.append(
@@ -119,7 +125,8 @@ def _contract_trades_parser(adapter: Adapter, streams: dict[str, Stream], find: 
     def parse_trades(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         trades: list[MarketEvent[str]] = []
         wires = []
-        for row in decode_contract_trades(frame).result:
+        result = decode_contract_trades(frame).result
+        for row in sorted(result, key=_id_of) if len(result) > 1 else result:
             stream = streams.get(row.contract) or find(row.contract)
             size, side = contract_size(row.size)
             time_ns = time_ns_of(row.time, row.time_s)
