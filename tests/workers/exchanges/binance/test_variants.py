@@ -22,7 +22,7 @@ from foxtrot_protocol.events import (
     Ticker,
     Trade,
 )
-from foxtrot_workers.adapter import BookLost, RestRequest
+from foxtrot_workers.adapter import BookLost, RestRequest, UnrecognizedFrame
 from foxtrot_workers.exchanges.binance.adapter import Binance
 from foxtrot_workers.exchanges.binance.variants import BinanceCoinm, BinanceUs, BinanceUsdm, Sim
 from foxtrot_workers.testing.conformance import check_adapter
@@ -255,3 +255,23 @@ def test_single_frames_become_the_events_of_their_documentation() -> None:
         "ticker_stream.json": ["Ticker"],
         "trade_stream.json": ["Trade"],
     }
+
+
+def test_recordings_may_have_streams_of_all_symbols() -> None:
+    wire = usdm(adopt=True)
+    mark_prices = f'{{"stream":"!markPrice@arr@1s","data":[{MARK_PRICE},{MARK_PRICE.replace("BTCUSDT", "ETHUSDT")}]}}'
+    assert [(type(event), event.symbol) for event in wire.parse(mark_prices)] == [
+        (MarkPrice, "BTCUSDT"),
+        (Funding, "BTCUSDT"),
+        (MarkPrice, "ETHUSDT"),
+        (Funding, "ETHUSDT"),
+    ]
+    liquidation = f'{{"stream":"!forceOrder@arr","data":{FORCE_ORDER}}}'
+    assert [type(event) for event in wire.parse(liquidation)] == [Liquidation]
+    damaged = mark_prices.replace("ETHUSDT", "")
+    out: list[MarketEvent[str]] = []
+    with pytest.raises(UnrecognizedFrame):
+        wire.adapter.parse(damaged.encode(), 7, out)
+    assert out == []
+    with pytest.raises(UnrecognizedFrame):
+        usdm("liquidation").parse(liquidation)

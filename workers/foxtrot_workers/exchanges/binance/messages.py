@@ -52,6 +52,7 @@ __all__ = [
     "decode_futures_trade",
     "decode_instruments",
     "decode_mark_price",
+    "decode_messages",
     "decode_other",
     "decode_partial_book",
     "decode_past_agg_trades",
@@ -284,6 +285,7 @@ decode_partial_book = msgspec.json.Decoder(PartialBook).decode
 decode_past_trades = msgspec.json.Decoder(list[PastTradeRow]).decode
 decode_past_agg_trades = msgspec.json.Decoder(list[AggTradeData[Millis]]).decode
 decode_instruments = msgspec.json.Decoder(InstrumentList).decode
+decode_messages = msgspec.json.Decoder(list[msgspec.Raw]).decode
 decode_mark_price = msgspec.json.Decoder(CombinedFrame[MarkPriceData]).decode
 decode_force_order = msgspec.json.Decoder(CombinedFrame[ForceOrderData]).decode
 decode_forced_symbol = msgspec.json.Decoder(ForcedSymbol).decode

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 from msgspec import structs
 
 from foxtrot_protocol.events import (
@@ -17,6 +18,7 @@ from foxtrot_protocol.events import (
     EVENT_MARK_PRICE,
     EVENT_MARKET_TRADE,
     EVENT_TICKER,
+    MarketEvent,
 )
 from foxtrot_protocol.identity import IdentityRule
 from foxtrot_workers.adapter import Budget, Limits, Topic, VenueFacts
@@ -39,6 +41,7 @@ from foxtrot_workers.exchanges.binance.constants import (
     Rest,
 )
 from foxtrot_workers.exchanges.binance.instruments import contract_of, instrument_of, parse_contracts
+from foxtrot_workers.exchanges.binance.messages import decode_messages
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_futures_parser
 
 __all__ = ["BinanceCoinm", "BinanceUs", "BinanceUsdm", "Sim"]
@@ -95,6 +98,18 @@ class BinanceCoinm(Binance):
 
     def _make_parser(self, wire: str) -> Parser | None:
         return make_futures_parser(self, self._decoders, self._books, wire, counts_contracts=self.counts_contracts)
+
+    def _parse_combined(
+        self, wire: str, frame: bytes, data: msgspec.Raw, receive_ns: int, out: list[MarketEvent[str]]
+    ) -> None:
+        """In recordings also streams of all symbols, such as ``!forceOrder@arr``: as if each symbol had its own."""
+        if not self.adopt or not wire.startswith("!") or wire == "!serverShutdown":
+            super()._parse_combined(wire, frame, data, receive_ns, out)
+            return
+        events: list[MarketEvent[str]] = []
+        for message in decode_messages(data) if bytes(data).startswith(b"[") else [data]:
+            self._parse_other(bytes(message), receive_ns, events)
+        out += events
 
     def instruments_path(self, symbols: Sequence[str]) -> str:
         return f"{self.rest.prefix}/exchangeInfo"
