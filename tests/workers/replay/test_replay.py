@@ -177,7 +177,7 @@ def test_an_okx_ticker_line_has_the_best_bid_and_ask(tmp_path: Path) -> None:
     assert (full["kind"], full["bid"], full["bid_size"], full["ask"], full["ask_size"]) == (
         *("ticker", "8888.88", "5", "9999.99", "11"),
     )
-    assert (empty["bid"], empty["bid_size"], empty["ask"], empty["ask_size"]) == (None, None, None, None)
+    assert (empty["bid"], empty["bid_size"], empty["ask"], empty["ask_size"]) == (None, "0", None, "0")
 
 
 def test_times_in_microseconds_are_known_by_the_address(tmp_path: Path) -> None:
