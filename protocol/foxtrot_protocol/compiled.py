@@ -25,6 +25,7 @@ FORM_VARIABLE = "FOXTROT_FORM"
 MODULES: tuple[str, ...] = (
     "foxtrot_supervisor.engine.bus._calls",
     "foxtrot_supervisor.engine.delivery._batches",
+    "foxtrot_supervisor.engine.delivery._merge",
     "foxtrot_workers.templates._matcher",
 )
 """Names of all compiled modules."""

@@ -9,21 +9,16 @@ from __future__ import annotations
 __all__ = ["LatencyHistogram"]
 
 _SUB_BITS = 3
-_BUCKETS = 64 << _SUB_BITS
-
-
-def _bucket(ns: int) -> int:
-    bits = ns.bit_length()
-    if bits <= _SUB_BITS:
-        return ns
-    return (bits << _SUB_BITS) | ((ns >> (bits - 1 - _SUB_BITS)) & ((1 << _SUB_BITS) - 1))
+_SUB_MASK = (1 << _SUB_BITS) - 1
+_BITS_MAX = 63
+"""Longer durations count as the longest of so many bits."""
 
 
 def _upper_ns(bucket: int) -> int:
     bits = bucket >> _SUB_BITS
     if bits == 0:
         return bucket
-    fraction = bucket & ((1 << _SUB_BITS) - 1)
+    fraction = bucket & _SUB_MASK
     return ((1 << _SUB_BITS) + fraction + 1) << max(0, bits - 1 - _SUB_BITS)
 
 
@@ -38,7 +33,12 @@ class LatencyHistogram:
 
     def record(self, ns: int, count: int = 1) -> None:
         """Add `count` durations of `ns` nanoseconds; a negative one (wall clocks that differ) counts as 0."""
-        bucket = min(_bucket(max(ns, 0)), _BUCKETS - 1)
+        bits = ns.bit_length()
+        if ns < 0 or bits > _BITS_MAX:
+            ns = 0 if ns < 0 else (1 << _BITS_MAX) - 1
+            bits = ns.bit_length()
+        # written out: it is called for every batch
+        bucket = ns if bits <= _SUB_BITS else (bits << _SUB_BITS) | ((ns >> (bits - 1 - _SUB_BITS)) & _SUB_MASK)
         counts = self._current
         counts[bucket] = counts.get(bucket, 0) + count
 

@@ -2,14 +2,14 @@
 """Compiled form of `decode.BatchReader`: trades, quotes and updates of books are read without the general decoder.
 
 It reads what a worker of this version writes, and nothing else: for other events it asks the general decoder, event by
-event, and at anything unexpected it returns None, so that the general decoder decides what is wrong. Where the worker
-does not say what a batch has of each stream, that is found out on the way (`foxtrot_protocol.stream_ranges`).
+event, and at anything unexpected it returns None, so that the general decoder decides what is wrong. Events of one
+stream share the objects of its names, so that later look-ups compare addresses.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.list cimport PyList_New
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from decimal import Decimal
@@ -20,7 +20,7 @@ import msgspec
 from foxtrot_protocol.codec import BATCH_BYTES_MAX
 from foxtrot_protocol.events import BookDelta, MarketEvent, Quote, Trade
 from foxtrot_protocol.framing import Batch
-from foxtrot_protocol.stream_ranges import EVENTS_PER_RANGE_MIN, RANGES_MAX, StreamRange
+from foxtrot_protocol.stream_ranges import StreamRange
 
 cdef extern from *:
     """
@@ -81,7 +81,6 @@ cdef enum:
     NAME_BYTES_MAX = 64
     NUMBER_BYTES_MAX = 40
     DIGITS_EXACT = 15  # decimal digits that a double holds exactly
-    DIGITS_MAX = 18  # of an identifier that fits into 63 bits with certainty
 
 cdef enum Kind:
     TRADE = 1
@@ -109,19 +108,12 @@ cdef struct Text:
     Py_ssize_t size
 
 cdef struct Stream:
-    # a stream of this connection, and its range in the current batch
+    # the names of a stream
     PyObject *exchange
     PyObject *symbol
     Py_ssize_t exchange_size
     Py_ssize_t symbol_size
     char[NAME_BYTES_MAX] names  # exchange, then symbol
-    uint8_t kind
-    int place
-    int step
-    uint64_t batch
-    int64_t count
-    int64_t first
-    int64_t last  # -1: no claim
 
 
 # ---- msgpack; each function returns the place behind what it has read, NULL if that is not there
@@ -240,21 +232,6 @@ cdef inline bint is_ascii(const Text *text) noexcept nogil:
     return bits < 0x80
 
 
-cdef inline int64_t identifier_of(const Text *text) noexcept nogil:
-    """An identifier as a number; -1 if it is none, or a large one."""
-    cdef int64_t number = 0
-    cdef Py_ssize_t place
-    cdef uint8_t digit
-    if not 0 < text.size <= DIGITS_MAX:
-        return -1
-    for place in range(text.size):
-        digit = <uint8_t>text.at[place] - 48
-        if digit > 9:
-            return -1
-        number = number * 10 + digit
-    return number
-
-
 cdef class Decoder:
     """Reads batches with one type of numbers: "float", "decimal" or "text"."""
 
@@ -262,7 +239,6 @@ cdef class Decoder:
     cdef PyObject *decimal
     cdef Stream *streams
     cdef int used
-    cdef uint64_t batch
     cdef object single
     cdef object described
     cdef PyObject *publish
@@ -270,9 +246,6 @@ cdef class Decoder:
     cdef PyObject *receive_time
     cdef uint64_t exchange_ns
     cdef uint64_t receive_ns
-    cdef bint in_ranges  # nothing was read that ranges do not show
-    cdef int present
-    cdef Stream *ranges[256]
 
     def __cinit__(self, numbers):
         self.numbers = ("float", "decimal", "text").index(numbers)
@@ -302,8 +275,6 @@ cdef class Decoder:
         cdef uint64_t version, incarnation, sequence, publish_ns
         cdef Text worker
         cdef list events
-        cdef bytes order
-        cdef uint8_t *places
         cdef PyObject *event
         if PyBytes_GET_SIZE(data) > BATCH_BYTES_MAX:
             return None
@@ -330,20 +301,14 @@ cdef class Decoder:
             return None
         publish = <object>publish_ns
         self.publish = <PyObject *>publish
-        self.batch += 1
-        self.present = 0
-        self.in_ranges = elements == 6
         if self.used > STREAMS_USED_MAX:
             self.forget_streams()
         events = PyList_New(count)
-        order = PyBytes_FromStringAndSize(NULL, count)
-        places = <uint8_t *>PyBytes_AS_STRING(order)
         for place in range(count):
             begin = at
-            event = self.read_event(&at, end, places + place)
+            event = self.read_event(&at, end)
             if event == NULL:
                 # another kind of event, or something that is wrong with it
-                self.in_ranges = False
                 at = skip(begin, end)
                 if at == NULL:
                     return None
@@ -355,7 +320,7 @@ cdef class Decoder:
                 Py_INCREF(<PyObject *>single)
                 event = <PyObject *>single
             raw_set_item(<PyObject *>events, place, event)
-        streams = described_order = None
+        streams = order = None
         if elements > 6:
             begin = at
             for place in range(6, elements):
@@ -368,14 +333,11 @@ cdef class Decoder:
             if elements == 7:
                 head = b"\x92" + head[1:] + b"\xc0"
             try:
-                streams, described_order = self.described(head)
+                streams, order = self.described(head)
             except Exception:
                 return None
         elif at != end:
             return None
-        elif self.in_ranges and 0 < self.present <= RANGES_MAX and count >= EVENTS_PER_RANGE_MIN * self.present:
-            streams = [self.range_of(self.ranges[place]) for place in range(self.present)]
-            described_order = order if self.present > 1 else None
         return Batch(
             version,
             (<const char *>worker.at)[: worker.size].decode("ascii"),
@@ -384,13 +346,8 @@ cdef class Decoder:
             publish,
             events,
             streams,
-            described_order,
+            order,
         )
-
-    cdef object range_of(self, Stream *stream):
-        if stream.last < 0:
-            return StreamRange(stream.count, None, None)
-        return StreamRange(stream.count, stream.first, stream.last, max(stream.step, 0))
 
     cdef void forget_streams(self) noexcept:
         cdef int place
@@ -400,9 +357,9 @@ cdef class Decoder:
         memset(self.streams, 0, STREAMS * sizeof(Stream))
         self.used = 0
 
-    cdef Stream *stream_of(self, uint8_t kind, const Text *exchange, const Text *symbol) noexcept:
+    cdef Stream *stream_of(self, const Text *exchange, const Text *symbol) noexcept:
         """The stream with these names; NULL if they are unusual."""
-        cdef uint32_t hashed = 2166136261 ^ kind
+        cdef uint32_t hashed = 2166136261
         cdef Py_ssize_t place
         cdef Stream *stream
         if exchange.size + symbol.size > NAME_BYTES_MAX:
@@ -415,8 +372,7 @@ cdef class Decoder:
             if stream.symbol == NULL:
                 break
             if (
-                stream.kind == kind
-                and stream.symbol_size == symbol.size
+                stream.symbol_size == symbol.size
                 and stream.exchange_size == exchange.size
                 and memcmp(stream.names, exchange.at, exchange.size) == 0
                 and memcmp(stream.names + exchange.size, symbol.at, symbol.size) == 0
@@ -433,51 +389,23 @@ cdef class Decoder:
             stream.exchange = stream.symbol = NULL
             PyErr_Clear()
             return NULL
-        stream.kind = kind
         stream.exchange_size, stream.symbol_size = exchange.size, symbol.size
         memcpy(stream.names, exchange.at, exchange.size)
         memcpy(stream.names + exchange.size, symbol.at, symbol.size)
-        stream.batch = 0
         self.used += 1
         return stream
 
-    cdef inline int describe(self, Stream *stream, int64_t first, int64_t last, int64_t continues) noexcept:
-        """Add an event to the range of its stream; returns the place of that, 0 where there are too many."""
-        cdef int64_t step
-        if stream.batch != self.batch:
-            stream.batch = self.batch
-            stream.count = 1
-            stream.step = -1
-            stream.first = first
-            stream.last = last if 0 <= first <= last else -1
-            stream.place = self.present
-            if self.present <= RANGES_MAX:
-                self.ranges[self.present] = stream
-                self.present += 1
-            return stream.place if stream.place < 256 else 0
-        stream.count += 1
-        if stream.last >= 0:
-            if continues:
-                step = first - stream.last
-                if first < 0 or not 0 <= step <= 1 or (stream.step >= 0 and step != stream.step):
-                    stream.last = -1
-                    return stream.place
-                stream.step = <int>step
-            stream.last = last if stream.last < last else -1
-        return stream.place
-
-    cdef PyObject *read_event(self, const uint8_t **place, const uint8_t *end, uint8_t *order) noexcept:
+    cdef PyObject *read_event(self, const uint8_t **place, const uint8_t *end) noexcept:
         """Read the event at `place`, and move that behind it; NULL, without an exception: not read."""
         cdef const uint8_t *at = place[0]
         cdef PyObject *event
         cdef PyObject *values[FIELDS]
         cdef Py_ssize_t count
-        cdef Text tag, exchange, symbol, text, first_id, last_id
+        cdef Text tag, exchange, symbol, text
         cdef uint64_t exchange_ns, receive_ns, number
         cdef Stream *stream
         cdef uint8_t kind
-        cdef int field, made = 4
-        cdef bint failed = False
+        cdef int field
         at = read_array(at, end, &count)
         if at == NULL or count != FIELDS + 1:
             return NULL
@@ -504,11 +432,10 @@ cdef class Decoder:
         at = read_uint(at, end, &receive_ns)
         if at == NULL:
             return NULL
-        stream = self.stream_of(kind, &exchange, &symbol)
+        stream = self.stream_of(&exchange, &symbol)
         if stream == NULL or not self.time_objects(exchange_ns, receive_ns):
             return NULL
         memset(values, 0, sizeof(values))
-        first_id.size = last_id.size = -1
         if kind == TRADE:
             at = self.read_number(at, end, &values[4])
             if at != NULL:
@@ -525,8 +452,7 @@ cdef class Decoder:
                 else:
                     at = NULL
             if at != NULL:
-                at = self.read_name(at, end, &last_id, &values[7])
-            first_id = last_id
+                at = self.read_name(at, end, &values[7], False)
         elif kind == QUOTE:
             for field in range(4, 8):
                 if at != NULL:
@@ -537,16 +463,15 @@ cdef class Decoder:
                     else:
                         at = self.read_number(at, end, &values[field])
             if at != NULL:
-                at = self.read_name(at, end, &last_id, &values[8])
-            first_id = last_id
+                at = self.read_name(at, end, &values[8], False)
         else:
             at = self.read_levels(at, end, &values[4])
             if at != NULL:
                 at = self.read_levels(at, end, &values[5])
             if at != NULL:
-                at = self.read_name(at, end, &first_id, &values[6])
+                at = self.read_name(at, end, &values[6], True)
             if at != NULL:
-                at = self.read_name(at, end, &last_id, &values[7])
+                at = self.read_name(at, end, &values[7], True)
             if at != NULL:
                 if at < end and at[0] == 0xC0:
                     at += 1
@@ -591,7 +516,6 @@ cdef class Decoder:
             Py_INCREF(values[field])
         for field in range(FIELDS):
             FOXTROT_PUT(event, SLOTS[kind][field], values[field])
-        order[0] = <uint8_t>self.describe(stream, identifier_of(&first_id), identifier_of(&last_id), kind == DELTA)
         place[0] = at
         return event
 
@@ -615,16 +539,16 @@ cdef class Decoder:
         return True
 
     cdef inline const uint8_t *read_name(
-        self, const uint8_t *at, const uint8_t *end, Text *text, PyObject **value
+        self, const uint8_t *at, const uint8_t *end, PyObject **value, bint may_be_nil
     ) noexcept:
         """An identifier as text, or nil."""
-        if at < end and at[0] == 0xC0:
+        cdef Text text
+        if may_be_nil and at < end and at[0] == 0xC0:
             value[0] = Py_None
             Py_INCREF(Py_None)
-            text.size = -1
             return at + 1
-        at = read_text(at, end, text)
-        if at == NULL or not is_ascii(text):
+        at = read_text(at, end, &text)
+        if at == NULL or not is_ascii(&text):
             return NULL
         value[0] = foxtrot_ascii(text.at, text.size)
         if value[0] == NULL:

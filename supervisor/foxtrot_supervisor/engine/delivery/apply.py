@@ -98,9 +98,14 @@ class BatchApplier:
         self._keep(ring, merge.settle(), end, started_ns)
         if merge.demoted:
             self._report_demoted(source, ring, merge)
-        self.report_holes(ring.group, admission)
-        self._wake_others(ring)
-        self._tap(data, batch, admission)
+        if admission.holes:
+            self.report_holes(ring.group, admission)
+        if ring.wait_until is not None or ring.group.waiting:
+            self._wake_others(ring)
+        if admission.kept is None:
+            self._on_batch(data)
+        elif given:
+            self._tap(data, batch, admission)
         if given:
             ended_ns = time.time_ns()
             count = len(given)
@@ -131,13 +136,14 @@ class BatchApplier:
             copies -= len(made) - kept
             lost += len(made)
         ring.applied += applied
-        ring.deduplicated += copies
-        ring.superseded += admission.superseded
-        ring.lost += lost
         source.applied_total += applied
-        source.deduplicated_total += copies
-        source.superseded_total += admission.superseded
-        source.lost_total += lost
+        if applied != len(batch.events):
+            ring.deduplicated += copies
+            ring.superseded += admission.superseded
+            ring.lost += lost
+            source.deduplicated_total += copies
+            source.superseded_total += admission.superseded
+            source.lost_total += lost
         if ring.group.merge.sides_open > 1:
             source.wins_total += applied
         if again:
@@ -202,22 +208,20 @@ class BatchApplier:
 
     def _tap(self, data: bytes, batch: Batch[Any], admission: Admission) -> None:
         """Give the tap the events that handlers were given: numbers as text, and the gaps made here."""
-        if admission.kept is None:
-            self._on_batch(data)
-        elif admission.events:
-            text_batch = self._batches.as_text(data)
-            texts = {id(batch.events[place]): text_batch.events[place] for place in admission.kept}
-            events = []
-            for event in admission.events:
-                text = texts.get(id(event), event)
-                if text is not event and event.__class__ is text.__class__:
-                    _stamp(text, "backfilled", event.backfilled)
-                    events.append(text)
-                else:
-                    events.append(event)
-            self._on_batch(
-                msgspec.msgpack.encode(msgspec.structs.replace(text_batch, events=events, streams=None, order=None))
-            )
+        assert admission.kept is not None
+        text_batch = self._batches.as_text(data)
+        texts = {id(batch.events[place]): text_batch.events[place] for place in admission.kept}
+        events = []
+        for event in admission.events:
+            text = texts.get(id(event), event)
+            if text is not event and event.__class__ is text.__class__:
+                _stamp(text, "backfilled", event.backfilled)
+                events.append(text)
+            else:
+                events.append(event)
+        self._on_batch(
+            msgspec.msgpack.encode(msgspec.structs.replace(text_batch, events=events, streams=None, order=None))
+        )
 
     def wait(self, ring: RingState, batch: Batch[Any], made: Sequence[Gap], now: float) -> None:
         """Hold the next batch of a lane until another worker has progressed, `HOLE_WAIT_S` at most."""

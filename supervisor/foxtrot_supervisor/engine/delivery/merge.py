@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from foxtrot_protocol import compiled
 from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, Gap, Trade
 from foxtrot_protocol.stream_ranges import StreamRange
 from foxtrot_supervisor.engine.delivery.fills import EVIDENCE_ENOUGH
@@ -46,6 +47,8 @@ from foxtrot_supervisor.engine.delivery.streams import (
     StreamKey,
 )
 from foxtrot_supervisor.engine.delivery.waiting import OpenSides
+
+_compiled: Any = compiled.load("foxtrot_supervisor.engine.delivery._merge")
 
 __all__ = ["STREAMS_MAX", "Admission", "StreamMerge"]
 
@@ -98,6 +101,8 @@ class StreamMerge:
         self._batch = 0
         self._events: Sequence[Any] = ()
         self._touched: list[Stream] = []
+        self._in_compiled = False
+        """Whether the last batch was decided by the compiled form."""
         self.unmerged_total = 0
         """Events of streams beyond `STREAMS_MAX`."""
         self.demoted: list[Stream] = []
@@ -210,6 +215,17 @@ class StreamMerge:
         if turn.before or turn.holes or turn.late or turn.demoted or turn.marked:
             turn.clear()
         self._events = events
+        self._in_compiled = False
+        if _compiled is not None:
+            decided = _compiled.admit(self._streams, side, events, self._batch + 1)
+            if decided is not None:
+                self._batch += 1
+                self._in_compiled = True
+                self._touched, places = decided
+                if places is None:
+                    return Admission(events, None, len(events), 0, 0, _NO_HOLES)
+                shown = [events[place] for place in places]
+                return Admission(shown, places, len(places), len(events) - len(places), 0, _NO_HOLES)
         if streams:
             admission = self._admit_ranges(events, streams, order)
             if admission is not None:
@@ -409,6 +425,9 @@ class StreamMerge:
         if sides.attention:
             sides.progressed(name)
         changed = self._touched
+        if self._in_compiled:
+            _compiled.settle(changed, side)
+            return changed
         for stream in changed:
             newest = stream.newest
             if stream.calm is stream.state and stream.calm_sequence is stream.sequence and stream.window is None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from foxtrot_protocol import stream_ranges
 from foxtrot_protocol.events import EVENT_BBO, EVENT_BOOK, EVENT_MARKET_TRADE
 from foxtrot_protocol.stream_ranges import StreamRange, StreamRanges
+from foxtrot_supervisor.engine.delivery import merge as merge_module
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from foxtrot_supervisor.engine.delivery.ranges import BatchTimes, kept_places
 from foxtrot_supervisor.engine.delivery.streams import Stream
@@ -27,8 +28,9 @@ RULES = [
 
 
 @pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches_in_pure_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_ranges, "EVENTS_PER_RANGE_MIN", 0)
+    monkeypatch.setattr(merge_module, "_compiled", None)  # it decides before ranges are looked at
 
 
 class Both:
