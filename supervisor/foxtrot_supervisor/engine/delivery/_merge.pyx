@@ -5,6 +5,7 @@
 is left to the pure form, which decides on the batch from its beginning.
 """
 
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
@@ -244,7 +245,7 @@ cdef inline int decide(Touched *touched, PyObject *event, _Slots slots) noexcept
     return -1
 
 
-def admit(dict streams not None, tuple side not None, events, batch):
+def admit(streams, tuple side not None, events, batch):
     """Decide on a batch; return the streams it touches and, where there are copies, the places of the other events.
 
     None, with nothing changed: decide on each event in the pure form. `batch`: number of this batch.
@@ -256,6 +257,7 @@ def admit(dict streams not None, tuple side not None, events, batch):
     cdef PyObject *event
     cdef PyObject *kind
     cdef PyObject *symbol
+    cdef PyObject *looked_up
     cdef _Slots slots
     cdef Py_ssize_t place, count
     cdef int present = 0, verdict, found
@@ -281,9 +283,10 @@ def admit(dict streams not None, tuple side not None, events, batch):
         # events keep their names alive, and the compiled reader shares them
         named = &known[((<size_t>symbol >> 5) ^ (<size_t>kind >> 7)) & (PLACES - 1)]
         if named.symbol != symbol or named.kind != kind:
-            stream = streams.get((<object>kind, <object>symbol))
-            if stream is None:
+            looked_up = PyDict_GetItemWithError(streams, (<object>kind, <object>symbol))
+            if looked_up == NULL:
                 return None
+            stream = <object>looked_up
             for found in range(present):
                 if touched[found].stream == <PyObject *>stream:
                     break
