@@ -30,6 +30,7 @@ __all__ = ["check_backfill", "check_backfill_samples"]
 def check_backfill_samples(
     adapter_class: type[Adapter], samples: Sequence[AdapterSample], backfills: Sequence[BackfillSample]
 ) -> None:
+    """Check that each channel whose past trades can be fetched has a sample, and needs a subscription."""
     sampled = {backfill.channel for backfill in backfills}
     for sample in samples:
         adapter = adapter_class()
@@ -42,6 +43,7 @@ def check_backfill_samples(
 
 
 def check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: random.Random) -> None:
+    """Check the request for past trades, its answer, and the gap that is filled from it."""
     adapter = adapter_class()
     topic = adapter.topics([sample.channel], [sample.symbol])[0]
     adapter.subscribe([topic])

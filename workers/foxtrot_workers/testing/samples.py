@@ -84,11 +84,13 @@ def feed_anything(adapter: Adapter, frame: bytes) -> list[MarketEvent[str]]:
 
 
 def feed_before(adapter: Adapter, sample: AdapterSample) -> None:
+    """Feed the frames that come before the sample; they must make no events."""
     for frame in sample.before:
         require(not feed_anything(adapter, frame), f"a frame before the sample makes events: {short(frame)}")
 
 
 def check_events(adapter: Adapter, events: Sequence[MarketEvent[str]]) -> None:
+    """Check that events are of this exchange, were received now, and can be sent."""
     for event in events:
         require(event.exchange == adapter.exchange, f"event of exchange {event.exchange!r}")
         require(event.receive_ns == RECEIVE_NS, "receive_ns is not the argument of parse")
@@ -102,6 +104,7 @@ def check_events(adapter: Adapter, events: Sequence[MarketEvent[str]]) -> None:
 
 
 def topic_of(adapter: Adapter, sample: AdapterSample) -> Topic:
+    """Return the topic of `sample`."""
     return adapter.topics([sample.channel], [sample.symbol])[0]
 
 
@@ -114,9 +117,11 @@ def subscribed(adapter_class: type[Adapter], sample: AdapterSample) -> Adapter:
 
 
 def require(condition: bool, reason: str) -> None:
+    """Raise `NotConforming` with `reason` unless `condition` holds."""
     if not condition:
         raise NotConforming(reason)
 
 
 def short(frame: bytes) -> str:
+    """Return the beginning of a frame, for messages."""
     return repr(frame[:200])
