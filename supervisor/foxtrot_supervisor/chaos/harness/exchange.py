@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from foxtrot_supervisor.chaos.harness.bound import bound
 from foxtrot_supervisor.chaos.harness.supervised_run import PROGRAM, Trouble
 
 __all__ = ["ExchangeProcess"]
@@ -34,9 +35,8 @@ class ExchangeProcess:
     def __init__(self, folder: Path, options: Sequence[str]) -> None:
         """`folder`: where its log goes."""
         with (folder / "simulate.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [*PROGRAM, "simulate", "--json", *options], stdout=subprocess.PIPE, stderr=log, start_new_session=True
-            )
+            command = bound([*PROGRAM, "simulate", "--json", *options])
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         self.pids.add(self._process.pid)
         try:
             self.url, self.rest_url = self._announced()

@@ -22,6 +22,7 @@ from foxtrot_protocol.codec import batch_decoder
 from foxtrot_protocol.control import Request, StatusRequest
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import FeedStatus, Gap, Trade
+from foxtrot_supervisor.chaos.harness.bound import bound
 from foxtrot_supervisor.chaos.harness.orphans import ORPHANS_S, Orphans
 from foxtrot_supervisor.chaos.rules.delivery_judge import trade_number
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
@@ -96,7 +97,7 @@ class SupervisedRun:
         with log_path.open("wb") as stderr:
             usual = {"cwd": config.parent, "stdout": subprocess.DEVNULL, "stderr": stderr, "start_new_session": True}
             command = [*prefix, *PROGRAM, "start", "-c", str(config), "--log-format", "json", *options]
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(command, **{**usual, **(popen or {})})
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(bound(command), **{**usual, **(popen or {})})
         self.events = _Events(str(run_dir), {} if trades is None else trades, wanted=follow_events)
         self._zombies: dict[int, float] = {}
         self._zombies_at = 0.0
