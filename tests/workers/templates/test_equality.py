@@ -25,6 +25,8 @@ from tests.workers.templates.venue_frames import (
     binance_depth,
     binance_quote,
     binance_trade,
+    bybit_book,
+    bybit_trades,
     okx_book,
     okx_quote,
     okx_trades,
@@ -111,6 +113,28 @@ def test_okx_trades_quotes_and_books() -> None:
     assert forms.compiled.pipeline.templated_total > 500
     labels = {template.label.split()[0] for template in forms.compiled.pipeline._templates._templates.values()}  # type: ignore[attr-defined]
     assert labels == {"Trade", "Quote", "BookDelta"}
+
+
+def test_bybit_trades_and_books() -> None:
+    adapters = [catalog.adapter_class("bybit")() for _ in range(2)]
+    symbols = ["BTCUSDT", "ETHUSDT"]
+    for adapter in adapters:
+        adapter.subscribe(adapter.topics(["trade", "book50"], symbols))
+    forms = Forms(adapters[0], adapters[1])
+    last = dict.fromkeys(symbols, 1000)
+    for symbol in symbols:
+        forms.feed([bybit_book(CHANCE, 1000, "snapshot", symbol)])
+    for number in range(300):
+        symbol = CHANCE.choice(symbols)
+        last[symbol] += 1 + (CHANCE.random() < 0.02)
+        frames = [bybit_trades(CHANCE, number, 1 + number % 3, symbol), bybit_book(CHANCE, last[symbol], symbol=symbol)]
+        if any(isinstance(event, Gap) for event in forms.feed(frames, step_ns=20_000_000)):
+            forms.feed([bybit_book(CHANCE, last[symbol], "snapshot", symbol)])
+    swapped = bybit_trades(CHANCE, 301).replace(b'"s":"BTCUSDT"', b'"s":"ETHUSDT"')
+    assert [event.symbol for event in forms.feed([swapped])] == ["ETHUSDT"]
+    assert forms.compiled.pipeline.templated_total > 600
+    labels = {template.label.split()[0] for template in forms.compiled.pipeline._templates._templates.values()}  # type: ignore[attr-defined]
+    assert labels == {"Trade", "BookDelta"}
 
 
 def test_a_changed_format_costs_speed_and_loses_nothing() -> None:

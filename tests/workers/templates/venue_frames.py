@@ -87,3 +87,34 @@ def okx_book(
         sides = {"asks": [["90001.1", "1", "0", "1"]], "bids": [["0.1", "1", "0", "1"]]}
     row = {**sides, "ts": str(T0_MS + last), "checksum": 0, "prevSeqId": previous, "seqId": last}
     return _text({"arg": {"channel": "books", "instId": symbol}, "action": action, "data": [row]})
+
+
+def bybit_trades(chance: random.Random, number: int, rows: int = 1, symbol: str = "BTCUSDT") -> bytes:
+    """v5, "Trade"."""
+    data = [
+        {
+            "T": T0_MS + number,
+            "s": symbol,
+            "S": chance.choice(["Buy", "Sell"]),
+            "v": _number(chance, 3),
+            "p": _number(chance, 2),
+            "L": "PlusTick",
+            "i": f"{chance.getrandbits(128):032x}",
+            "BT": False,
+            "seq": 10_000 + number,
+        }
+        for _ in range(rows)
+    ]
+    return _text({"topic": f"publicTrade.{symbol}", "type": "snapshot", "ts": T0_MS + number + 2, "data": data})
+
+
+def bybit_book(chance: random.Random, number: int, kind: str = "delta", symbol: str = "BTCUSDT") -> bytes:
+    """v5, "Orderbook"."""
+    sides = {"b": _bids(chance, 20), "a": _asks(chance, 20)}
+    if kind == "snapshot":
+        sides = {"b": [["0.1", "1"]], "a": [["90001.1", "1"]]}
+    data = {"s": symbol, **sides, "u": number, "seq": 7 * number}
+    times = {"ts": T0_MS + number + 3, "cts": T0_MS + number}
+    return _text(
+        {"topic": f"orderbook.50.{symbol}", "type": kind, "ts": times["ts"], "data": data, "cts": times["cts"]}
+    )

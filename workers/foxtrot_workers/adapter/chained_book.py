@@ -39,6 +39,7 @@ class ChainedBook:
         depth: levels of each side that the exchange maintains, where it does not say that a level has left them; such
             levels are removed by the updates that are published. None: it says so. With a depth the book is always
             kept.
+        first_after_last: what an update's `first_id` exceeds the `last_id` before it by: 0 where it repeats it, else 1.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class ChainedBook:
         wire: str,
         checksum: Callable[[OrderBook[str]], int] | None = None,
         depth: int | None = None,
+        *,
+        first_after_last: int = 0,
     ) -> None:
         self._exchange = exchange
         self._symbol = symbol
@@ -56,7 +59,7 @@ class ChainedBook:
         self._depth = depth
         self._book: OrderBook[str] | None = None
         self._crossing = CrossingCheck()
-        self.chain = BookChain(0)
+        self.chain = BookChain(first_after_last)
         """For the compiled matcher, which publishes updates in order while the chain is steady."""
         self._lost = False
         self.live = False

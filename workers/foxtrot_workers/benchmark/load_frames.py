@@ -44,9 +44,12 @@ SNAPSHOT_ID = EPOCH_FIRST * IDS_PER_EPOCH - 1
 LEVELS_MAX = 21
 SNAPSHOT_LEVELS = 40
 
-BIDS = (1000.0, 4999.0)
-ASKS = (5001.0, 9999.0)
-"""Range of prices of each side: a crossed book would be fetched again."""
+MIDDLE = 5_000.0
+BIDS, ASKS = -0.01, 0.01
+"""Steps between the prices of each side, outwards from `MIDDLE`: a crossed book would be fetched again."""
+
+LEVEL_STEPS_MAX = 400
+"""Distance of the outermost level, in steps: updates mostly change levels that exist, as they do in a real book."""
 
 TIME_MS = 1_700_000_000_000
 """Exchange time of frames whose time is not measured."""
@@ -102,7 +105,7 @@ def primer_payload(symbol: str) -> bytes:
 def depth_snapshot(seed: int) -> bytes:
     """The REST answer to a depth request: a book that the first delta of a run continues."""
     market = random.Random(seed)
-    bids, asks = _levels(SNAPSHOT_LEVELS, market, *BIDS), _levels(SNAPSHOT_LEVELS, market, *ASKS)
+    bids, asks = _levels(SNAPSHOT_LEVELS, market, BIDS), _levels(SNAPSHOT_LEVELS, market, ASKS)
     return f'{{"lastUpdateId":{SNAPSHOT_ID},"bids":[{bids}],"asks":[{asks}]}}'.encode()
 
 
@@ -157,16 +160,17 @@ def _delta(symbol: str, first: str, last: str, market: random.Random) -> str:
     bids = market.randint(0, levels)
     return (
         f'{{"stream":"{symbol.lower()}@depth@100ms","data":{{"e":"depthUpdate","E":{TIME_MS},"s":"{symbol}",'
-        f'"U":{first},"u":{last},"b":[{_levels(bids, market, *BIDS)}],"a":[{_levels(levels - bids, market, *ASKS)}]}}}}'
+        f'"U":{first},"u":{last},"b":[{_levels(bids, market, BIDS)}],"a":[{_levels(levels - bids, market, ASKS)}]}}}}'
     )
 
 
-def _levels(count: int, market: random.Random, least: float, most: float) -> str:
-    return ",".join(f'["{_price(market, least, most)}","{_size(market)}"]' for _ in range(count))
+def _levels(count: int, market: random.Random, step: float) -> str:
+    prices = [MIDDLE + step * market.randint(1, LEVEL_STEPS_MAX) for _ in range(count)]
+    return ",".join(f'["{price:.8f}","{_size(market)}"]' for price in prices)
 
 
-def _price(market: random.Random, least: float = 1000, most: float = 9999) -> str:
-    return f"{market.uniform(least, most):.8f}"
+def _price(market: random.Random) -> str:
+    return f"{market.uniform(1000, 9999):.8f}"
 
 
 def _size(market: random.Random) -> str:

@@ -47,6 +47,7 @@ cdef enum:
     LEVELS = 9
     KEY = 10
     SAME = 11
+    SYMBOL = 12
 
 # codes of writing operations
 cdef enum:
@@ -125,6 +126,8 @@ cdef struct Stream:
     uint64_t hash
     const char* symbol
     Py_ssize_t symbol_size
+    const char* symbol_text
+    Py_ssize_t symbol_text_size
     int number
     int64_t seen
 
@@ -485,6 +488,7 @@ cdef class StreamTable:
     def fill(self, streams):
         """Replace all streams; each is (key, symbol, wire, chain or None)."""
         cdef int size = 8, index, place
+        cdef bytes key_bytes, symbol_bytes, symbol_text
         free(self.streams)
         free(self.places)
         self.streams = NULL
@@ -506,9 +510,12 @@ cdef class StreamTable:
             self.places[place] = -1
         for index in range(self.count):
             key, symbol, wire, chain = streams[index]
-            key_bytes, symbol_bytes = key.encode(), symbol.encode()
+            key_bytes = key.encode()
+            symbol_bytes = symbol.encode()
             symbol_text = text_bytes(symbol_bytes)
-            self.kept += [key_bytes, symbol_text]
+            self.kept += [key_bytes, symbol_bytes, symbol_text]
+            self.streams[index].symbol_text = PyBytes_AS_STRING(symbol_bytes)
+            self.streams[index].symbol_text_size = PyBytes_GET_SIZE(symbol_bytes)
             self.wires.append(wire)
             self.symbols.append(symbol)
             self.chains.append(chain)
@@ -608,6 +615,8 @@ cdef class Template:
                 self.pieces[piece].text = self.keep(text)
                 self.pieces[piece].size = len(text)
                 piece += 1
+            if step.code == SYMBOL and self.key_slot < 0:
+                raise ValueError("a template with a symbol before its key")
             if step.code == KEY:
                 self.key_slot = step.slot
                 self.key_in_row = self.head_end <= index < self.row_end
@@ -864,6 +873,8 @@ cdef class Matcher:
         cdef bint nonzero, dotted
         cdef int choice
         cdef Piece* piece = NULL
+        cdef Slot* key_slots
+        cdef Stream* stream
         while step < final:
             if step.code == LITERAL:
                 if end - at < step.size or memcmp(at, step.text, step.size) != 0:
@@ -932,6 +943,14 @@ cdef class Matcher:
                 at = self.match_levels(step, at, end)
                 if at == NULL:
                     return NULL
+            elif step.code == SYMBOL:
+                key_slots = slots if template.key_in_row else self.slots_of(0, 0)
+                stream = &template.streams.streams[key_slots[template.key_slot].value]
+                if end - at <= stream.symbol_text_size or at[stream.symbol_text_size] != c'"':
+                    return NULL
+                if memcmp(at, stream.symbol_text, stream.symbol_text_size) != 0:
+                    return NULL
+                at += stream.symbol_text_size
             elif step.code == SKIP_STRING:
                 while at < end and is_plain(at[0]):
                     at += 1

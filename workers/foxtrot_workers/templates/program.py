@@ -41,6 +41,8 @@ class Match(enum.IntEnum):
     """The text that names the stream."""
     SAME = 11
     """Slots `slot` and `other` hold the same text."""
+    SYMBOL = 12
+    """The symbol of the stream that the key before it has named."""
 
 
 class Write(enum.IntEnum):

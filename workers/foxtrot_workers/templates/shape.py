@@ -94,6 +94,8 @@ class _Fact(Struct):
     in_row: bool
     values: set[bytes]
     """Different texts, up to one more than `CHOICES_MAX`."""
+    is_symbol: bool = True
+    """It has been the symbol of its stream each time."""
     names_stream: bool = True
     """It has named the stream each time: it will vary when another stream's frame comes."""
 
@@ -172,6 +174,7 @@ class Shape:
             for fact, text in zip(self._facts, texts, strict=True):
                 if len(fact.values) <= CHOICES_MAX:
                     fact.values.add(text)
+                fact.is_symbol &= text == stream.symbol.encode()
                 fact.names_stream &= text in (stream.symbol.encode(), stream.key.encode())
             names = type(event).__struct_fields__
             values = [
@@ -223,6 +226,8 @@ class _Assembly:
         self._elements = elements
         self._codes: dict[int, tuple[Match, tuple[bytes, ...]]] = {}
         """Fields that are put into slots, how, and their choices."""
+        self._key = -1
+        """The field that names the stream."""
         self._same: list[tuple[int, int]] = []
         self._most: dict[int, int] = {}
         """Largest numbers, where a scale bounds them."""
@@ -240,6 +245,7 @@ class _Assembly:
         keys = [index for index, (code, _) in self._codes.items() if code is Match.KEY]
         if len(keys) != 1:
             raise UnlearnableShape("no single field names the stream")
+        self._key = keys[0]
         self._number_slots()
         writes = self._writes(planned)
         head, row, tail = self._steps()
@@ -433,6 +439,8 @@ class _Assembly:
             elif code is Match.LEVELS and read is not None:
                 other, bound = int(read.extra), int(read.bare)
             return MatchStep(code, self._slots[index], other, bound=bound, choices=choices)
+        if fact.read is not None and fact.is_symbol and fact.field.kind == "string" and self._key < index:
+            return MatchStep(Match.SYMBOL)
         if fact.constant and (fact.read is not None or not fact.names_stream):
             return None
         if fact.read is not None:

@@ -223,6 +223,7 @@ class Bybit(Adapter):
         wires: list[str] = []
         for arg in args:
             self._routes.remove(arg)
+            self.frame_kinds.withdraw(arg)
             self._channels.pop(arg, None)
             wires += self._shared.remove(arg)
             kind, _, symbol = arg.rpartition(".")

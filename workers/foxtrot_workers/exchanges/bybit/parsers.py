@@ -7,12 +7,13 @@ up no attribute of the adapter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
 
 from foxtrot_protocol.events import (
     Bar,
+    BookDelta,
     Funding,
     Liquidation,
     MarketEvent,
@@ -24,7 +25,9 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_workers.adapter import Adapter
+from foxtrot_workers.adapter.book_chain import BookChain
 from foxtrot_workers.adapter.chained_book import ChainedBook
+from foxtrot_workers.adapter.frame_kinds import DeclaredStream
 from foxtrot_workers.adapter.quote_side import EMPTY_SIDE, price_or_none, quoted
 from foxtrot_workers.adapter.rest_book import RestBook
 from foxtrot_workers.adapter.rest_books import RestBooks
@@ -90,10 +93,21 @@ def make_parser(adapter: Adapter, topic: str, channels: Channels, full_books: Re
     return make(_Topic(adapter, topic, kind, symbol, channels, full_books))
 
 
+def _declare(topic: _Topic, decode: Callable[[bytes], Any], event: type, chain: BookChain | None = None) -> None:
+    """Allow templates of the frames of a topic: nothing but their content, and its book, decides about the events.
+
+    The time of the push is used for books only, where the matching engine's is missing: such frames have no template.
+    """
+    stream = DeclaredStream(topic.wire, topic.symbol, topic.wire, chain)
+    kinds = topic.adapter.frame_kinds
+    kinds.declare(decode, event, topic.adapter.exchange, stream, key=("topic",), unused=(("ts",),))
+
+
 def _trades_parser(topic: _Topic) -> Parser:
     """Rows name their symbol: the topic of options names only their base coin."""
     exchange, wire = topic.adapter.exchange, topic.wire
     last_data_ns = topic.adapter.last_data_ns
+    _declare(topic, decode_trades, Trade)
 
     def parse_trades(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         out.extend(
@@ -155,19 +169,20 @@ def _changed(best: list[tuple[str, str]], changes: list[tuple[str, str]]) -> lis
 
 
 def _books_parser(topic: _Topic) -> Parser:
-    return _any_book_parser(topic, decode_plain)
+    book = ChainedBook(topic.adapter.exchange, topic.symbol, topic.wire, first_after_last=1)
+    _declare(topic, decode_book, BookDelta, book.chain)
+    return _any_book_parser(topic, decode_plain, book)
 
 
 def _rpi_books_parser(topic: _Topic) -> Parser:
-    return _any_book_parser(topic, decode_rpi)
+    return _any_book_parser(topic, decode_rpi, ChainedBook(topic.adapter.exchange, topic.symbol, topic.wire))
 
 
-def _any_book_parser(topic: _Topic, decode: DecodeBook) -> Parser:
+def _any_book_parser(topic: _Topic, decode: DecodeBook, book: ChainedBook) -> Parser:
     exchange, symbol, wire = topic.adapter.exchange, topic.symbol, topic.wire
     last_data_ns = topic.adapter.last_data_ns
     held_ns = topic.adapter.held_ns
     notices = topic.adapter.notices
-    book = ChainedBook(exchange, symbol, wire)
 
     def parse_book(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode(frame)
@@ -190,6 +205,7 @@ def _full_books_parser(topic: _Topic) -> Parser:
     held_ns = topic.adapter.held_ns
     notices = topic.adapter.notices
     book: RestBook = topic.full_books.open(symbol, wire)
+    _declare(topic, decode_book, BookDelta, book.chain)
 
     def parse_full_book(frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         push = decode_book(frame)
