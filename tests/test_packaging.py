@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from foxtrot_protocol import compiled
 from tests.support.sources import PACKAGES, ROOT, imported_by, modules, source_files
 
 WHEEL = os.environ.get("FOXTROT_TEST_WHEEL") == "1"
@@ -86,3 +87,39 @@ def test_every_entry_point_can_be_loaded() -> None:
     assert len(points) >= 5
     for point in points:
         assert callable(point.load())
+
+
+def _pyx_modules() -> set[str]:
+    return {
+        ".".join(path.relative_to(folder).with_suffix("").parts)
+        for folder in PACKAGES.values()
+        for path in folder.rglob("*.pyx")
+    }
+
+
+def test_every_compiled_module_is_known() -> None:
+    assert set(compiled.MODULES) == _pyx_modules()
+
+
+@pytest.mark.skipif(os.environ.get("FOXTROT_FORM") != "compiled", reason="the compiled form is not demanded")
+@pytest.mark.parametrize("name", compiled.MODULES)
+def test_every_compiled_module_can_be_loaded(name: str) -> None:
+    assert compiled.load(name) is not None
+
+
+@pytest.mark.parametrize("changed", [{"CC": "false"}, {"FOXTROT_FORM": "pure"}])
+def test_without_a_compiler_or_on_demand_the_build_is_pure(tmp_path: Path, changed: dict[str, str]) -> None:
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools")
+    command = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build_ext",
+        f"--build-lib={tmp_path}",
+        f"--build-temp={tmp_path}/temp",
+    ]
+    environment = {**os.environ, "FOXTROT_FORM": "", **changed}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*.so")) == []
