@@ -2,6 +2,7 @@
 
     .venv/bin/python scripts/fuzz.py                               # a million inputs, over all targets, some minutes
     .venv/bin/python scripts/fuzz.py --inputs 100000 --seed 7 --target ring_records --target live_ring
+    .venv/bin/python scripts/fuzz.py --each 200000 --target exchanges  # the parsers of every exchange
 
 Tells for each target how many inputs were accepted and rejected, the slowest one, and by how much the process grew.
 Exit status 1 after a crash, a hang, damage in a checksummed record that was not noticed, an event missing without a
@@ -24,6 +25,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.support.exchange_frames import EXCHANGE_TARGETS
 from tests.support.fuzz_targets import TARGETS
 from tests.support.fuzzing import TargetReport, fuzz
 
@@ -34,8 +36,17 @@ def run_target(work: tuple[str, int, int]) -> TargetReport:
     return fuzz(TARGETS[name], inputs, seed)
 
 
-def plan(names: list[str], inputs: int, seed: int) -> list[tuple[str, int, int]]:
-    """How many inputs each target gets, by its share."""
+def chosen(wanted: list[str] | None) -> list[str]:
+    """The targets that the command line names; all without a name."""
+    if not wanted:
+        return list(TARGETS)
+    return [target for name in wanted for target in (EXCHANGE_TARGETS if name == "exchanges" else [name])]
+
+
+def plan(names: list[str], inputs: int, each: int | None, seed: int) -> list[tuple[str, int, int]]:
+    """How many inputs each target gets: `each`, or its share of `inputs`."""
+    if each is not None:
+        return [(name, each, seed) for name in sorted(names)]
     shares = {name: TARGETS[name].share for name in names}
     whole = sum(shares.values())
     return [(name, max(1, round(inputs * share / whole)), seed) for name, share in sorted(shares.items())]
@@ -44,12 +55,18 @@ def plan(names: list[str], inputs: int, seed: int) -> list[tuple[str, int, int]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="over all targets (default: a million)")
+    parser.add_argument("--each", type=int, help="inputs for each target, in place of its share of all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="only this one; may be repeated")
+    parser.add_argument(
+        "--target",
+        action="append",
+        choices=[*sorted(TARGETS), "exchanges"],
+        help="only this one, or the frames of all exchanges; may be repeated",
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args()
-    work = plan(options.target or list(TARGETS), options.inputs, options.seed)
+    work = plan(chosen(options.target), options.inputs, options.each, options.seed)
     reports: list[TargetReport] = []
     if not options.json:
         print(HEADINGS)
@@ -72,11 +89,11 @@ def main() -> int:
     if options.json:
         print(json.dumps({"seed": options.seed, "held": held, **total, "targets": msgspec.to_builtins(reports)}))
     else:
-        print(f"{'all':<18}" + "".join(f"{total[key]:>12,}" for key in total))
+        print(f"{'all':<28}" + "".join(f"{total[key]:>12,}" for key in total))
     return 0 if held else 1
 
 
-HEADINGS = f"{'target':<18}" + "".join(
+HEADINGS = f"{'target':<28}" + "".join(
     f"{name:>{width}}"
     for name, width in {
         "inputs": 12,
@@ -91,7 +108,7 @@ HEADINGS = f"{'target':<18}" + "".join(
 
 
 def show(report: TargetReport) -> None:
-    print(f"{report.target:<18}{report.inputs:>12,}{report.accepted:>12,}{report.rejected:>12,}", end="")
+    print(f"{report.target:<28}{report.inputs:>12,}{report.accepted:>12,}{report.rejected:>12,}", end="")
     print(f"{report.undetected:>12,}{report.slowest_ms:>9.1f} ms{report.growth_mib:>7.1f} MiB{report.took_s:>7.1f} s")
     if report.failure:
         print(f"    {report.failure}\n    {report.input_hex}")

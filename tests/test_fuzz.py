@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
+from importlib.metadata import entry_points
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,9 @@ from hypothesis import strategies as st
 from foxtrot_protocol import control, ring_layout
 from foxtrot_protocol.ring_layout import RECORD_BYTES, Record
 from foxtrot_supervisor.engine.delivery.accounts import Accounts
+from foxtrot_workers.exchanges.upbit.adapter import Upbit
 from tests.support import fuzz_targets, fuzzing
+from tests.support.exchange_frames import EXCHANGE_TARGETS, FRAMES
 from tests.support.fuzz_targets import TARGETS, LiveRing, Requests, RingRecords
 from tests.support.fuzzing import fuzz, mutate
 
@@ -24,6 +29,32 @@ def test_damaged_input_is_refused_or_read_correctly(name: str) -> None:
     assert report.failure == "", report.input_hex
     assert report.rejected > 0, "no input was damaged enough to be refused"
     assert report.accepted + report.rejected == report.inputs
+
+
+def test_every_installed_exchange_is_fuzzed() -> None:
+    installed = {point.name for point in entry_points(group="foxtrot.exchanges") if point.module.startswith("foxtrot_")}
+    assert {adapter.name for adapter in FRAMES} == installed
+
+
+def test_a_parser_that_is_slow_or_raises_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = EXCHANGE_TARGETS["upbit_frames"]
+    taken = Upbit.parse
+
+    def slow(self: Upbit, frame: bytes, receive_ns: int, out: list[Any]) -> None:
+        until = time.thread_time() + 0.011
+        while time.thread_time() < until:
+            pass
+        taken(self, frame, receive_ns, out)
+
+    def raising(self: Upbit, frame: bytes, receive_ns: int, out: list[Any]) -> None:
+        if b"\x00" in frame:
+            raise KeyError("code")
+        taken(self, frame, receive_ns, out)
+
+    monkeypatch.setattr(Upbit, "parse", slow)
+    assert "one input took" in fuzz(target, 5, seed=1).failure
+    monkeypatch.setattr(Upbit, "parse", raising)
+    assert "parse raised KeyError" in fuzz(target, INPUTS, seed=1).failure
 
 
 @settings(max_examples=100)

@@ -45,26 +45,10 @@ from foxtrot_supervisor.config.schema import EngineConfig
 from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
-from foxtrot_workers.adapter.adapter import Adapter
-from foxtrot_workers.exchanges.binance.adapter import Binance
-from foxtrot_workers.exchanges.coinbase.adapter import Coinbase
-from foxtrot_workers.exchanges.coinbase_advanced.adapter import CoinbaseAdvanced
-from foxtrot_workers.exchanges.crypto_com.adapter import CryptoCom
-from foxtrot_workers.exchanges.gemini.adapter import Gemini
-from foxtrot_workers.exchanges.kraken.adapter import Kraken
-from foxtrot_workers.exchanges.kraken_futures.adapter import KrakenFutures
-from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.feed.ring_writer import RingWriter
-from foxtrot_workers.testing.conformance import AdapterSample, NotConforming, feed_anything
+from tests.support.exchange_frames import EXCHANGE_TARGETS
 from tests.support.fuzzing import Broken, Target
 from tests.support.template_fuzz import TemplateFrames
-from tests.workers.exchanges.coinbase.samples import SAMPLES as COINBASE_SAMPLES
-from tests.workers.exchanges.coinbase_advanced.samples import SAMPLES as COINBASE_ADVANCED_SAMPLES
-from tests.workers.exchanges.crypto_com.samples import SAMPLES as CRYPTO_COM_SAMPLES
-from tests.workers.exchanges.gemini.samples import SAMPLES as GEMINI_SAMPLES
-from tests.workers.exchanges.kraken.samples import SAMPLES as KRAKEN_SAMPLES
-from tests.workers.exchanges.kraken_futures.samples import SAMPLES as KRAKEN_FUTURES_SAMPLES
-from tests.workers.exchanges.samples import BINANCE_SAMPLES, OKX_SAMPLES
 from tests.workers.templates.both_forms import native
 
 __all__ = ["TARGETS"]
@@ -593,86 +577,6 @@ class NurseryMessages(Target):
         return True
 
 
-# ---- what an exchange sends
-
-
-class ExchangeFrames(Target):
-    """Frames of an exchange through its adapter, which keeps its state from one to the next."""
-
-    _adapter_class: ClassVar[type[Adapter]]
-    _frames: ClassVar[Sequence[AdapterSample]]
-    share: ClassVar[float] = 0.5
-
-    def __init__(self) -> None:
-        self._fed = 0
-        self._adapter = self._fresh()
-
-    def _fresh(self) -> Adapter:
-        # adopting: a frame is parsed as the channel it belongs to
-        return self._adapter_class(adopt=True)
-
-    def samples(self) -> Sequence[bytes]:
-        return [sample.frame for sample in self._frames if sample.events]
-
-    def feed(self, data: bytes, chance: random.Random) -> bool:
-        self._fed += 1
-        if self._fed % 1000 == 0:  # a worker's life with an exchange that talks so much nonsense is not longer
-            self._adapter = self._fresh()
-        try:
-            made = feed_anything(self._adapter, data)
-        except NotConforming as problem:
-            raise Broken(str(problem)) from problem
-        return bool(made)
-
-
-class BinanceFrames(ExchangeFrames):
-    name: ClassVar[str] = "binance_frames"
-    _adapter_class = Binance
-    _frames = BINANCE_SAMPLES
-
-
-class CoinbaseFrames(ExchangeFrames):
-    name: ClassVar[str] = "coinbase_frames"
-    _adapter_class = Coinbase
-    _frames = COINBASE_SAMPLES
-
-
-class CryptoComFrames(ExchangeFrames):
-    name: ClassVar[str] = "crypto_com_frames"
-    _adapter_class = CryptoCom
-    _frames = CRYPTO_COM_SAMPLES
-
-
-class KrakenFuturesFrames(ExchangeFrames):
-    name: ClassVar[str] = "kraken_futures_frames"
-    _adapter_class = KrakenFutures
-    _frames = KRAKEN_FUTURES_SAMPLES
-
-
-class GeminiFrames(ExchangeFrames):
-    name: ClassVar[str] = "gemini_frames"
-    _adapter_class = Gemini
-    _frames = GEMINI_SAMPLES
-
-
-class CoinbaseAdvancedFrames(ExchangeFrames):
-    name: ClassVar[str] = "coinbase_advanced_frames"
-    _adapter_class = CoinbaseAdvanced
-    _frames = COINBASE_ADVANCED_SAMPLES
-
-
-class KrakenFrames(ExchangeFrames):
-    name: ClassVar[str] = "kraken_frames"
-    _adapter_class = Kraken
-    _frames = KRAKEN_SAMPLES
-
-
-class OkxFrames(ExchangeFrames):
-    name: ClassVar[str] = "okx_frames"
-    _adapter_class = Okx
-    _frames = OKX_SAMPLES
-
-
 TARGETS: dict[str, type[Target]] = {
     target.name: target
     for target in (
@@ -688,14 +592,7 @@ TARGETS: dict[str, type[Target]] = {
         Replies,
         ChildSpecs,
         NurseryMessages,
-        BinanceFrames,
-        CoinbaseFrames,
-        CryptoComFrames,
-        KrakenFuturesFrames,
-        GeminiFrames,
-        CoinbaseAdvancedFrames,
-        KrakenFrames,
-        OkxFrames,
+        *EXCHANGE_TARGETS.values(),
         *([TemplateFrames] if native() is not None else []),
     )
 }
