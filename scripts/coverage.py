@@ -12,13 +12,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SHELLS = {
+    "foxtrot_protocol.standard_streams": "performs I/O for every process; real descriptors and readers test it",
+}
+"""Modules inside pure packages that act, with the reason why complete coverage is not demanded of them."""
+
 
 def pure_files() -> list[str]:
     """File patterns of the pure modules, wherever the packages are installed."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     names = config["importlinter:contract:pure"]["source_modules"].split()
-    return [f"*/{name.replace('.', '/')}{suffix}" for name in names for suffix in (".py", "/*.py", "/**/*.py")]
+    return [f"{_pattern(name)}{suffix}" for name in names for suffix in (".py", "/*.py", "/**/*.py")]
+
+
+def _pattern(module: str) -> str:
+    return f"*/{module.replace('.', '/')}"
 
 
 def main() -> int:
@@ -28,6 +37,7 @@ def main() -> int:
     if tested.returncode != 0:
         return tested.returncode
     report = [sys.executable, "-m", "coverage", "report", "--fail-under=100", "--include=" + ",".join(pure_files())]
+    report.append("--omit=" + ",".join(f"{_pattern(name)}.py" for name in SHELLS))
     return subprocess.run(report, cwd=ROOT, check=False).returncode
 
 

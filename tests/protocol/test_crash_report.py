@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
+from types import TracebackType
 
 import pytest
 
@@ -103,6 +105,20 @@ def test_what_fails_below_machinery_is_told_apart_by_whose_code_it_is() -> None:
     assert ours.__traceback__ is not None
     assert is_from_package(ours.__traceback__.tb_next.tb_next)  # type: ignore[union-attr]  # below the test's own frames
     assert is_from_package(None)
+
+
+def test_machinery_at_the_bottom_of_a_thread_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    traces: list[TracebackType | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failed: traces.append(failed.exc_traceback))
+    for work in (_divide, lambda: place_in(3)):  # type: ignore[arg-type]
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert [is_from_package(trace) for trace in traces] == [False, False], "the test's own function called the package"
+
+
+def _divide() -> float:
+    return 1 / 0
 
 
 async def _fails() -> None:

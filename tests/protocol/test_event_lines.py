@@ -211,3 +211,9 @@ def test_a_view_forgets_the_first_book_beyond_its_bound(monkeypatch: pytest.Monk
 def test_a_view_needs_a_depth() -> None:
     with pytest.raises(ValueError, match="depth"):
         BookView(0)
+
+
+def test_a_trade_of_several_fills_says_how_many() -> None:
+    fills = Trade(*HEAD, "1.5", "2", "buy", "77", count=3)
+    assert event_line(fills, "BTC-USDT")["count"] == 3
+    assert "count" not in event_line(Trade(*HEAD, "1.5", "2", "buy", "77"), "BTC-USDT")

@@ -90,3 +90,9 @@ def test_dropped_lines_are_a_log_line_in_each_format() -> None:
     text = dropped_line("console", 7, "now", {"worker": "a"})
     assert text.startswith(b"now [warning")
     assert text.endswith(b"count=7 worker=a\n")
+
+
+def test_a_failure_with_nothing_to_write_leaves_no_gap() -> None:
+    lines = queue()
+    lines.failed()
+    assert (lines.pending, lines.dropped_total, drained(lines)) == (0, 0, b"")

@@ -18,11 +18,14 @@ STATUS = {"supervisor": {"uptime_s": 60.0}, "engine": {"recent": ["eMarketTrade.
 
 PROGRAM = """
 import sys
+from foxtrot_protocol import standard_streams
 from foxtrot_supervisor.cli.start_display import display
 with display("auto", "info") as (log_format, show):
     show({"workers": [{"name": "sim.a", "state": "RUNNING"}]})
+assert standard_streams.flush(20.0)
 open(sys.argv[1], "w").write(log_format)
 """
+"""What the command `start` does: the display queues its output, and `main` flushes the queue before it exits."""
 
 
 @pytest.mark.parametrize(("wanted", "got"), [("auto", "console"), ("console", "console"), ("json", "json")])

@@ -14,12 +14,14 @@ from foxtrot_workers.adapter.notices import (
     Greeted,
     Pong,
     Refused,
+    RestRequest,
     SendText,
+    SnapshotRejected,
 )
 from foxtrot_workers.feed import outbox
 from foxtrot_workers.feed.connection_life import ROTATE_AGAIN_S, ROTATE_EARLIER_SHARE, ROTATE_SHARE
 from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Ping, Rotate, TopicChanged
-from tests.workers.feed.life import Paced, data, make, of, run, states, texts
+from tests.workers.feed.life import Paced, Plain, data, make, of, run, states, texts
 
 
 def test_opening_texts_go_before_subscriptions_and_topics_are_announced() -> None:
@@ -292,3 +294,55 @@ def test_the_outbox_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     feed, _ = make(Paced, "A B C")
     with pytest.raises(OverflowError):
         feed.opened(0.0)
+
+
+def test_a_rejected_snapshot_makes_a_book_invalid_unless_it_flows() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    assert not feed.flows("B@trade")
+    data(adapter, "B@trade", 5)
+    feed.tick(0.3, 0.2)
+    assert feed.flows("B@trade")
+    notices = [SnapshotRejected(wire, wire[0], "too old") for wire in ("A@trade", "B@trade", "unheard-of")]
+    effects = feed.noticed(notices, 0.4)
+    assert states(effects) == [("A@trade", "invalid")]
+    assert of(TopicChanged, effects)[0].reason == "too old"
+
+
+def test_a_lost_book_of_an_unknown_topic_is_ignored() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert feed.noticed([BookLost("unheard-of", "Z", "gap")], 0.1) == []
+
+
+def test_a_rest_request_is_no_matter_of_the_connection() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert feed.noticed([RestRequest("depth A", "/depth?symbol=A")], 0.1) == []
+
+
+class Brisk(Plain):
+    """Trades follow each other within 20 s, a first event within 60 s."""
+
+    limits = Limits(silence_s=45.0, acknowledge_s=10.0, first_event_s=60.0, stale_channel_s={"trade": 20.0})
+
+
+def test_the_first_event_of_a_brisk_channel_is_awaited_no_longer_than_the_next() -> None:
+    feed, _ = make(Brisk, "A")
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade",))], 0.0)
+    assert states(run(feed, 0.25, 19.75)) == []
+    assert states(run(feed, 20.0, 20.5)) == [("A@trade", "silent")]
+
+
+def test_a_topic_that_flows_long_enough_after_a_repetition_is_repeated_at_once_again() -> None:
+    feed, adapter = make(symbols="A", stale_after_s=30.0)
+    feed.opened(0.0)
+    data(adapter, "A@trade", 1)
+    assert texts(run(feed, 1.0, 35.0)) == ["-A@trade", "+A@trade"]
+    for second in range(36, 136):
+        data(adapter, "A@trade", second)
+        feed.tick(float(second), float(second))
+    effects = run(feed, 136.0, 166.0)
+    assert states(effects) == [("A@trade", "stale")]
+    assert texts(effects) == ["-A@trade", "+A@trade"], "no backoff is left"

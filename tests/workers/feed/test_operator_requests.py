@@ -39,3 +39,11 @@ def test_waiting_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     requests = OperatorRequests(10.0)
     assert requests.add(1, {"a"}, 0.0)
     assert not requests.add(2, {"b"}, 0.0)
+
+
+def test_an_answer_about_another_topic_changes_nothing() -> None:
+    requests = OperatorRequests(10.0)
+    requests.add(1, {"a"}, 0.0)
+    requests.add(2, {"b"}, 0.0)
+    requests.answered("b")
+    assert requests.take_complete() == [Answer(2, "")]

@@ -120,3 +120,30 @@ def test_a_topic_that_is_known_to_pause_gets_a_longer_limit() -> None:
     data(adapter, "A@quote", 2)
     run(feed, 21.25, 22.0)
     assert feed.topics(22.0, 0)[0].limit_s == pytest.approx(81.0, abs=2.0)
+
+
+def test_most_of_a_connection_that_stays_silent_after_subscribing_again_ends_it() -> None:
+    feed, adapter = make(Plain, "A B C", stale_after_s=30.0)
+    feed.opened(0.0)
+    effects: list[FeedEffect] = []
+    for tick in range(1, 600):
+        now = tick / 4
+        data(adapter, "C@trade", tick - tick % 40 + 1)
+        if now < 40.0:
+            data(adapter, "A@trade", tick)
+            data(adapter, "B@trade", tick)
+        effects += feed.tick(now, now)
+    (leave,) = of(Leave, effects)
+    assert "no data of 2 of 3 topics" in leave.cause
+    assert leave.cause.endswith("also after subscribing again: A@trade, B@trade")
+
+
+def test_a_connection_without_topics_is_not_silent() -> None:
+    feed, adapter = make(Plain, "A")
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    run(feed, 1.0, 2.0)
+    feed.remove(7, ["A"], ["trade"], 2.0)
+    feed.noticed([Acknowledged(("A@trade",), subscribed=False)], 2.1)
+    assert feed.topics(2.1, 0) == []
+    assert of(Leave, run(feed, 2.25, 700.0)) == []

@@ -182,3 +182,16 @@ def test_requests_fail_with_a_reason_when_refused_unanswered_or_too_many(monkeyp
     monkeypatch.setattr(operator_requests, "REQUESTS_MAX", 0)
     assert "waiting" in of(Answer, feed.add(4, ["G"], ["trade"], 14.0))[0].error
     assert "waiting" in of(Answer, feed.remove(5, ["A"], ["trade"], 14.0))[0].error
+
+
+def test_a_topic_to_resubscribe_that_the_connection_does_not_have_is_only_sent() -> None:
+    class Generous(Plain):
+        def resync(self, topics: Sequence[Topic]) -> list[Topic]:
+            return [*topics, Topic("trade", "Z", "Z@trade")]
+
+    feed, adapter = make(Generous, "A")
+    feed.opened(0.0)
+    data(adapter, "A@trade", 5)
+    feed.tick(1.0, 1.0)
+    assert texts(feed.resync(["A"], ["trade"], 2.0)) == ["-A@trade", "-Z@trade", "+A@trade", "+Z@trade"]
+    assert [topic.topic for topic in feed.topics(2.0, 0)] == ["A@trade"]

@@ -54,3 +54,14 @@ def test_a_jump_of_the_wall_clock_changes_no_age(jump_ns: int) -> None:
         feed.topics(11.0, 10 * HOUR_NS + 10**10 + jump_ns)[0].age_s,
     ):
         assert age_s == pytest.approx(10.0, abs=LOOK_S)
+
+
+def test_a_pause_in_reading_is_no_silence_of_a_stream_that_waits_for_its_snapshot() -> None:
+    feed, adapter = make(symbols="A")
+    feed.opened(0.0)
+    adapter.held_ns["A@trade"] = 1
+    feed.tick(1.0, 1.0)
+    (record,) = feed._topics.records
+    assert (record.heard_at, record.flowing_at) == (1.0, None)
+    record.excuse(5.0)
+    assert (record.heard_at, record.flowing_at) == (6.0, None)

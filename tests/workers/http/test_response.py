@@ -116,3 +116,12 @@ def test_many_small_chunks_do_not_grow_the_buffer() -> None:
         parser.feed(b"1\r\nx\r\n")
     assert len(parser.body) == 10_000
     assert parser._connection.trailing_data == (b"", False)
+
+
+def test_no_bytes_change_nothing_and_the_end_after_a_whole_response_is_no_error() -> None:
+    parser = Parser(BODY_MAX)
+    assert parser.feed(b"") is False
+    assert not parser.started
+    assert parser.feed(OK + b"Content-Length: 2\r\n\r\nok") is True
+    parser.eof()
+    assert (parser.status, bytes(parser.body), parser.reusable) == (200, b"ok", False)

@@ -26,6 +26,19 @@ from foxtrot_workers.testing.variations import DAMAGES_PER_FRAME, damaged
 
 __all__ = ["check_backfill", "check_backfill_samples"]
 
+HOSTILE_HISTORIES = (
+    b"",
+    b"{}",
+    b"[]",
+    b"null",
+    b"\xff",
+    b"[" * NESTING,
+    b'{"unknown":' + b"[" * NESTING,  # a field that a decoder skips is nested without end
+    b'[{"unknown":' + b"[" * NESTING,
+    b'[{"id":{}}]',
+    b'{"data":[[]]}',
+)
+
 
 def check_backfill_samples(
     adapter_class: type[Adapter], samples: Sequence[AdapterSample], backfills: Sequence[BackfillSample]
@@ -78,7 +91,7 @@ def check_backfill(adapter_class: type[Adapter], sample: BackfillSample, rng: ra
         found == wanted if rule == "sequence" else 0 < found <= wanted,
         f"{found} of {wanted} past trades: {effects[-1]}",
     )
-    for body in (b"", b"{}", b"[]", b"null", b"\xff", b"[" * NESTING, b'[{"id":{}}]', b'{"data":[[]]}'):
+    for body in HOSTILE_HISTORIES:
         _past_trades(adapter, request.path, body)
     for _ in range(DAMAGES_PER_FRAME):
         _past_trades(adapter, request.path, damaged(sample.body, rng))
