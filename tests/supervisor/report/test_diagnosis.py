@@ -190,3 +190,9 @@ def test_little_disk_space_is_a_finding() -> None:
     assert found(status(), Surroundings(DISK_WATCH_BYTES, 1)) == []
     assert found(status(), Surroundings(DISK_BAD_BYTES, 1)) == [("watch", "disk", "64.0 MiB free in the run directory")]
     assert found(status(), Surroundings(DISK_BAD_BYTES - 1, 1))[0][0] == "bad"
+
+
+def test_batches_that_were_lost_with_an_unknown_number_of_events_are_bad() -> None:
+    (finding,) = diagnose(status(workers=[worker(lost_batches_total=2)]), Surroundings())
+    assert (finding.severity, finding.where) == ("bad", "one.a")
+    assert finding.what.startswith("2 batches with an unknown number of events were lost")

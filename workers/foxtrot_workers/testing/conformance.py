@@ -80,6 +80,9 @@ HOSTILE_FRAMES = (
     b"ping",
 )
 
+HOSTILE_ANSWERS = (b"", b"{}", b"[]", b"[[]]", b"null", b"\xff", b"[" * NESTING, b'{"unknown":' + b"[" * NESTING)
+"""Answers to requests by REST."""
+
 
 def check_adapter(
     adapter_class: type[Adapter],
@@ -124,6 +127,7 @@ def check_adapter(
         check_variations(adapter_class, sample, rng)
     _check_rest(adapter_class, samples)
     _check_instruments(adapter_class, samples)
+    _check_liveness(adapter_class, samples)
     check_backfill_samples(adapter_class, samples, backfills)
     for backfill in backfills:
         check_backfill(adapter_class, backfill, rng)
@@ -275,3 +279,31 @@ def _check_instruments(adapter_class: type[Adapter], samples: Sequence[AdapterSa
         adapter.instrument(symbol)
     path = adapter.instruments_path([sample.symbol for sample in samples])
     require(path is None or path.startswith("/"), f"instruments_path {path!r} is not a path")
+    for body in HOSTILE_ANSWERS:
+        try:
+            names = adapter.instruments(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            continue
+        except Exception as error:
+            raise NotConforming(f"instruments raised {type(error).__name__} ({error}) for {short(body)}") from error
+        require(isinstance(names, dict), f"instruments returns {names!r}")
+
+
+def _check_liveness(adapter_class: type[Adapter], samples: Sequence[AdapterSample]) -> None:
+    for sample in samples:
+        adapter = adapter_class()
+        topic = topic_of(adapter, sample)
+        request = adapter.liveness_request(topic)
+        if request is None:
+            continue
+        require(request.path.startswith("/") and request.weight >= 1, f"{request} is not a usable request")
+        for body in HOSTILE_ANSWERS:
+            try:
+                token = adapter.liveness_token(topic, body)
+            except (msgspec.MsgspecError, ValueError, RecursionError, LookupError):
+                continue
+            except Exception as error:
+                raise NotConforming(
+                    f"liveness_token raised {type(error).__name__} ({error}) for {short(body)}"
+                ) from error
+            require(isinstance(token, str), f"liveness_token returns {token!r}")

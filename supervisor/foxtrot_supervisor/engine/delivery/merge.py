@@ -292,7 +292,7 @@ class StreamMerge:
                     try:
                         number = int(text)
                     except ValueError:
-                        number = -1
+                        number = NUMBER_MAX  # neither new nor a copy: the rule decides
                     if stream.last < number < NUMBER_MAX:
                         at = event.exchange_ns
                         if not at or at >= stream.floor_ns:
@@ -306,7 +306,7 @@ class StreamMerge:
                     elif (
                         stream.copies
                         and stream.newest is None
-                        and stream.seen <= number
+                        and stream.seen <= number <= stream.last
                         and event.exchange_ns <= stream.ceiling_ns
                     ):
                         stream.seen = number
@@ -580,10 +580,15 @@ def _calm(stream: Stream) -> None:
 
 
 def _is_quick(stream: Stream) -> bool:
-    """Whether a number above the position, of this side, is all that a new event needs."""
+    """Whether a number above the position, of this side, is all that a new event needs.
+
+    There is no position, though the stream is known, while its identifiers are no numbers.
+    """
     sequence = stream.sequence
     learning = sequence.merged and abs(sequence.evidence) < EVIDENCE_ENOUGH
-    return stream.known and not (stream.first or stream.state.equal or sequence.behind or sequence.low or learning)
+    if stream.last < 0 or not stream.known:
+        return False
+    return not (stream.first or stream.state.equal or sequence.behind or sequence.low or learning)
 
 
 def _is_plain(stream: Stream) -> bool:

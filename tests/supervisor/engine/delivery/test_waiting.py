@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from foxtrot_protocol.events import EVENT_MARKET_TRADE
+from foxtrot_supervisor.engine.delivery.streams import Stream, StreamKey
+from foxtrot_supervisor.engine.delivery.waiting import CARRY_NS, OpenSides, Wait
 from tests.support.merge_world import A, B, Merge, trade, trades
 
 
@@ -60,3 +63,17 @@ def test_what_waits_behind_backfilled_events_stands_where_its_own_begin() -> Non
     assert both.take(A, [trade(3, backfilled=True), trade(8)]) is None
     assert both.take(B, trades(9)) is None, "8 may come"
     assert both.take(A, [trade(3, backfilled=True), trade(8)]) is not None, "but nothing before"
+
+
+def test_a_side_that_has_long_brought_only_other_streams_is_not_waited_for() -> None:
+    sides = OpenSides()
+    for side in (A, B):
+        sides.opened(side)
+    stream = Stream(StreamKey(EVENT_MARKET_TRADE, "X"), "sequence", "SIM")
+    began_ns = 10**12
+    wait = Wait(stream, 9, began_ns + 2 * CARRY_NS)
+    sides.reached_ns["b"] = began_ns
+    sides.progressed("b")
+    assert sides.may_bring("a", wait)
+    sides.reached_ns["b"] = began_ns + CARRY_NS
+    assert not sides.may_bring("a", wait)

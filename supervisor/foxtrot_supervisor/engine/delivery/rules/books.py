@@ -110,9 +110,7 @@ def _continue(turn: Turn, stream: Stream, event: Any, last_id: int) -> int:
     return APPLY
 
 
-def _lose(
-    turn: Turn, stream: Stream, event: Any, last_id: int | None, first: str | None, last: str | None, cause: str
-) -> int:
+def _lose(turn: Turn, stream: Stream, event: Any, last_id: int, first: str | None, last: str | None, cause: str) -> int:
     """Mark the book as invalid from `event` on, until a snapshot; `first` and `last`: missing identifiers."""
     announce(turn, stream, first, last, event, cause)
     if stream.state.lost is not None:
@@ -120,8 +118,7 @@ def _lose(
     stream.change(valid=False, lost=(first or "", last or ""))
     if not turn.deliver_updates:
         return DROP
-    if last_id is not None:
-        stream.last = last_id
+    stream.last = last_id
     return APPLY
 
 

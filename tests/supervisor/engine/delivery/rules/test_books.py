@@ -450,3 +450,34 @@ def test_a_second_engine_that_dies_before_the_snapshot_leaves_the_hole_to_the_th
     third.merge.note(A, [delta(14, 14)])
     third.take(A, [delta(15, 15), snapshot(15), delta(16, 16)])
     assert third.seen == ["gap 13..15", "s15", "d16-16"]
+
+
+def test_repeated_updates_of_an_engine_that_asked_for_them_are_plain_to_one_that_does_not() -> None:
+    asked = successor(position(snapshot(10), delta(11, 12)), deliver_updates=True)
+    asked.take(A, [delta(13, 14), delta(15, 16)])
+    asked.take(A, [snapshot(14)])
+    (stream,) = asked.merge._by_key.values()
+    assert stream.state.repeat_to == 16
+    after = successor(as_kept(stream))
+    updates = [delta(15, 15), delta(16, 16)]
+    after.take(A, [snapshot(14), *updates])
+    assert after.seen == ["s14", "d15-15", "d16-16"]
+    assert not any(event.redelivered for event in updates)
+
+
+def test_a_book_without_identifiers_hands_over_every_update_where_that_is_asked_for() -> None:
+    rules: dict[str, Any] = {EVENT_BOOK: "one_side"}
+    after = successor(position(snapshot(None), rules=rules), rules=rules, deliver_updates=True)
+    after.take(A, [delta(None, None)])
+    assert after.seen == ["dNone-None"]
+    assert after.merge.unknown_books() == ["X"]
+
+
+def test_updates_without_identifiers_that_a_new_engine_cannot_use_are_superseded_together() -> None:
+    rules: dict[str, Any] = {EVENT_BOOK: "one_side"}
+    after = successor(position(snapshot(None), rules=rules), rules=rules)
+    admission = after.take(A, [delta(None, None), delta(None, None)])
+    assert admission is not None
+    assert admission.superseded == 2
+    after.take(A, [snapshot(None)])
+    assert after.seen == ["gap None..None", "sNone"], "one gap for both"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Gap
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
@@ -192,3 +193,27 @@ def test_a_batch_that_waits_does_not_demote() -> None:
     assert both.merge.demoted == []
     both.take(A, [trade(1000), trade(1004), trade(1008)], may_wait=False)
     assert both.seen.count("FeedStatus") == 1
+
+
+HUGE = str(1 << 63)
+
+
+@pytest.mark.parametrize("names", [["x", "y", "z"], ["-1", "-2"], [HUGE, "y"], ["5", "x", HUGE, "6", "z", "-1"]])
+@pytest.mark.parametrize("rule", ["sequence", "increasing"])
+def test_identifiers_that_are_no_numbers_are_delivered_once_whatever_the_rule(rule: str, names: list[str]) -> None:
+    both = Merge({EVENT_MARKET_TRADE: rule})
+    for name in names:
+        both.take(A, [trade(name, ns=10**9)])
+    for name in names:
+        both.take(B, [trade(name, ns=10**9)], may_wait=False)
+    assert [shown for shown in both.seen if not shown.startswith("gap")] == names
+
+
+@pytest.mark.parametrize("rule", ["sequence", "increasing"])
+def test_a_leap_that_was_received_long_before_the_position_is_outdated(rule: str) -> None:
+    alone = Merge({EVENT_MARKET_TRADE: rule}, A)
+    alone.take(A, [trade(5, ns=10**12)])
+    admission = alone.take(A, [trade(900, ns=10)])
+    assert admission is not None
+    assert alone.seen == ["5"]
+    assert admission.deduplicated == 1

@@ -52,3 +52,16 @@ def test_a_workers_own_word_that_its_book_is_lost() -> None:
     both.merge.closed(A)
     both.take(B, [gap("15", "16", stream=EVENT_BOOK), snapshot(20), delta(21, 21)])
     assert both.seen == ["s10", "d11-13", "d14-14", "gap 15..16", "s20", "d21-21"]
+
+
+def test_a_workers_gap_leaves_a_book_that_hands_over_every_update_behind_it() -> None:
+    alone = Merge(BOOKS, A, deliver_updates=True)
+    alone.take(A, [snapshot(10), gap("11", "12", stream=EVENT_BOOK), delta(13, 13)])
+    assert alone.seen == ["s10", "gap 11..12", "d13-13"], "13 follows what is announced already"
+
+
+def test_what_a_worker_dropped_of_growing_identifiers_is_a_hole() -> None:
+    alone = Merge({EVENT_MARKET_TRADE: "increasing"}, A)
+    alone.take(A, [trade(5), gap("6", "9"), trade(10)])
+    assert alone.seen == ["5", "gap 6..9", "10"]
+    assert [(hole.first, hole.last) for _, hole in alone.holes] == [(6, 9)]
