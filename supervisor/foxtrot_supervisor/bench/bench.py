@@ -33,7 +33,7 @@ from foxtrot_supervisor.bench.chain import (
     footprint,
     http_get,
 )
-from foxtrot_supervisor.bench.parse_cost import measure_parsing
+from foxtrot_supervisor.bench.parse_cost import measure_parsing, measure_venues
 from foxtrot_supervisor.bench.statistics import (
     LatencyFigures,
     RunResult,
@@ -167,6 +167,9 @@ async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) 
     if "parse" in parts:
         progress("parsing")
         report["parse"] = measure_parsing(options.recordings)
+        if not options.recordings:
+            progress("parsing, each exchange")
+            report["venues"] = measure_venues()
         if parts == ("parse",):
             return {**report, "processes": {}}
     async with Parent(run_dir) as parent:

@@ -16,6 +16,8 @@ from foxtrot_supervisor.bench.statistics import (
     ProcessFigures,
     Spread,
     ThroughputFigures,
+    VenueCost,
+    VenueFrameCost,
 )
 
 __all__ = ["render_bench", "render_changes"]
@@ -46,6 +48,8 @@ def _parts(report: dict[str, Any]) -> Iterator[RenderableType]:
         yield _ring(report["ring"])
     if "parse" in report:
         yield _parse(report["parse"])
+    if "venues" in report:
+        yield _venues(report["venues"])
     if report["processes"]:
         yield _processes(report["processes"])
     yield f"median (min - max); took {report['duration_s']:g} s"
@@ -63,6 +67,37 @@ def _parse(costs: list[ParseCost]) -> Table:
             cost.exchange, cost.events, f"{cost.frames:,}", f"{cost.frame_bytes:,}", f"{cost.python_ns:,.0f}", template
         )
     return table
+
+
+def _venues(costs: list[VenueCost]) -> Table:
+    table = Table(
+        title="Parser of each exchange: CPU us of a frame, x that of Binance's comparable frame",
+        caption="median (min - max); ticker: it has no quotes; whole book: no deltas; 1 level: a frame for each",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for heading in ("exchange", "trade", "quote", "delta of 20 levels", "template"):
+        table.add_column(heading, justify="left" if heading == "exchange" else "right")
+    for venue in costs:
+        frames = (venue.trade, venue.quote, venue.book)
+        if frames == (None, None, None):
+            table.add_row(venue.exchange, "no frames", "", "", "")
+        else:
+            template = " ".join("-" if frame is None else _template(frame.template_ns) for frame in frames)
+            table.add_row(venue.exchange, *map(_venue_frame, frames), template)
+    return table
+
+
+def _venue_frame(cost: VenueFrameCost | None) -> str:
+    if cost is None:
+        return "-"
+    remark = {"ticker": "ticker ", "snapshot": "whole book "}.get(cost.event, "1 level " if cost.levels == 1 else "")
+    median, least, most = (ns / 1000 for ns in (cost.median_ns, cost.least_ns, cost.most_ns))
+    return f"{remark}{median:.2f} ({least:.2f} - {most:.2f}) x{cost.ratio:.1f}"
+
+
+def _template(ns: float | None) -> str:
+    return "-" if ns is None else f"{ns / 1000:.2f}"
 
 
 def _throughput(loads: dict[str, dict[str, Any]]) -> Table:

@@ -17,6 +17,8 @@ __all__ = [
     "RunResult",
     "Spread",
     "ThroughputFigures",
+    "VenueCost",
+    "VenueFrameCost",
     "behind",
     "latency_figures",
     "latency_spread",
@@ -215,3 +217,29 @@ class ParseCost(Struct, frozen=True):
     """The adapter parses, the events are encoded."""
     template_ns: float | None
     """A template matches and writes; None where there is none."""
+
+
+class VenueFrameCost(Struct, frozen=True):
+    """One kind of frames of one exchange; CPU of its parser in nanoseconds."""
+
+    event: str
+    """Tag of the event that a frame becomes."""
+    levels: int
+    """Levels of a frame of a book; 0 of others."""
+    frame_bytes: int
+    median_ns: float
+    least_ns: float
+    most_ns: float
+    ratio: float
+    """To Binance's comparable frame in the same run."""
+    template_ns: float | None
+    """A template matches and writes; None where there is none."""
+
+
+class VenueCost(Struct, frozen=True):
+    """One installed exchange; None: it has no such channel. All None: there are no frames of it."""
+
+    exchange: str
+    trade: VenueFrameCost | None
+    quote: VenueFrameCost | None
+    book: VenueFrameCost | None

@@ -14,6 +14,8 @@ from foxtrot_supervisor.bench.statistics import (
     ProcessFigures,
     Spread,
     ThroughputFigures,
+    VenueCost,
+    VenueFrameCost,
     behind,
 )
 
@@ -95,6 +97,19 @@ def test_with_and_without_rings() -> None:
     assert "10,000" in text
     assert "312 (300 - 400)" in text
     assert "x 1.04 (1.00 - 1.30)" in text
+
+
+def test_the_parser_of_each_exchange_is_one_row() -> None:
+    trade = VenueFrameCost("trade", 0, 170, 1250.0, 1100.0, 1400.0, 1.0, 84.0)
+    ticker = VenueFrameCost("ticker", 0, 400, 3000.0, 2900.0, 3100.0, 1.52, None)
+    change = VenueFrameCost("delta", 1, 120, 2960.0, 2700.0, 3100.0, 1.12, None)
+    report = {**a_report(), "venues": [VenueCost("one", trade, ticker, change), VenueCost("other", None, None, None)]}
+    text = text_of(report)
+    assert "1.25 (1.10 - 1.40) x1.0" in text
+    assert "ticker 3.00 (2.90 - 3.10) x1.5" in text
+    assert "1 level 2.96 (2.70 - 3.10) x1.1" in text
+    assert "0.08 - -" in text
+    assert "no frames" in text
 
 
 def test_a_comparison_shows_both_values_and_their_ratio() -> None:

@@ -1,0 +1,1 @@
+"""Frames of each installed exchange, written after its documentation, for measuring its parser."""
