@@ -15,7 +15,7 @@ from foxtrot_workers.adapter.notices import Acknowledged
 from foxtrot_workers.benchmark import venue_cost
 from foxtrot_workers.benchmark.venue_cost import RECEIVE_NS, VenueCost, WrongFrame, main, measure_venues, opened, parsed
 from foxtrot_workers.benchmark.venue_frames.every_venue import VENUE_FRAMES
-from foxtrot_workers.benchmark.venue_frames.flat_objects import BINANCE, REFERENCES
+from foxtrot_workers.benchmark.venue_frames.flat_objects import REFERENCES
 from foxtrot_workers.benchmark.venue_frames.series import FrameSeries, VenueFrames
 
 INSTALLED = sorted(
@@ -88,6 +88,6 @@ def test_an_exchange_without_frames_is_listed_without_figures(monkeypatch: pytes
 
 def test_frames_that_are_not_parsed_are_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = msgspec.structs.replace(REFERENCES[0], event="quote")
-    monkeypatch.setitem(VENUE_FRAMES, "binance", VenueFrames(wrong, None, BINANCE.book))
+    monkeypatch.setitem(VENUE_FRAMES, "binance", VenueFrames(wrong, None, None))
     with pytest.raises(WrongFrame, match=r"binance: 400 frames became 400 events of \['trade'\]"):
         measure_venues(["binance"])

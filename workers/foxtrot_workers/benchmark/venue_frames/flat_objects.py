@@ -23,16 +23,14 @@ _BINANCE_DELTA = (
 )
 _BINANCE_SNAPSHOT = '{"lastUpdateId":%(id)d,"bids":[%(bids)s],"asks":[%(asks)s]}'
 
-BINANCE = VenueFrames(
-    trade=FrameSeries("trade", "BTCUSDT", _BINANCE_TRADE, "trade"),
-    quote=FrameSeries("quote", "BTCUSDT", _BINANCE_QUOTE, "quote"),
-    book=FrameSeries("book", "BTCUSDT", _BINANCE_DELTA, "delta", before=(_BINANCE_DELTA,), answer=_BINANCE_SNAPSHOT),
-)
+_TRADE = FrameSeries("trade", "BTCUSDT", _BINANCE_TRADE, "trade")
+_QUOTE = FrameSeries("quote", "BTCUSDT", _BINANCE_QUOTE, "quote")
+_DELTA = FrameSeries("book", "BTCUSDT", _BINANCE_DELTA, "delta", before=(_BINANCE_DELTA,), answer=_BINANCE_SNAPSHOT)
 
 REFERENCES = (
-    BINANCE.trade,
-    BINANCE.quote,
-    BINANCE.book,
+    _TRADE,
+    _QUOTE,
+    _DELTA,
     FrameSeries(
         "book",
         "BTCUSDT",
@@ -235,7 +233,7 @@ _UPBIT = VenueFrames(
 )
 
 FLAT_OBJECTS: dict[str, VenueFrames] = {
-    **dict.fromkeys(("binance", "binance_us", "sim"), BINANCE),
+    **dict.fromkeys(("binance", "binance_us", "sim"), VenueFrames(_TRADE, _QUOTE, _DELTA)),
     "binance_usdm": _binance_futures("BTCUSDT", ""),
     "binance_coinm": _binance_futures("BTCUSD_PERP", '"ps":"BTCUSD",'),
     **dict.fromkeys(("bybit", "bybit_linear", "bybit_inverse"), _bybit()),
