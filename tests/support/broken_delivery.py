@@ -61,7 +61,7 @@ async def without_deduplication(context: ChildContext) -> int:
         may_wait: bool,
         **_: Any,
     ) -> Admission:
-        return Admission(events, None, len(events), 0, 0, [], [])
+        return Admission(events, None, len(events), 0, 0, [])
 
     StreamMerge.admit = everything  # type: ignore[method-assign]  # broken on purpose
     return await engine_process.run(context)
