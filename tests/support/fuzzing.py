@@ -29,6 +29,9 @@ GROWTH_MIB_MAX = 64.0
 LOOK_INPUTS = 500
 """Inputs between two looks at the process's memory."""
 
+CONFIRMATIONS = 2
+"""How often an input that took too long is given again; page faults and neighbours are not the reader's time."""
+
 SHOWN_BYTES = 4096
 
 
@@ -121,7 +124,12 @@ def _run(target: Target, inputs: int, chance: random.Random, report: TargetRepor
                 report.failure = f"{type(error).__name__}: {error}"
                 report.input_hex = data[:SHOWN_BYTES].hex()
                 return
-            slowest = max(slowest, clock() - began)
+            took = clock() - began
+            for _ in range(CONFIRMATIONS if took * 1000.0 > target.slow_ms_max else 0):
+                began = clock()
+                target.feed(data, chance)
+                took = min(took, clock() - began)
+            slowest = max(slowest, took)
             if taken:
                 report.accepted += 1
             else:

@@ -10,7 +10,7 @@ from foxtrot_supervisor.config.schema import ConnectionConfig
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
-from foxtrot_supervisor.core.targets import ENGINE, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.report.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, assemble_status
 from foxtrot_supervisor.telemetry.growth import Growth
@@ -251,3 +251,11 @@ def test_backfills_of_each_connection_are_shown() -> None:
         }
     ]
     assert assemble_status(FACTS, {}, {}, {}, NOW)["backfills"] == []
+
+
+def test_a_template_process_is_shown_like_any_child() -> None:
+    made = records()
+    made[NURSERY] = ChildRecord(plan=ChildPlan(name=NURSERY, tier=0, kind="nursery"), pid=55)
+    status = assemble_status(FACTS, made, {}, PLACES, NOW)
+    assert (status["nursery"]["name"], status["nursery"]["pid"]) == (NURSERY, 55)
+    assert status["engine_nursery"] == {}

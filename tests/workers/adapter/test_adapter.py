@@ -68,3 +68,21 @@ def test_an_unrecognized_message_names_its_kind_briefly() -> None:
     error = UnrecognizedFrame("k" * 10_000)
     assert error.kind == "k" * 200
     assert len(str(error)) < 300
+
+
+def test_what_an_exchange_does_not_offer_has_no_request_and_no_answer() -> None:
+    adapter = Least()
+    topic = Topic("trade", "BTCUSDT", "btcusdt@trade")
+    assert adapter.access_request() is None
+    assert adapter.liveness_request(topic) is None
+    assert adapter.list_paths() == []
+    assert adapter.listed(b"{}") == []
+    assert adapter.next_list_path("/list", b"{}") is None
+    assert adapter.connection_limits() is adapter.limits
+    for answer in (
+        lambda: adapter.on_access("wss://host", b"{}"),
+        lambda: adapter.on_backfill("/past", b"{}", 1),
+        lambda: adapter.liveness_token(topic, b"{}"),
+    ):
+        with pytest.raises(NotImplementedError):
+            answer()

@@ -59,3 +59,9 @@ def test_remembered_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     for number in range(3):
         known.subscribe([f"t:{number}"])
     assert known.take_refusal("no", later) == [Refused(("t:1",), "no", exact=False)]
+
+
+def test_a_refusal_that_names_every_topic_of_its_request_refuses_no_other() -> None:
+    known = ListedSubscriptions()
+    known.subscribe(["t:A", "b:A"])
+    assert known.take_refusal("'A', no such thing", later) == [Refused(("t:A", "b:A"), "'A', no such thing", "later")]

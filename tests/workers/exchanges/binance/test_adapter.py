@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from foxtrot_protocol.events import EVENT_BOOK
 from foxtrot_workers.adapter import (
     Acknowledged,
     CloseAnnounced,
@@ -111,3 +112,19 @@ def test_a_server_shutdown_announces_the_close(frame: dict[str, Any]) -> None:
     wire = Subscribed("trade")
     wire.parse(frame)
     assert wire.take_notices() == [CloseAnnounced("serverShutdown")]
+
+
+def test_two_kinds_of_trades_do_not_share_a_connection() -> None:
+    with pytest.raises(ValueError, match="trade and agg_trade"):
+        Binance().topics(["trade", "agg_trade"], ["BTCUSDT"])
+
+
+def test_partial_books_are_states() -> None:
+    assert Binance().identity_rules(["book10"])[EVENT_BOOK] == "latest"
+    assert Binance().identity_rules(["book"])[EVENT_BOOK] == "update_ids"
+
+
+def test_a_book_that_was_never_opened_can_be_unsubscribed() -> None:
+    adapter = Binance()
+    assert len(adapter.unsubscribe(adapter.topics(["book"], ["BNBBTC"]))) == 1
+    assert adapter.notices == []

@@ -116,3 +116,8 @@ def test_a_checksum_that_is_wrong_after_each_snapshot_is_not_compared_any_more()
     wire.data(173904, [[7254.7, 3, 3.3]], 10 + 2 * CHECKSUMS_WRONG_MAX)
     assert wire.data(173904, "cs", 1, 11 + 2 * CHECKSUMS_WRONG_MAX) == []
     assert len(wire.data(173904, [7254.7, 3, 3.4], 12 + 2 * CHECKSUMS_WRONG_MAX)) == 1
+
+
+def test_what_is_no_number_has_no_checksum() -> None:
+    with pytest.raises(msgspec.ValidationError, match="not a number"):
+        javascript_number("1.2.3")

@@ -6,7 +6,7 @@ import pytest
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, BookSnapshot, Gap, Trade
 from foxtrot_workers.adapter import BookLost, Resubscribe, UnrecognizedFrame
 from foxtrot_workers.exchanges.bitfinex.constants import LEAPS_MAX
-from foxtrot_workers.exchanges.bitfinex.routes import Sequence
+from foxtrot_workers.exchanges.bitfinex.routes import Routes, Sequence
 from tests.workers.exchanges.bitfinex.samples import BOOK, SUBSCRIBED_BOOK, SUBSCRIBED_TRADES, SYMBOL, Connected
 
 
@@ -75,3 +75,24 @@ def test_frames_without_a_sequence_are_not_compared() -> None:
     sequence.take(None)
     assert sequence.missing(6) == ""
     assert sequence.missing(7)
+
+
+def test_a_parser_may_come_after_the_number_of_its_topic() -> None:
+    routes = Routes()
+    first, second = (lambda *_: None), (lambda *_: None)
+    routes.add("trades:X", first)
+    routes.number(5, "trades:X")
+    routes.add("book:X", first)
+    routes.add("trades:X", second)
+    assert routes.by_number == {5: second}
+    assert routes.topic(5) == "trades:X"
+    routes.remove("trades:X")
+    assert routes.by_number == {}
+    assert routes.topic(5) == ""
+    assert routes.topics() == ["book:X"]
+
+
+def test_only_the_codes_of_a_close_announce_one() -> None:
+    wire = _connected()
+    wire.parse('{"event": "info", "code": 1, "msg": "hello"}')
+    assert wire.take_notices() == []

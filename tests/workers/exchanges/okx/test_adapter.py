@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.events import EVENT_BOOK, MarketEvent
 from foxtrot_workers.adapter import (
     Acknowledged,
     CloseAnnounced,
@@ -172,3 +172,8 @@ def test_single_frames_become_the_events_of_their_documentation() -> None:
         "ws_tickers.json": ["Ticker"],
         "ws_trades.json": ["Trade"],
     }
+
+
+def test_partial_books_are_states() -> None:
+    assert Okx().identity_rules(["book5"])[EVENT_BOOK] == "latest"
+    assert Okx().identity_rules(["book"])[EVENT_BOOK] == "chained"

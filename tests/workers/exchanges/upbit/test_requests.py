@@ -119,3 +119,7 @@ def test_an_error_is_of_the_oldest_request() -> None:
     assert wire.take_notices() == [Refused((TRADES,), "WRONG_FORMAT: Format mismatch", "never")]
     wire.parse({"error": {"name": "TOO_MANY", "message": "slow down"}})
     assert wire.take_notices() == [Refused((), "TOO_MANY: slow down", "later", exact=False)]
+
+
+def test_unsubscribing_nothing_sends_nothing() -> None:
+    assert Driven(Upbit, ["trade"], ["KRW-BTC"]).adapter.unsubscribe([]) == []

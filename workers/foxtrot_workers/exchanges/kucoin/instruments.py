@@ -43,10 +43,7 @@ def _name_of(listed: ListedSymbol) -> str:
         return f"{listed.base}-{listed.quote}"
     if listed.expires is None:
         return f"{name}-PERP"
-    try:
-        due = datetime.fromtimestamp(listed.expires / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return listed.symbol
+    due = datetime.fromtimestamp(listed.expires / 1000, UTC)
     return f"{name}-{due:%y}{MONTHS[due.month - 1]}{due:%d}"
 
 

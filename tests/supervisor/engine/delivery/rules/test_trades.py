@@ -217,3 +217,21 @@ def test_a_leap_that_was_received_long_before_the_position_is_outdated(rule: str
     assert admission is not None
     assert alone.seen == ["5"]
     assert admission.deduplicated == 1
+
+
+@pytest.mark.parametrize("rule", ["sequence", "increasing"])
+def test_a_side_that_lags_behind_a_sequence_reset_brings_copies(rule: str) -> None:
+    both = Merge({EVENT_MARKET_TRADE: rule})
+    for side in (A, B):
+        both.take(side, [trade(500, ns=10**12)])
+    both.take(A, [trade(3, ns=2 * 10**12)], may_wait=False)
+    assert both.seen[-1] == "3"
+    admission = both.take(B, [trade(501, ns=10**12 + 1)])
+    assert admission is not None
+    assert admission.deduplicated == 1
+    assert both.seen[-1] == "3"
+
+
+def test_trades_of_equal_counts_say_nothing_about_their_identifiers() -> None:
+    alone = _after_silence(([100, 103], [3, 3]), ([110], [3]))
+    assert alone.seen == ["100", "103", "gap 106..107", "gap 104..105", "gap 108..109", "110"]
