@@ -5,7 +5,7 @@ tag. Reference: docs/protocol.md.
 
 * Life: a child sends `Hello` as soon as it runs, `Ready` when it serves, `Heartbeat` at a fixed interval from its event
   loop, and `Failed` before it exits on purpose. The supervisor sends `Stop`.
-* Subscriptions: `Subscribe` and `Unsubscribe`, answered by `Done`.
+* Subscriptions: `Subscribe` and `Unsubscribe`, answered by `Done`; `FetchList` alike.
 * Rate limits: before a worker connects or sends a REST request it sends `BudgetAsk`, answered by `BudgetGrant`.
 * Rotation: a worker whose connection grows old sends `RotateWanted`.
 * Backfill: the engine reports identifiers that no worker received (`HoleFound`). The supervisor sends `Backfill` to a
@@ -38,6 +38,7 @@ __all__ = [
     "Drained",
     "Failed",
     "Fenced",
+    "FetchList",
     "FromChild",
     "HandlerFigures",
     "Heartbeat",
@@ -282,7 +283,7 @@ class Left(Struct, array_like=True, tag="left", frozen=True):
 
 
 class Done(Struct, array_like=True, tag="done", frozen=True):
-    """Answer to a `Subscribe` or `Unsubscribe`."""
+    """Answer to a `Subscribe`, `Unsubscribe` or `FetchList`."""
 
     worker: str
     incarnation: int
@@ -424,6 +425,16 @@ class Unsubscribe(Struct, array_like=True, tag="unsubscribe", frozen=True):
 
     request_id: int
     symbols: list[str]
+    delisted: bool = False
+    """The exchange has ended them: their topics end at once, announced as ``delisted``."""
+
+
+class FetchList(Struct, array_like=True, tag="fetch_list", frozen=True):
+    """To a worker: fetch the exchange's instrument list within its rate limit. Answered by `Done`."""
+
+    request_id: int
+    path: str
+    """A file that does not exist yet: gets one JSON object, an `instruments.Listing`."""
 
 
 class Backfill(Struct, array_like=True, tag="backfill", frozen=True):
@@ -527,6 +538,7 @@ ToChild: TypeAlias = (
     Stop
     | Subscribe
     | Unsubscribe
+    | FetchList
     | Backfill
     | Resync
     | TwinFresh

@@ -71,7 +71,9 @@ N = TypeVar("N")
 Side: TypeAlias = Literal["buy", "sell"]
 """The taker's side."""
 
-FeedState: TypeAlias = Literal["asked", "acknowledged", "silent", "flowing", "stale", "gap", "invalid", "demoted"]
+FeedState: TypeAlias = Literal[
+    "asked", "acknowledged", "silent", "flowing", "stale", "gap", "invalid", "demoted", "delisted"
+]
 """State of a topic.
 
 * ``asked``: requested, not answered yet
@@ -83,6 +85,7 @@ FeedState: TypeAlias = Literal["asked", "acknowledged", "silent", "flowing", "st
 * ``invalid``: refused by the exchange, or its book is broken until the next snapshot
 * ``demoted``: from the engine, with the event type as topic: identifiers of this stream leap, its holes are no longer
   announced
+* ``delisted``: the exchange lists the symbol no longer; the topic has ended
 """
 
 Level: TypeAlias = tuple[N, N]

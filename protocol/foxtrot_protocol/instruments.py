@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-__all__ = ["INSTRUMENT_KINDS", "Instrument", "InstrumentKind", "InstrumentStatus", "kind_of"]
+__all__ = ["INSTRUMENT_KINDS", "Instrument", "InstrumentKind", "InstrumentStatus", "Listing", "kind_of"]
 
 InstrumentKind: TypeAlias = Literal["spot", "perpetual", "future", "option", "index", "other"]
 """``future``: with an expiry; ``other``: what the exchange does not say, or none of these (spreads, combinations)."""
@@ -37,6 +37,13 @@ class Instrument(Struct, frozen=True, kw_only=True):
     lot_size: str = ""
     contract_size: str = ""
     expiry_ns: int = 0
+
+
+class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The instruments of an exchange, or why there are none."""
+
+    instruments: list[Instrument] = []
+    error: str = ""
 
 
 def kind_of(instrument: str) -> InstrumentKind:

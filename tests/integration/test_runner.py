@@ -138,7 +138,7 @@ def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monk
     monkeypatch.setattr(Core, "handle", fail)
     monkeypatch.setattr(Runner, "_break_off", break_off_and_be_asked)
     monkeypatch.setattr(Processes, "start", start_or_note)
-    assert supervise(tmp_path / "run", duration_s=30.0, read_config=lambda: CONFIG) == SupervisorExit.INTERNAL_ERROR
+    assert supervise(tmp_path / "run", duration_s=30.0, read_config=lambda _: CONFIG) == SupervisorExit.INTERNAL_ERROR
     assert answers == [BROKEN] * 3
     assert started_late == []
 

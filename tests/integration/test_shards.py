@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib import request
 
 import pytest
 
@@ -16,6 +17,7 @@ SYMBOLS = [f"S{number}USDT" for number in range(6)]
 CONFIG = """
 [supervisor]
 run_dir = "{run_dir}"
+markets_refresh_s = {refresh_s}
 
 [[connections]]
 name = "all"
@@ -24,6 +26,7 @@ channels = ["trade", "quote"]
 symbols = {symbols}
 shard_symbols = 2
 url = "{url}"
+redundancy = {redundancy}
 """
 
 
@@ -35,9 +38,17 @@ class World:
         self.run_dir = folder / "run"
         self.exchange = Simulated(folder, "--symbols", ",".join(SYMBOLS), "--rate", "200")
         self.started: Background | None = None
+        self.refresh_s = 0.0
+        self.redundancy = 1
 
     def configure(self, *symbols: str) -> None:
-        text = CONFIG.format(run_dir=self.run_dir, url=self.exchange.url, symbols=json.dumps(symbols))
+        text = CONFIG.format(
+            run_dir=self.run_dir,
+            url=self.exchange.url,
+            symbols=json.dumps(symbols),
+            refresh_s=self.refresh_s,
+            redundancy=self.redundancy,
+        )
         (self.folder / "foxtrot.toml").write_text(text)
 
     def start(self) -> None:
@@ -46,6 +57,17 @@ class World:
 
     def ask(self, *words: str) -> Any:
         return run_program(*words, "--json", cwd=self.folder)
+
+    def market(self, kind: str, symbol: str) -> None:
+        """List or delist a symbol at the exchange."""
+        body = json.dumps({"kind": kind, "topic": symbol}).encode()
+        with request.urlopen(f"{self.exchange.rest_url}/sim/fault", body, timeout=10):
+            pass
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        assert self.started is not None
+        lines = (json.loads(line) for line in self.started.err.read_text().splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("event") == event]
 
     def workers(self) -> list[dict[str, Any]]:
         done = self.ask("status")
@@ -92,8 +114,7 @@ def test_a_pattern_is_spread_and_no_symbol_moves(world: World) -> None:
     after = world.symbols()
     assert all(set(held) <= set(after[name]) for name, held in before.items())
     assert "S5USDT" in after[grown]
-    kept = {each["name"]: each["pid"] for each in world.workers()}
-    assert [name for name in pids if kept[name] != pids[name]] in ([], [grown])
+    assert {each["name"]: each["pid"] for each in world.workers()} == pids
 
 
 def test_an_unknown_symbol_is_refused_at_start_with_the_nearest(world: World) -> None:
@@ -104,3 +125,35 @@ def test_an_unknown_symbol_is_refused_at_start_with_the_nearest(world: World) ->
     world.configure("*-USDT")
     checked = world.ask("check", "--online")
     assert json.loads(checked.stdout)["connections"] == ["all-1", "all-2", "all-3"]
+
+
+@pytest.mark.parametrize("redundancy", [1, 2])
+def test_a_listing_is_subscribed_and_a_delisting_ends_within_one_refresh(world: World, redundancy: int) -> None:
+    world.refresh_s, world.redundancy = 1.0, redundancy
+    world.configure("*-USDT", "!S0*")
+    world.start()
+    before = world.symbols()
+    pids = {each["name"]: each["pid"] for each in world.workers()}
+    events = Background(world.folder, "events", "events", "--type", "eFeedStatus.")
+
+    world.market("list", "NEWUSDT")
+    wait_until(lambda: "NEWUSDT" in str(world.symbols()), 20.0, "the listing")
+    world.market("delist", "S1USDT")
+    wait_until(lambda: "S1USDT" not in str(world.symbols()), 20.0, "the delisting")
+    after = world.symbols()
+    events.close()
+
+    touched = {name for name, held in before.items() if "S1USDT" in held or after.get(name) != held}
+    assert all(after[name] == held for name, held in before.items() if name not in touched)
+    assert {name: pid for name, pid in pids.items() if name in after} == {
+        each["name"]: each["pid"] for each in world.workers() if each["name"] in pids
+    }
+    assert {topic["state"] for each in world.workers() for topic in each["topics"]} == {"flowing"}
+    ended = [json.loads(line) for line in events.out.read_text().splitlines() if '"delisted"' in line]
+    assert sorted(each["topic"] for each in ended) == sorted(["s1usdt@trade", "s1usdt@bookTicker"] * redundancy)
+    market = json.loads(world.ask("status").stdout)["markets"]["all"]
+    assert (market["symbols"], market["listed"], market["delisted"]) == (5, ["NEWUSDT"], ["S1USDT"])
+    assert (market["listed_total"], market["delisted_total"], market["error"]) == (1, 1, "")
+    assert [line["symbols"] for line in world.logged("listed")] == ["NEWUSDT"]
+    assert [line["symbols"] for line in world.logged("delisted")] == ["S1USDT"]
+    assert not [line for line in world.logged("topic") if line.get("state") in ("stale", "silent")]

@@ -48,6 +48,7 @@ CONTROL: list[Any] = [
     commands.Stop(30.0),
     commands.Subscribe(1, ["A"]),
     commands.Unsubscribe(2, ["A"]),
+    commands.FetchList(2, "/run/instruments-1.json"),
     commands.Backfill(3, "S", "eMarketTrade.", "10", "12", 5, 6),
     commands.Resync(["S"]),
     commands.TwinFresh(0.5),

@@ -446,6 +446,7 @@ class ToChild(_Decoded):
             commands.Stop(30.0),
             commands.Subscribe(1, ["BTCUSDT", "ETHUSDT"]),
             commands.Unsubscribe(2, ["BTCUSDT"]),
+            commands.FetchList(3, "/run/instruments-1.json"),
             commands.Fenced("w.a", 3),
             commands.WorkersStarted({"w.a": 3, "w.b": 1}, more=True),
             commands.WorkerChanged("w.a", 1, "RUNNING", "", None, None, None, 0),

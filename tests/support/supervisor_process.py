@@ -31,7 +31,7 @@ from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.main import run_supervisor
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 job = msgspec.json.decode(sys.argv[1])
-def read_config():
+def read_config(_):
     with open(job["config_path"]) as file:
         try:
             return msgspec.convert(json.load(file), FoxtrotConfig)

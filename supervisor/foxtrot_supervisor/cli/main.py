@@ -35,7 +35,7 @@ COMMANDS = {
     "doctor": ("doctor", "Diagnose a running supervisor."),
     "events": ("events", "Stream live events, one JSON object per line."),
     "init": ("configuration", "Write a commented example configuration."),
-    "markets": ("markets", "List the instruments of an exchange."),
+    "markets": ("markets", "List the instruments of EXCHANGE."),
     "reload": ("operate", "Make the supervisor read its configuration again."),
     "replay": ("replay", "Run recorded frames through parsers and print the events."),
     "restart": ("operate", "Stop WORKER and start it again, also from FATAL."),

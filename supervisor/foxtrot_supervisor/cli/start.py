@@ -29,6 +29,7 @@ from foxtrot_supervisor.config import load as config_file
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.markets import Markets
 from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
+from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.markets.market_list import cache_path
 from foxtrot_supervisor.runtime import run_dir
@@ -100,8 +101,11 @@ def start(
     raise click.exceptions.Exit(int(code))
 
 
-def _read_again(path: str, catalog: Callable[[], dict[str, ExchangeInfo]], markets: Markets) -> FoxtrotConfig:
-    return markets.resolve(config_file.load_config(path, catalog=catalog), catalog(), path, online=False)
+def _read_again(
+    path: str, catalog: Callable[[], dict[str, ExchangeInfo]], markets: Markets, present: Placements
+) -> FoxtrotConfig:
+    config = config_file.load_config(path, catalog=catalog)
+    return markets.resolve(config, catalog(), path, online=False, present=present)
 
 
 def _import_path() -> str:

@@ -9,19 +9,29 @@ from typing import Final
 from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ConnectionConfig, ExchangeInfo, FoxtrotConfig
-from foxtrot_supervisor.config.shards import expanded, needs_list
+from foxtrot_supervisor.config.shards import Placements, expanded, needs_list
 from foxtrot_supervisor.config.values import EMBEDDED_EXCHANGE
 from foxtrot_supervisor.markets.age import age_text
 from foxtrot_supervisor.markets.market_list import ListSource, ListUnavailable, fetch, kept
 
-__all__ = ["FRESH_S", "Markets"]
+__all__ = ["FRESH_S", "Markets", "source_of"]
 
 FRESH_S: Final = 3600.0
 """A kept list that is younger than this many seconds is used without asking the exchange."""
 
 
+def source_of(connection: ConnectionConfig) -> ListSource:
+    """Return where the list of a connection comes from."""
+    return ListSource(
+        exchange=connection.exchange,
+        rest_url=connection.rest_url,
+        ca_file=connection.ca_file,
+        proxy=connection.proxy,
+    )
+
+
 class Markets:
-    """Resolves symbols; remembers the placement of sharded connections, so that a reload moves no symbol.
+    """Resolves symbols.
 
     Args:
         directory: of kept lists (`market_list.cache_path`).
@@ -31,10 +41,15 @@ class Markets:
     def __init__(self, directory: str, say: Callable[[str], None]) -> None:
         self._directory = directory
         self._say = say
-        self._placements: dict[str, dict[int, list[str]]] = {}
 
     def resolve(
-        self, config: FoxtrotConfig, exchanges: Mapping[str, ExchangeInfo], source: str = "", *, online: bool
+        self,
+        config: FoxtrotConfig,
+        exchanges: Mapping[str, ExchangeInfo],
+        source: str = "",
+        *,
+        online: bool,
+        present: Placements | None = None,
     ) -> FoxtrotConfig:
         """Return `config` with symbols in place of patterns, and shards in place of sharded connections.
 
@@ -44,13 +59,12 @@ class Markets:
             source: names the file in errors.
             online: ask the exchange where the kept list is missing or old. Otherwise kept lists are used, whatever
                 their age: a running supervisor starts no process for this.
+            present: where the symbols are that are subscribed; they stay there. None: none is.
 
         Raises `ConfigInvalid`.
         """
-        expansion = expanded(
-            config, exchanges, self._lists(config, exchanges, source, online), self._placements, source
-        )
-        self._placements.update(expansion.placements)
+        lists = self._lists(config, exchanges, source, online)
+        expansion = expanded(config, exchanges, lists, present or {}, source)
         for name, shards in expansion.placements.items():
             count = sum(map(len, shards.values()))
             self._say(f"{name}: {count} symbols on {len(shards)} worker(s)")
@@ -81,12 +95,7 @@ class Markets:
     ) -> Sequence[Instrument]:
         if connection.exchange == EMBEDDED_EXCHANGE and connection.url is None:
             raise ListUnavailable("the embedded simulated exchange has none before it runs; name the symbols")
-        source = ListSource(
-            exchange=connection.exchange,
-            rest_url=connection.rest_url,
-            ca_file=connection.ca_file,
-            proxy=connection.proxy,
-        )
+        source = source_of(connection)
         if source not in found:
             found[source] = self._fetched(source, online)
         return found[source]

@@ -135,6 +135,14 @@ class SupervisorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     healthy_after_s: Annotated[float, Setting(description="RUNNING for this long resets the backoff.", range=_TIME)] = (
         60.0
     )
+    markets_refresh_s: Annotated[
+        float,
+        Setting(
+            description="Interval at which connections with patterns read the exchange's instrument list again.",
+            range=Range(0.0, 30 * 86_400.0),
+            more="0: never. See [markets.md](markets.md#listings).",
+        ),
+    ] = 3600.0
     worker_memory_mib: Annotated[
         int | None,
         Setting(

@@ -6,8 +6,9 @@ shard becomes a connection of its own, ``NAME-1``, ``NAME-2``, …, with its own
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct, structs
 
@@ -15,10 +16,24 @@ from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ConnectionConfig, ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.markets.placement import Placement, place
-from foxtrot_supervisor.markets.selection import is_pattern, select
+from foxtrot_supervisor.markets.selection import Selection, is_pattern, select
 
-__all__ = ["SYMBOLS_MAX", "Expansion", "Shard", "expanded", "is_sharded", "logical_name", "needs_list", "symbols_max"]
+__all__ = [
+    "SYMBOLS_MAX",
+    "Expansion",
+    "Placements",
+    "Shard",
+    "expanded",
+    "is_sharded",
+    "logical_name",
+    "needs_list",
+    "placements_of",
+    "selected",
+    "symbols_max",
+]
 
+Placements: TypeAlias = Mapping[str, Placement]
+"""Symbols by the number of their shard, by the name of the sharded connection."""
 
 SYMBOLS_MAX = 10_000
 """Symbols of one worker where neither the exchange nor the configuration sets a limit."""
@@ -27,10 +42,12 @@ SYMBOLS_MAX = 10_000
 class Shard(ConnectionConfig, frozen=True, kw_only=True):
     """A part of the connection `shard_of`, with room for `symbols_max` symbols; never in a file.
 
-    `symbol_case`: how the exchange writes symbols (`foxtrot_protocol.symbols.SymbolCase`).
+    `entries`: what the file says in place of `symbols`. `symbol_case`: how the exchange writes symbols
+    (`foxtrot_protocol.symbols.SymbolCase`).
     """
 
     shard_of: str
+    entries: list[str]
     symbols_max: int
     symbol_case: str
 
@@ -45,6 +62,30 @@ class Expansion(Struct, frozen=True):
 def logical_name(connection: ConnectionConfig) -> str:
     """Return the name in the file: of a shard, that of the connection it is a part of."""
     return connection.shard_of if isinstance(connection, Shard) else connection.name
+
+
+def placements_of(config: FoxtrotConfig, held: Callable[[str], Sequence[str]]) -> dict[str, dict[int, list[str]]]:
+    """Return where the symbols of sharded connections are.
+
+    `held`: returns the symbols that a shard is subscribed to; an operator may have added some.
+    """
+    found: defaultdict[str, dict[int, list[str]]] = defaultdict(dict)
+    for each in config.connections:
+        if isinstance(each, Shard):
+            found[each.shard_of][int(each.name.rpartition("-")[2])] = list(
+                dict.fromkeys([*each.symbols, *held(each.name)])
+            )
+    return dict(found)
+
+
+def selected(entries: Sequence[str], instruments: Sequence[Instrument], held: Collection[str], case: str) -> Selection:
+    """Return what `entries` select, as `selection.select`; symbols in `held` stay selected while they are halted."""
+    kept = set(held)
+    present = [
+        structs.replace(each, status="trading") if each.symbol in kept and each.status != "ended" else each
+        for each in instruments
+    ]
+    return select(entries, present, case)
 
 
 def needs_list(connection: ConnectionConfig, info: ExchangeInfo) -> bool:
@@ -72,7 +113,7 @@ def expanded(
     config: FoxtrotConfig,
     exchanges: Mapping[str, ExchangeInfo],
     lists: Mapping[str, Sequence[Instrument]],
-    present: Mapping[str, Placement],
+    present: Placements,
     source: str = "",
 ) -> Expansion:
     """Resolve the symbols of every connection and place those of sharded ones.
@@ -92,7 +133,8 @@ def expanded(
     for index, connection in enumerate(config.connections):
         key = f"connections[{index}].symbols"
         info = exchanges.get(connection.exchange, ExchangeInfo())
-        symbols = _resolved(connection, info, lists, key, problems)
+        held = [symbol for placed in present.get(connection.name, {}).values() for symbol in placed]
+        symbols = _resolved(connection, info, lists, held, key, problems)
         if not is_sharded(connection, info):
             connections.append(structs.replace(connection, symbols=symbols))
             continue
@@ -118,13 +160,14 @@ def _resolved(
     connection: ConnectionConfig,
     info: ExchangeInfo,
     lists: Mapping[str, Sequence[Instrument]],
+    held: Sequence[str],
     key: str,
     problems: list[Problem],
 ) -> list[str]:
     instruments = lists.get(connection.name)
     if instruments is None:
         return list(connection.symbols)
-    selection = select(connection.symbols, instruments, info.symbol_case)
+    selection = selected(connection.symbols, instruments, held, info.symbol_case)
     problems += [Problem(key, f'"{each.entry}" {each.reason}') for each in selection.unmatched]
     if not selection.symbols and not selection.unmatched:
         problems.append(Problem(key, "selects nothing: everything is excluded"))
@@ -133,4 +176,6 @@ def _resolved(
 
 def _shard(connection: ConnectionConfig, number: int, symbols: list[str], room: int, case: str) -> Shard:
     values = {**structs.asdict(connection), "name": f"{connection.name}-{number}", "symbols": symbols}
-    return Shard(**values, shard_of=connection.name, symbols_max=room, symbol_case=case)
+    return Shard(
+        **values, shard_of=connection.name, entries=list(connection.symbols), symbols_max=room, symbol_case=case
+    )

@@ -27,6 +27,7 @@ from foxtrot_protocol.spec import (
     encode_spec,
 )
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
+from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import (
     ENGINE,
@@ -40,7 +41,7 @@ from foxtrot_supervisor.core.targets import (
     engine_settings,
 )
 
-__all__ = ["ChildSpecs", "Surroundings", "other_side_of"]
+__all__ = ["ChildSpecs", "Surroundings", "SymbolChange", "other_side_of"]
 
 _SIM = "sim"
 _SIDES = ("a", "b")
@@ -70,6 +71,13 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     """Whether the engine is the application that started the supervisor."""
 
 
+class SymbolChange(Struct, frozen=True):
+    """Symbols that a running worker is to subscribe, and to unsubscribe."""
+
+    added: list[str]
+    removed: list[str]
+
+
 class ChildSpecs:
     """Plans and specifications of all children of one configuration."""
 
@@ -96,7 +104,8 @@ class ChildSpecs:
         """Return the specifications for another configuration.
 
         Known addresses are handed on, and subscriptions that were changed in operation, where the configuration still
-        names the symbols that it named. Workers that are not in it any more keep their place until `forget`.
+        names the symbols (of a shard: has the patterns) that it had. Workers that are not in it any more keep their
+        place until `forget`.
         """
         successor = ChildSpecs(config, self._around, self._targets)
         successor._simulator = self._simulator
@@ -107,8 +116,10 @@ class ChildSpecs:
             if now is None:
                 successor.places[name] = place
                 successor._gone.add(name)
-            elif now.connection.symbols == place.connection.symbols:
-                handed[_holder(now)].append(self.symbols(name))
+            elif _configured(now) == _configured(place):
+                handed[_holder(now)].append(
+                    _merged(place.connection.symbols, self.symbols(name), now.connection.symbols)
+                )
         successor._symbols.update({holder: lists[0] for holder, lists in handed.items()})
         return successor
 
@@ -222,9 +233,13 @@ class ChildSpecs:
         return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name])
 
     def _fingerprint(self, name: str) -> str:
-        """Return the hash of the configured part of a specification, without what is found or changed in operation."""
+        """Return the hash of the configured part of a specification, without what is found or changed in operation.
+
+        The symbols of a shard are changed in operation.
+        """
         place = self.places.get(name)
-        symbols = list(place.connection.symbols) if place is not None else []
+        fixed = place is not None and not isinstance(place.connection, Shard)
+        symbols = list(place.connection.symbols) if place is not None and fixed else []
         return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0))).hexdigest()
 
     def _made(
@@ -271,6 +286,19 @@ class ChildSpecs:
         """Return the symbols that worker `name` is, or will be, subscribed to."""
         place = self.places.get(name)
         return [] if place is None else list(self._symbols.get(_holder(place), ()))
+
+    def changes_since(self, before: ChildSpecs) -> dict[str, SymbolChange]:
+        """Return how the symbols of each worker of a shard differ from `before`, where they do."""
+        changes = {}
+        for name, place in self.places.items():
+            if isinstance(place.connection, Shard) and name in before.places and name not in self._gone:
+                old, new = before.symbols(name), self.symbols(name)
+                change = SymbolChange(
+                    [each for each in new if each not in old], [each for each in old if each not in new]
+                )
+                if change.added or change.removed:
+                    changes[name] = change
+        return changes
 
     def subscribed(self, name: str, symbols: list[str]) -> None:
         """Subscribe later incarnations of worker `name` to `symbols` as well."""
@@ -367,6 +395,17 @@ def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
     """Rotate the second twin earlier once, so that twins that start together are not rotated together."""
     apart = place.connection.redundancy > 1 and place.side != _SIDES[0] and incarnation == 1
     return TWIN_FIRST_LIFE_SHARE if apart else 1.0
+
+
+def _configured(place: WorkerPlace) -> list[str]:
+    connection = place.connection
+    return connection.entries if isinstance(connection, Shard) else connection.symbols
+
+
+def _merged(before: list[str], held: list[str], after: list[str]) -> list[str]:
+    """Return `after` with the differences that operators have made between `before` and `held`."""
+    kept = [symbol for symbol in after if symbol in held or symbol not in before]
+    return kept + [symbol for symbol in held if symbol not in before and symbol not in after]
 
 
 def _holder(place: WorkerPlace) -> str:

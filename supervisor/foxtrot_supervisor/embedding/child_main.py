@@ -110,7 +110,7 @@ def _supervise(run_dir: RunDir, order: StartOrder, pidfd: int) -> tuple[int, dic
         log_format="link",
         targets=order.targets,
         logs=Logs(order.log_level, "link", forward_log),
-        read_config=lambda: _read_config(run_dir.path),
+        read_config=lambda _: _read_config(run_dir.path),
         application=Application(
             pid=order.application_pid,
             pidfd=pidfd,

@@ -15,11 +15,22 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from foxtrot_protocol.instruments import Instrument
+from foxtrot_protocol.instruments import Instrument, Listing
 from foxtrot_supervisor.system.interpreter import python_command
 from foxtrot_supervisor.system.private_files import create_private, open_private, opened_directory
 
-__all__ = ["FETCH_S", "LIST_BYTES_MAX", "ListSource", "ListUnavailable", "MarketList", "cache_path", "fetch", "kept"]
+__all__ = [
+    "FETCH_S",
+    "LIST_BYTES_MAX",
+    "ListSource",
+    "ListUnavailable",
+    "MarketList",
+    "cache_path",
+    "fetch",
+    "keep",
+    "kept",
+    "take",
+]
 
 FETCH_S: Final = 60.0
 """Longest time in seconds for all pages of a list."""
@@ -53,11 +64,6 @@ class MarketList(Struct, frozen=True, kw_only=True):
     exchange: str
     fetched_at: float
     instruments: list[Instrument]
-
-
-class _Printed(Struct):
-    instruments: list[Instrument] = []
-    error: str = ""
 
 
 def cache_path(environment: dict[str, str], home: str) -> str:
@@ -94,18 +100,43 @@ def fetch(source: ListSource, directory: str, now: float, *, module: str = _MODU
     except OSError as error:
         raise ListUnavailable(str(error)) from None
     try:
-        printed = msgspec.json.decode(done.stdout, type=_Printed)
+        printed = msgspec.json.decode(done.stdout, type=Listing)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         raise ListUnavailable(f"the program that fetches it ended with {done.returncode}: {last[0]}") from None
-    if printed.error:
-        raise ListUnavailable(printed.error)
-    if not printed.instruments:
+    return keep(printed, source, directory, now)
+
+
+def keep(listing: Listing, source: ListSource, directory: str, now: float) -> MarketList:
+    """Keep a list that was fetched at `now` in `directory`, as `fetch` does; raises `ListUnavailable` for none."""
+    if listing.error:
+        raise ListUnavailable(listing.error)
+    if not listing.instruments:
         raise ListUnavailable("the exchange lists no instrument")
-    found = MarketList(exchange=source.exchange, fetched_at=now, instruments=printed.instruments)
+    found = MarketList(exchange=source.exchange, fetched_at=now, instruments=listing.instruments)
     with contextlib.suppress(OSError):
         _keep(found, source, directory)
     return found
+
+
+def take(path: str, source: ListSource, directory: str, now: float) -> MarketList:
+    """Read a list that a worker has written to `path`, remove that file, and keep the list in `directory`.
+
+    Raises `ListUnavailable`.
+    """
+    try:
+        folder, name = os.path.split(path)
+        with opened_directory(folder) as opened:
+            descriptor = open_private(name, os.O_RDONLY, opened)
+            os.unlink(name, dir_fd=opened)
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(LIST_BYTES_MAX + 1)
+        if len(data) > LIST_BYTES_MAX:
+            raise ListUnavailable(f"the list has more than {LIST_BYTES_MAX} bytes")
+        listing = msgspec.json.decode(data, type=Listing)
+    except (OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ListUnavailable(f"the list cannot be read: {error}") from None
+    return keep(listing, source, directory, now)
 
 
 def kept(source: ListSource, directory: str) -> MarketList | None:

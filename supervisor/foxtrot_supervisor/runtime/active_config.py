@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.config.shards import logical_name
+from foxtrot_supervisor.config.shards import logical_name, placements_of
 from foxtrot_supervisor.core.child_specs import ChildSpecs
 from foxtrot_supervisor.runtime.strays import STRAYS_S
 
@@ -39,6 +41,13 @@ class ActiveConfig:
             for worker, place in self.specs.places.items()
             if name in (worker, place.connection.name, logical_name(place.connection))
         ]
+
+    def placements(self) -> dict[str, dict[int, list[str]]]:
+        """Return where the symbols of sharded connections are (`shards.placements_of`)."""
+        held: defaultdict[str, list[str]] = defaultdict(list)
+        for worker, place in self.specs.places.items():
+            held[place.connection.name] += self.specs.symbols(worker)
+        return placements_of(self.config, lambda name: held[name])
 
     @property
     def start_limit_s(self) -> float:

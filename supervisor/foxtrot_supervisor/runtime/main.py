@@ -12,6 +12,7 @@ from typing import Any
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
+from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.audit import Baseline, audit, take_baseline
@@ -44,7 +45,7 @@ def run_supervisor(
     snapshot_s: float = 0.5,
     targets: Targets | None = None,
     config_path: str = "",
-    read_config: Callable[[], FoxtrotConfig] | None = None,
+    read_config: Callable[[Placements], FoxtrotConfig] | None = None,
 ) -> int:
     """Supervise `config` until SIGINT, SIGTERM, a `stop` request or `duration_s`. Call it in the main thread.
 
@@ -59,7 +60,8 @@ def run_supervisor(
             seconds until its next call, if these are more.
         targets: replaces what children run (tests).
         config_path: absolute path of the configuration file, "" without one.
-        read_config: reads that file again for a reload, or raises `ConfigInvalid`.
+        read_config: reads that file again for a reload, or raises `ConfigInvalid`; symbols stay where they
+            are (`Placements`).
 
     Returns:
         The exit code, a `SupervisorExit`. The reason why a run cannot start is written to stderr.

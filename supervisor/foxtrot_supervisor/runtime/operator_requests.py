@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from foxtrot_protocol.commands import Done, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
     ReloadRequest,
     Reply,
@@ -189,7 +189,7 @@ class OperatorRequests:
         except ValueError as error:
             return Reply(error=str(error))
         names = list(changes)
-        outcomes = await asyncio.gather(*(self._change_one(name, changes[name], added=added) for name in names))
+        outcomes = await asyncio.gather(*(self.change(name, changes[name], added=added) for name in names))
         failed = [
             f"{name}: {outcome}" for name, outcome in zip(names, outcomes, strict=True) if isinstance(outcome, str)
         ]
@@ -198,31 +198,48 @@ class OperatorRequests:
             error="; ".join(dict.fromkeys(failed)), data={"workers": names, "symbols": list(changed) or symbols}
         )
 
-    async def _change_one(self, name: str, symbols: list[str], *, added: bool) -> list[str] | str:
-        """Return the changed symbols in the spelling of the venue; a text: the reason of the failure."""
+    async def change(self, name: str, symbols: list[str], *, added: bool, delisted: bool = False) -> list[str] | str:
+        """Subscribe or unsubscribe symbols of one worker.
+
+        `delisted`: of symbols to unsubscribe, whether the exchange has ended them. Returns the changed symbols in the
+        spelling of the venue; a text: the reason of the failure.
+        """
+
+        def command(number: int) -> ToChild:
+            return Subscribe(number, symbols) if added else Unsubscribe(number, symbols, delisted)
+
+        done = await self._ask_worker(name, command, REQUEST_S)
+        if isinstance(done, str):
+            return done
+        changed = list(done.symbols) or symbols
+        self._run.symbols_changed(name, changed, added=added)
+        return changed
+
+    async def fetch_list(self, name: str, path: str, limit_s: float) -> str:
+        """Have a worker write its exchange's instrument list to `path` within `limit_s` seconds; return the error."""
+        done = await self._ask_worker(name, lambda number: FetchList(number, path), limit_s)
+        return done if isinstance(done, str) else ""
+
+    async def _ask_worker(self, name: str, command: Callable[[int], ToChild], limit_s: float) -> Done | str:
+        """Send a worker the command of a number, and return its answer; a text: the reason of the failure."""
         record = self._run.record(name)
         if record is None or record.state is not State.RUNNING:
             return f"it is {record.state.value if record is not None else 'gone'}"
         if len(self._pending) >= PENDING_MAX:
             return f"{PENDING_MAX} requests are waiting already"
         number = next(self._ids)
-        command = Subscribe(number, symbols) if added else Unsubscribe(number, symbols)
-        if not self._run.send(name, record.incarnation, command):
+        if not self._run.send(name, record.incarnation, command(number)):
             return "it cannot be reached"
         answer: asyncio.Future[Done | str] = asyncio.get_running_loop().create_future()
         self._pending[number] = _Pending(name, record.incarnation, answer)
         try:
-            async with asyncio.timeout(REQUEST_S):
+            async with asyncio.timeout(limit_s):
                 done = await answer
         except TimeoutError:
-            return f"no answer within {REQUEST_S:g} s"
+            return f"no answer within {limit_s:g} s"
         finally:
             del self._pending[number]
-        if isinstance(done, str) or done.error:
-            return done if isinstance(done, str) else done.error
-        changed = list(done.symbols) or symbols
-        self._run.symbols_changed(name, changed, added=added)
-        return changed
+        return done if isinstance(done, str) or not done.error else done.error
 
     async def _until(self, check: Callable[[], Reply | None], limit_s: float | None) -> Reply:
         deadline = None if limit_s is None else time.monotonic() + limit_s

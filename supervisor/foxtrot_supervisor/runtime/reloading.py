@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from foxtrot_protocol.errors import MessageTooLarge
 from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import Placements
+from foxtrot_supervisor.core.child_specs import SymbolChange
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Effect
 from foxtrot_supervisor.core.inputs import ChildrenChanged, Input, RequestRefused
@@ -43,7 +45,7 @@ class Reloading:
         core: read only; what is decided is decided through `decisions`.
         decisions: takes the request for other children.
         read_config: reads the configuration again, or raises `ConfigInvalid`; None: there is nothing to read.
-        adopted: is called when another configuration is in force.
+        adopted: is called when another configuration is in force, with the symbols that running workers are to change.
         ended: is called when a reload has ended.
         service: the service manager.
         timers: for the deadline.
@@ -56,8 +58,8 @@ class Reloading:
         core: Core,
         decisions: Decisions,
         *,
-        read_config: Callable[[], FoxtrotConfig] | None,
-        adopted: Callable[[], None],
+        read_config: Callable[[Placements], FoxtrotConfig] | None,
+        adopted: Callable[[Mapping[str, SymbolChange]], None],
         ended: Callable[[], None],
         service: ServiceManager,
         timers: Timers,
@@ -76,15 +78,18 @@ class Reloading:
 
     def request(self) -> Reload | str:
         """Begin a reload. Return it, or every reason why it is refused, one a line; then nothing has changed."""
-        begun = self._refusal()
-        if not begun:
-            self._service.reloading()
-            begun = self._begin()
-            if isinstance(begun, str):
-                self._service.reloaded()
-        if isinstance(begun, str):
+        read = self._read_config
+        if read is None:
+            begun: Reload | str = (
+                "this supervisor was started without a configuration file: there is nothing to read again"
+            )
             self._log.error("reload_refused", reason=begun)
-        return begun
+            return begun
+        return self._change(lambda: read(self._active.placements()))
+
+    def put_in_force(self, config: FoxtrotConfig) -> Reload | str:
+        """Begin to replace the configuration by `config`, as `request` does."""
+        return self._change(lambda: config)
 
     def check(self) -> None:
         """End the reload if every replacement has ended or its time is over; called after each change of a state."""
@@ -96,19 +101,27 @@ class Reloading:
             self._service.reloaded()
             self._ended()
 
-    def _refusal(self) -> Reload | str:
-        if self._read_config is None:
-            return "this supervisor was started without a configuration file: there is nothing to read again"
-        if self._reload is not None and self._reload.outcome is None:
-            return "a reload is under way"
-        return ""
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a reload has not ended."""
+        return self._reload is not None and self._reload.outcome is None
 
-    def _begin(self) -> Reload | str:
+    def _change(self, new: Callable[[], FoxtrotConfig]) -> Reload | str:
+        begun: Reload | str = "a reload is under way"
+        if not self.is_under_way:
+            self._service.reloading()
+            begun = self._begin(new)
+            if isinstance(begun, str):
+                self._service.reloaded()
+        if isinstance(begun, str):
+            self._log.error("reload_refused", reason=begun)
+        return begun
+
+    def _begin(self, new: Callable[[], FoxtrotConfig]) -> Reload | str:
         """Check everything before anything is changed."""
-        assert self._read_config is not None
         records = self._core.records
         try:
-            config = self._read_config()
+            config = new()
             problems = fixed_problems(self._active.config.supervisor, config.supervisor)
             if problems:
                 raise ConfigInvalid("", problems)
@@ -119,8 +132,9 @@ class Reloading:
             effects = self._decisions.decide(ChildrenChanged(plans, config.supervisor))
         except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
             return str(refusal)
+        symbols = specs.changes_since(self._active.specs)
         self._active.adopt(config, specs)
-        self._adopted()
+        self._adopted(symbols)
         changes = changes_between(old_plans, plans)
         twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
         limit_s = RELOAD_STEPS_MAX * self._active.restart_limit_s

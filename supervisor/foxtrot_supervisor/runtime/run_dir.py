@@ -55,6 +55,7 @@ _OURS = (
     EXIT_NOTE_PATTERN,
     "ring-*.[ab]-[0-9]*",
     "application.json",
+    "instruments-*.json",
     "positions.map",
     LOCK_NAME,
 )

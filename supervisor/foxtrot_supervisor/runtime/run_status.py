@@ -38,6 +38,7 @@ class RunStatus:
         coordinator: figures of backfills and rate limits.
         growth: growth of this process.
         counters: returns strays killed and messages rejected so far.
+        markets: returns figures of sharded connections.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class RunStatus:
         coordinator: Coordinator,
         growth: GrowthMonitor,
         counters: Callable[[], tuple[int, int]],
+        markets: Callable[[], dict[str, Any]],
     ) -> None:
         self._run_dir = run_dir
         self._active = active
@@ -60,6 +62,7 @@ class RunStatus:
         self._coordinator = coordinator
         self._growth = growth
         self._counters = counters
+        self._markets = markets
         self._form = compiled.describe()
         self._started_at = time.monotonic()
 
@@ -88,6 +91,7 @@ class RunStatus:
         places, backfills = self._active.specs.places, self._coordinator.backfill_figures()
         return {
             **assemble_status(facts, self._core.records, self._vitals, places, moment, accounts, backfills),
+            "markets": self._markets(),
             "budgets": self._coordinator.rate_limits(moment.monotonic),
         }
 

@@ -20,7 +20,7 @@ import signal
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import zmq
@@ -29,7 +29,8 @@ from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.commands import FromChild, ToChild
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
-from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.config.shards import Placements
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import (
     CapturedStacks,
@@ -55,6 +56,7 @@ from foxtrot_supervisor.runtime.engine_link import EngineLink
 from foxtrot_supervisor.runtime.final_audit import FinalAudit
 from foxtrot_supervisor.runtime.growth_watch import GrowthMonitor
 from foxtrot_supervisor.runtime.logs import Logs
+from foxtrot_supervisor.runtime.market_refresh import MarketRefresh
 from foxtrot_supervisor.runtime.nursery import Nurseries
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
 from foxtrot_supervisor.runtime.performer import Performer
@@ -109,7 +111,7 @@ class Runner:
         targets: Targets | None = None,
         logs: Logs | None = None,
         systemd: Systemd | None = None,
-        read_config: Callable[[], FoxtrotConfig] | None = None,
+        read_config: Callable[[Placements], FoxtrotConfig] | None = None,
         application: Application | None = None,
         on_serving: Callable[[], None] | None = None,
     ) -> None:
@@ -157,6 +159,13 @@ class Runner:
             timers=self._timers,
             log=self._log,
         )
+        self.control = RunControl(
+            self._active, self._core, self._loop, self._reloading, status=self.status, send=self._send
+        )
+        self._requests = OperatorRequests(self.control)
+        self._markets = MarketRefresh(
+            self._active, self.control.record, self._requests, self._reloading, run_dir.path, self._timers, self._log
+        )
         self._status = RunStatus(
             run_dir,
             self._active,
@@ -166,13 +175,11 @@ class Runner:
             coordinator=self._coordinator,
             growth=self._growth,
             counters=self._counters,
+            markets=self._markets.figures,
         )
-        self.control = RunControl(
-            self._active, self._core, self._loop, self._reloading, status=self.status, send=self._send
-        )
-        self._requests = OperatorRequests(self.control)
-        self._application = (
-            ApplicationLink(
+        self._application = None
+        if application is not None:
+            self._application = ApplicationLink(
                 application,
                 put=self._put,
                 stop=self.control.ask_stop,
@@ -180,9 +187,6 @@ class Runner:
                 timers=self._timers,
                 log=self._log,
             )
-            if application is not None
-            else None
-        )
         self._is_set_up = False
         self.audit: Audit | None = None
         """What was left behind; None before the end."""
@@ -240,6 +244,7 @@ class Runner:
         loop.set_exception_handler(self._on_unexpected)
         stack.callback(loop.set_exception_handler, None)
         stack.callback(self._cancel_timers)
+        stack.callback(self._markets.close)
         self._is_set_up = True
         if self._on_serving is not None:
             self._on_serving()
@@ -315,6 +320,7 @@ class Runner:
         self._strays.start()
         self._watch.start()
         self._growth.start()
+        self._markets.start()
         if self._duration_s is not None:
             reason = f"duration of {self._duration_s:g} s is over"
             self._timers.call_later("duration", self._duration_s, lambda: self.control.ask_stop(reason))
@@ -339,8 +345,8 @@ class Runner:
         code = exit_code_after_audit(code, leftover=result.leftover, unhandled=bool(result.unhandled))
         records = list(self._core.records.values())
         self.control.ended_as = outcome_of(code, records, result.as_dict())
-        rungs = {record.name: record.rung for record in records}
-        self._log.info("stopped", exit_code=int(code), rungs=rungs, audit=result.as_dict())
+        rungs, audit = {record.name: record.rung for record in records}, result.as_dict()
+        self._log.info("stopped", exit_code=int(code), rungs=rungs, audit=audit)
         self._requests.look()
         await self._server.settle()
         return int(code)
@@ -410,7 +416,8 @@ class Runner:
         self._reloading.check()
         self._coordinator.assign_backfills()
 
-    def _adopted(self) -> None:
+    def _adopted(self, symbols: Mapping[str, SymbolChange]) -> None:
+        self._markets.adopted(symbols)
         self._coordinator.reconfigured()
         self._service.reconfigured()
 

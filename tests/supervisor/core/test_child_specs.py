@@ -18,7 +18,8 @@ from foxtrot_protocol.spec import (
     encode_spec,
 )
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
-from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.config.shards import Shard
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_MODULES, ENGINE_NURSERY, NURSERY, SIMULATOR, Targets
 
 AROUND = Surroundings(
@@ -343,6 +344,24 @@ def test_a_successor_keeps_what_is_known_and_forgets_what_has_gone() -> None:
     assert set(gone.places) == {"one.b", "sim.a", "sim.b"}
     gone.forget({})
     assert set(gone.places) == {"sim.a", "sim.b"}
+
+
+def test_symbols_of_a_shard_are_changed_on_its_connection() -> None:
+    def shard(*symbols: str, entries: str = "*") -> Shard:
+        base = msgspec.structs.asdict(connection("all-1", symbols=list(symbols)))
+        return Shard(**base, shard_of="all", entries=[entries], symbols_max=9, symbol_case="upper")
+
+    before = specs(shard("A", "B"))
+    before.subscribed("all-1.a", ["X"])
+    before.unsubscribed("all-1.a", ["B"])
+    after = before.succeeded_by(FoxtrotConfig(connections=[shard("B", "C")]))
+    assert fingerprints(after) == fingerprints(before)
+    assert feed(after, "all-1.a").symbols == ["C", "X"]
+    assert after.changes_since(before)["all-1.a"] == SymbolChange(["C"], ["A"])
+    assert after.changes_since(after) == {}
+    other = before.succeeded_by(FoxtrotConfig(connections=[shard("B", "C", entries="B*")]))
+    assert feed(other, "all-1.a").symbols == ["B", "C"], "the file says something else now"
+    assert specs(connection("one", symbols=["A"])).changes_since(specs(connection("one"))) == {}
 
 
 def test_a_worker_comes_with_its_connections_first_symbol() -> None:

@@ -22,6 +22,7 @@ def shard(number: int) -> Shard:
         symbols=[],
         redundancy=2,
         shard_of="all",
+        entries=["*"],
         symbols_max=3,
         symbol_case="upper",
     )

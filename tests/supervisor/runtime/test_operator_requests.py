@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_protocol.commands import Done, Subscribe, ToChild, Unsubscribe
+from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
     ReloadRequest,
     Reply,
@@ -110,6 +110,19 @@ async def soon(reply: Awaitable[Reply]) -> Reply:
 
 async def test_status(ask: Ask) -> None:
     assert await soon(ask(StatusRequest())) == Reply(data={"a": 1})
+
+
+async def test_a_worker_fetches_a_list_and_ends_delisted_symbols(run: Run, requests: OperatorRequests) -> None:
+    fetching = asyncio.create_task(requests.fetch_list("one.a", "/f", 5.0))
+    ending = asyncio.create_task(requests.change("one.a", ["A"], added=False, delisted=True))
+    await wait_until_async(lambda: len(run.sent) == 2, what="both commands")
+    commands = [command for _, _, command in run.sent]
+    assert commands == [FetchList(1, "/f"), Unsubscribe(2, ["A"], True)]
+    requests.done("one.a", Done("one.a", 1, 1, "no list"))
+    requests.done("one.a", Done("one.a", 1, 2, ""))
+    assert (await fetching, await ending) == ("no list", ["A"])
+    assert run.changes == [("one.a", ["A"], False)]
+    assert await requests.fetch_list("one.a", "/f", 0.01) == "no answer within 0.01 s"
 
 
 async def test_stop_is_answered_when_all_has_ended(run: Run, requests: OperatorRequests, ask: Ask) -> None:

@@ -30,6 +30,19 @@ def test_a_refused_topic_is_invalid_and_the_others_go_on() -> None:
     assert of(Leave, effects) == []
 
 
+def test_a_delisted_symbol_ends_at_once_and_is_never_stale() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade", "B@trade"))], 0.1)
+    effects = feed.delist(7, ["A", "C"], ["trade"], 1.0)
+    assert states(effects) == [("A@trade", "delisted")]
+    assert of(Answer, effects) == [Answer(7, "")]
+    assert "-A@trade" in texts(effects + feed.tick(1.5, 1.5))
+    data(adapter, "A@trade", 5)  # on its way while the exchange was asked
+    assert [each.topic for each in feed.topics(2.0, 0)] == ["B@trade"]
+    assert "A@trade" not in str(states(run(feed, 2.0, 60.0)))
+
+
 def test_when_everything_is_refused_the_worker_leaves() -> None:
     feed, _ = make()
     feed.opened(0.0)

@@ -186,6 +186,12 @@ class ConnectionLife:
         self._subscriptions.remove(request_id, symbols, channels, now, effects)
         return self._with_due(effects, now)
 
+    def delist(self, request_id: int, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
+        """The exchange has ended these symbols."""
+        effects: list[FeedEffect] = []
+        self._subscriptions.delist(request_id, symbols, channels, now, effects)
+        return self._with_due(effects, now)
+
     def resync(self, symbols: Sequence[str], channels: Sequence[str], now: float) -> list[FeedEffect]:
         """Request fresh snapshots of the books of these symbols; books that do not flow are resynchronizing already."""
         self._subscriptions.resync(symbols, channels, now)

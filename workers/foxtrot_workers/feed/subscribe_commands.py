@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from foxtrot_protocol.child import ChildContext
 from foxtrot_protocol.commands import Done, Subscribe, Unsubscribe
@@ -27,6 +28,9 @@ SYMBOL_CHECK_S = 6.0
 UNKNOWN_WAIT_S = 5.0
 """Seconds in which topics of unknown symbols may still deliver data: the instrument list may be that of another
 environment."""
+
+_Change: TypeAlias = Callable[[int, Sequence[str], Sequence[str], float], list[FeedEffect]]
+"""A change of topics: request id, symbols, channels, monotonic seconds."""
 
 
 class SubscribeCommands:
@@ -75,21 +79,22 @@ class SubscribeCommands:
         """Carry out an operator's command; the supervisor gets `Done`."""
         symbols = self._adapter.canonical(command.symbols)
         if isinstance(command, Unsubscribe):
-            self._change_topics(command.request_id, symbols, added=False)
+            change = self._life.delist if command.delisted else self._life.remove
+            self._change_topics(command.request_id, symbols, change)
             return
         key = f"symbols {command.request_id}"
 
         def unchecked() -> None:
             self._check.cancel(key)
             self._context.log.warning("symbols_unchecked", symbols=", ".join(symbols), waited_s=SYMBOL_CHECK_S)
-            self._change_topics(command.request_id, symbols, added=True)
+            self._change_topics(command.request_id, symbols, self._life.add)
 
         def checked(unknown: dict[str, str]) -> None:
             timer.cancel()
             if unknown:
                 self._reply(command.request_id, "; ".join(unknown.values()), symbols)
             else:
-                self._change_topics(command.request_id, symbols, added=True)
+                self._change_topics(command.request_id, symbols, self._life.add)
 
         timer = self._call_later(SYMBOL_CHECK_S, unchecked)
         self._check.start(key, symbols, checked)
@@ -98,10 +103,9 @@ class SubscribeCommands:
         """Report the exchange's answer to a request; `error` is "" on success."""
         self._reply(request_id, error, self._symbols.get(request_id, []))
 
-    def _change_topics(self, request_id: int, symbols: list[str], *, added: bool) -> None:
+    def _change_topics(self, request_id: int, symbols: list[str], change: _Change) -> None:
         if self._closed:
             return
-        change = self._life.add if added else self._life.remove
         self._symbols[request_id] = symbols
         try:
             effects = change(request_id, symbols, self._settings.channels, time.monotonic())

@@ -79,6 +79,19 @@ class Subscriptions:
                 self._outbox.put(self._adapter.unsubscribe(topics))
             self.answer(effects)
 
+    def delist(
+        self, request_id: int, symbols: Sequence[str], channels: Sequence[str], now: float, effects: list[FeedEffect]
+    ) -> None:
+        """End the topics of symbols that the exchange lists no longer: it may never answer about them."""
+        topics = self._adapter.topics(channels, symbols)
+        records = [record for topic in topics if (record := self._topics.get(topic.wire)) is not None]
+        if records:
+            self._outbox.put(self._adapter.unsubscribe([record.topic for record in records]))
+        for record in records:
+            effects.append(record.change("delisted", now, "the exchange lists it no longer"))
+            self._topics.remove(record.topic.wire)
+        effects.append(Answer(request_id, ""))
+
     def resync(self, symbols: Sequence[str], channels: Sequence[str], now: float) -> None:
         """Request fresh snapshots of the books of these symbols; books that do not flow are resynchronizing already."""
         topics = [topic for topic in self._adapter.topics(channels, symbols) if self._topics.flows(topic.wire)]

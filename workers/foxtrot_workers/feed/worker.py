@@ -20,6 +20,7 @@ from foxtrot_protocol.commands import (
     Backfill,
     Backfilled,
     BudgetGrant,
+    FetchList,
     Heartbeat,
     Resync,
     RotateWanted,
@@ -45,6 +46,7 @@ from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.connection_life import ConnectionLife
 from foxtrot_workers.feed.effects import Answer, FeedEffect, Leave, Look, Online, Ping, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
+from foxtrot_workers.feed.list_fetch import LIST_WAIT_S_MAX, ListFetch
 from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitClient, RateLimitExhausted, address_of, budget_at
 from foxtrot_workers.feed.rest import RestFetcher
@@ -172,6 +174,14 @@ class FeedWorker:
             SymbolCheck(adapter, self._rest, context.log),
             call_later=self._loop.call_later,
             perform=self._perform,
+        )
+        self._list_fetch = ListFetch(
+            context,
+            adapter,
+            self._rest_limit(LIST_WAIT_S_MAX),
+            rest_url=rest_base,
+            ca_file=settings.ca_file,
+            proxy=settings.proxy,
         )
         self._backfill = BackfillRunner(
             adapter,
@@ -405,6 +415,8 @@ class FeedWorker:
             self._resync(command)
         elif isinstance(command, Subscribe | Unsubscribe):
             self._subscribe_commands.change(command)
+        elif isinstance(command, FetchList):
+            self._list_fetch.start(command)
 
     def _resync(self, command: Resync) -> None:
         try:
@@ -453,6 +465,7 @@ class FeedWorker:
         )
         await self._outflow.drain(min(deadline, time.monotonic() + DRAIN_S))
         await closing
+        await self._list_fetch.close()
         await self._rest.close()
         self._outflow.close()
 

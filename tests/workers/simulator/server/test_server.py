@@ -280,6 +280,23 @@ async def test_faults_given_at_the_start() -> None:
             await receive_json(client)
 
 
+async def test_symbols_join_and_leave_the_market() -> None:
+    async with (
+        SimulatedExchange(["BTCUSDT"], rate_per_s=500) as sim,
+        connected(f"{sim.url}/ws/newusdt@trade") as client,
+    ):
+        sim.inject(Fault(kind="list", topic="NEWUSDT"), Fault(kind="list", topic="NEWUSDT"))
+        assert (await receive_json(client))["s"] == "NEWUSDT"
+        listed = (await fetch_json(f"{sim.rest_url}/api/v3/exchangeInfo"))["symbols"]
+        assert [each["symbol"] for each in listed] == ["BTCUSDT", "NEWUSDT"]
+        sim.inject(Fault(kind="delist", topic="BTCUSDT"))
+        listed = (await fetch_json(f"{sim.rest_url}/api/v3/exchangeInfo"))["symbols"]
+        assert [each["symbol"] for each in listed] == ["NEWUSDT"]
+        for symbol in ("BTCUSDT", "NEWUSDT"):
+            with pytest.raises(ValueError, match="cannot be delisted"):
+                sim.inject(Fault(kind="delist", topic=symbol))
+
+
 async def test_market_faults_reach_all_connections_and_rest() -> None:
     async with (
         SimulatedExchange(["BTCUSDT"], rate_per_s=500) as sim,

@@ -131,21 +131,36 @@ class Market:
             raise ValueError("a market needs at least one symbol")
         self.options = options or MarketOptions()
         self.publisher = publisher
+        self._seed = seed
         self._random = Random(f"market:{seed}")
         self._chance = self._random.random
         self.states: dict[str, SymbolState] = {}
+        self._list: list[SymbolState] = []
         for symbol in symbols:
-            instrument = make_instrument(symbol, seed)
-            if instrument.symbol not in self.states:
-                state = SymbolState(instrument, now_ms, self._random, self.options)
-                self.states[instrument.symbol] = state
-                publisher.add(state)
-        self._list = list(self.states.values())
+            self.add_symbol(symbol, now_ms)
         self._tick_ms = publisher.tick_ms
         self._next_tick_ms = now_ms // self._tick_ms * self._tick_ms + self._tick_ms
         self._next_second_ms = now_ms // _SECOND_MS * _SECOND_MS + _SECOND_MS
         self.trade_id_step = 1
         """Difference of the identifiers of consecutive trades."""
+
+    def add_symbol(self, symbol: str, now_ms: int) -> None:
+        """Let a symbol join the market, unless it is there; raises `ValueError` if it is impossible."""
+        instrument = make_instrument(symbol, self._seed)
+        if instrument.symbol not in self.states:
+            state = SymbolState(instrument, now_ms, self._random, self.options)
+            self.states[instrument.symbol] = state
+            self._list.append(state)
+            self.publisher.add(state)
+
+    def remove_symbol(self, symbol: str) -> None:
+        """Let a symbol leave the market: nothing happens in it any more, and REST does not know it.
+
+        Raises `ValueError` if it is not there, or the last one.
+        """
+        if symbol not in self.states or len(self.states) == 1:
+            raise ValueError(f"cannot be delisted: {symbol!r}")
+        self._list.remove(self.states.pop(symbol))
 
     def restart_identifiers(self) -> None:
         """Begin all identifiers at 1 again; books keep their levels, past trades are forgotten."""

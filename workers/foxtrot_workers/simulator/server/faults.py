@@ -10,7 +10,8 @@ frames after the later of its arming and the connection's opening. There are fou
   returns those that are due to the connection, which performs them.
 - *refusals* apply to the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
   rest_body, rest_trickle, rest_chunks, rest_continue, rest_stall).
-- *market faults* change what the market itself makes from now on, for all connections and REST (ids_restart, ids_leap).
+- *market faults* change what the market itself makes from now on, for all connections and REST (ids_restart, ids_leap,
+  list, delist).
 
 An extra frame never replaces a real one: the ledger still accounts for all that the market sent.
 """
@@ -66,6 +67,8 @@ Kind = Literal[
     "rest_stall",
     "ids_restart",
     "ids_leap",
+    "list",
+    "delist",
 ]
 
 FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
@@ -95,7 +98,7 @@ ONCE: frozenset[str] = frozenset(
         "shutdown",
     }
 )
-MARKET: frozenset[str] = frozenset({"ids_restart", "ids_leap"})
+MARKET: frozenset[str] = frozenset({"ids_restart", "ids_leap", "list", "delist"})
 KINDS = FILTERS | REFUSALS | ONCE | MARKET
 
 _HUGE_BYTES = 100 * 1024 * 1024
@@ -127,6 +130,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rest_body                 the next `count` REST requests answer 200 with `body`, such as a captive portal's page
     rest_trickle, _chunks,    the next `count` REST requests get an answer that never ends: a body, chunks or interim
     _continue                 answers, at `bytes_per_s` pieces a second
+    list, delist              the symbol `topic` joins or leaves the market
     ========================  =====================================================================
     """
 
@@ -139,7 +143,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duration_s: float | None = None
     """None: for ever (silence, stall, drip), at once (shutdown), 5 s (rest_stall)."""
     topic: str = ""
-    """Part of a stream's name or of a REST path."""
+    """Part of a stream's name or of a REST path; a symbol (list, delist)."""
     share: float = 1.0
     size_bytes: int = _HUGE_BYTES
     code: int = 1001

@@ -216,6 +216,10 @@ class SimulatedExchange:
         self.ledger.fault(None, fault.kind, time.time_ns())
         if fault.kind == "ids_restart":
             self.market.restart_identifiers()
+        elif fault.kind == "list":
+            self.market.add_symbol(fault.topic, time.time_ns() // 1_000_000)
+        elif fault.kind == "delist":
+            self.market.remove_symbol(fault.topic)
         else:
             self.market.trade_id_step = fault.count
 
