@@ -11,7 +11,7 @@ from tests.workers.exchanges.coinbase_advanced.samples import snapshot, trade, t
 
 @pytest.mark.parametrize(
     "changes",
-    [{"side": "UP"}, {"trade_id": "x"}, {"trade_id": "9" * 31}, {"price": 1.5}, {"time": "now"}],
+    [{"side": "UP"}, {"trade_id": "9" * 31}, {"price": 1.5}, {"time": "now"}],
 )
 def test_wrong_types_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):

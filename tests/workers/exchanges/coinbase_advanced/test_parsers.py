@@ -18,6 +18,14 @@ from tests.workers.exchanges.coinbase_advanced.samples import (
 EXCHANGE = "COINBASE_ADVANCED"
 
 
+@pytest.mark.parametrize("number", ["x", "", "-1", "1.5", "\u0661"])
+def test_a_trade_whose_identifier_is_no_number_is_refused_and_changes_nothing(number: str) -> None:
+    wire = connection("trade")
+    with pytest.raises(msgspec.ValidationError, match="trade_id"):
+        wire.parse(trades(5, trade(), {**trade(), "trade_id": number}))
+    assert wire.adapter.last_data_ns == {}
+
+
 def test_trades_are_published_oldest_first() -> None:
     wire = connection("trade")
     first, second = wire.parse(trades(0, trade(995098701, side="SELL"), trade()))

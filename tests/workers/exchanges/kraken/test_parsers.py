@@ -39,6 +39,25 @@ def test_an_empty_side_of_a_quote(bid: str, size: str) -> None:
     assert ticker.bid is None
 
 
+def test_quotes_and_tickers_of_one_connection_are_told_apart_by_symbol() -> None:
+    wire = connection("quote")
+    (quote,) = wire.parse(frame("ticker", "update", ticker_row()))
+    assert isinstance(quote, Quote)
+    other = wire.adapter.topics(["ticker"], ["ETH/USD"])
+    wire.adapter.subscribe(other)
+    rows = ticker_row(), ticker_row().replace(PAIR, "ETH/USD")
+    quote, ticker = wire.parse(frame("ticker", "update", *rows))
+    assert isinstance(quote, Quote)
+    assert isinstance(ticker, Ticker)
+    assert ticker.last == "105899.40"
+
+
+def test_trades_of_one_frame_stay_in_order() -> None:
+    rows = trade_row(1), trade_row(2, "sell"), trade_row(3)
+    trades = connection("trade").parse(frame("trade", "update", *rows))
+    assert [trade.trade_id for trade in trades if isinstance(trade, Trade)] == ["1", "2", "3"]
+
+
 class TestBars:
     def test_a_running_bar(self) -> None:
         wire = connection("bar_1m")

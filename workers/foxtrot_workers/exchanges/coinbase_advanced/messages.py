@@ -78,9 +78,9 @@ class BookEvent(Struct, gc=False):
 
 
 class TradeRow(Struct, gc=False):
-    """A trade."""
+    """A trade; its identifier is a number."""
 
-    trade_id: TradeId
+    trade_id: Annotated[str, Meta(max_length=30)]
     product: str = field(name="product_id")
     price: str
     size: str

@@ -20,6 +20,8 @@ from foxtrot_workers.exchanges.coinbase_advanced.books import delta_of, snapshot
 from foxtrot_workers.exchanges.coinbase_advanced.constants import BAR_INTERVAL
 from foxtrot_workers.exchanges.coinbase_advanced.messages import (
     Seconds,
+    TradeRow,
+    TradesEvent,
     decode_books,
     decode_candles,
     decode_tickers,
@@ -80,14 +82,15 @@ class Parsers:
 
     def _wires(self, channel: str, products: Iterable[str], sequence: int) -> list[str]:
         """Return the wire names of the topics that message `sequence` is about."""
-        known, names = self.wires, [f"{channel}:{product}" for product in products]
-        try:
-            for name in names:
-                if name not in known:
+        known = self.wires
+        names = [f"{channel}:{product}" for product in products]
+        for name in names:
+            if name not in known:
+                try:
                     self._adopt(name)
-        except UnrecognizedFrame:
-            self.skip(sequence)
-            raise
+                except UnrecognizedFrame:
+                    self.skip(sequence)
+                    raise
         return [known[name] for name in names]
 
     def parse_books(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
@@ -112,7 +115,12 @@ class Parsers:
     def parse_trades(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         """Append trades, oldest first."""
         message = decode_trades(frame)
-        rows = sorted((row for event in message.events for row in event.trades), key=lambda row: int(row.trade_id))
+        rows = message.events[0].trades if len(message.events) == 1 else _all_trades(message.events)
+        for row in rows:
+            if not (row.trade_id.isascii() and row.trade_id.isdigit()):  # a pattern takes as long as decoding the rest
+                raise msgspec.ValidationError("a trade_id that is no number")
+        if len(rows) > 1:
+            rows = sorted(rows, key=lambda row: int(row.trade_id))
         wires = self._wires("market_trades", [row.product for row in rows], message.sequence)
         trades = [
             Trade(
@@ -194,6 +202,10 @@ class Parsers:
     def _mark(self, wires: list[str], receive_ns: int) -> None:
         for wire in wires:
             self._last_data_ns[wire] = receive_ns
+
+
+def _all_trades(events: Iterable[TradesEvent]) -> list[TradeRow]:
+    return [row for event in events for row in event.trades]
 
 
 def _seconds(text: str) -> int:

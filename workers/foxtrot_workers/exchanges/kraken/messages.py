@@ -24,6 +24,7 @@ __all__ = [
     "PastTradeRow",
     "PastTradesAnswer",
     "PushFrame",
+    "QuoteRow",
     "RestAnswer",
     "SubscriptionResult",
     "TickerRow",
@@ -33,6 +34,7 @@ __all__ = [
     "decode_other",
     "decode_pairs",
     "decode_past_trades",
+    "decode_quotes",
     "decode_rest",
     "decode_tickers",
     "decode_trades",
@@ -77,19 +79,24 @@ class TradeRow(Struct, gc=False):
     time: IsoTime = field(name="timestamp")
 
 
-class TickerRow(Struct, gc=False):
-    """A row of ``ticker``: figures of the last 24 hours. Older frames have no time."""
+class QuoteRow(Struct, gc=False):
+    """What a quote needs of a row of ``ticker``. Older frames have no time."""
 
     symbol: str
     bid: Number | None = None
     bid_size: Number | None = field(name="bid_qty", default=None)
     ask: Number | None = None
     ask_size: Number | None = field(name="ask_qty", default=None)
+    time: IsoTime | None = field(name="timestamp", default=None)
+
+
+class TickerRow(QuoteRow, gc=False):
+    """A row of ``ticker``: figures of the last 24 hours as well."""
+
     last: Number | None = None
     volume: Number | None = None
     low: Number | None = None
     high: Number | None = None
-    time: IsoTime | None = field(name="timestamp", default=None)
 
 
 class CandleRow(Struct, gc=False):
@@ -181,6 +188,7 @@ def seconds_ns(text: str) -> int:
 decode_books = number_decoder(PushFrame[BookRow])
 decode_trades = number_decoder(PushFrame[TradeRow])
 decode_tickers = number_decoder(PushFrame[TickerRow])
+decode_quotes = number_decoder(PushFrame[QuoteRow])
 decode_candles = number_decoder(PushFrame[CandleRow])
 decode_other = msgspec.json.Decoder(OtherMessage).decode
 decode_rest = msgspec.json.Decoder(RestAnswer).decode

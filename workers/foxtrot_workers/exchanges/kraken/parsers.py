@@ -17,14 +17,17 @@ from foxtrot_workers.adapter import Adapter, UnrecognizedFrame
 from foxtrot_workers.adapter.chained_book import ChainedBook
 from foxtrot_workers.adapter.iso_time import iso_ns
 from foxtrot_workers.adapter.number_text import number_text, optional_number_text
-from foxtrot_workers.adapter.quote_side import price_or_none, quoted
+from foxtrot_workers.adapter.quote_side import price_or_none, quoted_numbers
 from foxtrot_workers.exchanges.kraken.books import book_checksum, delta_of, probable_depth, snapshot_of
 from foxtrot_workers.exchanges.kraken.constants import BOOK_DEPTHS, INTERVALS
 from foxtrot_workers.exchanges.kraken.messages import (
     CandleRow,
+    QuoteRow,
     TickerRow,
+    TradeRow,
     decode_books,
     decode_candles,
+    decode_quotes,
     decode_tickers,
     decode_trades,
 )
@@ -84,26 +87,30 @@ class Trades(ChannelParser[str]):
         self._streams[symbol, 0] = wire
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
-        exchange = self._exchange
         rows = decode_trades(frame).data
+        if len(rows) == 1:  # nearly all frames
+            (row,) = rows
+            wire = self._stream(row.symbol)
+            out.append(self._trade(row, receive_ns))
+            self._last_data_ns[wire] = receive_ns
+            return
         wires = [self._stream(row.symbol) for row in rows]
-        out.extend(
-            [
-                Trade(
-                    exchange,
-                    row.symbol,
-                    iso_ns(row.time),
-                    receive_ns,
-                    number_text(row.price),
-                    number_text(row.size),
-                    row.side,
-                    str(row.trade_id),
-                )
-                for row in rows
-            ]
-        )
+        out.extend([self._trade(row, receive_ns) for row in rows])
         for wire in wires:
             self._last_data_ns[wire] = receive_ns
+
+    def _trade(self, row: TradeRow, receive_ns: int) -> Trade[str]:
+        price, size = row.price, row.size
+        return Trade(
+            self._exchange,
+            row.symbol,
+            iso_ns(row.time),
+            receive_ns,
+            price if type(price) is str and price else number_text(price),
+            size if type(size) is str and size else number_text(size),
+            row.side,
+            str(row.trade_id),
+        )
 
 
 class _Book:
@@ -151,24 +158,43 @@ class Books(ChannelParser[_Book]):
 class Tickers(ChannelParser[str]):
     """``ticker``: the event that triggers it decides whether a row is published as a quote or as a ticker."""
 
+    def __init__(self, adapter: Adapter, adopt: Callable[[str, int], None]) -> None:
+        super().__init__(adapter, adopt)
+        self._adopting = adapter.adopt
+        self._only_quotes = False
+        """Figures of 24 hours are then not decoded."""
+
     def open(self, symbol: str, value: str, wire: str) -> None:
         self._streams[symbol, 0] = wire
+        self._look_for_tickers()
+
+    def close(self, symbol: str, value: str) -> None:
+        super().close(symbol, value)
+        self._look_for_tickers()
+
+    def _look_for_tickers(self) -> None:
+        self._only_quotes = not self._adopting and all(map(_is_quote, self._streams.values()))
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
-        rows = decode_tickers(frame).data
-        wires = [self._stream(row.symbol) for row in rows]
-        out.extend(
-            [
-                self._quote(row, receive_ns) if wire.startswith("ticker-bbo") else self._ticker(row, receive_ns)
-                for wire, row in zip(wires, rows, strict=True)
-            ]
-        )
+        if self._only_quotes:
+            quotes = decode_quotes(frame).data
+            wires = [self._stream(row.symbol) for row in quotes]
+            out.extend([self._quote(row, receive_ns) for row in quotes])
+        else:
+            tickers = decode_tickers(frame).data
+            wires = [self._stream(row.symbol) for row in tickers]
+            out.extend(
+                [
+                    self._quote(row, receive_ns) if _is_quote(wire) else self._ticker(row, receive_ns)
+                    for wire, row in zip(wires, tickers, strict=True)
+                ]
+            )
         for wire in wires:
             self._last_data_ns[wire] = receive_ns
 
-    def _quote(self, row: TickerRow, receive_ns: int) -> Quote[str]:
-        bid, bid_size = quoted(optional_number_text(row.bid), optional_number_text(row.bid_size))
-        ask, ask_size = quoted(optional_number_text(row.ask), optional_number_text(row.ask_size))
+    def _quote(self, row: QuoteRow, receive_ns: int) -> Quote[str]:
+        bid, bid_size = quoted_numbers(row.bid, row.bid_size)
+        ask, ask_size = quoted_numbers(row.ask, row.ask_size)
         time_ns = 0 if row.time is None else iso_ns(row.time)
         return Quote(self._exchange, row.symbol, time_ns, receive_ns, bid, bid_size, ask, ask_size, "")
 
@@ -189,6 +215,10 @@ class Tickers(ChannelParser[str]):
             price_or_none(optional_number_text(row.ask)),
             optional_number_text(row.ask_size),
         )
+
+
+def _is_quote(wire: str) -> bool:
+    return wire.startswith("ticker-bbo")
 
 
 class _BarStream:
