@@ -145,3 +145,11 @@ def test_mutated_recorded_frames_are_refused_or_read() -> None:
 def test_one_list_has_all_symbols() -> None:
     assert Gemini().instruments_path([SYMBOL]) == "/v1/symbols"
     assert Gemini().instrument(SYMBOL) == "BTC-USD"
+
+
+@pytest.mark.parametrize("message", [depth(1, 10), trade(), quote()])
+def test_a_symbol_that_holds_the_separator_of_topics_is_refused(message: dict[str, Any]) -> None:
+    adapter = Gemini(adopt=True)
+    with pytest.raises(UnrecognizedFrame):
+        adapter.parse(msgspec.json.encode({**message, "s": "b@cusd"}), 1, [])
+    assert adapter.last_data_ns == adapter.held_ns == {}

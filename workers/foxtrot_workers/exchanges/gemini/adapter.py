@@ -151,7 +151,8 @@ class Gemini(Adapter):
 
     def _adopt(self, wire: str) -> None:
         symbol = wire.partition("@")[0]
-        if not self.adopt or len(self._parsers.wires) >= ADOPTED_MAX or not is_possible_symbol(symbol):
+        known = wire in {stream.format(symbol) for stream in CHANNELS.values()}  # a symbol may have "@" in it
+        if not self.adopt or len(self._parsers.wires) >= ADOPTED_MAX or not known or not is_possible_symbol(symbol):
             raise UnrecognizedFrame(wire)
         self._parsers.open(wire)
 
