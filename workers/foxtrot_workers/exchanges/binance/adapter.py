@@ -24,6 +24,7 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter import (
     Acknowledged,
@@ -55,6 +56,7 @@ from foxtrot_workers.exchanges.binance.instruments import (
     instrument_of,
     instruments_path,
     is_possible_symbol,
+    listed_instruments,
     parse_instruments,
 )
 from foxtrot_workers.exchanges.binance.liveness import liveness_request, liveness_token
@@ -270,6 +272,9 @@ class Binance(Adapter):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_instruments(body)
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body, lambda symbol, pair: pair)
 
     def instrument(self, symbol: str) -> str:
         """Split at the longest quote currency that `symbol` ends with."""

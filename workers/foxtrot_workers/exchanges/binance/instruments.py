@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import msgspec
 
+from foxtrot_protocol.instruments import Instrument, InstrumentStatus, kind_of
 from foxtrot_workers.exchanges.binance.constants import INSTRUMENTS_LISTED_MAX, MONTHS, SYMBOL_CHARS_MAX
 from foxtrot_workers.exchanges.binance.messages import decode_instruments
 
@@ -16,9 +17,19 @@ __all__ = [
     "instrument_of",
     "instruments_path",
     "is_possible_symbol",
+    "listed_instruments",
     "parse_contracts",
     "parse_instruments",
 ]
+
+_STATUSES: dict[str, InstrumentStatus] = {
+    "TRADING": "trading",
+    "PRE_TRADING": "announced",
+    "PENDING_TRADING": "announced",
+    "DELIVERED": "ended",
+    "CLOSE": "ended",
+}
+"""Statuses of symbols and contracts; all others are pauses, of which some may never end (``BREAK``, ``SETTLING``)."""
 
 _BREAKING = set(" @/!&?#\"'\\%")
 """Characters that would break a stream name or a query."""
@@ -48,6 +59,30 @@ def parse_contracts(body: bytes) -> dict[str, str]:
         listed.symbol: contract_of(listed.symbol, f"{listed.base}-{listed.quote}")
         for listed in decode_instruments(body).symbols
     }
+
+
+def listed_instruments(body: bytes, name_of: Callable[[str, str], str]) -> list[Instrument]:
+    """Return all that an instrument list says. Raises `msgspec.DecodeError`.
+
+    `name_of`: returns the instrument of a symbol and its BASE-QUOTE.
+    """
+    found = []
+    for row in decode_instruments(body).symbols:
+        name = name_of(row.symbol, f"{row.base}-{row.quote}")
+        kind = kind_of(name)
+        found.append(
+            Instrument(
+                symbol=row.symbol,
+                instrument=name,
+                kind=kind,
+                status=_STATUSES.get(row.contract_status or row.status or "TRADING", "halted"),
+                tick_size=next((each.tick_size for each in row.filters if each.kind == "PRICE_FILTER"), ""),
+                lot_size=next((each.step_size for each in row.filters if each.kind == "LOT_SIZE"), ""),
+                contract_size=bytes(row.contract_size).decode(),
+                expiry_ns=row.delivery_ms * 1_000_000 if kind == "future" else 0,
+            )
+        )
+    return found
 
 
 def contract_of(symbol: str, pair: str) -> str:

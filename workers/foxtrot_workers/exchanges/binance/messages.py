@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from foxtrot_workers.exchanges.binance.constants import MS, US
 
@@ -247,12 +247,28 @@ class EventName(Struct):
     event: str = field(name="e", default="")
 
 
+class ListedFilter(Struct):
+    """A rule of orders in REST ``exchangeInfo``; each kind has other fields."""
+
+    kind: str = field(name="filterType", default="")
+    tick_size: str = field(name="tickSize", default="")
+    step_size: str = field(name="stepSize", default="")
+
+
 class ListedSymbol(Struct):
-    """One instrument of REST ``exchangeInfo``."""
+    """One instrument of REST ``exchangeInfo``.
+
+    `contract_status`: in place of `status` where sizes are contracts. `delivery_ms`: far away for perpetuals.
+    """
 
     symbol: str
     base: str = field(name="baseAsset")
     quote: str = field(name="quoteAsset")
+    status: str = ""
+    contract_status: str = field(name="contractStatus", default="")
+    contract_size: Raw = field(name="contractSize", default_factory=Raw)
+    delivery_ms: int = field(name="deliveryDate", default=0)
+    filters: list[ListedFilter] = []
 
 
 class InstrumentList(Struct):

@@ -21,6 +21,7 @@ from foxtrot_protocol.events import (
     MarketEvent,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_workers.adapter import Budget, Limits, Topic, VenueFacts
 from foxtrot_workers.adapter.rest_book import Chain
 from foxtrot_workers.exchanges.binance.adapter import Binance
@@ -40,7 +41,12 @@ from foxtrot_workers.exchanges.binance.constants import (
     USDM_REST,
     Rest,
 )
-from foxtrot_workers.exchanges.binance.instruments import contract_of, instrument_of, parse_contracts
+from foxtrot_workers.exchanges.binance.instruments import (
+    contract_of,
+    instrument_of,
+    listed_instruments,
+    parse_contracts,
+)
 from foxtrot_workers.exchanges.binance.messages import decode_messages
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_futures_parser
 
@@ -116,6 +122,9 @@ class BinanceCoinm(Binance):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_contracts(body)
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body, contract_of)
 
     def instrument(self, symbol: str) -> str:
         """Split at the longest quote currency that the pair ends with; the rest of the name says when it ends."""
