@@ -105,6 +105,16 @@ class One(Binance):
     channels: ClassVar[frozenset[str]] = frozenset({"trade"})
 
 
+class ListRaises(One):
+    def instruments(self, body: bytes) -> dict[str, str]:
+        raise KeyError("symbols")
+
+
+class LookRaises(One):
+    def liveness_token(self, topic: Topic, body: bytes) -> str:
+        raise ZeroDivisionError
+
+
 class BadName(One):
     name: ClassVar[str] = "Not An Identifier"
 
@@ -354,6 +364,8 @@ def test_a_channel_with_backfill_needs_a_sample_of_it() -> None:
         (NoDataTime, "last_data_ns"),
         (AcceptsUnsubscribed, "without a subscription"),
         (RestRaises, "on_rest raised"),
+        (ListRaises, "instruments raised KeyError"),
+        (LookRaises, "liveness_token raised ZeroDivisionError"),
         (Oversized, "out of range"),
         (Unsendable, "cannot be sent"),
         (Mistyped, "cannot be sent"),

@@ -26,6 +26,7 @@ def test_ids_in_order_for_each_connection_and_stream() -> None:
     assert ledger.sent_times_ns(0, "a@trade") == [500, 600, 600, 800]
     assert ledger.sent(1, "b@trade") == ledger.sent(9, "a@trade") == ledger.sent_times_ns(9, "x") == []
     assert ledger.sent_to_any("a@trade") == {5, 6, 7, 8}
+    assert ledger.sent_to_any("b@trade") == ledger.sent_to_any("c") == set()
     assert ledger.sent_count(0) == ledger.sent_count(0, "a@trade") == 4
     assert ledger.sent_count(0, "c") == ledger.sent_count(9) == 0
     assert ledger.streams(1) == ["a@trade"]

@@ -104,7 +104,7 @@ FACTS = VenueFacts(
     sources={
         "silence_s": "Websocket: a ping each 30 s, with a margin",
         "send_interval_s": "Rate limits: 2 subscriptions a second",
-        "topics_max": "ours: see SUBSCRIPTIONS_MAX, for each channel",
+        "topics_max": "ours; Rate limits: 32 of each channel on a connection, which the worker keeps",
         "topics_per_request": "Websocket: a request names one channel of one market",
         "rest_weight": "Rate limits: for one address",
         "stale_channel_s": "ours: books of all markets change many times a minute",
