@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from foxtrot_protocol.instruments import Instrument
+from foxtrot_workers.exchanges.deribit.adapter import Deribit
 from foxtrot_workers.exchanges.deribit.instruments import (
     instrument_of,
     instruments_path,
@@ -47,3 +49,35 @@ def test_a_list_names_instruments() -> None:
 @pytest.mark.parametrize("symbol", ["", "btc-perpetual", "BTC.X", "BTC X", "B" * 65, "BTC\x00"])
 def test_an_impossible_name_is_known_as_such(symbol: str) -> None:
     assert not is_possible_instrument(symbol)
+
+
+def listed(*rows: str) -> list[Instrument]:
+    return Deribit().listed(f'{{"result":[{",".join(rows)}]}}'.encode())
+
+
+def test_a_list_says_status_sizes_and_expiry() -> None:
+    option, perpetual = listed(
+        '{"instrument_name":"BTC-24SEP21-40000-P","tick_size":5e-4,"min_trade_amount":0.1,"contract_size":1.0,'
+        '"expiration_timestamp":1632470400000,"is_active":true}',
+        '{"instrument_name":"BTC-PERPETUAL","expiration_timestamp":32503708800000,"is_active":false}',
+    )
+    assert option == Instrument(
+        symbol="BTC-24SEP21-40000-P",
+        instrument="BTC-40000-21U24-put",
+        kind="option",
+        tick_size="0.0005",
+        lot_size="0.1",
+        contract_size="1.0",
+        expiry_ns=1_632_470_400_000_000_000,
+    )
+    assert (perpetual.kind, perpetual.status, perpetual.expiry_ns, perpetual.tick_size) == (
+        "perpetual",
+        "halted",
+        0,
+        "",
+    )
+
+
+def test_a_size_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="no number"):
+        listed('{"instrument_name":"BTC-PERPETUAL","tick_size":"much"}')

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_workers.exchanges.okx.adapter import Okx
 from foxtrot_workers.exchanges.okx.instruments import liquidated_kind
 
@@ -50,3 +51,20 @@ def test_the_instrument_list() -> None:
 )
 def test_liquidations_are_sent_by_kind(symbol: str, kind: str) -> None:
     assert liquidated_kind(symbol) == kind
+
+
+def test_the_whole_list_is_three_and_says_status_and_sizes() -> None:
+    adapter = Okx()
+    assert [path.rpartition("=")[2] for path in adapter.list_paths()] == ["SPOT", "SWAP", "FUTURES"]
+    rows = (
+        '{"instId":"BTC-USDT","state":"live","tickSz":"0.1","lotSz":"0.00000001","ctVal":"","expTime":""},'
+        '{"instId":"BTC-USD-220527","state":"suspend","tickSz":"0.1","lotSz":"1","ctVal":"100","expTime":"1653638400000"},'
+        '{"instId":"OLD-USDT-SWAP","state":"expired"}'
+    )
+    spot, future, old = adapter.listed(f'{{"code":"0","data":[{rows}]}}'.encode())
+    assert spot == Instrument(
+        symbol="BTC-USDT", instrument="BTC-USDT", kind="spot", tick_size="0.1", lot_size="0.00000001"
+    )
+    assert (future.kind, future.status, future.contract_size) == ("future", "halted", "100")
+    assert future.expiry_ns == 1_653_638_400_000_000_000
+    assert (old.kind, old.status) == ("perpetual", "ended")

@@ -24,6 +24,7 @@ from foxtrot_protocol.events import (
     MarketEvent,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter import (
     Acknowledged,
@@ -53,6 +54,7 @@ from foxtrot_workers.exchanges.deribit.instruments import (
     instrument_of,
     instruments_path,
     is_possible_instrument,
+    listed_instruments,
     parse_instruments,
 )
 from foxtrot_workers.exchanges.deribit.liveness import liveness_request, liveness_token
@@ -228,6 +230,9 @@ class Deribit(Adapter):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_instruments(body)
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body)
 
     def instrument(self, symbol: str) -> str:
         """The name itself says base, quote, date, strike and kind."""

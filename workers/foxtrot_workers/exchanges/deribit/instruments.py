@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 
+from msgspec import Raw
+
+from foxtrot_protocol.instruments import Instrument, kind_of
 from foxtrot_workers.exchanges.deribit.constants import INSTRUMENTS_PATH, SYMBOL_CHARS_MAX
 from foxtrot_workers.exchanges.deribit.messages import decode_instruments
 
-__all__ = ["instrument_of", "instruments_path", "is_possible_instrument", "parse_instruments"]
+__all__ = ["instrument_of", "instruments_path", "is_possible_instrument", "listed_instruments", "parse_instruments"]
 
 _SYMBOL = re.compile(r"[A-Z0-9][A-Za-z0-9_-]*", re.ASCII)
 _DATE = re.compile(r"(?P<day>[0-9]{1,2})(?P<month>[A-Z]{3})(?P<year>[0-9]{2})", re.ASCII)
@@ -39,6 +43,35 @@ def instruments_path(symbols: Sequence[str]) -> str:
 def parse_instruments(body: bytes) -> dict[str, str]:
     """Return `instrument_of` each symbol of an instrument list. Raises `msgspec.DecodeError`."""
     return {row.name: instrument_of(row.name) for row in decode_instruments(body).result}
+
+
+def listed_instruments(body: bytes) -> list[Instrument]:
+    """Return all that an instrument list says. Raises `msgspec.DecodeError`, and ValueError for impossible sizes."""
+    found = []
+    for row in decode_instruments(body).result:
+        name = instrument_of(row.name)
+        kind = kind_of(name)
+        found.append(
+            Instrument(
+                symbol=row.name,
+                instrument=name,
+                kind=kind,
+                status="trading" if row.is_active else "halted",
+                tick_size=_size(row.tick_size),
+                lot_size=_size(row.lot_size),
+                contract_size=_size(row.contract_size),
+                expiry_ns=row.expiry_ms * 1_000_000 if kind in ("future", "option") else 0,
+            )
+        )
+    return found
+
+
+def _size(number: Raw) -> str:
+    """Return a JSON number as decimal text without an exponent; "" for none."""
+    try:
+        return format(Decimal(bytes(number).decode()), "f") if bytes(number) else ""
+    except InvalidOperation:
+        raise ValueError("a size is no number") from None
 
 
 def instrument_of(symbol: str) -> str:

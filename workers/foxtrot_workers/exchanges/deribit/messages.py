@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from foxtrot_workers.adapter.number_text import Number, NumberLevel, number_decoder
 from foxtrot_workers.exchanges.deribit.constants import MS
@@ -173,9 +173,14 @@ class OtherMessage(Struct):
 
 
 class InstrumentRow(Struct):
-    """A row of REST ``get_instruments``."""
+    """A row of REST ``get_instruments``. `expiry_ms`: far away for perpetuals."""
 
     name: str = field(name="instrument_name")
+    is_active: bool = True
+    tick_size: Raw = field(default_factory=Raw)
+    lot_size: Raw = field(name="min_trade_amount", default_factory=Raw)
+    contract_size: Raw = field(default_factory=Raw)
+    expiry_ms: int = field(name="expiration_timestamp", default=0)
 
 
 class InstrumentList(Struct):

@@ -28,6 +28,7 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter import (
     Acknowledged,
@@ -53,6 +54,7 @@ from foxtrot_workers.exchanges.okx.constants import (
     CHANNELS,
     CLOSE_CODES,
     FACTS,
+    INSTRUMENTS_PATH,
     KIND_CHANNELS,
     LIMITS,
     PARTIAL_BOOK_CHANNELS,
@@ -60,10 +62,12 @@ from foxtrot_workers.exchanges.okx.constants import (
 )
 from foxtrot_workers.exchanges.okx.history import history_request, parse_history
 from foxtrot_workers.exchanges.okx.instruments import (
+    LISTED_KINDS,
     instrument_of,
     instruments_path,
     is_possible_instrument,
     liquidated_kind,
+    listed_instruments,
     parse_instruments,
 )
 from foxtrot_workers.exchanges.okx.liveness import liveness_request, liveness_token
@@ -291,6 +295,12 @@ class Okx(Adapter):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_instruments(body)
+
+    def list_paths(self) -> list[str]:
+        return [f"{INSTRUMENTS_PATH}?instType={kind}" for kind in LISTED_KINDS]
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body)
 
     def instrument(self, symbol: str) -> str:
         """The name itself says base, quote, date, strike and kind."""

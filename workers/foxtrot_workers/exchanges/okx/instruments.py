@@ -5,10 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from foxtrot_protocol.instruments import Instrument, InstrumentStatus, kind_of
 from foxtrot_workers.exchanges.okx.constants import INSTRUMENT_CHARS_MAX, INSTRUMENTS_PATH, MONTHS
 from foxtrot_workers.exchanges.okx.messages import decode_instruments
 
-__all__ = ["instrument_of", "instruments_path", "is_possible_instrument", "liquidated_kind", "parse_instruments"]
+__all__ = [
+    "LISTED_KINDS",
+    "instrument_of",
+    "instruments_path",
+    "is_possible_instrument",
+    "liquidated_kind",
+    "listed_instruments",
+    "parse_instruments",
+]
+
+LISTED_KINDS = ("SPOT", "SWAP", "FUTURES")
+"""Kinds with one list for all; options are listed by family only."""
+
+_STATUSES: dict[str, InstrumentStatus] = {"live": "trading", "preopen": "announced", "expired": "ended"}
+"""States; all others are pauses."""
 
 _BREAKING = set(" :,\"'{}\\")
 """Characters that would break a wire name, or the text of a refusal."""
@@ -32,6 +47,23 @@ def instruments_path(symbols: Sequence[str]) -> str | None:
 def parse_instruments(body: bytes) -> dict[str, str]:
     """Return `instrument_of` each symbol of an instrument list. Raises `msgspec.DecodeError`."""
     return {row.instrument: instrument_of(row.instrument) for row in decode_instruments(body).data}
+
+
+def listed_instruments(body: bytes) -> list[Instrument]:
+    """Return all that an instrument list says. Raises `msgspec.DecodeError`, and ValueError for an impossible time."""
+    return [
+        Instrument(
+            symbol=row.instrument,
+            instrument=instrument_of(row.instrument),
+            kind=kind_of(instrument_of(row.instrument)),
+            status=_STATUSES.get(row.state or "live", "halted"),
+            tick_size=row.tick_size,
+            lot_size=row.lot_size,
+            contract_size=row.contract_value,
+            expiry_ns=int(row.expiry or 0) * 1_000_000,
+        )
+        for row in decode_instruments(body).data
+    ]
 
 
 def instrument_of(symbol: str) -> str:

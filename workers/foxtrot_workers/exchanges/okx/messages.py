@@ -266,9 +266,14 @@ class LivenessAnswer(Struct):
 
 
 class InstrumentRow(Struct):
-    """One instrument of REST ``instruments``."""
+    """One instrument of REST ``instruments``; texts are empty where they mean nothing. `expiry`: milliseconds."""
 
     instrument: str = field(name="instId")
+    state: str = ""
+    tick_size: str = field(name="tickSz", default="")
+    lot_size: str = field(name="lotSz", default="")
+    contract_value: str = field(name="ctVal", default="")
+    expiry: str = field(name="expTime", default="")
 
 
 class InstrumentList(Struct):
