@@ -8,6 +8,7 @@ from typing import Any
 from foxtrot_protocol.commands import ToChild
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested
+from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
 from foxtrot_supervisor.core.shard_changes import changes_for
@@ -60,6 +61,15 @@ class RunControl:
     def workers_named(self, name: str) -> list[str]:
         """Return the worker of that name, or all workers of the connection of that name."""
         return [worker for worker in self._active.workers_of(name) if worker in self._core.records]
+
+    def serving_workers(self) -> set[tuple[str, int]]:
+        """Return worker and incarnation of those that serve and will not be stopped."""
+        places = self._active.specs.places
+        return {
+            (name, record.incarnation)
+            for name, record in self._core.records.items()
+            if name in places and record.state is State.RUNNING and record.desired is Desired.RUNNING
+        }
 
     def changes_for(self, name: str, symbols: list[str], *, added: bool) -> dict[str, list[str]]:
         """Return what each worker of `name` changes; see `shard_changes.changes_for`."""

@@ -38,7 +38,6 @@ from foxtrot_supervisor.core.inputs import (
     StartRequested,
     StopRequested,
 )
-from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.core.targets import ENGINE, Targets
 from foxtrot_supervisor.report.outcome import outcome_of
@@ -304,7 +303,7 @@ class Runner:
             self._run_dir,
             self._server,
             sockets=lambda: {"control.ipc": self._link.bind, **self._nurseries.sockets()},
-            serving=self._serving_workers,
+            serving=self.control.serving_workers,
             put=self._put,
             stop=self.control.ask_stop,
             timers=self._timers,
@@ -420,14 +419,6 @@ class Runner:
         self._markets.adopted(symbols)
         self._coordinator.reconfigured()
         self._service.reconfigured()
-
-    def _serving_workers(self) -> set[tuple[str, int]]:
-        places = self._active.specs.places
-        return {
-            (name, record.incarnation)
-            for name, record in self._core.records.items()
-            if name in places and record.state is State.RUNNING and record.desired is Desired.RUNNING
-        }
 
     # ---- children
 
