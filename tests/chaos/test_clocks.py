@@ -23,6 +23,8 @@ READERS = {
     "foxtrot_supervisor/embedding/application_log.py": "when a line was logged, for people",
     "foxtrot_supervisor/engine/folds/folds.py": "stamps of ticks and bars that silence or the loss of a source ends",
     "foxtrot_supervisor/cli/markets.py": "age of a list of instruments, for people",
+    "foxtrot_supervisor/config/markets.py": "age of a list of instruments: whether to ask for another one at start",
+    "foxtrot_supervisor/runtime/market_refresh.py": "when a list of instruments was fetched",
     # tests of others, with two clocks to compare
     "foxtrot_supervisor/chaos/campaigns/scene.py": "beside the times in the supervisor's log",
     "foxtrot_supervisor/chaos/campaigns/kills.py": "beside the times in the supervisor's log",

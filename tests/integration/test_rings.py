@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from foxtrot_protocol.framing import PROTOCOL_VERSION
 from tests.support.command_line import LIMIT_S, Run, run_program
 from tests.support.waiting import wait_until
 
@@ -50,7 +51,7 @@ def test_rings_of_a_run_are_dumped_living_and_dead(tmp_path: Path) -> None:
             assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
             for batch in batches:
                 version, worker, incarnation, sequence, _, events = batch["content"]
-                assert (version, worker, incarnation, sequence) == (1, "one.a", 1, batch["sequence"])
+                assert (version, worker, incarnation, sequence) == (PROTOCOL_VERSION, "one.a", 1, batch["sequence"])
                 assert len(events) == batch["events"]
             kinds = {event[0] for batch in batches for event in batch["content"][5]}
             assert {"trade"} <= kinds <= {"trade", "status"}

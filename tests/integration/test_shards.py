@@ -101,12 +101,13 @@ def test_a_pattern_is_spread_and_no_symbol_moves(world: World) -> None:
     pids = {each["name"]: each["pid"] for each in world.workers()}
 
     assert world.ask("subscribe", "all", "s5usdt").returncode == 0
-    (grown,) = [name for name, held in world.symbols().items() if "S5USDT" in held]
+    # status shows topics as of the last heartbeat
+    grown = wait_until(lambda: [name for name, held in world.symbols().items() if "S5USDT" in held], 10.0, "it")[0]
     assert len(before[grown]) == 1
     full = world.ask("subscribe", "all", "S6USDT")
     assert "no worker has room for 1 more symbols" in full.stdout + full.stderr
     assert world.ask("unsubscribe", "all", "S5USDT").returncode == 0
-    assert world.symbols() == before
+    wait_until(lambda: world.symbols() == before, 10.0, "its end")
 
     world.configure("*-USDT")
     assert world.ask("reload").returncode == 0
