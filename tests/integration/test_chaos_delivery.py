@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -21,6 +21,11 @@ LONG = pytest.mark.skipif(os.environ.get("FOXTROT_CHAOS") != "full", reason="FOX
 """For what shorter tests show as well, of the parts or on a model."""
 
 
+def others(always: str) -> list[Any]:
+    """The exchanges besides Binance; all but one are played at length only: `test_venue_protocols` has each of them."""
+    return [pytest.param(name, marks=() if name == always else LONG) for name in VENUES if name != "binance"]
+
+
 def played(folder: Path, *words: object) -> dict[str, Any]:
     """The one campaign, in which every promise held."""
     code, report = chaos(folder, *words)
@@ -33,7 +38,7 @@ def played(folder: Path, *words: object) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("transport", get_args(Transport))
+@pytest.mark.parametrize("transport", ["ring", pytest.param("zeromq", marks=LONG)])
 def test_killed_engines_lose_nothing_and_disturb_no_connection(tmp_path: Path, transport: Transport) -> None:
     words = f"--engine-kills 3 --redundancy 2 --workers 1 --rate 1500 --seed 3 --transport {transport}"
     row = played(tmp_path, *words.split())
@@ -49,7 +54,7 @@ def test_an_engine_that_stands_still_costs_nothing_while_rings_have_room(tmp_pat
     assert row["memory_mib"]["engine"]["rss_max"] > 10
 
 
-@pytest.mark.parametrize("transport", get_args(Transport))
+@pytest.mark.parametrize("transport", ["zeromq", pytest.param("ring", marks=LONG)])
 def test_twins_killed_in_every_phase_miss_nothing(tmp_path: Path, transport: Transport) -> None:
     words = f"--kills 18 --redundancy 2 --workers 1 --rate 2000 --transport {transport}"
     row = played(tmp_path, *words.split())
@@ -68,19 +73,19 @@ def test_what_nobody_received_is_announced_and_fetched(tmp_path: Path) -> None:
     assert (account["lost"], account["announced"]) == (0, 0)
 
 
-@pytest.mark.parametrize("exchange", [name for name in VENUES if name != "binance"])
+@pytest.mark.parametrize("exchange", others("kraken"))
 def test_each_simulated_exchange_misses_nothing_with_twins(tmp_path: Path, exchange: str) -> None:
     words = ("--kills", 6, "--redundancy", 2, "--workers", 1, "--rate", 600, "--exchange", exchange)
     row = played(tmp_path, *words)
     account = row["delivery"]
     assert row["exchange"] == exchange
     assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
-    assert account["book_updates"] > 20
+    assert account["book_updates"] > 5
     assert (account["book_holes"], account["book_impossible"]) == (0, 0)
     assert row["workers"]["deduplicated_total"] > 50
 
 
-@pytest.mark.parametrize("exchange", [name for name in VENUES if name != "binance"])
+@pytest.mark.parametrize("exchange", others("okx"))
 def test_each_simulated_exchange_fetches_what_nobody_received(tmp_path: Path, exchange: str) -> None:
     words = ("--kills", 4, "--backfill", "--workers", 1, "--rate", 600, "--exchange", exchange)
     account = played(tmp_path, *words)["delivery"]
