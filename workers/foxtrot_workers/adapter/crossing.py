@@ -28,8 +28,11 @@ are crossed for a while, as in an auction, must not cause snapshot after snapsho
 CROSSED_MAX_S = 64.0
 """Also the seconds after the last finding in which a book that is not crossed returns to `CROSSED_MIN_S`."""
 
-UNCHECKED_MAX = 500
-"""Maximum number of collected updates."""
+UNCHECKED_MAX = 16
+"""Maximum number of collected updates.
+
+With hundreds, the updates of a few books exceed the cache of the processor, and each event is written to cold memory:
+that took half of the throughput of a worker (`bench --only mixed`)."""
 
 _REMOVED_MAX = 1_000
 """Removed levels that a side may keep, besides as many as it has others."""
