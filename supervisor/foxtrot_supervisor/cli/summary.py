@@ -46,7 +46,7 @@ class Summary:
         return [("summary", _totals(status)), *(("market_event", {"line": line}) for line in fresh)]
 
     def due_in_s(self) -> float:
-        """Seconds from the last status until the next one is looked at: assembling a status costs time."""
+        """Seconds from the last status until the next one is needed: assembling a status costs time."""
         return max(0.0, self._next_s - self._now_s)
 
     def _fresh_events(self, status: Mapping[str, Any]) -> list[str]:

@@ -127,7 +127,7 @@ class _Side:
         """The keys of `_prices`."""
         self._levels_max = _REMOVED_MAX
         self._respelled = False
-        """Whether each price is spelled anew, because the exchange spells one price in several ways."""
+        """Whether each price is rewritten, because the exchange spells one price in several ways."""
 
     def merge(self, changes: Sequence[list[tuple[str, str]]]) -> None:
         """Set the levels in `changes`, in this order. Raises ValueError for a price that is not a number."""

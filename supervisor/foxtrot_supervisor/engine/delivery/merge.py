@@ -86,7 +86,11 @@ class Admission(Struct):
 
 
 class StreamMerge:
-    """The streams of one connection."""
+    """The streams of one connection.
+
+    More than 400 lines, because `admit` is one loop with a quick path for each kind of stream: a call for each event
+    would cost more than the decision (docs/benchmarks.md).
+    """
 
     def __init__(self, rules: Mapping[str, str], *, deliver_updates: bool = False) -> None:
         """`rules` by event type; `deliver_updates`: hand over updates of books that handlers have no snapshot of."""
