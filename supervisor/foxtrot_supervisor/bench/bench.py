@@ -46,7 +46,7 @@ from foxtrot_supervisor.bench.statistics import (
     spread_of,
     throughput_figures,
 )
-from foxtrot_supervisor.bench.variants import System, variants_with
+from foxtrot_supervisor.bench.variants import System, throughput_with, variants_with
 from foxtrot_supervisor.config.schema import EngineConfig, RingConfig
 from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.delivery import positions as position_file
@@ -104,7 +104,8 @@ TARGETS: dict[System, dict[str, str]] = {
         "engine": "foxtrot_supervisor.bench.ringless_engine:run",
         "handler": "foxtrot_workers.benchmark.counting_handler:setup",
     },
-    # one process: it runs the handler itself
+    # one process each: it runs the handler itself
+    "floor": {"boot": BOOT, "worker": "foxtrot_workers.benchmark.bare_loop:run"},
     "cryptofeed": {"boot": BOOT, "worker": "foxtrot_workers.benchmark.cryptofeed_peer:run"},
 }
 LOAD_SERVER = "foxtrot_workers.benchmark.load_server:run"
@@ -116,7 +117,7 @@ class BenchOptions(Struct, frozen=True, kw_only=True):
     """`events`: of one throughput run of the product; None: as many as take about `run_s` seconds.
 
     `run_s` is also how long a latency run lasts. `only`: of `PARTS`; none: all `WITHOUT_BEING_ASKED`. `peers`: other
-    projects that take part in trades and latency. `recordings`: files whose frames are parsed, instead of made ones.
+    projects that are measured, too. `recordings`: files whose frames are parsed, instead of made ones.
     """
 
     events: int | None = None
@@ -210,24 +211,30 @@ class _Bench:
         self._speeds: dict[tuple[System, str], float] = {}
 
     async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
-        """Both systems in turn, as fast as they take it."""
-        peers = options.peers if kind == "trades" else ()
-        runs: dict[System, list[RunResult]] = {system: [] for system in ("foxtrot", "pure", "baseline", *peers)}
-        loads = {system: Load(kind, await self._events(system, kind, options)) for system in runs}
+        """All systems in turn, as fast as they take it."""
+        variants = throughput_with(options.peers)
+        runs: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
+        events = {each.system: await self._events(each.system, kind, options) for each in variants}
         for repeat in range(options.repeats):
-            for system in runs:
-                self._progress(f"throughput, {kind}, {system}, {repeat + 1} of {options.repeats}")
-                runs[system].append(await self._counted(system, loads[system]))
-        for system, results in runs.items():
-            self._speeds[system, kind] = max(run.events_per_s for run in results)
+            for variant in variants:
+                self._progress(f"throughput, {kind}, {variant.name}, {repeat + 1} of {options.repeats}")
+                load = Load(kind, events[variant.system])
+                result = await (
+                    self.run(variant.system, load, **variant.engine)
+                    if variant.engine
+                    else self._counted(variant.system, load)
+                )
+                runs[variant.name].append(result)
+        for variant in variants:
+            if not variant.engine:
+                self._speeds[variant.system, kind] = max(run.events_per_s for run in runs[variant.name])
         return {
-            **{system: throughput_figures(results) for system, results in runs.items()},
-            "ratio": self._ratio(runs, "baseline"),
-            **{f"ratio to {peer}": self._ratio(runs, peer) for peer in peers},
+            **{name: throughput_figures(results) for name, results in runs.items()},
+            "ratio": _ratio(runs, "foxtrot", "baseline"),
+            "ratio to floor": _ratio(runs, "foxtrot", "floor"),
+            **{f"ratio to {peer}": _ratio(runs, "foxtrot", peer) for peer in options.peers},
+            **{f"ratio to {peer}, pure": _ratio(runs, "pure", peer) for peer in options.peers},
         }
-
-    def _ratio(self, runs: dict[System, list[RunResult]], other: System) -> Spread:
-        return ratio_of(*([run.events_per_s for run in runs[system]] for system in ("foxtrot", other)))
 
     async def latency(self, options: BenchOptions) -> dict[str, Any]:
         """All variants in turn at each pace, as far as they can take it."""
@@ -303,7 +310,8 @@ class _Bench:
 
     async def run(self, system: System, load: Load, **engine_keys: Any) -> RunResult:
         """Start a chain, send `load` through it, stop it; `engine_keys`: of ``[engine]``."""
-        primers = len(SYMBOLS) if load.kind == "mixed" else 0
+        # the floor subscribes to nothing, so nothing comes before the load
+        primers = len(SYMBOLS) if load.kind == "mixed" and system != "floor" else 0
         samples_path = f"{self._run_dir}/samples" if load.rate_per_s else ""
         job = {
             "report_path": self._parent.report_path,
@@ -379,8 +387,12 @@ class _Bench:
         )
 
 
+def _ratio(runs: dict[str, list[RunResult]], ours: str, other: str) -> Spread:
+    return ratio_of(*([run.events_per_s for run in runs[name]] for name in (ours, other)))
+
+
 def _share(system: System) -> int:
-    return 1 if system in ("foxtrot", "pure", "ringless") else BASELINE_SHARE
+    return BASELINE_SHARE if system in ("baseline", "cryptofeed") else 1
 
 
 async def _settled(pids: list[int]) -> None:

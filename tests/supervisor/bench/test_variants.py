@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import pytest
+
 from foxtrot_supervisor.bench.bench import TARGETS
-from foxtrot_supervisor.bench.variants import PEERS, VARIANTS, variants_with
+from foxtrot_supervisor.bench.variants import PEERS, THROUGHPUT, VARIANTS, Variant, throughput_with, variants_with
 from foxtrot_supervisor.config.schema import EngineConfig
 
 
-def test_each_row_can_be_run() -> None:
-    rows = variants_with(PEERS)
-    assert len({row.name for row in rows}) == len(rows) == len(VARIANTS) + len(PEERS)
+@pytest.mark.parametrize(
+    ("rows", "count"), [(variants_with(PEERS), len(VARIANTS)), (throughput_with(PEERS), len(THROUGHPUT))]
+)
+def test_each_row_can_be_run(rows: tuple[Variant, ...], count: int) -> None:
+    assert len({row.name for row in rows}) == len(rows) == count + len(PEERS)
     for row in rows:
         assert row.system in TARGETS
         EngineConfig(**row.engine)
+
+
+def test_throughput_is_measured_in_both_forms_on_both_transports() -> None:
+    rows = {(row.system, EngineConfig(**row.engine).transport) for row in THROUGHPUT}
+    assert {("foxtrot", "zeromq"), ("foxtrot", "ring"), ("pure", "zeromq"), ("pure", "ring")} <= rows
 
 
 def test_both_transports_and_all_ways_of_being_idle_take_part() -> None:

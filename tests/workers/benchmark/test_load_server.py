@@ -70,6 +70,13 @@ async def test_a_rate_is_kept_and_frames_carry_their_send_time(port: int) -> Non
     assert times[-1] <= time.time_ns() // 1000
 
 
+async def test_streams_in_the_address_are_primed_without_a_request(port: int) -> None:
+    url = f"ws://127.0.0.1:{port}/stream?streams=btcusdt@aggTrade/ethusdt@depth@100ms"
+    async with connect(url, compression=None) as client:
+        (first,) = await receive(client, 1)
+    assert first["stream"] == "ethusdt@depth@100ms"
+
+
 async def test_a_book_is_primed_and_its_snapshot_served(port: int) -> None:
     async with connect(f"ws://127.0.0.1:{port}/stream", compression=None) as client:
         await subscribed(client, "btcusdt@depth@100ms", "ethusdt@aggTrade")

@@ -45,6 +45,9 @@ async def run(context: ChildContext) -> int:
 
     context.on_command(on_command)
     feed.start(asyncio.get_running_loop())
+    if settings.rest_url:
+        # snapshots of books come from the load server; its answers have no list of instruments
+        feed.rest_endpoints[0].address = settings.rest_url
     (connection,) = (each.conn for each in feed.connection_handlers)
     while not connection.is_open:  # noqa: ASYNC110 - the library does not say when it is
         await asyncio.sleep(CONNECT_POLL_S)
@@ -57,25 +60,37 @@ async def run(context: ChildContext) -> int:
 
 
 def _make_feed(binance: Any, settings: FeedSettings, handler: CountingHandler) -> Any:
+    defines = importlib.import_module("cryptofeed.defines")
+    url = settings.url or ""
+
     class LocalBinance(binance):  # type: ignore[misc]  # a class of a library that need not be installed
         def _address(self) -> Any:
-            return f"wss{(settings.url or '').removeprefix('ws')}"
+            if "?" in url:  # it names the unit of time, for trades that say when they were sent
+                return _secure(url)
+            _, _, streams = super()._address().partition("?")
+            return f"{_secure(url)}/stream?{streams}"
 
         def connect(self) -> Any:
             connections = super().connect()
             for connection, *_ in connections:
-                connection.address = settings.url  # it refuses an address without TLS where it is made, and only there
+                # it refuses an address without TLS where the connection is made, and only there
+                connection.address = connection.address.replace("wss", "ws", 1)
             return connections
 
     names = {f"{symbol.removesuffix(QUOTE)}-{QUOTE}": symbol for symbol in settings.symbols}
     importlib.import_module("cryptofeed.symbols").Symbols.set(binance.id, names, {})
-    trades = importlib.import_module("cryptofeed.defines").TRADES
 
-    async def count(_trade: Any, _received_s: float) -> None:
+    async def count(_event: Any, _received_s: float) -> None:
         handler.count_event(None)
 
     async def sample(trade: Any, _received_s: float) -> None:
         handler.sample_time(int(trade.timestamp * 1e6))  # of milliseconds that were microseconds
 
-    callbacks = {trades: sample if handler.sampling else count}
-    return LocalBinance(symbols=list(names), channels=[trades], callbacks=callbacks)
+    counterparts = {"agg_trade": defines.TRADES, "quote": defines.TICKER, "book": defines.L2_BOOK}
+    channels = [counterparts[channel] for channel in settings.channels]
+    callbacks = dict.fromkeys(channels, sample if handler.sampling else count)
+    return LocalBinance(symbols=list(names), channels=channels, callbacks=callbacks)
+
+
+def _secure(url: str) -> str:
+    return f"wss{url.removeprefix('ws')}"

@@ -23,6 +23,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Iterable
 
 import msgspec
 
@@ -148,6 +149,7 @@ class LoadServer:
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
         self._client = writer
+        self._prime(request.query.get("streams", "").split("/"))
         while True:
             opcode, payload = await _read_frame(reader)
             if opcode == _CLOSE:
@@ -161,7 +163,11 @@ class LoadServer:
     def _acknowledge(self, payload: bytes) -> None:
         request = msgspec.json.decode(payload, type=_Request)
         self._write(frame(json.dumps({"result": None, "id": request.id}).encode()))
-        for wire in request.params:
+        self._prime(request.params)
+
+    def _prime(self, wires: Iterable[str]) -> None:
+        """Send the first update of each book that is subscribed."""
+        for wire in wires:
             symbol, _, stream = wire.partition("@")
             if stream.startswith("depth"):
                 self._write(primer(symbol.upper()))
