@@ -37,8 +37,13 @@ LINE_BYTES_MAX = 4 * 1024 * 1024
 
 
 class StatusRequest(Struct, tag="status", frozen=True):
-    """Return the status; docs/operating.md describes its fields."""
+    """Return the status; docs/operating.md describes its fields.
 
+    The supervisor assembles it at most twice a second for all who ask. `fresh`: assemble it after this request has
+    come, such as after an action; then the answer may take a little longer.
+    """
+
+    fresh: bool = False
     version: int = CONTROL_VERSION
 
 

@@ -42,7 +42,7 @@ def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
     def diagnose_run() -> int:
         place = find_run(run_dir_path, config_path)
         with ControlClient(place) as client:
-            reply: Reply = client.request(StatusRequest(), ANSWER_S)
+            reply: Reply = client.request(StatusRequest(fresh=True), ANSWER_S)
         status = reply.data
         around = surroundings_of(status)
         findings = diagnose(status, around)

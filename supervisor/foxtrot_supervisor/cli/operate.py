@@ -51,7 +51,7 @@ def status(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
     foxtrot-supervisor status
     foxtrot-supervisor status --json | jq '.workers[] | {name, state, events_total}'
     """
-    data = ask(find_run(run_dir_path, config_path), StatusRequest(), ANSWER_S)
+    data = ask(find_run(run_dir_path, config_path), StatusRequest(fresh=True), ANSWER_S)
     if as_json:
         emit(data)
         return

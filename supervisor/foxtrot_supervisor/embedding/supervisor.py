@@ -219,7 +219,7 @@ class Supervisor:
 
     def status(self, timeout_s: float = REQUEST_S) -> dict[str, Any]:
         """Return the status as ``foxtrot-supervisor status --json``; raises `RequestFailed` if there is no answer."""
-        data = self._request(StatusRequest(), timeout_s)
+        data = self._request(StatusRequest(fresh=True), timeout_s)
         data["supervisor"]["restarts_total"] = self.restarts_total
         return data
 

@@ -58,9 +58,9 @@ class RingAccounts:
             redelivered=before.redelivered + report.redelivered,
         )
 
-    def with_open(self, figures: Iterable[RingFigures]) -> dict[str, RingAccount]:
-        """Return the account of each worker that ever had a ring; `figures` are those of the existing rings."""
-        accounts = dict(self._closed)
+    def with_open(self, figures: Iterable[RingFigures], names: Iterable[str]) -> dict[str, RingAccount]:
+        """Return the account of each worker of `names` that ever had a ring; `figures`: of their existing rings."""
+        accounts = {name: self._closed[name] for name in names if name in self._closed}
         for each in figures:
             if each.incarnation <= self._last.get(each.worker, 0):
                 continue  # its file is just being removed

@@ -1,4 +1,4 @@
-"""The answer to `status`: one JSON object, assembled from records and vital signs. Pure.
+"""The answer to `status`: one JSON object, made of records and vital signs in parts. Pure.
 
 Shape: docs/operating.md. Times are in seconds; ``at`` is UTC in ISO 8601, derived from the monotonic clock.
 """
@@ -6,7 +6,7 @@ Shape: docs/operating.md. Times are in seconds; ``at`` is UTC in ISO 8601, deriv
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -20,7 +20,7 @@ from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.telemetry.growth import Growth
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
-__all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "assemble_status"]
+__all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "status_head", "worker_statuses"]
 
 STACKS_CHARS_SHOWN = 16 * 1024
 """Characters shown of the latest stacks of each child; the log has all of them."""
@@ -58,22 +58,19 @@ class SupervisorFacts(Struct, frozen=True, kw_only=True):
     growth: Mapping[str, Growth] = {}
 
 
-def assemble_status(
+def status_head(
     facts: SupervisorFacts,
     records: Mapping[str, ChildRecord],
     vitals: Mapping[str, Vitals],
     places: Mapping[str, WorkerPlace],
     moment: Moment,
-    accounts: Mapping[str, RingAccount] | None = None,
     backfills: Mapping[str, BackfillFigures] | None = None,
 ) -> dict[str, Any]:
-    """Return the whole status.
+    """Return the status without its workers.
 
-    `records`, `vitals`, `places` and the `accounts` of rings are by child name, `backfills` by connection name.
+    `records`, `vitals` and `places` are by child name, `backfills` by connection name.
     """
-    rings = accounts or {}
     engine_vitals = vitals.get(ENGINE, _NO_VITALS)
-    sources = engine_vitals.sources()
     return {
         "supervisor": {
             "pid": facts.pid,
@@ -100,20 +97,35 @@ def assemble_status(
         ],
         "nursery": _nursery(NURSERY, records, vitals, places, moment),
         "engine_nursery": _nursery(ENGINE_NURSERY, records, vitals, places, moment),
-        "workers": [
-            _worker(
-                records[name],
-                vitals.get(name, _NO_VITALS),
-                place,
-                sources.get(name, _NO_SOURCE),
-                rings.get(name),
-                moment,
-            )
-            for name, place in places.items()
-            if name in records
-        ],
         "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
     }
+
+
+def worker_statuses(
+    names: Sequence[str],
+    records: Mapping[str, ChildRecord],
+    vitals: Mapping[str, Vitals],
+    places: Mapping[str, WorkerPlace],
+    sources: Mapping[str, SourceCounters],
+    moment: Moment,
+    accounts: Mapping[str, RingAccount],
+) -> list[dict[str, Any]]:
+    """Return the status of each worker of `names` that still exists.
+
+    `sources` are the engine's counts, `accounts` those of rings, both by worker.
+    """
+    return [
+        _worker(
+            records[name],
+            vitals.get(name, _NO_VITALS),
+            places[name],
+            sources.get(name, _NO_SOURCE),
+            accounts.get(name),
+            moment,
+        )
+        for name in names
+        if name in places and name in records
+    ]
 
 
 def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Where operators ask: JSON lines over a unix socket in the run directory (`foxtrot_protocol.control`).
 
-Keeps no state and makes no rules: each request goes to `answer`, whose `Reply` goes back. A client of
+Keeps no state and makes no rules: each request goes to `answer`, whose `Reply` goes back, encoded or not. A client of
 another user is refused (the directory is private already; this holds also where it was opened up).
 """
 
@@ -35,7 +35,7 @@ FLUSH_S = 1.0
 
 _BACKLOG = 16
 
-Answer = Callable[[Request], Awaitable[Reply]]
+Answer = Callable[[Request], Awaitable[Reply | bytes]]
 
 
 class ControlServer:
@@ -185,9 +185,9 @@ def _descriptor(writer: asyncio.StreamWriter) -> int:
     return -1 if end is None else int(end.fileno())
 
 
-async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
+async def _send(writer: asyncio.StreamWriter, reply: Reply | bytes) -> None:
     """Raises TimeoutError if it is not read in time."""
-    writer.write(encode_line(reply))
+    writer.write(reply if isinstance(reply, bytes) else encode_line(reply))
     async with asyncio.timeout(UNREAD_S):
         await writer.drain()
 

@@ -48,7 +48,9 @@ _REPLACED = ("going", "coming")
 class Run(Protocol):
     """What requests need of the running supervisor."""
 
-    def status(self) -> dict[str, Any]: ...
+    async def status_line(self, *, fresh: bool) -> bytes:
+        """The encoded reply with the status; `fresh`: assembled after this call."""
+
     def record(self, name: str) -> ChildRecord | None: ...
     def workers_named(self, name: str) -> list[str]:
         """The worker of that name, or all workers of the connection of that name."""
@@ -94,11 +96,11 @@ class OperatorRequests:
         self._pending: dict[int, _Pending] = {}
         self._changed: set[asyncio.Future[None]] = set()
 
-    async def answer(self, request: Request) -> Reply:
-        """The reply to `request`, as soon as there is one."""
+    async def answer(self, request: Request) -> Reply | bytes:
+        """The reply to `request`, as soon as there is one; bytes: encoded already."""
         match request:
             case StatusRequest():
-                return Reply(data=self._run.status())
+                return await self._run.status_line(fresh=request.fresh)
             case StopRequest():
                 return await self._stop()
             case RestartRequest():

@@ -15,6 +15,7 @@ from foxtrot_supervisor.core.shard_changes import changes_for
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.core_loop import CoreLoop
 from foxtrot_supervisor.runtime.reloading import Reloading
+from foxtrot_supervisor.runtime.shared_status import SharedStatus
 
 __all__ = ["RunControl"]
 
@@ -27,7 +28,7 @@ class RunControl:
         core: read only.
         loop: takes requests to the core.
         reloading: reads the configuration again.
-        status: returns the answer to ``status``.
+        status: encoded answers to ``status``.
         send: sends a command to an incarnation of a child; returns whether it could be sent.
     """
 
@@ -38,7 +39,7 @@ class RunControl:
         loop: CoreLoop,
         reloading: Reloading,
         *,
-        status: Callable[[], dict[str, Any]],
+        status: SharedStatus,
         send: Callable[[str, int, ToChild], bool],
     ) -> None:
         self._active = active
@@ -50,9 +51,9 @@ class RunControl:
         self.ended_as: dict[str, Any] | None = None
         """How the run ended; None before its end."""
 
-    def status(self) -> dict[str, Any]:
-        """Return the answer to ``status``."""
-        return self._status()
+    async def status_line(self, *, fresh: bool) -> bytes:
+        """Return the encoded reply to a `StatusRequest`; `fresh`: assembled after this call."""
+        return await self._status.line(fresh=fresh)
 
     def record(self, name: str) -> ChildRecord | None:
         """Return what is known of a child."""

@@ -20,7 +20,7 @@ import signal
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import zmq
@@ -71,6 +71,7 @@ from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.run_dir_watch import RunDirWatch
 from foxtrot_supervisor.runtime.run_status import RunStatus
 from foxtrot_supervisor.runtime.service_manager import ServiceManager
+from foxtrot_supervisor.runtime.shared_status import SharedStatus
 from foxtrot_supervisor.runtime.strays import Strays
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.runtime.timers import Timers
@@ -159,7 +160,7 @@ class Runner:
             log=self._log,
         )
         self.control = RunControl(
-            self._active, self._core, self._loop, self._reloading, status=self.status, send=self._send
+            self._active, self._core, self._loop, self._reloading, status=SharedStatus(self._slices), send=self._send
         )
         self._requests = OperatorRequests(self.control)
         self._markets = MarketRefresh(
@@ -390,6 +391,9 @@ class Runner:
     def status(self) -> dict[str, Any]:
         """Return the answer to ``status --json``."""
         return self._status.assemble()
+
+    def _slices(self) -> Iterator[dict[str, Any]]:
+        return self._status.slices()
 
     def outcome(self) -> dict[str, Any] | None:
         """Return how the run ended; None before its end."""

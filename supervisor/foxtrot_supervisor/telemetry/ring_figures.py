@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RingFigures
 from foxtrot_supervisor.system.private_files import open_kept, opened_directory
 
-__all__ = ["read_figures", "scan_rings"]
+__all__ = ["list_rings", "read_figures", "scan_rings"]
 
 _MARK_READS_MAX = 100
 """Attempts to read a mark that its writer is replacing."""
@@ -28,12 +29,26 @@ _UNFINISHED = RingFigures(
 )
 
 
-def read_figures(run_dir: str) -> list[RingFigures]:
-    """Return the figures of every readable ring in the directory, by worker and incarnation."""
-    return scan_rings(run_dir)[0]
+def list_rings(run_dir: str) -> dict[str, list[str]]:
+    """Return the names of the ring files in the directory, by worker."""
+    found: dict[str, list[str]] = {}
+    with contextlib.suppress(FileNotFoundError), opened_directory(run_dir) as directory:
+        for name in os.listdir(directory):
+            parsed = ring_layout.parse_ring_name(name)
+            if parsed is not None:
+                found.setdefault(parsed[0], []).append(name)
+    return found
 
 
-def scan_rings(run_dir: str) -> tuple[list[RingFigures], list[tuple[str, int]]]:
+def read_figures(run_dir: str, names: Sequence[str] | None = None) -> list[RingFigures]:
+    """Return the figures of every readable ring in the directory, by worker and incarnation.
+
+    `names`: of the ring files to read; None: all.
+    """
+    return scan_rings(run_dir, names)[0]
+
+
+def scan_rings(run_dir: str, names: Sequence[str] | None = None) -> tuple[list[RingFigures], list[tuple[str, int]]]:
     """Return the figures of every readable ring, and worker and incarnation of those that are damaged.
 
     A ring that its worker has not finished making holds nothing and is in neither list. The marks of a living ring may
@@ -42,7 +57,7 @@ def scan_rings(run_dir: str) -> tuple[list[RingFigures], list[tuple[str, int]]]:
     found: list[RingFigures] = []
     damaged: list[tuple[str, int]] = []
     with contextlib.suppress(FileNotFoundError), opened_directory(run_dir) as directory:
-        for name in os.listdir(directory):
+        for name in os.listdir(directory) if names is None else names:
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None:
                 continue

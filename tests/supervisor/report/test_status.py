@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -12,7 +15,7 @@ from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
-from foxtrot_supervisor.report.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, assemble_status
+from foxtrot_supervisor.report.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, status_head, worker_statuses
 from foxtrot_supervisor.telemetry.growth import Growth
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
@@ -82,6 +85,21 @@ ENGINE_FIELDS = [
     "slow_handlers",
     "redelivered_total",
 ]
+
+
+def assemble_status(
+    facts: SupervisorFacts,
+    records: Mapping[str, ChildRecord],
+    vitals: Mapping[str, Vitals],
+    places: Mapping[str, WorkerPlace],
+    moment: Moment,
+    accounts: Mapping[str, RingAccount] | None = None,
+    backfills: Mapping[str, BackfillFigures] | None = None,
+) -> dict[str, Any]:
+    """The whole status in one part."""
+    sources = vitals[ENGINE].sources() if ENGINE in vitals else {}
+    workers = worker_statuses(list(places), records, vitals, places, sources, moment, accounts or {})
+    return {**status_head(facts, records, vitals, places, moment, backfills), "workers": workers}
 
 
 def records() -> dict[str, ChildRecord]:

@@ -7,17 +7,19 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 
-from foxtrot_protocol.control import Reply, Request, RestartRequest, StatusRequest, StopRequest
+from foxtrot_protocol.control import LINE_BYTES_MAX, Reply, Request, RestartRequest, StatusRequest, StopRequest
 from foxtrot_protocol.endpoints import operator_path
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.runtime import control_server
 from foxtrot_supervisor.runtime.control_server import CLIENTS_MAX, REQUEST_BYTES_MAX, ControlServer
+from foxtrot_supervisor.runtime.shared_status import SharedStatus
 from foxtrot_supervisor.system.peer_credentials import PeerCredentials, peer_of
 from tests.support.waiting import wait_until_async
 
@@ -70,8 +72,8 @@ async def test_socket_is_for_its_owner_only(server: ControlServer, tmp_path: Pat
     assert os.stat(operator_path(str(tmp_path))).st_mode & 0o777 == 0o600
 
 
-async def raw(tmp_path: Path, *lines: bytes) -> list[dict[str, object]]:
-    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)))
+async def raw(tmp_path: Path, *lines: bytes) -> list[dict[str, Any]]:
+    reader, writer = await asyncio.open_unix_connection(operator_path(str(tmp_path)), limit=LINE_BYTES_MAX)
     writer.write(b"".join(lines))
     replies = [json.loads(await asyncio.wait_for(reader.readline(), 5)) for _ in lines]
     writer.close()
@@ -162,6 +164,37 @@ async def test_an_unread_answer_does_not_delay_other_clients(
                 await server.close()
         else:
             await wait_until_async(lambda: not server.tasks, what="the end of the connection")
+
+
+async def test_nine_viewers_are_served_beside_one_that_does_not_read(tmp_path: Path) -> None:
+    """All get the same bytes, of one assembly; what the tenth leaves unread holds up nobody."""
+    assemblies = 0
+
+    def slices() -> Iterator[dict[str, Any]]:
+        nonlocal assemblies
+        assemblies += 1
+        yield {"supervisor": {"padding": "x" * 3_000_000}}
+        yield {"workers": [{"name": "a"}]}
+
+    shared = SharedStatus(slices)
+
+    async def answer(request: Request) -> Reply | bytes:
+        assert isinstance(request, StatusRequest)
+        return await shared.line(fresh=request.fresh)
+
+    served = ControlServer(operator_path(str(tmp_path)), answer)
+    await served.start()
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.connect(operator_path(str(tmp_path)))
+        mute.sendall(b'{"type":"status"}\n' * 100)
+        await wait_until_async(lambda: served.tasks, what="the connection")
+        looks = await asyncio.gather(*(raw(tmp_path, b'{"type":"status"}\n') for _ in range(9)))
+        assert [each["data"]["workers"] for (each,) in looks] == [[{"name": "a"}]] * 9
+        assert assemblies == 1
+        await raw(tmp_path, b'{"type":"status","fresh":true}\n')
+        assert assemblies == 2
+        await wait_until_async(lambda: len(served.tasks) == 1, what="the end of all but the mute one")
+    await served.close()
 
 
 async def test_it_listens_again_where_its_socket_was_removed(server: ControlServer, tmp_path: Path) -> None:

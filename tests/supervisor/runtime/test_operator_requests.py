@@ -47,8 +47,8 @@ class Run:
     def _running(name: str) -> ChildRecord:
         return ChildRecord(plan=ChildPlan(name=name, tier=1), state=State.RUNNING, incarnation=1, pid=10)
 
-    def status(self) -> dict[str, Any]:
-        return {"a": 1}
+    async def status_line(self, *, fresh: bool) -> bytes:
+        return b"fresh" if fresh else b"shared"
 
     def record(self, name: str) -> ChildRecord | None:
         return self.records.get(name)
@@ -104,12 +104,13 @@ async def ask(requests: OperatorRequests) -> Ask:
     return lambda request: asyncio.create_task(requests.answer(request))
 
 
-async def soon(reply: Awaitable[Reply]) -> Reply:
+async def soon(reply: Awaitable[Reply | bytes]) -> Any:
     return await asyncio.wait_for(reply, 5)
 
 
 async def test_status(ask: Ask) -> None:
-    assert await soon(ask(StatusRequest())) == Reply(data={"a": 1})
+    assert await soon(ask(StatusRequest())) == b"shared"
+    assert await soon(ask(StatusRequest(fresh=True))) == b"fresh"
 
 
 async def test_a_worker_fetches_a_list_and_ends_delisted_symbols(run: Run, requests: OperatorRequests) -> None:

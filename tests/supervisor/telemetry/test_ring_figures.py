@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, HEADER_BYTES, Word
-from foxtrot_supervisor.telemetry.ring_figures import read_figures, scan_rings
+from foxtrot_supervisor.telemetry.ring_figures import list_rings, read_figures, scan_rings
 from foxtrot_workers.feed.ring_writer import RingWriter
 
 
@@ -38,7 +38,18 @@ def test_a_file_that_is_no_ring_is_listed_as_damaged(path: Path) -> None:
     assert read_figures(str(path.parent)) == shown
 
 
+def test_the_rings_of_some_workers(path: Path) -> None:
+    writer = RingWriter(str(path.parent), "x.a", 3, CAPACITY_MIN)
+    writer.append(1, 1, b"batch")
+    writer.close()
+    (path.parent / "lock").touch()
+    names = list_rings(str(path.parent))
+    assert names == {"w.a": ["ring-w.a-1"], "x.a": ["ring-x.a-3"]}
+    assert [each.worker for each in read_figures(str(path.parent), ["ring-x.a-3", "ring-x.a-4"])] == ["x.a"]
+
+
 def test_a_directory_that_is_gone_has_no_rings(path: Path) -> None:
+    assert list_rings(str(path.parent / "gone")) == {}
     assert scan_rings(str(path.parent / "gone")) == ([], [])
 
 

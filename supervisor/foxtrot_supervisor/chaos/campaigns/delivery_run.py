@@ -137,7 +137,7 @@ class DeliveryRun:
         try:
             if self._client is None:
                 self._client = ControlClient(str(self.run.run_dir))
-            reply = self._client.request(StatusRequest(), 10.0)
+            reply = self._client.request(StatusRequest(fresh=True), 10.0)
         except (NotRunning, MalformedMessage, OSError) as error:
             self._client = None
             raise Trouble(f"the supervisor does not answer: {error}") from None

@@ -151,7 +151,7 @@ class SupervisedRun:
 
     def status(self) -> dict[str, Any]:
         """What it answers; raises `Trouble` if it does not."""
-        return self.ask(StatusRequest())
+        return self.ask(StatusRequest(fresh=True))
 
     def ask(self, request: Request, timeout_s: float = 10.0) -> dict[str, Any]:
         """Its answer to an operator; raises `Trouble` without one, or for a refusal."""
