@@ -16,6 +16,7 @@ from foxtrot_protocol.errors import MalformedMessage
 __all__ = [
     "CONTROL_VERSION",
     "LINE_BYTES_MAX",
+    "IncidentsRequest",
     "ReloadRequest",
     "Reply",
     "Request",
@@ -44,6 +45,15 @@ class StatusRequest(Struct, tag="status", frozen=True):
     """
 
     fresh: bool = False
+    version: int = CONTROL_VERSION
+
+
+class IncidentsRequest(Struct, tag="incidents", frozen=True):
+    """Return incidents with sequence numbers above `after`, oldest first; docs/monitoring.md describes the answer."""
+
+    after: int = 0
+    limit: int = 500
+    """Most incidents in the answer; more than 500 are never given."""
     version: int = CONTROL_VERSION
 
 
@@ -83,7 +93,13 @@ class UnsubscribeRequest(Struct, tag="unsubscribe", frozen=True):
 
 
 Request: TypeAlias = (
-    StatusRequest | StopRequest | RestartRequest | ReloadRequest | SubscribeRequest | UnsubscribeRequest
+    StatusRequest
+    | IncidentsRequest
+    | StopRequest
+    | RestartRequest
+    | ReloadRequest
+    | SubscribeRequest
+    | UnsubscribeRequest
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.control import (
     CONTROL_VERSION,
+    IncidentsRequest,
     ReloadRequest,
     Reply,
     Request,
@@ -27,6 +28,7 @@ from foxtrot_protocol.errors import MalformedMessage
 
 REQUESTS: list[Request] = [
     StatusRequest(),
+    IncidentsRequest(5),
     StopRequest(),
     RestartRequest("w"),
     ReloadRequest(),

@@ -34,6 +34,7 @@ COMMANDS = {
     "check": ("configuration", "Check a configuration and list every mistake."),
     "doctor": ("doctor", "Diagnose a running supervisor."),
     "events": ("events", "Stream live events, one JSON object per line."),
+    "incidents": ("incidents", "List what went wrong in a run, and what was done about it."),
     "init": ("configuration", "Write a commented example configuration."),
     "markets": ("markets", "List the instruments of EXCHANGE."),
     "reload": ("operate", "Make the supervisor read its configuration again."),

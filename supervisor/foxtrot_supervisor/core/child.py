@@ -6,7 +6,6 @@ final stop no child is judged. A child that the supervisor does not own (`ChildP
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable
 from typing import Final, Literal
@@ -17,28 +16,19 @@ from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Publish, Signal, Spawn
 from foxtrot_supervisor.core.health import Health, HealthLimits, Watch
 from foxtrot_supervisor.core.lifecycle import Desired, Event, State, step
-from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX, ChildPlan, ChildRecord
+from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX, ChildPlan, ChildRecord, Purpose
 from foxtrot_supervisor.core.restart import RestartLimits, RestartPolicy
 from foxtrot_supervisor.core.shutdown import Shutdown
 from foxtrot_supervisor.core.sides import Flow, Pace, carries
 from foxtrot_supervisor.core.stop_ladder import Ladder, Step, StopLimits
 
-__all__ = ["ENDED_FOR_GOOD", "Child", "Purpose", "Shared"]
+__all__ = ["ENDED_FOR_GOOD", "Child", "Shared"]
 
 ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 """States that no restart follows, unless an operator asks for one."""
 
 _SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nursery"})
 """Kinds that import foreign code (handlers, adapters) before READY; until then silence is no sign of a hang."""
-
-
-class Purpose(enum.Enum):
-    """Why a child is on its stop ladder; decides what follows from its death."""
-
-    STOP = "stop"
-    RESTART = "restart"
-    UNWELL = "unwell"
-    STALE = "stale"
 
 
 class Shared:
@@ -93,7 +83,6 @@ class Child:
         "pace",
         "policy",
         "predecessor",
-        "purpose",
         "record",
         "reported_cause",
         "retiring",
@@ -128,7 +117,6 @@ class Child:
         """The child that this spare is to take over from; None: it stands on its own."""
         self.ladder: Ladder | None = None
         self.watch: Watch | None = None
-        self.purpose = Purpose.STOP
         self.crashed = False
         """In BACKOFF: whether the coming restart follows from a crash."""
         self.reported_cause = ""
@@ -209,7 +197,9 @@ class Child:
                     signal=signal,
                     rung=record.rung,
                     restarts=record.restarts_total,
-                )
+                ),
+                record.purpose,
+                record.rotation,
             )
         )
 
@@ -230,6 +220,7 @@ class Child:
         self.flow = None
         record.retry_at = None
         record.rung = None
+        record.purpose = None
         record.ready_at = None
         record.health = Health.STARTING
         self.reported_cause = ""
@@ -285,7 +276,7 @@ class Child:
 
         `hung`: it cannot hear, so begin with stacks and SIGKILL. `not_after`: SIGKILL at this time at the latest.
         """
-        self.purpose = purpose
+        self.record.purpose = purpose
         self.touch()
         if self.ladder is None:
             self.served_until = now

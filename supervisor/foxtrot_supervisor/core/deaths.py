@@ -13,12 +13,12 @@ from typing import TypeAlias
 from msgspec import structs
 
 from foxtrot_protocol.exit_codes import ChildExit, ExitVerdict, verdict
-from foxtrot_supervisor.core.child import Child, Purpose, Shared
+from foxtrot_supervisor.core.child import Child, Shared
 from foxtrot_supervisor.core.children import Children
 from foxtrot_supervisor.core.effects import Fence
 from foxtrot_supervisor.core.inputs import CapturedStacks
 from foxtrot_supervisor.core.lifecycle import Desired, Event, State
-from foxtrot_supervisor.core.records import STACKS_CHARS_MAX, Death
+from foxtrot_supervisor.core.records import STACKS_CHARS_MAX, Death, Purpose
 from foxtrot_supervisor.core.restart import GiveUp, Leave, Retry
 from foxtrot_supervisor.core.rotation import Rotation
 
@@ -66,11 +66,11 @@ class Deaths:
         if child.record.desired is Desired.STOPPED:
             return None
         on_ladder = child.record.state in (State.STOPPING, State.LOST)
-        if on_ladder and child.purpose is Purpose.RESTART:
+        if on_ladder and child.record.purpose is Purpose.RESTART:
             return Retry(0.0, crashed=False)
         kind = verdict(code, signal)
         if on_ladder:
-            kind = ExitVerdict.OUTSIDE if child.purpose is Purpose.STALE else ExitVerdict.CRASH
+            kind = ExitVerdict.OUTSIDE if child.record.purpose is Purpose.STALE else ExitVerdict.CRASH
         return child.policy.died(kind, now, child.served_s(now), child.retry_after_s)
 
     def take_stacks(self, message: CapturedStacks) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_protocol.events import WorkerStatus
+from foxtrot_supervisor.core.records import Purpose, Rotation
 
 __all__ = ["Ask", "DumpStacks", "Effect", "Fence", "Finish", "Publish", "Signal", "Spawn"]
 
@@ -53,6 +54,10 @@ class Publish(Struct, frozen=True):
     """A state has changed: log it and tell the engine."""
 
     status: WorkerStatus
+    purpose: Purpose | None = None
+    """Why it is, or was, on its stop ladder; None: it is not."""
+    rotation: Rotation = ""
+    """Its part in a rotation."""
 
 
 class Finish(Struct, frozen=True):

@@ -12,11 +12,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from foxtrot_supervisor.core.child import Child, Purpose, Shared
+from foxtrot_supervisor.core.child import Child, Shared
 from foxtrot_supervisor.core.children import Children, in_order
 from foxtrot_supervisor.core.inputs import ChildrenChanged
 from foxtrot_supervisor.core.lifecycle import Desired, State
-from foxtrot_supervisor.core.records import ChildPlan, tiers_of
+from foxtrot_supervisor.core.records import ChildPlan, Purpose, tiers_of
 from foxtrot_supervisor.core.rotation import Rotation, stands_in_at
 from foxtrot_supervisor.core.sides import other_side
 
@@ -92,7 +92,7 @@ class Reconfiguration:
         if child.retiring:
             # configured again while it is being stopped: its next incarnation starts with the new configuration
             child.retiring = False
-            child.purpose = Purpose.RESTART
+            child.record.purpose = Purpose.RESTART
             record.desired = Desired.RUNNING
         elif plan.ours and needs_new_process(before, plan) and record.incarnation > child.born_after:
             child.outdated = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
@@ -21,6 +22,7 @@ __all__ = [
     "ChildPlan",
     "ChildRecord",
     "Death",
+    "Purpose",
     "Rotation",
     "tiers_of",
 ]
@@ -37,6 +39,15 @@ STACKS_CHARS_MAX: Final = 64 * 1024
 
 Rotation: TypeAlias = Literal["", "wanted", "going", "coming"]
 """"wanted": asks to be replaced; "going": is being replaced; "coming": is to take over from the other side."""
+
+
+class Purpose(enum.Enum):
+    """Why a child is on its stop ladder; decides what follows from its death."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    UNWELL = "unwell"
+    STALE = "stale"
 
 
 class ChildPlan(Struct, frozen=True, kw_only=True):
@@ -101,6 +112,8 @@ class ChildRecord(Struct, kw_only=True):
     """In BACKOFF: when it is started again."""
     rung: Rung | None = None
     """Last rung of the stop ladder that the current incarnation has reached."""
+    purpose: Purpose | None = None
+    """Why the current incarnation is, or was, on its stop ladder; None: it is not."""
     restarts_total: int = 0
     """Incarnations started after the first, rotations excluded; carried over from side to side."""
     rotations_total: int = 0

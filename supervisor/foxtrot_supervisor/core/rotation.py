@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from foxtrot_supervisor.core.child import Child, Purpose, Shared
+from foxtrot_supervisor.core.child import Child, Shared
 from foxtrot_supervisor.core.children import Children, in_order
 from foxtrot_supervisor.core.lifecycle import Desired, State
-from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX
+from foxtrot_supervisor.core.records import CAUSE_CHARS_MAX, Purpose
 from foxtrot_supervisor.core.sides import CARRY_S_MAX, SETTLE_S, other_side
 
 __all__ = ["ROTATED", "Rotation", "stands_in_at"]

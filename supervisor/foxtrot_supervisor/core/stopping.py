@@ -7,11 +7,11 @@ ladder to be replaced. A second request kills everything at once, whatever state
 from __future__ import annotations
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.core.child import Child, Purpose, Shared
+from foxtrot_supervisor.core.child import Child, Shared
 from foxtrot_supervisor.core.children import Children
 from foxtrot_supervisor.core.effects import Finish
 from foxtrot_supervisor.core.lifecycle import Desired, Event, State
-from foxtrot_supervisor.core.records import tiers_of
+from foxtrot_supervisor.core.records import Purpose, tiers_of
 from foxtrot_supervisor.core.shutdown import Shutdown, exit_code
 
 __all__ = ["Stopping"]

@@ -36,6 +36,7 @@ from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.application_link import ApplicationLink
 from foxtrot_supervisor.runtime.coordinator import Coordinator
 from foxtrot_supervisor.runtime.deaths import DeathReports
+from foxtrot_supervisor.runtime.incident_watch import IncidentWatch
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
 from foxtrot_supervisor.telemetry.vitals import Vitals
@@ -51,6 +52,7 @@ class ChildMessages:
         vitals: by child name; every name of a living child can be looked up.
         put: takes inputs for the core.
         brief_engine: sends a new engine what it has to know.
+        incidents: finds what is wrong in heartbeats.
         coordinator: serves holes, books and rate limits.
         deaths: is told who has sent a reason.
         requests: operators' requests that workers answer.
@@ -67,6 +69,7 @@ class ChildMessages:
         put: Callable[[Input], None],
         brief_engine: Callable[[], None],
         coordinator: Coordinator,
+        incidents: IncidentWatch,
         deaths: DeathReports,
         requests: OperatorRequests,
         rings: RingAccounts,
@@ -78,6 +81,7 @@ class ChildMessages:
         self._put = put
         self._brief_engine = brief_engine
         self._coordinator = coordinator
+        self._incidents = incidents
         self._deaths = deaths
         self._requests = requests
         self._rings = rings
@@ -88,7 +92,9 @@ class ChildMessages:
         """Dispatch a message of the living child `name`. What only the engine may send is dropped from others."""
         match message:
             case Heartbeat():
-                self._vitals[name].heartbeat(message, time.monotonic())
+                vitals = self._vitals[name]
+                self._incidents.heartbeat(name, vitals.latest, message)
+                vitals.heartbeat(message, time.monotonic())
                 self._put(_heartbeat_input(message))
                 self._coordinator.compare_with_twin(name, message)
             case Hello():

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
+    IncidentsRequest,
     ReloadRequest,
     Reply,
     Request,
@@ -28,6 +29,7 @@ from foxtrot_protocol.control import (
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
+from foxtrot_supervisor.report.incidents import IncidentPage
 
 __all__ = ["PENDING_MAX", "REQUEST_S", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 
@@ -50,6 +52,9 @@ class Run(Protocol):
 
     async def status_line(self, *, fresh: bool) -> bytes:
         """The encoded reply with the status; `fresh`: assembled after this call."""
+
+    def incidents(self, after: int, limit: int) -> IncidentPage:
+        """Incidents with numbers above `after`."""
 
     def record(self, name: str) -> ChildRecord | None: ...
     def workers_named(self, name: str) -> list[str]:
@@ -101,6 +106,8 @@ class OperatorRequests:
         match request:
             case StatusRequest():
                 return await self._run.status_line(fresh=request.fresh)
+            case IncidentsRequest():
+                return Reply(data=to_builtins(self._run.incidents(request.after, request.limit)))
             case StopRequest():
                 return await self._stop()
             case RestartRequest():

@@ -40,6 +40,7 @@ class Performer:
         application: the engine of the run, if that is an application: it is called, never spawned or signalled.
         put: takes inputs for the core.
         finish: is called with the exit code of `Finish`.
+        state_changed: is called with each new state of a child.
         log: gets ``worker_state``.
     """
 
@@ -56,6 +57,7 @@ class Performer:
         application: ApplicationLink | None,
         put: Callable[[Input], None],
         finish: Callable[[int], None],
+        state_changed: Callable[[Publish], None],
         log: Log,
     ) -> None:
         self._active = active
@@ -68,6 +70,7 @@ class Performer:
         self._application = application
         self._put = put
         self._finish = finish
+        self._state_changed = state_changed
         self._log = log
         self._children: dict[tuple[str, int], Child] = {}
 
@@ -108,6 +111,7 @@ class Performer:
                 if effect.name in self._active.specs.places:
                     self._engine.fence(effect.name, effect.incarnation)
             case Publish():
+                self._state_changed(effect)
                 self._publish(effect.status)
             case Finish():
                 self._finish(effect.exit_code)

@@ -12,6 +12,7 @@ from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
 from foxtrot_supervisor.core.shard_changes import changes_for
+from foxtrot_supervisor.report.incidents import IncidentPage, Incidents
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.core_loop import CoreLoop
 from foxtrot_supervisor.runtime.reloading import Reloading
@@ -29,6 +30,7 @@ class RunControl:
         loop: takes requests to the core.
         reloading: reads the configuration again.
         status: encoded answers to ``status``.
+        incidents: the incidents so far.
         send: sends a command to an incarnation of a child; returns whether it could be sent.
     """
 
@@ -40,6 +42,7 @@ class RunControl:
         reloading: Reloading,
         *,
         status: SharedStatus,
+        incidents: Incidents,
         send: Callable[[str, int, ToChild], bool],
     ) -> None:
         self._active = active
@@ -47,6 +50,7 @@ class RunControl:
         self._loop = loop
         self._reloading = reloading
         self._status = status
+        self._incidents = incidents
         self._send = send
         self.ended_as: dict[str, Any] | None = None
         """How the run ended; None before its end."""
@@ -54,6 +58,10 @@ class RunControl:
     async def status_line(self, *, fresh: bool) -> bytes:
         """Return the encoded reply to a `StatusRequest`; `fresh`: assembled after this call."""
         return await self._status.line(fresh=fresh)
+
+    def incidents(self, after: int, limit: int) -> IncidentPage:
+        """Return incidents with numbers above `after`, at most `limit`."""
+        return self._incidents.after(after, limit)
 
     def record(self, name: str) -> ChildRecord | None:
         """Return what is known of a child."""

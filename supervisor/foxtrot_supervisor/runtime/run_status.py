@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from msgspec import structs
+
 from foxtrot_protocol import __version__, compiled, standard_streams
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.targets import ENGINE
+from foxtrot_supervisor.report.incidents import Incidents
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, status_head, worker_statuses
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
@@ -43,6 +46,7 @@ class RunStatus:
         growth: growth of this process.
         counters: returns strays killed and messages rejected so far.
         markets: returns figures of sharded connections.
+        incidents: the incidents so far, of which the counts are shown.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class RunStatus:
         growth: GrowthMonitor,
         counters: Callable[[], tuple[int, int]],
         markets: Callable[[], dict[str, Any]],
+        incidents: Incidents,
     ) -> None:
         self._run_dir = run_dir
         self._active = active
@@ -67,6 +72,7 @@ class RunStatus:
         self._growth = growth
         self._counters = counters
         self._markets = markets
+        self._incidents = incidents
         self._form = compiled.describe()
         self._started_at = time.monotonic()
 
@@ -118,6 +124,7 @@ class RunStatus:
             **status_head(facts, self._core.records, self._vitals, places, moment, backfills),
             "markets": self._markets(),
             "budgets": self._coordinator.rate_limits(moment.monotonic),
+            "incidents": structs.asdict(self._incidents.figures()),
         }
 
     def show_regularly(

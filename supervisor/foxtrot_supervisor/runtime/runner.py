@@ -54,7 +54,8 @@ from foxtrot_supervisor.runtime.deaths import DeathReports
 from foxtrot_supervisor.runtime.engine_link import EngineLink
 from foxtrot_supervisor.runtime.final_audit import FinalAudit
 from foxtrot_supervisor.runtime.growth_watch import GrowthMonitor
-from foxtrot_supervisor.runtime.logs import Logs
+from foxtrot_supervisor.runtime.incident_watch import IncidentWatch, WatchedLog
+from foxtrot_supervisor.runtime.logs import Log, Logs
 from foxtrot_supervisor.runtime.market_refresh import MarketRefresh
 from foxtrot_supervisor.runtime.nursery import Nurseries
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
@@ -121,7 +122,6 @@ class Runner:
         self._on_snapshot = on_snapshot
         self._snapshot_s = snapshot_s
         self._logs = logs or Logs(log_level, log_format)
-        self._log = self._logs.log
         around = Surroundings(
             run_id=run_dir.run_id,
             run_dir=run_dir.path,
@@ -136,6 +136,8 @@ class Runner:
         before = application.incarnations_before if application is not None else 0
         self._active = ActiveConfig(config, specs)
         self._core = Core(specs.plans(), config.supervisor, random.random, incarnations_before=before)
+        self._incidents = IncidentWatch(self._active)
+        self._log: Log = WatchedLog(self._logs.log, self._incidents.logged)
         self._loop = CoreLoop(self._core, changed=self._follow_changes, settled=self._settled, failed=self._break_off)
         self._put = self._loop.put
         self._timers = Timers()
@@ -160,7 +162,13 @@ class Runner:
             log=self._log,
         )
         self.control = RunControl(
-            self._active, self._core, self._loop, self._reloading, status=SharedStatus(self._slices), send=self._send
+            self._active,
+            self._core,
+            self._loop,
+            self._reloading,
+            status=SharedStatus(self._slices),
+            incidents=self._incidents.memory,
+            send=self._send,
         )
         self._requests = OperatorRequests(self.control)
         self._markets = MarketRefresh(
@@ -176,6 +184,7 @@ class Runner:
             growth=self._growth,
             counters=self._counters,
             markets=self._markets.figures,
+            incidents=self._incidents.memory,
         )
         self._application = None
         if application is not None:
@@ -269,6 +278,7 @@ class Runner:
             put=self._put,
             brief_engine=lambda: self._engine.brief(self._active.specs.places, self._core.last_incarnation),
             coordinator=self._coordinator,
+            incidents=self._incidents,
             deaths=self._deaths,
             requests=self._requests,
             rings=self._rings,
@@ -298,6 +308,7 @@ class Runner:
             application=self._application,
             put=self._put,
             finish=self._finish,
+            state_changed=self._incidents.state_changed,
             log=self._log,
         )
         self._watch = RunDirWatch(

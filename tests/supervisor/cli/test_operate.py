@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.called_commands import Run
 
-READING = ["status", "stop", "restart w", "reload", "subscribe w S", "unsubscribe w S", "events"]
+READING = ["status", "stop", "restart w", "reload", "subscribe w S", "unsubscribe w S", "events", "incidents"]
 
 
 @pytest.mark.parametrize("command", READING)

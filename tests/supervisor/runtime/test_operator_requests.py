@@ -10,6 +10,7 @@ import pytest
 
 from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
+    IncidentsRequest,
     ReloadRequest,
     Reply,
     Request,
@@ -22,6 +23,7 @@ from foxtrot_protocol.control import (
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.core.reload import Changes, Reload
+from foxtrot_supervisor.report.incidents import IncidentPage, Incidents, Occurrence
 from foxtrot_supervisor.runtime import operator_requests
 from foxtrot_supervisor.runtime.operator_requests import PENDING_MAX, SYMBOLS_MAX, OperatorRequests
 from tests.support.waiting import wait_until_async
@@ -42,6 +44,7 @@ class Run:
         self.ended: dict[str, Any] | None = None
         self.changes: list[tuple[str, list[str], bool]] = []
         self.limit_s = 5.0
+        self.memory = Incidents()
 
     @staticmethod
     def _running(name: str) -> ChildRecord:
@@ -49,6 +52,9 @@ class Run:
 
     async def status_line(self, *, fresh: bool) -> bytes:
         return b"fresh" if fresh else b"shared"
+
+    def incidents(self, after: int, limit: int) -> IncidentPage:
+        return self.memory.after(after, limit)
 
     def record(self, name: str) -> ChildRecord | None:
         return self.records.get(name)
@@ -111,6 +117,14 @@ async def soon(reply: Awaitable[Reply | bytes]) -> Any:
 async def test_status(ask: Ask) -> None:
     assert await soon(ask(StatusRequest())) == b"shared"
     assert await soon(ask(StatusRequest(fresh=True))) == b"fresh"
+
+
+async def test_incidents(run: Run, ask: Ask) -> None:
+    for worker in ("one.a", "two.a"):
+        run.memory.note(Occurrence("gap", worker), at_ns=1, now=1.0)
+    reply = await soon(ask(IncidentsRequest(after=1)))
+    assert [incident["worker"] for incident in reply.data["incidents"]] == ["two.a"]
+    assert (reply.data["first_seq"], reply.data["last_seq"], reply.data["more"]) == (1, 2, False)
 
 
 async def test_a_worker_fetches_a_list_and_ends_delisted_symbols(run: Run, requests: OperatorRequests) -> None:
