@@ -9,7 +9,7 @@ from typing import Final
 from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ConnectionConfig, ExchangeInfo, FoxtrotConfig
-from foxtrot_supervisor.config.shards import Placements, expanded, needs_list
+from foxtrot_supervisor.config.shards import Placements, expanded, needs_list, placements_of
 from foxtrot_supervisor.config.values import EMBEDDED_EXCHANGE
 from foxtrot_supervisor.markets.age import age_text
 from foxtrot_supervisor.markets.market_list import ListSource, ListUnavailable, fetch, kept
@@ -64,11 +64,11 @@ class Markets:
         Raises `ConfigInvalid`.
         """
         lists = self._lists(config, exchanges, source, online)
-        expansion = expanded(config, exchanges, lists, present or {}, source)
-        for name, shards in expansion.placements.items():
-            count = sum(map(len, shards.values()))
+        resolved = expanded(config, exchanges, lists, present or {}, source)
+        for name, shards in placements_of(resolved, lambda _: ()).items():
+            count = sum(len(shard.symbols) for shard in shards)
             self._say(f"{name}: {count} symbols on {len(shards)} worker(s)")
-        return expansion.config
+        return resolved
 
     def _lists(
         self, config: FoxtrotConfig, exchanges: Mapping[str, ExchangeInfo], source: str, online: bool

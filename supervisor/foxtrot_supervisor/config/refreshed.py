@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct, structs
 
 from foxtrot_protocol.instruments import Instrument
-from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig
-from foxtrot_supervisor.config.shards import Placements, Shard, selected
-from foxtrot_supervisor.markets.placement import Placement, place
+from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import Placements, Shard, is_part, placed, selected, shards_at, with_shards
+from foxtrot_supervisor.markets.placement import place
 from foxtrot_supervisor.markets.selection import is_pattern
 
 __all__ = ["DELISTED_SHARE_MAX", "Refreshed", "has_pattern", "refreshed", "sharded"]
@@ -47,16 +47,15 @@ def refreshed(config: FoxtrotConfig, present: Placements, lists: Mapping[str, Se
 
     Args:
         config: in force.
-        present: where the symbols are that are subscribed (`shards.placements_of`).
+        present: the shards with the symbols that are subscribed (`shards.placements_of`).
         lists: instruments by the name of the sharded connection; others stay as they are.
     """
     result = Refreshed(config, {}, {}, {})
-    connections = list(config.connections)
     for name, shard in sharded(config).items():
         if name not in lists:
             continue
-        before = {symbol for each in connections if _is_part(each, name) for symbol in each.symbols}
-        held = [symbol for placed in present[name].values() for symbol in placed]
+        before = {symbol for each in config.connections if is_part(each, name) for symbol in each.symbols}
+        held = [symbol for part in present[name] for symbol in part.symbols]
         known = {each.symbol for each in lists[name] if each.status != "ended"}
         wanted = selected(shard.entries, lists[name], held, shard.symbol_case).symbols
         chosen = set(wanted)
@@ -68,31 +67,15 @@ def refreshed(config: FoxtrotConfig, present: Placements, lists: Mapping[str, Se
         if not new and not gone:
             continue
         try:
-            connections = _replaced(connections, shard, place(wanted, present[name], shard.symbols_max))
+            shards = shards_at(shard, present[name], place(wanted, placed(present[name]), shard.symbols_max))
         except ValueError as error:
             result.refused[name] = str(error)
             continue
+        others = {each.name for each in config.connections if not is_part(each, name)}
+        clash = [each.name for each in shards if each.name in others]
+        if clash:
+            result.refused[name] = f"{clash[0]} is the name of another connection"
+            continue
+        config = with_shards(config, {name: shards})
         result.listed[name], result.delisted[name] = new, gone
-    return structs.replace(result, config=structs.replace(config, connections=connections))
-
-
-def _replaced(connections: list[ConnectionConfig], shard: Shard, placed: Placement) -> list[ConnectionConfig]:
-    """Return `connections` with other parts of the connection of `shard`; raises ValueError if names clash."""
-    name = shard.shard_of
-    first = next(index for index, each in enumerate(connections) if _is_part(each, name))
-    others = {each.name for each in connections if not _is_part(each, name)}
-    parts: list[ConnectionConfig] = [
-        structs.replace(shard, name=f"{name}-{number}", symbols=list(symbols)) for number, symbols in placed.items()
-    ]
-    clash = [each.name for each in parts if each.name in others]
-    if clash:
-        raise ValueError(f"{clash[0]} is the name of another connection")
-    return [
-        *connections[:first],
-        *parts,
-        *(each for each in connections[first:] if not _is_part(each, name)),
-    ]
-
-
-def _is_part(connection: ConnectionConfig, name: str) -> bool:
-    return isinstance(connection, Shard) and connection.shard_of == name
+    return structs.replace(result, config=config)

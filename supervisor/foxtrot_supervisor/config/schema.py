@@ -516,6 +516,8 @@ class ExchangeInfo(Struct, frozen=True):
     """Topics (channel and symbol) that one connection may hold; 0: unlimited."""
     symbols_max: int = 0
     """Symbols that one connection should hold, where its pace of messages or books allows less; 0: as `topics_max`."""
+    connections_max: int = 0
+    """Connections that its rate limit of handshakes lets one address open within one period; 0: unlimited."""
     symbols_have_dashes: bool = True
     """Whether a name such as ``BTC-USDT`` may be a symbol of the exchange, not only an instrument."""
     symbol_case: str = "exact"

@@ -2,6 +2,9 @@
 
 A connection is sharded if its symbols are patterns, more than one socket may hold, or more than ``shard_symbols``. Each
 shard becomes a connection of its own, ``NAME-1``, ``NAME-2``, …, with its own workers.
+
+Shards that come from the split of one are merged by the engine as one connection (`Shard.merged_as`): while a symbol
+changes from one to the other, both bring its streams.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
@@ -20,20 +23,23 @@ from foxtrot_supervisor.markets.selection import Selection, is_pattern, select
 
 __all__ = [
     "SYMBOLS_MAX",
-    "Expansion",
     "Placements",
     "Shard",
     "expanded",
+    "is_part",
     "is_sharded",
     "logical_name",
+    "merged_as",
     "needs_list",
+    "placed",
     "placements_of",
     "selected",
+    "settled",
+    "shards_at",
     "symbols_max",
+    "with_shards",
+    "without_shards",
 ]
-
-Placements: TypeAlias = Mapping[str, Placement]
-"""Symbols by the number of their shard, by the name of the sharded connection."""
 
 SYMBOLS_MAX = 10_000
 """Symbols of one worker where neither the exchange nor the configuration sets a limit."""
@@ -43,20 +49,27 @@ class Shard(ConnectionConfig, frozen=True, kw_only=True):
     """A part of the connection `shard_of`, with room for `symbols_max` symbols; never in a file.
 
     `entries`: what the file says in place of `symbols`. `symbol_case`: how the exchange writes symbols
-    (`foxtrot_protocol.symbols.SymbolCase`).
+    (`foxtrot_protocol.symbols.SymbolCase`). `merged_as`: the shard whose streams it continues, since it was split from
+    it; "": it has its own. `connections_max`: see `ExchangeInfo`. `held`: what is subscribed where operators have
+    changed that; None: `symbols`.
     """
 
     shard_of: str
     entries: list[str]
     symbols_max: int
     symbol_case: str
+    merged_as: str = ""
+    connections_max: int = 0
+    held: list[str] | None = None
+
+    @property
+    def number(self) -> int:
+        """Number of the shard in its connection, from 1."""
+        return int(self.name.rpartition("-")[2])
 
 
-class Expansion(Struct, frozen=True):
-    """`config`: with shards in place of sharded connections. `placements`: by the name of each of these."""
-
-    config: FoxtrotConfig
-    placements: dict[str, dict[int, list[str]]]
+Placements: TypeAlias = Mapping[str, Sequence[Shard]]
+"""The shards of each sharded connection, by its name."""
 
 
 def logical_name(connection: ConnectionConfig) -> str:
@@ -64,18 +77,93 @@ def logical_name(connection: ConnectionConfig) -> str:
     return connection.shard_of if isinstance(connection, Shard) else connection.name
 
 
-def placements_of(config: FoxtrotConfig, held: Callable[[str], Sequence[str]]) -> dict[str, dict[int, list[str]]]:
-    """Return where the symbols of sharded connections are.
+def merged_as(connection: ConnectionConfig) -> str:
+    """Return the name under which the engine merges the streams of this connection."""
+    return (isinstance(connection, Shard) and connection.merged_as) or connection.name
+
+
+def is_part(connection: ConnectionConfig, name: str) -> bool:
+    """Whether `connection` is a shard of the connection `name`."""
+    return isinstance(connection, Shard) and connection.shard_of == name
+
+
+def placements_of(config: FoxtrotConfig, held: Callable[[str], Sequence[str]]) -> dict[str, list[Shard]]:
+    """Return the sharded connections, with the symbols that are subscribed.
 
     `held`: returns the symbols that a shard is subscribed to; an operator may have added some.
     """
-    found: defaultdict[str, dict[int, list[str]]] = defaultdict(dict)
+    found: defaultdict[str, list[Shard]] = defaultdict(list)
     for each in config.connections:
         if isinstance(each, Shard):
-            found[each.shard_of][int(each.name.rpartition("-")[2])] = list(
-                dict.fromkeys([*each.symbols, *held(each.name)])
-            )
+            symbols = list(dict.fromkeys([*each.symbols, *held(each.name)]))
+            found[each.shard_of].append(structs.replace(each, symbols=symbols))
     return dict(found)
+
+
+def placed(shards: Sequence[Shard]) -> dict[int, list[str]]:
+    """Return the symbols of each shard by its number."""
+    return {shard.number: list(shard.symbols) for shard in shards}
+
+
+def shards_at(pattern: Shard, present: Sequence[Shard], placement: Placement) -> list[Shard]:
+    """Return the shards of a placement.
+
+    Args:
+        pattern: a shard of the connection; all but its number, symbols and `merged_as` holds for each.
+        present: the shards so far; one that stays continues its streams.
+        placement: symbols by number.
+    """
+    continued = {shard.number: shard.merged_as for shard in present}
+    return [
+        structs.replace(
+            pattern,
+            name=f"{pattern.shard_of}-{number}",
+            symbols=list(symbols),
+            merged_as=continued.get(number, ""),
+            held=None,
+        )
+        for number, symbols in placement.items()
+    ]
+
+
+def with_shards(config: FoxtrotConfig, shards: Placements) -> FoxtrotConfig:
+    """Return `config` with these shards in place of their connection, or of what were its shards."""
+    connections: list[ConnectionConfig] = []
+    done: set[str] = set()
+    for each in config.connections:
+        name = logical_name(each)
+        if name not in shards:
+            connections.append(each)
+        elif name not in done:
+            done.add(name)
+            connections += shards[name]
+    return structs.replace(config, connections=connections)
+
+
+def without_shards(config: FoxtrotConfig) -> FoxtrotConfig:
+    """Return `config` with sharded connections as in the file, and the resolved symbols of the others."""
+    connections: dict[str, ConnectionConfig] = {}
+    for each in config.connections:
+        if isinstance(each, Shard):
+            values = {key: getattr(each, key) for key in ConnectionConfig.__struct_fields__}
+            whole = ConnectionConfig(**{**values, "name": each.shard_of, "symbols": each.entries})
+            connections.setdefault(each.shard_of, whole)
+        else:
+            connections[each.name] = each
+    return structs.replace(config, connections=list(connections.values()))
+
+
+def settled(shards: Sequence[Shard]) -> list[Shard]:
+    """Return `shards` with each symbol once, on the first that has it: an unfinished split is taken back."""
+    once: list[Shard] = []
+    seen: set[str] = set()
+    for shard in shards:
+        symbols = [symbol for symbol in shard.symbols if symbol not in seen]
+        held = None if shard.held is None else [symbol for symbol in shard.held if symbol not in seen]
+        seen.update(symbols, held or ())
+        if symbols or held:
+            once.append(structs.replace(shard, symbols=symbols, held=held))
+    return once
 
 
 def selected(entries: Sequence[str], instruments: Sequence[Instrument], held: Collection[str], case: str) -> Selection:
@@ -115,37 +203,35 @@ def expanded(
     lists: Mapping[str, Sequence[Instrument]],
     present: Placements,
     source: str = "",
-) -> Expansion:
+) -> FoxtrotConfig:
     """Resolve the symbols of every connection and place those of sharded ones.
 
     Args:
         config: as checked.
         exchanges: by name.
         lists: instruments by the name of the connection, for those that `needs_list`; it may lack others.
-        present: placement so far, by the name of the connection.
+        present: the shards so far; their symbols stay where they are.
         source: names the file in errors.
 
-    Raises `ConfigInvalid` for symbols that are unknown, patterns that match nothing, and names that clash.
+    Returns the configuration with shards in place of sharded connections. Raises `ConfigInvalid` for symbols that are
+    unknown, patterns that match nothing, and names that clash.
     """
     problems: list[Problem] = []
     connections: list[ConnectionConfig] = []
-    placements: dict[str, dict[int, list[str]]] = {}
     for index, connection in enumerate(config.connections):
         key = f"connections[{index}].symbols"
         info = exchanges.get(connection.exchange, ExchangeInfo())
-        held = [symbol for placed in present.get(connection.name, {}).values() for symbol in placed]
+        before = present.get(connection.name, ())
+        held = [symbol for shard in before for symbol in shard.symbols]
         symbols = _resolved(connection, info, lists, held, key, problems)
         if not is_sharded(connection, info):
             connections.append(structs.replace(connection, symbols=symbols))
             continue
-        room = symbols_max(connection, info)
+        pattern = _pattern(connection, info)
         try:
-            shards = place(symbols, present.get(connection.name, {}), room)
+            connections += shards_at(pattern, before, place(symbols, placed(before), pattern.symbols_max))
         except ValueError as error:
             problems.append(Problem(key, str(error)))
-            continue
-        placements[connection.name] = shards
-        connections += [_shard(connection, number, placed, room, info.symbol_case) for number, placed in shards.items()]
     names = [connection.name for connection in connections]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     problems += [
@@ -153,7 +239,7 @@ def expanded(
     ]
     if problems:
         raise ConfigInvalid(source, problems)
-    return Expansion(structs.replace(config, connections=connections), placements)
+    return structs.replace(config, connections=connections)
 
 
 def _resolved(
@@ -174,8 +260,12 @@ def _resolved(
     return selection.symbols
 
 
-def _shard(connection: ConnectionConfig, number: int, symbols: list[str], room: int, case: str) -> Shard:
-    values = {**structs.asdict(connection), "name": f"{connection.name}-{number}", "symbols": symbols}
+def _pattern(connection: ConnectionConfig, info: ExchangeInfo) -> Shard:
     return Shard(
-        **values, shard_of=connection.name, entries=list(connection.symbols), symbols_max=room, symbol_case=case
+        **structs.asdict(connection),
+        shard_of=connection.name,
+        entries=list(connection.symbols),
+        symbols_max=symbols_max(connection, info),
+        symbol_case=info.symbol_case,
+        connections_max=info.connections_max,
     )

@@ -94,7 +94,7 @@ class ChildSpecs:
         }
         """Connection and side of each worker by its name, spares included."""
         self._simulated = [c for c in config.connections if c.exchange == _SIM and not c.addresses and c.symbols]
-        self._symbols = {_holder(place): list(place.connection.symbols) for place in self.places.values()}
+        self._symbols = {_holder(place): _held(place) for place in self.places.values()}
         """Symbols by subscriber: each twin has its own list, both sides of other connections share one."""
         self._moves: Counter[str] = Counter()
         """How often each worker has switched to its next address."""
@@ -400,6 +400,12 @@ def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
 def _configured(place: WorkerPlace) -> list[str]:
     connection = place.connection
     return connection.entries if isinstance(connection, Shard) else connection.symbols
+
+
+def _held(place: WorkerPlace) -> list[str]:
+    connection = place.connection
+    held = connection.held if isinstance(connection, Shard) else None
+    return list(connection.symbols if held is None else held)
 
 
 def _merged(before: list[str], held: list[str], after: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.embedding.errors import SupervisorFailed
 from foxtrot_supervisor.embedding.wire import ORDER_NAME, News, NewsReader, StartOrder, encode_order
@@ -67,6 +68,7 @@ class SupervisorChild:
         self,
         run_dir: RunDir,
         config: FoxtrotConfig,
+        shards: Placements,
         *,
         log_level: str,
         targets: Targets,
@@ -84,6 +86,7 @@ class SupervisorChild:
         self.order = StartOrder(
             sys_path=without_working_directory(sys.path, _working_directory(), os.environ.get("PYTHONPATH", "")),
             config=config,
+            shards={name: list(parts) for name, parts in shards.items()},
             run_id=run_dir.run_id,
             application_pid=os.getpid(),
             directory=run_dir.directory,

@@ -23,6 +23,7 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import Placements, settled, with_shards
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.embedding.wire import (
     ORDER_NAME,
@@ -36,6 +37,7 @@ from foxtrot_supervisor.embedding.wire import (
     encode_news,
 )
 from foxtrot_supervisor.runtime.audit import audit, take_baseline
+from foxtrot_supervisor.runtime.kept_shards import KeptShards
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.main import supervise
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
@@ -82,7 +84,7 @@ def _run(path: str, order: StartOrder) -> int:
     failure, is_orphaned = "", False
     outcome: dict[str, object] = {}
     try:
-        check_room(len(order.config.connections), raise_limit=True)
+        check_room(len(_config(order, {}).connections), raise_limit=True)
         code, outcome, is_orphaned = _supervise(run_dir, order, pidfd)
     except CannotStart as error:
         code, failure = int(SupervisorExit.START_FAILED), str(error)
@@ -102,15 +104,17 @@ def _supervise(run_dir: RunDir, order: StartOrder, pidfd: int) -> tuple[int, dic
     def forward_log(level: str, event: str, fields: dict[str, str]) -> None:
         runner.tell_application(level, event, fields)
 
+    logs = Logs(order.log_level, "link", forward_log)
+    shards = KeptShards(run_dir.path, logs.log)
     runner = Runner(
-        order.config,
+        _config(order, shards.read()),
         run_dir=run_dir,
         import_path="",  # for an engine process, which does not exist here
         log_level=order.log_level,
         log_format="link",
         targets=order.targets,
-        logs=Logs(order.log_level, "link", forward_log),
-        read_config=lambda _: _read_config(run_dir.path),
+        logs=logs,
+        read_config=lambda _: _read_config(run_dir.path, shards.read()),
         application=Application(
             pid=order.application_pid,
             pidfd=pidfd,
@@ -135,9 +139,15 @@ def _read_order(path: str) -> StartOrder:
     return decode_order((Path(path) / ORDER_NAME).read_bytes())
 
 
-def _read_config(path: str) -> FoxtrotConfig:
+def _config(order: StartOrder, kept: Placements) -> FoxtrotConfig:
+    """Return the configuration of an order; `kept`: the shards of sharded connections where these have changed."""
+    shards = {name: settled(kept.get(name, shards)) for name, shards in order.shards.items()}
+    return with_shards(order.config, shards)
+
+
+def _read_config(path: str, kept: Placements) -> FoxtrotConfig:
     try:
-        return _read_order(path).config
+        return _config(_read_order(path), kept)
     except (OSError, MalformedMessage) as error:
         raise ConfigInvalid(ORDER_NAME, [Problem("", str(error))]) from None
 

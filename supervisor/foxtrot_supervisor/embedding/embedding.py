@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import placements_of, without_shards
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
 from foxtrot_supervisor.embedding.end_report import EndReport, report_of
@@ -40,9 +41,10 @@ WATCH_RETRY_S = 1.0
 class Embedding:
     """Everything that one `Supervisor` has started, from `start` until `report` is there.
 
-    `run_dir` is taken over and released at the end. `own_engine`: `engine` is started and stopped too; else it is the
-    application's and left running. `closers`: called at the end, of the objects that handlers returned. `on_phase` is
-    called on this object's thread at every change of `phase`. Methods may be called from any thread.
+    `config`: with symbols resolved, and shards in place of sharded connections. `run_dir` is taken over and released at
+    the end. `own_engine`: `engine` is started and stopped too; else it is the application's and left running.
+    `closers`: called at the end, of the objects that handlers returned. `on_phase` is called on this object's thread at
+    every change of `phase`. Methods may be called from any thread.
     """
 
     def __init__(
@@ -65,11 +67,18 @@ class Embedding:
         self._log = log
         self._closers = closers
         self._on_phase = on_phase
-        self.subscriptions = Subscriptions(config)
+        shards = placements_of(config, lambda _: ())
+        self.subscriptions = Subscriptions(without_shards(config), shards)
         """What this supervisor and later ones subscribe."""
         self._part = EnginePart(engine, run_dir, config, log, log_level=log_level, on_stop=self._on_engine_stop)
         self._lifetime = SupervisorLifetime(
-            run_dir, self.subscriptions, self._part, log_level=log_level, targets=targets, on_phase=self._enter_phase
+            run_dir,
+            self.subscriptions,
+            shards,
+            self._part,
+            log_level=log_level,
+            targets=targets,
+            on_phase=self._enter_phase,
         )
         self.changed = threading.Condition()
         """Notified at every change of `phase`."""

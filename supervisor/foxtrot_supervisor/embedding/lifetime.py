@@ -23,6 +23,7 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_protocol.exit_codes import ExitVerdict, SupervisorExit
 from foxtrot_supervisor.config.schema import FoxtrotConfig, SupervisorConfig
+from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.health import Health, HealthLimits, Watch, gap_s_max, look_s
 from foxtrot_supervisor.core.restart import GiveUp, RestartLimits, RestartPolicy, Retry
 from foxtrot_supervisor.core.stop_ladder import Ladder, StopLimits
@@ -109,6 +110,7 @@ class SupervisorLifetime:
         self,
         run_dir: RunDir,
         subscriptions: Subscriptions,
+        shards: Placements,
         part: EnginePart,
         *,
         log_level: str,
@@ -117,6 +119,7 @@ class SupervisorLifetime:
     ) -> None:
         self._run_dir = run_dir
         self._subscriptions = subscriptions
+        self._shards = shards
         self._part = part
         self._log_level = log_level
         self._targets = targets
@@ -232,6 +235,7 @@ class SupervisorLifetime:
             child = self._child = SupervisorChild(
                 self._run_dir,
                 self._config,
+                self._shards,
                 log_level=self._log_level,
                 targets=self._targets,
                 incarnations_before=-(-self._part.incarnations_seen // INCARNATIONS_STEP) * INCARNATIONS_STEP,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import msgspec
 
@@ -15,7 +15,9 @@ __all__ = ["Subscriptions"]
 class Subscriptions:
     """The configuration of the next supervisor and of the living one. Safe to use from any thread."""
 
-    def __init__(self, config: FoxtrotConfig) -> None:
+    def __init__(self, config: FoxtrotConfig, sharded: Container[str] = ()) -> None:
+        """`sharded`: names of connections whose symbols the supervisors keep themselves (`runtime.kept_shards`)."""
+        self._sharded = sharded
         self._lock = threading.Lock()
         self._next = config
         self._in_force = config
@@ -50,6 +52,8 @@ class Subscriptions:
         return any(each.name == connection and not each.symbols for each in self._in_force.connections)
 
     def _change(self, connection: str, change: Callable[[list[str]], list[str]]) -> None:
+        if connection in self._sharded:
+            return
         with self._lock:
             self._next = _with_symbols(self._next, connection, change)
 

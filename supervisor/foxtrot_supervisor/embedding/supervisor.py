@@ -39,6 +39,7 @@ from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.config.check import check_document, default_config
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.load import load_config
+from foxtrot_supervisor.config.markets import Markets
 from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.core.lifecycle import State
@@ -49,6 +50,7 @@ from foxtrot_supervisor.embedding.end_report import EndReport
 from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import load_handlers, make_engine
+from foxtrot_supervisor.markets.market_list import ListUnavailable, cache_path
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.processes.syscalls import start_ticks_of_this_process
 from foxtrot_supervisor.runtime.recovery import recover
@@ -109,6 +111,7 @@ class Supervisor:
             kind = f"{type(given).__module__}.{type(given).__qualname__}"
             raise TypeError(f"event_engine is a {kind}, which cannot be fed directly: forward to its put() instead")
         self.config = read_config(config)
+        self._is_default = config is None
         self._config_path = os.path.abspath(config) if isinstance(config, str | os.PathLike) else ""
         self._log = ApplicationLog(log_level)
         self._own_engine = event_engine is None
@@ -133,16 +136,19 @@ class Supervisor:
     def start(self) -> Supervisor:
         """Start the supervisor, and return when it serves; the feeds are still connecting then (`wait_ready`).
 
-        Raises `AlreadyRunning` or `RunDirRefused` (use another `run_dir`), `HandlerProblem` (a configured handler
-        cannot be used), or `SupervisorFailed`. Nothing is left running then.
+        Patterns among the symbols are resolved with the exchange's instrument list, fetched unless a recent one is
+        kept. Raises `AlreadyRunning` or `RunDirRefused` (use another `run_dir`), `HandlerProblem` (a configured
+        handler cannot be used), `ConfigInvalid` (symbols that the exchange does not list), or `SupervisorFailed`.
+        Nothing is left running then.
         """
         with self._lock:
             if self._embedding is not None:
                 raise SupervisorFailed("it was started already: make another Supervisor to start again")
             standard_streams.open_missing()  # or pipes would get the descriptor numbers of closed standard streams
             try:
-                check_room(len(self.config.connections), raise_limit=False)
-            except CannotStart as error:
+                config = self._resolved()
+                check_room(len(config.connections), raise_limit=False)
+            except (CannotStart, ListUnavailable) as error:
                 raise SupervisorFailed(str(error)) from None
             try:
                 run_dir = RunDir.acquire(self._run_dir_path, start_ticks_of_this_process(), self._config_path)
@@ -159,7 +165,7 @@ class Supervisor:
                 raise
             self._log.to(self.event_engine)
             embedding = self._embedding = Embedding(
-                self.config,
+                config,
                 run_dir,
                 self.event_engine,
                 self._log,
@@ -299,6 +305,16 @@ class Supervisor:
     def _make_engine(self) -> EventEngine:
         return make_engine(engine_settings(self.config.engine, self._run_dir_path, ""), self._log)
 
+    def _resolved(self) -> FoxtrotConfig:
+        """Return the configuration with symbols in place of patterns; raises `ConfigInvalid`, `ListUnavailable`."""
+        if self._is_default:
+            return self.config
+        markets = Markets(cache_path(dict(os.environ), os.path.expanduser("~")), self._say)
+        return markets.resolve(self.config, _catalog(), self._config_path or "configuration", online=True)
+
+    def _say(self, text: str) -> None:
+        self._log.info("markets", reason=text)
+
     def _started(self) -> Embedding:
         if self._embedding is None:
             raise SupervisorFailed("it has not been started: use it in a with statement, or call start()")
@@ -312,7 +328,7 @@ class Supervisor:
         """Wait for workers of `connection` that are starting: they cannot take requests yet."""
         while time.monotonic() < deadline:
             workers = self.status(max(0.1, deadline - time.monotonic()))["workers"]
-            named = [each for each in workers if connection in (each["name"], each["connection"])]
+            named = [each for each in workers if connection in (each["name"], each["connection"], each["shard_of"])]
             if all(each["state"] in _SETTLED or each["desired"] == "STOPPED" for each in named):
                 return
             time.sleep(POLL_S)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.targets import Targets
 
 __all__ = [
@@ -44,6 +45,9 @@ class StartOrder(Struct, frozen=True, kw_only=True):
     sys_path: list[str]
     """Module search path of the application."""
     config: FoxtrotConfig
+    """With the resolved symbols of all connections but those that become shards."""
+    shards: dict[str, list[Shard]] = {}
+    """What sharded connections become, by their name."""
     run_id: str
     application_pid: int
     directory: int

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+
+from msgspec import structs
 
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.config.shards import logical_name, placements_of
+from foxtrot_supervisor.config.shards import Placements, Shard, logical_name, placements_of
 from foxtrot_supervisor.core.child_specs import ChildSpecs
 from foxtrot_supervisor.runtime.strays import STRAYS_S
 
@@ -15,7 +18,11 @@ __all__ = ["ActiveConfig"]
 class ActiveConfig:
     """Shared by the parts of the supervisor, so that each sees the configuration that a reload has brought."""
 
-    def __init__(self, config: FoxtrotConfig, specs: ChildSpecs) -> None:
+    def __init__(
+        self, config: FoxtrotConfig, specs: ChildSpecs, keep: Callable[[Placements], None] = lambda _: None
+    ) -> None:
+        """`keep` gets the shards, with what they hold, whenever these may have changed."""
+        self._keep = keep
         self.config = config
         self.specs = specs
         """Plans and specifications of the children of `config`."""
@@ -23,6 +30,12 @@ class ActiveConfig:
     def adopt(self, config: FoxtrotConfig, specs: ChildSpecs) -> None:
         """Put another configuration in force."""
         self.config, self.specs = config, specs
+        self._keep(self.shards())
+
+    def symbols_changed(self, worker: str, symbols: list[str], *, added: bool) -> None:
+        """Note that a worker has changed its subscriptions: its successors begin with them."""
+        (self.specs.subscribed if added else self.specs.unsubscribed)(worker, symbols)
+        self._keep(self.shards())
 
     @property
     def heartbeat_s(self) -> float:
@@ -42,12 +55,25 @@ class ActiveConfig:
             if name in (worker, place.connection.name, logical_name(place.connection))
         ]
 
-    def placements(self) -> dict[str, dict[int, list[str]]]:
-        """Return where the symbols of sharded connections are (`shards.placements_of`)."""
+    def placements(self) -> dict[str, list[Shard]]:
+        """Return the sharded connections with the symbols that are subscribed (`shards.placements_of`)."""
+        held = self._held()
+        return placements_of(self.config, lambda name: held[name])
+
+    def shards(self) -> dict[str, list[Shard]]:
+        """Return the sharded connections as configured, with what each shard holds beside it."""
+        held = self._held()
+        return {
+            name: [structs.replace(shard, held=list(dict.fromkeys(held[shard.name]))) for shard in shards]
+            for name, shards in placements_of(self.config, lambda _: ()).items()
+        }
+
+    def _held(self) -> defaultdict[str, list[str]]:
+        """Return the symbols that are subscribed, by the name of the connection."""
         held: defaultdict[str, list[str]] = defaultdict(list)
         for worker, place in self.specs.places.items():
             held[place.connection.name] += self.specs.symbols(worker)
-        return placements_of(self.config, lambda name: held[name])
+        return held
 
     @property
     def start_limit_s(self) -> float:

@@ -117,7 +117,7 @@ class MarketRefresh:
         for name, shards in self._active.placements().items():
             account = self._accounts.get(name, _Account())
             figures[name] = {
-                "symbols": sum(map(len, shards.values())),
+                "symbols": len({symbol for shard in shards for symbol in shard.symbols}),
                 "shards": len(shards),
                 "refreshed_at": account.refreshed_at,
                 "listed_total": account.listed_total,

@@ -112,8 +112,7 @@ class RunControl:
 
     def symbols_changed(self, name: str, symbols: list[str], *, added: bool) -> None:
         """Note that a worker has changed its subscriptions: its successors begin with them."""
-        specs = self._active.specs
-        (specs.subscribed if added else specs.unsubscribed)(name, symbols)
+        self._active.symbols_changed(name, symbols, added=added)
 
     def restart_limit_s(self) -> float:
         """Return the limit in seconds for a replacement, until it serves or has failed."""

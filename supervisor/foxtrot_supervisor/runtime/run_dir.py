@@ -56,6 +56,7 @@ _OURS = (
     "ring-*.[ab]-[0-9]*",
     "application.json",
     "instruments-*.json",
+    "shards.json",
     "positions.map",
     LOCK_NAME,
 )

@@ -55,6 +55,7 @@ from foxtrot_supervisor.runtime.engine_link import EngineLink
 from foxtrot_supervisor.runtime.final_audit import FinalAudit
 from foxtrot_supervisor.runtime.growth_watch import GrowthMonitor
 from foxtrot_supervisor.runtime.incident_watch import IncidentWatch, WatchedLog
+from foxtrot_supervisor.runtime.kept_shards import KeptShards
 from foxtrot_supervisor.runtime.logs import Log, Logs
 from foxtrot_supervisor.runtime.market_refresh import MarketRefresh
 from foxtrot_supervisor.runtime.nursery import Nurseries
@@ -134,7 +135,8 @@ class Runner:
         )
         specs = ChildSpecs(config, around, targets or Targets())
         before = application.incarnations_before if application is not None else 0
-        self._active = ActiveConfig(config, specs)
+        keep = KeptShards(run_dir.path, self._logs.log).write if application is not None else None
+        self._active = ActiveConfig(config, specs, *filter(None, [keep]))
         self._core = Core(specs.plans(), config.supervisor, random.random, incarnations_before=before)
         self._incidents = IncidentWatch(self._active)
         self._log: Log = WatchedLog(self._logs.log, self._incidents.logged)

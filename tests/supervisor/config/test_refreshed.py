@@ -27,7 +27,7 @@ def configured(*entries: str, bases: str = "ABC", names: tuple[str, ...] = ()) -
     connections += [
         ConnectionConfig(name=name, exchange="binance", channels=["trade"], symbols=["ZUSDT"]) for name in names
     ]
-    return expanded(FoxtrotConfig(connections=connections), EXCHANGES, {"all": listing(bases)}, {}).config
+    return expanded(FoxtrotConfig(connections=connections), EXCHANGES, {"all": listing(bases)}, {})
 
 
 def after(config: FoxtrotConfig, instruments: list[Instrument], **held: list[str]) -> Refreshed:

@@ -10,12 +10,19 @@ from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import ConnectionConfig, ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.config.shards import (
     SYMBOLS_MAX,
+    Placements,
     Shard,
     expanded,
+    is_part,
     is_sharded,
     logical_name,
+    merged_as,
     needs_list,
+    placements_of,
+    settled,
     symbols_max,
+    with_shards,
+    without_shards,
 )
 
 EXCHANGES = {
@@ -31,12 +38,18 @@ def connection(*symbols: str, name: str = "all", exchange: str = "binance") -> C
     return ConnectionConfig(name=name, exchange=exchange, channels=["trade", "book"], symbols=list(symbols))
 
 
-def shards_of(
-    *connections: ConnectionConfig, present: dict[str, dict[int, list[str]]] | None = None
-) -> dict[str, list[str]]:
-    config = FoxtrotConfig(connections=list(connections))
-    expansion = expanded(config, EXCHANGES, {"all": LIST}, present or {})
-    return {each.name: each.symbols for each in expansion.config.connections}
+def expansion(*connections: ConnectionConfig, present: Placements | None = None) -> FoxtrotConfig:
+    return expanded(FoxtrotConfig(connections=list(connections)), EXCHANGES, {"all": LIST}, present or {})
+
+
+def shards_of(*connections: ConnectionConfig, present: Placements | None = None) -> dict[str, list[str]]:
+    return {each.name: each.symbols for each in expansion(*connections, present=present).connections}
+
+
+def shard(number: int, *symbols: str, **more: str) -> Shard:
+    pattern = expansion(connection("*")).connections[0]
+    assert isinstance(pattern, Shard)
+    return structs.replace(pattern, name=f"all-{number}", symbols=list(symbols), **more)
 
 
 def test_a_pattern_is_spread_over_as_many_shards_as_the_exchange_needs() -> None:
@@ -68,18 +81,50 @@ def test_shard_symbols_limits_a_worker() -> None:
 
 
 def test_shards_know_what_they_are_part_of() -> None:
-    config = FoxtrotConfig(connections=[connection("*"), connection("A", exchange="okx", name="okx")])
-    expansion = expanded(config, EXCHANGES, {"all": LIST}, {})
-    first, last = expansion.config.connections[0], expansion.config.connections[-1]
+    config = expansion(connection("*"), connection("A", exchange="okx", name="okx"))
+    first, last = config.connections[0], config.connections[-1]
     assert isinstance(first, Shard)
     assert (first.shard_of, first.symbols_max, first.symbol_case) == ("all", 3, "upper")
     assert [logical_name(first), logical_name(last)] == ["all", "okx"]
-    assert sorted(expansion.placements["all"]) == [1, 2, 3]
+    shards = placements_of(config, lambda _: ())["all"]
+    assert [(each.number, merged_as(each)) for each in shards] == [(1, "all-1"), (2, "all-2"), (3, "all-3")]
+    assert merged_as(last) == "okx"
+    assert [is_part(each, "all") for each in config.connections] == [True, True, True, False]
 
 
-def test_symbols_keep_their_shard() -> None:
-    present = {"all": {1: ["AUSDT"], 4: ["BUSDT", "GONE"]}}
-    assert shards_of(connection("A*", "B*", "C*"), present=present) == {"all-1": ["AUSDT", "CUSDT"], "all-4": ["BUSDT"]}
+def test_symbols_keep_their_shard_and_shards_their_streams() -> None:
+    present = {"all": [shard(1, "AUSDT"), shard(4, "BUSDT", "GONE", merged_as="all-1")]}
+    config = expansion(connection("A*", "B*", "C*"), present=present)
+    assert {each.name: each.symbols for each in config.connections} == {
+        "all-1": ["AUSDT", "CUSDT"],
+        "all-4": ["BUSDT"],
+    }
+    assert [merged_as(each) for each in config.connections] == ["all-1", "all-1"]
+
+
+def test_the_file_s_connections_and_the_shards_make_the_configuration_again() -> None:
+    config = expansion(connection("*", "!A*"), connection("B-USDT", name="one"), connection("C*", name="few"))
+    whole = without_shards(config)
+    assert [(type(each), each.name, each.symbols) for each in whole.connections] == [
+        (ConnectionConfig, "all", ["*", "!A*"]),
+        (ConnectionConfig, "one", ["B-USDT"]),
+        (ConnectionConfig, "few", ["C*"]),
+    ]
+    placements = placements_of(config, lambda _: ())
+    assert with_shards(whole, placements) == config
+    assert with_shards(config, placements) == config
+    assert with_shards(whole, {}) == whole
+
+
+def test_an_unfinished_split_is_taken_back() -> None:
+    assert settled([]) == []
+    begun = [shard(1, "AUSDT", "BUSDT"), shard(3, "BUSDT", merged_as="all-1"), shard(5, "CUSDT", merged_as="all-1")]
+    assert settled(begun) == [begun[0], begun[2]]
+    changed = [structs.replace(begun[0], held=["BUSDT", "X"]), structs.replace(begun[1], held=["BUSDT", "Y"])]
+    assert [(each.symbols, each.held) for each in settled(changed)] == [
+        (["AUSDT", "BUSDT"], ["BUSDT", "X"]),
+        ([], ["Y"]),
+    ]
 
 
 @pytest.mark.parametrize(

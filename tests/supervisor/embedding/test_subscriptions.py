@@ -31,6 +31,13 @@ def test_the_next_supervisor_gets_what_was_added_and_removed(subscriptions: Subs
     assert symbols_of(subscriptions.begin()) == ["ETHUSDT", "SOLUSDT"]
 
 
+def test_symbols_of_sharded_connections_are_left_to_the_supervisors() -> None:
+    subscriptions = Subscriptions(read_config(config()), {"one"})
+    subscriptions.add("one", ["ETHUSDT"])
+    subscriptions.remove("one", ["BTCUSDT"])
+    assert symbols_of(subscriptions.begin()) == ["BTCUSDT"]
+
+
 def test_a_reload_gives_a_connection_its_first_symbols_and_changes_no_other(subscriptions: Subscriptions) -> None:
     subscriptions.add("one", ["ETHUSDT"])
     assert subscriptions.has_no_symbols("later")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig
+from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.embedding.wire import (
     NEWS_BYTES_MAX,
     Alive,
@@ -35,6 +37,11 @@ NEWS: list[News] = [Serving(9), Call(1001), Alive(), Ended(4, {"children": [], "
 
 def test_an_order_survives_encoding_and_decoding() -> None:
     assert decode_order(encode_order(ORDER)) == ORDER
+    whole = ORDER.config.connections[0]
+    values = {key: getattr(whole, key) for key in ConnectionConfig.__struct_fields__} | {"name": "a-1"}
+    shard = Shard(**values, shard_of="a", entries=["*"], symbols_max=9, symbol_case="upper", merged_as="a-2")
+    sharded = msgspec.structs.replace(ORDER, shards={"a": [shard]})
+    assert decode_order(encode_order(sharded)) == sharded
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", encode_order(ORDER)[:-1], encode_order(ORDER).replace(b"okx", b"\xff")])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, SupervisorConfig
+from foxtrot_supervisor.config.shards import Placements, Shard
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
@@ -45,6 +48,26 @@ def test_workers_are_found_by_their_name_and_by_their_connection() -> None:
     assert two.workers_of("one") == ["one.a", "one.b"]
     assert two.workers_of("two.b") == ["two.b"]
     assert two.workers_of("three") == []
+
+
+def test_what_shards_hold_is_kept_whenever_it_changes() -> None:
+    kept: list[Placements] = []
+    base = {key: getattr(connection("all-1"), key) for key in ConnectionConfig.__struct_fields__}
+    shard = Shard(**base, shard_of="all", entries=["*"], symbols_max=9, symbol_case="exact")
+    config = FoxtrotConfig(connections=[shard, connection("one")])
+    now = ActiveConfig(config, ChildSpecs(config, AROUND, Targets()), kept.append)
+    now.symbols_changed("all-1.a", ["ETH"], added=True)
+    now.symbols_changed("all-1.a", ["BTC"], added=False)
+    now.symbols_changed("all-1.b", ["BTC"], added=False)
+    assert [each["all"][0].held for each in kept] == [["BTC", "ETH"], ["ETH", "BTC"], ["ETH"]]
+    assert kept[-1]["all"][0].symbols == ["BTC"]
+    assert now.placements()["all"][0].symbols == ["BTC", "ETH"]
+
+    following = structs.replace(config, connections=kept[-1]["all"])
+    later = ActiveConfig(following, ChildSpecs(following, AROUND, Targets()))
+    assert later.specs.symbols("all-1.a") == ["ETH"]
+    now.adopt(following, later.specs)
+    assert kept[-1] == {"all": following.connections}
 
 
 def test_another_configuration_replaces_the_whole() -> None:

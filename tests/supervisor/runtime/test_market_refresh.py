@@ -39,7 +39,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         connection = ConnectionConfig(name="all", exchange="binance", channels=["trade"], symbols=["*"])
         config = FoxtrotConfig(connections=[connection], supervisor=SupervisorConfig(markets_refresh_s=0.01))
-        config = expanded(config, EXCHANGES, {"all": instruments("ABC")}, {}).config
+        config = expanded(config, EXCHANGES, {"all": instruments("ABC")}, {})
         self.active = ActiveConfig(config, ChildSpecs(config, AROUND, Targets()))
         self.state = State.RUNNING
         self.bases, self.error = "ABCD", ""

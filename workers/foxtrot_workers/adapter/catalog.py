@@ -96,6 +96,7 @@ def _describe(name: str) -> dict[str, Any]:
             "exchange": str(adapter.exchange),
             "channels": sorted(map(str, adapter.channels)),
             "topics_max": int(adapter.limits.topics_max),
+            "connections_max": int(adapter.limits.connects.limit),
             "symbols_have_dashes": bool(adapter.symbols_have_dashes),
             "url": str(adapter.url),
             "rest_url": str(adapter.rest_url),
