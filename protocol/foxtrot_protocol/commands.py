@@ -403,6 +403,8 @@ class LogRecord(Struct, array_like=True, tag="log", frozen=True):
     """"debug", "info", "warning", "error" or "critical"."""
     event: str
     fields: dict[str, str]
+    at_ns: int = 0
+    """When it was written, ns since 1970; 0: unknown."""
 
 
 class Stop(Struct, array_like=True, tag="stop", frozen=True):

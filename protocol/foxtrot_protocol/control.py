@@ -6,7 +6,7 @@ answered by one `Reply`, in order.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,8 @@ __all__ = [
     "CONTROL_VERSION",
     "LINE_BYTES_MAX",
     "IncidentsRequest",
+    "LogLevel",
+    "LogsRequest",
     "ReloadRequest",
     "Reply",
     "Request",
@@ -35,6 +37,9 @@ CONTROL_VERSION = 1
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
 """Longest line of a reply."""
+
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 class StatusRequest(Struct, tag="status", frozen=True):
@@ -92,6 +97,20 @@ class UnsubscribeRequest(Struct, tag="unsubscribe", frozen=True):
     version: int = CONTROL_VERSION
 
 
+class LogsRequest(Struct, tag="logs", frozen=True):
+    """Return recent log lines that the supervisor has in memory, oldest first; answered at once.
+
+    `after`: number of the last line that is known, 0: none. `worker`: only lines written by, or about, this worker,
+    connection or process; "": all. `level`: only lines of this level or worse. `since_ns`: ns since 1970.
+    """
+
+    after: int = 0
+    worker: str = ""
+    level: LogLevel = "debug"
+    since_ns: int = 0
+    version: int = CONTROL_VERSION
+
+
 Request: TypeAlias = (
     StatusRequest
     | IncidentsRequest
@@ -100,6 +119,7 @@ Request: TypeAlias = (
     | ReloadRequest
     | SubscribeRequest
     | UnsubscribeRequest
+    | LogsRequest
 )
 
 

@@ -11,6 +11,8 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from foxtrot_protocol.log_text import console_text
+
 __all__ = ["CHUNK_BYTES", "QUEUE_BYTES_MAX", "QUEUE_LINES_MAX", "LineQueue", "dropped_line"]
 
 QUEUE_LINES_MAX = 10_000
@@ -112,8 +114,7 @@ class LineQueue:
 
 def dropped_line(log_format: str, count: int, timestamp: str, fields: Mapping[str, object]) -> bytes:
     """The log line that reports `count` dropped lines: event ``log_lines_dropped``, as "json" or for people."""
+    record = {"timestamp": timestamp, "level": "warning", "event": "log_lines_dropped", **fields, "count": count}
     if log_format == "json":
-        record = {**fields, "count": count, "event": "log_lines_dropped", "level": "warning", "timestamp": timestamp}
         return json.dumps(record, default=str).encode() + b"\n"
-    words = " ".join(f"{key}={value}" for key, value in {"count": count, **fields}.items())
-    return f"{timestamp} [warning  ] {'log_lines_dropped':<28} {words}\n".encode()
+    return console_text(record).encode() + b"\n"

@@ -42,6 +42,7 @@ __all__ = [
     "output_error",
     "pending",
     "report_dropped_as",
+    "shows_colour",
 ]
 
 PRINT_WAIT_S = 1.0
@@ -330,8 +331,18 @@ def report_dropped_as(log_format: str, **fields: object) -> None:
         raw.drain.report_with(lambda count: dropped_line(log_format, count, _timestamp(), fields))
 
 
+def shows_colour() -> bool:
+    """Whether text for stderr may have colours: on a terminal, unless NO_COLOR (no-color.org) or TERM=dumb is set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    stream = sys.stderr
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return bool(stream.isatty())
+    return False
+
+
 def _timestamp() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
 
 
 def _raw(name: Name) -> object:

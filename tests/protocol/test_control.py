@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from foxtrot_protocol.control import (
     CONTROL_VERSION,
     IncidentsRequest,
+    LogsRequest,
     ReloadRequest,
     Reply,
     Request,
@@ -32,6 +33,7 @@ REQUESTS: list[Request] = [
     StopRequest(),
     RestartRequest("w"),
     ReloadRequest(),
+    LogsRequest(after=7, worker="sim.a", level="warning", since_ns=1),
     SubscribeRequest("w", ["A"]),
     UnsubscribeRequest("w", ["A"]),
 ]

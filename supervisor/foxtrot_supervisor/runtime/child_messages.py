@@ -127,7 +127,7 @@ class ChildMessages:
             case Left() if name == ENGINE and self._application is not None:
                 self._application.detached()
             case LogRecord():
-                self._logs.relay(name, message.level, message.event, message.fields)
+                self._logs.relay(name, incarnation, message, about_others=name == ENGINE)
             case _:
                 pass
 

@@ -1,40 +1,46 @@
-"""The supervisor's log: structured lines on stderr, as JSON or for people, or kept for the live view.
+"""The supervisor's log: structured lines on stderr, as JSON or for people, and the recent ones in memory.
 
 At most `REPEATS_MAX` lines with the same event and worker are logged in `REPEATS_PERIOD_S`; the next line says how many
 were held back (`foxtrot_protocol.log_limits`).
+
+Children write their lines to stderr themselves, and send them here to be kept. In the format "link" they only send
+them, and nothing is written.
 
 No line waits for stderr (`foxtrot_protocol.standard_streams`): what cannot be written is dropped, counted and reported.
 """
 
 from __future__ import annotations
 
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Protocol, TextIO, TypeAlias, cast
 
+from foxtrot_protocol.commands import LogRecord
 from foxtrot_protocol.lean_import import without
-from foxtrot_protocol.log_limits import Repetition, shorten
-from foxtrot_protocol.standard_streams import LogFile, report_dropped_as
+from foxtrot_protocol.log_line import Identity, LineMaker, LogLine
+from foxtrot_protocol.log_text import LEVELS, console_text
+from foxtrot_protocol.standard_streams import LogFile, report_dropped_as, shows_colour
 from foxtrot_supervisor.config.schema import LogFormat
+from foxtrot_supervisor.report.log_memory import LogMemory
 
 with without("rich"):
     import structlog
 
-__all__ = ["RECENT_LINES_MAX", "REPEATS_MAX", "Log", "Logs"]
+__all__ = ["PROCESS", "RECENT_LINES_MAX", "REPEATS_MAX", "Log", "Logs"]
 
 Tell: TypeAlias = Callable[[str, str, dict[str, str]], None]
+
+PROCESS = "supervisor"
+"""Name of this process in its lines."""
 
 REPEATS_MAX = 20
 """Lines with the same event and worker in `REPEATS_PERIOD_S`."""
 
 RECENT_LINES_MAX = 100
-"""Lines kept for a live view."""
+"""Lines for a live view in the terminal of the supervisor."""
 
 _FIELD_CHARACTERS_MAX = 2000
-_NOT_IN_A_LINE = frozenset(("event", "level", "timestamp"))
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_HEAD = ("timestamp", "level", "event", "process")
 _Event: TypeAlias = MutableMapping[str, Any]
 
 
@@ -54,60 +60,70 @@ class Logs:
     """
 
     def __init__(self, level: str, log_format: LogFormat, tell: Tell | None = None) -> None:
-        report_dropped_as(log_format)
-        self._repetition = Repetition(REPEATS_MAX)
+        report_dropped_as(log_format, process=PROCESS)
+        self._format = log_format
         self._tell = tell
-        self._recent: deque[str] = deque(maxlen=RECENT_LINES_MAX)
-        processors: list[Any] = [
-            self._bound,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            self._keep,
-        ]
-        if log_format == "json":
-            processors.append(structlog.processors.JSONRenderer(default=str))
-        elif log_format == "console":
-            processors.append(
-                structlog.dev.ConsoleRenderer(colors=sys.stderr is not None and sys.stderr.isatty(), pad_event_to=28)
-            )
-        else:
-            processors.append(_drop)
+        self._colour = shows_colour()
+        self.identify: Callable[[str], Identity] = lambda worker: Identity(worker=worker)
+        """Returns what is known of a child by its name; it must not raise."""
+        self.memory = LogMemory()
+        self._own = LineMaker(PROCESS, self._identified, REPEATS_MAX, _FIELD_CHARACTERS_MAX)
+        self._relayed: dict[str, LineMaker] = {}
         self.log: Log = structlog.wrap_logger(
             structlog.WriteLogger(cast(TextIO, LogFile())),
-            processors=processors,
-            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level, 20)),
+            processors=[structlog.processors.add_log_level, self._emit],
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level, LEVELS["info"])),
         )
+        self._threshold = LEVELS.get(level, LEVELS["info"])
 
     def recent(self) -> list[str]:
-        """The last lines, oldest first."""
-        return list(self._recent)
+        """The last lines, oldest first, for a live view."""
+        return [console_text(line, short=True) for line in self.memory.latest(RECENT_LINES_MAX)]
 
-    def relay(self, worker: str, level: str, event: str, fields: Mapping[str, str]) -> None:
-        """Log a line that a child has sent."""
-        emit = getattr(self.log, level if level in _LEVELS else "info")
-        reserved = {"worker", *_NOT_IN_A_LINE}
-        emit(event, worker=worker, **{key: value for key, value in fields.items() if key not in reserved})
+    def relay(self, process: str, incarnation: int, record: LogRecord, *, about_others: bool) -> None:
+        """Take a line that incarnation `incarnation` of the child `process` has sent.
 
-    def _bound(self, _logger: Any, _method: str, event: _Event) -> _Event:
-        held_back = self._repetition.admit((str(event["event"]), str(event.get("worker", ""))), time.monotonic())
-        if held_back is None:
+        `about_others`: whether it may be about another child, which its fields name.
+        """
+        level = record.level if record.level in LEVELS else "info"
+        if LEVELS[level] < self._threshold:
+            return
+        fields: dict[str, Any] = dict(record.fields)
+        if about_others and fields.get("worker", process) != process:
+            number = fields.pop("incarnation", "")
+            fields["incarnation"] = int(number) if number.isdecimal() else 0
+        else:
+            fields |= {"worker": process, "incarnation": incarnation}
+        maker = self._relayed.get(process)
+        if maker is None:
+            maker = LineMaker(process, self._identified, REPEATS_MAX, _FIELD_CHARACTERS_MAX, own=process)
+            self._relayed[process] = maker
+        line = maker.make(level, record.event, fields, time.monotonic(), record.at_ns or time.time_ns())
+        if line is not None:
+            self._take(line)
+
+    def forget(self, live: Mapping[str, object]) -> None:
+        """Forget children that are not in `live`."""
+        for name in [name for name in self._relayed if name not in live]:
+            del self._relayed[name]
+
+    def _identified(self, worker: str) -> Identity:
+        return self.identify(worker)
+
+    def _emit(self, _logger: Any, _method: str, event: _Event) -> str:
+        level, what = str(event.pop("level")), str(event.pop("event"))
+        line = self._own.make(level, what, event, time.monotonic(), time.time_ns())
+        if line is None:
             raise structlog.DropEvent
-        if held_back:
-            event["held_back"] = held_back
-        for key, value in event.items():
-            if isinstance(value, str) and key != "stacks":
-                event[key] = shorten(key, value, _FIELD_CHARACTERS_MAX)
-        return event
+        self._take(line)
+        if self._format == "json":
+            return line.json().decode()
+        if self._format == "console":
+            return console_text(line.flat(), colour=self._colour)
+        raise structlog.DropEvent
 
-    def _keep(self, _logger: Any, _method: str, event: _Event) -> _Event:
-        fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in _NOT_IN_A_LINE)
+    def _take(self, line: LogLine) -> None:
+        self.memory.add(line)
         if self._tell is not None:
-            told = {key: str(value) for key, value in event.items() if key not in _NOT_IN_A_LINE}
-            self._tell(str(event["level"]), str(event["event"]), told)
-        clock = str(event["timestamp"])[11:19]
-        self._recent.append(" ".join(f"{clock} {event['level']:<7} {event['event']} {fields}".splitlines()).rstrip())
-        return event
-
-
-def _drop(_logger: Any, _method: str, _event: _Event) -> str:
-    raise structlog.DropEvent
+            told = {key: str(value) for key, value in line.flat().items() if key not in _HEAD}
+            self._tell(line.level, line.event, told)

@@ -17,6 +17,7 @@ from msgspec import Struct, to_builtins
 from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
     IncidentsRequest,
+    LogsRequest,
     ReloadRequest,
     Reply,
     Request,
@@ -55,6 +56,9 @@ class Run(Protocol):
 
     def incidents(self, after: int, limit: int) -> IncidentPage:
         """Incidents with numbers above `after`."""
+
+    def logs(self, request: LogsRequest) -> dict[str, Any] | None:
+        """Recent log lines; None if nothing of that name is known."""
 
     def record(self, name: str) -> ChildRecord | None: ...
     def workers_named(self, name: str) -> list[str]:
@@ -108,6 +112,9 @@ class OperatorRequests:
                 return await self._run.status_line(fresh=request.fresh)
             case IncidentsRequest():
                 return Reply(data=to_builtins(self._run.incidents(request.after, request.limit)))
+            case LogsRequest():
+                lines = self._run.logs(request)
+                return Reply(error=_unknown(request.worker)) if lines is None else Reply(data=lines)
             case StopRequest():
                 return await self._stop()
             case RestartRequest():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from foxtrot_protocol.commands import ToChild
+from foxtrot_protocol.control import LogsRequest
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested
 from foxtrot_supervisor.core.lifecycle import Desired, State
@@ -15,6 +16,7 @@ from foxtrot_supervisor.core.shard_changes import changes_for
 from foxtrot_supervisor.report.incidents import IncidentPage, Incidents
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.core_loop import CoreLoop
+from foxtrot_supervisor.runtime.logs import PROCESS, Logs
 from foxtrot_supervisor.runtime.reloading import Reloading
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
 
@@ -32,6 +34,7 @@ class RunControl:
         status: encoded answers to ``status``.
         incidents: the incidents so far.
         send: sends a command to an incarnation of a child; returns whether it could be sent.
+        logs: of the run `run_id`.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class RunControl:
         status: SharedStatus,
         incidents: Incidents,
         send: Callable[[str, int, ToChild], bool],
+        logs: Logs,
+        run_id: str,
     ) -> None:
         self._active = active
         self._core = core
@@ -52,6 +57,8 @@ class RunControl:
         self._status = status
         self._incidents = incidents
         self._send = send
+        self._logs = logs
+        self._run_id = run_id
         self.ended_as: dict[str, Any] | None = None
         """How the run ended; None before its end."""
 
@@ -62,6 +69,15 @@ class RunControl:
     def incidents(self, after: int, limit: int) -> IncidentPage:
         """Return incidents with numbers above `after`, at most `limit`."""
         return self._incidents.after(after, limit)
+
+    def logs(self, request: LogsRequest) -> dict[str, Any] | None:
+        """Return recent log lines; None if nothing of that name is known."""
+        memory, name = self._logs.memory, request.worker
+        known = not name or name == PROCESS or name in self._core.records or bool(self.workers_named(name))
+        if not known and not memory.has_named(name):
+            return None
+        lines = memory.read(request.after, name, request.level, request.since_ns)
+        return {**lines, "run_id": self._run_id}
 
     def record(self, name: str) -> ChildRecord | None:
         """Return what is known of a child."""

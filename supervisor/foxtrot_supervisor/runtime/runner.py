@@ -28,6 +28,7 @@ import zmq
 from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.commands import FromChild, ToChild
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_protocol.log_line import Identity
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
@@ -141,6 +142,7 @@ class Runner:
         self._incidents = IncidentWatch(self._active)
         self._log: Log = WatchedLog(self._logs.log, self._incidents.logged)
         self._loop = CoreLoop(self._core, changed=self._follow_changes, settled=self._settled, failed=self._break_off)
+        self._logs.identify = self._identity_of
         self._put = self._loop.put
         self._timers = Timers()
         self._vitals: defaultdict[str, Vitals] = defaultdict(Vitals)
@@ -171,6 +173,8 @@ class Runner:
             status=SharedStatus(self._slices),
             incidents=self._incidents.memory,
             send=self._send,
+            logs=self._logs,
+            run_id=run_dir.run_id,
         )
         self._requests = OperatorRequests(self.control)
         self._markets = MarketRefresh(
@@ -427,6 +431,7 @@ class Runner:
         records = self._core.records
         for name in [name for name in self._vitals if name not in records]:
             del self._vitals[name]
+        self._logs.forget(records)
         self._active.specs.forget(records)
         self._service.update(self._core.state, records)
         self._reloading.check()
@@ -438,6 +443,16 @@ class Runner:
         self._service.reconfigured()
 
     # ---- children
+
+    def _identity_of(self, worker: str) -> Identity:
+        """Return what log lines say about a child."""
+        record, place = self._core.records.get(worker), self._active.specs.places.get(worker)
+        return Identity(
+            worker=worker,
+            incarnation=record.incarnation if record is not None else 0,
+            connection=place.connection.name if place is not None else "",
+            exchange=place.connection.exchange if place is not None else "",
+        )
 
     def _on_message(self, name: str, incarnation: int, message: FromChild) -> None:
         self._messages.take(name, incarnation, message)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import pytest
 
+from foxtrot_protocol.commands import LogRecord
 from foxtrot_protocol.log_limits import Repetition
+from foxtrot_protocol.log_line import Identity
 from foxtrot_supervisor.config.schema import LogFormat
 from foxtrot_supervisor.runtime.logs import (
     RECENT_LINES_MAX,
@@ -53,7 +56,7 @@ def test_link_prints_nothing_and_keeps_the_last(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr() == ("", "")
     recent = logs.recent()
     assert len(recent) == RECENT_LINES_MAX
-    assert recent[-1].endswith(f"info    event-{RECENT_LINES_MAX + 2} text=two lines")
+    assert recent[-1].endswith(f'info    event-{RECENT_LINES_MAX + 2}                text="two\\nlines"')
 
 
 def test_repetition_and_length_are_bounded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,17 +84,59 @@ def test_the_next_line_says_how_many_were_held_back(
     assert json.loads(capsys.readouterr().err)["held_back"] == 7
 
 
-def test_lines_of_children(capsys: pytest.CaptureFixture[str]) -> None:
+def kept(logs: Logs) -> list[dict[str, Any]]:
+    return [json.loads(bytes(line)) for line in logs.memory.read()["lines"]]
+
+
+def test_lines_of_children_are_kept_and_not_written_twice(capsys: pytest.CaptureFixture[str]) -> None:
     logs = Logs("info", "json")
-    logs.relay("w", "warning", "happened", {"a": "1", "worker": "liar", "event": "x", "level": "y"})
-    logs.relay("w", "shout", "odd", {})
-    logs.relay("w", "debug", "hidden", {})
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(line["event"], line["worker"], line["level"]) for line in lines] == [
-        ("happened", "w", "warning"),
-        ("odd", "w", "info"),
+    logs.identify = lambda worker: Identity(worker=worker, incarnation=9, connection="c", exchange="e")
+    lie = {"a": "1", "worker": "liar", "incarnation": "7", "event": "x", "level": "y"}
+    logs.relay("w", 2, LogRecord("w", "warning", "happened", lie, 5), about_others=False)
+    logs.relay("w", 2, LogRecord("w", "shout", "odd", {}), about_others=False)
+    logs.relay("w", 2, LogRecord("w", "debug", "hidden", {}), about_others=False)
+    assert capsys.readouterr().err == ""
+    first, second = kept(logs)
+    assert first == {
+        "seq": 1,
+        "timestamp": "1970-01-01T00:00:00.000000Z",
+        "level": "warning",
+        "event": "happened",
+        "process": "w",
+        "worker": "w",
+        "incarnation": 2,
+        "connection": "c",
+        "exchange": "e",
+        "a": "1",
+    }
+    assert (second["event"], second["level"]) == ("odd", "info")
+
+
+def test_the_engine_speaks_about_workers() -> None:
+    logs = Logs("info", "json")
+    logs.relay(
+        "engine", 1, LogRecord("engine", "error", "lost", {"worker": "w.a", "incarnation": "7"}), about_others=True
+    )
+    logs.relay("engine", 1, LogRecord("engine", "error", "own", {"incarnation": "7"}), about_others=True)
+    assert [(line["process"], line["worker"], line["incarnation"]) for line in kept(logs)] == [
+        ("engine", "w.a", 7),
+        ("engine", "engine", 1),
     ]
-    assert lines[0]["a"] == "1"
+
+
+def test_a_supervisor_line_about_a_worker_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    logs = Logs("info", "json")
+    logs.identify = lambda worker: Identity(worker=worker, incarnation=9, connection="c", exchange="e")
+    logs.log.warning("odd", worker="w.a")
+    line = json.loads(capsys.readouterr().err)
+    assert {**line, "seq": 1} == kept(logs)[0]
+    assert [line[key] for key in ("process", "worker", "incarnation", "connection", "exchange")] == [
+        "supervisor",
+        "w.a",
+        9,
+        "c",
+        "e",
+    ]
 
 
 def test_a_terminal_that_is_gone_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:

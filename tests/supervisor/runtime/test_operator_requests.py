@@ -11,6 +11,7 @@ import pytest
 from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
     IncidentsRequest,
+    LogsRequest,
     ReloadRequest,
     Reply,
     Request,
@@ -55,6 +56,9 @@ class Run:
 
     def incidents(self, after: int, limit: int) -> IncidentPage:
         return self.memory.after(after, limit)
+
+    def logs(self, request: LogsRequest) -> dict[str, Any] | None:
+        return {"lines": [], "next": request.after} if request.worker in ("", *self.records) else None
 
     def record(self, name: str) -> ChildRecord | None:
         return self.records.get(name)
@@ -112,6 +116,11 @@ async def ask(requests: OperatorRequests) -> Ask:
 
 async def soon(reply: Awaitable[Reply | bytes]) -> Any:
     return await asyncio.wait_for(reply, 5)
+
+
+async def test_logs_are_answered_at_once(ask: Ask) -> None:
+    assert (await soon(ask(LogsRequest(after=3)))).data == {"lines": [], "next": 3}
+    assert "no worker or connection called 'nobody'" in (await soon(ask(LogsRequest(worker="nobody")))).error
 
 
 async def test_status(ask: Ask) -> None:

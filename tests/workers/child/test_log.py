@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_protocol.commands import FromChild, LogRecord
+from foxtrot_protocol.commands import LogRecord
 from foxtrot_protocol.log_limits import TRACE_CHARACTERS_MAX
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_workers.child.log import FIELD_CHARACTERS_MAX, REPEATS_MAX, make_log
@@ -96,13 +96,15 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_log_format_link_sends_records(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[FromChild] = []
+    sent: list[LogRecord] = []
     log = make_log(msgspec.structs.replace(SPEC, log_format="link", log_level="warning"), sent.append)
     log.debug("no")
     log.info("no")
     log.warning("w", number=1)
     log.error("e", long="x" * 10_000)
-    assert sent[0] == LogRecord("sim.a", "warning", "w", {"number": "1"})
+    assert isinstance(sent[0], LogRecord)
+    assert sent[0] == LogRecord("sim.a", "warning", "w", {"number": "1"}, sent[0].at_ns)
+    assert sent[0].at_ns > 0
     assert isinstance(sent[1], LogRecord)
     assert len(sent[1].fields["long"]) == FIELD_CHARACTERS_MAX + 1
     sent.clear()
@@ -114,3 +116,41 @@ def test_log_format_link_sends_records(capsys: pytest.CaptureFixture[str], monke
     assert isinstance(sent[-1], LogRecord)
     assert sent[-1].fields["held_back"] == str(100 - REPEATS_MAX)
     assert capsys.readouterr().err == ""
+
+
+def test_a_worker_says_its_connection_and_exchange(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = msgspec.msgpack.encode({"connection": "sim", "exchange": "binance", "symbols": ["A"]})
+    sent: list[LogRecord] = []
+    make_log(msgspec.structs.replace(SPEC, settings=settings), sent.append).info("connected")
+    (line,) = lines(capsys)
+    assert [line[key] for key in ("process", "worker", "incarnation", "connection", "exchange")] == [
+        "sim.a",
+        "sim.a",
+        3,
+        "sim",
+        "binance",
+    ]
+    assert sent[0].fields == {}, "the supervisor knows the rest"
+
+
+def test_lines_about_other_children_name_them(capsys: pytest.CaptureFixture[str]) -> None:
+    sent: list[LogRecord] = []
+    log = make_log(msgspec.structs.replace(SPEC, name="engine", kind="engine", incarnation=2), sent.append)
+    log.error("batches_lost", worker="okx.b", incarnation=5, first=1)
+    log.error("no_room", reason="x")
+    about, own = lines(capsys)
+    assert (about["process"], about["worker"], about["incarnation"], about["connection"]) == (
+        "engine",
+        "okx.b",
+        5,
+        "okx",
+    )
+    assert (own["process"], own["worker"], own["incarnation"]) == ("engine", "engine", 2)
+    assert sent[0].fields == {"first": "1", "worker": "okx.b", "incarnation": "5"}
+    assert sent[1].fields == {"reason": "x"}
+
+
+def test_settings_that_cannot_be_read_leave_the_place_out(capsys: pytest.CaptureFixture[str]) -> None:
+    make_log(msgspec.structs.replace(SPEC, settings=b"\xff"), lambda _: None).info("seen")
+    (line,) = lines(capsys)
+    assert "connection" not in line

@@ -1,6 +1,9 @@
-"""A child's log: structured lines to stderr, or over the control link to the supervisor's live view.
+"""A child's log: structured lines to stderr, and over the control link to the supervisor, which keeps the recent ones.
 
-No line waits for stderr (`foxtrot_protocol.standard_streams`): what cannot be written is dropped, counted and reported.
+In the format "link" they only go to the supervisor, which shows them (live view).
+
+No line waits for stderr (`foxtrot_protocol.standard_streams`) or for the link: what cannot be written is dropped and
+counted.
 
 At most `REPEATS_MAX` lines with the same event are logged in `REPEATS_PERIOD_S`; the next line says how many were held
 back (`foxtrot_protocol.log_limits`).
@@ -8,98 +11,92 @@ back (`foxtrot_protocol.log_limits`).
 
 from __future__ import annotations
 
-import sys
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO, cast
 
+from msgspec import Struct
+
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.commands import FromChild, LogRecord
+from foxtrot_protocol.commands import LogRecord
+from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.lean_import import without
-from foxtrot_protocol.log_limits import Repetition, shorten
-from foxtrot_protocol.spec import ChildSpec
-from foxtrot_protocol.standard_streams import LogFile, report_dropped_as
+from foxtrot_protocol.log_line import Identity, LineMaker, LogLine, connection_of
+from foxtrot_protocol.log_text import LEVELS, console_text
+from foxtrot_protocol.spec import ChildSpec, decode_settings
+from foxtrot_protocol.standard_streams import LogFile, report_dropped_as, shows_colour
 
 with without("rich"):
     import structlog
 
-__all__ = ["FIELD_CHARACTERS_MAX", "REPEATS_MAX", "make_log"]
+__all__ = ["FIELD_CHARACTERS_MAX", "REPEATS_MAX", "identity_of", "make_log"]
 
 REPEATS_MAX = 5
 """Lines with the same event in `REPEATS_PERIOD_S`."""
 
 FIELD_CHARACTERS_MAX = 500
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+class _Place(Struct, frozen=True):
+    """What of a worker's settings its lines say."""
+
+    connection: str = ""
+    exchange: str = ""
 
 
-def make_log(spec: ChildSpec, send: Callable[[FromChild], None]) -> ChildLog:
-    """Return the log of a child in the format that `spec` names; `send`: its control link, for the format ``link``."""
-    threshold = _LEVELS.get(spec.log_level, 20)
-    if spec.log_format == "link":
-        return _LinkLog(spec.name, threshold, send)
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if spec.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr is not None and sys.stderr.isatty(), pad_event_to=28)
+def identity_of(spec: ChildSpec) -> Identity:
+    """Return what lines of this child say about it."""
+    place = _Place()
+    if spec.kind == "connection":
+        with contextlib.suppress(MalformedMessage):  # reported by what reads the settings
+            place = decode_settings(spec.settings, _Place)
+    return Identity(
+        worker=spec.name, incarnation=spec.incarnation, connection=place.connection, exchange=place.exchange
     )
-    report_dropped_as(spec.log_format, worker=spec.name, incarnation=spec.incarnation)
-    repetition = Repetition(REPEATS_MAX)
 
-    def bound(logger: Any, method: str, event: Any) -> Any:
-        held_back = repetition.admit(str(event["event"]), time.monotonic())
-        if held_back is None:
-            raise structlog.DropEvent
-        if held_back:
-            event["held_back"] = held_back
-        for key, value in event.items():
-            if isinstance(value, str):
-                event[key] = shorten(key, value, FIELD_CHARACTERS_MAX)
-        return event
 
+def make_log(spec: ChildSpec, send: Callable[[LogRecord], None]) -> ChildLog:
+    """Return the log of a child in the format that `spec` names; `send` sends to the supervisor, from any thread."""
+    own = identity_of(spec)
+    report_dropped_as(spec.log_format, process=spec.name, worker=spec.name, incarnation=spec.incarnation)
     log: ChildLog = structlog.wrap_logger(
         structlog.WriteLogger(cast(TextIO, LogFile())),
-        processors=[
-            bound,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        worker=spec.name,
-        incarnation=spec.incarnation,
+        processors=[structlog.processors.add_log_level, _Emission(spec, own, send)],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(spec.log_level, LEVELS["info"])),
     )
     return log
 
 
-class _LinkLog:
-    """Log lines as control messages."""
+class _Emission:
+    """Last processor of structlog's chain: makes the line, sends it, and returns it as text."""
 
-    def __init__(self, worker: str, threshold: int, send: Callable[[FromChild], None]) -> None:
-        self._worker = worker
-        self._threshold = threshold
+    def __init__(self, spec: ChildSpec, own: Identity, send: Callable[[LogRecord], None]) -> None:
+        self._format = spec.log_format
+        self._name = spec.name
         self._send = send
-        self._repetition = Repetition(REPEATS_MAX)
+        self._colour = shows_colour()
 
-    def debug(self, event: str, /, **fields: Any) -> None:
-        self._emit("debug", event, fields)
+        def identify(worker: str) -> Identity:
+            return own if worker == own.worker else Identity(worker=worker, connection=connection_of(worker))
 
-    def info(self, event: str, /, **fields: Any) -> None:
-        self._emit("info", event, fields)
+        self._maker = LineMaker(spec.name, identify, REPEATS_MAX, FIELD_CHARACTERS_MAX, own=spec.name)
 
-    def warning(self, event: str, /, **fields: Any) -> None:
-        self._emit("warning", event, fields)
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+        level, what = str(event.pop("level")), str(event.pop("event"))
+        line = self._maker.make(level, what, event, time.monotonic(), time.time_ns())
+        if line is None:
+            raise structlog.DropEvent
+        self._send(_record(line, self._name))
+        if self._format == "json":
+            return line.json().decode()
+        if self._format == "console":
+            return console_text(line.flat(), colour=self._colour)
+        raise structlog.DropEvent
 
-    def error(self, event: str, /, **fields: Any) -> None:
-        self._emit("error", event, fields)
 
-    def _emit(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        if _LEVELS[level] < self._threshold:
-            return
-        held_back = self._repetition.admit(event, time.monotonic())
-        if held_back is None:
-            return
-        texts = {key: shorten(key, str(value), FIELD_CHARACTERS_MAX) for key, value in fields.items()}
-        if held_back:
-            texts["held_back"] = str(held_back)
-        self._send(LogRecord(self._worker, level, event, texts))
+def _record(line: LogLine, sender: str) -> LogRecord:
+    fields = {key: value if isinstance(value, str) else str(value) for key, value in line.fields.items()}
+    if line.about.worker != sender:
+        fields |= {"worker": line.about.worker, "incarnation": str(line.about.incarnation)}
+    return LogRecord(sender, line.level, line.event, fields, line.at_ns)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import zmq
 
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Left, Ready, Stop, ToChild
+from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Left, LogRecord, Ready, Stop, ToChild
 from foxtrot_protocol.crash_report import cause_of, is_from_package, trace_of
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec
@@ -71,7 +71,9 @@ class ChildRuntime:
         self._is_ready = False
         identity = f"{spec.name}#{spec.incarnation}"
         self._link = CommandLink(context, spec.control_endpoint, identity, self._deliver)
-        self._log = make_log(spec, self._link.send)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._log = make_log(spec, self._send_log)
 
     @property
     def spec(self) -> ChildSpec:
@@ -140,6 +142,14 @@ class ChildRuntime:
     def close(self, flush_ms: int = FLUSH_MS) -> None:
         """Close the link; queued messages are sent for up to `flush_ms` milliseconds."""
         self._link.close(flush_ms)
+
+    def _send_log(self, record: LogRecord) -> None:
+        """Send a line from any thread: the link belongs to the loop's."""
+        if threading.get_ident() == self._thread:
+            self._link.send(record)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop has ended; the line is on stderr
+                self._loop.call_soon_threadsafe(self._link.send, record)
 
     def _deliver(self, command: ToChild) -> None:
         if self._handler is not None:

@@ -68,7 +68,7 @@ class Accounts:
         incarnation = ring.side[1]
         self._log.error(
             "account_violated",
-            source=ring.worker,
+            worker=ring.worker,
             incarnation=incarnation,
             committed=committed if committed is not None else "unreadable",
             applied=ring.applied,
@@ -103,7 +103,7 @@ class Accounts:
             ring.lost += events
             source.lost_total += events
         ring.lane.next_sequence = last + 1
-        self._log.error("batches_lost", source=worker, incarnation=incarnation, first=first, last=last, reason=what)
+        self._log.error("batches_lost", worker=worker, incarnation=incarnation, first=first, last=last, reason=what)
         cause = f"batches {first} to {last} of {worker}#{incarnation} {what}"
         self.announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
         if ring.reader is not None:
@@ -117,7 +117,7 @@ class Accounts:
         """Announce events whose gaps a worker could not commit before it died: only their number is known."""
         incarnation = ring.side[1]
         source.gaps_total += 1
-        self._log.error("events_unannounced", source=ring.worker, incarnation=incarnation, events=events)
+        self._log.error("events_unannounced", worker=ring.worker, incarnation=incarnation, events=events)
         cause = f"{events} events of {ring.worker}#{incarnation} found no room in its ring before it ended"
         self.announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
 

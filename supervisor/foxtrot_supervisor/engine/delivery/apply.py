@@ -200,7 +200,7 @@ class BatchApplier:
             self._log.warning(
                 "stream_demoted",
                 connection=ring.group.name,
-                source=ring.worker,
+                worker=ring.worker,
                 stream=stream.key.kind,
                 symbol=stream.key.symbol,
             )

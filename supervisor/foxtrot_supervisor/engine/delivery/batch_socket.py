@@ -175,7 +175,7 @@ class BatchSocket:
         self._batches.malformed_total += 1
         self._log.error(
             "batch_refused",
-            source=batch.worker[:NAME_CHARACTERS_SHOWN],
+            worker=batch.worker[:NAME_CHARACTERS_SHOWN],
             incarnation=batch.incarnation,
             sequence=batch.sequence,
             reason="it is not in the ring of that worker",

@@ -60,7 +60,8 @@ class BatchReader:
         try:
             text_batch = self._text_decoder.decode(data)
         except (MalformedMessage, VersionMismatch):
-            self._log.error("batch_malformed", reason=str(error), source=_sender_of(data))
+            worker, incarnation = _sender_of(data)
+            self._log.error("batch_malformed", worker=worker, incarnation=incarnation, reason=str(error))
             return None
         events: list[Any] = []
         made: list[Gap] = []
@@ -71,7 +72,13 @@ class BatchReader:
             except MalformedMessage as reason:
                 made.append(_gap_for(event, text_batch.worker))
                 events.append(made[-1])
-                self._log.error("event_rejected", source=text_batch.worker, reason=str(reason), sample=event)
+                self._log.error(
+                    "event_rejected",
+                    worker=text_batch.worker,
+                    incarnation=text_batch.incarnation,
+                    reason=str(reason),
+                    sample=str(event),
+                )
         batch = msgspec.structs.replace(text_batch, events=events, streams=None, order=None)
         return _stamped(batch), made
 
@@ -93,9 +100,10 @@ def _gap_for(event: Any, worker: str) -> Gap:
     return Gap(event.exchange, event.symbol, 0, at, EVENT_TYPES[type(event)], first, last, at, at, cause)
 
 
-def _sender_of(data: bytes) -> str:
+def _sender_of(data: bytes) -> tuple[str, int]:
+    """Return worker and incarnation as the batch says; "unknown" and 0 if it does not even say that."""
     try:
         header = read_header(data)
     except MalformedMessage:
-        return "unknown"
-    return f"{header.worker}#{header.incarnation}"
+        return "unknown", 0
+    return header.worker, header.incarnation

@@ -142,7 +142,7 @@ class Rings:
         if not self._started.is_awaited(worker, incarnation, now) and self._started.refuse(worker, incarnation):
             self._batches.malformed_total += 1
             reason = "this supervisor has started no such worker"
-            self._log.error("ring_of_unknown_worker", source=worker, incarnation=incarnation, reason=reason)
+            self._log.error("ring_of_unknown_worker", worker=worker, incarnation=incarnation, reason=reason)
 
     def open(self, worker: str, source: Source, incarnation: int, now: float) -> bool:
         """Open the ring of an incarnation; False if there is none, or it cannot be read."""
@@ -154,7 +154,7 @@ class Rings:
         except (MalformedMessage, OSError) as error:
             self._unreadable.add(name)
             source.gaps_total += 1
-            self._log.error("ring_unreadable", source=worker, incarnation=incarnation, reason=str(error))
+            self._log.error("ring_unreadable", worker=worker, incarnation=incarnation, reason=str(error))
             self._accounts.announce(
                 Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, f"{name} cannot be read: {error}")
             )
@@ -193,7 +193,7 @@ class Rings:
         done = reader.applied()
         if done is None:
             # the engine's own words are damaged: the record at the tail is the best evidence
-            self._log.error("ring_mark_damaged", source=worker, incarnation=reader.incarnation)
+            self._log.error("ring_mark_damaged", worker=worker, incarnation=reader.incarnation)
             record = _try_next(reader)
             if record is not None:
                 ring.applied, ring.lane.next_sequence = record.events_before, record.sequence
@@ -235,7 +235,7 @@ class Rings:
         if not delivery.dead(now):
             return False
         if delivery.fence_overdue(now):
-            self._log.warning("fence_missing", source=worker, incarnation=incarnation)
+            self._log.warning("fence_missing", worker=worker, incarnation=incarnation)
         self.retire(worker, source, incarnation)
         return True
 
@@ -301,7 +301,7 @@ class Rings:
         dead = source.delivery.dead(now)
         if ring.damaged_at is None:
             ring.damaged_at = now
-            self._log.error("ring_damaged", source=worker, incarnation=reader.incarnation, reason=error.reason)
+            self._log.error("ring_damaged", worker=worker, incarnation=reader.incarnation, reason=error.reason)
         if not dead and (now - ring.damaged_at < DAMAGE_S or not reader.plausible):
             return False  # another processor's writes may become visible late; the next commit writes the head again
         mark = reader.committed()
@@ -341,7 +341,7 @@ class Rings:
                 continue
             if source.delivery.wants(parsed[1]):
                 # incomplete or unreadable, and its writer is dead
-                self._log.warning("ring_removed_unread", source=worker, incarnation=parsed[1])
+                self._log.warning("ring_removed_unread", worker=worker, incarnation=parsed[1])
                 remove_ring(os.path.join(self._run_dir, name))
                 self._unreadable.discard(name)
         source.delivery.fence(incarnation)

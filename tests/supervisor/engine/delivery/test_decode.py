@@ -47,16 +47,20 @@ def test_one_invalid_number_costs_one_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "event", "source"),
+    ("data", "event", "worker", "incarnation"),
     [
-        (b"", "batch_malformed", "unknown"),
-        (msgpack.packb([1, "w", 3, 1, 0, [["unheard-of", 1]]]), "batch_malformed", "w#3"),
-        (msgpack.packb([3, "w", 1, 1, 0, []]), "batch_of_other_version", None),
+        (b"", "batch_malformed", "unknown", 0),
+        (msgpack.packb([1, "w", 3, 1, 0, [["unheard-of", 1]]]), "batch_malformed", "w", 3),
+        (msgpack.packb([3, "w", 1, 1, 0, []]), "batch_of_other_version", None, None),
     ],
 )
-def test_what_is_no_batch_is_counted_and_told(data: bytes, event: str, source: str | None) -> None:
+def test_what_is_no_batch_is_counted_and_logged(
+    data: bytes, event: str, worker: str | None, incarnation: int | None
+) -> None:
     batches = reader()
     with capture_logs() as logs:
         assert batches.decode(data) is None
     assert batches.malformed_total == 1
-    assert [(line["event"], line.get("source")) for line in logs] == [(event, source)]
+    assert [(line["event"], line.get("worker"), line.get("incarnation")) for line in logs] == [
+        (event, worker, incarnation)
+    ]
