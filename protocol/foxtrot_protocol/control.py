@@ -22,6 +22,7 @@ __all__ = [
     "ReloadRequest",
     "Reply",
     "Request",
+    "RestartAllRequest",
     "RestartRequest",
     "StatusRequest",
     "StopRequest",
@@ -75,6 +76,15 @@ class RestartRequest(Struct, tag="restart", frozen=True):
     version: int = CONTROL_VERSION
 
 
+class RestartAllRequest(Struct, tag="restart_all", frozen=True):
+    """Restart all workers, a few at a time, never both sides of a connection; answered when all are RUNNING again.
+
+    Ends early, with an error, when a worker is not RUNNING again. Closing the connection starts no further restart.
+    """
+
+    version: int = CONTROL_VERSION
+
+
 class ReloadRequest(Struct, tag="reload", frozen=True):
     """Read the configuration again; start, stop and restart what has changed."""
 
@@ -116,6 +126,7 @@ Request: TypeAlias = (
     | IncidentsRequest
     | StopRequest
     | RestartRequest
+    | RestartAllRequest
     | ReloadRequest
     | SubscribeRequest
     | UnsubscribeRequest

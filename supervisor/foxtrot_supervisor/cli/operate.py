@@ -10,6 +10,7 @@ import click
 from foxtrot_protocol.control import (
     ReloadRequest,
     Request,
+    RestartAllRequest,
     RestartRequest,
     StatusRequest,
     StopRequest,
@@ -106,19 +107,28 @@ _RUNGS = {
 
 
 @click.command()
-@click.argument("worker")
+@click.argument("worker", required=False)
+@click.option("--all", "of_all", is_flag=True, help="Restart all workers, a few at a time; the others go on serving.")
 @config_option
 @run_dir_option
 @json_option
 @known_errors
-def restart(worker: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+def restart(worker: str | None, of_all: bool, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
     """Stop WORKER and start it again, also from FATAL.
 
     Returns when it is running. The name of a connection stands for all its workers, restarted one after the other.
+    Both sides of a connection are never down together. With --all, a worker that does not serve again ends the whole,
+    and Ctrl-C starts no further restart.
 
     \b
     foxtrot-supervisor restart binance-spot.a
+    foxtrot-supervisor restart --all
     """
+    if of_all == (worker is not None):
+        raise click.UsageError("give the name of a worker or connection, or --all")
+    if worker is None:
+        _request(RestartAllRequest(), "all workers have been restarted", config_path, run_dir_path, as_json)
+        return
     _request(RestartRequest(worker), f"{worker} has been restarted", config_path, run_dir_path, as_json)
 
 

@@ -18,6 +18,7 @@ from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.telemetry.growth import Growth
+from foxtrot_supervisor.telemetry.loop_lag import LoopLagFigures
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
 __all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "status_head", "worker_statuses"]
@@ -56,6 +57,7 @@ class SupervisorFacts(Struct, frozen=True, kw_only=True):
     log_dropped_total: int = 0
     """Lines of its own log that could not be written."""
     growth: Mapping[str, Growth] = {}
+    loop_lag: LoopLagFigures = LoopLagFigures()
 
 
 def status_head(
@@ -87,6 +89,9 @@ def status_head(
             "tasks": facts.tasks,
             "threads": facts.threads,
             "log_dropped_total": facts.log_dropped_total,
+            "loop_lag_ms": facts.loop_lag.recent_ms,
+            "loop_lag_max_ms": facts.loop_lag.max_ms,
+            "loop_late_total": facts.loop_lag.late_total,
             "growth": _growth(facts.growth),
         },
         "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},

@@ -21,6 +21,7 @@ from foxtrot_protocol.control import (
     ReloadRequest,
     Reply,
     Request,
+    RestartAllRequest,
     RestartRequest,
     StatusRequest,
     StopRequest,
@@ -31,8 +32,10 @@ from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
 from foxtrot_supervisor.report.incidents import IncidentPage
+from foxtrot_supervisor.runtime.logs import Log
+from foxtrot_supervisor.runtime.rolling_restart import RollingRestart, in_rounds
 
-__all__ = ["PENDING_MAX", "REQUEST_S", "SYMBOLS_MAX", "OperatorRequests", "Run"]
+__all__ = ["PENDING_MAX", "REQUEST_S", "ROLLING_S_MAX", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 
 REQUEST_S = 20.0
 """Limit in seconds for a worker to answer a subscription request: exchanges acknowledge in well under 10 s."""
@@ -43,6 +46,9 @@ PENDING_MAX = 100
 SYMBOLS_MAX = 1000
 """Symbols in one request."""
 
+ROLLING_S_MAX = 900.0
+"""Limit in seconds for one worker in a restart of all: until its twin stands in for it, and until it serves again,
+the exchange's limit of connects included."""
 
 _REPLACED = ("going", "coming")
 """Phases of a rotation in which the change would not reach the worker, or not its successor."""
@@ -63,6 +69,12 @@ class Run(Protocol):
     def record(self, name: str) -> ChildRecord | None: ...
     def workers_named(self, name: str) -> list[str]:
         """The worker of that name, or all workers of the connection of that name."""
+
+    def connections(self) -> list[list[str]]:
+        """The workers of each connection."""
+
+    def is_stopping(self) -> bool:
+        """Whether the final stop has begun."""
 
     def changes_for(self, name: str, symbols: list[str], *, added: bool) -> dict[str, list[str]]:
         """What each worker of `name` changes; raises ValueError where a sharded connection has no room."""
@@ -99,8 +111,9 @@ class _Pending(Struct):
 class OperatorRequests:
     """Answers requests for `run`. `look` must be called whenever anything has changed."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, log: Log) -> None:
         self._run = run
+        self._rolling = RollingRestart(self._restart_patiently, log)
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._changed: set[asyncio.Future[None]] = set()
@@ -119,6 +132,8 @@ class OperatorRequests:
                 return await self._stop()
             case RestartRequest():
                 return await self._restart(request.worker)
+            case RestartAllRequest():
+                return await self._rolling.run(in_rounds(self._run.connections()))
             case SubscribeRequest():
                 return await self._change_symbols(request.worker, request.symbols, added=True)
             case UnsubscribeRequest():
@@ -183,6 +198,26 @@ class OperatorRequests:
         if refused:
             return Reply(error=refused)
         return await self._until(lambda: _restarted(record, before), self._run.restart_limit_s())
+
+    async def _restart_patiently(self, name: str) -> Reply:
+        """Restart one worker as soon as its twin stands in for it, and until it serves, however often it must retry."""
+        record = self._run.record(name)
+        if record is None:
+            return Reply()  # a reload has removed it
+        before = record.incarnation
+
+        def begun() -> Reply | None:
+            refused = self._run.ask_restart(name)
+            return Reply(error=refused) if not refused or self._run.is_stopping() else None
+
+        reply = await self._until(begun, ROLLING_S_MAX)
+        if reply.error:
+            return reply
+
+        def ended() -> Reply | None:
+            return None if record.state is State.BACKOFF else _restarted(record, before)
+
+        return await self._until(ended, ROLLING_S_MAX)
 
     async def _reload(self) -> Reply:
         begun = self._run.ask_reload()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,18 @@ class RunControl:
         """Return the worker of that name, or all workers of the connection of that name."""
         return [worker for worker in self._active.workers_of(name) if worker in self._core.records]
 
+    def connections(self) -> list[list[str]]:
+        """Return the workers of each connection."""
+        workers: defaultdict[str, list[str]] = defaultdict(list)
+        for name, place in self._active.specs.places.items():
+            if name in self._core.records:
+                workers[place.connection.name].append(name)
+        return list(workers.values())
+
+    def is_stopping(self) -> bool:
+        """Return whether the final stop has begun."""
+        return self._core.state in ("stopping", "stopped")
+
     def serving_workers(self) -> set[tuple[str, int]]:
         """Return worker and incarnation of those that serve and will not be stopped."""
         places = self._active.specs.places
@@ -107,7 +120,7 @@ class RunControl:
 
     def ask_stop(self, reason: str) -> None:
         """Begin the final stop unless it has begun: the request of a second operator does not mean SIGKILL."""
-        if self._core.state not in ("stopping", "stopped"):
+        if not self.is_stopping():
             self._loop.put(StopRequested(reason))
 
     def ask_restart(self, name: str) -> str:

@@ -19,6 +19,7 @@ import fcntl
 import fnmatch
 import functools
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -60,6 +61,8 @@ _OURS = (
     "positions.map",
     LOCK_NAME,
 )
+
+_match_ours = re.compile("|".join(fnmatch.translate(pattern) for pattern in _OURS)).match
 
 
 class RunDir:
@@ -278,6 +281,10 @@ class RunDir:
                 if entry.name != LOCK_NAME and _is_ours(entry.name) and not entry.is_dir(follow_symlinks=False)
             )
 
+    def names(self) -> set[str]:
+        """Return every name in the directory."""
+        return set(os.listdir(self.directory))
+
     def remove(self, name: str) -> None:
         """Remove one file of ours, if it exists."""
         assert _is_ours(name), f"not a file of ours: {name}"
@@ -345,4 +352,4 @@ def path_problem(path: str) -> str:
 
 
 def _is_ours(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _OURS)
+    return _match_ours(name) is not None

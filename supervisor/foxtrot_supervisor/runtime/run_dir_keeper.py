@@ -80,9 +80,9 @@ class RunDirKeeper:
         self._held.clear()
 
     def _keep_rings(self, living: Collection[tuple[str, int]]) -> list[tuple[str, int]]:
-        names = {name for name in self._run_dir.files() if ring_layout.parse_ring_name(name) is not None}
+        names = self._run_dir.names()
         for name in names - self._held.keys():
-            if len(self._held) < self._held_max:
+            if ring_layout.parse_ring_name(name) is not None and len(self._held) < self._held_max:
                 # one that cannot be opened is read by the engine, which says what is wrong with it
                 with contextlib.suppress(OSError):
                     self._held[name] = open_kept(name, os.O_RDWR, self._run_dir.directory)

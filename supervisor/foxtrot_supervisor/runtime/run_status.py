@@ -24,6 +24,7 @@ from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.run_dir import RunDir
 from foxtrot_supervisor.runtime.timers import Timers
 from foxtrot_supervisor.system import procfs
+from foxtrot_supervisor.telemetry.loop_lag import LoopLagFigures
 from foxtrot_supervisor.telemetry.ring_figures import list_rings, read_figures
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
@@ -44,6 +45,7 @@ class RunStatus:
         rings: accounts of drained rings.
         coordinator: figures of backfills and rate limits.
         growth: growth of this process.
+        loop_lag: returns the lateness of this process's event loop.
         counters: returns strays killed and messages rejected so far.
         markets: returns figures of sharded connections.
         incidents: the incidents so far, of which the counts are shown.
@@ -59,6 +61,7 @@ class RunStatus:
         rings: RingAccounts,
         coordinator: Coordinator,
         growth: GrowthMonitor,
+        loop_lag: Callable[[], LoopLagFigures],
         counters: Callable[[], tuple[int, int]],
         markets: Callable[[], dict[str, Any]],
         incidents: Incidents,
@@ -70,6 +73,7 @@ class RunStatus:
         self._rings = rings
         self._coordinator = coordinator
         self._growth = growth
+        self._loop_lag = loop_lag
         self._counters = counters
         self._markets = markets
         self._incidents = incidents
@@ -117,6 +121,7 @@ class RunStatus:
             threads=threading.active_count(),
             log_dropped_total=standard_streams.dropped_total(),
             growth=self._growth.own,
+            loop_lag=self._loop_lag(),
         )
         moment = Moment(time.monotonic(), time.time())
         places, backfills = self._active.specs.places, self._coordinator.backfill_figures()

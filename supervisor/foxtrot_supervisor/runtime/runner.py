@@ -58,6 +58,7 @@ from foxtrot_supervisor.runtime.growth_watch import GrowthMonitor
 from foxtrot_supervisor.runtime.incident_watch import IncidentWatch, WatchedLog
 from foxtrot_supervisor.runtime.kept_shards import KeptShards
 from foxtrot_supervisor.runtime.logs import Log, Logs
+from foxtrot_supervisor.runtime.loop_watch import LoopWatch
 from foxtrot_supervisor.runtime.market_refresh import MarketRefresh
 from foxtrot_supervisor.runtime.nursery import Nurseries
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
@@ -146,6 +147,7 @@ class Runner:
         self._put = self._loop.put
         self._timers = Timers()
         self._vitals: defaultdict[str, Vitals] = defaultdict(Vitals)
+        self._loop_watch = LoopWatch(self._timers, self._log)
         self._growth = GrowthMonitor(self._vitals, self._timers, self._log)
         self._rings = RingAccounts()
         self._oom = OomEvidence()
@@ -176,7 +178,7 @@ class Runner:
             logs=self._logs,
             run_id=run_dir.run_id,
         )
-        self._requests = OperatorRequests(self.control)
+        self._requests = OperatorRequests(self.control, self._log)
         self._markets = MarketRefresh(
             self._active, self.control.record, self._requests, self._reloading, run_dir.path, self._timers, self._log
         )
@@ -188,6 +190,7 @@ class Runner:
             rings=self._rings,
             coordinator=self._coordinator,
             growth=self._growth,
+            loop_lag=self._loop_watch.figures,
             counters=self._counters,
             markets=self._markets.figures,
             incidents=self._incidents.memory,
@@ -337,6 +340,7 @@ class Runner:
         self._strays.start()
         self._watch.start()
         self._growth.start()
+        self._loop_watch.start()
         self._markets.start()
         if self._duration_s is not None:
             reason = f"duration of {self._duration_s:g} s is over"

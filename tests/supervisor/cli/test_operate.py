@@ -53,6 +53,7 @@ def test_the_run_of_the_configuration_is_found(run: Run, supervise: Any) -> None
     ("words", "request_", "printed"),
     [
         ("restart sim.a", {"type": "restart", "worker": "sim.a"}, "sim.a has been restarted"),
+        ("restart --all", {"type": "restart_all"}, "all workers have been restarted"),
         ("reload", {"type": "reload"}, "reloaded: nothing to start or to stop; 0 kept as they run"),
         (
             "subscribe sim.a X Y",

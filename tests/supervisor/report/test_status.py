@@ -17,6 +17,7 @@ from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, WorkerPl
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.report.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, status_head, worker_statuses
 from foxtrot_supervisor.telemetry.growth import Growth
+from foxtrot_supervisor.telemetry.loop_lag import LoopLagFigures
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
 FACTS = SupervisorFacts(
@@ -30,6 +31,7 @@ FACTS = SupervisorFacts(
     strays_killed_total=2,
     rss_bytes=30_000_000,
     open_fds=20,
+    loop_lag=LoopLagFigures(1.0, 300.0, 1),
     tasks=3,
     threads=1,
     rejected_messages_total=3,
@@ -137,6 +139,9 @@ def test_status_before_the_first_heartbeat() -> None:
         "tasks": 3,
         "log_dropped_total": 0,
         "threads": 1,
+        "loop_lag_ms": 1.0,
+        "loop_lag_max_ms": 300.0,
+        "loop_late_total": 1,
         "growth": {},
     }
     assert set(ENGINE_FIELDS) <= set(status["engine"])

@@ -15,6 +15,7 @@ from foxtrot_protocol.control import (
     ReloadRequest,
     Reply,
     Request,
+    RestartAllRequest,
     RestartRequest,
     StatusRequest,
     StopRequest,
@@ -26,6 +27,7 @@ from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.core.reload import Changes, Reload
 from foxtrot_supervisor.report.incidents import IncidentPage, Incidents, Occurrence
 from foxtrot_supervisor.runtime import operator_requests
+from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import PENDING_MAX, SYMBOLS_MAX, OperatorRequests
 from tests.support.waiting import wait_until_async
 
@@ -40,6 +42,7 @@ class Run:
         self.stops: list[str] = []
         self.restarts: list[str] = []
         self.refusal = ""
+        self.stopping = False
         self.reload: Reload | str = ""
         self.reloads = 0
         self.ended: dict[str, Any] | None = None
@@ -65,6 +68,12 @@ class Run:
 
     def workers_named(self, name: str) -> list[str]:
         return [worker for worker in self.records if "." in worker and name in (worker, worker.split(".")[0])]
+
+    def connections(self) -> list[list[str]]:
+        return [["one.a", "one.b"], ["two.a"]]
+
+    def is_stopping(self) -> bool:
+        return self.stopping
 
     def changes_for(self, name: str, symbols: list[str], *, added: bool) -> dict[str, list[str]]:
         if "FULL" in symbols:
@@ -103,7 +112,7 @@ def run() -> Run:
 
 @pytest.fixture
 def requests(run: Run) -> OperatorRequests:
-    return OperatorRequests(run)
+    return OperatorRequests(run, Logs("info", "json").log)
 
 
 Ask = Callable[[Request], "asyncio.Task[Reply]"]
@@ -232,6 +241,45 @@ async def test_the_second_is_not_waited_for_without_end(run: Run, requests: Oper
     run.records["one.a"].incarnation = 2
     requests.look()
     assert (await soon(reply)).error == "one.a does not yet have all its data"
+
+
+async def test_a_restart_of_all_waits_for_twins_and_retries(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    reply = ask(RestartAllRequest())
+    await wait_until_async(
+        lambda: {"one.a", "two.a", "one.b"} <= set(run.restarts), what="all that may be down together"
+    )
+    for state in (State.STOPPING, State.BACKOFF):
+        for record in run.records.values():
+            record.state, record.incarnation = state, 2
+        requests.look()
+        await asyncio.sleep(0.01)
+        assert not reply.done(), "a worker that has to wait for the exchange's limit is waited for"
+    run.records.pop("two.a").state = State.RUNNING
+    for record in run.records.values():
+        record.state = State.RUNNING
+    requests.look()
+    answer = await soon(reply)
+    assert (answer.error, answer.data["restarted"]) == ("", 3)
+
+
+async def test_a_restart_of_all_ends_with_the_run(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    run.refusal = "one.a does not yet have all its data"
+    reply = ask(RestartAllRequest())
+    await wait_until_async(lambda: bool(run.restarts), what="the first")
+    assert not reply.done()
+    run.refusal, run.stopping = "everything is being stopped", True
+    requests.look()
+    assert "everything is being stopped" in (await soon(reply)).error
+
+
+async def test_a_restart_of_all_ends_at_a_worker_that_fails(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    run.records.pop("two.a")
+    reply = ask(RestartAllRequest())
+    await wait_until_async(lambda: set(run.restarts) == {"one.a", "one.b"}, what="all")
+    run.records["one.a"].state = State.FATAL
+    run.records["one.b"].incarnation = 2
+    requests.look()
+    assert "one.a is FATAL" in (await soon(reply)).error
 
 
 @pytest.mark.parametrize("rotation", ["going", "coming"])
