@@ -12,10 +12,10 @@ import socket
 import time
 from types import TracebackType
 
-from foxtrot_protocol.control import LINE_BYTES_MAX, Reply, Request, decode_reply, encode_line
+from foxtrot_protocol.control import LINE_BYTES_MAX, Reply, Request, encode_line
 from foxtrot_protocol.endpoints import operator_path
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_supervisor.client.answers import printable
+from foxtrot_supervisor.client.answers import read_reply
 from foxtrot_supervisor.client.trust import NotRunning, NotTrusted, check_peer
 
 __all__ = ["ControlClient", "NotRunning", "NotTrusted"]
@@ -48,8 +48,7 @@ class ControlClient:
         # a supervisor that refuses the connection sends the reason before it closes: read it
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(encode_line(request))
-        reply = decode_reply(self._read_line(deadline))
-        return Reply(error=printable(reply.error), data=printable(reply.data), final=reply.final)
+        return read_reply(self._read_line(deadline))
 
     def close(self) -> None:
         """End the connection."""

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from foxtrot_protocol.control import Reply, encode_line
 from foxtrot_protocol.errors import MalformedMessage
-from foxtrot_supervisor.client.answers import DEPTH_MAX, AuditEnd, ChildEnd, StopAnswer, printable, read_stop_answer
+from foxtrot_supervisor.client.answers import (
+    DEPTH_MAX,
+    AuditEnd,
+    ChildEnd,
+    StopAnswer,
+    printable,
+    read_reply,
+    read_stop_answer,
+)
 
 
 def test_control_characters_are_escaped_everywhere() -> None:
@@ -14,6 +23,21 @@ def test_control_characters_are_escaped_everywhere() -> None:
         "a\\x1b[2J": ["\\x1b]0;x\\x07", 1, None, {"b": "\\u202eabc\\x9b"}],
         "c": "line\n\tplain é",
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "\x07", "\b", "\r", "\x7f", "\x9b", "\u200e", "\u2028", "\u202e", "\u2066"]
+)
+def test_a_reply_with_control_characters_is_escaped(text: str) -> None:
+    (shown,) = read_reply(encode_line(Reply(data={"a": f"é {text}"}))).data.values()
+    assert text not in shown
+    assert printable(shown) == shown
+    assert read_reply(encode_line(Reply(error=text))).error == printable(text)
+
+
+def test_a_reply_of_plain_text_is_the_same() -> None:
+    reply = Reply(data={"a": 'line\n\t"plain" \\ é €', "b": [1, None]})
+    assert read_reply(encode_line(reply)) == reply
 
 
 def test_endless_nesting_is_refused() -> None:
