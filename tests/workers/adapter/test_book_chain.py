@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from foxtrot_protocol.events import BookDelta
 from foxtrot_workers.adapter.book_chain import BookChain, PureBookChain
+from foxtrot_workers.adapter.crossing import CrossingCheck
 
 CHAINS: list[Any] = [PureBookChain, BookChain]
 
@@ -18,7 +17,7 @@ def test_a_chain_is_steady_only_between_settle_and_unsettle(make: Any) -> None:
     chain = make(1)
     assert (chain.last, chain.newest, chain.last_ns, chain.in_order, chain.step) == (None, 0, 0, 0, 1)
     assert not chain.steady
-    chain.settle(10, 3)
+    chain.settle(CrossingCheck())
     assert chain.steady
     chain.unsettle()
     assert not chain.steady
@@ -32,13 +31,3 @@ def test_identifiers_may_be_of_any_size_or_missing(make: Any) -> None:
         assert chain.last == last
     chain.newest, chain.last_ns, chain.in_order = 2**70, 5, 7
     assert (chain.newest, chain.last_ns, chain.in_order) == (2**70, 5, 7)
-
-
-@pytest.mark.parametrize("make", CHAINS)
-def test_what_was_published_is_taken_once(make: Any) -> None:
-    chain = make(0)
-    delta = BookDelta("X", "S", 1, 2, [("1", "2")], [], "1", "2", None)
-    chain.published.append(msgspec.msgpack.encode(delta))
-    if make is not PureBookChain:  # in pure Python nothing is ever published
-        assert chain.take_published() == [delta]
-    assert chain.take_published() == []

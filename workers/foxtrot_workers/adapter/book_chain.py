@@ -1,8 +1,8 @@
 """Where a book stands in its chain of updates: shared by the book, which decides, and the compiled matcher. Pure.
 
 While a chain is steady, an update that continues it needs no decision: it is published, and the state here advances.
-The compiled matcher does that for frames that match a template, until a time or a number of updates at which the book
-wants to decide again. Every other update goes to the book, which first takes what the matcher has published.
+The compiled matcher does that for frames that match a template, and merges them into the check for a crossed book,
+until that is due. Every other update goes to the book.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from foxtrot_protocol import compiled
-from foxtrot_protocol.events import BookDelta
+from foxtrot_workers.adapter.crossing import CrossingCheck
 
 __all__ = ["MATCHER", "BookChain", "PureBookChain"]
 
@@ -21,7 +21,7 @@ MATCHER = "foxtrot_workers.templates._matcher"
 class PureBookChain:
     """State of one chain; `step`: 1 where an update's first id follows the last one, 0 where it repeats it."""
 
-    __slots__ = ("in_order", "last", "last_ns", "newest", "published", "steady", "step")
+    __slots__ = ("in_order", "last", "last_ns", "newest", "steady", "step")
 
     def __init__(self, step: int) -> None:
         self.last: Any = None
@@ -32,23 +32,17 @@ class PureBookChain:
         """Receive time of the last published update."""
         self.in_order: int = 0
         """Updates published in order."""
-        self.published: list[bytes] = []
-        """Updates that the matcher has published and the book has not seen, as encoded; always empty in pure Python."""
         self.steady: bool = False
         """Whether the next update in order is published without a decision."""
         self.step = step
 
-    def settle(self, decide_ns: int, room: int) -> None:
-        """Let updates be published without a decision: `room` of them, received before `decide_ns`."""
+    def settle(self, crossing: CrossingCheck) -> None:
+        """Let updates be published without a decision, until `crossing` is due; they are merged into it."""
         self.steady = True
 
     def unsettle(self) -> None:
         """Let no update be published without a decision."""
         self.steady = False
-
-    def take_published(self) -> list[BookDelta[str]]:
-        """Return the updates that the matcher has published since the last call."""
-        return []
 
 
 if TYPE_CHECKING:

@@ -71,7 +71,6 @@ class ChainedBook:
         """Process a snapshot that includes all updates to id `last` (None where there are no ids)."""
         self._lost = False
         self.chain.unsettle()
-        self.chain.take_published()  # the snapshot replaces them
         kept = self._depth is not None or (self._checksum is not None and event.checksum is not None)
         self._book = OrderBook(self._symbol) if kept else None
         defect = self._verify(event)
@@ -96,8 +95,6 @@ class ChainedBook:
     ) -> None:
         """Process an update whose predecessor is `follows` and whose own id is `last` (None where there are no ids)."""
         chain = self.chain
-        if chain.published:
-            self._crossing.collect(chain.take_published())
         if not self.live:
             if not self._lost:
                 self._invalidate("an update came before any snapshot", None, event, out, notices)
@@ -119,7 +116,7 @@ class ChainedBook:
         if defect:
             self._invalidate(defect, None, event, out, notices, start_ns=0)
         elif self._book is None:  # a kept book sees each update
-            chain.settle(self._crossing.check_ns, self._crossing.room)
+            chain.settle(self._crossing)
 
     def quiet(self, event: BookDelta[str], follows: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Process a keepalive: nothing has changed since id `follows`. It is checked, not published."""

@@ -3,8 +3,8 @@
 No exchange's book is crossed for long: one that is has missed an update, though no identifier or checksum showed it. A
 moment does not count, because several messages may describe one trade.
 
-Cheap for the hot path: updates are only collected there, and merged once a second. Prices are ordered as binary floats;
-where that order says that a book is crossed, the decimal text decides.
+Cheap for the hot path: updates are merged there, a few at a time or each at once (compiled form), and judged once a
+second. Prices are ordered as binary floats; where that order says that a book is crossed, the decimal text decides.
 """
 
 from __future__ import annotations
@@ -13,10 +13,21 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
 from itertools import islice
+from math import isfinite
+from typing import TYPE_CHECKING
 
+from foxtrot_protocol import compiled
 from foxtrot_protocol.events import BookDelta, BookSnapshot
 
-__all__ = ["CHECK_INTERVAL_S", "CROSSED_MAX_S", "CROSSED_MIN_S", "UNCHECKED_MAX", "CrossingCheck"]
+__all__ = [
+    "CHECK_INTERVAL_S",
+    "CROSSED_MAX_S",
+    "CROSSED_MIN_S",
+    "MERGED_TOGETHER",
+    "CrossingCheck",
+    "PriceSide",
+    "PurePriceSide",
+]
 
 CHECK_INTERVAL_S = 1.0
 """Seconds between two checks of a book that is not crossed."""
@@ -28,8 +39,8 @@ are crossed for a while, as in an auction, must not cause snapshot after snapsho
 CROSSED_MAX_S = 64.0
 """Also the seconds after the last finding in which a book that is not crossed returns to `CROSSED_MIN_S`."""
 
-UNCHECKED_MAX = 16
-"""Maximum number of collected updates.
+MERGED_TOGETHER = 16
+"""Updates that are merged together in pure Python.
 
 With hundreds, the updates of a few books exceed the cache of the processor, and each event is written to cold memory:
 that took half of the throughput of a worker (`bench --only mixed`)."""
@@ -39,17 +50,33 @@ _REMOVED_MAX = 1_000
 
 _S = 1_000_000_000
 
+CHECK_INTERVAL_NS = round(CHECK_INTERVAL_S * _S)
+
 
 class CrossingCheck:
     """Checks one book. Its clock is the receive time of the events."""
 
-    __slots__ = ("_asks", "_bids", "_check_ns", "_crossed_ns", "_found_ns", "_limit_ns", "_unchecked")
+    __slots__ = (
+        "_crossed_ns",
+        "_defect",
+        "_found_ns",
+        "_limit_ns",
+        "_merge_at",
+        "_unmerged",
+        "asks",
+        "bids",
+        "check_ns",
+    )
 
     def __init__(self) -> None:
-        self._bids = _Side(-1.0)
-        self._asks = _Side(1.0)
-        self._unchecked: list[BookSnapshot[str] | BookDelta[str]] = []
-        self._check_ns = 0
+        self.bids = PriceSide(-1.0)
+        self.asks = PriceSide(1.0)
+        self._unmerged: list[BookSnapshot[str] | BookDelta[str]] = []
+        self._merge_at = MERGED_TOGETHER if PriceSide is PurePriceSide else 1
+        self._defect = ""
+        """Why what was merged cannot be used; reported by the next check."""
+        self.check_ns = 0
+        """Receive time from which on an update is followed by a check; also one of more than the interval before it."""
         self._crossed_ns: int | None = None
         """Since when the book is crossed; None while it is not."""
         self._limit_ns = round(CROSSED_MIN_S * _S)
@@ -57,50 +84,51 @@ class CrossingCheck:
 
     def snapshot(self, event: BookSnapshot[str]) -> None:
         """Replace the book."""
-        self._bids = _Side(-1.0)
-        self._asks = _Side(1.0)
-        self._unchecked = [event]
-        self._check_ns = event.receive_ns + round(CHECK_INTERVAL_S * _S)
+        self.bids = PriceSide(-1.0)
+        self.asks = PriceSide(1.0)
+        self._unmerged = [event]
+        self._defect = ""
+        self._merge()
+        self.check_ns = event.receive_ns + CHECK_INTERVAL_NS
         self._crossed_ns = None
-
-    @property
-    def check_ns(self) -> int:
-        """Receive time from which on the next update is checked."""
-        return self._check_ns
-
-    @property
-    def room(self) -> int:
-        """Number of updates that may be collected before the next one is checked for their number."""
-        return UNCHECKED_MAX - 1 - len(self._unchecked)
-
-    def collect(self, events: Iterable[BookDelta[str]]) -> None:
-        """Change the book by updates of which none was due to be checked (`check_ns`, `room`)."""
-        self._unchecked += events
 
     def update(self, event: BookDelta[str]) -> str:
         """Change the book; return its defect, "" for none. After a defect the next call must be `snapshot`."""
-        self._unchecked.append(event)
-        if event.receive_ns < self._check_ns and len(self._unchecked) < UNCHECKED_MAX:
+        self._unmerged.append(event)
+        if len(self._unmerged) >= self._merge_at:
+            self._merge()
+        # a clock that went back is no reason to wait for it
+        if self.check_ns - CHECK_INTERVAL_NS <= event.receive_ns < self.check_ns:
             return ""
         return self._check(event.receive_ns)
 
-    def _check(self, now_ns: int) -> str:
-        unchecked, self._unchecked = self._unchecked, []
+    def _merge(self) -> None:
+        unmerged, self._unmerged = self._unmerged, []
+        if self._defect:
+            return
         try:
-            self._bids.merge([event.bids for event in unchecked])
-            self._asks.merge([event.asks for event in unchecked])
-            bid, ask = self._bids.best(), self._asks.best()
+            self.bids.merge([event.bids for event in unmerged])
+            self.asks.merge([event.asks for event in unmerged])
+        except ValueError as error:
+            self._defect = f"its levels cannot be used: {error}"
+
+    def _check(self, now_ns: int) -> str:
+        self._merge()
+        if self._defect:
+            return self._defect
+        try:
+            bid, ask = self.bids.best(), self.asks.best()
         except ValueError as error:
             return f"its levels cannot be used: {error}"
         if bid is None or ask is None or float(bid) < float(ask) or Decimal(bid) < Decimal(ask):
             self._crossed_ns = None
-            self._check_ns = now_ns + round(CHECK_INTERVAL_S * _S)
+            self.check_ns = now_ns + CHECK_INTERVAL_NS
             if now_ns - self._found_ns > CROSSED_MAX_S * _S:
                 self._limit_ns = round(CROSSED_MIN_S * _S)
             return ""
         if self._crossed_ns is None or now_ns < self._crossed_ns:
             self._crossed_ns = now_ns
-        self._check_ns = now_ns  # each update may end it
+        self.check_ns = now_ns  # each update may end it
         if now_ns - self._crossed_ns < self._limit_ns:
             return ""
         self._found_ns = now_ns
@@ -108,7 +136,7 @@ class CrossingCheck:
         return f"crossed for {(now_ns - self._crossed_ns) / _S:.1f} s: the best bid is {bid}, the best ask {ask}"
 
 
-class _Side:
+class PurePriceSide:
     """The levels of one side, by the text of their price.
 
     Args:
@@ -129,6 +157,10 @@ class _Side:
         self._respelled = False
         """Whether each price is rewritten, because the exchange spells one price in several ways."""
 
+    def __len__(self) -> int:
+        """Levels that are kept, removed ones among them."""
+        return len(self._levels)
+
     def merge(self, changes: Sequence[list[tuple[str, str]]]) -> None:
         """Set the levels in `changes`, in this order. Raises ValueError for a price that is not a number."""
         levels = self._levels
@@ -141,6 +173,8 @@ class _Side:
     def _add(self, prices: Sequence[str], changes: Sequence[list[tuple[str, str]]]) -> None:
         """Order `prices`, which `changes` have brought."""
         by_order = {self._sign * float(price): price for price in prices}
+        if not all(map(isfinite, by_order)):
+            raise ValueError("a price that is not finite")
         if len(by_order) < len(prices) or not by_order.keys().isdisjoint(self._prices.keys()):
             self._respelled = True
             self._replace(dict(_respelled(self._levels.items())))
@@ -172,3 +206,10 @@ class _Side:
 def _respelled(levels: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return `levels` with one spelling for each price."""
     return [(repr(float(price)), size) for price, size in levels]
+
+
+if TYPE_CHECKING:
+    PriceSide = PurePriceSide
+else:
+    _native = compiled.load("foxtrot_workers.adapter._price_side")
+    PriceSide = PurePriceSide if _native is None else _native.PriceSide

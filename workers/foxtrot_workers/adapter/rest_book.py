@@ -114,8 +114,6 @@ class RestBook:
     ) -> None:
         """Process an update with ids `first` to `last`; `previous`: its predecessor's last id, if the chain has it."""
         chain = self.chain
-        if chain.published:
-            self._crossing.collect(chain.take_published())
         if self.live and (previous == chain.last if self._by_previous else first == chain.last + 1):
             chain.newest = last
             if self._lower:
@@ -125,7 +123,7 @@ class RestBook:
                 self._resync.updates.append(HeldUpdate(event, first, last, previous))
                 self._publish_whole(self._resync, out, notices)
             elif self.live:
-                chain.settle(self._crossing.check_ns, self._crossing.room)
+                chain.settle(self._crossing)
             return
         chain.unsettle()
         held = HeldUpdate(event, first, last, previous)
@@ -146,8 +144,6 @@ class RestBook:
 
     def snapshot(self, event: BookSnapshot[str], last: int, out: list[MarketEvent[str]], notices: list[Notice]) -> None:
         """Process a snapshot that includes all updates to id `last`, requested or not."""
-        if self.chain.published:
-            self._crossing.collect(self.chain.take_published())
         self.chain.unsettle()
         if self._discard_answer:
             self._discard_answer = False

@@ -14,9 +14,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from msgspec.msgpack import Decoder
+from foxtrot_workers.adapter._price_side cimport PriceSide
 
-from foxtrot_protocol.events import BookDelta
+from foxtrot_workers.adapter.crossing import CHECK_INTERVAL_NS
 
 cdef extern from *:
     const unsigned int FOXTROT_SOURCE_CRC
@@ -31,6 +31,7 @@ cdef enum:
     RANGES_MAX = 255  # as in `foxtrot_protocol.stream_ranges`
     EVENTS_PER_RANGE_MIN = 8  # as there
 
+cdef int64_t CHECK_NS = CHECK_INTERVAL_NS
 cdef int64_t ID_END = 1 << 62  # identifiers that ranges compare are below
 
 # codes of matching operations; `program` gives them to templates by name
@@ -223,9 +224,6 @@ cdef inline int64_t identifier(const char* text, Py_ssize_t size) noexcept nogil
     return value
 
 
-decode_delta = Decoder(BookDelta[str]).decode
-
-
 cdef class BookChain:
     """`foxtrot_workers.adapter.book_chain.PureBookChain`, for the matcher to read and advance."""
 
@@ -233,32 +231,95 @@ cdef class BookChain:
     cdef public object newest
     cdef public object last_ns
     cdef public long in_order
-    cdef readonly list published
     cdef readonly bint steady
     cdef readonly int step
-    cdef int64_t decide_ns
-    cdef Py_ssize_t room
+    cdef PriceSide bids
+    cdef PriceSide asks
+    cdef int64_t check_ns
 
     def __init__(self, int step):
         self.last = None
         self.newest = 0
         self.last_ns = 0
         self.in_order = 0
-        self.published = []
         self.steady = False
         self.step = step
 
-    def settle(self, int64_t decide_ns, Py_ssize_t room):
+    def settle(self, crossing):
+        self.bids = crossing.bids
+        self.asks = crossing.asks
+        self.check_ns = crossing.check_ns
         self.steady = True
-        self.decide_ns = decide_ns
-        self.room = room
 
     def unsettle(self):
         self.steady = False
 
-    def take_published(self):
-        published, self.published = self.published, []
-        return [decode_delta(data) for data in published]
+    cdef int merge(self, const char* at) except -1:
+        """Merge an update that was published, by its encoded event, into the check for a crossed book."""
+        cdef int index
+        # array of the event, tag, exchange, symbol, exchange time, receive time; then bids and asks
+        at = behind_array_head(at, NULL)
+        for index in range(3):
+            at = behind_text(at, NULL, NULL)
+        for index in range(2):
+            at = behind_unsigned(at)
+        at = merge_levels(self.bids, at)
+        merge_levels(self.asks, at)
+        return 0
+
+
+# ---- reading what was written here: msgpack that needs no check
+
+cdef inline const char* behind_unsigned(const char* at) noexcept nogil:
+    cdef uint8_t head = <uint8_t> at[0]
+    return at + 1 if head < 0x80 else at + 1 + (1 << (head - 0xCC))
+
+
+cdef inline Py_ssize_t big_endian(const char* at, int count) noexcept nogil:
+    cdef Py_ssize_t value = 0
+    cdef int index
+    for index in range(count):
+        value = value << 8 | <uint8_t> at[index]
+    return value
+
+
+cdef inline const char* behind_array_head(const char* at, Py_ssize_t* count) noexcept nogil:
+    cdef uint8_t head = <uint8_t> at[0]
+    cdef int width = 0 if head < 0xDC else 2 if head == 0xDC else 4
+    if count != NULL:
+        count[0] = big_endian(at + 1, width) if width else head & 0x0F
+    return at + 1 + width
+
+
+cdef inline const char* behind_text(const char* at, const char** text, Py_ssize_t* size) noexcept nogil:
+    cdef uint8_t head = <uint8_t> at[0]
+    cdef int width = 0 if head < 0xC0 else 1 << (head - 0xD9)
+    cdef Py_ssize_t length = big_endian(at + 1, width) if width else head & 0x1F
+    at += 1 + width
+    if text != NULL:
+        text[0] = at
+        size[0] = length
+    return at + length
+
+
+cdef const char* merge_levels(PriceSide side, const char* at) except NULL:
+    cdef Py_ssize_t count, index, price_size, amount_size
+    cdef const char* price
+    cdef const char* amount
+    at = behind_array_head(at, &count)
+    for index in range(count):
+        at = behind_text(at + 1, &price, &price_size)
+        at = behind_text(at, &amount, &amount_size)
+        side.put(price, price_size, not shows_zero(amount, amount_size))
+    return at
+
+
+cdef inline bint shows_zero(const char* text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t index
+    for index in range(size):
+        if text[index] != c'0' and text[index] != c'.':
+            return False
+    return True
 
 
 cdef class BuiltBatch:
@@ -1080,7 +1141,7 @@ cdef class Matcher:
         chain = <BookChain> found
         if not chain.steady or chain.last is None or chain.in_order == self.in_order_max - 1:
             return False
-        if self.receive_ns >= chain.decide_ns or PyList_GET_SIZE(chain.published) >= chain.room:
+        if not chain.check_ns - CHECK_NS <= self.receive_ns < chain.check_ns:
             return False
         slots = self.slots_of(template.id_in_row, 0)
         last = PyLong_AsLongLongAndOverflow(chain.last, &overflow)
@@ -1131,7 +1192,7 @@ cdef class Matcher:
             chain.last = chain.newest = slots[template.last_slot].value
             chain.last_ns = receive_ns
             chain.in_order += 1
-            chain.published.append(PyBytes_FromStringAndSize(builder.body.data + begin, builder.body.size - begin))
+            chain.merge(builder.body.data + begin)
         self.events_total += self.rows
         return True
 
