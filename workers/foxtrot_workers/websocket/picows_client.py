@@ -17,6 +17,7 @@ import picows
 from python_socks import ProxyError
 
 from foxtrot_workers.owned_tasks import start_task
+from foxtrot_workers.websocket.burst_listener import BurstListener
 from foxtrot_workers.websocket.client import (
     BURST_FRAMES_MAX,
     TURN_FRAMES,
@@ -33,9 +34,6 @@ from foxtrot_workers.websocket.deflate import OFFER, DeflateError, Inflater, inf
 __all__ = ["PicowsClient"]
 
 CLOSE_REASON_CHARACTERS_MAX = 200
-
-CONTROL_BYTES_MAX = 125
-"""Payload of a ping, pong or close frame (RFC 6455, section 5.5)."""
 
 _EXTENSIONS = "Sec-WebSocket-Extensions"
 
@@ -171,10 +169,12 @@ class PicowsClient:
         extensions = response.headers.get(_EXTENSIONS)
         if not self._options.compression and extensions:
             raise DeflateError(f"an extension that was not offered: {extensions[:100]}")
-        return _Listener(self, inflater_of(extensions, self._options.frame_bytes_max))
+        return _Frames(self, inflater_of(extensions, self._options.frame_bytes_max)).listener
 
 
-class _Listener(picows.WSListener):
+class _Frames:
+    """Owner of the listener of one connection (`burst_listener.Owner`)."""
+
     def __init__(self, client: PicowsClient, inflater: Inflater | None) -> None:
         """`inflater`: None where no compression was negotiated."""
         self._client = client
@@ -182,53 +182,38 @@ class _Listener(picows.WSListener):
         self._on_frames = client._on_frames
         self._on_control = client._on_control
         self._bytes_max = client._options.frame_bytes_max
-        self._burst: list[bytes] = []
+        self.listener = BurstListener(self)
         self._parts: list[bytes] = []
         self._parts_bytes = 0
-        self._fragmented = False
         self._compressed = False
         """Whether the message that `_parts` belong to is compressed."""
         self._turn_frames = 0
         """Frames since other callbacks of the event loop last ran."""
-        self._behind = False
-        """Frames are handed over in chunks by `_catch_up`; reading is paused."""
         self._disconnected = False
         self._pong_payload: bytes | None = None
         """Payload of the latest unanswered ping."""
 
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        # A payload longer than a control frame may have (picows checks that) is data. Reading the type would take
-        # as long as all the rest, since picows looks up an enum. The only framing error missed is a stray
-        # continuation of such length, which the adapter then rejects or parses.
-        if frame.payload_size > CONTROL_BYTES_MAX and frame.fin and not frame.rsv1 and not self._fragmented:
-            burst = self._burst
-            burst.append(frame.get_payload_as_bytes())
-            # while `_catch_up` hands over, the burst stays long: no call for each frame then
-            if (frame.last_in_buffer or len(burst) >= BURST_FRAMES_MAX) and not self._behind:
-                self._hand_over(frame.last_in_buffer)
-        else:
-            self._on_other_frame(transport, frame, frame.msg_type)
-
-    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+    def on_disconnected(self) -> None:
         # a framing error ends the connection in the middle of a buffer: frames before it were received
         self._disconnected = True
-        if not self._behind:
-            self._behind = True
+        if not self.listener.behind:
+            self.listener.behind = True
             self._catch_up()
 
-    def _hand_over(self, last: bool) -> None:
+    def hand_over(self, last: bool) -> None:
         """Hand over the collected frames, or leave them to `_catch_up` where other callbacks must run first."""
-        if self._behind:
+        listener = self.listener
+        if listener.behind:
             return
-        burst, self._burst = self._burst, []
+        burst, listener.burst = listener.burst, []
         if burst:
             self._on_frames(burst, last)
             self._count(len(burst))
 
     def _count(self, frames: int) -> None:
         self._turn_frames += frames
-        if self._turn_frames >= TURN_FRAMES and not self._behind:
-            self._behind = True
+        if self._turn_frames >= TURN_FRAMES and not self.listener.behind:
+            self.listener.behind = True
             self._client.yield_turn(True)
             asyncio.get_running_loop().call_soon(self._catch_up)
 
@@ -237,38 +222,39 @@ class _Listener(picows.WSListener):
 
         One buffer of picows holds up to a million tiny frames, all delivered in one callback.
         """
-        if not self._behind:
+        if not self.listener.behind:
             return
         self._turn_frames = 0
         self._hand_over_some(TURN_FRAMES)
-        if self._burst:
+        if self.listener.burst:
             asyncio.get_running_loop().call_soon(self._catch_up)
         else:
-            self._behind = False
+            self.listener.behind = False
             self._client.yield_turn(False)
             if self._disconnected:
                 self._client.all_handed_over.set()
 
     def _hand_over_some(self, frames: int) -> None:
-        chunk = self._burst[:frames]
-        del self._burst[:frames]
+        chunk = self.listener.burst[:frames]
+        del self.listener.burst[:frames]
         for start in range(0, len(chunk), BURST_FRAMES_MAX):
             burst = chunk[start : start + BURST_FRAMES_MAX]
-            self._on_frames(burst, not self._burst and start + len(burst) == len(chunk))
+            self._on_frames(burst, not self.listener.burst and start + len(burst) == len(chunk))
 
-    def _on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
+    def on_other_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        kind = frame.msg_type
         if frame.rsv1 and (self._inflater is None or (kind is not _TEXT and kind is not _BINARY)):
             self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "a compressed frame without negotiated compression")
         elif kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
             self._collect(transport, frame, kind)
         elif kind is _CLOSE:
-            self._hand_over(False)
+            self.hand_over(False)
             reason = (frame.get_close_message() or b"")[:CLOSE_REASON_CHARACTERS_MAX].decode(errors="replace")
             self._client.end_cause = f"closed by the exchange: {_number(frame.get_close_code())} {reason}".rstrip()
             transport.send_close(frame.get_close_code())
             transport.disconnect()
         else:
-            self._hand_over(False)
+            self.hand_over(False)
             self._count(1)
             if kind is _PING:
                 self._answer_soon(transport, frame.get_payload_as_bytes())
@@ -286,12 +272,12 @@ class _Listener(picows.WSListener):
             transport.send_pong(payload)
 
     def _collect(self, transport: picows.WSTransport, frame: picows.WSFrame, kind: picows.WSMsgType) -> None:
-        if (kind is _CONTINUATION) != self._fragmented:
+        if (kind is _CONTINUATION) != self.listener.fragmented:
             self._end(transport, picows.WSCloseCode.PROTOCOL_ERROR, "fragments out of order")
             return
         if kind is not _CONTINUATION:
             self._compressed = frame.rsv1
-        self._fragmented = not frame.fin
+        self.listener.fragmented = not frame.fin
         self._parts_bytes += frame.payload_size
         # an empty fragment costs memory too: count list entries as well as bytes
         if self._parts_bytes + 64 * len(self._parts) > self._bytes_max:
@@ -308,9 +294,9 @@ class _Listener(picows.WSListener):
                 except DeflateError as error:
                     self._end(transport, picows.WSCloseCode.MESSAGE_TOO_BIG, str(error))
                     return
-            self._burst.append(message)
-        if frame.last_in_buffer or len(self._burst) >= BURST_FRAMES_MAX:
-            self._hand_over(frame.last_in_buffer)
+            self.listener.burst.append(message)
+        if frame.last_in_buffer or len(self.listener.burst) >= BURST_FRAMES_MAX:
+            self.hand_over(frame.last_in_buffer)
 
     def _end(self, transport: picows.WSTransport, code: picows.WSCloseCode, cause: str) -> None:
         self._client.end_cause = f"the exchange broke the protocol: {cause}"
