@@ -26,6 +26,16 @@ def pytest_configure() -> None:
     start_guard()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked ``variant`` unless FOXTROT_VARIANTS is "yes", as in continuous integration."""
+    if os.environ.get("FOXTROT_VARIANTS") == "yes":
+        return
+    skip = pytest.mark.skip(reason='variant of a test that ran; FOXTROT_VARIANTS is not "yes"')
+    for item in items:
+        if item.get_closest_marker("variant"):
+            item.add_marker(skip)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Append the skipped tests to the file that scripts/test summarizes."""
     path = os.environ.get("FOXTROT_TEST_SKIPS")

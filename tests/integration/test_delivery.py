@@ -27,7 +27,9 @@ SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 RATE_PER_S = 3000.0
 LIMIT_S = 20.0
 
-OVER_BOTH = pytest.mark.parametrize("transport", get_args(Transport))
+OVER_BOTH = pytest.mark.parametrize(
+    "transport", ["zeromq", *(pytest.param(name, marks=pytest.mark.variant) for name in get_args(Transport)[1:])]
+)
 
 
 def check_worker_kills(run: DeliveryRun, sim: SimulatedExchange, ended: dict[str, Any]) -> None:

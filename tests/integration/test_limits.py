@@ -15,7 +15,7 @@ from tests.support.supervisor_process import SupervisorProcess, connection, quic
 
 MIB = 1024 * 1024
 BOOT = "foxtrot_workers.child.boot:run"
-START_METHODS = ["spawn", "nursery"]
+START_METHODS = [pytest.param("spawn", marks=pytest.mark.variant), "nursery"]
 
 
 def kernel_limits(pid: int) -> dict[str, tuple[str, str]]:

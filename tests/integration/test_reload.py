@@ -24,7 +24,7 @@ from tests.support.supervisor_process import SupervisorProcess, connection, quic
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture(params=["spawn", "nursery"], autouse=True)
+@pytest.fixture(params=[pytest.param("spawn", marks=pytest.mark.variant), "nursery"], autouse=True)
 def start_method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(supervisor_process, "START_METHOD", request.param)
     return str(request.param)

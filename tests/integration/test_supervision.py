@@ -41,7 +41,8 @@ WITH_BOTH = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__ in WITH_BOTH:
-        metafunc.parametrize("start_method", ["spawn", "nursery"], indirect=True)
+        spawn = pytest.param("spawn", marks=pytest.mark.variant)
+        metafunc.parametrize("start_method", [spawn, "nursery"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
