@@ -72,7 +72,7 @@ Side: TypeAlias = Literal["buy", "sell"]
 """The taker's side."""
 
 FeedState: TypeAlias = Literal[
-    "asked", "acknowledged", "silent", "flowing", "stale", "gap", "invalid", "demoted", "delisted"
+    "asked", "acknowledged", "silent", "flowing", "stale", "resubscribed", "gap", "invalid", "demoted", "delisted"
 ]
 """State of a topic.
 
@@ -81,6 +81,7 @@ FeedState: TypeAlias = Literal[
 * ``silent``: accepted, and no data within the limit for the first event
 * ``flowing``: data comes
 * ``stale``: no data for longer than the topic's limit
+* ``resubscribed``: subscribed again, because it was stale, silent or invalid; its state stays that until data comes
 * ``gap``: something is missing
 * ``invalid``: refused by the exchange, or its book is broken until the next snapshot
 * ``demoted``: from the engine, with the event type as topic: identifiers of this stream leap, its holes are no longer

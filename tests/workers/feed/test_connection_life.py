@@ -88,7 +88,7 @@ def test_a_configured_limit_makes_a_topic_stale_resubscribes_it_and_then_replace
     data(adapter, "A@trade", 5)
     assert states(run(feed, 1.0, 30.9)) == [("A@trade", "flowing")]
     effects = run(feed, 31.0, 32.0)
-    assert states(effects) == [("A@trade", "stale")]
+    assert states(effects) == [("A@trade", "stale"), ("A@trade", "resubscribed")]
     assert of(TopicChanged, effects)[0].age_s == pytest.approx(30.0, abs=0.5)
     assert texts(effects) == ["-A@trade", "+A@trade"]
     assert of(Leave, run(feed, 32.25, 60.5)) == []
@@ -332,7 +332,7 @@ def test_the_first_event_of_a_brisk_channel_is_awaited_no_longer_than_the_next()
     feed.opened(0.0)
     feed.noticed([Acknowledged(("A@trade",))], 0.0)
     assert states(run(feed, 0.25, 19.75)) == []
-    assert states(run(feed, 20.0, 20.5)) == [("A@trade", "silent")]
+    assert states(run(feed, 20.0, 20.5)) == [("A@trade", "silent"), ("A@trade", "resubscribed")]
 
 
 def test_a_topic_that_flows_long_enough_after_a_repetition_is_repeated_at_once_again() -> None:
@@ -344,5 +344,5 @@ def test_a_topic_that_flows_long_enough_after_a_repetition_is_repeated_at_once_a
         data(adapter, "A@trade", second)
         feed.tick(float(second), float(second))
     effects = run(feed, 136.0, 166.0)
-    assert states(effects) == [("A@trade", "stale")]
+    assert states(effects) == [("A@trade", "stale"), ("A@trade", "resubscribed")]
     assert texts(effects) == ["-A@trade", "+A@trade"], "no backoff is left"

@@ -25,7 +25,12 @@ def test_a_busy_stream_of_trades_that_stops_is_found_although_trades_may_rest() 
         if now < 40.0:
             data(adapter, "A@trade", tick)
         effects += feed.tick(now, now)
-    assert states(effects) == [("A@trade", "flowing"), ("B@trade", "flowing"), ("A@trade", "stale")]
+    assert states(effects) == [
+        ("A@trade", "flowing"),
+        ("B@trade", "flowing"),
+        ("A@trade", "stale"),
+        *[("A@trade", "resubscribed")] * 2,
+    ]
     assert texts(effects) == ["-A@trade", "+A@trade"] * 2, "with backoff"
     assert of(Leave, effects) == []
 

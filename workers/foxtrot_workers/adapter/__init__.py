@@ -16,6 +16,7 @@ from foxtrot_workers.adapter.notices import (
     Retry,
     SendText,
     SnapshotRejected,
+    SubscriptionsListed,
     UnrecognizedFrame,
 )
 from foxtrot_workers.adapter.venue import BookFacts, VenueFacts
@@ -39,6 +40,7 @@ __all__ = [
     "Retry",
     "SendText",
     "SnapshotRejected",
+    "SubscriptionsListed",
     "Topic",
     "UnrecognizedFrame",
     "VenueFacts",

@@ -144,6 +144,13 @@ class Adapter(abc.ABC):
     def unsubscribe(self, topics: Sequence[Topic]) -> list[str]:
         """Return request texts that unsubscribe `topics`."""
 
+    def list_subscriptions(self) -> list[str]:
+        """Return the request texts that ask which topics this connection holds; [] where the exchange cannot be asked.
+
+        The answer becomes a notice `SubscriptionsListed`.
+        """
+        return []
+
     @abc.abstractmethod
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         """Append the events of `frame` to `out`. The hot path.

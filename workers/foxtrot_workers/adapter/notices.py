@@ -23,6 +23,7 @@ __all__ = [
     "Retry",
     "SendText",
     "SnapshotRejected",
+    "SubscriptionsListed",
     "UnrecognizedFrame",
 ]
 
@@ -65,6 +66,12 @@ class Refused(Struct, frozen=True):
     reason: str
     retry: Retry = "later"
     exact: bool = True
+
+
+class SubscriptionsListed(Struct, frozen=True):
+    """The exchange holds these topics of the connection (wire names): the answer to `Adapter.list_subscriptions`."""
+
+    wires: frozenset[str]
 
 
 class Greeted(Struct, frozen=True):
@@ -124,6 +131,7 @@ Notice: TypeAlias = (
     SendText
     | Acknowledged
     | Refused
+    | SubscriptionsListed
     | Greeted
     | Pong
     | RestRequest

@@ -7,8 +7,8 @@ announced close ends it: it asks for rotation (`Rotate`) and streams on until it
 
 Three facts are kept apart, since a connection that carries only pongs may deliver no data, and an acknowledged topic
 neither: the last frame of any kind, the last data of each topic, the state of each topic (`topics`). A silent topic is
-subscribed again on the running connection (`subscriptions`); a connection that is silent as a whole is replaced if the
-venue has data (`stall_watch`).
+subscribed again on the running connection (`subscriptions`). If that does not help, and the venue has data, rotation is
+requested (`topic_watch`); a connection that is silent as a whole is left (`stall_watch`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ from foxtrot_workers.adapter.notices import (
     Resubscribe,
     SendText,
     SnapshotRejected,
+    SubscriptionsListed,
 )
 from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Ping, Rotate
 from foxtrot_workers.feed.outbox import Outbox
+from foxtrot_workers.feed.reconciliation import Reconciliation
 from foxtrot_workers.feed.refusals import REFUSED_ALL_S
 from foxtrot_workers.feed.stall_watch import StallWatch
 from foxtrot_workers.feed.subscriptions import Subscriptions
+from foxtrot_workers.feed.topic_watch import TopicWatch
 from foxtrot_workers.feed.topics import LOOK_S, TopicRecord, TopicTable
 
 __all__ = ["PAUSE_S", "ROTATE_AGAIN_S", "ROTATE_EARLIER_SHARE", "ROTATE_SHARE", "ConnectionLife"]
@@ -81,7 +84,9 @@ class ConnectionLife:
         self._topics = TopicTable(adapter, stale_after_s)
         self._outbox = Outbox(adapter.limits.send_interval_s, held=adapter.limits.greets_first)
         self._subscriptions = Subscriptions(adapter, self._topics, self._outbox, self._leave)
+        self._reconciliation = Reconciliation(adapter, self._topics, self._outbox, self._subscriptions)
         self._stall_watch = StallWatch(adapter, self._topics)
+        self._topic_watch = TopicWatch(adapter, self._topics)
         self._opened_at = 0.0
         self._age_max_s = _planned_age_s(rotate_after_s, adapter.limits.lifetime_s, rotate_share, chance)
         self._rotate_at: float | None = None
@@ -107,6 +112,7 @@ class ConnectionLife:
         self._pinged_last_at = self._frame_sent_at = now
         self._last_frame_at = self._opened_at = now
         self._stall_watch.opened(now)
+        self._reconciliation.opened(now)
         self._next_look_at = now + LOOK_S
         if self._age_max_s is not None:
             self._rotate_at = now + self._age_max_s
@@ -125,6 +131,8 @@ class ConnectionLife:
             elif isinstance(notice, Refused):
                 self._subscriptions.refused(notice, now, effects)
                 self._check_online(now, effects)
+            elif isinstance(notice, SubscriptionsListed):
+                self._reconciliation.listed(notice.wires, now, effects)
             elif isinstance(notice, SendText):
                 self._outbox.put_first(notice.text)
             elif isinstance(notice, Greeted):
@@ -167,8 +175,9 @@ class ConnectionLife:
         return self._with_due(effects, now)
 
     def looked(self, status: int, body: bytes, now: float) -> None:
-        """The answer to a `Look`; `status` 0: none was received."""
-        self._stall_watch.looked(status, body, now)
+        """The answer to the latest `Look`; `status` 0: none was received."""
+        watch = self._stall_watch if self._stall_watch.suspected else self._topic_watch
+        watch.looked(status, body, now)
 
     def twin_is_fresh(self, now: float) -> None:
         """The twin, which has the same topics, has just received data."""
@@ -228,12 +237,19 @@ class ConnectionLife:
                 self._check_silent(record, now, effects)
             elif record.state == "asked" and not record.acknowledged:
                 self._subscriptions.check_unanswered(record, now, effects)
-        self._subscriptions.repeat_due(now)
+        self._subscriptions.repeat_due(now, effects)
         self._subscriptions.expire_requests(now, effects)
+        self._reconciliation.ask_due(now)
         self._check_online(now, effects)
         dead = self._stall_watch.judge(now, effects)
         if dead:
             self._leave(ChildExit.STALE, dead, effects)
+        elif self._stall_watch.suspected:
+            self._topic_watch.clear()
+        elif not self.rotate_reason:
+            wanted = self._topic_watch.judge(now, effects)
+            if wanted:
+                self._request_rotation(wanted, now, effects)
 
     def _receive(self, record: TopicRecord, now: float, effects: list[FeedEffect]) -> None:
         changed = record.receive(now)
@@ -278,6 +294,7 @@ class ConnectionLife:
             record.excuse(pause_s)
         self._opened_at += pause_s
         self._stall_watch.excuse(pause_s)
+        self._topic_watch.clear()
 
     # ---- the connection
 

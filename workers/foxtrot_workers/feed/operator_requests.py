@@ -33,6 +33,11 @@ class OperatorRequests:
         self._requests[request_id] = _Request(wires, now + self._answer_s)
         return True
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any request waits."""
+        return bool(self._requests)
+
     def answered(self, wire: str, error: str = "") -> None:
         """The exchange has accepted or, with `error`, refused a topic."""
         for request in self._requests.values():

@@ -125,7 +125,8 @@ class StallProbe:
         """Discard the evidence: data have arrived, or the connection is not suspected."""
         self._since: float | None = None
         self._token: str | None = None
-        self._looks = 0
+        self.looks = 0
+        """Answers since it is suspected."""
         self._look_at = 0.0
         self._asking = False
         self._moved_at: float | None = None
@@ -144,6 +145,15 @@ class StallProbe:
         """Whether evidence is being collected."""
         return self._since is not None
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether no answer could be read yet."""
+        return self._blind
+
+    def has_moved(self, now: float) -> bool:
+        """Whether REST has shown a change that the stream has not delivered since."""
+        return self._moved_at is not None and now - self._moved_at >= GRACE_S
+
     def wants_look(self, now: float) -> bool:
         """Whether to send a REST request now; true once for each request."""
         if self._since is None or self._asking or self._moved_at is not None or now < self._look_at:
@@ -161,8 +171,8 @@ class StallProbe:
                 self._moved_at = now
             self._token = token
             self._blind = False
-        self._look_at = now + min(self._limit_s / 2.0 * 2.0 ** min(self._looks, 10), LOOK_AGAIN_MAX_S)
-        self._looks += 1
+        self._look_at = now + min(self._limit_s / 2.0 * 2.0 ** min(self.looks, 10), LOOK_AGAIN_MAX_S)
+        self.looks += 1
 
     def verdict(self, now: float, silent_s: float, *, resting: bool) -> str:
         """Return why the connection is dead; "" if that is not known.
@@ -174,7 +184,7 @@ class StallProbe:
         """
         if self._since is None or silent_s < self._limit_s:
             return ""
-        if self._moved_at is not None and now - self._moved_at >= GRACE_S:
+        if self.has_moved(now):
             return f"REST shows that {self.subject} has moved meanwhile"
         factor = BLIND_RESTING_FACTOR if resting else BLIND_FACTOR
         if self._blind and silent_s >= factor * self._limit_s:

@@ -6,13 +6,11 @@ that it is dead: data of its twin, a change that REST shows and the stream did n
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-
-import msgspec
 
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.feed.effects import FeedEffect, Look
+from foxtrot_workers.feed.liveness import read_token
 from foxtrot_workers.feed.silence import Activity, StallProbe, most_is_silent
 from foxtrot_workers.feed.topics import TopicRecord, TopicTable
 
@@ -42,6 +40,11 @@ class StallWatch:
         self._opened_at += pause_s
         self._probe.clear()
 
+    @property
+    def suspected(self) -> bool:
+        """Whether the connection as a whole is suspected."""
+        return self._probe.suspected
+
     def twin_is_fresh(self, now: float) -> None:
         """The twin, which has the same topics, has just received data."""
         self._twin_fresh_at = now
@@ -49,11 +52,7 @@ class StallWatch:
     def looked(self, status: int, body: bytes, now: float) -> None:
         """The answer to a `Look`; `status` 0: none was received."""
         record = self._topics.get(self._probe.subject)
-        token = None
-        if record is not None and status == 200:
-            with contextlib.suppress(msgspec.MsgspecError, RecursionError, ValueError, LookupError):
-                token = self._adapter.liveness_token(record.topic, body)
-        self._probe.answered(token, now)
+        self._probe.answered(read_token(self._adapter, record, status, body), now)
 
     def judge(self, now: float, effects: list[FeedEffect]) -> str:
         """Return why the connection is dead, "" if it is not or not known to be; looks are appended to `effects`."""
@@ -61,7 +60,7 @@ class StallWatch:
         if not records:
             return ""
         whole = now - self._latest(records) >= self._limit_s / 2.0
-        silent = [record for record in records if self._is_silent(record, now)]
+        silent = [record for record in records if self._topics.is_silent(record, now)]
         active = [Activity(silent=record in silent, looks=record.looks) for record in records if record.looks]
         most = most_is_silent(active)
         if not whole and not most:
@@ -79,10 +78,6 @@ class StallWatch:
         if not why and whole and silent_s >= self._limit_s and self._twin_flows(now):
             why = "its twin has data"
         return f"{what} for {silent_s:.1f} s, {why}" if why else ""
-
-    def _is_silent(self, record: TopicRecord, now: float) -> bool:
-        """Whether a topic is stale although it was subscribed again."""
-        return record.state == "stale" and record.repeats > 0 and now - record.asked_at >= self._topics.trial_s(record)
 
     def _latest(self, records: Sequence[TopicRecord]) -> float:
         latest = self._topics.latest(records)

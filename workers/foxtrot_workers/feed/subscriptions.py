@@ -113,13 +113,14 @@ class Subscriptions:
         for record in records:
             record.repeat(now)
 
-    def repeat_due(self, now: float) -> None:
-        """Subscribe the topics again whose backoff has passed."""
+    def repeat_due(self, now: float, effects: list[FeedEffect]) -> None:
+        """Subscribe the topics again whose backoff has passed; each is announced."""
         due = [record for record in self._topics.records if record.again_at is not None and now >= record.again_at]
         if not due:
             return
         self.repeat(due, now)
         for record in due:
+            effects.append(record.resubscribed(now))
             if record.state in ("stale", "silent") or (record.state == "invalid" and not record.refusals):
                 record.again_at = now + self._topics.retry_s(record)
 
@@ -145,6 +146,11 @@ class Subscriptions:
             return
         record.again_at = now + self._topics.retry_s(record)
         effects.append(record.change("invalid", now, reason))
+
+    @property
+    def changing(self) -> bool:
+        """Whether an operator's request waits for its answer."""
+        return self._requests.waiting
 
     # ---- answers
 

@@ -82,11 +82,18 @@ class TopicRecord:
 
     def change(self, state: FeedState, now: float, reason: str = "") -> TopicChanged:
         """Enter `state` and return the effect that publishes it."""
-        since = self.flowing_at if self.flowing_at is not None else self.asked_at
         self.state = state
         self.changed_at = now
         self.reason = reason
-        return TopicChanged(self.topic, state, max(0.0, now - since), reason)
+        return TopicChanged(self.topic, state, self._age_s(now), reason)
+
+    def resubscribed(self, now: float, reason: str = "") -> TopicChanged:
+        """Return the effect that publishes another subscription; the state stays what it is."""
+        return TopicChanged(self.topic, "resubscribed", self._age_s(now), reason)
+
+    def _age_s(self, now: float) -> float:
+        """Seconds since its last data, or since it was requested."""
+        return max(0.0, now - (self.flowing_at if self.flowing_at is not None else self.asked_at))
 
     def request(self, at: float) -> None:
         """Note a subscription request at this time."""
@@ -217,6 +224,10 @@ class TopicTable:
     def trial_s(self, record: TopicRecord) -> float:
         """Seconds in which a subscription must deliver data, or it was in vain."""
         return self.limit_s(record) or self.connection_limit_s
+
+    def is_silent(self, record: TopicRecord, now: float) -> bool:
+        """Whether a topic is stale although it was subscribed again."""
+        return record.state == "stale" and record.repeats > 0 and now - record.asked_at >= self.trial_s(record)
 
     # ---- figures for the heartbeat
 

@@ -109,9 +109,7 @@ MISHAPS: Final[tuple[Mishap, ...]] = (
         "all of them flow on within 10 s; the gap says that identifiers went back",
     ),
     Mishap("identifiers_restart_between", "D", "the same while the worker reconnects", "the same"),
-    Mishap(
-        "one_silent_topic", "E", "one of six topics falls silent", "it is stale, the connection stays; then it flows"
-    ),
+    Mishap("one_silent_topic", "E", "one of six topics falls silent", "it is stale, and one new connection takes over"),
     Mishap("passing_refusal", "E", "one topic is refused with a rate limit, twice", "all flow on one connection"),
     Mishap("final_refusal", "E", "one topic is refused for good", "invalid and final; the others flow"),
     Mishap(

@@ -8,6 +8,7 @@ import pytest
 from foxtrot_workers.adapter import (
     Acknowledged,
     Refused,
+    SubscriptionsListed,
 )
 from foxtrot_workers.exchanges.binance import requests
 from foxtrot_workers.exchanges.binance.adapter import Binance
@@ -110,3 +111,22 @@ def test_a_topic_subscribed_again_meanwhile_stays() -> None:
     wire.parse({"result": None, "id": 3})
     assert wire.take_notices() == [Acknowledged(("bnbbtc@trade",))]
     assert len(wire.parse(binance_frame("bnbbtc@trade", binance_trade()))) == 1
+
+
+def test_the_exchange_says_which_streams_it_holds() -> None:
+    wire = Subscribed("trade")
+    (text,) = wire.adapter.list_subscriptions()
+    assert msgspec.json.decode(text) == {"id": 2, "method": "LIST_SUBSCRIPTIONS"}
+    wire.parse({"result": ["bnbbtc@trade"], "id": 2})
+    assert wire.take_notices() == [SubscriptionsListed(frozenset({"bnbbtc@trade"}))]
+    wire.parse({"result": ["bnbbtc@trade"], "id": 2})
+    assert wire.take_notices() == [], "each question has one answer"
+
+
+def test_a_refused_question_refuses_no_topic() -> None:
+    wire = Subscribed("trade")
+    wire.adapter.list_subscriptions()
+    wire.parse({"error": {"code": 2, "msg": "Invalid request: unknown variant"}, "id": 2})
+    assert wire.take_notices() == []
+    wire.parse({"result": None, "id": 1})
+    assert wire.take_notices() == [Acknowledged(("bnbbtc@trade",))]

@@ -308,3 +308,11 @@ async def test_market_faults_reach_all_connections_and_rest() -> None:
         first = ids.index(100)
         assert ids[first : first + 5] == [100, 200, 300, 400, 500]
         assert (await fetch_json(f"{sim.rest_url}/api/v3/depth?symbol=BTCUSDT"))["lastUpdateId"] < 100_000
+
+
+async def test_a_forgotten_stream_is_neither_sent_nor_listed() -> None:
+    async with SimulatedExchange(["BTCUSDT", "ETHUSDT"], rate_per_s=1.0) as sim, connected(f"{sim.url}/ws") as client:
+        await request(client, "SUBSCRIBE", ["btcusdt@trade", "ethusdt@trade"], 1)
+        sim.inject(Fault(kind="forget", connection=0, topic="eth"))
+        answer = await request(client, "LIST_SUBSCRIPTIONS", None, 2)
+        assert answer["result"] == ["btcusdt@trade"]

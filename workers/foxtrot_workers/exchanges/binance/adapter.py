@@ -31,6 +31,7 @@ from foxtrot_workers.adapter import (
     Adapter,
     CloseAnnounced,
     Limits,
+    Notice,
     RestRequest,
     Topic,
     UnrecognizedFrame,
@@ -166,6 +167,9 @@ class Binance(Adapter):
     def unsubscribe(self, topics: Sequence[Topic]) -> list[str]:
         return self._requests.unsubscribe(topics)
 
+    def list_subscriptions(self) -> list[str]:
+        return self._requests.list_subscriptions()
+
     # -- frames
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
@@ -205,7 +209,8 @@ class Binance(Adapter):
         parser(frame, receive_ns, out)
 
     def _take_answer(self, other: OtherMessage) -> None:
-        notice = self._requests.take_answer(other)
+        notice: Notice | None
+        notice = self._requests.take_list(other) if self._requests.lists(other) else self._requests.take_answer(other)
         if notice is None:
             return
         if isinstance(notice, Acknowledged) and not notice.subscribed:

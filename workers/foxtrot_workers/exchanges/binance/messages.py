@@ -232,6 +232,7 @@ class OtherMessage(Struct):
     error: ErrorBody | UnsetType | None = UNSET
     code: int | str | UnsetType = UNSET
     msg: str | UnsetType = UNSET
+    result: msgspec.Raw | UnsetType = UNSET
     event: str = field(name="e", default="")
     symbol: str = field(name="s", default="")
     update_id: msgspec.Raw | UnsetType = field(name="u", default=UNSET)
@@ -293,6 +294,13 @@ class RequestMessage(Struct):
     method: str
     params: list[str]
     id: int
+
+
+class ListMessage(Struct):
+    """A request for the streams of this connection."""
+
+    id: int
+    method: str = "LIST_SUBSCRIPTIONS"
 
 
 decode_other = msgspec.json.Decoder(OtherMessage).decode

@@ -8,13 +8,13 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from foxtrot_workers.adapter import Acknowledged, Refused, Retry, Topic
+from foxtrot_workers.adapter import Acknowledged, Refused, Retry, SubscriptionsListed, Topic
 from foxtrot_workers.exchanges.binance.constants import (
     NEVER_CODES,
     REQUESTS_MAX,
     WRONG_REQUEST_CODES,
 )
-from foxtrot_workers.exchanges.binance.messages import ErrorBody, OtherMessage, RequestMessage
+from foxtrot_workers.exchanges.binance.messages import ErrorBody, ListMessage, OtherMessage, RequestMessage
 
 __all__ = ["Requests", "retry_of"]
 
@@ -38,6 +38,8 @@ class Requests:
     def __init__(self, streams_max: int) -> None:
         self._streams_max = streams_max
         self._last_id = 0
+        self._listing: int | None = None
+        """Id of the unanswered question which streams there are."""
         self._pending: dict[int, tuple[bool, tuple[str, ...]]] = {}
         """By id: whether it subscribes, and its streams."""
         self._leaving: set[str] = set()
@@ -52,6 +54,23 @@ class Requests:
         """Return the texts that unsubscribe `topics`."""
         self._leaving.update(topic.wire for topic in topics)
         return self._texts("UNSUBSCRIBE", topics)
+
+    def list_subscriptions(self) -> list[str]:
+        """Return the text that asks which streams the connection holds."""
+        self._last_id += 1
+        self._listing = self._last_id
+        return [msgspec.json.encode(ListMessage(id=self._last_id)).decode()]
+
+    def lists(self, answer: OtherMessage) -> bool:
+        """Whether `answer` is that to the question which streams there are."""
+        return self._listing is not None and answer.id == self._listing
+
+    def take_list(self, answer: OtherMessage) -> SubscriptionsListed | None:
+        """Return which streams there are by an answer that `lists` them; None if it is an error."""
+        self._listing = None
+        if answer.result is UNSET:
+            return None
+        return SubscriptionsListed(frozenset(msgspec.json.decode(answer.result, type=list[str])))
 
     def _texts(self, method: Literal["SUBSCRIBE", "UNSUBSCRIBE"], topics: Sequence[Topic]) -> list[str]:
         texts = []

@@ -6,8 +6,8 @@ frames after the later of its arming and the connection's opening. There are fou
 - *filters* change the flow of data frames for a number of frames or for a time: silence, gap, drop, duplicate,
   reorder. `FaultScript.shape` applies them to each frame.
 - *one-time faults* happen once: an extra frame (garbage, invalid_utf8, wrong_types, deep_nesting, unknown_type,
-  huge), or something done to the connection (close, abort, drip, stall, broken_frame, shutdown). `FaultScript.due`
-  returns those that are due to the connection, which performs them.
+  huge), or something done to the connection (close, abort, drip, stall, broken_frame, shutdown, forget).
+  `FaultScript.due` returns those that are due to the connection, which performs them.
 - *refusals* apply to the next handshake (refuse), subscription (subscribe_refuse) or REST requests (rest_refuse,
   rest_body, rest_trickle, rest_chunks, rest_continue, rest_stall).
 - *market faults* change what the market itself makes from now on, for all connections and REST (ids_restart, ids_leap,
@@ -57,6 +57,7 @@ Kind = Literal[
     "stall",
     "broken_frame",
     "shutdown",
+    "forget",
     "refuse",
     "rest_refuse",
     "rest_body",
@@ -96,6 +97,7 @@ ONCE: frozenset[str] = frozenset(
         "stall",
         "broken_frame",
         "shutdown",
+        "forget",
     }
 )
 MARKET: frozenset[str] = frozenset({"ids_restart", "ids_leap", "list", "delist"})
@@ -123,6 +125,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drip                      all bytes leave at `bytes_per_s` for `duration_s`
     stall                     half a frame, then nothing in either direction for `duration_s`
     shutdown                  announces ``serverShutdown``, closes `duration_s` later
+    forget                    the streams that match `topic` are no longer subscribed; nobody is told
     subscribe_refuse          the next `count` subscriptions of a matching `topic` answer error `code` and `reason`
     refuse                    the next `count` handshakes answer `status`, `retry_after_s`
     rest_refuse, rest_stall   the next `count` REST requests answer `status` or wait `duration_s`;

@@ -39,6 +39,9 @@ class Host(Protocol):
     def message(self, peer: Peer, data: bytes) -> None:
         """The client sent a message."""
 
+    def forget(self, peer: Peer, topic: str) -> None:
+        """End the subscriptions of a connection whose stream names contain `topic`."""
+
     def closing(self, peer: Peer) -> None:
         """A WebSocket connection is closing: no data is sent on it from now on."""
 

@@ -379,6 +379,8 @@ class Peer(asyncio.Protocol):
             self.close(fault.code, fault.reason)
         elif fault.kind == "abort":
             self.abort("fault: abort")
+        elif fault.kind == "forget":
+            self._host.forget(self, fault.topic)
         elif fault.kind == "broken_frame":
             self.outlet.write(_BROKEN_FRAME)
         elif fault.kind == "shutdown":

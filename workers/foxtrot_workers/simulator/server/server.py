@@ -305,6 +305,13 @@ class SimulatedExchange:
             peer.reply(peer.session.on_message(data, time.time_ns()))
             self._update_subscriptions(peer, peer.session)
 
+    def forget(self, peer: Peer, topic: str) -> None:
+        """End the subscriptions of a connection whose stream names contain `topic`."""
+        if peer.session is not None:
+            for stream in [stream for stream in peer.session.topics if topic in stream]:
+                del peer.session.topics[stream]
+            self._update_subscriptions(peer, peer.session)
+
     def _update_subscriptions(self, peer: Peer, session: Session) -> None:
         if not peer.is_open:
             return
