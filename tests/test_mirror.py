@@ -42,6 +42,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos.campaigns.mishaps.surroundings": "test_mishaps.py",
     "foxtrot_supervisor.chaos.campaigns.mishaps.topics": "test_mishaps.py",
     "foxtrot_supervisor.chaos.campaigns.scene": "test_chaos.py",
+    "foxtrot_supervisor.chaos.campaigns.splits": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos.harness.exchange": "test_chaos.py",
     "foxtrot_supervisor.chaos.harness.early_interrupt": "test_inherited.py",
     "foxtrot_supervisor.chaos.harness.faulty_exchanges": "test_crashes.py",

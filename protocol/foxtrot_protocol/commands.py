@@ -107,6 +107,8 @@ class TopicStatus(Struct, array_like=True, frozen=True):
     """Why it is in this state, where the exchange or the adapter gave a reason."""
     final: bool = False
     """Refused permanently: not requested again."""
+    channel: str = ""
+    """The channel that it belongs to."""
 
 
 class SourceCounters(Struct, array_like=True, frozen=True):
@@ -237,6 +239,8 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Worker: events made by learned frame templates; 0 in pure Python."""
     templates_off_total: int = 0
     """Worker: kinds of frames whose templates were switched off, because their result differed from Python's."""
+    cpu_s: float = 0.0
+    """Processor time that the process has used since its start, all threads, in seconds."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

@@ -91,6 +91,13 @@ class ReloadRequest(Struct, tag="reload", frozen=True):
     version: int = CONTROL_VERSION
 
 
+class SplitRequest(Struct, tag="split", frozen=True):
+    """Give half of the symbols of a shard to a new worker; answered when that brings them, and only that one."""
+
+    shard: str
+    version: int = CONTROL_VERSION
+
+
 class SubscribeRequest(Struct, tag="subscribe", frozen=True):
     """Subscribe a running worker to further symbols; answered when the exchange has acknowledged them."""
 
@@ -128,6 +135,7 @@ Request: TypeAlias = (
     | RestartRequest
     | RestartAllRequest
     | ReloadRequest
+    | SplitRequest
     | SubscribeRequest
     | UnsubscribeRequest
     | LogsRequest

@@ -72,7 +72,17 @@ Side: TypeAlias = Literal["buy", "sell"]
 """The taker's side."""
 
 FeedState: TypeAlias = Literal[
-    "asked", "acknowledged", "silent", "flowing", "stale", "resubscribed", "gap", "invalid", "demoted", "delisted"
+    "asked",
+    "acknowledged",
+    "silent",
+    "flowing",
+    "stale",
+    "resubscribed",
+    "gap",
+    "invalid",
+    "demoted",
+    "delisted",
+    "unsubscribed",
 ]
 """State of a topic.
 
@@ -87,6 +97,8 @@ FeedState: TypeAlias = Literal[
 * ``demoted``: from the engine, with the event type as topic: identifiers of this stream leap, its holes are no longer
   announced
 * ``delisted``: the exchange lists the symbol no longer; the topic has ended
+* ``unsubscribed``: the exchange has confirmed that it sends the topic no longer; not reported while another worker of
+  the connection has it
 """
 
 Level: TypeAlias = tuple[N, N]

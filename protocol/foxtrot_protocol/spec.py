@@ -56,7 +56,9 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """
 
     connection: str
+    """Under this name the engine merges the streams of several workers."""
     side: str
+    """Tells these workers apart."""
     exchange: str
     channels: list[str]
     symbols: list[str]

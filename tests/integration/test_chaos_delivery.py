@@ -140,3 +140,15 @@ def test_without_a_layer_the_campaign_is_broken(tmp_path: Path, layer: str, word
     code, report = chaos(tmp_path, *words.split(), "--workers", 1, "--rate", 2000, program=program)
     assert code == 1
     assert re.search(broken, "\n".join(report["broken"])), report["broken"]
+
+
+def test_split_shards_miss_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    code, report = chaos(tmp_path, *["--splits", "3", "--backfill", "--rate", "1000", "--seed", "2"])
+    assert report["broken"] == []
+    assert code == 0
+    undisturbed, struck = (row["delivery"] for row in report["campaigns"])
+    for name in ("lost", "announced", "duplicated", "out_of_order", "book_gaps", "book_holes", "book_repeated", "gaps"):
+        assert undisturbed[name] == 0
+    assert (struck["lost"], struck["announced"], struck["duplicated"], struck["out_of_order"]) == (0, 0, 0, 0)
+    assert all(row["workers"]["deduplicated_total"] for row in report["campaigns"]), "both brought the same for a while"
+    assert list(tmp_path.iterdir()) == [], "nothing is left"

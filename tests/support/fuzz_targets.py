@@ -466,6 +466,7 @@ class Requests(_Decoded):
             control.StopRequest(),
             control.RestartRequest("w.a"),
             control.ReloadRequest(),
+            control.SplitRequest("all-1"),
             control.SubscribeRequest("w.a", ["BTCUSDT"]),
             control.UnsubscribeRequest("w.a", ["BTCUSDT", "ETHUSDT"]),
         )

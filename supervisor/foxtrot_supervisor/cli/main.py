@@ -38,6 +38,7 @@ COMMANDS = {
     "init": ("configuration", "Write a commented example configuration."),
     "markets": ("markets", "List the instruments of EXCHANGE."),
     "reload": ("operate", "Make the supervisor read its configuration again."),
+    "split": ("operate", "Give half of a shard's symbols to a new worker."),
     "replay": ("replay", "Run recorded frames through parsers and print the events."),
     "restart": ("operate", "Stop WORKER and start it again, also from FATAL."),
     "rings": ("rings", "List the rings of a run, living or dead."),

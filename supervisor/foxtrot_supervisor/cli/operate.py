@@ -1,4 +1,4 @@
-"""The commands that send one request to a running supervisor: status, stop, restart, reload, (un)subscribe."""
+"""The commands that send one request to a running supervisor: status, stop, restart, reload, split, (un)subscribe."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from foxtrot_protocol.control import (
     Request,
     RestartAllRequest,
     RestartRequest,
+    SplitRequest,
     StatusRequest,
     StopRequest,
     SubscribeRequest,
@@ -34,7 +35,7 @@ from foxtrot_supervisor.client.event_stream import is_running
 from foxtrot_supervisor.core.reload import describe
 from foxtrot_supervisor.report.unhandled_events import describe_unhandled
 
-__all__ = ["reload", "restart", "status", "stop", "subscribe", "unsubscribe"]
+__all__ = ["reload", "restart", "split", "status", "stop", "subscribe", "unsubscribe"]
 
 GONE_S = 10.0
 """Longest wait, in seconds, for a supervisor to exit after it has reported that everything is stopped."""
@@ -151,6 +152,27 @@ def reload(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
         emit(data)
     else:
         click.echo(describe(data))
+
+
+@click.command()
+@click.argument("shard")
+@config_option
+@run_dir_option
+@json_option
+@known_errors
+def split(shard: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Give half of the symbols of SHARD to a new worker, without losing an event.
+
+    Returns when the new worker brings them and the old one has let go of them. If that fails, nothing has changed.
+
+    \b
+    foxtrot-supervisor split binance-spot-1
+    """
+    data = ask(find_run(run_dir_path, config_path), SplitRequest(shard), None)
+    if as_json:
+        emit(data)
+    else:
+        click.echo(f"{data['shard']} has been split: {data['symbols']} symbols are on {data['into']} now")
 
 
 @click.command()

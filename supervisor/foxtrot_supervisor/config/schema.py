@@ -143,6 +143,21 @@ class SupervisorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             more="0: never. See [markets.md](markets.md#listings).",
         ),
     ] = 3600.0
+    split_cpu: Annotated[
+        float,
+        Setting(
+            description="Share of a processor core from which on a shard's worker is split.",
+            range=Range(0.0, 1.0),
+            more="0: never without a request. See [markets.md](markets.md#splits).",
+        ),
+    ] = 0.8
+    split_after_s: Annotated[
+        float,
+        Setting(
+            description="How long a worker must need more than `split_cpu` before it is split.",
+            range=Range(1.0, 86_400.0),
+        ),
+    ] = 60.0
     worker_memory_mib: Annotated[
         int | None,
         Setting(

@@ -27,7 +27,7 @@ from foxtrot_protocol.spec import (
     encode_spec,
 )
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
-from foxtrot_supervisor.config.shards import Shard
+from foxtrot_supervisor.config.shards import Shard, merged_as
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import (
     ENGINE,
@@ -342,8 +342,8 @@ class ChildSpecs:
         address = addresses[(_SIDES.index(place.side) + moves) % len(addresses)] if addresses else None
         simulated = connection in self._simulated
         return FeedSettings(
-            connection=connection.name,
-            side=place.side,
+            connection=merged_as(connection),
+            side=_merged_side(place),
             exchange=connection.exchange,
             channels=list(connection.channels),
             symbols=list(symbols),
@@ -395,6 +395,14 @@ def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
     """Rotate the second twin earlier once, so that twins that start together are not rotated together."""
     apart = place.connection.redundancy > 1 and place.side != _SIDES[0] and incarnation == 1
     return TWIN_FIRST_LIFE_SHARE if apart else 1.0
+
+
+def _merged_side(place: WorkerPlace) -> str:
+    """Return what tells a worker from the others that are merged with it: parts of a split shard are further sides."""
+    connection = place.connection
+    if isinstance(connection, Shard) and merged_as(connection) != connection.name:
+        return f"{connection.number}.{place.side}"  # a ring's identity has room for 8 bytes
+    return place.side
 
 
 def _configured(place: WorkerPlace) -> list[str]:

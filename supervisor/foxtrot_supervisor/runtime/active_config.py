@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from foxtrot_supervisor.config.schema import FoxtrotConfig
-from foxtrot_supervisor.config.shards import Placements, Shard, logical_name, placements_of
+from foxtrot_supervisor.config.shards import Placements, Shard, logical_name, merged_as, placements_of
 from foxtrot_supervisor.core.child_specs import ChildSpecs
 from foxtrot_supervisor.runtime.strays import STRAYS_S
 
@@ -44,8 +44,12 @@ class ActiveConfig:
 
     @property
     def connections_with_backfill(self) -> list[str]:
-        """Names of the connections whose holes are filled by REST."""
-        return [connection.name for connection in self.config.connections if connection.backfill]
+        """Names, as the engine merges them, of the connections whose holes are filled by REST."""
+        return list(dict.fromkeys(merged_as(each) for each in self.config.connections if each.backfill))
+
+    def workers_merged_as(self, name: str) -> list[str]:
+        """Return the workers whose streams the engine merges under this name."""
+        return [worker for worker, place in self.specs.places.items() if merged_as(place.connection) == name]
 
     def workers_of(self, name: str) -> list[str]:
         """Return the worker of that name, or all workers of the connection or shard of that name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -116,8 +117,11 @@ class Coordinator:
 
     def request_books(self, wanted: BooksWanted) -> None:
         """Have a worker resynchronize books. A request that cannot be sent is dropped: the engine repeats it."""
-        serving = self._serving(wanted.connection)
-        if serving:
+        places = self._active.specs.places
+        parts: defaultdict[str, list[Worker]] = defaultdict(list)
+        for worker in self._serving(wanted.connection):
+            parts[places[worker.name].connection.name].append(worker)
+        for serving in parts.values():  # of a split shard each part has some of the books, and ignores the others
             worker = serving[turn_of(wanted.attempt, len(serving))]
             if self._send(worker.name, worker.incarnation, Resync(wanted.symbols)):
                 self._log.info("books_asked", worker=worker.name, count=len(wanted.symbols), attempt=wanted.attempt)
@@ -153,8 +157,8 @@ class Coordinator:
             self._send(name, beat.incarnation, TwinFresh(age_s))
 
     def _serving(self, connection: str) -> list[Worker]:
-        """Return the workers of a connection that serve and will not be stopped."""
-        records = [self._records.get(name) for name in self._active.workers_of(connection)]
+        """Return the workers merged as `connection` that serve and will not be stopped."""
+        records = [self._records.get(name) for name in self._active.workers_merged_as(connection)]
         return [
             Worker(record.name, record.incarnation)
             for record in records

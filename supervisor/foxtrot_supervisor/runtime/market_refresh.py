@@ -24,6 +24,7 @@ from foxtrot_supervisor.runtime.live_symbols import LiveSymbols, change_in_batch
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
 from foxtrot_supervisor.runtime.reloading import Reloading
+from foxtrot_supervisor.runtime.splitting import Splitting
 from foxtrot_supervisor.runtime.timers import Timers
 
 __all__ = ["RETRY_S", "SHOWN_MAX", "WORKERS_ASKED_MAX", "MarketRefresh"]
@@ -65,6 +66,7 @@ class MarketRefresh:
         record: returns what is known of a worker.
         requests: asks workers.
         reloading: puts a configuration with other symbols in force.
+        splitting: for its figures.
         run_dir: where workers write lists.
         timers: for the next refresh.
         log: gets ``listed``, ``delisted`` and ``markets_refresh_failed``.
@@ -76,6 +78,7 @@ class MarketRefresh:
         record: Callable[[str], ChildRecord | None],
         requests: OperatorRequests,
         reloading: Reloading,
+        splitting: Splitting,
         run_dir: str,
         timers: Timers,
         log: Log,
@@ -84,6 +87,7 @@ class MarketRefresh:
         self._record = record
         self._requests = requests
         self._reloading = reloading
+        self._splitting = splitting
         self._run_dir = run_dir
         self._directory = cache_path(dict(os.environ), os.path.expanduser("~"))
         self._live_symbols = LiveSymbols(record, requests, timers, log)
@@ -125,6 +129,7 @@ class MarketRefresh:
                 "listed": account.listed,
                 "delisted": account.delisted,
                 "error": account.error,
+                **self._splitting.figures(name),
             }
         return figures
 
@@ -142,7 +147,7 @@ class MarketRefresh:
         lists = await self._lists()
         if self._reloading.is_under_way:
             for name in lists:
-                self._failed(name, "a reload is under way")
+                self._failed(name, self._reloading.refusal)
             return
         result = refreshed(self._active.config, self._active.placements(), lists)
         for name in lists:

@@ -23,6 +23,7 @@ from foxtrot_protocol.control import (
     Request,
     RestartAllRequest,
     RestartRequest,
+    SplitRequest,
     StatusRequest,
     StopRequest,
     SubscribeRequest,
@@ -34,6 +35,7 @@ from foxtrot_supervisor.core.reload import Reload
 from foxtrot_supervisor.report.incidents import IncidentPage
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.rolling_restart import RollingRestart, in_rounds
+from foxtrot_supervisor.runtime.splitting import Split
 
 __all__ = ["PENDING_MAX", "REQUEST_S", "ROLLING_S_MAX", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 
@@ -89,6 +91,12 @@ class Run(Protocol):
     def ask_reload(self) -> Reload | str:
         """Begin to read the configuration again; every reason why not, one a line, if that is refused."""
 
+    def reload_must_wait(self) -> bool:
+        """Whether a reload would be refused for now: a shard is being split."""
+
+    def ask_split(self, name: str) -> Split | str:
+        """Begin to split a shard; the reason if that is refused."""
+
     def outcome(self) -> dict[str, Any] | None:
         """How the run ended; None while it lasts."""
 
@@ -140,6 +148,8 @@ class OperatorRequests:
                 return await self._change_symbols(request.worker, request.symbols, added=False)
             case ReloadRequest():
                 return await self._reload()
+            case SplitRequest():
+                return await self._split(request.shard)
 
     def look(self) -> None:
         """Something has changed: check whether any waiting request has its outcome."""
@@ -219,7 +229,14 @@ class OperatorRequests:
 
         return await self._until(ended, ROLLING_S_MAX)
 
+    async def _split(self, name: str) -> Reply:
+        begun = self._run.ask_split(name)
+        if isinstance(begun, str):
+            return Reply(error=begun)
+        return await self._until(lambda: _split(begun), None)
+
     async def _reload(self) -> Reply:
+        await self._until(lambda: None if self._run.reload_must_wait() else Reply(), None)
         begun = self._run.ask_reload()
         if isinstance(begun, str):
             return Reply(error=begun)
@@ -315,6 +332,12 @@ def _reloaded(reload: Reload) -> Reply | None:
         return None
     failed = [f"{name} is {reason}" for name, reason in outcome["failed"].items()]
     return Reply(error="the new configuration is in force, but " + "; ".join(failed) if failed else "", data=outcome)
+
+
+def _split(split: Split) -> Reply | None:
+    if not split.ended:
+        return None
+    return Reply(error=split.reason, data=split.as_dict())
 
 
 def _unknown(name: str) -> str:

@@ -75,6 +75,8 @@ class Reloading:
         self._timers = timers
         self._log = log
         self._reload: Reload | None = None
+        self._held = ""
+        self._deferred = False
 
     def request(self) -> Reload | str:
         """Begin a reload. Return it, or every reason why it is refused, one a line; then nothing has changed."""
@@ -87,9 +89,28 @@ class Reloading:
             return begun
         return self._change(lambda: read(self._active.placements()))
 
-    def put_in_force(self, config: FoxtrotConfig) -> Reload | str:
-        """Begin to replace the configuration by `config`, as `request` does."""
-        return self._change(lambda: config)
+    def request_when_free(self) -> None:
+        """Begin a reload, or defer it while the configuration is held."""
+        if self._held:
+            self._deferred = True
+            self._log.info("reload_deferred", reason=self._held)
+        else:
+            self.request()
+
+    def put_in_force(self, config: FoxtrotConfig, *, by_holder: bool = False) -> Reload | str:
+        """Begin to replace the configuration by `config`, as `request` does; `by_holder`: although it is held."""
+        return self._change(lambda: config, by_holder=by_holder)
+
+    def hold(self, reason: str) -> None:
+        """Refuse reloads until `release`, for this reason; only the holder changes the configuration."""
+        self._held = reason
+
+    def release(self) -> None:
+        """Allow reloads again; begins one that was deferred."""
+        self._held = ""
+        if self._deferred:
+            self._deferred = False
+            self.request()
 
     def check(self) -> None:
         """End the reload if every replacement has ended or its time is over; called after each change of a state."""
@@ -102,13 +123,28 @@ class Reloading:
             self._ended()
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether a reload has not ended."""
+    def replaces(self) -> bool:
+        """Whether replacements of a reload have not ended."""
         return self._reload is not None and self._reload.outcome is None
 
-    def _change(self, new: Callable[[], FoxtrotConfig]) -> Reload | str:
-        begun: Reload | str = "a reload is under way"
-        if not self.is_under_way:
+    @property
+    def is_held(self) -> bool:
+        """Whether only a holder may change the configuration."""
+        return bool(self._held)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a reload would be refused."""
+        return self.is_held or self.replaces
+
+    @property
+    def refusal(self) -> str:
+        """Why a reload would be refused."""
+        return self._held or "a reload is under way"
+
+    def _change(self, new: Callable[[], FoxtrotConfig], *, by_holder: bool = False) -> Reload | str:
+        begun: Reload | str = self.refusal
+        if not self.is_under_way or (by_holder and not self.replaces):
             self._service.reloading()
             begun = self._begin(new)
             if isinstance(begun, str):

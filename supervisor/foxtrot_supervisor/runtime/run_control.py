@@ -20,6 +20,7 @@ from foxtrot_supervisor.runtime.core_loop import CoreLoop
 from foxtrot_supervisor.runtime.logs import PROCESS, Logs
 from foxtrot_supervisor.runtime.reloading import Reloading
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
+from foxtrot_supervisor.runtime.splitting import Split, Splitting
 
 __all__ = ["RunControl"]
 
@@ -32,6 +33,7 @@ class RunControl:
         core: read only.
         loop: takes requests to the core.
         reloading: reads the configuration again.
+        splitting: splits shards.
         status: encoded answers to ``status``.
         incidents: the incidents so far.
         send: sends a command to an incarnation of a child; returns whether it could be sent.
@@ -44,6 +46,7 @@ class RunControl:
         core: Core,
         loop: CoreLoop,
         reloading: Reloading,
+        splitting: Splitting,
         *,
         status: SharedStatus,
         incidents: Incidents,
@@ -55,6 +58,7 @@ class RunControl:
         self._core = core
         self._loop = loop
         self._reloading = reloading
+        self._splitting = splitting
         self._status = status
         self._incidents = incidents
         self._send = send
@@ -134,6 +138,14 @@ class RunControl:
     def ask_reload(self) -> Reload | str:
         """Begin a reload; return it, or every reason why it is refused, one a line."""
         return self._reloading.request()
+
+    def reload_must_wait(self) -> bool:
+        """Whether a reload would be refused because a shard is being split."""
+        return self._reloading.is_held
+
+    def ask_split(self, name: str) -> Split | str:
+        """Begin to split a shard; return the reason if that is refused."""
+        return self._splitting.request(name)
 
     def outcome(self) -> dict[str, Any] | None:
         """Return how the run ended; None before its end."""

@@ -76,6 +76,7 @@ from foxtrot_supervisor.runtime.run_dir_watch import RunDirWatch
 from foxtrot_supervisor.runtime.run_status import RunStatus
 from foxtrot_supervisor.runtime.service_manager import ServiceManager
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
+from foxtrot_supervisor.runtime.splitting import Splitting
 from foxtrot_supervisor.runtime.strays import Strays
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.runtime.timers import Timers
@@ -167,11 +168,21 @@ class Runner:
             timers=self._timers,
             log=self._log,
         )
+        self._splitting = Splitting(
+            self._active,
+            self._core.records,
+            self._vitals,
+            self._reloading,
+            ended=self._settled,
+            timers=self._timers,
+            log=self._log,
+        )
         self.control = RunControl(
             self._active,
             self._core,
             self._loop,
             self._reloading,
+            self._splitting,
             status=SharedStatus(self._slices),
             incidents=self._incidents.memory,
             send=self._send,
@@ -180,7 +191,14 @@ class Runner:
         )
         self._requests = OperatorRequests(self.control, self._log)
         self._markets = MarketRefresh(
-            self._active, self.control.record, self._requests, self._reloading, run_dir.path, self._timers, self._log
+            self._active,
+            self.control.record,
+            self._requests,
+            self._reloading,
+            self._splitting,
+            run_dir.path,
+            self._timers,
+            self._log,
         )
         self._status = RunStatus(
             run_dir,
@@ -263,6 +281,7 @@ class Runner:
         stack.callback(loop.set_exception_handler, None)
         stack.callback(self._cancel_timers)
         stack.callback(self._markets.close)
+        stack.callback(self._splitting.close)
         self._is_set_up = True
         if self._on_serving is not None:
             self._on_serving()
@@ -342,6 +361,7 @@ class Runner:
         self._growth.start()
         self._loop_watch.start()
         self._markets.start()
+        self._splitting.start()
         if self._duration_s is not None:
             reason = f"duration of {self._duration_s:g} s is over"
             self._timers.call_later("duration", self._duration_s, lambda: self.control.ask_stop(reason))
@@ -398,7 +418,7 @@ class Runner:
     def on_reload_signal(self, name: str) -> None:
         """Take a signal that requests a reload."""
         self._log.info("signal_received", signal=name)
-        self.control.ask_reload()
+        self._reloading.request_when_free()
 
     def tell_application(self, level: str, event: str, fields: dict[str, str]) -> None:
         """Send a log line to the application that is the engine; lost while it is not connected."""

@@ -364,6 +364,18 @@ def test_symbols_of_a_shard_are_changed_on_its_connection() -> None:
     assert specs(connection("one", symbols=["A"])).changes_since(specs(connection("one"))) == {}
 
 
+def test_parts_of_a_split_shard_are_merged_as_sides_of_the_first() -> None:
+    base = msgspec.structs.asdict(connection("all-500"))
+    shard = Shard(**base, shard_of="all", entries=["*"], symbols_max=9, symbol_case="upper", merged_as="all-1")
+    own = msgspec.structs.replace(shard, name="all-1", merged_as="", held=["X"])
+    children = specs(shard, own)
+    assert [(feed(children, name).connection, feed(children, name).side) for name in ("all-1.a", "all-500.b")] == [
+        ("all-1", "a"),
+        ("all-1", "500.b"),
+    ]
+    assert feed(children, "all-1.a").symbols == ["X"]
+
+
 def test_a_worker_comes_with_its_connections_first_symbol() -> None:
     children = specs(connection("one", symbols=[]), connection("two"), connection("three", exchange="sim", symbols=[]))
     assert [plan.name for plan in children.plans()] == [ENGINE, "two.a"]

@@ -47,11 +47,13 @@ class World:
         self.fetched = 0
         self.ended: list[tuple[str, list[str]]] = []
         self.is_under_way = False
-        self.refusal = ""
+        self.refusal = "a reload is under way"
+        self.refused = ""
         self.timers = Timers()
         self.refresh = MarketRefresh(
             self.active,
             lambda name: ChildRecord(plan=ChildPlan(name=name, tier=2), state=self.state, incarnation=1),
+            self,  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             str(folder),
@@ -73,10 +75,13 @@ class World:
         self.ended.append((name, symbols))
         return symbols
 
+    def figures(self, connection: str) -> dict[str, Any]:
+        return {"splits_total": 2}
+
     def put_in_force(self, config: FoxtrotConfig) -> str | None:
-        if not self.refusal:
+        if not self.refused:
             self.active.adopt(config, self.active.specs.succeeded_by(config))
-        return self.refusal or None
+        return self.refused or None
 
     def info(self, event: str, **fields: Any) -> None: ...
     def warning(self, event: str, **fields: Any) -> None: ...
@@ -117,7 +122,7 @@ async def test_listings_and_delistings_are_put_in_force_and_shown(world: World) 
         ("state", State.BACKOFF, "no worker runs"),
         ("bases", "A", "the list ends 2 of 3 symbols: not believed"),
         ("is_under_way", True, "a reload is under way"),
-        ("refusal", "stopping", "stopping"),
+        ("refused", "stopping", "stopping"),
     ],
 )
 async def test_a_list_that_cannot_be_used_changes_nothing_and_is_fetched_again(

@@ -17,11 +17,14 @@ from foxtrot_protocol.control import (
     Request,
     RestartAllRequest,
     RestartRequest,
+    SplitRequest,
     StatusRequest,
     StopRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
+from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_supervisor.config.splits import SplitPlan
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.core.reload import Changes, Reload
@@ -29,6 +32,7 @@ from foxtrot_supervisor.report.incidents import IncidentPage, Incidents, Occurre
 from foxtrot_supervisor.runtime import operator_requests
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import PENDING_MAX, SYMBOLS_MAX, OperatorRequests
+from foxtrot_supervisor.runtime.splitting import Split
 from tests.support.waiting import wait_until_async
 
 
@@ -49,6 +53,7 @@ class Run:
         self.changes: list[tuple[str, list[str], bool]] = []
         self.limit_s = 5.0
         self.memory = Incidents()
+        self.split = Split(SplitPlan("all", "all-1", "all-2", ["A", "B"], FoxtrotConfig()), "done")
 
     @staticmethod
     def _running(name: str) -> ChildRecord:
@@ -90,6 +95,12 @@ class Run:
     def ask_restart(self, name: str) -> str:
         self.restarts.append(name)
         return self.refusal
+
+    def reload_must_wait(self) -> bool:
+        return self.split.state in ("starting", "changing")
+
+    def ask_split(self, name: str) -> Split | str:
+        return self.refusal or self.split
 
     def ask_reload(self) -> Reload | str:
         self.reloads += 1
@@ -381,3 +392,22 @@ async def _answered(requests: OperatorRequests, run: Run, ask: Ask) -> Reply:
     await wait_until_async(lambda: len(run.sent) > count, what="the command")
     requests.done("two.a", Done("two.a", 1, count + 1, ""))
     return await reply
+
+
+async def test_a_split_is_answered_at_its_end_and_a_reload_waits_for_it(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    run.split.state = "starting"
+    split, reload = ask(SplitRequest("all-1")), ask(ReloadRequest())
+    await asyncio.sleep(0)
+    requests.look()
+    await asyncio.sleep(0)
+    assert (split.done(), run.reloads) == (False, 0)
+    run.split.state, run.reload = "done", "no file"
+    requests.look()
+    assert (await soon(split)).data["into"] == "all-2"
+    assert (await soon(reload)).error == "no file"
+    run.split.state, run.split.reason = "failed", "all-2.a is FATAL"
+    assert (await soon(ask(SplitRequest("all-1")))).error == "all-2.a is FATAL"
+    run.refusal = "all-1 does not run"
+    assert (await soon(ask(SplitRequest("all-1")))).error == "all-1 does not run"

@@ -166,6 +166,7 @@ class ChildRuntime:
             open_fds=vital_signs.open_fds(),
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
+            cpu_s=time.process_time(),
         )
         return self._source(heartbeat) if self._source is not None else heartbeat
 

@@ -159,7 +159,8 @@ class Subscriptions:
         for wire in notice.wires:
             if notice.subscribed:
                 self._acknowledge(wire, now, effects)
-            else:
+            elif (record := self._topics.get(wire)) is not None:
+                effects.append(record.change("unsubscribed", now))
                 self._topics.remove(wire)
             self._requests.answered(wire)
         self.answer(effects)

@@ -242,6 +242,7 @@ class TopicTable:
                 limit_s=self.limit_s(record),
                 reason=record.reason,
                 final=record.final,
+                channel=record.topic.channel,
             )
             for wire, record in self._records.items()
         ]

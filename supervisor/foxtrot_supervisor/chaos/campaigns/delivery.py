@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from foxtrot_supervisor.chaos.campaigns.delivery_run import RECOVERY_S, DeliveryRun, flows, rings_have_room, serves
+from foxtrot_supervisor.chaos.campaigns.splits import CONNECTION, SHARDS_FIRST, VICTIMS, split_shards, symbols_for
 from foxtrot_supervisor.chaos.harness.ground import Ground
 from foxtrot_supervisor.chaos.harness.recorder import Nap
 from foxtrot_supervisor.chaos.harness.supervised_run import Trouble
@@ -46,13 +47,20 @@ def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         wanted.append((f"{options.pair_kills} SIGKILLs of both twins", _Campaign.kill_pairs))
     if options.engine_stop_s:
         wanted.append((f"engine stopped for {options.engine_stop_s:g} s", _Campaign.stop_engine))
+    if options.splits:
+        wanted.append((f"{options.splits} splits of shards", _Campaign.split_shards))
+        wanted.append((f"{options.splits} splits of shards with SIGKILLs", _Campaign.split_shards_and_kill))
     rows: list[dict[str, Any]] = []
     logs: list[str] = []
     for title, perform in wanted:
         progress(title)
-        names = {f"load{number}": f"LOAD{number}USDT" for number in range(options.workers)}
+        names: dict[str, str | list[str]] = {f"load{number}": f"LOAD{number}USDT" for number in range(options.workers)}
+        symbols = [str(symbol) for symbol in names.values()]
+        if perform in (_Campaign.split_shards, _Campaign.split_shards_and_kill):
+            symbols = symbols_for(options.splits)
+            names = {CONNECTION: symbols}
         with Ground(
-            names.values(), rate=options.rate_per_s, seed=options.seed, venue=options.venue, transport=options.transport
+            symbols, rate=options.rate_per_s, seed=options.seed, venue=options.venue, transport=options.transport
         ) as ground:
             campaign = _Campaign(ground, names, options, progress)
             row = campaign.play(title, perform)
@@ -67,7 +75,9 @@ def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
 class _Campaign:
     """One of them."""
 
-    def __init__(self, ground: Ground, names: dict[str, str], options: ChaosOptions, progress: Progress) -> None:
+    def __init__(
+        self, ground: Ground, names: dict[str, str | list[str]], options: ChaosOptions, progress: Progress
+    ) -> None:
         self._ground = ground
         self._names = names
         self._options = options
@@ -249,6 +259,29 @@ class _Campaign:
         )
         self._recoveries_ms.append((time.monotonic() - continued_at) * 1000.0)
         self._row["dropped"] = sum(each["dropped_total"] for each in run.status()["workers"])
+
+    # ---- shards
+
+    def split_shards(self) -> None:
+        """Undisturbed: nothing is missing, no book is taken up again."""
+        self._split(Promises(complete=True, same_book=True, whole=self._options.redundancy == 1), ())
+
+    def split_shards_and_kill(self) -> None:
+        """While the new worker, the old one or the engine is killed."""
+        options = self._options
+        complete = options.redundancy > 1 or (options.backfill and options.venue.backfills)
+        self._split(Promises(complete=complete, engines_killed=options.splits), VICTIMS)
+
+    def _split(self, promises: Promises, victims: Sequence[str]) -> None:
+        splits = self._options.splits
+        self._row["splits"] = splits
+        rings = (splits + SHARDS_FIRST) * self._options.redundancy * 2
+        self._run(
+            promises,
+            lambda run: self._recoveries_ms.extend(split_shards(run, splits, victims, self._random, self._progress)),
+            rings=rings,
+            shard_symbols=-(-(splits + SHARDS_FIRST) // SHARDS_FIRST),
+        )
 
     # ---- twins
 

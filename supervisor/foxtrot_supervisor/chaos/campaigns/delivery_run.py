@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from foxtrot_protocol.control import StatusRequest
@@ -89,13 +89,14 @@ class DeliveryRun:
     def __init__(
         self,
         ground: Ground,
-        connections: dict[str, str],
+        connections: Mapping[str, str | Sequence[str]],
         options: ChaosOptions,
         strikes: Sequence[Strike] = (),
         *,
         nap: Nap = Nap(),  # noqa: B008 - frozen
         ring: dict[str, object] | None = None,
         stale_after_s: float | None = None,
+        shard_symbols: int | None = None,
     ) -> None:
         self._ground = ground
         self._patience = options.patience
@@ -113,11 +114,12 @@ class DeliveryRun:
                 "redundancy": options.redundancy,
                 "backfill": options.backfill,
                 "stale_after_s": stale_after_s or 10.0,
+                **({} if shard_symbols is None else {"shard_symbols": shard_symbols}),
             },
             tables={
                 "engine": {
                     "handlers": ["chaos_handlers:setup"],
-                    "preload": options.engine_kills > 0,
+                    "preload": options.engine_kills > 0 or options.splits > 0,
                     "numbers": "text",  # checksums are computed over the digits
                 },
                 "ring": ring or {"size_mib": 4},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -70,14 +70,14 @@ class Ground:
     def start(
         self,
         plan: chaos.Plan,
-        connections: Mapping[str, str],
+        connections: Mapping[str, str | Sequence[str]],
         settings: Mapping[str, object],
         *,
         of_each: Mapping[str, object] | None = None,
         tables: Mapping[str, Mapping[str, object]] | None = None,
         follow_events: bool = True,
     ) -> SupervisedRun:
-        """Start a supervisor with `connections` (name and symbol); `of_each`: further keys that all of them have.
+        """Start a supervisor with `connections` (name and symbols); `of_each`: further keys that all of them have.
 
         `tables`: further tables of the configuration. `follow_events`: read the engine's live events during the run.
         Without a plan nothing is hooked: children are what they are for users, and as fast. All runs use the same
@@ -99,7 +99,12 @@ class Ground:
             **(of_each or {}),
         }
         rows = [
-            {"name": name, "symbols": [self.venue.spelled(symbol)], **common} for name, symbol in connections.items()
+            {
+                "name": name,
+                "symbols": [*map(self.venue.spelled, [given] if isinstance(given, str) else given)],
+                **common,
+            }
+            for name, given in connections.items()
         ]
         whole: dict[str, dict[str, object]] = {"supervisor": {"run_dir": str(run_dir), **settings}}
         whole |= {name: dict(table) for name, table in (tables or {}).items()}

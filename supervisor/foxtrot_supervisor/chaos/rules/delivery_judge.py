@@ -279,7 +279,9 @@ class _Handled:
         account.gaps += not flags & FILLED
         if flags & FILLED:
             return
-        if stream == BOOK_STREAM and engine != self._book_engine and min(first, last) >= 0 and not flags & TIMED:
+        # where identifiers leap, the first that is missing may be unknown
+        is_bounded = last >= 0 and (first >= 0 or not self._dense_books) and not flags & TIMED
+        if stream == BOOK_STREAM and engine != self._book_engine and is_bounded:
             account.book_superseded += 1
             self._superseded = (first, last)
         elif stream == BOOK_STREAM:

@@ -154,7 +154,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     in one. `transport`: how engines learn of batches.
 
     `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
-    sides each. `engine_kills`, `pair_kills`, `engine_stop_s`: campaigns that always are.
+    sides each. `engine_kills`, `pair_kills`, `engine_stop_s`, `splits`: campaigns that always are.
 
     `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
@@ -170,6 +170,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     engine_kills: int = 0
     pair_kills: int = 0
     engine_stop_s: float = 0.0
+    splits: int = 0
     workers: int = 8
     rate_per_s: float = 500.0
     start_method: str = "auto"

@@ -1,6 +1,7 @@
 """One stream of events out of what the workers of a connection bring: each event once, in order, holes named. Pure.
 
-Workers of one connection (twins, or the old and the new one of a rotation) bring the same events. The first to bring
+Workers of one connection (twins, the old and the new one of a rotation, both parts of a shard that is split) bring the
+same events. The first to bring
 an event wins, its copies are dropped. A *stream* is one event type of one symbol; what tells a copy from a new event is
 its *rule* (`foxtrot_protocol.identity`). A stream's *position* is what handlers have received of it.
 
@@ -23,7 +24,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from foxtrot_protocol import compiled
-from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, Gap, Trade
+from foxtrot_protocol.events import EVENT_BAR, EVENT_BOOK, EVENT_TYPES, Bar, BookDelta, FeedStatus, Gap, Trade
 from foxtrot_protocol.stream_ranges import StreamRange
 from foxtrot_supervisor.engine.delivery.fills import EVIDENCE_ENOUGH
 from foxtrot_supervisor.engine.delivery.ranges import BatchTimes, ends_of, kept_places, take_range
@@ -64,6 +65,9 @@ _CLASSES: Final = {
 
 _NO_HOLES: Final[Sequence[tuple[StreamKey, Hole]]] = ()
 
+_ENDS: Final = frozenset(("unsubscribed", "delisted"))
+"""States of a topic after which its side brings it no longer."""
+
 _MOVES: Final = frozenset((APPLY, SUPERSEDED))
 """Verdicts that advance the position."""
 
@@ -98,6 +102,8 @@ class StreamMerge:
         self._streams: dict[tuple[type, str], Stream] = {}
         """The streams of `_by_key` except bars, found with one look-up."""
         self._by_key: dict[StreamKey, Stream] = {}
+        self._intervals: set[str] = set()
+        """Of bars."""
         self._books: dict[str, Stream] = {}
         """Books whose updates build on a snapshot, by symbol."""
         self._sides = OpenSides()
@@ -248,6 +254,8 @@ class StreamMerge:
                 if event.__class__ is Gap:
                     verdict = self._worker_gap(event)
                     gaps += verdict == APPLY and not event.filled
+                elif event.__class__ is FeedStatus and event.state in _ENDS:
+                    verdict = self._topic_ended(event)
             else:
                 if stream.batch != batch:
                     state, sequence = stream.state, stream.sequence
@@ -484,6 +492,8 @@ class StreamMerge:
         key = stream.key
         adopt_rule(stream)
         self._by_key[key] = stream
+        if key.part:
+            self._intervals.add(key.part)
         if key.kind == EVENT_BOOK and stream.rule in ("update_ids", "chained", "one_side"):
             self._books[key.symbol] = stream
         for kind in _CLASSES[key.kind]:
@@ -542,6 +552,27 @@ class StreamMerge:
             self._touch(stream)
         stream.calm = None
         return worker_gap(self._turn, stream, gap)
+
+    def _topic_ended(self, status: FeedStatus) -> int:
+        """The side brings nothing more of a symbol; worth reporting only if no other side does."""
+        turn = self._turn
+        others = False
+        for stream in self._streams_of(status.symbol):
+            if stream.batch != self._batch:
+                self._touch(stream)
+            stream.calm = None
+            # what it may bring later is like the first of a side
+            stream.rejoins = stream.first = True
+            stream.quick = stream.copies = False
+            if stream.state.leader == turn.name:
+                stream.change(leader="")
+            others = others or bool(turn.names_of(stream))
+        return COPY if others else APPLY
+
+    def _streams_of(self, symbol: str) -> list[Stream]:
+        keys = [StreamKey(kind, symbol) for kind in self._rules]
+        keys += [StreamKey(EVENT_BAR, symbol, part) for part in self._intervals]
+        return [stream for key in keys if (stream := self._by_key.get(key)) is not None]
 
     def _hold(self, events: Sequence[Any]) -> None:
         """Undo the decisions on this batch; keep where it begins, for sides that wait for this one."""

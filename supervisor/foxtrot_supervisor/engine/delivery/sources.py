@@ -57,7 +57,8 @@ class RingState:
         self.reader = reader
         self.group = group
         self.side = side
-        self.origin = Origin(group.name, worker, side[1])
+        # parts of a split shard are merged under the name of the first, and live and die under their own
+        self.origin = Origin(worker.rpartition(".")[0] or group.name, worker, side[1])
         self.wait_until: float | None = None
         """Deadline (monotonic seconds) of the wait of the next batch; None: it does not wait."""
         self.held: tuple[int, Batch[Any], Sequence[Gap]] | None = None

@@ -254,7 +254,10 @@ def test_the_number_of_a_trade() -> None:
     assert trade_number("20f43950-d8dd-5b31-9112-0000000000ff") == 255
 
 
-@pytest.mark.parametrize(("rows", "unannounced"), [(gap(115, 130, 0, BOOK_STREAM, 2), 0), (b"", 1)])
+@pytest.mark.parametrize(
+    ("rows", "unannounced"),
+    [(gap(115, 130, 0, BOOK_STREAM, 2), 0), (gap(-1, 130, 0, BOOK_STREAM, 2), 0), (b"", 1)],
+)
 def test_identifiers_of_chained_books_leap(rows: bytes, unannounced: int) -> None:
     first = book(SNAPSHOT, -1, 100) + book(DELTA, 100, 110)
     account = account_for(trades(10) + first + rows + book(SNAPSHOT, -1, 130, engine=2), LEDGER, VENUES["okx"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foxtrot_protocol.events import EVENT_BBO, EVENT_BOOK, EVENT_MARKET_TRADE, FeedStatus, Quote
+from foxtrot_protocol.events import EVENT_BAR, EVENT_BBO, EVENT_BOOK, EVENT_MARKET_TRADE, Bar, FeedStatus, Quote
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from foxtrot_supervisor.engine.delivery.streams import Hole, Stream, StreamKey, StreamState
 from tests.support.merge_world import TRADES, A, B, Merge, position, quote, snapshot, successor, trade, trades
@@ -58,6 +58,71 @@ def test_feed_states_of_both_workers_are_shown() -> None:
     for side in (A, B):
         both.take(side, [FeedStatus("SIM", "X", 0, 1, "x@trade", "flowing", 0.0)])
     assert both.seen == ["FeedStatus", "FeedStatus"]
+
+
+def ended(state: str = "unsubscribed", symbol: str = "X") -> Any:
+    return FeedStatus("SIM", symbol, 0, 1, "x@trade", state, 0.0)  # type: ignore[arg-type]
+
+
+def test_the_end_of_a_topic_is_shown_by_the_last_side_that_had_it() -> None:
+    both = Merge({EVENT_MARKET_TRADE: "increasing"})
+    for side in (A, B):
+        both.take(side, [trade(5), trade(90, symbol="Y")])
+    shown = both.take(A, [ended()])
+    assert shown is not None
+    assert (shown.applied, shown.deduplicated) == (0, 1)
+    both.take(B, trades(6, 7))
+    both.take(B, [ended("delisted")])
+    both.take(A, [ended(symbol="Z")])
+    assert both.seen == ["5", "90", "6", "7", "FeedStatus", "FeedStatus"]
+
+
+@pytest.mark.parametrize("rule", ["increasing", "sequence"])
+def test_who_has_let_go_of_a_topic_is_no_longer_waited_for_and_proves_nothing(rule: str) -> None:
+    """Side A of a split keeps Y and lets go of X, which B carries alone from then on."""
+    both = Merge({EVENT_MARKET_TRADE: rule})
+    for side in (A, B):
+        both.take(side, [trade(5), trade(900, symbol="Y")])
+    both.take(A, [ended()])
+    both.take(A, [trade(901, symbol="Y")])
+    if rule == "sequence":
+        both.take(A, [trade(20_000_000, symbol="Y", ns=20_000_000_000)], may_wait=False)
+        assert both.take(B, trades(8)) is not None
+        assert "gap 6..7" in both.seen
+        return
+    both.merge.closed(B)
+    again = ("b", 2)
+    both.merge.opened(again)
+    both.take(again, trades(8), may_wait=False)
+    assert both.seen == ["5", "900", "901", "gap 6..7", "8"], "nobody was connected to X"
+
+
+def test_a_side_that_has_a_topic_again_brings_it_like_a_new_one() -> None:
+    both = Merge()
+    both.take(A, [*trades(5, 6), ended(), *trades(7)])
+    both.take(B, trades(6, 7, 8))
+    both.take(A, trades(8, 9))
+    assert both.seen == ["5", "6", "FeedStatus", "7", "8", "9"]
+
+
+def test_the_end_of_a_topic_is_undone_with_its_batch() -> None:
+    both = Merge()
+    both.take(A, trades(5))
+    both.take(B, trades(5))
+    assert both.take(A, [ended(), *trades(9)]) is None
+    both.take(B, trades(6, 7, 8))
+    both.take(A, [ended(), *trades(9)])
+    assert both.seen == ["5", "6", "7", "8", "9"]
+
+
+def test_bars_and_books_of_a_symbol_end_with_it() -> None:
+    bars = Merge({EVENT_BAR: "latest", EVENT_BOOK: "one_side"})
+    bar = Bar("SIM", "X", 1, 1, "1m", 1, 2, "1", "1", "1", "1", "1", False)
+    for side in (A, B):
+        bars.take(side, [bar, snapshot(None)])
+    bars.take(A, [ended()])
+    bars.take(B, [snapshot(None)])
+    assert bars.seen == ["Bar", "sNone", "gap None..None", "sNone"], "another worker's copies cannot be recognized"
 
 
 def test_a_book_of_another_rule_starts_again() -> None:
