@@ -33,7 +33,7 @@ class ChildContext(Protocol):
 
     @property
     def zmq_context(self) -> Any:
-        """The process's one ZeroMQ context; ended by the runtime after the target has returned."""
+        """The process's one ZeroMQ context, made by the first call; ended after the target has returned."""
 
     @property
     def log(self) -> ChildLog:

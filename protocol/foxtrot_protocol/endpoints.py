@@ -9,10 +9,13 @@ from typing import Literal, TypeAlias
 
 __all__ = [
     "CONTROL_HWM",
+    "CONTROL_QUEUE_BYTES_MAX",
+    "CONTROL_RECONNECT_MS",
     "DATA_HANDSHAKE_MS",
     "DATA_RECEIVE_HWM",
     "DATA_RECONNECT_MAX_MS",
     "DATA_RECONNECT_MS",
+    "DATA_SEND_BYTES_MAX",
     "DATA_SEND_HWM",
     "DOORBELL_BYTES_MAX",
     "IPC_PATH_BYTES_MAX",
@@ -32,7 +35,10 @@ IPC_PATH_BYTES_MAX = 107
 """A unix socket path holds at most this many bytes (sun_path less its NUL)."""
 
 DATA_SEND_HWM = 512
-"""Batches that ZeroMQ may queue in the worker; what it refuses beyond that is read from the ring."""
+"""Batches that may wait in a worker's socket; what it refuses beyond that is read from the ring."""
+
+DATA_SEND_BYTES_MAX = 4 * 1024 * 1024
+"""Bytes of batches that may wait in a worker's socket."""
 
 DATA_RECEIVE_HWM = 512
 """Batches that ZeroMQ may queue in the engine for each worker.
@@ -51,6 +57,12 @@ DATA_HANDSHAKE_MS = 1000
 
 CONTROL_HWM = 1000
 """Control messages queued for one peer."""
+
+CONTROL_QUEUE_BYTES_MAX = 8 * 1024 * 1024
+"""Bytes of control messages that wait in a child for the supervisor."""
+
+CONTROL_RECONNECT_MS = 100
+"""Delay before a child connects to the control plane again."""
 
 ZAP_DOMAIN = b"foxtrot"
 """Set on every socket that binds: without a domain libzmq accepts unauthenticated ZMTP 1.0 frames."""

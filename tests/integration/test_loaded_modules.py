@@ -77,3 +77,35 @@ def test_the_package_loads_no_tools(code: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, env=dict(os.environ)
     )
     assert not_wanted(done.stdout.split()) == []
+
+
+def test_nursery_and_workers_have_no_libzmq(tmp_path: Path) -> None:
+    """Their memory maps name each library that is loaded; the engine has it."""
+    with contextlib.closing(Run(tmp_path, CONFIGURATION)) as run:
+        run.running()
+        maps = {}
+        for process in run.descendants():
+            with open(f"/proc/{process.pid}/comm") as comm, open(f"/proc/{process.pid}/maps") as file:
+                maps[comm.read().strip()] = file.read()
+        assert run.stop() == SupervisorExit.CLEAN
+    assert "zmq" in maps["fx:engine"]
+    assert "picows" in maps["fx:one.a"]
+    for name in ("fx:nursery", "fx:one.a", "fx:simulator"):
+        assert "zmq" not in maps[name], name
+
+
+def test_what_workers_import_does_not_include_zmq() -> None:
+    code = """
+import importlib, sys
+from foxtrot_workers.adapter import catalog
+from foxtrot_workers.child.nursery import PRELOADED
+for name in PRELOADED:
+    importlib.import_module(name)
+for exchange in catalog.names():
+    catalog.adapter_class(exchange)
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    modules = done.stdout.split()
+    assert "foxtrot_workers.feed.event_sender" in modules
+    assert not [name for name in modules if name.partition(".")[0] == "zmq"]

@@ -127,7 +127,7 @@ class EnginePart:
             settings=b"",
         )
         # by name, as every child's code: the supervisor's package imports none of it
-        runtime = importlib.import_module("foxtrot_workers.child.main").ChildRuntime(spec, self._context)
+        runtime = importlib.import_module("foxtrot_workers.child.main").ChildRuntime(spec)
         self._runtime = runtime
         self._note_incarnation(incarnation)
         runtime.hello()
@@ -146,7 +146,7 @@ class EnginePart:
                 task.cancel()
         self._beating = self._detaching = None
         if self._runtime is not None:
-            self._runtime.close()
+            self._runtime.close(0.0)  # nobody is there to read
             self._runtime = None
 
     def fence_workers(self, cause: str) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import structlog
-import zmq
 
 from foxtrot_protocol.codec import batch_decoder
+from foxtrot_protocol.endpoints import data_endpoint
 from foxtrot_protocol.events import EVENT_BOOK, EVENT_MARKET_TRADE, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
@@ -35,11 +35,19 @@ class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(event_sender, "WAITING_BYTES_MAX", 1000)
         self.folder = str(folder)
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.loop = asyncio.new_event_loop()
         self.calls: list[Callable[[], None]] = []
         self.paused = 0
         sender = EventSender(
-            self.context, "inproc://nobody", self.folder, "w.a", 1, CAPACITY_MIN, connection="w", side="a", rules={}
+            self.loop,
+            data_endpoint(self.folder),
+            self.folder,
+            "w.a",
+            1,
+            CAPACITY_MIN,
+            connection="w",
+            side="a",
+            rules={},
         )
         self.outflow = Outflow(
             sender,
@@ -50,7 +58,6 @@ class World:
             resume=lambda: self.pause(-1),
             later=lambda delay_s, call: self.calls.append(call) or asyncio.TimerHandle(0, call, (), self.loop),  # type: ignore[func-returns-value]
         )
-        self.loop = asyncio.new_event_loop()
         reader = RingReader.open(self.folder, "w.a", 1)
         assert reader is not None
         self.reader = reader
@@ -107,7 +114,6 @@ class World:
     def close(self) -> None:
         self.outflow.close()
         self.reader.close()
-        self.context.destroy(linger=0)
         self.loop.close()
 
 

@@ -83,7 +83,6 @@ async def serve(context: Any) -> int:
     loop.add_signal_handler(STRIKE, hook.strike)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {STRIKE})
     if hook.plan.kill_at == "connecting":
-        await asyncio.sleep(kill_points.HELLO_S)
         kill_points.die()
     if hook.plan.kill_at:
         hook.kill_point = kill_points.set_up(hook.plan.kill_at, hook.plan.passes)

@@ -15,10 +15,7 @@ from typing import Any, NoReturn
 
 from foxtrot_protocol.chaos import ARMED_POINTS, KillPoint
 
-__all__ = ["HANDSHAKE_S", "HELLO_S", "Trap", "die", "set_up"]
-
-HELLO_S = 0.02
-"""A thread of ZeroMQ sends HELLO: after this long it has arrived."""
+__all__ = ["HANDSHAKE_S", "Trap", "die", "set_up"]
 
 HANDSHAKE_S = 0.002
 """From the start of the connect to the kill: the exchange has just received the request, or not quite."""

@@ -36,7 +36,7 @@ def run(spec_bytes: bytes) -> None:
     try:
         _stacks = settle(spec)  # stays open for the life of the process
         apply_limits(spec.limits)
-        from foxtrot_workers.child.main import main  # imports asyncio and zmq
+        from foxtrot_workers.child.main import main  # imports asyncio
 
         code = main(spec)
     except LimitRefused as refusal:

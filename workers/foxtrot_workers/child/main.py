@@ -15,9 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NoReturn
-
-import zmq
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Left, LogRecord, Ready, Stop, ToChild
@@ -31,13 +29,19 @@ from foxtrot_workers.child.limits import relax_memory
 from foxtrot_workers.child.log import make_log
 from foxtrot_workers.owned_tasks import start_task
 
+if TYPE_CHECKING:
+    import zmq
+
 __all__ = ["COMMAND_BACKLOG_COUNT", "TERM_GRACE_S", "ChildRuntime", "main", "report_failure", "resolve"]
 
 TERM_GRACE_S = 1.0
 """Grace in seconds after SIGTERM, the second rung of the stop ladder."""
 
-FLUSH_MS = 500
-"""Maximum milliseconds for sending the last control messages."""
+HELLO_FLUSH_S = 0.1
+"""Longest wait in seconds until HELLO is sent, since the imports that follow block the event loop."""
+
+FLUSH_S = 0.5
+"""Maximum seconds for sending the last control messages."""
 
 CRASH_FLUSH_S = 0.05
 """The same in seconds after a crash, which the exit note reports anyway."""
@@ -58,19 +62,17 @@ def resolve(text: str) -> Target:
 class ChildRuntime:
     """Argument of the start target; see `ChildContext` for its members."""
 
-    def __init__(
-        self, spec: ChildSpec, context: zmq.Context[zmq.Socket[bytes]], notes: ExitNotes | None = None
-    ) -> None:
+    def __init__(self, spec: ChildSpec, notes: ExitNotes | None = None) -> None:
         """`notes`: None in a process that is not a child of the supervisor and leaves no exit note."""
         self._spec = spec
         self._notes = notes
-        self._context = context
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._handler: Callable[[ToChild], None] | None = None
         self._backlog: list[ToChild] = []
         self._source: Callable[[Heartbeat], Heartbeat] | None = None
         self._is_ready = False
         identity = f"{spec.name}#{spec.incarnation}"
-        self._link = CommandLink(context, spec.control_endpoint, identity, self._deliver)
+        self._link = CommandLink(spec.control_endpoint, identity, self._deliver)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._log = make_log(spec, self._send_log)
@@ -81,6 +83,10 @@ class ChildRuntime:
 
     @property
     def zmq_context(self) -> zmq.Context[zmq.Socket[bytes]]:
+        if self._context is None:
+            import zmq  # only the engine needs it
+
+            self._context = zmq.Context()
         return self._context
 
     @property
@@ -120,6 +126,7 @@ class ChildRuntime:
 
     def hello(self) -> None:
         self.send(Hello(self._spec.name, self._spec.incarnation, os.getpid()))
+        self._link.flush(HELLO_FLUSH_S)
 
     def send_detached(self) -> None:
         """Tell the supervisor that the embedded engine has detached; this process continues."""
@@ -139,9 +146,12 @@ class ChildRuntime:
             self.send(self._measure(loop_lag_ms=max(0.0, now - due) * 1000.0))
             due = max(due + interval, now)
 
-    def close(self, flush_ms: int = FLUSH_MS) -> None:
-        """Close the link; queued messages are sent for up to `flush_ms` milliseconds."""
-        self._link.close(flush_ms)
+    def close(self, flush_s: float) -> None:
+        """Close the link and end the ZeroMQ context; each may take up to `flush_s` seconds."""
+        self._link.close(flush_s)
+        if self._context is not None:
+            # a socket that was left open would block this forever
+            run_bounded(self._context.term, flush_s)
 
     def _send_log(self, record: LogRecord) -> None:
         """Send a line from any thread: the link belongs to the loop's."""
@@ -204,7 +214,6 @@ class _Process:
 
     def __init__(self, spec: ChildSpec) -> None:
         self._spec = spec
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._loop = _loop_factory()()
         self._runtime: ChildRuntime | None = None
         self._error: BaseException | None = None
@@ -216,20 +225,18 @@ class _Process:
 
     def run_coroutine(self, main: Callable[[ChildRuntime, str], Coroutine[Any, Any, int]], argument: str) -> int:
         """Run ``main(runtime, argument)`` on the loop; returns its result, or the exit code of its failure."""
-        flush_s = FLUSH_MS / 1000.0
+        flush_s = FLUSH_S
         try:
             code = self._loop.run_until_complete(self._with_runtime(main, argument))
         except BaseException as error:
             code = self._crashed(self._error or error)
             flush_s = CRASH_FLUSH_S
         if self._runtime is not None:
-            self._runtime.close(int(flush_s * 1000))
-        # a socket that was left open would block the end of the context forever
-        run_bounded(self._context.term, flush_s)
+            self._runtime.close(flush_s)
         return code
 
     async def _with_runtime(self, main: Callable[[ChildRuntime, str], Coroutine[Any, Any, int]], argument: str) -> int:
-        self._runtime = ChildRuntime(self._spec, self._context, self._notes)
+        self._runtime = ChildRuntime(self._spec, self._notes)
         return await main(self._runtime, argument)
 
     async def _serve(self, runtime: ChildRuntime, target_text: str) -> int:

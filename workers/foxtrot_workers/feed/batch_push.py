@@ -1,36 +1,39 @@
 """The PUSH socket that brings committed batches to the engine; never blocks.
 
-A batch that finds no room in the socket (EAGAIN), or is lost on its way, is read from the ring.
+A batch that finds no room in the socket, no engine, or is lost on its way, is read from the ring.
 """
 
 from __future__ import annotations
 
-import contextlib
-
-import zmq
+import asyncio
 
 from foxtrot_protocol import endpoints
+from foxtrot_workers.child.zmtp_socket import SocketKind, ZmtpSocket
 
 __all__ = ["BatchPush"]
+
+_KIND = SocketKind(
+    socket_type=b"PUSH",
+    message_bytes_max=0,  # the engine sends nothing
+    queue_count_max=endpoints.DATA_SEND_HWM,
+    queue_bytes_max=endpoints.DATA_SEND_BYTES_MAX,
+    reconnect_s=endpoints.DATA_RECONNECT_MS / 1000.0,
+    reconnect_s_max=endpoints.DATA_RECONNECT_MAX_MS / 1000.0,
+    keeps=False,  # the next engine reads the ring
+)
 
 
 class BatchPush:
     """A worker's end of the data plane over ZeroMQ."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
-        """Connect to `endpoint`, whether or not an engine is there."""
-        self._socket = context.socket(zmq.PUSH)
-        self._socket.setsockopt(zmq.SNDHWM, endpoints.DATA_SEND_HWM)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, endpoints.DATA_RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, endpoints.DATA_RECONNECT_MAX_MS)
-        self._socket.connect(endpoint)
+    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: str) -> None:
+        """Connect to `endpoint`, whether or not an engine is there; used on the thread of `loop`."""
+        self._socket = ZmtpSocket(loop, endpoints.ipc_path(endpoint), _KIND)
 
     def committed(self, data: bytes) -> None:
         """Send a batch that is in the ring. The hot path."""
-        with contextlib.suppress(zmq.Again):
-            self._socket.send(data, zmq.NOBLOCK)
+        self._socket.send(data)
 
     def close(self) -> None:
         """Close the socket; what it has not sent is in the ring."""
-        self._socket.close(linger=0)
+        self._socket.close()

@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import zmq
-
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.errors import MessageTooLarge
 from foxtrot_protocol.events import MarketEvent
@@ -49,7 +47,7 @@ class EventSender:
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
+        loop: asyncio.AbstractEventLoop,
         endpoint: str,
         run_dir: str,
         worker: str,
@@ -63,7 +61,7 @@ class EventSender:
         """Create the ring and connect to the engine; raises `ring_writer.RingRefused`.
 
         Args:
-            context: ZeroMQ context of the process.
+            loop: event loop, on whose thread the sender is used.
             endpoint: of the engine (`endpoints.data_endpoint`).
             run_dir: directory of the ring.
             worker: name of this worker.
@@ -85,7 +83,7 @@ class EventSender:
         self._unannounced = 0
         bell = endpoints.doorbell_path(endpoint)
         self._carrier: Carrier = (
-            BatchPush(context, endpoint) if bell is None else Doorbell(bell, ring_name(worker, incarnation))
+            BatchPush(loop, endpoint) if bell is None else Doorbell(bell, ring_name(worker, incarnation))
         )
         self._tell = self._carrier.committed
 

@@ -122,7 +122,7 @@ class FeedWorker:
         self._topics = topics
         rules = adapter.identity_rules(settings.channels)
         sender = EventSender(
-            context.zmq_context,
+            self._loop,
             settings.data_endpoint,
             context.spec.run_dir,
             context.spec.name,
@@ -202,13 +202,6 @@ class FeedWorker:
 
     async def run(self) -> int:
         """Connect, serve until something ends it, leave in order; return a `ChildExit`."""
-        try:
-            return await self._serve()
-        except BaseException:
-            self._outflow.close()  # an open socket would block the end of the ZeroMQ context
-            raise
-
-    async def _serve(self) -> int:
         context = self._context
         context.on_command(self._on_command)
         context.heartbeat_from(self._fill_heartbeat)

@@ -1,0 +1,209 @@
+"""ZMTP 3, the wire protocol of ZeroMQ, for one connection of a socket that connects. Sans-I/O: bytes in, bytes out.
+
+Supports what a DEALER or PUSH socket needs: version 3.0 or later, the NULL mechanism, messages of one or more frames.
+Wire facts: https://rfc.zeromq.org/spec/23 (ZMTP 3.0) and https://rfc.zeromq.org/spec/37 (3.1: PING and PONG).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from foxtrot_protocol.errors import MalformedMessage
+
+__all__ = ["COMMAND_BYTES_MAX", "FRAMES_MAX", "GREETING", "Connection", "message"]
+
+COMMAND_BYTES_MAX = 4096
+"""Largest command of a peer; READY has about 50 bytes."""
+
+FRAMES_MAX = 16
+"""Most frames in one message of a peer."""
+
+_GREETING_BYTES = 64
+
+GREETING: Final = (b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL").ljust(_GREETING_BYTES, b"\0")
+"""Signature, version 3.0, mechanism NULL, not a server, filler."""
+
+_MORE, _LONG, _COMMAND = 1, 2, 4
+_SHORT_BYTES_MAX = 255
+_LONG_HEAD = struct.Struct(">BQ")
+_VALUE_LENGTH = struct.Struct(">I")
+
+_PEERS: Final = {b"PUSH": (b"PULL",), b"DEALER": (b"ROUTER", b"DEALER", b"REP")}
+"""Socket types to which a socket may be connected, by its own type."""
+
+
+def message(data: bytes) -> bytes:
+    """Return a message of one frame, as it is sent."""
+    size = len(data)
+    return bytes((0, size)) + data if size <= _SHORT_BYTES_MAX else _LONG_HEAD.pack(_LONG, size) + data
+
+
+class Connection:
+    """One connection. The caller sends `GREETING` first, passes in what arrives, and sends `take_replies`.
+
+    Messages may be sent when `is_open`. A peer that violates the protocol sets `violation`; the caller then closes the
+    connection.
+    """
+
+    def __init__(self, socket_type: bytes, identity: bytes, message_bytes_max: int) -> None:
+        """Make the state of a new connection.
+
+        Args:
+            socket_type: ``b"PUSH"`` or ``b"DEALER"``.
+            identity: at most 255 bytes; ``b""`` for none.
+            message_bytes_max: largest message accepted, the sum of its frames.
+        """
+        self._socket_type = socket_type
+        self._ready = _ready(socket_type, identity)
+        self._message_bytes_max = message_bytes_max
+        self._received = bytearray()
+        self._greeted = False
+        self._frames: list[bytes] = []
+        self._frames_bytes = 0
+        self._replies = b""
+        self._pong = b""
+        self.is_open = False
+        """The peer's READY has arrived."""
+        self.violation = ""
+        """How the peer has violated the protocol; "" if it has not."""
+
+    def receive(self, data: bytes) -> list[tuple[bytes, ...]]:
+        """Take `data`; return the messages that are complete now, each with its frames."""
+        messages: list[tuple[bytes, ...]] = []
+        if self.violation:
+            return messages
+        self._received += data
+        try:
+            if self._greeted or self._take_greeting():
+                while self._take_frame(messages):
+                    pass
+        except MalformedMessage as error:
+            self.violation = error.reason
+            self._received.clear()
+        return messages
+
+    def take_replies(self) -> bytes:
+        """Return what has to be sent to the peer, b"" for nothing; the next call returns only what came later."""
+        replies, self._replies, self._pong = self._replies + self._pong, b"", b""
+        return replies
+
+    def _take_greeting(self) -> bool:
+        received = self._received
+        if (received and received[0] != 0xFF) or (len(received) >= 10 and received[9] & 1 == 0):
+            raise MalformedMessage("no ZMTP greeting")
+        if len(received) > 10 and received[10] < 3:
+            raise MalformedMessage(f"ZMTP version {received[10]}, not 3 or later")
+        if len(received) < _GREETING_BYTES:
+            return False
+        mechanism = bytes(received[12:32]).rstrip(b"\0")
+        if mechanism != b"NULL":
+            raise MalformedMessage(f"mechanism {mechanism!r}, not NULL")
+        del received[:_GREETING_BYTES]
+        self._greeted = True
+        self._replies += self._ready
+        return True
+
+    def _take_frame(self, messages: list[tuple[bytes, ...]]) -> bool:
+        """Take one frame if it is complete; raises `MalformedMessage`."""
+        received = self._received
+        if not received:
+            return False
+        flags = received[0]
+        self._check_flags(flags)
+        if flags & _LONG:
+            head = _LONG_HEAD.size
+            if len(received) < head:
+                return False
+            size = int(_LONG_HEAD.unpack_from(received)[1])
+        else:
+            head = 2
+            if len(received) < head:
+                return False
+            size = received[1]
+        if size > (COMMAND_BYTES_MAX if flags & _COMMAND else self._message_bytes_max - self._frames_bytes):
+            raise MalformedMessage(f"a frame of {size} bytes")
+        end = head + size
+        if len(received) < end:
+            return False
+        body = bytes(received[head:end])
+        del received[:end]
+        if flags & _COMMAND:
+            self._take_command(body)
+        else:
+            self._collect(body, more=bool(flags & _MORE), messages=messages)
+        return True
+
+    def _check_flags(self, flags: int) -> None:
+        if flags & ~(_MORE | _LONG | _COMMAND) or (flags & _COMMAND and flags & _MORE):
+            raise MalformedMessage(f"frame with flags {flags}")
+        if not (self.is_open or flags & _COMMAND):
+            raise MalformedMessage("a message before READY")
+        if self._frames and flags & _COMMAND:
+            raise MalformedMessage("a command between the frames of a message")
+
+    def _collect(self, body: bytes, *, more: bool, messages: list[tuple[bytes, ...]]) -> None:
+        self._frames.append(body)
+        self._frames_bytes += len(body)
+        if not more:
+            messages.append(tuple(self._frames))
+            self._frames.clear()
+            self._frames_bytes = 0
+        elif len(self._frames) >= FRAMES_MAX:
+            raise MalformedMessage(f"a message of more than {FRAMES_MAX} frames")
+
+    def _take_command(self, body: bytes) -> None:
+        length = body[0] if body else 0
+        name, data = body[1 : 1 + length], body[1 + length :]
+        if not length or len(name) < length:
+            raise MalformedMessage("a command without a name")
+        if name == b"ERROR":
+            raise MalformedMessage(f"refused by the peer: {data[1:]!r}")
+        if not self.is_open:
+            if name != b"READY":
+                raise MalformedMessage(f"command {name!r} before READY")
+            self._check_peer(_properties(data))
+            self.is_open = True
+        elif name == b"READY":
+            raise MalformedMessage("a second READY")
+        elif name == b"PING":
+            # 2 bytes of time to live, then a context of up to 16 bytes that PONG returns. Only the latest PING of a
+            # read is answered, so that a peer that sends many cannot make the replies grow
+            self._pong = _command(b"PONG", data[2:18])
+
+    def _check_peer(self, properties: dict[bytes, bytes]) -> None:
+        peer = properties.get(b"socket-type", b"")
+        if peer not in _PEERS[self._socket_type]:
+            raise MalformedMessage(f"the peer is a {peer!r} socket")
+
+
+def _command(name: bytes, data: bytes) -> bytes:
+    body = bytes((len(name),)) + name + data
+    if len(body) <= _SHORT_BYTES_MAX:
+        return bytes((_COMMAND, len(body))) + body
+    return _LONG_HEAD.pack(_COMMAND | _LONG, len(body)) + body
+
+
+def _ready(socket_type: bytes, identity: bytes) -> bytes:
+    return _command(b"READY", _property(b"Socket-Type", socket_type) + _property(b"Identity", identity))
+
+
+def _property(name: bytes, value: bytes) -> bytes:
+    return bytes((len(name),)) + name + _VALUE_LENGTH.pack(len(value)) + value
+
+
+def _properties(data: bytes) -> dict[bytes, bytes]:
+    """Return the metadata of READY by name in lower case: names are case-insensitive. Raises `MalformedMessage`."""
+    found: dict[bytes, bytes] = {}
+    position = 0
+    while position < len(data):
+        name_end = position + 1 + data[position]
+        value_start = name_end + _VALUE_LENGTH.size
+        if value_start > len(data):
+            raise MalformedMessage("metadata that are cut off")
+        value_end = value_start + int(_VALUE_LENGTH.unpack_from(data, name_end)[0])
+        if value_end > len(data):
+            raise MalformedMessage("metadata that are cut off")
+        found[bytes(data[position + 1 : name_end]).lower()] = bytes(data[value_start:value_end])
+        position = value_end
+    return found
