@@ -15,9 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, quantity
 from foxtrot_supervisor.report.topic_problems import Problem, Severity, topic_problems
 
-__all__ = ["EVENT_LINES", "LOG_LINES", "WIDE_COLUMNS", "LiveView", "duration", "quantity", "render_status"]
+__all__ = ["EVENT_LINES", "LOG_LINES", "WIDE_COLUMNS", "LiveView", "render_status"]
 
 Status = Mapping[str, Any]
 
@@ -58,45 +59,8 @@ WIDE_COLUMNS = 110
 """Width of a terminal, in characters, from which on every column is shown."""
 
 
-def duration(seconds: float | None) -> str:
-    """Return a duration in at most two units: ``0.4s``, ``12s``, ``3m05s``, ``2h07m``, ``3d04h``; a dash for None."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-    return f"{whole // 86_400}d{whole % 86_400 // 3600:02d}h"
-
-
-def quantity(number: float | None) -> str:
-    """Return a count, shortened: ``950``, ``12.3k``, ``4.1M``; a dash for None."""
-    if number is None:
-        return "-"
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if number >= factor:
-            scale = 1e3 if unit == "k" else factor
-            return f"{number / scale:.1f}{unit}"
-    return f"{number:.0f}"
-
-
-def _microseconds(value: float | None) -> str:
-    if not value:
-        return "-"
-    return f"{value:.0f}us" if value < 10_000 else f"{value / 1000:.0f}ms"
-
-
-def _mebibytes(value: float | None) -> str:
-    return f"{value / 2**20:.0f}M" if value else "-"
-
-
 def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
-    """Render the whole status, as made by `assemble_status`, with the last log lines under ``log``.
+    """Render the whole status, as ``status --json`` prints it, with the last log lines under ``log``.
 
     `width`: of the terminal, in characters; below `WIDE_COLUMNS` some columns are left out.
     """
@@ -144,8 +108,8 @@ def _headline(status: Status) -> Text:
     line.append(
         f"  {quantity(engine.get('events_total'))} events  {quantity(engine.get('events_per_s'))}/s"
         f"  queue {quantity(engine.get('queue_depth'))}"
-        f"  dispatch p50 {_microseconds(engine.get('dispatch_p50_us'))} p99 "
-        f"{_microseconds(engine.get('dispatch_p99_us'))}"
+        f"  dispatch p50 {microseconds(engine.get('dispatch_p50_us'))} p99 "
+        f"{microseconds(engine.get('dispatch_p99_us'))}"
         f"  slow {quantity(engine.get('slow_handlers'))}\n",
         style="",
     )
@@ -175,11 +139,11 @@ def _row(worker: Mapping[str, Any]) -> dict[str, RenderableType]:
         "restarts": quantity(worker.get("restarts_total")),
         "events": quantity(worker.get("events_total")),
         "events/s": quantity(worker.get("events_per_s")),
-        "p50": _microseconds(worker.get("latency_p50_us")),
-        "p99": _microseconds(worker.get("latency_p99_us")),
+        "p50": microseconds(worker.get("latency_p50_us")),
+        "p99": microseconds(worker.get("latency_p99_us")),
         "data age": duration(worker.get("last_data_age_s")),
         "gaps": quantity(worker.get("gaps_total")),
-        "RSS": _mebibytes(worker.get("rss_bytes")),
+        "RSS": mebibytes(worker.get("rss_bytes")),
     }
 
 

@@ -31,7 +31,7 @@ from foxtrot_protocol.commands import (
     WorkerChanged,
     WorkersStarted,
 )
-from foxtrot_protocol.events import EVENT_TYPES, EVENT_WORKER, WorkerStatus
+from foxtrot_protocol.events import EVENT_WORKER, WorkerStatus
 from foxtrot_protocol.ring_layout import RingFigures
 from foxtrot_protocol.spec import EngineSettings
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
@@ -40,6 +40,7 @@ from foxtrot_supervisor.engine.bus.watch import LOOK_S
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_supervisor.engine.delivery.streams import Hole, StreamKey
+from foxtrot_supervisor.engine.event_text import event_text
 from foxtrot_supervisor.engine.folds.folds import MarketFolds
 from foxtrot_supervisor.engine.leaks.monitor import LeakMonitor, leak_text
 from foxtrot_supervisor.engine.tap import EventTap
@@ -290,10 +291,4 @@ def _figures_of(info: HandlerInfo) -> HandlerFigures:
 def _note_recent(event: Any, recent: deque[str]) -> None:
     if event is None:
         return
-    name = EVENT_TYPES[type(event)]
-    fields = [
-        f"{field}={getattr(event, field)}"
-        for field in ("price", "size", "side", "bid", "ask", "last", "close", "state")
-        if getattr(event, field, None) is not None
-    ]
-    recent.append(f"{name}{event.symbol}.{event.exchange} {' '.join(fields)}".rstrip())
+    recent.append(event_text(event))
