@@ -22,7 +22,7 @@ NAME_WIDTH_MIN: Final = 16
 NAME_WIDTH_MAX: Final = 40
 """Width of the column of names, in characters."""
 
-SPARK_WIDTH: Final = 16
+SPARK_WIDTH: Final = 12
 
 AGE_OLD_S: Final = 10.0
 """Age of the latest data from which on it is emphasized, in seconds."""
@@ -131,7 +131,7 @@ def _backfills(row: Row, _: History) -> Cell:
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
-    Column("state", 18, 0, _state, left=True),
+    Column("state", 15, 0, _state, left=True),
     Column("pid", 8, 7, _pid),
     Column("inc", 5, 6, _incarnation),
     Column("events/s", 8, 1, _rate),
@@ -140,10 +140,10 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("p99", 7, 2, _latency("latency_p99_us")),
     Column("data age", 8, 1, _age),
     Column("lag", 7, 9, _lag),
-    Column("restarts", 8, 2, _count("restarts_total")),
-    Column("memory", 6, 10, lambda row, _: (mebibytes(row.total("rss_bytes")), "")),
+    Column("restart", 7, 2, _count("restarts_total")),
+    Column("mem", 6, 10, lambda row, _: (mebibytes(row.total("rss_bytes")), "")),
     Column("gaps", 6, 4, _count("gaps_total")),
-    Column("filled", 8, 11, _backfills),
+    Column("filled", 7, 11, _backfills),
     Column("up", 6, 5, lambda row, _: (duration(row.smallest("uptime_s")), "dim")),
 )
 
