@@ -56,6 +56,8 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.cli.common": "test_commands.py",
     "foxtrot_supervisor.cli.doctor": "test_doctor.py",
     "foxtrot_supervisor.cli.top": "test_top.py",
+    "foxtrot_supervisor.cli.attached_view": "test_full_screen.py",
+    "foxtrot_supervisor.cli.terminal_keeper": "test_full_screen.py",
     "foxtrot_supervisor.embedding.child": "test_embedding.py",
     "foxtrot_supervisor.embedding.child_main": "test_embedding.py",
     "foxtrot_supervisor.embedding.embedding": "test_embedding.py",
@@ -99,6 +101,9 @@ TESTED_BY_REAL_PROCESSES = {
 ACTING_BY_OTHER_MEANS = {
     "foxtrot_supervisor.chaos.harness.faulty_exchanges": "writes files, by pathlib",
     "foxtrot_supervisor.cli.live": "draws on the terminal, by rich",
+    "foxtrot_supervisor.cli.screen.details": "draws on the terminal, by textual",
+    "foxtrot_supervisor.cli.screen.dialogs": "draws on the terminal, by textual",
+    "foxtrot_supervisor.cli.screen.process_list": "draws on the terminal, by textual",
     "foxtrot_supervisor.engine.bus.owner": "keeps the current owner in a context variable",
     "foxtrot_supervisor.runtime.processes.launch": "resets signals and runs the start target of a spawned process",
     "foxtrot_supervisor.system.signal_state": "sets the signal dispositions and mask of its process",

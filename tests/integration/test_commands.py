@@ -170,8 +170,9 @@ def test_the_start_script_shows_a_live_table_and_ctrl_c_ends_it(folder: Path) ->
         return _ended(pid)
 
     try:
-        wait_until(lambda: re.search(rb"eBbo\.\w+\.SIM", look()), 60, "live events on the terminal")
-        assert b"sim.a" in shown
+        # the table without textual, the full screen with it
+        events = re.compile(rb"quote \w+\.SIM|market \w+\.SIM")
+        wait_until(lambda: b"sim.a" in look() and events.search(shown), 60, "live events on the terminal")
         assert b"RUNNING" in shown
         os.write(terminal, b"\x03")
         asked = time.monotonic()

@@ -51,7 +51,7 @@ class Terminal:
     def __init__(self, supervisor: SupervisorProcess) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [str(PROGRAM), "top", "--interval", "0.1", "--run-dir", str(supervisor.run_dir)],
+            [str(PROGRAM), "top", "--plain", "--interval", "0.1", "--run-dir", str(supervisor.run_dir)],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -52,8 +52,9 @@ __all__ = ["start"]
     type=click.Choice(["auto", "console", "json"]),
     default="auto",
     show_default=True,
-    help="auto: a live table on a terminal, else console lines.",
+    help="auto: a live view on a terminal, else console lines.",
 )
+@click.option("--plain", is_flag=True, help="On a terminal a live table instead of the full-screen view.")
 @click.option("--boot", hidden=True, metavar="TARGET", help="What children call first (fault tests: docs/chaos.md).")
 @known_errors
 def start(
@@ -62,6 +63,7 @@ def start(
     duration_s: float | None,
     log_level: str,
     log_format: Literal["auto", "console", "json"],
+    plain: bool,
     boot: str | None,
 ) -> None:
     """Supervise in the foreground until stopped.
@@ -85,10 +87,12 @@ def start(
     markets = Markets(cache_path(dict(os.environ), os.path.expanduser("~")), say)
     config = markets.resolve(config, catalog(), path or "", online=True)
     directory = run_dir_path or config.supervisor.run_dir or run_dir.default_path(os.environ, os.getuid())
-    with display(log_format, log_level) as (effective_format, on_snapshot):
+    directory = absolute(directory)
+    wanted = "plain" if plain and log_format == "auto" else log_format
+    with display(wanted, log_level, directory) as (effective_format, on_snapshot):
         code = run_supervisor(
             config,
-            run_dir_path=absolute(directory),
+            run_dir_path=directory,
             import_path=_import_path(),
             log_level=log_level,
             log_format=effective_format,
@@ -98,6 +102,8 @@ def start(
             read_config=functools.partial(_read_again, absolute(path), catalog, markets) if path else None,
             targets=None if boot is None else Targets(boot=boot),
         )
+    if effective_format == "link":
+        say(f"stopped, exit code {int(code)}")  # the view, and with it the last state, has gone
     raise click.exceptions.Exit(int(code))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +21,10 @@ from foxtrot_supervisor.cli.common import (
 )
 from foxtrot_supervisor.cli.messages import say
 from foxtrot_supervisor.cli.output import PIPE_COLUMNS, emit, output_ended
+from foxtrot_supervisor.cli.terminal_keeper import has_full_screen, run_view
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 
-__all__ = ["ANSWER_S", "full_screen", "has_textual", "is_terminal", "top"]
+__all__ = ["ANSWER_S", "top"]
 
 ANSWER_S = 10.0
 """Longest wait for one status, in seconds; a supervisor that takes longer is reported as not answering."""
@@ -46,7 +45,6 @@ ANSWER_S = 10.0
 @run_dir_option
 @click.option("--json", "as_json", is_flag=True, help="One status object per line, on stdout.")
 @click.option("--plain", is_flag=True, help="A table instead of the full-screen view, until the run ends.")
-@click.option("--started-by", "starter_pid", type=int, hidden=True, help="Pid of the `start` that shows this view.")
 def top(
     interval_s: float,
     count: int | None,
@@ -54,7 +52,6 @@ def top(
     run_dir_path: str | None,
     as_json: bool,
     plain: bool,
-    starter_pid: int | None,
 ) -> None:
     """Show a live view of the run: every connection, incidents, the market; ? lists the keys.
 
@@ -68,13 +65,9 @@ def top(
     """
 
     def watch() -> None:
-        if starter_pid is not None and run_dir_path is not None:
-            full_screen(run_dir_path, interval_s, starter_pid)
-            return
         place = find_run(run_dir_path, config_path)
-        if not (as_json or plain or count) and is_terminal() and has_textual():
-            full_screen(place, interval_s)
-            return
+        if not (as_json or plain or count) and has_full_screen():
+            raise click.exceptions.Exit(run_view(lambda: _full_screen(place, interval_s)))
         with _shown(as_json, emit) as show:
             for number, status in enumerate(_statuses(place, interval_s), start=1):
                 show(status)
@@ -87,21 +80,8 @@ def top(
         known_errors(watch)()
 
 
-def is_terminal() -> bool:
-    """Whether stdin and stdout are a terminal that can show a full screen."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def has_textual() -> bool:
-    """Whether the library of the full-screen view is installed; it is not imported."""
-    return importlib.util.find_spec("textual") is not None
-
-
-def full_screen(place: str, interval_s: float, starter_pid: int | None = None) -> None:
-    """Show the full-screen view; `starter_pid`: see `screen.app.Starter`."""
-    app = importlib.import_module("foxtrot_supervisor.cli.screen.app")
-    starter = None if starter_pid is None else app.Starter(starter_pid)
-    app.TopApp(place, interval_s, starter).run()
+def _full_screen(place: str, interval_s: float) -> None:
+    importlib.import_module("foxtrot_supervisor.cli.screen.app").TopApp(place, interval_s).run()
 
 
 def _statuses(place: str, interval_s: float) -> Iterator[dict[str, Any]]:

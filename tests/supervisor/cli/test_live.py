@@ -6,10 +6,9 @@ import io
 import threading
 from typing import Any
 
-import pytest
 from rich.console import Console
 
-from foxtrot_supervisor.cli.live import EVENT_LINES, LOG_LINES, LiveView, duration, quantity, render_status
+from foxtrot_supervisor.cli.live import EVENT_LINES, LOG_LINES, LiveView, render_status
 
 STATUS: dict[str, Any] = {
     "supervisor": {"pid": 4711, "version": "0.1.0", "uptime_s": 61.0, "state": "running", "run_dir": "/run/foxtrot"},
@@ -50,30 +49,6 @@ def printed(status: dict[str, Any]) -> str:
     out = io.StringIO()
     Console(file=out, width=140).print(render_status(status))
     return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (0.0, "0.0s"),
-        (9.94, "9.9s"),
-        (59.9, "59s"),
-        (185, "3m05s"),
-        (2 * 3600 + 425, "2h07m"),
-        (3 * 86400 + 4 * 3600, "3d04h"),
-    ],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(None, "-"), (0, "0"), (9_999, "9999"), (12_345, "12.3k"), (4_100_000, "4.1M"), (2e9, "2.0G")],
-)
-def test_quantities(number: float | None, text: str) -> None:
-    assert quantity(number) == text
 
 
 def test_the_table_shows_the_figures_of_the_status() -> None:

@@ -14,13 +14,13 @@ import pytest
 
 from foxtrot_supervisor.cli.start_display import display
 
-STATUS = {"supervisor": {"uptime_s": 60.0}, "engine": {"recent": ["eMarketTrade.BTCUSDT.SIM 100"]}}
+STATUS = {"supervisor": {"uptime_s": 60.0}, "engine": {"recent": ["trade BTCUSDT.SIM buy 1 at 100"]}}
 
 PROGRAM = """
 import sys
 from foxtrot_protocol import standard_streams
 from foxtrot_supervisor.cli.start_display import display
-with display("auto", "info") as (log_format, show):
+with display("plain", "info", "") as (log_format, show):
     show({"workers": [{"name": "sim.a", "state": "RUNNING"}]})
 assert standard_streams.flush(20.0)
 open(sys.argv[1], "w").write(log_format)
@@ -32,20 +32,20 @@ open(sys.argv[1], "w").write(log_format)
 def test_without_a_terminal_events_are_logged(
     capfd: pytest.CaptureFixture[str], wanted: Literal["auto", "console", "json"], got: str
 ) -> None:
-    with display(wanted, "info") as (log_format, show):
+    with display(wanted, "info", "") as (log_format, show):
         assert log_format == got
         show(STATUS)
     out, err = capfd.readouterr()
     assert out == ""
     summary, event = err.splitlines()
     assert "summary" in summary
-    assert "eMarketTrade.BTCUSDT.SIM 100" in event
+    assert "trade BTCUSDT.SIM buy 1 at 100" in event
     if wanted == "json":
-        assert json.loads(event)["line"] == "eMarketTrade.BTCUSDT.SIM 100"
+        assert json.loads(event)["line"] == "trade BTCUSDT.SIM buy 1 at 100"
 
 
 def test_at_level_warning_there_are_no_summaries(capfd: pytest.CaptureFixture[str]) -> None:
-    with display("json", "warning") as (_, show):
+    with display("json", "warning", "") as (_, show):
         show(STATUS)
     assert capfd.readouterr() == ("", "")
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -27,6 +28,7 @@ from foxtrot_protocol.control import (
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.cli.screen.details import Details, IncidentList
 from foxtrot_supervisor.cli.screen.dialogs import Confirm, Help, Prompt
+from foxtrot_supervisor.cli.screen.output import Output
 from foxtrot_supervisor.cli.screen.process_list import ProcessList
 from foxtrot_supervisor.cli.screen.rows import ORDERS, Row, arrange, rows_of
 from foxtrot_supervisor.cli.screen.texts import engine_text, header_text, incidents_text, market_text
@@ -41,24 +43,34 @@ FRAME_S: Final = 0.25
 MARKET_S: Final = 0.3
 """How long the cursor must rest on a connection before its market is followed, in seconds."""
 
+OUTPUT_CHUNK_BYTES: Final = 64 * 1024
+
 ANSWER_S: Final = 120.0
 """Longest wait for the outcome of a request, in seconds."""
 
 
 class Starter:
-    """The supervisor process that started this view for its terminal: `start`."""
+    """The supervisor process that started this view for its terminal: `start`.
 
-    def __init__(self, pid: int) -> None:
+    Args:
+        pid: of the supervisor.
+        output: descriptor of what it and its children print, non-blocking.
+        alive: descriptor that is readable once the supervisor has ended, or wants the terminal back.
+    """
+
+    def __init__(self, pid: int, output: int, alive: int) -> None:
+        self.output = output
+        self.alive = alive
         self._pidfd = os.pidfd_open(pid)
+
+    def close(self) -> None:
+        """Let go of the process."""
+        os.close(self._pidfd)
 
     def interrupt(self) -> None:
         """Do what Ctrl-C does without a view: the first begins the stop, the second kills."""
         with contextlib.suppress(ProcessLookupError):  # it has ended
             signal.pidfd_send_signal(self._pidfd, signal.SIGINT)
-
-    def fileno(self) -> int:
-        """Return a descriptor that is readable once the process has ended."""
-        return self._pidfd
 
 
 class TopApp(App[None]):
@@ -70,6 +82,8 @@ class TopApp(App[None]):
     ProcessList { height: 1fr; border: round $primary; border-title-color: $text; border-subtitle-color: $text-muted; }
     ProcessList:focus { border: round cyan; }
     #panels { height: 12; }
+    #output { display: none; height: 8; border: round $primary; padding: 0 1; text-wrap: nowrap; }
+    #output.shown { display: block; }
     #panels Static { border: round $primary; padding: 0 1; height: 100%; border-title-color: $text; }
     #panels Static, #header { text-wrap: nowrap; text-overflow: ellipsis; }
     #incidents { width: 3fr; }
@@ -111,12 +125,14 @@ class TopApp(App[None]):
         self._words = ""
         self._folded: set[str] = set()
         self._symbols: list[tuple[str, str]] = []
-        self._was_connected = False
+        self.output = Output()
+        """What the supervisor and its children have printed, of a view that belongs to `start`."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="header")
         yield ProcessList()
         yield Input(id="filter", compact=True, placeholder="words that the rows must contain")
+        yield Static(id="output")
         with Horizontal(id="panels"):
             yield Static(id="incidents")
             yield Static(id="engine")
@@ -124,13 +140,16 @@ class TopApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        for name in ("incidents", "engine", "market"):
+        for name in ("incidents", "engine", "market", "output"):
             self._panel(name).border_title = name
         self.query_one(ProcessList).focus()
         self.draw()
         self.run_worker(self._watch(), exit_on_error=True)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.exit)
         if self._starter is not None:
-            asyncio.get_running_loop().add_reader(self._starter.fileno(), self._starter_ended)
+            loop.add_reader(self._starter.alive, self._starter_ended)
+            loop.add_reader(self._starter.output, self._take_output, self._starter.output)
 
     def on_resize(self) -> None:
         self.set_class(self.size.height < 30, "small")
@@ -148,6 +167,8 @@ class TopApp(App[None]):
     def draw(self) -> None:
         """Draw the present state."""
         observer = self.observer
+        if not self.query(ProcessList):
+            return  # the view is ending
         self.query_one("#header", Static).update(
             header_text(
                 observer.status,
@@ -159,6 +180,8 @@ class TopApp(App[None]):
             )
         )
         self._draw_list()
+        if observer.market is None:
+            self._follow_cursor()
         lines = self._panel("incidents").size.height
         engine, market = self._panel("engine"), observer.market
         self._panel("incidents").update(incidents_text(observer.incidents, local, max(1, lines)))
@@ -167,7 +190,6 @@ class TopApp(App[None]):
             f"market {market.symbol}.{market.exchange}" if market and market.symbol else "market"
         )
         self._panel("market").update(market_text(market, time.time_ns(), max(4, lines)))
-        self._was_connected |= observer.connected
 
     def _draw_list(self) -> None:
         table = self.query_one(ProcessList)
@@ -190,7 +212,8 @@ class TopApp(App[None]):
     def _follow_cursor(self) -> None:
         row, market = self.query_one(ProcessList).selected, self.observer.market
         if market is None and (row is None or row.data.get("state") != "RUNNING"):
-            row = next((each for each in rows_of(self.observer.status) if each.data.get("state") == "RUNNING"), row)
+            rows = (each for each in rows_of(self.observer.status) if each.kind != "process")
+            row = next((each for each in rows if each.data.get("state") == "RUNNING"), None)
         if row is None or row.kind == "process":
             return
         name = str(row.data.get("name"))
@@ -319,7 +342,28 @@ class TopApp(App[None]):
             self._starter.interrupt()
 
     def _starter_ended(self) -> None:
+        assert self._starter is not None
+        asyncio.get_running_loop().remove_reader(self._starter.alive)
         self.exit()
+
+    def _take_output(self, descriptor: int) -> None:
+        """Show what the supervisor and its children have printed."""
+        try:
+            data = os.read(descriptor, OUTPUT_CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(descriptor)
+            return
+        self.output.feed(data)
+        panel = self._panel("output")
+        panel.add_class("shown")
+        panel.update(Text("\n".join(self.output.latest(max(1, panel.size.height)))))
+
+    def action_suspend_process(self) -> None:
+        """Stop for the shell (Ctrl-Z), except in a view that is not the shell's own job."""
+        if self._starter is None:
+            super().action_suspend_process()
 
     def _on_selected(self, act: Callable[[Row], None]) -> None:
         row = self.query_one(ProcessList).selected
