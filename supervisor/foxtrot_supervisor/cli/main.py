@@ -50,6 +50,7 @@ COMMANDS = {
     "top": ("top", "Show a live view of the run until it ends or Ctrl-C."),
     "unit": ("unit", "Print a hardened systemd unit for the configuration."),
     "unsubscribe": ("operate", "Remove SYMBOLs from a running WORKER without reconnecting."),
+    "web": ("web", "Serve a page that shows a run, and with a token changes it."),
 }
 """Each command: the module of this package that defines it, and its summary in the root's ``--help``."""
 

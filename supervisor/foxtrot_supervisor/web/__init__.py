@@ -1,0 +1,1 @@
+"""The web view: one page that shows a run and, with a token, changes it."""

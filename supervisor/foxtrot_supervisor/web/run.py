@@ -1,0 +1,53 @@
+"""Runs the web view until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+
+from foxtrot_supervisor.web.access import Policy
+from foxtrot_supervisor.web.hub import Hub
+from foxtrot_supervisor.web.server import WebServer, load_assets
+from foxtrot_supervisor.web.watcher import Watcher
+
+__all__ = ["serve"]
+
+
+def serve(
+    run_dir: str,
+    listening: socket.socket,
+    tls: ssl.SSLContext | None,
+    policy: Policy,
+    report: Callable[[str], None],
+) -> None:
+    """Serve the run in `run_dir` on the socket `listening` until SIGINT or SIGTERM. `report` gets lines for the log."""
+    with asyncio.Runner() as runner:
+        runner.run(_serve(run_dir, listening, tls, policy, report))
+
+
+async def _serve(
+    run_dir: str,
+    listening: socket.socket,
+    tls: ssl.SSLContext | None,
+    policy: Policy,
+    report: Callable[[str], None],
+) -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    hub = Hub()
+    watcher = Watcher(run_dir, hub)
+    server = WebServer(hub, policy, watcher.order, report, load_assets())
+    await server.start(listening, tls)
+    watching = asyncio.create_task(watcher.run())
+    ending = asyncio.create_task(ended.wait())
+    await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+    await server.close()

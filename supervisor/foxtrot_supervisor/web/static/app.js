@@ -1,0 +1,170 @@
+// Puts the parts together: each event of the stream goes to the panels that show it.
+
+import { allow, openDetails, setRunFacts, startActions, unlock } from "./actions.js";
+import { showConnections, startConnections } from "./connections.js";
+import { showEngine } from "./engine.js";
+import { DASH, byId, bytes, count, micros, seconds, setText } from "./format.js";
+import { addIncidents, lastSeq, startIncidents } from "./incidents.js";
+import { drawDepth, showMarket, showSymbols, startMarket } from "./market.js";
+import { makeTiles, showFindings, showOverview, sumsOf } from "./overview.js";
+import { redrawPlots, showPlots, showSources, startPlots } from "./plots.js";
+import { Stream } from "./stream.js";
+import { makeLegend, showTopics } from "./topics.js";
+
+const POINTS = 900; // seconds of history, one point each
+const SPARK_POINTS = 60;
+const THEMES = { "": "Auto", light: "Light", dark: "Dark" };
+
+let view = null;
+let source = "";
+const series = { times: [], all: { rates: [], p50: [], p99: [] }, of: new Map() };
+const sparks = {};
+
+function decode(data) {
+  return { ...data, workers: data.workers.map((values) => Object.fromEntries(data.fields.map((field, at) => [field, values[at]]))) };
+}
+
+function remember(shown) {
+  const at = Math.floor(shown.at_ms / 1000);
+  if (series.times.at(-1) >= at) return;
+  series.times.push(at);
+  const groups = new Map();
+  for (const worker of shown.workers) {
+    const group = groups.get(worker.connection) ?? { rate: 0, p50: 0, p99: 0 };
+    group.rate += worker.events_per_s || 0;
+    group.p50 = Math.max(group.p50, worker.latency_p50_us || 0);
+    group.p99 = Math.max(group.p99, worker.latency_p99_us || 0);
+    groups.set(worker.connection, group);
+    const spark = (sparks[worker.name] ??= []);
+    spark.push(Math.round(worker.events_per_s || 0));
+    if (spark.length > SPARK_POINTS) spark.shift();
+  }
+  for (const name of groups.keys()) if (!series.of.has(name)) series.of.set(name, { rates: [], p50: [], p99: [] });
+  const fill = (list, value) => {
+    while (list.length < series.times.length - 1) list.unshift(null);
+    list.push(value || null);
+  };
+  for (const [name, lists] of series.of) {
+    const group = groups.get(name) ?? {};
+    fill(lists.rates, group.rate ?? null);
+    fill(lists.p50, group.p50);
+    fill(lists.p99, group.p99);
+  }
+  const sums = [...groups.values()];
+  fill(series.all.rates, sumsOf(shown).rate);
+  fill(series.all.p50, Math.max(0, ...sums.map(({ p50 }) => p50)));
+  fill(series.all.p99, Math.max(0, ...sums.map(({ p99 }) => p99)));
+  if (series.times.length > POINTS) {
+    for (const lists of [series.all, ...series.of.values()]) for (const list of Object.values(lists)) list.shift();
+    series.times.shift();
+  }
+}
+
+function plots() {
+  const lists = series.of.get(source) ?? series.all;
+  showPlots({ times: series.times, ...lists });
+}
+
+const handlers = {
+  hello: allow,
+  view(data) {
+    view = decode(data);
+    byId("banner").hidden = true;
+    remember(view);
+    showOverview(view);
+    showFindings(view);
+    showConnections(view, sparks);
+    showEngine(view);
+    showSources([...series.of.keys()]);
+    plots();
+    const { run } = view;
+    setRunFacts([["Run directory", run.run_dir], ["State", run.state], ["Supervisor", `pid ${run.pid}, ${bytes(run.rss_bytes)}`], ["Hot paths", run.form], ["Up", seconds(run.uptime_s)]]);
+  },
+  away(data) {
+    const state = byId("run-state");
+    setText(state, "no run");
+    state.dataset.tone = "bad";
+    byId("banner").hidden = false;
+    setText(byId("banner"), `The run does not answer: ${data.problem}. What follows is its last state.`);
+  },
+  topics: showTopics,
+  incidents(data) {
+    addIncidents(data);
+    stream.query.after = lastSeq();
+  },
+  symbols: showSymbols,
+  market: showMarket,
+};
+
+function onLink(state, problem) {
+  const link = byId("link");
+  link.dataset.tone = { live: "good", locked: "watch", lost: "bad" }[state];
+  setText(byId("link-text"), { live: "live", locked: "locked", lost: "reconnecting" }[state]);
+  link.title = problem ?? "";
+  if (state === "locked") {
+    byId("unlock").hidden = false;
+    unlock("This view is shown to those who have its token.");
+  }
+}
+
+const stream = new Stream((name, data) => handlers[name]?.(data), onLink);
+
+function details(name) {
+  const worker = view?.workers.find((each) => each.name === name);
+  if (!worker) return;
+  openDetails(name, [
+    ["State", `${worker.state}, wanted ${worker.desired}`], ["Cause", worker.cause || DASH], ["Last exit", worker.exit || "none"],
+    ["Connection", `${worker.connection}, side ${worker.side}`], ["Exchange", worker.exchange], ["Process", `pid ${worker.pid ?? DASH}, incarnation ${worker.incarnation}`],
+    ["Health", worker.health ?? DASH], ["Serving for", seconds(worker.ready_s)], ["Events", count(worker.events_total)],
+    ["Latency", `p50 ${micros(worker.latency_p50_us)}, p99 ${micros(worker.latency_p99_us)}`], ["Data age", seconds(worker.last_data_age_s)],
+    ["Loop lag", worker.loop_lag_ms === null ? DASH : `${worker.loop_lag_ms.toFixed(1)} ms`], ["Memory", bytes(worker.rss_bytes)],
+    ["Restarts", `${worker.restarts_total}, of these by SIGKILL ${worker.kills_total}`], ["Rotations", count(worker.rotations_total)],
+    ["Frames not understood", count(worker.rejected_total)],
+  ], name);
+}
+
+function startTheme() {
+  const button = byId("theme");
+  const apply = (name) => {
+    if (name) document.documentElement.dataset.theme = name;
+    else delete document.documentElement.dataset.theme;
+    setText(button, THEMES[name]);
+    button.setAttribute("aria-label", `Colours: ${name || "as the system"}`);
+    redrawPlots();
+    drawDepth();
+  };
+  let name = "";
+  try {
+    name = localStorage.getItem("theme") ?? "";
+  } catch {
+    // the page works without a memory
+  }
+  apply(name in THEMES ? name : "");
+  button.addEventListener("click", () => {
+    const names = Object.keys(THEMES);
+    const next = names[(names.indexOf(document.documentElement.dataset.theme ?? "") + 1) % names.length];
+    try {
+      localStorage.setItem("theme", next);
+    } catch {
+      // as above
+    }
+    apply(next);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => apply(document.documentElement.dataset.theme ?? ""));
+}
+
+makeTiles();
+makeLegend();
+startIncidents();
+startConnections(details);
+startActions(stream);
+startPlots((name) => {
+  source = name;
+  plots();
+});
+startMarket((symbol) => {
+  stream.query.symbol = symbol;
+  stream.open();
+});
+startTheme();
+stream.open();

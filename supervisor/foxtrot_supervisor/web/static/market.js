@@ -1,0 +1,138 @@
+// The market of the chosen symbol: last trade, spread, best levels, depth.
+
+import { DASH, byId, clock, element, setText } from "./format.js";
+
+const LEVELS_SHOWN = 10;
+let latest = null;
+
+export function startMarket(onSymbol) {
+  const input = byId("symbol");
+  input.addEventListener("change", () => onSymbol(input.value.trim()));
+  new ResizeObserver(drawDepth).observe(byId("depth"));
+}
+
+export function showSymbols(names) {
+  const list = byId("symbols");
+  if (list.dataset.key === names.join()) return;
+  list.dataset.key = names.join();
+  list.replaceChildren(...names.map((name) => element("option", { value: name })));
+}
+
+export function showMarket(market) {
+  latest = market;
+  const { trade, bids, asks } = market;
+  const bid = bids[0] && Number(bids[0][0]);
+  const ask = asks[0] && Number(asks[0][0]);
+  const spread = bid && ask ? ask - bid : null;
+  const digits = Math.max(...[...bids.slice(0, 5), ...asks.slice(0, 5)].map(([price]) => (String(price).split(".")[1] ?? "").length), 0);
+  const facts = [
+    ["Last trade", trade ? `${trade.side === "buy" ? "▲" : "▼"} ${trade.price}` : DASH, trade ? (trade.side === "buy" ? "bid" : "ask") : ""],
+    ["Size", trade ? String(trade.size) : DASH, ""],
+    ["Spread", spread === null ? DASH : spread.toFixed(digits), ""],
+    ["Spread, bp", spread === null ? DASH : ((spread / ((ask + bid) / 2)) * 1e4).toFixed(2), ""],
+    ["Best bid", bids[0] ? String(bids[0][0]) : DASH, "bid"],
+    ["Best ask", asks[0] ? String(asks[0][0]) : DASH, "ask"],
+    ["At", trade ? clock(trade.at_ms) : DASH, ""],
+  ];
+  const quote = byId("quote");
+  if (!quote.children.length) quote.append(...facts.map(([title]) => element("div", {}, element("dt", { text: title }), element("dd"))));
+  facts.forEach(([, text, side], at) => {
+    const value = quote.children[at].lastChild;
+    setText(value, text);
+    value.dataset.side = side;
+  });
+  showLevels(bids, asks);
+  drawDepth();
+}
+
+function showLevels(bids, asks) {
+  const body = byId("levels");
+  const shown = Math.min(LEVELS_SHOWN, Math.max(bids.length, asks.length));
+  while (body.children.length > shown) body.lastChild.remove();
+  while (body.children.length < shown) body.append(element("tr", {}, ...["num size", "num bid", "num ask", "num size ask"].map((kind) => element("td", { class: kind }))));
+  const top = Math.max(...[...bids.slice(0, shown), ...asks.slice(0, shown)].map(([, size]) => Number(size)), 1e-12);
+  for (let at = 0; at < shown; at += 1) {
+    const cells = body.children[at].children;
+    const texts = [bids[at]?.[1], bids[at]?.[0], asks[at]?.[0], asks[at]?.[1]];
+    texts.forEach((text, place) => setText(cells[place], text === undefined ? "" : String(text)));
+    cells[0].style.setProperty("--share", `${bids[at] ? (100 * Number(bids[at][1])) / top : 0}%`);
+    cells[3].style.setProperty("--share", `${asks[at] ? (100 * Number(asks[at][1])) / top : 0}%`);
+  }
+}
+
+// Cumulated size against price: bids to the left of the middle, asks to the right.
+export function drawDepth() {
+  const canvas = byId("depth");
+  const ratio = window.devicePixelRatio || 1;
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
+  if (!width || !height) return;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  context.font = "11px system-ui";
+  context.fillStyle = colour("--muted");
+  if (!latest || (!latest.bids.length && !latest.asks.length)) {
+    context.textAlign = "center";
+    context.fillText(latest ? "no order book for this symbol yet" : "choose a symbol", width / 2, height / 2);
+    return;
+  }
+  const sides = [["bids", "--bid"], ["asks", "--ask"]].map(([name, tone]) => {
+    let sum = 0;
+    return { tone, points: latest[name].map(([price, size]) => [Number(price), (sum += Number(size))]) };
+  });
+  const all = sides.flatMap(({ points }) => points);
+  const bid = sides[0].points[0]?.[0];
+  const ask = sides[1].points[0]?.[0];
+  const middle = bid && ask ? (bid + ask) / 2 : (bid ?? ask);
+  const reach = Math.max(...all.map(([price]) => Math.abs(price - middle)), middle * 1e-6);
+  const top = Math.max(...all.map(([, sum]) => sum)) * 1.1;
+  const base = height - 20;
+  const x = (price) => ((price - middle) / reach) * (width / 2) + width / 2;
+  const y = (sum) => base - (sum / top) * (base - 14);
+  for (const { tone, points } of sides) {
+    if (!points.length) continue;
+    const end = tone === "--bid" ? 0 : width;
+    context.beginPath();
+    context.moveTo(x(points[0][0]), base);
+    let before = base;
+    for (const [price, sum] of points) {
+      context.lineTo(x(price), before);
+      context.lineTo(x(price), (before = y(sum)));
+    }
+    context.lineTo(end, before);
+    context.strokeStyle = context.fillStyle = colour(tone);
+    context.lineWidth = 1.6;
+    context.stroke();
+    context.lineTo(end, base);
+    context.closePath();
+    context.globalAlpha = 0.18;
+    context.fill();
+    context.globalAlpha = 1;
+  }
+  context.strokeStyle = colour("--line");
+  context.beginPath();
+  context.moveTo(0, base + 0.5);
+  context.lineTo(width, base + 0.5);
+  context.stroke();
+  context.fillStyle = colour("--muted");
+  const digits = (String(latest.bids[0]?.[0] ?? latest.asks[0]?.[0]).split(".")[1] ?? "").length;
+  const label = (text, place, align) => {
+    context.textAlign = align;
+    context.fillText(text, place, height - 5);
+  };
+  label((middle - reach).toFixed(digits), 2, "left");
+  label(middle.toFixed(digits), width / 2, "center");
+  label((middle + reach).toFixed(digits), width - 2, "right");
+  context.textAlign = "left";
+  const shownTop = top / 1.1;
+  context.fillText(`${shownTop.toFixed(shownTop < 10 ? 2 : 0)} cumulated`, 2, 11);
+  const depth = (at) => (sides[at].points.at(-1)?.[1] ?? 0).toPrecision(4);
+  canvas.setAttribute("aria-label", `Depth of ${latest.symbol}: bids ${depth(0)} down to ${(middle - reach).toFixed(digits)}, asks ${depth(1)} up to ${(middle + reach).toFixed(digits)}`);
+}
