@@ -49,7 +49,11 @@ def test_the_requirements_are_what_the_packages_import() -> None:
     required = {re.split("[><=;]", line)[0] for line in config["options"]["install_requires"].split("\n") if line}
     imported = {module.split(".")[0] for path in source_files() for module in imported_by(path)}
     third_party = imported - set(sys.stdlib_module_names) - set(PACKAGES)
-    elsewhere = {"vnpy", "python_socks"}  # an extra; a requirement of picows, whose proxy errors it raises
+    elsewhere = {
+        "aiohttp",  # the extra web
+        "python_socks",  # a requirement of picows, whose proxy errors it raises
+        "vnpy",  # an extra
+    }
     assert {IMPORT_NAMES.get(name, name) for name in required} == third_party - elsewhere
 
 

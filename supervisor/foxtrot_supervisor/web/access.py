@@ -27,7 +27,6 @@ __all__ = [
     "allowed_hosts",
     "digest",
     "judge",
-    "may_act",
 ]
 
 TARGET_CHARS_MAX: Final = 1024
@@ -137,7 +136,7 @@ def allowed_hosts(names: Sequence[str], port: int) -> frozenset[str]:
 
 def digest(token: str) -> bytes:
     """Return what is kept of a token, and compared."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="backslashreplace")).digest()
 
 
 def judge(request: RequestFacts, policy: Policy, mounted: Mapping[str, Route] = {}) -> Route | Refusal:
@@ -162,11 +161,6 @@ def judge(request: RequestFacts, policy: Policy, mounted: Mapping[str, Route] = 
     if route is Route.PAGE or (not policy.token_to_read and route not in (Route.ACTION, Route.TOKEN)):
         return route
     return _without_token(request, policy) or route
-
-
-def may_act(request: RequestFacts, policy: Policy) -> bool:
-    """Return whether the request has the token."""
-    return _without_token(request, policy) is None
 
 
 def _foreign(request: RequestFacts, policy: Policy, route: Route) -> Refusal | None:

@@ -6,7 +6,6 @@ Only incidents are a sequence: each browser continues after the last one that it
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +23,8 @@ class Place(Struct):
 
     incident: int = 0
     """Number of the last incident that it has."""
+    run_id: str = ""
+    """Run of that incident; "" if the browser has named the number only."""
     versions: dict[str, int] = {}
     """Version of each frame that it has."""
 
@@ -33,7 +34,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._frames: dict[str, tuple[int, bytes]] = {}
-        self._incidents: deque[Mapping[str, Any]] = deque(maxlen=INCIDENTS_MAX)
+        self._incidents: list[Mapping[str, Any]] = []
         self._run_id = ""
         self._changed = asyncio.Event()
 
@@ -45,13 +46,11 @@ class Hub:
             self._frames[name] = version + 1, encoded
             self._wake()
 
-    def add_incidents(self, run_id: str, incidents: Sequence[Mapping[str, Any]]) -> None:
-        """Append incidents of the run `run_id`, oldest first; those of an earlier run are forgotten."""
-        if run_id != self._run_id:
-            self._run_id = run_id
-            self._incidents.clear()
-        if incidents:
-            self._incidents.extend(incidents)
+    def set_incidents(self, run_id: str, incidents: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the incidents, oldest first, by those of the run `run_id`; only the latest are kept."""
+        latest = list(incidents[-INCIDENTS_MAX:])
+        if run_id != self._run_id or latest[-1:] != self._incidents[-1:]:
+            self._run_id, self._incidents = run_id, latest
             self._wake()
 
     def news(self, place: Place) -> bytes:
@@ -61,8 +60,11 @@ class Hub:
             if place.versions.get(name) != version:
                 place.versions[name] = version
                 found.append(encoded)
-        if self._incidents and place.incident > self._incidents[-1]["seq"]:
-            place.incident = 0  # it has numbers of another run
+        if place.run_id != self._run_id:
+            # a browser that comes back names the last number that it has: of this run, unless that is too high
+            known = place.incident if not place.run_id and self._incidents else 0
+            place.run_id = self._run_id
+            place.incident = known if known <= self._last() else 0
         lacking = [each for each in self._incidents if each["seq"] > place.incident]
         if lacking:
             place.incident = lacking[-1]["seq"]
@@ -72,6 +74,9 @@ class Hub:
     async def changed(self) -> None:
         """Wait for the next change."""
         await self._changed.wait()
+
+    def _last(self) -> int:
+        return int(self._incidents[-1]["seq"]) if self._incidents else 0
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -98,7 +98,14 @@ def topic_matrix(workers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     connections: dict[str, dict[str, Any]] = {}
     for worker in workers:
         found = connections.setdefault(
-            worker["connection"], {"name": worker["connection"], "sides": [], "channels": [], "symbols": {}}
+            worker["connection"],
+            {
+                "name": worker["connection"],
+                "exchange": worker["exchange"],
+                "sides": [],
+                "channels": [],
+                "symbols": {},
+            },
         )
         side = len(found["sides"])
         found["sides"].append(worker["side"])
