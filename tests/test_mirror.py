@@ -82,6 +82,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.runtime.processes.stack_dumps": "test_stack_dumps.py",
     "foxtrot_supervisor.embedding.supervisor": "test_embedding.py",
     "foxtrot_supervisor.gateways.vnpy_gateway": "test_vnpy_gateway.py",
+    "foxtrot_supervisor.web.run": "test_web_view.py",
     "foxtrot_supervisor.__main__": "test_inherited.py",
     "foxtrot_workers.child.boot": "test_child_boot.py",
     "foxtrot_workers.chaos.boot": "test_chaos_boot.py",

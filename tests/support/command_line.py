@@ -13,7 +13,7 @@ import psutil
 
 from tests.support.waiting import wait_until
 
-__all__ = ["PROGRAM", "Run", "Simulated", "run_program"]
+__all__ = ["PROGRAM", "Background", "Run", "Simulated", "run_program"]
 
 PROGRAM = Path(sys.executable).with_name("foxtrot-supervisor")
 LIMIT_S = 30.0

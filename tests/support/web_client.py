@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from foxtrot_protocol.control import Request
 from foxtrot_supervisor.web.access import Policy
-from foxtrot_supervisor.web.hub import Hub
+from foxtrot_supervisor.web.hub import Hub, MarketRefused
 from foxtrot_supervisor.web.listening import Address, Protection, bind, policy_for
 from foxtrot_supervisor.web.server import WebServer, load_assets
 
-__all__ = ["TOKEN", "Answer", "Served", "exchange", "fetch", "serving"]
+__all__ = ["TOKEN", "Answer", "Served", "exchange", "fetch", "parsed", "serving"]
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 LIMIT_S = 20.0
@@ -38,6 +38,8 @@ class Served:
         self.policy = policy
         self.orders: list[Request] = []
         self.lines: list[str] = []
+        self.symbols: list[str] = []
+        """Markets that browsers watch."""
         self.problem = ""
         """What the run answers to orders."""
         self.release: asyncio.Event | None = None
@@ -57,7 +59,20 @@ class Served:
             "Authorization": f"Bearer {TOKEN}",
         }
 
-    async def ask(self, request: Request) -> str:
+    def history(self) -> dict[str, Any]:
+        return {"times": []}
+
+    @contextlib.contextmanager
+    def watched(self, symbol: str) -> Iterator[None]:
+        if symbol == "REFUSED":
+            raise MarketRefused("too many")
+        self.symbols.append(symbol)
+        try:
+            yield
+        finally:
+            self.symbols.remove(symbol)
+
+    async def order(self, request: Request) -> str:
         self.orders.append(request)
         if self.release is not None:
             await self.release.wait()
@@ -70,7 +85,7 @@ async def serving(**protection: Any) -> AsyncIterator[Served]:
     bound, address = bind(Address("127.0.0.1", 0))
     policy = policy_for(address, Protection(**{"token": TOKEN, **protection}))
     served = Served(Hub(), address, policy)
-    server = served.server = WebServer(served.hub, policy, served.ask, served.lines.append, load_assets())
+    server = served.server = WebServer(served.hub, policy, served, served.lines.append, load_assets())
     await server.start(bound, None)
     try:
         yield served

@@ -82,10 +82,10 @@ class Observer:
         self._interval_s = interval_s
         self._version = 0
         self._turn = asyncio.Event()
-        self._wanted = asyncio.Event()
         self._run_id = ""
         self._cursor = 0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._polling: asyncio.Task[None] | None = None
+        self._following: dict[MarketView, asyncio.Task[None]] = {}
 
     async def changed(self, after: int) -> int:
         """Wait until anything has changed since version `after` (0: since the beginning); return the new version."""
@@ -94,15 +94,25 @@ class Observer:
         return self._version
 
     def watch(self, worker: str = "", exchange: str = "", symbol: str = "") -> None:
-        """Follow the market of a symbol; arguments as of `MarketView`. What was followed before is dropped."""
-        self.market = MarketView(worker, exchange, symbol)
-        self._wanted.set()
-        self._changed()
+        """Follow the market of a symbol as `market`; arguments as of `MarketView`. The one before is dropped."""
+        self.unwatch()
+        self.market = self.follow(MarketView(worker, exchange, symbol))
 
     def unwatch(self) -> None:
-        """Follow no market: the event stream is not read."""
-        self.market = None
-        self._wanted.set()
+        """Follow no market."""
+        if self.market is not None:
+            self.leave(self.market)
+            self.market = None
+
+    def follow(self, market: MarketView) -> MarketView:
+        """Feed a market from now on, beside others; return it. Each is one of the readers that the engine allows."""
+        self._following[market] = asyncio.create_task(self._follow(market), name="observer-market")
+        self._changed()
+        return market
+
+    def leave(self, market: MarketView) -> None:
+        """Feed a market no longer."""
+        self._following.pop(market).cancel()
         self._changed()
 
     async def request(self, request: Request, timeout_s: float | None = None) -> Reply:
@@ -111,19 +121,18 @@ class Observer:
             return await client.request(request, timeout_s)
 
     async def __aenter__(self) -> Observer:
-        self._tasks = [
-            asyncio.create_task(self._poll(), name="observer-poll"),
-            asyncio.create_task(self._follow(), name="observer-market"),
-        ]
+        self._polling = asyncio.create_task(self._poll(), name="observer-poll")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
+        tasks = [*self._following.values()]
+        if self._polling is not None:
+            tasks.append(self._polling)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # an aborted transport closes its socket in the next turn
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # ---- status and incidents
 
@@ -181,22 +190,10 @@ class Observer:
 
     # ---- the market
 
-    async def _follow(self) -> None:
+    async def _follow(self, market: MarketView) -> None:
         while True:
-            self._wanted.clear()
-            if self.market is None:
-                await self._wanted.wait()
-                continue
-            reading = asyncio.create_task(self._read(self.market), name="observer-stream")
-            waiting = asyncio.create_task(self._wanted.wait())
-            try:
-                await asyncio.wait((reading, waiting), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                reading.cancel()
-                waiting.cancel()
-                await asyncio.gather(reading, waiting, return_exceptions=True)
-            if not self._wanted.is_set():
-                await asyncio.sleep(RETRY_S)  # the engine is away
+            await self._read(market)
+            await asyncio.sleep(RETRY_S)  # the engine is away
 
     async def _read(self, market: MarketView) -> None:
         """Feed `market` from the event stream until the engine ends it."""

@@ -47,7 +47,7 @@ class Route(StrEnum):
     """The page and its files. They are the same for every run, so no token is asked for."""
     STREAM = "stream"
     ACTION = "action"
-    TOKEN = "token"
+    UNLOCK = "unlock"
     METRICS = "metrics"
     LIVE = "live"
     READY = "ready"
@@ -79,9 +79,9 @@ ASSETS: Final[Mapping[str, tuple[str, str]]] = {
 """Each path of the page: its file, and its content type."""
 
 _ROUTES: Final[Mapping[str, tuple[Route, str]]] = {
-    **{path: (Route.PAGE, "GET") for path in ASSETS},
+    **dict.fromkeys(ASSETS, (Route.PAGE, "GET")),
     "/api/stream": (Route.STREAM, "GET"),
-    "/api/token": (Route.TOKEN, "POST"),
+    "/api/unlock": (Route.UNLOCK, "POST"),
     "/api/action": (Route.ACTION, "POST"),
 }
 
@@ -158,7 +158,7 @@ def judge(request: RequestFacts, policy: Policy, mounted: Mapping[str, Route] = 
         return Refusal(400, "no other protocol is spoken here")
     if refused := _foreign(request, policy, route):
         return refused
-    if route is Route.PAGE or (not policy.token_to_read and route not in (Route.ACTION, Route.TOKEN)):
+    if route is Route.PAGE or (not policy.token_to_read and route not in (Route.ACTION, Route.UNLOCK)):
         return route
     return _without_token(request, policy) or route
 
@@ -167,7 +167,7 @@ def _foreign(request: RequestFacts, policy: Policy, route: Route) -> Refusal | N
     own = f"{policy.scheme}://{request.hosts[0].lower()}"
     if len(request.origins) > 1 or any(origin.lower() != own for origin in request.origins):
         return Refusal(403, "requests of other pages are not answered")
-    posted = route in (Route.ACTION, Route.TOKEN)
+    posted = route in (Route.ACTION, Route.UNLOCK)
     if posted and not request.origins:
         return Refusal(403, "a request that acts must name its origin")
     if posted and [each.split(";")[0].strip().lower() for each in request.content_types] != ["application/json"]:

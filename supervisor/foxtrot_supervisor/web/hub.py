@@ -12,10 +12,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-__all__ = ["INCIDENTS_MAX", "Hub", "Place", "frame"]
+__all__ = ["INCIDENTS_MAX", "Hub", "MarketRefused", "Place", "frame", "market_frame"]
 
 INCIDENTS_MAX: Final = 500
 """Incidents kept for browsers that come later."""
+
+
+_MARKET: Final = "market:"
 
 
 class Place(Struct):
@@ -25,8 +28,14 @@ class Place(Struct):
     """Number of the last incident that it has."""
     run_id: str = ""
     """Run of that incident; "" if the browser has named the number only."""
+    symbol: str = ""
+    """Symbol whose market it watches, "" for none."""
     versions: dict[str, int] = {}
     """Version of each frame that it has."""
+
+
+class MarketRefused(Exception):
+    """Too many symbols are watched already."""
 
 
 class Hub:
@@ -40,11 +49,15 @@ class Hub:
 
     def publish(self, name: str, content: Any) -> None:
         """Replace the frame `name`, unless it is the same."""
-        encoded = frame(name, content)
+        encoded = frame(name.partition(":")[0], content)
         version, before = self._frames.get(name, (0, b""))
         if encoded != before:
             self._frames[name] = version + 1, encoded
             self._wake()
+
+    def withdraw(self, name: str) -> None:
+        """Forget a frame that nobody wants any longer."""
+        self._frames.pop(name, None)
 
     def set_incidents(self, run_id: str, incidents: Sequence[Mapping[str, Any]]) -> None:
         """Replace the incidents, oldest first, by those of the run `run_id`; only the latest are kept."""
@@ -57,6 +70,8 @@ class Hub:
         """Return the frames and incidents that a browser at `place` lacks, and move it on."""
         found = []
         for name, (version, encoded) in self._frames.items():
+            if name.startswith(_MARKET) and name != market_frame(place.symbol):
+                continue
             if place.versions.get(name) != version:
                 place.versions[name] = version
                 found.append(encoded)
@@ -71,9 +86,9 @@ class Hub:
             found.append(frame("incidents", {"run_id": self._run_id, "incidents": lacking}))
         return b"".join(found)
 
-    async def changed(self) -> None:
-        """Wait for the next change."""
-        await self._changed.wait()
+    def turn(self) -> asyncio.Event:
+        """Return an event that is set at the next change."""
+        return self._changed
 
     def _last(self) -> int:
         return int(self._incidents[-1]["seq"]) if self._incidents else 0
@@ -81,6 +96,11 @@ class Hub:
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+def market_frame(symbol: str) -> str:
+    """Return the name of the frame with the market of `symbol`; browsers get it as ``market``."""
+    return _MARKET + symbol
 
 
 def frame(name: str, content: Any) -> bytes:

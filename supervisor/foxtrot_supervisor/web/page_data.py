@@ -6,16 +6,37 @@ status, `topic_matrix` what rarely does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
+from foxtrot_supervisor.client.history import History, listed
+from foxtrot_supervisor.client.market_view import MarketView
 from foxtrot_supervisor.report.diagnosis import Finding
 from foxtrot_supervisor.web.topic_names import split_topic
 
-__all__ = ["FINDINGS_MAX", "TEXT_CHARS_MAX", "WORKER_FIELDS", "topic_matrix", "view"]
+__all__ = [
+    "FINDINGS_MAX",
+    "SERIES_MAX",
+    "SPARKS_MAX",
+    "TEXT_CHARS_MAX",
+    "WORKER_FIELDS",
+    "history_of",
+    "market_of",
+    "topic_matrix",
+    "view",
+]
 
 FINDINGS_MAX: Final = 100
 """Findings sent to the page."""
+
+SERIES_MAX: Final = 40
+"""Connections whose series are sent to a page when it opens; those of others begin then."""
+
+SPARKS_MAX: Final = 1000
+"""Workers whose rates are sent to a page when it opens."""
 
 TEXT_CHARS_MAX: Final = 400
 """Characters of a cause or a detail."""
@@ -116,6 +137,65 @@ def topic_matrix(workers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             cells = found["symbols"].setdefault(symbol, [])
             cells.append([found["channels"].index(channel), side, topic["state"], _cut(topic["reason"])])
     return list(connections.values())
+
+
+def history_of(history: History) -> dict[str, Any]:
+    """Return the series of a history: of all connections together, of the busiest ones, and of each worker."""
+    length = len(history.times)
+    series = history.connections
+    busiest = sorted(series, key=lambda name: -max(series[name].events_per_s, default=0.0))[:SERIES_MAX]
+    return {
+        "times": [int(at) for at in history.times],
+        "all": {
+            "rates": _combined([each.events_per_s for each in series.values()], length, sum),
+            "p50": _combined([each.latency_p50_us for each in series.values()], length, max),
+            "p99": _combined([each.latency_p99_us for each in series.values()], length, max),
+        },
+        "connections": {
+            name: {
+                "rates": _rounded(listed(series[name].events_per_s)),
+                "p50": _rounded(listed(series[name].latency_p50_us)),
+                "p99": _rounded(listed(series[name].latency_p99_us)),
+            }
+            for name in sorted(busiest)
+        },
+        "workers": {name: _rounded(listed(points)) for name, points in islice(history.workers.items(), SPARKS_MAX)},
+    }
+
+
+def market_of(symbol: str, market: MarketView) -> dict[str, Any]:
+    """Return what the page shows of a market; `symbol` as the page named it."""
+    last, top = market.last, market.top
+    return {
+        "symbol": symbol,
+        "trade": None
+        if last is None
+        else {
+            "price": last.price,
+            "size": last.size,
+            "side": last.side,
+            "at_ms": (last.exchange_ns or last.receive_ns) // 1_000_000,
+        },
+        "top": None if top is None else [top.bid, top.bid_size, top.ask, top.ask_size],
+        "bids": market.bids,
+        "asks": market.asks,
+        "partial": market.is_partial,
+    }
+
+
+def _combined(
+    series: Sequence[array[float]], length: int, combine: Callable[[Iterable[float]], float]
+) -> list[float | None]:
+    """Return one series of many, which all end at the same time; None where none has a value."""
+    found: list[float | None] = []
+    for back in range(length, 0, -1):
+        values = [each[-back] for each in series if len(each) >= back and not math.isnan(each[-back])]
+        found.append(round(combine(values), 1) if values else None)
+    return found
+
+
+def _rounded(points: Iterable[float | None]) -> list[float | None]:
+    return [None if point is None else round(point, 1) for point in points]
 
 
 def _worker(worker: Mapping[str, Any]) -> list[Any]:

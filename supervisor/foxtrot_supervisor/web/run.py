@@ -9,10 +9,11 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from foxtrot_supervisor.client.observer import Observer
 from foxtrot_supervisor.web.access import Policy
 from foxtrot_supervisor.web.hub import Hub
+from foxtrot_supervisor.web.publisher import Publisher
 from foxtrot_supervisor.web.server import WebServer, load_assets
-from foxtrot_supervisor.web.watcher import Watcher
 
 __all__ = ["serve"]
 
@@ -40,14 +41,15 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     hub = Hub()
-    watcher = Watcher(run_dir, hub)
-    server = WebServer(hub, policy, watcher.order, report, load_assets())
-    await server.start(listening, tls)
-    watching = asyncio.create_task(watcher.run())
-    ending = asyncio.create_task(ended.wait())
-    await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
-    ending.cancel()
-    watching.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watching
-    await server.close()
+    async with Observer(run_dir) as observer:
+        publisher = Publisher(observer, hub)
+        server = WebServer(hub, policy, publisher, report, load_assets())
+        await server.start(listening, tls)
+        publishing = asyncio.create_task(publisher.run(), name="publisher")
+        ending = asyncio.create_task(ended.wait())
+        await asyncio.wait((publishing, ending), return_when=asyncio.FIRST_COMPLETED)
+        for task in (publishing, ending):
+            task.cancel()
+        await server.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await publishing

@@ -11,8 +11,9 @@ import contextlib
 import importlib.resources
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 from aiohttp import web
@@ -29,7 +30,7 @@ from foxtrot_supervisor.web.access import (
     judge,
 )
 from foxtrot_supervisor.web.connection import Connection, Counts, Listener
-from foxtrot_supervisor.web.hub import Hub, Place, frame
+from foxtrot_supervisor.web.hub import Hub, MarketRefused, Place, frame
 from foxtrot_supervisor.web.orders import OrderRefused, describe, read_order
 
 __all__ = [
@@ -62,6 +63,11 @@ BODY_S: Final = 5.0
 ORDERS_MAX: Final = 4
 """Orders at a time."""
 
+SYMBOL_CHARS_MAX: Final = 100
+"""Characters of a watched symbol."""
+
+_DIGITS_MAX: Final = 16
+
 _CONTENT_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -90,8 +96,18 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """Headers of every answer."""
 
-Ask = Callable[[Request], Awaitable[str]]
-"""Sends an order to the run; returns why it was refused, "" on success."""
+
+class Source(Protocol):
+    """What the server needs of the run."""
+
+    def history(self) -> dict[str, Any]:
+        """The series of the last minutes."""
+
+    def watched(self, symbol: str) -> AbstractContextManager[None]:
+        """Publish the market of `symbol` meanwhile; raises `MarketRefused`."""
+
+    async def order(self, request: Request) -> str:
+        """Send an order to the run; return why it failed, "" on success."""
 
 
 class Asset(Struct, frozen=True):
@@ -113,17 +129,17 @@ class WebServer:
     Args:
         hub: what the page shows.
         policy: who may read and act.
-        ask: sends an order to the run.
+        source: the run.
         report: gets lines for the log.
         assets: files of the page by path.
     """
 
     def __init__(
-        self, hub: Hub, policy: Policy, ask: Ask, report: Callable[[str], None], assets: Mapping[str, Asset]
+        self, hub: Hub, policy: Policy, source: Source, report: Callable[[str], None], assets: Mapping[str, Asset]
     ) -> None:
         self._hub = hub
         self._policy = policy
-        self._ask = ask
+        self._source = source
         self._report = report
         self._assets = assets
         self._streams: set[asyncio.Task[Any]] = set()
@@ -165,7 +181,7 @@ class WebServer:
                     return web.Response(body=asset.content, headers=headers)
                 case Route.STREAM:
                     return await self._stream(request)
-                case Route.TOKEN:
+                case Route.UNLOCK:
                     return _json({"ok": True})
                 case Route.ACTION:
                     return await self._act(request)
@@ -187,28 +203,43 @@ class WebServer:
         assert task is not None
         if len(self._streams) >= STREAMS_MAX:
             return self._refuse(Refusal(503, "too many pages are open"))
-        after = request.query.get("after", "")
-        place = Place(incident=int(after) if after.isascii() and after.isdigit() and len(after) < 16 else 0)
+        place = _place(request)
+        if place is None:
+            return self._refuse(Refusal(400, "the query cannot be read"))
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         response.force_close()
         self._streams.add(task)
         try:
-            async with asyncio.timeout(UNREAD_S):
-                await response.prepare(request)
-            hello = {"can_act": self._policy.token is not None, "token_to_read": self._policy.token_to_read}
-            news = frame("hello", hello) + self._hub.news(place)
-            while True:
+            with contextlib.ExitStack() as stack:
+                hello = {"can_act": self._policy.token is not None, "token_to_read": self._policy.token_to_read}
+                first = [frame("hello", hello), frame("history", self._source.history())]
+                if place.symbol:
+                    try:
+                        stack.enter_context(self._source.watched(place.symbol))
+                    except MarketRefused as error:
+                        first.append(frame("refused", {"problem": str(error)}))
                 async with asyncio.timeout(UNREAD_S):
-                    await response.write(news)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PULSE_S):
-                        await self._hub.changed()
-                news = self._hub.news(place) or b": pulse\n\n"
+                    await response.prepare(request)
+                await self._follow(response, place, b"".join(first))
         except (TimeoutError, ConnectionError):
             cast("Connection", request.protocol).drop()
         finally:
             self._streams.discard(task)
         return response
+
+    async def _follow(self, response: web.StreamResponse, place: Place, first: bytes) -> None:
+        """Write what is new at `place` until the browser has gone; raises TimeoutError if it does not read."""
+        news = first + self._hub.news(place)
+        while True:
+            async with asyncio.timeout(UNREAD_S):
+                await response.write(news)
+            turn = self._hub.turn()
+            news = self._hub.news(place)
+            if not news:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PULSE_S):
+                        await turn.wait()
+                news = self._hub.news(place) or b": pulse\n\n"
 
     # ---- orders
 
@@ -220,7 +251,7 @@ class WebServer:
             async with asyncio.timeout(BODY_S):
                 order = read_order(await _body(request))
             self._report(f"order of {request.remote}: {describe(order)}")
-            problem = await self._ask(order)
+            problem = await self._source.order(order)
             self._report(f"{describe(order)}: {problem or 'done'}")
             return _json({"ok": not problem, "problem": problem})
         except OrderRefused as error:
@@ -229,6 +260,16 @@ class WebServer:
             return self._refuse(Refusal(408, "the body did not arrive"))
         finally:
             self._orders -= 1
+
+
+def _place(request: web.BaseRequest) -> Place | None:
+    """Return where a browser is and what it watches, as its query says; None if that is not understood."""
+    query = dict(request.query)
+    after, symbol = query.pop("after", "0"), query.pop("symbol", "")
+    is_number = after.isascii() and after.isdigit() and len(after) < _DIGITS_MAX
+    if query or not is_number or len(symbol) > SYMBOL_CHARS_MAX or not symbol.isprintable():
+        return None
+    return Place(incident=int(after), symbol=symbol)
 
 
 async def _body(request: web.BaseRequest) -> bytes:

@@ -8,7 +8,7 @@ from foxtrot_protocol.codec import BatchEncoder, batch_decoder
 from foxtrot_protocol.events import BookDelta, BookSnapshot, Gap, MarketEvent, Quote, Ticker, Trade
 from foxtrot_protocol.framing import Batch
 from foxtrot_supervisor.client import market_view
-from foxtrot_supervisor.client.market_view import TRADES_MAX, MarketView, Top
+from foxtrot_supervisor.client.market_view import PARTIAL_OLD_NS, TRADES_MAX, MarketView, Top
 
 
 def trade(number: int, symbol: str = "BTCUSDT") -> Trade[str]:
@@ -68,13 +68,35 @@ def test_trades_of_twins_count_once_and_the_latest_stay() -> None:
 def test_the_book_follows_its_updates() -> None:
     view = MarketView(symbol="BTCUSDT")
     assert (view.top, view.spread(), view.bids) == (None, None, [])
-    view.feed(batch(delta()))
-    assert view.bids == [], "it is not known before its first snapshot"
     view.feed(batch(snapshot(), delta()))
     assert view.bids == [("98", "2")]
     assert view.asks == [("100.5", "7"), ("101", "3"), ("102", "4")]
     assert view.top == Top("98", "2", "100.5", "7", 6)
     assert view.spread() == 2.5
+
+
+def change(receive_ns: int, *bids: tuple[str, str]) -> BookDelta[str]:
+    return BookDelta("SIM", "BTCUSDT", 1, receive_ns, list(bids), [], None, "2", None)
+
+
+def test_without_a_snapshot_the_book_has_what_the_updates_of_one_connection_say() -> None:
+    view = MarketView(symbol="BTCUSDT")
+    view.feed(batch(change(5, ("99", "1"), ("98", "2"))))
+    assert (view.bids, view.is_partial) == ([("99", "1"), ("98", "2")], True)
+    view.feed(batch(change(6, ("99", "0")), worker="two.a"))
+    assert view.bids[0] == ("99", "1"), "another connection may be behind"
+    view.feed(batch(change(6, ("99", "0"))))
+    assert view.bids == [("98", "2")]
+    view.feed(batch(change(7 + PARTIAL_OLD_NS, ("90", "1")), worker="two.a"))
+    assert view.bids == [("90", "1")], "the first connection is gone"
+    view.feed(batch(change(8 + PARTIAL_OLD_NS, ("no number", "1")), worker="two.a"))
+    assert (view.bids, view.is_partial) == ([], False)
+    view.feed(batch(snapshot(), worker="two.a"))
+    view.feed(batch(change(9 + PARTIAL_OLD_NS, ("97", "1"))))
+    assert (view.bids, view.is_partial) == ([("99", "1"), ("98", "2")], False)
+    view.dropped()
+    view.feed(batch(change(5, ("97", "1"))))
+    assert (view.bids, view.is_partial) == ([("97", "1")], True)
 
 
 def test_the_latest_of_quote_and_book_is_the_top() -> None:
@@ -104,8 +126,9 @@ def test_after_a_gap_the_book_is_unknown_until_its_next_snapshot(stream: str) ->
     assert view.bids == []
     view.feed(batch(delta()))
     assert view.bids == []
+    assert view.is_partial, "the update has asks only"
     view.feed(batch(snapshot()))
-    assert view.bids
+    assert (len(view.bids), view.is_partial) == (2, False)
 
 
 def test_a_stream_with_a_hole_has_no_books() -> None:
@@ -117,7 +140,7 @@ def test_a_stream_with_a_hole_has_no_books() -> None:
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(market_view, "SYMBOLS_MAX", 2)
-    monkeypatch.setattr(market_view, "WORKERS_MAX", 2)
+    monkeypatch.setattr(market_view, "CONNECTIONS_MAX", 2)
     view = MarketView()
     view.feed(batch(*(trade(1, symbol) for symbol in ("A", "B", "C"))))
     assert view.symbols == {("SIM", "A"), ("SIM", "B")}
@@ -126,3 +149,14 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         view.feed(batch(snapshot(), worker=worker))
     view.feed(batch(delta(), worker="one.a"))
     assert view.bids == [("99", "1"), ("98", "2")], "the book of the first is no longer followed"
+
+
+def test_twins_are_one_stream_with_one_book() -> None:
+    """The engine passes on the first copy of each event, whichever side it came from."""
+    view = MarketView(worker="one.a", symbol="BTCUSDT")
+    view.feed(batch(snapshot(), worker="one.a"))
+    view.feed(batch(change(6, ("99", "0")), worker="one.b"))
+    view.feed(batch(change(7, ("97", "3")), worker="one.a"))
+    view.feed(batch(change(8, ("96", "3")), worker="two.a"))
+    assert (view.bids, view.is_partial) == ([("98", "2"), ("97", "3")], False)
+    assert view.may_concern(encoded(trade(1), worker="one.b"))

@@ -51,7 +51,7 @@ def test_what_is_served() -> None:
     assert judge(PAGE, POLICY) is Route.PAGE
     assert judge(STREAM, POLICY) is Route.STREAM
     assert judge(ACTION, POLICY) is Route.ACTION
-    assert judge(structs.replace(ACTION, target="/api/token"), POLICY) is Route.TOKEN
+    assert judge(structs.replace(ACTION, target="/api/unlock"), POLICY) is Route.UNLOCK
     assert {judge(structs.replace(PAGE, target=path), POLICY) for path in ASSETS} == {Route.PAGE}
 
 
@@ -65,7 +65,9 @@ def test_mounted_paths_are_read_and_follow_the_same_rules() -> None:
     assert refused.status == 401
 
 
-@pytest.mark.parametrize("hosts", [[], ["evil.example"], ["127.0.0.1"], ["127.0.0.1:80"], [HOST, HOST], [f"{HOST}.evil"], [""]])
+@pytest.mark.parametrize(
+    "hosts", [[], ["evil.example"], ["127.0.0.1"], ["127.0.0.1:80"], [HOST, HOST], [f"{HOST}.evil"], [""]]
+)
 @pytest.mark.parametrize("request_", [PAGE, STREAM, ACTION])
 def test_another_host_is_refused(request_: RequestFacts, hosts: list[str]) -> None:
     assert status(structs.replace(request_, hosts=hosts)) == 421
@@ -119,7 +121,7 @@ def test_other_sites_may_link_to_the_page_and_load_nothing_else() -> None:
     ],
 )
 def test_a_missing_or_wrong_token_is_refused(authorizations: list[str]) -> None:
-    for target in ("/api/action", "/api/token"):
+    for target in ("/api/action", "/api/unlock"):
         assert status(structs.replace(ACTION, target=target, authorizations=authorizations)) == 401
     assert status(structs.replace(STREAM, authorizations=authorizations), CLOSED) == 401
     assert status(structs.replace(STREAM, authorizations=authorizations)) == 200
@@ -127,7 +129,7 @@ def test_a_missing_or_wrong_token_is_refused(authorizations: list[str]) -> None:
 
 def test_without_a_token_nobody_can_act() -> None:
     assert status(ACTION, READ_ONLY) == 403
-    assert status(structs.replace(ACTION, target="/api/token"), READ_ONLY) == 403
+    assert status(structs.replace(ACTION, target="/api/unlock"), READ_ONLY) == 403
     assert status(STREAM, READ_ONLY) == 200
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from foxtrot_supervisor.web.hub import INCIDENTS_MAX, Hub, Place
+from foxtrot_supervisor.web.hub import INCIDENTS_MAX, Hub, Place, market_frame
 
 
 def events(data: bytes) -> list[tuple[str, Any]]:
@@ -73,18 +73,29 @@ def test_incidents_of_another_run_begin_again() -> None:
 def test_the_number_of_incidents_is_bounded() -> None:
     hub = Hub()
     hub.set_incidents("run", [incident(seq) for seq in range(1, INCIDENTS_MAX * 2)])
-    (name, content), = events(hub.news(Place()))
+    ((name, content),) = events(hub.news(Place()))
     assert name == "incidents"
     assert [each["seq"] for each in content["incidents"]] == list(range(INCIDENTS_MAX, INCIDENTS_MAX * 2))
 
 
+def test_a_market_goes_only_to_those_who_watch_it() -> None:
+    hub, place, other = Hub(), Place(symbol="X.SIM"), Place()
+    hub.publish(market_frame("X.SIM"), {"symbol": "X.SIM"})
+    hub.publish(market_frame("Y.SIM"), {"symbol": "Y.SIM"})
+    assert events(hub.news(place)) == [("market", {"symbol": "X.SIM"})]
+    assert hub.news(other) == b""
+    hub.withdraw(market_frame("X.SIM"))
+    hub.withdraw("unknown")
+    assert hub.news(Place(symbol="X.SIM")) == b""
+
+
 async def test_a_change_wakes_everybody() -> None:
     hub = Hub()
-    waiting = [asyncio.create_task(hub.changed()) for _ in range(3)]
+    waiting = [asyncio.create_task(hub.turn().wait()) for _ in range(3)]
     await asyncio.sleep(0)
     hub.publish("view", 1)
     await asyncio.wait_for(asyncio.gather(*waiting), 5)
-    again = asyncio.create_task(hub.changed())
+    again = asyncio.create_task(hub.turn().wait())
     await asyncio.sleep(0)
     assert not again.done()
     hub.set_incidents("run", [incident(1)])

@@ -37,7 +37,21 @@ def test_addresses(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "8737", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "a.example:1", "1.2.3.4:65536", ":1", "1.2.3.4:-1", "1.2.3.4:²"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "8737",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        "a.example:1",
+        "1.2.3.4:65536",
+        ":1",
+        "1.2.3.4:-1",
+        "1.2.3.4:²",
+    ],
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ListenRefused, match="--listen"):
         parse_address(text)
@@ -96,8 +110,8 @@ def test_tls_needs_both_files(tmp_path: Path) -> None:
     assert tls_context(None, None) is None
     with pytest.raises(ListenRefused, match="belong together"):
         tls_context("cert", None)
-    with pytest.raises(ListenRefused, match="cert.pem"):
+    with pytest.raises(ListenRefused, match="cert"):
         tls_context(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
     (tmp_path / "cert.pem").write_text("none")
-    with pytest.raises(ListenRefused, match="cert.pem"):
+    with pytest.raises(ListenRefused, match="cert"):
         tls_context(str(tmp_path / "cert.pem"), str(tmp_path / "cert.pem"))

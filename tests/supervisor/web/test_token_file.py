@@ -42,7 +42,9 @@ def test_a_file_of_another_user_is_refused(place: Path) -> None:
         read_token(str(place))
 
 
-@pytest.mark.parametrize("text", ["", "short", "x" * (TOKEN_CHARS_MAX + 1), f"{TOKEN} {TOKEN}", f"{TOKEN}\n{TOKEN}", "é" * 40, "\x00" * 40])
+@pytest.mark.parametrize(
+    "text", ["", "short", "x" * (TOKEN_CHARS_MAX + 1), f"{TOKEN} {TOKEN}", f"{TOKEN}\n{TOKEN}", "é" * 40, "\x00" * 40]
+)
 def test_what_is_no_token_is_refused_and_not_quoted(place: Path, text: str) -> None:
     place.write_text(text)
     with pytest.raises(TokenRefused, match="32 to 512") as error:

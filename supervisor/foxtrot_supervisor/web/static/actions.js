@@ -40,7 +40,7 @@ export function unlock(reason = "The token is in the file that the view was star
   ask({
     title: "Token", text: reason, label: "Token", secret: true, yes: "Unlock",
     then: async (token) => {
-      const response = await post("/api/token", {}, token);
+      const response = await post("/api/unlock", {}, token);
       if (!response.ok) throw new Error(await problemOf(response));
       stream.token = token;
       show();

@@ -1,9 +1,9 @@
 // Puts the parts together: each event of the stream goes to the panels that show it.
 
-import { allow, openDetails, setRunFacts, startActions, unlock } from "./actions.js";
+import { allow, openDetails, setRunFacts, startActions, toast, unlock } from "./actions.js";
 import { showConnections, startConnections } from "./connections.js";
 import { showEngine } from "./engine.js";
-import { DASH, byId, bytes, count, micros, seconds, setText } from "./format.js";
+import { DASH, byId, bytes, clock, count, micros, seconds, setText } from "./format.js";
 import { addIncidents, lastSeq, startIncidents } from "./incidents.js";
 import { drawDepth, showMarket, showSymbols, startMarket } from "./market.js";
 import { makeTiles, showFindings, showOverview, sumsOf } from "./overview.js";
@@ -11,53 +11,71 @@ import { redrawPlots, showPlots, showSources, startPlots } from "./plots.js";
 import { Stream } from "./stream.js";
 import { makeLegend, showTopics } from "./topics.js";
 
-const POINTS = 900; // seconds of history, one point each
+const POINTS = 600; // of history: ten minutes at one a second
 const SPARK_POINTS = 60;
 const THEMES = { "": "Auto", light: "Light", dark: "Dark" };
 
 let view = null;
 let source = "";
-const series = { times: [], all: { rates: [], p50: [], p99: [] }, of: new Map() };
+const series = { times: [], all: { rates: [], p50: [], p99: [] }, of: new Map() }; // of each connection
 const sparks = {};
 
 function decode(data) {
   return { ...data, workers: data.workers.map((values) => Object.fromEntries(data.fields.map((field, at) => [field, values[at]]))) };
 }
 
+// The server sends the last minutes once; from then on each view adds a point.
+function recall(history) {
+  series.times = history.times;
+  series.all = history.all;
+  series.of = new Map(Object.entries(history.connections));
+  for (const lists of [series.all, ...series.of.values()]) {
+    for (const list of Object.values(lists)) while (list.length < series.times.length) list.unshift(null);
+  }
+  for (const name of Object.keys(sparks)) delete sparks[name];
+  Object.assign(sparks, history.workers);
+}
+
+function groupsOf(workers) {
+  const groups = new Map();
+  for (const worker of workers) {
+    const name = worker.shard_of ?? worker.connection;
+    const group = groups.get(name) ?? { rates: null, p50: null, p99: null };
+    group.rates = (group.rates ?? 0) + (worker.events_per_s || 0);
+    group.p50 = Math.max(group.p50, worker.latency_p50_us || 0) || null;
+    group.p99 = Math.max(group.p99, worker.latency_p99_us || 0) || null;
+    groups.set(name, group);
+  }
+  return groups;
+}
+
 function remember(shown) {
   const at = Math.floor(shown.at_ms / 1000);
   if (series.times.at(-1) >= at) return;
-  series.times.push(at);
-  const groups = new Map();
+  const groups = groupsOf(shown.workers);
   for (const worker of shown.workers) {
-    const group = groups.get(worker.connection) ?? { rate: 0, p50: 0, p99: 0 };
-    group.rate += worker.events_per_s || 0;
-    group.p50 = Math.max(group.p50, worker.latency_p50_us || 0);
-    group.p99 = Math.max(group.p99, worker.latency_p99_us || 0);
-    groups.set(worker.connection, group);
     const spark = (sparks[worker.name] ??= []);
-    spark.push(Math.round(worker.events_per_s || 0));
+    spark.push(worker.events_per_s || 0);
     if (spark.length > SPARK_POINTS) spark.shift();
   }
-  for (const name of groups.keys()) if (!series.of.has(name)) series.of.set(name, { rates: [], p50: [], p99: [] });
-  const fill = (list, value) => {
-    while (list.length < series.times.length - 1) list.unshift(null);
-    list.push(value || null);
-  };
-  for (const [name, lists] of series.of) {
-    const group = groups.get(name) ?? {};
-    fill(lists.rates, group.rate ?? null);
-    fill(lists.p50, group.p50);
-    fill(lists.p99, group.p99);
+  const most = (field) => Math.max(0, ...[...groups.values()].map((group) => group[field] ?? 0)) || null;
+  const points = { rates: sumsOf(shown).rate, p50: most("p50"), p99: most("p99") };
+  for (const name of groups.keys()) {
+    if (!series.of.has(name)) series.of.set(name, { rates: nothing(), p50: nothing(), p99: nothing() });
   }
-  const sums = [...groups.values()];
-  fill(series.all.rates, sumsOf(shown).rate);
-  fill(series.all.p50, Math.max(0, ...sums.map(({ p50 }) => p50)));
-  fill(series.all.p99, Math.max(0, ...sums.map(({ p99 }) => p99)));
-  if (series.times.length > POINTS) {
-    for (const lists of [series.all, ...series.of.values()]) for (const list of Object.values(lists)) list.shift();
-    series.times.shift();
+  series.times.push(at);
+  const tooMany = series.times.length > POINTS;
+  if (tooMany) series.times.shift();
+  for (const [lists, point] of [[series.all, points], ...[...series.of].map(([name, each]) => [each, groups.get(name) ?? {}])]) {
+    for (const [field, list] of Object.entries(lists)) {
+      list.push(point[field] ?? null);
+      if (tooMany) list.shift();
+    }
   }
+}
+
+function nothing() {
+  return new Array(series.times.length).fill(null);
 }
 
 function plots() {
@@ -69,7 +87,6 @@ const handlers = {
   hello: allow,
   view(data) {
     view = decode(data);
-    byId("banner").hidden = true;
     remember(view);
     showOverview(view);
     showFindings(view);
@@ -80,20 +97,26 @@ const handlers = {
     const { run } = view;
     setRunFacts([["Run directory", run.run_dir], ["State", run.state], ["Supervisor", `pid ${run.pid}, ${bytes(run.rss_bytes)}`], ["Hot paths", run.form], ["Up", seconds(run.uptime_s)]]);
   },
+  history: recall,
   away(data) {
+    byId("banner").hidden = data === null;
+    if (data === null) return;
     const state = byId("run-state");
     setText(state, "no run");
     state.dataset.tone = "bad";
-    byId("banner").hidden = false;
-    setText(byId("banner"), `The run does not answer: ${data.problem}. What follows is its last state.`);
+    const seen = data.since_ms ? ` What follows is of ${clock(data.since_ms)}.` : "";
+    setText(byId("banner"), `The run does not answer: ${data.problem}.${seen}`);
   },
-  topics: showTopics,
+  topics(data) {
+    showTopics(data);
+    showSymbols(data.flatMap(({ exchange, symbols }) => Object.keys(symbols).map((symbol) => `${symbol}.${exchange.toUpperCase()}`)));
+  },
   incidents(data) {
     addIncidents(data);
     stream.query.after = lastSeq();
   },
-  symbols: showSymbols,
   market: showMarket,
+  refused: (data) => toast(data.problem),
 };
 
 function onLink(state, problem) {

@@ -36,7 +36,7 @@ const COLUMNS = [
   ["num", (worker) => bytes(worker.rss_bytes)],
 ];
 const SPARK_AT = COLUMNS.findIndex(([kind]) => kind === "spark");
-const LABELS = ["Pid", "Inc.", "Serving", "Topics", "Events/s", "5 min", "p50", "p99", "Data age", "Restarts", "Gaps", "Lost", "Memory"];
+const LABELS = ["Pid", "Inc.", "Serving", "Topics", "Events/s", "1 min", "p50", "p99", "Data age", "Restarts", "Gaps", "Lost", "Memory"];
 
 export function startConnections(open) {
   onOpen = open;

@@ -11,18 +11,26 @@ export function startMarket(onSymbol) {
   new ResizeObserver(drawDepth).observe(byId("depth"));
 }
 
-export function showSymbols(names) {
+// Suggestions; the first one is chosen until somebody chooses another.
+export function showSymbols(all) {
+  const names = [...new Set(all)];
   const list = byId("symbols");
   if (list.dataset.key === names.join()) return;
   list.dataset.key = names.join();
   list.replaceChildren(...names.map((name) => element("option", { value: name })));
+  const input = byId("symbol");
+  if (!input.value && names.length) {
+    [input.value] = names;
+    input.dispatchEvent(new Event("change"));
+  }
 }
 
 export function showMarket(market) {
   latest = market;
-  const { trade, bids, asks } = market;
-  const bid = bids[0] && Number(bids[0][0]);
-  const ask = asks[0] && Number(asks[0][0]);
+  const { trade, bids, asks, top, partial } = market;
+  const [bestBid, bestAsk] = top ? [top[0], top[2]] : [null, null];
+  const bid = Number(bestBid);
+  const ask = Number(bestAsk);
   const spread = bid && ask ? ask - bid : null;
   const digits = Math.max(...[...bids.slice(0, 5), ...asks.slice(0, 5)].map(([price]) => (String(price).split(".")[1] ?? "").length), 0);
   const facts = [
@@ -30,8 +38,8 @@ export function showMarket(market) {
     ["Size", trade ? String(trade.size) : DASH, ""],
     ["Spread", spread === null ? DASH : spread.toFixed(digits), ""],
     ["Spread, bp", spread === null ? DASH : ((spread / ((ask + bid) / 2)) * 1e4).toFixed(2), ""],
-    ["Best bid", bids[0] ? String(bids[0][0]) : DASH, "bid"],
-    ["Best ask", asks[0] ? String(asks[0][0]) : DASH, "ask"],
+    ["Best bid", bestBid ?? DASH, "bid"],
+    ["Best ask", bestAsk ?? DASH, "ask"],
     ["At", trade ? clock(trade.at_ms) : DASH, ""],
   ];
   const quote = byId("quote");
@@ -41,6 +49,7 @@ export function showMarket(market) {
     setText(value, text);
     value.dataset.side = side;
   });
+  byId("partial").hidden = !partial;
   showLevels(bids, asks);
   drawDepth();
 }

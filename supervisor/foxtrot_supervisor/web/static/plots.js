@@ -38,7 +38,8 @@ function draw() {
     ratePlot.setData([times, rates]);
     latencyPlot.setData([times, p99, p50]);
   }
-  const last = (list) => list[list.length - 1];
+  const last = (list) => list.at(-1) ?? null;
+  for (const plot of [ratePlot, latencyPlot]) if (plot.cursor.idx === null || plot.cursor.left < 0) plot.setLegend({ idx: times.length - 1 }, false);
   rateTarget.setAttribute("aria-label", `Events per second over time; now ${rate(last(rates))}`);
   latencyTarget.setAttribute("aria-label", `Latency over time; now p50 ${micros(last(p50))}, p99 ${micros(last(p99))}`);
 }
