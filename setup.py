@@ -17,6 +17,8 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
 
+FOLDERS = ("protocol", "workers", "supervisor")
+
 NEED_PICOWS = ("foxtrot_workers.websocket._burst_listener",)
 """Modules that are compiled against the declarations of picows, and work with that version of it only."""
 
@@ -35,7 +37,10 @@ def extensions() -> list[Extension]:
         return []
     found = []
     picows = picows_version()
-    for folder in ("protocol", "workers", "supervisor"):
+    declarations = [
+        path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.pxd"))
+    ]
+    for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.pyx")):
             name = ".".join(path.relative_to(ROOT / folder).with_suffix("").parts)
             if name in NEED_PICOWS and not picows:
@@ -44,6 +49,7 @@ def extensions() -> list[Extension]:
                 Extension(
                     name,
                     [path.relative_to(ROOT).as_posix()],
+                    depends=declarations,
                     optional=True,  # a failing compiler leaves pure Python
                     # foxtrot_protocol.compiled compares it with the file, where the file is installed too
                     define_macros=[

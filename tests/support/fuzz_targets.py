@@ -46,6 +46,7 @@ from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_workers.feed.ring_writer import RingWriter
+from tests.support.engine_fuzz import EngineBatches
 from tests.support.exchange_frames import EXCHANGE_TARGETS
 from tests.support.fuzzing import Broken, Target
 from tests.support.template_fuzz import TemplateFrames
@@ -595,7 +596,7 @@ TARGETS: dict[str, type[Target]] = {
         ChildSpecs,
         NurseryMessages,
         *EXCHANGE_TARGETS.values(),
-        *([TemplateFrames] if native() is not None else []),
+        *([TemplateFrames, EngineBatches] if native() is not None else []),
     )
 }
 """Every target by name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -54,8 +55,8 @@ class Outflow:
 
 
 class World:
-    def __init__(self) -> None:
-        self.adapter = Numbers()
+    def __init__(self, adapter: Numbers | None = None) -> None:
+        self.adapter = Numbers() if adapter is None else adapter
         outflow: Any = Outflow()
         self.outflow = outflow
         self.scheduled: list[Callable[[], None]] = []
@@ -150,3 +151,50 @@ def test_backfilled_events_wait_while_live_events_need_the_ring(world: World) ->
     world.outflow.can_announce = False
     assert not world.pipeline.commit_backfill([trade(1)])
     assert world.outflow.batches == []
+
+
+class Burst(Numbers):
+    """Parses as many numbers as it can with one call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[int] = []
+
+    def parse_burst(
+        self, frames: Sequence[bytes], start: int, stop: int, receive_ns: int, out: list[MarketEvent[str]]
+    ) -> int:
+        self.calls.append(start)
+        for index in range(start, stop):
+            if not frames[index].isdigit():
+                if frames[index] != b"!":
+                    return index
+                self.parse(frames[index], receive_ns, out)
+                return index + 1
+            self.parse(frames[index], receive_ns, out)
+        return stop
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bursts_give_what_single_frames_give(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Malformed frames and notices in the middle cost only themselves, and the order stays."""
+    monkeypatch.setattr(pipeline_module, "BATCH_EVENTS_MAX", 7)
+    chance = random.Random(seed)
+    single, bursts = World(), World(Burst())
+    for _ in range(5):
+        frames = [chance.choice([b"1", b"2", b"3", b"?", b"!"]) for _ in range(chance.randint(0, 30))]
+        last = chance.random() < 0.5
+        single.receive(*frames, last=last)
+        bursts.receive(*frames, last=last)
+        for world in (single, bursts):
+            world.pipeline.flush()
+        assert bursts.outflow.batches == single.outflow.batches
+        assert bursts.pipeline.rejected_total == single.pipeline.rejected_total
+        assert bursts.notices == single.notices
+        assert bursts.pipeline.frames_total == single.pipeline.frames_total
+
+
+def test_a_burst_of_good_frames_is_one_call() -> None:
+    adapter = Burst()
+    world = World(adapter)
+    assert world.receive(*[b"1"] * 5) == [["1"] * 5]
+    assert adapter.calls == [0]

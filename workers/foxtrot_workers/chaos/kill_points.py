@@ -84,6 +84,7 @@ def _in_the_handshake(trap: Trap) -> None:
 
 def _after_a_frame(trap: Trap) -> None:
     from foxtrot_workers.adapter import catalog
+    from foxtrot_workers.adapter.adapter import Adapter
     from foxtrot_workers.adapter.frame_kinds import FrameKinds
 
     adapter_class = catalog.adapter_class
@@ -98,6 +99,8 @@ def _after_a_frame(trap: Trap) -> None:
             @frame_kinds.setter
             def frame_kinds(self, _: FrameKinds) -> None:
                 pass
+
+            parse_burst = Adapter.parse_burst  # leaves each frame to `parse`
 
             def parse(self, *arguments: Any) -> None:
                 super().parse(*arguments)

@@ -61,6 +61,8 @@ class Pipeline:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._parse = adapter.parse
+        self._parse_burst = adapter.parse_burst
+        self._takes_bursts = type(adapter).parse_burst is not Adapter.parse_burst
         self._notices = adapter.notices
         self._outflow = outflow
         self._backfill_bytes_max = ring_bytes * (1.0 - BACKFILL_ROOM)
@@ -137,6 +139,28 @@ class Pipeline:
         return True
 
     def _parse_all(self, frames: list[bytes], receive_ns: int) -> None:
+        if self._takes_bursts:
+            self._parse_bursts(frames, receive_ns)
+        else:
+            self._parse_each(frames, receive_ns)
+
+    def _parse_bursts(self, frames: list[bytes], receive_ns: int) -> None:
+        """Let the adapter parse as many frames with one call as it can."""
+        parse_burst, notices = self._parse_burst, self._notices
+        index, count = 0, len(frames)
+        while index < count:
+            events = self.events
+            stop = min(count, index + BATCH_EVENTS_MAX - len(events))
+            index = parse_burst(frames, index, stop, receive_ns, events)
+            if index < stop and not notices:
+                self._parse_one(frames[index], receive_ns)
+                index += 1
+            if notices:
+                self._on_notices()
+            if len(self.events) >= BATCH_EVENTS_MAX:
+                self.flush()
+
+    def _parse_each(self, frames: list[bytes], receive_ns: int) -> None:
         parse, notices, events = self._parse, self._notices, self.events
         for frame in frames:
             try:

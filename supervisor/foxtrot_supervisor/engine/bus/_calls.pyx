@@ -4,6 +4,7 @@
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF, Py_XINCREF
 
+from foxtrot_protocol.events import EVENT_TYPES
 from foxtrot_supervisor.engine.bus.event import Event
 from foxtrot_supervisor.engine.bus.handler_registry import Registration
 
@@ -52,6 +53,33 @@ cdef Py_ssize_t CALLS = foxtrot_slot(Registration, "calls")
 cdef Py_ssize_t CALL = foxtrot_slot(Registration, "call")
 
 cdef enum:
+    KINDS_MAX = 32  # types of market data
+
+cdef PyObject *KINDS[KINDS_MAX]
+cdef int kinds = 0
+cdef Py_ssize_t SYMBOL = 0
+cdef Py_ssize_t EXCHANGE = 0
+for _kind in EVENT_TYPES:
+    if _kind.__struct_fields__[:2] != ("exchange", "symbol"):
+        continue
+    if kinds == 0:
+        EXCHANGE, SYMBOL = foxtrot_slot(_kind, "exchange"), foxtrot_slot(_kind, "symbol")
+    # types whose names stand elsewhere are read by name
+    if kinds < KINDS_MAX and (foxtrot_slot(_kind, "exchange"), foxtrot_slot(_kind, "symbol")) == (EXCHANGE, SYMBOL):
+        KINDS[kinds] = <PyObject *>_kind  # its module keeps it alive
+        kinds += 1
+
+
+cdef inline bint is_plain(PyObject *kind) noexcept:
+    """Whether the names of events of this type stand at `SYMBOL` and `EXCHANGE`."""
+    cdef int place
+    for place in range(kinds):
+        if KINDS[place] == kind:
+            return True
+    return False
+
+
+cdef enum:
     ROUTES = 64  # streams of one batch whose routes are remembered; a power of two
 
 cdef struct Found:
@@ -91,9 +119,13 @@ def call_market(dispatcher, batch):
                 state = changes[0]
                 for place in range(ROUTES):
                     forget(&known[place])
-            symbol = data.symbol
-            exchange = data.exchange
             kind = FOXTROT_KIND(data)
+            if is_plain(kind):
+                symbol = <object>FOXTROT_AT(<PyObject *>data, SYMBOL)
+                exchange = <object>FOXTROT_AT(<PyObject *>data, EXCHANGE)
+            else:
+                symbol = data.symbol
+                exchange = data.exchange
             # the decoder shares the names of a stream: they are found by their address
             found = &known[((<size_t><PyObject *>symbol >> 5) ^ (<size_t>kind >> 8)) & (ROUTES - 1)]
             if (

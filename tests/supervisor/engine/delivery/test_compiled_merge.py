@@ -14,6 +14,8 @@ from foxtrot_protocol.events import EVENT_BBO, EVENT_MARKET_TRADE, MarkPrice
 from foxtrot_supervisor.engine.delivery import merge as merge_module
 from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from tests.supervisor.engine.delivery.test_ranges import RULES, SECOND, STEPS, states_of
+from tests.support.engine_fuzz import EngineBatches
+from tests.support.fuzzing import fuzz
 from tests.support.merge_world import A, B, delta, gap, quote, snapshot, trade, trades
 
 native = merge_module._compiled
@@ -150,3 +152,10 @@ def test_more_streams_than_one_batch_may_have_are_left() -> None:
     assert both.in_compiled == 0
     both.take(A, [trade(3, symbol=f"S{each}") for each in range(64)])
     assert both.in_compiled == 1
+
+
+def test_damaged_batches_are_read_and_merged_alike() -> None:
+    """The short form of ``scripts/fuzz.py --target engine_batches``."""
+    report = fuzz(EngineBatches, 3_000, 11)
+    assert report.failure == ""
+    assert report.accepted > 500

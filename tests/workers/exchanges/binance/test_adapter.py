@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import msgspec
 import pytest
 
-from foxtrot_protocol.events import EVENT_BOOK
+from foxtrot_protocol.events import EVENT_BOOK, MarketEvent
 from foxtrot_workers.adapter import (
     Acknowledged,
     CloseAnnounced,
+    RestRequest,
     Topic,
     UnrecognizedFrame,
 )
+from foxtrot_workers.benchmark.load_frames import depth_snapshot, payloads, primer_payload
 from foxtrot_workers.exchanges.binance import adapter as binance
 from foxtrot_workers.exchanges.binance.adapter import Binance
+from tests.support.fuzzing import mutate
 from tests.workers.exchanges.binance.subscribed import BOOK_STREAM, Subscribed
 from tests.workers.exchanges.samples import (
     binance_frame,
@@ -128,3 +133,51 @@ def test_a_book_that_was_never_opened_can_be_unsubscribed() -> None:
     adapter = Binance()
     assert len(adapter.unsubscribe(adapter.topics(["book"], ["BNBBTC"]))) == 1
     assert adapter.notices == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_bursts_give_what_single_frames_give(seed: int) -> None:
+    """Damaged frames, answers and frames of unknown streams among good ones of all kinds."""
+    chance = random.Random(seed)
+    symbols = ["BTCUSDT", "ETHUSDT"]
+    single, bursts = Binance(), Binance()
+    for adapter in (single, bursts):
+        adapter.subscribe(adapter.topics(["agg_trade", "quote", "book"], symbols))
+    frames = [primer_payload(symbol) for symbol in symbols]
+    frames += [text.encode() for symbol in symbols for text in payloads("mixed", symbol, random.Random(seed))[:150]]
+    for place in range(0, len(frames), 7):
+        frames[place] = chance.choice(
+            [mutate(chance, frames), b'{"result":null,"id":1}', b"", frames[place].replace(b"usdt@", b"xxxx@")]
+        )
+    out: dict[Binance, list[MarketEvent[str]]] = {single: [], bursts: []}
+    said: dict[Binance, list[str]] = {single: [], bursts: []}
+
+    def take(adapter: Binance) -> None:
+        said[adapter] += [f"{len(out[adapter])} {notice!r}" for notice in adapter.notices]
+        for notice in list(adapter.notices):
+            if isinstance(notice, RestRequest):
+                adapter.on_rest(notice.path, 200, depth_snapshot(1), 5, out[adapter])
+        adapter.notices.clear()
+
+    def parse_one(adapter: Binance, frame: bytes) -> None:
+        try:
+            adapter.parse(frame, 7, out[adapter])
+        except (msgspec.MsgspecError, ValueError, LookupError, UnrecognizedFrame) as error:
+            said[adapter].append(f"{len(out[adapter])} {error!r}")
+
+    for frame in frames:
+        parse_one(single, frame)
+        take(single)
+    index = 0
+    while index < len(frames):
+        stop = min(len(frames), index + chance.randint(1, 40))
+        index = bursts.parse_burst(frames, index, stop, 7, out[bursts])
+        if index < stop and not bursts.notices:
+            parse_one(bursts, frames[index])
+            index += 1
+        take(bursts)
+    assert out[bursts] == out[single]
+    assert said[bursts] == said[single]
+    assert bursts.last_data_ns == single.last_data_ns
+    assert any("Error" in text for text in said[single])
+    assert len(out[single]) > 200

@@ -8,6 +8,7 @@ take a slower path to the same parsers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import length_hint
 from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -181,6 +182,24 @@ class Binance(Adapter):
                 parser(frame, receive_ns, out)
         except (RecursionError, UnicodeDecodeError) as error:
             raise msgspec.DecodeError(str(error)) from None
+
+    def parse_burst(
+        self, frames: Sequence[bytes], start: int, stop: int, receive_ns: int, out: list[MarketEvent[str]]
+    ) -> int:
+        parser_of, notices = self._by_head.get, self.notices
+        left = iter(frames[start:stop])
+        try:
+            for frame in left:
+                parser = parser_of(frame[:HEAD_BYTES])
+                if parser is None:
+                    return stop - length_hint(left) - 1
+                parser(frame, receive_ns, out)
+                if notices:
+                    break
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            # decoding failed, before anything was done: `parse` raises it again
+            return stop - length_hint(left) - 1
+        return stop - length_hint(left)
 
     def _parse_other(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
         other = decode_other(frame)
