@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from cpython.dict cimport PyDict_SetItem
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -28,6 +29,9 @@ cdef enum:
     ROWS_MAX = 128  # rows of a frame
     NUMBER_CHARS_MAX = 64  # of a decimal number
     LEVEL_LISTS_MAX = 4  # lists of levels in a frame
+    GUESSES = 512  # templates remembered by the beginning of frames; a power of two
+    GUESS_AT = 8  # where the part of a frame begins by which they are remembered
+    GUESS_BYTES = 32  # its size
     RANGES_MAX = 255  # as in `foxtrot_protocol.stream_ranges`
     EVENTS_PER_RANGE_MIN = 8  # as there
 
@@ -763,6 +767,7 @@ cdef class Matcher:
     cdef int64_t check_every
     cdef long in_order_max
     cdef list templates
+    cdef PyObject* guesses[GUESSES]
     cdef Slot slots[(ROWS_MAX + 1) * SLOTS_MAX]
     cdef LevelList levels[LEVEL_LISTS_MAX]
     cdef int rows
@@ -781,6 +786,7 @@ cdef class Matcher:
         self.check_every = check_every
         self.in_order_max = in_order_max
         self.templates = []
+        memset(self.guesses, 0, sizeof(self.guesses))
 
     def __dealloc__(self):
         cdef int index
@@ -797,6 +803,7 @@ cdef class Matcher:
         """Use `template` no longer."""
         template.active = False
         self.templates.remove(template)
+        memset(self.guesses, 0, sizeof(self.guesses))
 
     def run(self, list frames, Py_ssize_t start, receive_ns):
         """Take frames from the one at `start` on; return the index of the first that is not taken.
@@ -885,18 +892,22 @@ cdef class Matcher:
         return &self.slots[(row + 1) * SLOTS_MAX if in_row else 0]
 
     cdef Template match(self, bytes frame):
-        """Return the template that matches, with its fields in the slots; it is tried first next time."""
-        cdef Py_ssize_t index
+        """Return the template that matches, with its fields in the slots; the likely one is tried first."""
+        cdef Py_ssize_t index, size = PyBytes_GET_SIZE(frame)
         cdef Template template
         cdef const char* start = PyBytes_AS_STRING(frame)
-        cdef const char* end = start + PyBytes_GET_SIZE(frame)
+        cdef const char* end = start + size
+        cdef PyObject** guess = NULL
+        if size >= GUESS_AT + GUESS_BYTES and PyList_GET_SIZE(self.templates) > 1:
+            guess = &self.guesses[hash_of(start + GUESS_AT, GUESS_BYTES) & <uint64_t> (GUESSES - 1)]
+            # `templates` keeps them alive
+            if guess[0] != NULL and self.matches(<Template> guess[0], start, end):
+                return <Template> guess[0]
         for index in range(PyList_GET_SIZE(self.templates)):
             template = <Template> PyList_GET_ITEM(self.templates, index)
             if self.matches(template, start, end):
-                if index:
-                    # the order of the templates follows their use, by one place each time
-                    self.templates[index] = self.templates[index - 1]
-                    self.templates[index - 1] = template
+                if guess != NULL:
+                    guess[0] = <PyObject*> template
                 return template
         return None
 
@@ -1047,7 +1058,8 @@ cdef class Matcher:
         cdef char head[8]
         cdef char* head_end
         out.size = 0
-        reserve(out, 16)
+        # as msgpack a level has at most two bytes more than as JSON, where it has five at least
+        reserve(out, 2 * (end - at) + 16)
         out.size = 8  # room for the head, which is written when the count is known
         if end - at < 2 or at[0] != c'[':
             return NULL
@@ -1059,7 +1071,6 @@ cdef class Matcher:
                 if end - at < 2 or at[0] != c'[':
                     return NULL
                 at += 1
-                reserve(out, 16)
                 out.data[out.size] = <char> 0x92
                 out.size += 1
                 for part in range(2):
@@ -1086,7 +1097,6 @@ cdef class Matcher:
                         at += 1
                     elif start[0] == c'0' and size > 1 and start[1] != c'.':
                         return NULL
-                    reserve(out, size + 16)
                     put = put_text_head(out.data + out.size, size)
                     memcpy(put, start, size)
                     out.size = put + size - out.data
