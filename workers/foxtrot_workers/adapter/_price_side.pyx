@@ -20,7 +20,7 @@ cdef extern from "Python.h":
 SOURCE_CRC = FOXTROT_SOURCE_CRC
 
 cdef enum:
-    PLACES_MIN = 256  # a power of two
+    PLACES_MIN = 64  # a power of two, at least BLOCK
     BLOCK = 64  # places whose least price is kept
     TEXT_BYTES = 23  # longer texts of prices are kept beside the table
     DIGITS_EXACT = 15  # decimal digits that a double holds exactly
@@ -155,7 +155,7 @@ cdef class PriceSide:
             if level.size == 0:
                 if not remains:
                     return 0  # what is not there need not be removed
-                if 2 * self.used >= self.room:
+                if 3 * self.used >= 2 * self.room:
                     self.rebuild()
                     return self.put_order(order, text, size, remains)
                 self.used += 1
@@ -218,7 +218,7 @@ cdef class PriceSide:
         for place in range(room):
             count += live[place] != INFINITY
         self.room = PLACES_MIN
-        while self.room < 4 * count:
+        while self.room < 2 * count:
             self.room *= 2
         self.levels = <Level *> PyMem_Malloc(self.room * sizeof(Level))
         self.live = <double *> PyMem_Malloc(self.room * sizeof(double))

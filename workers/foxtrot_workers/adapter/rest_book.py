@@ -348,6 +348,7 @@ class RestBook:
         )
         notices.append(BookLost(self.wire, self._symbol, reason))
         self.live = False
+        self.chain.unsettle()
         self._end_resync()  # the snapshot requested below replaces it
         if self.chain.in_order < STEADY_DELTAS:
             self._failures += 1
