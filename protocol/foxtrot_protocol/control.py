@@ -115,16 +115,18 @@ class UnsubscribeRequest(Struct, tag="unsubscribe", frozen=True):
 
 
 class LogsRequest(Struct, tag="logs", frozen=True):
-    """Return recent log lines that the supervisor has in memory, oldest first; answered at once.
+    """Return recent log lines that the supervisor has in memory, oldest first.
 
     `after`: number of the last line that is known, 0: none. `worker`: only lines written by, or about, this worker,
-    connection or process; "": all. `level`: only lines of this level or worse. `since_ns`: ns since 1970.
+    connection or process; "": all. `level`: only lines of this level or worse. `since_ns`: ns since 1970. `wait_s`:
+    seconds to wait for a line if there is none, at most 30.
     """
 
     after: int = 0
     worker: str = ""
     level: LogLevel = "debug"
     since_ns: int = 0
+    wait_s: float = 0.0
     version: int = CONTROL_VERSION
 
 

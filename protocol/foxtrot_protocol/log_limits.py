@@ -6,8 +6,11 @@ A crash loop, or a peer that sends garbage, must not fill a disk.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 __all__ = ["KEYS_MAX", "REPEATS_PERIOD_S", "TRACE_CHARACTERS_MAX", "Repetition", "shorten"]
+
+K = TypeVar("K", bound=Hashable)
 
 REPEATS_PERIOD_S = 60.0
 """Period in which repetitions of a line are counted."""
@@ -19,14 +22,14 @@ TRACE_CHARACTERS_MAX = 8000
 """Maximum length of the fields ``trace`` and ``stack``, of which the end matters."""
 
 
-class Repetition:
+class Repetition(Generic[K]):
     """Admits at most `repeats_max` lines with the same key in `REPEATS_PERIOD_S`, and counts the others."""
 
     def __init__(self, repeats_max: int) -> None:
         self._repeats_max = repeats_max
-        self._seen: dict[Hashable, tuple[float, int]] = {}
+        self._seen: dict[K, tuple[float, int]] = {}
 
-    def admit(self, key: Hashable, now: float) -> int | None:
+    def admit(self, key: K, now: float) -> int | None:
         """Return None to hold a line back, else how many with this key were held back before.
 
         Args:
@@ -41,6 +44,13 @@ class Repetition:
             held_back, since, count = max(0, count - self._repeats_max), now, 0
         self._seen[key] = (since, count + 1)
         return held_back if count < self._repeats_max else None
+
+    def expired(self, now: float) -> list[tuple[K, int]]:
+        """Forget what was not repeated within `REPEATS_PERIOD_S`; return keys and how many each held back."""
+        over = {key: count for key, (since, count) in self._seen.items() if now - since >= REPEATS_PERIOD_S}
+        for key in over:
+            del self._seen[key]
+        return [(key, count - self._repeats_max) for key, count in over.items() if count > self._repeats_max]
 
 
 def shorten(field: str, text: str, characters_max: int) -> str:

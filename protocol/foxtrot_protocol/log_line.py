@@ -23,7 +23,7 @@ from msgspec import Struct
 from foxtrot_protocol.log_limits import Repetition, shorten
 from foxtrot_protocol.log_text import IDENTITY
 
-__all__ = ["Identity", "LineMaker", "LogLine", "connection_of", "timestamp"]
+__all__ = ["HELD_BACK", "Identity", "LineMaker", "LogLine", "connection_of", "timestamp"]
 
 _ELSEWHERE = frozenset(("timestamp", "level", "event", "seq", *IDENTITY))
 """Keys that no field of an event may have: they are said elsewhere in the line."""
@@ -76,6 +76,10 @@ class LogLine(Struct, frozen=True, kw_only=True):
         return json.dumps({**first, **self.flat()}, default=str).encode()
 
 
+HELD_BACK = "lines_held_back"
+"""Event of the line that says how many repetitions were not written."""
+
+
 class LineMaker:
     """Makes the lines of one process: bounded in repetition and length, and complete.
 
@@ -97,7 +101,7 @@ class LineMaker:
     ) -> None:
         self._process = process
         self._identify = identify
-        self._repetition = Repetition(repeats_max)
+        self._repetition: Repetition[tuple[str, str]] = Repetition(repeats_max)
         self._characters_max = characters_max
         self._own = own
 
@@ -107,7 +111,8 @@ class LineMaker:
         Args:
             level: debug, info, warning or error.
             event: what happened.
-            fields: further facts; `worker`, `incarnation`, `connection`, `exchange` say what the line is about.
+            fields: further facts, None and "" left out; `worker`, `incarnation`, `connection`, `exchange` say what
+                the line is about.
             now: monotonic seconds.
             at_ns: ns since 1970.
         """
@@ -115,7 +120,11 @@ class LineMaker:
         held_back = self._repetition.admit((event, worker), now)
         if held_back is None:
             return None
-        bounded = {key: self._bounded(key, value) for key, value in fields.items() if key not in _ELSEWHERE}
+        bounded = {
+            key: self._bounded(key, value)
+            for key, value in fields.items()
+            if value is not None and value != "" and key not in _ELSEWHERE
+        }
         if held_back:
             bounded["held_back"] = held_back
         return LogLine(
@@ -126,6 +135,23 @@ class LineMaker:
             about=self._about(worker, fields),
             fields=bounded,
         )
+
+    def held_back(self, now: float, at_ns: int) -> list[LogLine]:
+        """Return a line for each event whose last repetitions were held back, and that has not come again since.
+
+        Call it now and then; `now`, `at_ns`: as for `make`.
+        """
+        return [
+            LogLine(
+                at_ns=at_ns,
+                level="info",
+                event=HELD_BACK,
+                process=self._process,
+                about=self._about(worker, {}),
+                fields={"of": event, "held_back": count},
+            )
+            for (event, worker), count in self._repetition.expired(now)
+        ]
 
     def _bounded(self, key: str, value: Any) -> Any:
         if isinstance(value, _PLAIN) or key == "stacks":  # stacks are bounded where they are read

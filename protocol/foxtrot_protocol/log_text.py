@@ -51,7 +51,7 @@ def console_text(
     """
     level, event = str(line.get("level", "")), str(line.get("event", ""))
     pairs = [
-        (key, str(value)) for key, value in _ordered(line) if not (key in _TRACES and (short or "\n" in str(value)))
+        (key, _words(value)) for key, value in _ordered(line) if not (key in _TRACES and (short or "\n" in str(value)))
     ]
     words = [
         _painted(_time(str(line.get("timestamp", "")), local, short), _DIM, colour),
@@ -114,6 +114,15 @@ def _ordered(line: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in line.items():
         if key not in IDENTITY and key not in _HEAD:
             yield key, value
+
+
+def _words(value: Any) -> str:
+    """Return a value as a person would write it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_words(each)}" for key, each in value.items() if each not in ([], {}, "", None))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return str(value)
 
 
 def _time(timestamp: str, local: Local, short: bool) -> str:

@@ -331,13 +331,15 @@ def report_dropped_as(log_format: str, **fields: object) -> None:
         raw.drain.report_with(lambda count: dropped_line(log_format, count, _timestamp(), fields))
 
 
-def shows_colour() -> bool:
-    """Whether text for stderr may have colours: on a terminal, unless NO_COLOR (no-color.org) or TERM=dumb is set."""
+def shows_colour(name: Name = "stderr") -> bool:
+    """Whether text on this stream may have colours: on a terminal, unless NO_COLOR or TERM=dumb is set.
+
+    Source of NO_COLOR: https://no-color.org.
+    """
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    stream = sys.stderr
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        return bool(stream.isatty())
+        return bool(getattr(sys, name).isatty())
     return False
 
 

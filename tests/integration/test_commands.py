@@ -127,6 +127,12 @@ def test_from_start_to_stop(start: Any, folder: Path) -> None:
     assert [worker["name"] for worker in status["workers"]] == ["sim.a"]
     assert "sim.a" in run.ask("status")[1]
 
+    code, out, _ = run.ask("logs", "sim.a", "--json", "--level", "info")
+    logged = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert {(line["worker"], line["connection"], line["exchange"]) for line in logged} == {("sim.a", "sim", "sim")}
+    assert {"supervisor", "sim.a"} <= {line["process"] for line in logged}, "what it wrote, and what is about it"
+
     assert run.ask("subscribe", "sim.a", "SOLUSDT")[0] == 0
     assert run.ask("unsubscribe", "sim.a", "ETHUSDT")[0] == 0
     assert run.ask("restart", "sim.a")[0] == 0

@@ -452,7 +452,7 @@ def test_killed_supervisor_leaves_no_process_and_the_next_start_works(tmp_path: 
         assert first.run_dir.exists()
         with SupervisorProcess(tmp_path) as second:
             second.wait_running()
-            assert second.events("recovered")[0]["dead_supervisor"] == first.pid
+            assert second.events("recovered")[0]["pid"] == first.pid
             assert second.stop()["exit_code"] == 0
             assert_nothing_left(second, processes)
 

@@ -89,7 +89,7 @@ def test_dropped_lines_are_a_log_line_in_each_format() -> None:
     assert told == {"event": "log_lines_dropped", "count": 7, "level": "warning", "timestamp": "now", "worker": "a"}
     text = dropped_line("console", 7, "now", {"worker": "a"})
     assert text.startswith(b"now warning log_lines_dropped")
-    assert text.endswith(b"count=7 worker=a\n")
+    assert text.endswith(b"worker=a count=7\n")
 
 
 def test_a_failure_with_nothing_to_write_leaves_no_gap() -> None:

@@ -18,6 +18,17 @@ def test_repetitions_are_held_back_and_counted() -> None:
     assert repetition.admit("x", REPEATS_PERIOD_S) == 0
 
 
+def test_what_is_not_repeated_any_more_is_reported_once_and_forgotten() -> None:
+    repetition = Repetition(2)
+    for _ in range(5):
+        repetition.admit("x", 0.0)
+    repetition.admit("y", 0.0)
+    assert repetition.expired(REPEATS_PERIOD_S - 0.1) == []
+    assert repetition.expired(REPEATS_PERIOD_S) == [("x", 3)]
+    assert repetition.expired(REPEATS_PERIOD_S) == []
+    assert repetition.admit("x", REPEATS_PERIOD_S) == 0
+
+
 def test_a_single_line_may_be_the_limit() -> None:
     repetition = Repetition(1)
     assert [repetition.admit("x", now) for now in (0.0, 1.0, 2.0)] == [0, None, None]

@@ -37,7 +37,7 @@ def test_a_line_says_who_wrote_it_and_what_it_is_about() -> None:
 
 
 def test_what_does_not_apply_is_left_out() -> None:
-    assert set(made({}).flat()) == {"timestamp", "level", "event", "process"}
+    assert set(made({"reason": "", "rung": None}).flat()) == {"timestamp", "level", "event", "process"}
     assert made({"worker": "engine"}).about == Identity(worker="engine")
     assert made({"connection": "sim"}).about == Identity(connection="sim")
 
@@ -76,6 +76,16 @@ def test_repetitions_of_a_child_are_held_back_and_told_later() -> None:
     later = lines.make("info", "seen", {"worker": "a"}, REPEATS_PERIOD_S, AT)
     assert later is not None
     assert later.fields == {"held_back": 3}
+
+
+def test_repetitions_that_do_not_come_again_are_told_by_a_line_of_their_own() -> None:
+    lines = maker()
+    for _ in range(5):
+        lines.make("error", "seen", {"worker": "sim.a"}, 0.0, AT)
+    assert lines.held_back(1.0, AT) == []
+    (line,) = lines.held_back(REPEATS_PERIOD_S, AT)
+    assert (line.event, line.about, line.fields) == ("lines_held_back", KNOWN["sim.a"], {"of": "seen", "held_back": 3})
+    assert lines.held_back(REPEATS_PERIOD_S, AT) == []
 
 
 def test_json_never_fails() -> None:

@@ -46,6 +46,11 @@ def test_values_that_are_not_one_word_are_quoted_and_controls_escaped() -> None:
     assert text.isprintable()
 
 
+def test_lists_and_mappings_are_words() -> None:
+    text = shown({"removed": ["a", "b"], "none": [], "audit": {"clean": True, "files": [], "rungs": {"x.a": "ask"}}})
+    assert text.endswith('removed="a, b" none="" audit="clean True, rungs x.a ask"')
+
+
 def test_colours_only_on_request() -> None:
     assert "\x1b[" not in shown()
     assert "\x1b[33mwarning\x1b[0m" in shown(colour=True)

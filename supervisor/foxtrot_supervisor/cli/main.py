@@ -36,6 +36,7 @@ COMMANDS = {
     "events": ("events", "Stream live events, one JSON object per line."),
     "incidents": ("incidents", "List what went wrong in a run, and what was done about it."),
     "init": ("configuration", "Write a commented example configuration."),
+    "logs": ("logs", "Print recent log lines of all processes."),
     "markets": ("markets", "List the instruments of EXCHANGE."),
     "reload": ("operate", "Make the supervisor read its configuration again."),
     "split": ("operate", "Give half of a shard's symbols to a new worker."),

@@ -50,7 +50,7 @@ class ApplicationLog:
         """Lines below `level` (debug, info, warning, error) are dropped."""
         self._threshold = _NUMBERS[level]
         self._logger = logging.getLogger(LOGGER_NAME)
-        self._repetition = Repetition(REPEATS_MAX)
+        self._repetition: Repetition[tuple[str, str]] = Repetition(REPEATS_MAX)
         self._engine: EventEngine | None = None
 
     def to(self, engine: EventEngine | None) -> None:

@@ -202,7 +202,7 @@ class Embedding:
             self.cause = cause
             self.changed.notify_all()
         if phase in ("down", "failed"):
-            self._log.error("supervisor_died", reason=cause)
+            self._log.error("supervisor_died", cause=cause)
         if self._on_phase is not None:
             try:
                 self._on_phase(phase, cause)

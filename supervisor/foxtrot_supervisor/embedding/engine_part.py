@@ -225,7 +225,7 @@ class EnginePart:
             if not outcome.finished:
                 left.append(f"{close!r} does not return")
             elif outcome.error is not None:
-                self._log.error("handler_close_failed", close=repr(close), reason=repr(outcome.error))
+                self._log.error("handler_close_failed", handler=repr(close), reason=repr(outcome.error))
         await host.tap.close(grace_s=TAP_GRACE_S)
         if detached:
             self._close_data_plane()

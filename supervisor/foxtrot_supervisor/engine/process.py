@@ -111,8 +111,8 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
     if not report.clean:
         context.log.error(
             "engine_left_events",
-            queued=int(report),
-            by_class=report.left_by_class,
+            left=int(report),
+            left_by_class=report.left_by_class,
             handler=report.stuck_handler,
             stack=report.stack,
         )
@@ -174,6 +174,6 @@ async def close_all(closers: list[Callable[[], Any]], log: ChildLog, deadline: f
             async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
                 await asyncio.to_thread(close)
         except TimeoutError:
-            log.error("handler_close_timeout", close=repr(close))
+            log.error("handler_close_timeout", handler=repr(close))
         except HANDLER_ERRORS as error:
-            log.error("handler_close_failed", close=repr(close), reason=cause_of(error))
+            log.error("handler_close_failed", handler=repr(close), reason=cause_of(error))

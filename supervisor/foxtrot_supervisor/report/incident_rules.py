@@ -70,7 +70,7 @@ LOGGED: Final[Mapping[str, tuple[Kind, str]]] = {
     "ring_file_lost": ("run_dir", "{ring} was removed: {kept}"),
     "run_dir_lost": ("run_dir", "{missing} of {path} was removed"),
     "run_dir_unusable": ("run_dir", "{reason}"),
-    "stray_killed": ("strays_killed", "{name} ({pid}) was left by a child that has ended"),
+    "stray_killed": ("strays_killed", "{stray} ({pid}) was left by a child that has ended"),
 }
 """Lines of the supervisor's own log that are incidents: kind, and text with fields of the line."""
 
@@ -165,7 +165,7 @@ def logged(event: str, fields: Mapping[str, Any]) -> Occurrence | None:
         return None
     kind, text = rule
     shown = {key: _shown(value) for key, value in fields.items() if key not in _OWN_FIELDS}
-    worker = str(fields.get("worker", fields.get("process", "")))
+    worker = str(fields.get("worker", ""))
     return Occurrence(kind, worker, text.format_map(_Fields(shown)), fields.get("incarnation"), details=shown)
 
 

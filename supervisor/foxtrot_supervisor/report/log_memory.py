@@ -81,8 +81,9 @@ class LogMemory:
 
         Returns:
             `lines`: JSON of each. `next`: the value of `after` for the next request. `first_seq`, `last_seq`: what is
-            kept. `missed`: lines after `after` that have fallen out, whatever they were about. `more`: whether
-            the next request has further lines at once.
+            kept. `first_at_ns`: time of the oldest line that is kept, 0 if there is none. `missed`: lines after
+            `after` that have fallen out, whatever they were about. `more`: whether the next request has further lines
+            at once.
         """
         if after > self.last_seq:  # of an earlier run
             after = 0
@@ -105,6 +106,7 @@ class LogMemory:
             "next": position,
             "first_seq": self.first_seq,
             "last_seq": self.last_seq,
+            "first_at_ns": self._lines[0].at_ns if self._lines else 0,
             "missed": max(0, self.first_seq - after - 1) if after else 0,
             "more": more,
         }

@@ -115,7 +115,7 @@ class DeathReports:
         self._explained.discard((child.name, child.incarnation))
         if note.cause:
             self._log.error(
-                "child_crashed", worker=child.name, incarnation=child.incarnation, reason=cause, trace=note.trace
+                "child_crashed", worker=child.name, incarnation=child.incarnation, cause=cause, trace=note.trace
             )
         self._report(child, Exited(child.name, child.incarnation, status.exit_code, status.signal, cause))
 

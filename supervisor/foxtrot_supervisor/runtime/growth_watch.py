@@ -66,7 +66,7 @@ class GrowthMonitor:
     def _warn(self, name: str, figure: str, growth: Growth) -> None:
         self._log.warning(
             "growth",
-            process=name,
+            worker=name,
             what=figure,
             verdict=growth.verdict,
             value=growth.value,

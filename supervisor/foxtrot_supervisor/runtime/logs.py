@@ -22,11 +22,12 @@ from foxtrot_protocol.log_text import LEVELS, console_text
 from foxtrot_protocol.standard_streams import LogFile, report_dropped_as, shows_colour
 from foxtrot_supervisor.config.schema import LogFormat
 from foxtrot_supervisor.report.log_memory import LogMemory
+from foxtrot_supervisor.runtime.timers import Timers
 
 with without("rich"):
     import structlog
 
-__all__ = ["PROCESS", "RECENT_LINES_MAX", "REPEATS_MAX", "Log", "Logs"]
+__all__ = ["HELD_BACK_S", "PROCESS", "RECENT_LINES_MAX", "REPEATS_MAX", "Log", "Logs"]
 
 Tell: TypeAlias = Callable[[str, str, dict[str, str]], None]
 
@@ -38,6 +39,9 @@ REPEATS_MAX = 20
 
 RECENT_LINES_MAX = 100
 """Lines for a live view in the terminal of the supervisor."""
+
+HELD_BACK_S = 10.0
+"""Seconds between two looks for repetitions that were held back."""
 
 _FIELD_CHARACTERS_MAX = 2000
 _HEAD = ("timestamp", "level", "event", "process")
@@ -64,13 +68,16 @@ class Logs:
         self._format = log_format
         self._tell = tell
         self._colour = shows_colour()
+        self._file = LogFile()
         self.identify: Callable[[str], Identity] = lambda worker: Identity(worker=worker)
         """Returns what is known of a child by its name; it must not raise."""
+        self.on_line: Callable[[], None] = lambda: None
+        """Called after each line that is kept."""
         self.memory = LogMemory()
         self._own = LineMaker(PROCESS, self._identified, REPEATS_MAX, _FIELD_CHARACTERS_MAX)
         self._relayed: dict[str, LineMaker] = {}
         self.log: Log = structlog.wrap_logger(
-            structlog.WriteLogger(cast(TextIO, LogFile())),
+            structlog.WriteLogger(cast(TextIO, self._file)),
             processors=[structlog.processors.add_log_level, self._emit],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level, LEVELS["info"])),
         )
@@ -102,6 +109,21 @@ class Logs:
         if line is not None:
             self._take(line)
 
+    def tell_held_back(self) -> None:
+        """Log how many repetitions were held back of events that have not come again."""
+        for line in self._own.held_back(time.monotonic(), time.time_ns()):
+            self._take(line)
+            if self._format != "link":
+                self._file.write(self._written(line) + "\n")
+        for maker in self._relayed.values():
+            for line in maker.held_back(time.monotonic(), time.time_ns()):
+                self._take(line)
+
+    def tell_regularly(self, timers: Timers) -> None:
+        """Call `tell_held_back` every `HELD_BACK_S` seconds."""
+        self.tell_held_back()
+        timers.call_later("held_back", HELD_BACK_S, lambda: self.tell_regularly(timers))
+
     def forget(self, live: Mapping[str, object]) -> None:
         """Forget children that are not in `live`."""
         for name in [name for name in self._relayed if name not in live]:
@@ -116,14 +138,16 @@ class Logs:
         if line is None:
             raise structlog.DropEvent
         self._take(line)
-        if self._format == "json":
-            return line.json().decode()
-        if self._format == "console":
-            return console_text(line.flat(), colour=self._colour)
-        raise structlog.DropEvent
+        if self._format == "link":
+            raise structlog.DropEvent
+        return self._written(line)
+
+    def _written(self, line: LogLine) -> str:
+        return line.json().decode() if self._format == "json" else console_text(line.flat(), colour=self._colour)
 
     def _take(self, line: LogLine) -> None:
         self.memory.add(line)
+        self.on_line()
         if self._tell is not None:
             told = {key: str(value) for key, value in line.flat().items() if key not in _HEAD}
             self._tell(line.level, line.event, told)

@@ -37,10 +37,13 @@ from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.rolling_restart import RollingRestart, in_rounds
 from foxtrot_supervisor.runtime.splitting import Split
 
-__all__ = ["PENDING_MAX", "REQUEST_S", "ROLLING_S_MAX", "SYMBOLS_MAX", "OperatorRequests", "Run"]
+__all__ = ["LOGS_WAIT_MAX_S", "PENDING_MAX", "REQUEST_S", "ROLLING_S_MAX", "SYMBOLS_MAX", "OperatorRequests", "Run"]
 
 REQUEST_S = 20.0
 """Limit in seconds for a worker to answer a subscription request: exchanges acknowledge in well under 10 s."""
+
+LOGS_WAIT_MAX_S = 30.0
+"""Longest wait for a log line, in seconds: less than the time after which a silent connection is dropped."""
 
 PENDING_MAX = 100
 """Requests that workers have not answered yet."""
@@ -125,6 +128,7 @@ class OperatorRequests:
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._changed: set[asyncio.Future[None]] = set()
+        self._looking = False
 
     async def answer(self, request: Request) -> Reply | bytes:
         """The reply to `request`, as soon as there is one; bytes: encoded already."""
@@ -134,8 +138,7 @@ class OperatorRequests:
             case IncidentsRequest():
                 return Reply(data=to_builtins(self._run.incidents(request.after, request.limit)))
             case LogsRequest():
-                lines = self._run.logs(request)
-                return Reply(error=_unknown(request.worker)) if lines is None else Reply(data=lines)
+                return await self._logs(request)
             case StopRequest():
                 return await self._stop()
             case RestartRequest():
@@ -170,7 +173,33 @@ class OperatorRequests:
             if (pending.name, pending.incarnation) == (name, incarnation) and not pending.answer.done():
                 pending.answer.set_result(f"{name} ended before it answered")
 
+    def logged(self) -> None:
+        """A line has been logged: those who wait for lines look soon. Call it in the event loop's thread."""
+        if self._changed and not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look_at_lines)
+
+    def _look_at_lines(self) -> None:
+        self._looking = False
+        self.look()
+
     # ---- each request
+
+    async def _logs(self, request: LogsRequest) -> Reply:
+        deadline = time.monotonic() + min(request.wait_s, LOGS_WAIT_MAX_S)
+
+        def check() -> Reply | None:
+            lines = self._run.logs(request)
+            if lines is None:
+                return Reply(error=_unknown(request.worker))
+            waits = not lines["lines"] and not lines["missed"] and self._run.outcome() is None
+            return None if waits and time.monotonic() < deadline else Reply(data=lines)
+
+        reply = check()
+        while reply is None:
+            await self._wait_for_change(deadline - time.monotonic())
+            reply = check()
+        return reply
 
     async def _stop(self) -> Reply:
         self._run.ask_stop("stop requested by an operator")
@@ -318,12 +347,15 @@ class OperatorRequests:
             left_s = None if deadline is None else deadline - time.monotonic()
             if left_s is not None and left_s <= 0:
                 return Reply(error=f"not done within {limit_s:g} s")
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._changed.add(future)
-            try:
-                await asyncio.wait((future,), timeout=left_s)
-            finally:
-                self._changed.discard(future)
+            await self._wait_for_change(left_s)
+
+    async def _wait_for_change(self, limit_s: float | None) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changed.add(future)
+        try:
+            await asyncio.wait((future,), timeout=None if limit_s is None else max(0.0, limit_s))
+        finally:
+            self._changed.discard(future)
 
 
 def _reloaded(reload: Reload) -> Reply | None:

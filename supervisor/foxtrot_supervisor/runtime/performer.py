@@ -149,15 +149,15 @@ class Performer:
             self._link.send(ask.name, ask.incarnation, Stop(ask.grace_s))
 
     def _publish(self, status: WorkerStatus) -> None:
-        fields = {
-            "worker": status.worker,
-            "incarnation": status.incarnation,
-            "state": status.state,
-            "cause": status.cause,
-            "rung": status.rung,
-            "exit_code": status.exit_code,
-            "signal": status.signal,
-        }
-        emit = self._log.error if status.state in ("FATAL", "LOST") else self._log.info
-        emit("worker_state", **{key: value for key, value in fields.items() if value not in (None, "")})
+        log = self._log.error if status.state in ("FATAL", "LOST") else self._log.info
+        log(
+            "worker_state",
+            worker=status.worker,
+            incarnation=status.incarnation,
+            state=status.state,
+            cause=status.cause,
+            rung=status.rung,
+            exit_code=status.exit_code,
+            signal=status.signal,
+        )
         self._engine.publish(status)

@@ -20,7 +20,7 @@ def recover(run_dir: RunDir, log: Log) -> None:
     log_unhandled_events(run_dir.path, "of a killed supervisor", log)
     removed = run_dir.remove_files()
     if predecessor is not None:
-        log.warning("recovered", dead_supervisor=predecessor.pid, ended=ended, removed=removed)
+        log.warning("recovered", pid=predecessor.pid, ended=ended, removed=removed)
 
 
 def log_unhandled_events(

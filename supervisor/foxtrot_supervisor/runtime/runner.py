@@ -190,6 +190,7 @@ class Runner:
             run_id=run_dir.run_id,
         )
         self._requests = OperatorRequests(self.control, self._log)
+        self._logs.on_line = self._requests.logged
         self._markets = MarketRefresh(
             self._active,
             self.control.record,
@@ -360,6 +361,7 @@ class Runner:
         self._watch.start()
         self._growth.start()
         self._loop_watch.start()
+        self._logs.tell_regularly(self._timers)
         self._markets.start()
         self._splitting.start()
         if self._duration_s is not None:

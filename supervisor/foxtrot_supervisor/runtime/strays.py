@@ -50,7 +50,7 @@ class Strays:
         for stray in self._processes.sweep():
             if not stray.was_zombie:
                 self.killed_total += 1
-                self._log.warning("stray_killed", pid=stray.pid, name=stray.name, command=stray.command)
+                self._log.warning("stray_killed", pid=stray.pid, stray=stray.name, command=stray.command)
         self._timers.call_later("sweep", SWEEP_S, self.sweep)
 
     def sweep_soon(self) -> None:

@@ -24,7 +24,15 @@ def events(answer: dict[str, Any]) -> list[str]:
 
 def test_a_reader_gets_each_line_once() -> None:
     memory = LogMemory()
-    assert memory.read() == {"lines": [], "next": 0, "first_seq": 1, "last_seq": 0, "missed": 0, "more": False}
+    assert memory.read() == {
+        "lines": [],
+        "next": 0,
+        "first_seq": 1,
+        "last_seq": 0,
+        "first_at_ns": 0,
+        "missed": 0,
+        "more": False,
+    }
     memory.add(line("one"))
     memory.add(line("two"))
     answer = memory.read()
@@ -40,8 +48,9 @@ def test_a_reader_gets_each_line_once() -> None:
 def test_the_number_of_lines_is_bounded_and_what_fell_out_is_counted() -> None:
     memory = LogMemory(lines_max=3)
     for number in range(10):
-        memory.add(line(str(number)))
+        memory.add(line(str(number), at_ns=number))
     assert (memory.first_seq, memory.last_seq) == (8, 10)
+    assert memory.read()["first_at_ns"] == 7
     answer = memory.read(after=5)
     assert (events(answer), answer["missed"]) == (["7", "8", "9"], 2)
     assert memory.read(after=7)["missed"] == 0

@@ -50,6 +50,6 @@ async def test_a_figure_that_exceeds_its_limit_is_logged_with_its_process(monkey
     await wait_until_async(lambda: log.warning.called, what="a warning")
     timers.close()
     log.warning.assert_called_with(
-        "growth", process="feed.a", what="open_fds", verdict="growing", value=7.0, per_hour=60.0, span_s=120
+        "growth", worker="feed.a", what="open_fds", verdict="growing", value=7.0, per_hour=60.0, span_s=120
     )
     assert set(monitor.own) == {"rss_bytes", "open_fds", "threads", "tasks"}

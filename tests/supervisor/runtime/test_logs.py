@@ -160,3 +160,21 @@ def test_lines_are_told_on() -> None:
     logs.log.debug("hidden")
     logs.log.warning("odd", worker="one.a", count=3)
     assert told == [("warning", "odd", {"worker": "one.a", "count": "3"})]
+
+
+def test_what_was_held_back_is_told_though_it_does_not_come_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = Logs("info", "json")
+    for _ in range(REPEATS_MAX + 3):
+        logs.log.warning("again", worker="w.a")
+        logs.relay("w.a", 1, LogRecord("w.a", "info", "noise", {}), about_others=False)
+    logs.tell_held_back()
+    monkeypatch.setattr("foxtrot_protocol.log_limits.REPEATS_PERIOD_S", 0.0)
+    logs.tell_held_back()
+    told = [line for line in kept(logs) if line["event"] == "lines_held_back"]
+    assert [(line["process"], line["of"], line["held_back"]) for line in told] == [
+        ("supervisor", "again", 3),
+        ("w.a", "noise", 3),
+    ]
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["of"] == "again"

@@ -52,6 +52,7 @@ class Run:
         self.ended: dict[str, Any] | None = None
         self.changes: list[tuple[str, list[str], bool]] = []
         self.limit_s = 5.0
+        self.lines: list[str] = []
         self.memory = Incidents()
         self.split = Split(SplitPlan("all", "all-1", "all-2", ["A", "B"], FoxtrotConfig()), "done")
 
@@ -66,7 +67,8 @@ class Run:
         return self.memory.after(after, limit)
 
     def logs(self, request: LogsRequest) -> dict[str, Any] | None:
-        return {"lines": [], "next": request.after} if request.worker in ("", *self.records) else None
+        answer = {"lines": self.lines[request.after :], "next": len(self.lines), "missed": 0}
+        return answer if request.worker in ("", *self.records) else None
 
     def record(self, name: str) -> ChildRecord | None:
         return self.records.get(name)
@@ -139,8 +141,33 @@ async def soon(reply: Awaitable[Reply | bytes]) -> Any:
 
 
 async def test_logs_are_answered_at_once(ask: Ask) -> None:
-    assert (await soon(ask(LogsRequest(after=3)))).data == {"lines": [], "next": 3}
+    assert (await soon(ask(LogsRequest()))).data == {"lines": [], "next": 0, "missed": 0}
     assert "no worker or connection called 'nobody'" in (await soon(ask(LogsRequest(worker="nobody")))).error
+
+
+async def test_a_reader_may_wait_for_a_line(run: Run, requests: OperatorRequests, ask: Ask) -> None:
+    requests.logged()
+    waiting = [ask(LogsRequest(wait_s=30.0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    run.lines.append("one")
+    requests.logged()
+    run.lines.append("two")
+    requests.logged()
+    assert [(await soon(each)).data["lines"] for each in waiting] == [["one", "two"]] * 3
+
+
+async def test_a_wait_for_lines_ends_with_its_time_and_with_the_run(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    assert (await soon(ask(LogsRequest(wait_s=0.01)))).data["lines"] == []
+    waiting = ask(LogsRequest(wait_s=30.0))
+    await asyncio.sleep(0)
+    requests.look()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    run.ended = {"exit_code": 0}
+    requests.look()
+    assert (await soon(waiting)).data["lines"] == []
 
 
 async def test_status(ask: Ask) -> None:

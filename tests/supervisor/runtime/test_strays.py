@@ -56,7 +56,7 @@ async def test_only_strays_that_were_alive_are_counted_and_logged(timers: Timers
     strays = Strays(FakeProcesses([ALIVE, ZOMBIE]), timers, Mock(), log)  # type: ignore[arg-type]
     strays.sweep()
     assert strays.killed_total == 1
-    log.warning.assert_called_once_with("stray_killed", pid=100, name="sleep", command="sleep 60")
+    log.warning.assert_called_once_with("stray_killed", pid=100, stray="sleep", command="sleep 60")
 
 
 async def test_each_sweep_reads_the_oom_counter_first(timers: Timers) -> None:

@@ -11,7 +11,7 @@ import pytest
 from foxtrot_protocol.commands import LogRecord
 from foxtrot_protocol.log_limits import TRACE_CHARACTERS_MAX
 from foxtrot_protocol.spec import ChildSpec
-from foxtrot_workers.child.log import FIELD_CHARACTERS_MAX, REPEATS_MAX, make_log
+from foxtrot_workers.child.log import FIELD_CHARACTERS_MAX, REPEATS_MAX, ChildLogs
 
 SPEC = ChildSpec(
     name="sim.a",
@@ -52,7 +52,7 @@ def test_a_line_is_one_write_because_other_processes_write_there_too(
 ) -> None:
     stderr = Pieces()
     monkeypatch.setattr("sys.stderr", stderr)
-    log = make_log(msgspec.structs.replace(SPEC, log_format=log_format), lambda message: None)
+    log = ChildLogs(msgspec.structs.replace(SPEC, log_format=log_format), lambda message: None).log
     log.info("one", key="value")
     log.info("two")
     assert [text.count("\n") for text in stderr.written] == [1, 1]
@@ -64,7 +64,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_json_lines_name_the_worker_and_cut_long_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    log = make_log(SPEC, lambda _: None)
+    log = ChildLogs(SPEC, lambda _: None).log
     log.warning("frame_rejected", sample="x" * 10_000)
     log.debug("below_the_level")
     (line,) = lines(capsys)
@@ -81,7 +81,7 @@ def test_json_lines_name_the_worker_and_cut_long_fields(capsys: pytest.CaptureFi
 
 
 def test_of_a_long_trace_the_end_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    make_log(SPEC, lambda _: None).error("handler_failed", trace="first line\n" + "x" * 20_000 + "\nlast line")
+    ChildLogs(SPEC, lambda _: None).log.error("handler_failed", trace="first line\n" + "x" * 20_000 + "\nlast line")
     (line,) = lines(capsys)
     assert line["trace"].endswith("last line")
     assert "first line" not in line["trace"]
@@ -89,7 +89,7 @@ def test_of_a_long_trace_the_end_is_kept(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    make_log(msgspec.structs.replace(SPEC, log_format="console"), lambda _: None).error("broken", why="test")
+    ChildLogs(msgspec.structs.replace(SPEC, log_format="console"), lambda _: None).log.error("broken", why="test")
     text = capsys.readouterr().err
     assert "broken" in text
     assert "why=test" in text
@@ -97,7 +97,7 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_log_format_link_sends_records(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[LogRecord] = []
-    log = make_log(msgspec.structs.replace(SPEC, log_format="link", log_level="warning"), sent.append)
+    log = ChildLogs(msgspec.structs.replace(SPEC, log_format="link", log_level="warning"), sent.append).log
     log.debug("no")
     log.info("no")
     log.warning("w", number=1)
@@ -121,7 +121,7 @@ def test_log_format_link_sends_records(capsys: pytest.CaptureFixture[str], monke
 def test_a_worker_says_its_connection_and_exchange(capsys: pytest.CaptureFixture[str]) -> None:
     settings = msgspec.msgpack.encode({"connection": "sim", "exchange": "binance", "symbols": ["A"]})
     sent: list[LogRecord] = []
-    make_log(msgspec.structs.replace(SPEC, settings=settings), sent.append).info("connected")
+    ChildLogs(msgspec.structs.replace(SPEC, settings=settings), sent.append).log.info("connected")
     (line,) = lines(capsys)
     assert [line[key] for key in ("process", "worker", "incarnation", "connection", "exchange")] == [
         "sim.a",
@@ -135,7 +135,7 @@ def test_a_worker_says_its_connection_and_exchange(capsys: pytest.CaptureFixture
 
 def test_lines_about_other_children_name_them(capsys: pytest.CaptureFixture[str]) -> None:
     sent: list[LogRecord] = []
-    log = make_log(msgspec.structs.replace(SPEC, name="engine", kind="engine", incarnation=2), sent.append)
+    log = ChildLogs(msgspec.structs.replace(SPEC, name="engine", kind="engine", incarnation=2), sent.append).log
     log.error("batches_lost", worker="okx.b", incarnation=5, first=1)
     log.error("no_room", reason="x")
     about, own = lines(capsys)
@@ -151,6 +151,23 @@ def test_lines_about_other_children_name_them(capsys: pytest.CaptureFixture[str]
 
 
 def test_settings_that_cannot_be_read_leave_the_place_out(capsys: pytest.CaptureFixture[str]) -> None:
-    make_log(msgspec.structs.replace(SPEC, settings=b"\xff"), lambda _: None).info("seen")
+    ChildLogs(msgspec.structs.replace(SPEC, settings=b"\xff"), lambda _: None).log.info("seen")
     (line,) = lines(capsys)
     assert "connection" not in line
+
+
+@pytest.mark.parametrize("log_format", ["json", "link"])
+def test_what_was_held_back_is_told_though_it_does_not_come_again(
+    log_format: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[LogRecord] = []
+    logs = ChildLogs(msgspec.structs.replace(SPEC, log_format=log_format), sent.append)
+    for _ in range(REPEATS_MAX + 3):
+        logs.log.warning("again")
+    logs.tell_held_back()
+    assert len(sent) == REPEATS_MAX
+    monkeypatch.setattr("foxtrot_protocol.log_limits.REPEATS_PERIOD_S", 0.0)
+    logs.tell_held_back()
+    assert (sent[-1].event, sent[-1].fields) == ("lines_held_back", {"of": "again", "held_back": "3"})
+    written = lines(capsys)
+    assert len(written) == (len(sent) if log_format == "json" else 0)

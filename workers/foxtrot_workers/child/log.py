@@ -30,7 +30,7 @@ from foxtrot_protocol.standard_streams import LogFile, report_dropped_as, shows_
 with without("rich"):
     import structlog
 
-__all__ = ["FIELD_CHARACTERS_MAX", "REPEATS_MAX", "identity_of", "make_log"]
+__all__ = ["FIELD_CHARACTERS_MAX", "REPEATS_MAX", "ChildLogs", "identity_of"]
 
 REPEATS_MAX = 5
 """Lines with the same event in `REPEATS_PERIOD_S`."""
@@ -56,43 +56,47 @@ def identity_of(spec: ChildSpec) -> Identity:
     )
 
 
-def make_log(spec: ChildSpec, send: Callable[[LogRecord], None]) -> ChildLog:
-    """Return the log of a child in the format that `spec` names; `send` sends to the supervisor, from any thread."""
-    own = identity_of(spec)
-    report_dropped_as(spec.log_format, process=spec.name, worker=spec.name, incarnation=spec.incarnation)
-    log: ChildLog = structlog.wrap_logger(
-        structlog.WriteLogger(cast(TextIO, LogFile())),
-        processors=[structlog.processors.add_log_level, _Emission(spec, own, send)],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(spec.log_level, LEVELS["info"])),
-    )
-    return log
+class ChildLogs:
+    """The log of a child in the format that `spec` names; `send` sends to the supervisor, from any thread."""
 
-
-class _Emission:
-    """Last processor of structlog's chain: makes the line, sends it, and returns it as text."""
-
-    def __init__(self, spec: ChildSpec, own: Identity, send: Callable[[LogRecord], None]) -> None:
+    def __init__(self, spec: ChildSpec, send: Callable[[LogRecord], None]) -> None:
+        own = identity_of(spec)
         self._format = spec.log_format
         self._name = spec.name
         self._send = send
+        self._file = LogFile()
         self._colour = shows_colour()
 
         def identify(worker: str) -> Identity:
             return own if worker == own.worker else Identity(worker=worker, connection=connection_of(worker))
 
         self._maker = LineMaker(spec.name, identify, REPEATS_MAX, FIELD_CHARACTERS_MAX, own=spec.name)
+        report_dropped_as(spec.log_format, process=spec.name, worker=spec.name, incarnation=spec.incarnation)
+        self.log: ChildLog = structlog.wrap_logger(
+            structlog.WriteLogger(cast(TextIO, self._file)),
+            processors=[structlog.processors.add_log_level, self._emit],
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(spec.log_level, LEVELS["info"])),
+        )
 
-    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    def tell_held_back(self) -> None:
+        """Log how many repetitions were held back of events that have not come again. Call it now and then."""
+        for line in self._maker.held_back(time.monotonic(), time.time_ns()):
+            self._send(_record(line, self._name))
+            if self._format != "link":
+                self._file.write(self._written(line) + "\n")
+
+    def _emit(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
         level, what = str(event.pop("level")), str(event.pop("event"))
         line = self._maker.make(level, what, event, time.monotonic(), time.time_ns())
         if line is None:
             raise structlog.DropEvent
         self._send(_record(line, self._name))
-        if self._format == "json":
-            return line.json().decode()
-        if self._format == "console":
-            return console_text(line.flat(), colour=self._colour)
-        raise structlog.DropEvent
+        if self._format == "link":
+            raise structlog.DropEvent
+        return self._written(line)
+
+    def _written(self, line: LogLine) -> str:
+        return line.json().decode() if self._format == "json" else console_text(line.flat(), colour=self._colour)
 
 
 def _record(line: LogLine, sender: str) -> LogRecord:

@@ -26,7 +26,7 @@ from foxtrot_workers.child import vital_signs
 from foxtrot_workers.child.command_link import CommandLink
 from foxtrot_workers.child.crash_exit import ExitNotes, leave, run_bounded, watch_threads
 from foxtrot_workers.child.limits import relax_memory
-from foxtrot_workers.child.log import make_log
+from foxtrot_workers.child.log import ChildLogs
 from foxtrot_workers.owned_tasks import start_task
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ChildRuntime:
         self._link = CommandLink(spec.control_endpoint, identity, self._deliver)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._log = make_log(spec, self._send_log)
+        self._logs = ChildLogs(spec, self._send_log)
 
     @property
     def spec(self) -> ChildSpec:
@@ -91,7 +91,7 @@ class ChildRuntime:
 
     @property
     def log(self) -> ChildLog:
-        return self._log
+        return self._logs.log
 
     def send(self, message: FromChild) -> None:
         self._link.send(message)
@@ -144,6 +144,7 @@ class ChildRuntime:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             now = time.monotonic()
             self.send(self._measure(loop_lag_ms=max(0.0, now - due) * 1000.0))
+            self._logs.tell_held_back()
             due = max(due + interval, now)
 
     def close(self, flush_s: float) -> None:

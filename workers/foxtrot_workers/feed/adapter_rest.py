@@ -40,16 +40,16 @@ class AdapterRest:
     def fetch(self, request: RestRequest) -> None:
         """Fetch `request`; the adapter gets the answer, or status 0 where none was received."""
         if not self._rest.fetch(request.key, request.path, request.delay_s, self._on_answer, request.weight):
-            self._log.warning("rest_request_refused", path=request.path)
+            self._log.warning("rest_request_refused", rest_path=request.path)
 
     def _on_answer(self, path: str, status: int, body: bytes) -> None:
         adapter, pipeline = self._adapter, self._pipeline
         if status != 200:
-            self._log.warning("rest_failed", path=path, status=status, answer=_sample(body))
+            self._log.warning("rest_failed", rest_path=path, http_status=status, sample=_sample(body))
         try:
             adapter.on_rest(path, status, body, time.time_ns(), pipeline.events)
         except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
-            self._log.warning("rest_answer_rejected", path=path, reason=str(error))
+            self._log.warning("rest_answer_rejected", rest_path=path, reason=str(error))
             adapter.on_rest(path, 0, b"", time.time_ns(), pipeline.events)
         for notice in adapter.notices:
             if isinstance(notice, SnapshotRejected):
@@ -65,7 +65,7 @@ class AdapterRest:
             self._log.warning(
                 "snapshot_rejected",
                 topic=notice.wire,
-                path=path,
+                rest_path=path,
                 reason=notice.reason,
                 size_bytes=len(body),
                 sample=_sample(body),

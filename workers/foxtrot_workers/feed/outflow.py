@@ -120,7 +120,7 @@ class Outflow:
             "left_to_the_engine",
             ring_used_bytes=self._sender.used_bytes,
             lost_bytes=self._sender.waiting_bytes,
-            lost_events=lost,
+            lost=lost,
         )
         return False
 

@@ -70,7 +70,7 @@ class Pipeline:
         self._call_soon = call_soon
         self._on_notices = on_notices
         self._on_failure = on_failure
-        self._rejections = Repetition(repeats_max=1)
+        self._rejections: Repetition[str] = Repetition(repeats_max=1)
         self._flush_scheduled = False
         self.events: list[MarketEvent[str]] = []
         """The batch: parsed events that are not flushed yet. Each flush begins a new list."""

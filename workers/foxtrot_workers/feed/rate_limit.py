@@ -89,7 +89,7 @@ class RateLimitClient:
                 waited = True
                 self.waits_total += 1
                 if wait_s >= LOGGED_S_MIN:
-                    self._context.log.info("budget_wait", kind=kind, address=address, wait_s=f"{wait_s:.1f}")
+                    self._context.log.info("budget_wait", kind=kind, address=address, wait_s=round(wait_s, 1))
             await asyncio.sleep(wait_s)
 
     def spent(self, kind: BudgetKind, address: str, retry_after_s: float) -> None:
@@ -111,7 +111,7 @@ class RateLimitClient:
                 return await answer
         except TimeoutError:
             self.unanswered_total += 1
-            self._context.log.warning("budget_unanswered", kind=kind, address=address, waited_s=str(ANSWER_S))
+            self._context.log.warning("budget_unanswered", kind=kind, address=address, waited_s=ANSWER_S)
             return None
         finally:
             del self._pending[number]

@@ -122,10 +122,8 @@ class SubscribeCommands:
     def _on_configured_checked(self, unknown: dict[str, str]) -> None:
         if not unknown or self._closed:
             return
-        exchange, symbols = self._adapter.exchange, ", ".join(unknown)
-        self._context.log.error(
-            "unknown_symbols", exchange=exchange, symbols=symbols, reason="; ".join(unknown.values())
-        )
+        symbols, reasons = ", ".join(unknown), "; ".join(unknown.values())
+        self._context.log.error("unknown_symbols", symbols=symbols, reason=reasons)
         self._call_later(UNKNOWN_WAIT_S, lambda: self._refuse_unknown(unknown))
 
     def _refuse_unknown(self, unknown: dict[str, str]) -> None:

@@ -93,14 +93,14 @@ class _Run:
             self._answered(key, path, status, body, symbols, whole=whole)
 
         if not self._rest.fetch(key, path, 0.0, answered, self._adapter.limits.instruments_weight):
-            self._log.warning("instruments_unavailable", path=path, status=0, reason="too many requests wait")
+            self._log.warning("instruments_unavailable", rest_path=path, http_status=0, reason="too many requests wait")
             self._finish()
 
     def _answered(self, key: str, path: str, status: int, body: bytes, symbols: list[str], *, whole: bool) -> None:
         try:
             known = self._adapter.instruments(body) if status == 200 else {}
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            self._log.warning("instruments_unreadable", path=path, reason=str(error))
+            self._log.warning("instruments_unreadable", rest_path=path, reason=str(error))
             self._finish()
             return
         unknown = [symbol for symbol in symbols if symbol not in known]
@@ -110,7 +110,7 @@ class _Run:
             self._fetch(key, full, symbols, whole=True)
             return
         if status != 200:
-            self._log.warning("instruments_unavailable", path=path, status=status)
+            self._log.warning("instruments_unavailable", rest_path=path, http_status=status)
         elif known:
             venue = self._adapter.name
             self._unknown.update({symbol: describe_unknown(venue, symbol, known) for symbol in unknown})

@@ -288,7 +288,7 @@ class FeedWorker:
 
     def _on_open(self) -> None:
         self._opened = True
-        self._context.log.info("connected", exchange=self._adapter.exchange, topics=len(self._topics))
+        self._context.log.info("connected", topics=len(self._topics))
         self._last_control_at = now = time.monotonic()
         self._subscribe_commands.check_configured()
         self._adapter.opened_ns = time.time_ns()
@@ -348,7 +348,7 @@ class FeedWorker:
                 )
 
     def _look_by_rest(self, request: RestRequest) -> None:
-        self._context.log.debug("stream_suspected", path=request.path, reason="no data come")
+        self._context.log.debug("stream_suspected", rest_path=request.path, reason="no data come")
         if not self._rest.fetch("liveness", request.path, request.delay_s, self._on_looked, request.weight):
             self._life.looked(0, b"", time.monotonic())
 

@@ -261,7 +261,7 @@ class EventReceiver:
         for group in self.sources.groups.values():
             if group.merge.unmerged_total and not group.unmerged_reported:
                 group.unmerged_reported = True
-                self._log.error("streams_unmerged", connection=group.name, bound=STREAMS_MAX)
+                self._log.error("streams_unmerged", connection=group.name, streams_max=STREAMS_MAX)
         if unsaved and not self._unsaved_reported:
             self._unsaved_reported = True
             self._log.error("positions_unsaved", streams=unsaved)

@@ -26,7 +26,7 @@ def rest_trickle(place: Place) -> None:
     exchange.inject("rest_trickle", topic="depth", count=1)
     run = place.start(at(exchange, channels=["trade", "book"]))
     place.wait(lambda: run.log.lines("rest_failed"), 2 * LIMIT_S, "the end of the request")
-    reason = str(run.log.lines("rest_failed")[0]["answer"])
+    reason = str(run.log.lines("rest_failed")[0]["sample"])
     place.expect("no complete answer within 20 s" in reason, f"the deadline is the reason, not {reason!r}")
     place.wait(
         lambda: place.topics(run, "feed.a").get("btcusdt@depth@100ms", {}).get("state") == "flowing",
