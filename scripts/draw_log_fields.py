@@ -3,7 +3,7 @@
     scripts/draw_log_fields.py           # writes the file
     scripts/draw_log_fields.py --check   # exit status 1 if it is not current
 
-tests/test_log_fields.py checks that the table is current.
+tests/protocol/test_log_fields.py checks that the table is current.
 """
 
 from __future__ import annotations
