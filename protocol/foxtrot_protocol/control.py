@@ -86,8 +86,12 @@ class RestartAllRequest(Struct, tag="restart_all", frozen=True):
 
 
 class ReloadRequest(Struct, tag="reload", frozen=True):
-    """Read the configuration again; start, stop and restart what has changed."""
+    """Read the configuration again; start, stop and restart what has changed.
 
+    `dry_run`: change nothing, and answer at once what would happen.
+    """
+
+    dry_run: bool = False
     version: int = CONTROL_VERSION
 
 

@@ -1,6 +1,7 @@
 """Every key of a log line and its meaning: the same fact has the same key in each process. Pure.
 
-`tests/protocol/test_log_fields.py` holds all log calls to it, and `scripts/draw_log_fields.py` writes it into docs/operating.md.
+`tests/protocol/test_log_fields.py` holds all log calls to it, and `scripts/draw_log_fields.py` writes it into
+docs/operating.md.
 """
 
 from __future__ import annotations

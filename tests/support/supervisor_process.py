@@ -168,7 +168,7 @@ class SupervisorProcess:
     def status(self) -> dict[str, Any]:
         """The supervisor's own answer, {} while it does not answer yet."""
         try:
-            return self.ask(StatusRequest()).data
+            return self.ask(StatusRequest(fresh=True)).data
         except NotRunning:
             return {}
 

@@ -32,7 +32,7 @@ from foxtrot_supervisor.cli.common import (
 from foxtrot_supervisor.cli.output import emit, print_table
 from foxtrot_supervisor.client.answers import StopAnswer, read_stop_answer
 from foxtrot_supervisor.client.event_stream import is_running
-from foxtrot_supervisor.core.reload import describe
+from foxtrot_supervisor.core.reload import describe, describe_preview
 from foxtrot_supervisor.report.unhandled_events import describe_unhandled
 
 __all__ = ["reload", "restart", "split", "status", "stop", "subscribe", "unsubscribe"]
@@ -134,22 +134,26 @@ def restart(worker: str | None, of_all: bool, config_path: str | None, run_dir_p
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Show what has changed and what would happen; change nothing.")
 @config_option
 @run_dir_option
 @json_option
 @known_errors
-def reload(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+def reload(dry_run: bool, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
     """Make the supervisor read its configuration again.
 
     Returns when all changes are in place: new connections are started, removed ones stopped, changed ones replaced;
     the others keep their processes. A file with a mistake changes nothing.
 
     \b
-    foxtrot-supervisor check && foxtrot-supervisor reload
+    foxtrot-supervisor reload --dry-run
+    foxtrot-supervisor reload
     """
-    data = ask(find_run(run_dir_path, config_path), ReloadRequest(), None)
+    data = ask(find_run(run_dir_path, config_path), ReloadRequest(dry_run), None)
     if as_json:
         emit(data)
+    elif dry_run:
+        click.echo("\n".join(describe_preview(data)))
     else:
         click.echo(describe(data))
 

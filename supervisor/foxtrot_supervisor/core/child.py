@@ -77,6 +77,7 @@ class Child:
         "crashed",
         "first_spawned_at",
         "flow",
+        "hands_over",
         "ladder",
         "number",
         "outdated",
@@ -105,6 +106,8 @@ class Child:
         """Its first process is started once the lower tiers serve."""
         self.outdated = False
         """Its process runs with a configuration that is no longer in force, and has to be replaced."""
+        self.hands_over = False
+        """Outdated: whether its other side may serve with the new configuration before this one is stopped."""
         self.retiring = False
         """No longer configured, or superseded by its other side: forgotten once it has ended."""
         self.first_spawned_at: float | None = None

@@ -78,6 +78,9 @@ class SymbolChange(Struct, frozen=True):
     removed: list[str]
 
 
+_NO_CHANGE = SymbolChange([], [])
+
+
 class ChildSpecs:
     """Plans and specifications of all children of one configuration."""
 
@@ -96,6 +99,8 @@ class ChildSpecs:
         self._simulated = [c for c in config.connections if c.exchange == _SIM and not c.addresses and c.symbols]
         self._symbols = {_holder(place): _held(place) for place in self.places.values()}
         """Symbols by subscriber: each twin has its own list, both sides of other connections share one."""
+        self._touched: set[str] = set()
+        """Subscribers whose symbols were changed in operation."""
         self._moves: Counter[str] = Counter()
         """How often each worker has switched to its next address."""
         self._simulator: Mapping[str, str] = {}
@@ -103,8 +108,8 @@ class ChildSpecs:
     def succeeded_by(self, config: FoxtrotConfig) -> ChildSpecs:
         """Return the specifications for another configuration.
 
-        Known addresses are handed on, and subscriptions that were changed in operation, where the configuration still
-        names the symbols (of a shard: has the patterns) that it had. Workers that are not in it any more keep their
+        Known addresses are handed on, and subscriptions that were changed in operation; of a shard, where the
+        configuration still has the patterns that it had. Workers that are not in it any more keep their
         place until `forget`.
         """
         successor = ChildSpecs(config, self._around, self._targets)
@@ -116,7 +121,9 @@ class ChildSpecs:
             if now is None:
                 successor.places[name] = place
                 successor._gone.add(name)
-            elif _configured(now) == _configured(place):
+            elif not isinstance(now.connection, Shard) or _configured(now) == _configured(place):
+                if _holder(place) in self._touched:
+                    successor._touched.add(_holder(now))
                 handed[_holder(now)].append(
                     _merged(place.connection.symbols, self.symbols(name), now.connection.symbols)
                 )
@@ -225,6 +232,7 @@ class ChildSpecs:
             essential=connection.essential,
             kind="connection",
             fingerprint=self._fingerprint(name),
+            source=" ".join((connection.exchange, *connection.addresses, connection.rest_url or "")),
             stale_after_s=None if stale_s is None else stale_s * STALE_FACTOR + STALE_MARGIN_S,
         )
 
@@ -287,6 +295,17 @@ class ChildSpecs:
         place = self.places.get(name)
         return [] if place is None else list(self._symbols.get(_holder(place), ()))
 
+    def changes_in_operation(self, name: str) -> SymbolChange:
+        """Return how the symbols of worker `name` differ from those that the configuration gives it."""
+        place = self.places.get(name)
+        if place is None or _holder(place) not in self._touched:
+            return _NO_CHANGE
+        held, configured = self.symbols(name), _held(place)
+        return SymbolChange(
+            [symbol for symbol in held if symbol not in configured],
+            [symbol for symbol in configured if symbol not in held],
+        )
+
     def changes_since(self, before: ChildSpecs) -> dict[str, SymbolChange]:
         """Return how the symbols of each worker of a shard differ from `before`, where they do."""
         changes = {}
@@ -303,11 +322,13 @@ class ChildSpecs:
     def subscribed(self, name: str, symbols: list[str]) -> None:
         """Subscribe later incarnations of worker `name` to `symbols` as well."""
         known = self._symbols.setdefault(_holder(self.places[name]), [])
+        self._touched.add(_holder(self.places[name]))
         known.extend(symbol for symbol in dict.fromkeys(symbols) if symbol not in known)
 
     def unsubscribed(self, name: str, symbols: list[str]) -> None:
         """Do not subscribe later incarnations of worker `name` to `symbols`."""
         holder = _holder(self.places[name])
+        self._touched.add(holder)
         self._symbols[holder] = [symbol for symbol in self.symbols(name) if symbol not in symbols]
 
     # ---- settings of each kind

@@ -3,7 +3,9 @@
 A child that is no longer configured is stopped and then forgotten, but for its last incarnation: if
 the name comes back, the numbers continue. An added child starts in its tier's turn; once the start is over, its failure
 is its own. Of two twins that serve, one is replaced at a time, and the other once that one serves again: a mistake in
-the new configuration costs one side.
+the new configuration costs one side. A connection with one side that serves is handed over to its other side, as for a
+rotation: the old process is stopped once the new one stands in for it. Not so if the data come from elsewhere than
+before (another exchange, another address): the two must not be merged.
 """
 
 from __future__ import annotations
@@ -20,10 +22,18 @@ from foxtrot_supervisor.core.records import ChildPlan, Purpose, tiers_of
 from foxtrot_supervisor.core.rotation import Rotation, stands_in_at
 from foxtrot_supervisor.core.sides import other_side
 
-__all__ = ["CHANGED", "REMOVED", "Reconfiguration", "needs_new_process"]
+__all__ = ["CHANGED", "HANDOVERS_MAX", "REMOVED", "Reconfiguration", "hands_over", "needs_new_process"]
 
 CHANGED: Final = "its configuration has changed"
 REMOVED: Final = "it is no longer configured"
+
+HANDOVERS_MAX: Final = 20
+"""Connections that have both of their sides at a time because their configuration has changed."""
+
+
+def hands_over(before: ChildPlan, after: ChildPlan) -> bool:
+    """Return whether the new process of a connection with one side may serve before the old one is stopped."""
+    return after.spare is not None and after.twin is None and bool(after.source) and before.source == after.source
 
 
 def needs_new_process(before: ChildPlan, after: ChildPlan) -> bool:
@@ -95,17 +105,31 @@ class Reconfiguration:
             child.record.purpose = Purpose.RESTART
             record.desired = Desired.RUNNING
         elif plan.ours and needs_new_process(before, plan) and record.incarnation > child.born_after:
+            same = hands_over(before, plan)
+            child.hands_over = same and (child.hands_over or not child.outdated)
             child.outdated = True
         child.touch()
 
     def advance(self, now: float) -> float:
         """Replace outdated children whose turn has come; return when another one's comes without any input."""
         next_at = math.inf
+        room = HANDOVERS_MAX - sum(child.predecessor is not None for child in self._children.changing_sides)
         for child in in_order(self._children.outdated):
             if not child.outdated:
                 continue
+            if child.hands_over and child.record.state is State.RUNNING:
+                if room > 0:
+                    room -= 1
+                    self._hand_over(child, now)
+                continue
             next_at = min(next_at, self._replace(child, now))
         return next_at
+
+    def _hand_over(self, child: Child, now: float) -> None:
+        """Have the other side started with the new configuration; a rotation that it waits for does that too."""
+        child.outdated = False
+        child.touch()
+        self._rotation.request(child, CHANGED, now)
 
     def _replace(self, child: Child, now: float) -> float:
         twin = self._children.twin_of(child)

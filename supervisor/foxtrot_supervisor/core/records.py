@@ -65,6 +65,8 @@ class ChildPlan(Struct, frozen=True, kw_only=True):
     """False: the application that started this supervisor; it gets requests, is never judged, killed or replaced."""
     fingerprint: str = ""
     """Hash of everything that its process is started with: another one needs a new process."""
+    source: str = ""
+    """Where its data come from; two processes with the same source may serve at the same time. "": nothing is known."""
     twin: str | None = None
     """The child that does the same work: no planned action takes both away at the same time."""
     spare: ChildPlan | None = None

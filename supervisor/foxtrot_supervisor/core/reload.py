@@ -17,7 +17,10 @@ from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 
-__all__ = ["FIXED", "Changes", "Reload", "changes_between", "describe", "fixed_problems"]
+__all__ = ["FIXED", "Changes", "Reload", "changes_between", "describe", "describe_preview", "fixed_problems"]
+
+SHOWN_MAX = 10
+"""Values of a list that are shown to people."""
 
 FIXED = ("run_dir", "start_method")
 """Keys of ``[supervisor]`` that a reload cannot change."""
@@ -60,13 +63,23 @@ class Reload:
     """One reload. Times are seconds on the monotonic clock."""
 
     def __init__(
-        self, changes: Changes, twins: Mapping[str, str], before: Mapping[str, int], now: float, limit_s: float
+        self,
+        changes: Changes,
+        twins: Mapping[str, str],
+        before: Mapping[str, int],
+        now: float,
+        limit_s: float,
+        spares: Mapping[str, str] | None = None,
     ) -> None:
         """`twins`: the twin of each child that has one. `before`: incarnation of each child when the reload began.
 
-        `limit_s`: seconds after which children that are not ready are reported as failed.
+        `limit_s`: seconds after which children that are not ready are reported as failed. `spares`: the other side of
+        each child that may be handed over to it.
         """
         self._changes = changes
+        self._spares = spares or {}
+        self._handed_over: dict[str, str] = {}
+        """Children whose other side was started, and the latest cause of that one's state."""
         self._twins = twins
         self._before = before
         self._limit_s = limit_s
@@ -103,16 +116,32 @@ class Reload:
         record = records.get(name)
         if name in self._changes.removed:
             return "" if record is None else _lost(record)
+        spare = records.get(self._spares.get(name, ""))
+        if spare is not None and spare.incarnation > self._before.get(spare.name, 0):
+            self._handed_over[name] = f"{spare.name} is {spare.state.value}: {spare.cause}"
+            if record is None:
+                return self._judge_process(spare)
+            if not record.incarnation > self._before.get(name, 0):
+                return None
+        elif name in self._handed_over and record is not None and record.rotation == "wanted":
+            return f"as it was, it will be tried again: {self._handed_over[name]}"
         if record is None:
             return "it is gone"
         new = record.incarnation > self._before.get(name, 0)
-        if new and record.state is State.RUNNING:
-            return ""
-        if new and record.state in (State.BACKOFF, State.FATAL, State.EXITED):
-            return f"{record.state.value}: {record.cause}"
+        if new:
+            return self._judge_process(record)
         twin = records.get(self._twins.get(name, ""))
-        if not new and twin is not None and twin.state in (State.BACKOFF, State.FATAL, State.EXITED, State.LOST):
+        if twin is not None and twin.state in (State.BACKOFF, State.FATAL, State.EXITED, State.LOST):
             return f"as it was, until {twin.name} serves: only one of both is replaced at a time"
+        return _lost(record)
+
+    @staticmethod
+    def _judge_process(record: ChildRecord) -> str | None:
+        """Return "" if this new process serves, else why it does not; None: undecided."""
+        if record.state is State.RUNNING:
+            return ""
+        if record.state in (State.BACKOFF, State.FATAL, State.EXITED):
+            return f"{record.state.value}: {record.cause}"
         return _lost(record)
 
 
@@ -125,6 +154,49 @@ def describe(outcome: Mapping[str, Any]) -> str:
     ]
     kept = len(outcome.get("kept", ()))
     return "reloaded: " + "; ".join([*(parts or ["nothing to start or to stop"]), f"{kept} kept as they run"])
+
+
+def describe_preview(preview: Mapping[str, Any]) -> list[str]:
+    """Return the lines that tell people what a reload would do; `preview`: the answer to a dry run."""
+    lines = [f"  {_setting(each)}" for each in preview["settings"]]
+    lines += [f"  connection {name}: new" for name in preview["added"]]
+    lines += [f"  connection {name}: removed" for name in preview["removed"]]
+    for name, settings in preview["changed"].items():
+        lines.append(f"  connection {name}: changed")
+        lines += [f"    {_setting(each)}" for each in settings]
+    lines = ["in the file:", *lines] if lines else ["nothing has changed in the file"]
+    processes, handed_over = preview["processes"], preview["handed_over"]
+    stopped = [name for name in processes["restarted"] if name not in handed_over]
+    acts = [
+        (processes["added"], "started"),
+        (processes["removed"], "stopped"),
+        (handed_over, "replaced, the new process serves before the old one stops"),
+        (stopped, "stopped and started again"),
+    ]
+    lines += ["a reload would do:", *(f"  {', '.join(names)}: {act}" for names, act in acts if names)]
+    for name, change in preview["live"].items():
+        for key, act in (("added", "subscribe"), ("removed", "unsubscribe")):
+            if change[key]:
+                lines.append(f"  {name}: {act} {_some(change[key])} on its connection")
+    if lines[-1] == "a reload would do:":
+        lines[-1] = "a reload would start and stop nothing"
+    return [*lines, f"{len(processes['kept'])} processes run on"]
+
+
+def _setting(setting: Mapping[str, Any]) -> str:
+    before, after = setting["before"], setting["after"]
+    if isinstance(before, list) and isinstance(after, list):
+        parts = [f"- {_some(before)}"] * bool(before) + [f"+ {_some(after)}"] * bool(after)
+        return f"{setting['key']}: {'; '.join(parts)}"
+    return f"{setting['key']}: {_some(before)} → {_some(after)}"
+
+
+def _some(value: Any) -> str:
+    """Return a value in short: of a long list the first ones and their number."""
+    if isinstance(value, list):
+        shown = ", ".join(map(str, value[:SHOWN_MAX]))
+        return f"{shown}, … ({len(value)})" if len(value) > SHOWN_MAX else shown
+    return "unset" if value is None else str(value)
 
 
 def _lost(record: ChildRecord) -> str | None:

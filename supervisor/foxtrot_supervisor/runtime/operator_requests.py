@@ -100,6 +100,9 @@ class Run(Protocol):
     def ask_split(self, name: str) -> Split | str:
         """Begin to split a shard; the reason if that is refused."""
 
+    def preview_reload(self) -> dict[str, Any] | str:
+        """What a reload would do; every reason why not, one a line, if it would be refused."""
+
     def outcome(self) -> dict[str, Any] | None:
         """How the run ended; None while it lasts."""
 
@@ -149,6 +152,9 @@ class OperatorRequests:
                 return await self._change_symbols(request.worker, request.symbols, added=True)
             case UnsubscribeRequest():
                 return await self._change_symbols(request.worker, request.symbols, added=False)
+            case ReloadRequest(dry_run=True):
+                preview = self._run.preview_reload()
+                return Reply(error=preview) if isinstance(preview, str) else Reply(data=preview)
             case ReloadRequest():
                 return await self._reload()
             case SplitRequest():

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+from msgspec import to_builtins
 
 from foxtrot_protocol.errors import MessageTooLarge
+from foxtrot_supervisor.config.differences import differences
 from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.config.shards import Placements
-from foxtrot_supervisor.core.child_specs import SymbolChange
+from foxtrot_supervisor.core.child_specs import ChildSpecs, SymbolChange
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Effect
 from foxtrot_supervisor.core.inputs import ChildrenChanged, Input, RequestRefused
 from foxtrot_supervisor.core.lifecycle import Desired
+from foxtrot_supervisor.core.reconfigure import HANDOVERS_MAX, hands_over
+from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.core.reload import Reload, changes_between, fixed_problems
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.logs import Log
@@ -22,6 +28,8 @@ from foxtrot_supervisor.runtime.service_manager import ServiceManager
 from foxtrot_supervisor.runtime.timers import Timers
 
 __all__ = ["RELOAD_STEPS_MAX", "Decisions", "Reloading"]
+
+NO_FILE = "this supervisor was started without a configuration file: there is nothing to read again"
 
 RELOAD_STEPS_MAX = 4
 """A reload may take as long as this many replacements one after the other: three tiers, and twins in turn."""
@@ -82,11 +90,8 @@ class Reloading:
         """Begin a reload. Return it, or every reason why it is refused, one a line; then nothing has changed."""
         read = self._read_config
         if read is None:
-            begun: Reload | str = (
-                "this supervisor was started without a configuration file: there is nothing to read again"
-            )
-            self._log.error("reload_refused", reason=begun)
-            return begun
+            self._log.error("reload_refused", reason=NO_FILE)
+            return NO_FILE
         return self._change(lambda: read(self._active.placements()))
 
     def request_when_free(self) -> None:
@@ -111,6 +116,30 @@ class Reloading:
         if self._deferred:
             self._deferred = False
             self.request()
+
+    def preview(self) -> dict[str, Any] | str:
+        """Return what a reload would do, or every reason why it would be refused, one a line. Nothing changes."""
+        read = self._read_config
+        if read is None:
+            return NO_FILE
+        if self.is_under_way:
+            return "a reload is under way"
+        if self._held:
+            return self._held
+        try:
+            config, specs, plans = self._read(lambda: read(self._active.placements()))
+        except (ConfigInvalid, MessageTooLarge) as refusal:
+            return str(refusal)
+        running = {record.name: record.plan for record in self._core.records.values() if _is_meant_to_run(record)}
+        changes = changes_between(list(running.values()), plans)
+        return {
+            **to_builtins(differences(self._active.config, config)),
+            "processes": to_builtins(changes),
+            "handed_over": [
+                plan.name for plan in plans if plan.name in changes.restarted and hands_over(running[plan.name], plan)
+            ],
+            "live": to_builtins(specs.changes_since(self._active.specs)),
+        }
 
     def check(self) -> None:
         """End the reload if every replacement has ended or its time is over; called after each change of a state."""
@@ -153,18 +182,22 @@ class Reloading:
             self._log.error("reload_refused", reason=begun)
         return begun
 
+    def _read(self, new: Callable[[], FoxtrotConfig]) -> tuple[FoxtrotConfig, ChildSpecs, list[ChildPlan]]:
+        """Return the new configuration and what follows from it; raises `ConfigInvalid` or `MessageTooLarge`."""
+        config = new()
+        problems = fixed_problems(self._active.config.supervisor, config.supervisor)
+        if problems:
+            raise ConfigInvalid("", problems)
+        specs = self._active.specs.succeeded_by(config)
+        return config, specs, self._core.sided(specs.plans())
+
     def _begin(self, new: Callable[[], FoxtrotConfig]) -> Reload | str:
         """Check everything before anything is changed."""
         records = self._core.records
         try:
-            config = new()
-            problems = fixed_problems(self._active.config.supervisor, config.supervisor)
-            if problems:
-                raise ConfigInvalid("", problems)
-            specs = self._active.specs.succeeded_by(config)
-            plans = self._core.sided(specs.plans())
+            config, specs, plans = self._read(new)
             before = {name: record.incarnation for name, record in records.items()}
-            old_plans = [record.plan for record in records.values() if record.desired is Desired.RUNNING]
+            old_plans = [record.plan for record in records.values() if _is_meant_to_run(record)]
             effects = self._decisions.decide(ChildrenChanged(plans, config.supervisor))
         except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
             return str(refusal)
@@ -173,9 +206,15 @@ class Reloading:
         self._adopted(symbols)
         changes = changes_between(old_plans, plans)
         twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
-        limit_s = RELOAD_STEPS_MAX * self._active.restart_limit_s
-        reload = self._reload = Reload(changes, twins, before, time.monotonic(), limit_s)
+        spares = {plan.name: plan.spare.name for plan in plans if plan.spare is not None}
+        turns = math.ceil(len(changes.restarted) / HANDOVERS_MAX)
+        limit_s = (RELOAD_STEPS_MAX - 1 + max(1, turns)) * self._active.restart_limit_s
+        reload = self._reload = Reload(changes, twins, before, time.monotonic(), limit_s, spares)
         self._log.info("reload", added=changes.added, removed=changes.removed, restarted=changes.restarted)
         self._timers.call_later("reload", limit_s, self.check)
         self._decisions.perform(effects)  # what follows calls `check`, even without effects: nothing had to change
         return reload
+
+
+def _is_meant_to_run(record: ChildRecord) -> bool:
+    return record.desired is Desired.RUNNING

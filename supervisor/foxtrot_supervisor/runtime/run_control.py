@@ -147,6 +147,10 @@ class RunControl:
         """Begin to split a shard; return the reason if that is refused."""
         return self._splitting.request(name)
 
+    def preview_reload(self) -> dict[str, Any] | str:
+        """Return what a reload would do, or every reason why it would be refused, one a line."""
+        return self._reloading.preview()
+
     def outcome(self) -> dict[str, Any] | None:
         """Return how the run ended; None before its end."""
         return self.ended_as

@@ -98,9 +98,12 @@ class RunStatus:
             part = names[start : start + SLICE_WORKERS]
             figures = read_figures(self._run_dir.path, [file for name in part for file in files.get(name, ())])
             accounts = self._rings.with_open(figures, part)
-            places = self._active.specs.places
+            specs = self._active.specs
             moment = Moment(time.monotonic(), time.time())
-            workers = worker_statuses(part, self._core.records, self._vitals, places, sources, moment, accounts)
+            workers = worker_statuses(part, self._core.records, self._vitals, specs.places, sources, moment, accounts)
+            for worker in workers:
+                change = specs.changes_in_operation(worker["name"])
+                worker |= {"subscribed_at_run_time": change.added, "unsubscribed_at_run_time": change.removed}
             yield {"workers": workers}
 
     def _head(self) -> dict[str, Any]:

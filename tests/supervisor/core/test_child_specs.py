@@ -214,6 +214,18 @@ def test_changed_subscriptions_outlive_the_incarnation() -> None:
     assert children.symbols("one.a") == ["Y"]
 
 
+def test_changes_in_operation_are_told_apart_from_the_configuration() -> None:
+    children = specs(connection("one", symbols=["X", "Y"]))
+    assert children.changes_in_operation("one.a") == SymbolChange([], [])
+    assert children.changes_in_operation("engine") == SymbolChange([], [])
+    children.subscribed("one.a", ["Z"])
+    children.unsubscribed("one.a", ["X"])
+    assert children.changes_in_operation("one.b") == SymbolChange(["Z"], ["X"])
+    saved = children.succeeded_by(FoxtrotConfig(connections=[connection("one", symbols=["Y", "Z"])]))
+    assert saved.symbols("one.a") == ["Y", "Z"]
+    assert saved.changes_in_operation("one.a") == SymbolChange([], []), "the file says so now"
+
+
 def test_unknown_name() -> None:
     with pytest.raises(KeyError):
         specs(connection("one")).spec("two.a", 1)
@@ -335,7 +347,10 @@ def test_a_successor_keeps_what_is_known_and_forgets_what_has_gone() -> None:
     after = before.succeeded_by(msgspec.structs.replace(BASE, connections=edited))
     assert feed(after, "sim.a").url == "ws://127.0.0.1:1234"
     assert feed(after, "one.a").symbols == ["X", "Z"]  # its symbols in the file are the same
-    assert feed(after, "sim.a").symbols == ["W"]  # these are not
+    assert feed(after, "sim.a").symbols == ["W", "Z"]  # these are not: what was subscribed in operation stays
+    assert after.changes_in_operation("sim.a") == SymbolChange(["Z"], [])
+    assert after.changes_in_operation("one.a") == SymbolChange(["Z"], [])
+    assert after.succeeded_by(msgspec.structs.replace(BASE, connections=edited)).symbols("sim.a") == ["W", "Z"]
     assert "one.b" not in fingerprints(after)
     gone = before.succeeded_by(msgspec.structs.replace(BASE, connections=edited[1:]))
     assert {"one.a", "one.b"} <= set(gone.places)  # on their way out, and shown

@@ -96,6 +96,42 @@ def test_a_twin_that_waits_for_the_other() -> None:
     assert reload.outcome["failed"]["x.b"].startswith("as it was, until x.a serves")
 
 
+def handover() -> tuple[Reload, dict[str, ChildRecord]]:
+    reload = Reload(Changes([], [], ["x.a"], []), {}, {"x.a": 1}, 100.0, 60.0, {"x.a": "x.b"})
+    return reload, {"x.a": record("x.a", State.RUNNING), "x.b": record("x.b", State.STARTING)}
+
+
+def test_a_handover_is_complete_when_the_other_side_serves_and_the_old_one_is_gone() -> None:
+    reload, records = handover()
+    assert not reload.look(records, 101.0, stopping=False)
+    records["x.b"].state = State.RUNNING
+    assert not reload.look(records, 102.0, stopping=False)
+    del records["x.a"]
+    assert reload.look(records, 103.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {}
+
+
+def test_a_handover_fails_when_the_other_side_does() -> None:
+    reload, records = handover()
+    assert not reload.look(records, 101.0, stopping=False)
+    del records["x.b"]
+    records["x.a"].rotation = "wanted"
+    assert reload.look(records, 102.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {"x.a": "as it was, it will be tried again: x.b is STARTING: because"}
+
+
+def test_a_handover_whose_old_side_died_depends_on_the_new_one() -> None:
+    reload, records = handover()
+    del records["x.a"]
+    assert not reload.look(records, 101.0, stopping=False)
+    records["x.b"].state = State.BACKOFF
+    assert reload.look(records, 102.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {"x.a": "BACKOFF: because"}
+
+
 def test_time_and_a_stop_end_it() -> None:
     records = {"old": record("old", State.STOPPING), "new": record("new", State.RUNNING)}
     late = reload_of(restarted="old", added="new")

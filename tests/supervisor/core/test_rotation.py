@@ -6,6 +6,7 @@ import pytest
 
 from foxtrot_protocol.exit_codes import ChildExit, SupervisorExit
 from foxtrot_supervisor.config.schema import SupervisorConfig
+from foxtrot_supervisor.core import reconfigure
 from foxtrot_supervisor.core.effects import Ask, Effect, Fence, Spawn
 from foxtrot_supervisor.core.inputs import (
     FailureReported,
@@ -315,6 +316,79 @@ def test_a_reload_that_changes_a_connection_ends_its_rotation() -> None:
     rig.die("one.a", 0)
     assert set(rig.core.records) == {"engine", "one.a"}
     assert rig.inc("one.a") == 2
+
+
+SOURCED = other(SINGLE, source="sim ws://x", spare=other(other_side(SINGLE), source="sim ws://x", spare=None))
+
+
+def renewed(plan: ChildPlan, fingerprint: str = "new", **more: str) -> ChildPlan:
+    """The same connection with something else in its configuration."""
+    assert plan.spare is not None
+    return other(plan, fingerprint=fingerprint, spare=other(plan.spare, fingerprint=fingerprint, **more), **more)
+
+
+def sourced() -> Rig:
+    rig = Rig(ENGINE, SOURCED).start()
+    rig.wait(60.0)
+    flows(rig, "one.a")
+    return rig
+
+
+def test_a_changed_connection_is_made_before_it_is_broken() -> None:
+    rig = sourced()
+    assert acts(rig.tell(changed(ENGINE, renewed(SOURCED)))) == [Spawn("one.b", 1)]
+    assert rig.core.records["one.b"].plan.fingerprint == "new"
+    assert rig.state("one.a") is State.RUNNING
+    rig.serve("one.b")
+    assert flows(rig, "one.b") == [Ask("one.a", 1, 30.0)]
+    rig.die("one.a", 0)
+    assert set(rig.core.records) == {"engine", "one.b"}
+
+
+def test_a_changed_connection_whose_new_side_fails_stays_as_it_was_and_is_tried_again() -> None:
+    rig = sourced()
+    rig.tell(changed(ENGINE, renewed(SOURCED)))
+    rig.die("one.b", ChildExit.CONFIGURATION)
+    assert rig.state("one.a") is State.RUNNING
+    assert rig.core.records["one.a"].rotation == "wanted"
+    rig.wait(10.0)
+    assert rig.inc("one.b") == 2
+
+
+def test_another_source_is_never_beside_the_old_one() -> None:
+    rig = sourced()
+    elsewhere = renewed(SOURCED, source="sim ws://y")
+    assert acts(rig.tell(changed(ENGINE, elsewhere))) == [Ask("one.a", 1, 30.0)]
+
+
+def test_another_source_while_the_sides_change_stops_both() -> None:
+    rig = sourced()
+    rig.tell(changed(ENGINE, renewed(SOURCED)))
+    elsewhere = renewed(SOURCED, "newer", source="sim ws://y")
+    assert set(map(type, acts(rig.tell(changed(ENGINE, elsewhere))))) == {Ask}
+    assert {rig.state("one.a"), rig.state("one.b")} == {State.STOPPING}
+
+
+def test_one_that_does_not_serve_is_replaced_at_once() -> None:
+    rig = sourced()
+    rig.die("one.a", 1)
+    assert acts(rig.tell(changed(ENGINE, renewed(SOURCED)))) == [Ask("one.a", 2, 30.0)]
+    assert "one.b" not in rig.core.records
+
+
+def test_few_change_sides_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconfigure, "HANDOVERS_MAX", 1)
+    two = ChildPlan(name="two.a", tier=2, source="sim", spare=ChildPlan(name="two.b", tier=2, source="sim"))
+    rig = Rig(ENGINE, SOURCED, two).start()
+    rig.wait(60.0)
+    for name in ("one.a", "two.a"):
+        flows(rig, name)
+    assert acts(rig.tell(changed(ENGINE, renewed(SOURCED), renewed(two)))) == [Spawn("one.b", 1)]
+    rig.serve("one.b")
+    assert flows(rig, "one.b") == [Ask("one.a", 1, 30.0)]
+    rig.die("one.a", 0)
+    assert rig.state("two.b") is State.STARTING
+    assert rig.state("two.a") is State.RUNNING
 
 
 def test_a_reload_without_the_connection_ends_both_sides() -> None:

@@ -108,6 +108,9 @@ class Run:
         self.reloads += 1
         return self.reload
 
+    def preview_reload(self) -> dict[str, Any] | str:
+        return {"added": ["x"]} if not self.refusal else self.refusal
+
     def outcome(self) -> dict[str, Any] | None:
         return self.ended
 
@@ -138,6 +141,13 @@ async def ask(requests: OperatorRequests) -> Ask:
 
 async def soon(reply: Awaitable[Reply | bytes]) -> Any:
     return await asyncio.wait_for(reply, 5)
+
+
+async def test_a_dry_reload_is_answered_at_once_and_begins_nothing(run: Run, ask: Ask) -> None:
+    assert (await soon(ask(ReloadRequest(dry_run=True)))).data == {"added": ["x"]}
+    run.refusal = "line 3: unknown key"
+    assert (await soon(ask(ReloadRequest(dry_run=True)))).error == "line 3: unknown key"
+    assert run.reloads == 0
 
 
 async def test_logs_are_answered_at_once(ask: Ask) -> None:
