@@ -65,8 +65,15 @@ def test_only_what_changed_is_touched(tmp_path: Path) -> None:
                 connection("added"),
             ],
         )
+        supervisor.configure(edited)
+        preview = supervisor.ask(ReloadRequest(dry_run=True)).data
+        assert (preview["added"], preview["removed"]) == (["added"], ["removed"])
+        assert preview["changed"]["changed"] == [{"key": "symbols", "before": ["X"], "after": ["Y"]}]
+        assert preview["handed_over"] == preview["processes"]["restarted"] == ["changed.a"]
+        assert pids(supervisor.status()) == before, "a dry run changes nothing"
         reply = reload(supervisor, edited)
         assert reply.error == ""
+        assert {key: reply.data[key] for key in preview["processes"]} == preview["processes"]
         assert reply.data["added"] == ["added.a"]
         assert reply.data["removed"] == ["removed.a"]
         assert reply.data["restarted"] == ["changed.a"]
