@@ -18,6 +18,8 @@ LOG_FIELDS: Final[Mapping[str, str]] = {
     "incarnation": "of that child",
     "connection": "of that worker; or what the line is about, if that is no single worker",
     "exchange": "of that worker, as in the configuration",
+    "shard": "the shard that is split",
+    "into": "the shards that take its symbols",
     "topic": "subscription",
     "symbol": "as the exchange writes it",
     "symbols": "several, separated by commas",
