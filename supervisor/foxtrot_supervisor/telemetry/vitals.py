@@ -14,7 +14,7 @@ import msgspec
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
 from foxtrot_supervisor.telemetry.growth import GrowthWatch
 
-__all__ = ["FRESH_S", "GROWING", "TOTALS", "Vitals"]
+__all__ = ["BURST_SHARE", "FRESH_S", "GROWING", "TOTALS", "Vitals"]
 
 TOTALS: Final = (
     "frames_total",
@@ -45,6 +45,15 @@ GROWING: Final = ("rss_bytes", "open_fds", "threads", "tasks", "queue_depth")
 FRESH_S: Final = 15.0
 """Age from which on a heartbeat is not used for judging growth, in seconds."""
 
+BURST_SHARE: Final = 0.25
+"""Share of the usual time between heartbeats below which two came together, after a pause of the machine.
+
+What was counted between them took longer than the time between their arrivals: a rate would be far too high.
+"""
+
+_USUAL_OF: Final = 5
+"""Intervals over which the usual one is smoothed."""
+
 _SOURCE_TOTALS: Final = (
     "applied_total",
     "deduplicated_total",
@@ -67,7 +76,9 @@ class Vitals:
         self.heard_at: float | None = None
         """Monotonic time of the latest heartbeat."""
         self.events_per_s = 0.0
-        """Rate between the last two heartbeats."""
+        """Rate between the last two heartbeats; late ones that come together give none."""
+        self._usual_s = 0.0
+        """Usual time between two heartbeats; 0: unknown."""
         self.growth = GrowthWatch()
         """Growth of the current incarnation."""
         self._before = dict.fromkeys(TOTALS, 0)
@@ -76,8 +87,13 @@ class Vitals:
     def heartbeat(self, heartbeat: Heartbeat, now: float) -> None:
         """Store a heartbeat of the current incarnation."""
         if self.latest is not None and self.heard_at is not None and now > self.heard_at:
-            grown = heartbeat.events_total - self.latest.events_total
-            self.events_per_s = max(0, grown) / (now - self.heard_at)
+            elapsed_s = now - self.heard_at
+            if elapsed_s >= BURST_SHARE * self._usual_s:
+                grown = heartbeat.events_total - self.latest.events_total
+                self.events_per_s = max(0, grown) / elapsed_s
+                self._usual_s += (elapsed_s - self._usual_s) / (_USUAL_OF if self._usual_s else 1)
+            else:
+                self._usual_s *= 1 - 1 / (2 * _USUAL_OF)  # if this is no burst but a shorter interval, it is learned
         self.latest, self.heard_at = heartbeat, now
 
     def data_age_s(self, now: float) -> float | None:
@@ -91,7 +107,7 @@ class Vitals:
         if self.latest is not None:
             self._before = self.totals()
             self._sources_before = self.sources()
-        self.latest, self.heard_at, self.events_per_s = None, None, 0.0
+        self.latest, self.heard_at, self.events_per_s, self._usual_s = None, None, 0.0, 0.0
         self.growth.restart()
 
     def look(self, now: float) -> list[str]:

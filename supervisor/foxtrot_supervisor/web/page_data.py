@@ -72,6 +72,9 @@ WORKER_FIELDS: Final = (
 )
 """Fields of each worker; ``cause``, ``exit`` and ``topics`` follow."""
 
+_PAST: Final = "was "
+"""How findings begin that are of the past (`report.diagnosis`)."""
+
 _ENGINE_FIELDS: Final = (
     "state",
     "pid",
@@ -97,7 +100,8 @@ _RUN_FIELDS: Final = ("pid", "version", "form", "uptime_s", "state", "run_dir", 
 
 def view(status: Mapping[str, Any], findings: Iterable[Finding], at_ns: int) -> dict[str, Any]:
     """Return what the page shows of `status`, taken at `at_ns` (nanoseconds since 1970 UTC)."""
-    found = list(findings)
+    # what is wrong now before what happened once
+    found = sorted(findings, key=lambda each: (each.severity, each.what.startswith(_PAST)))
     engine = status.get("engine") or {}
     return {
         "at_ms": at_ns // 1_000_000,

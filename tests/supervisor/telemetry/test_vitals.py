@@ -63,3 +63,21 @@ def test_counts_of_workers_continue_over_incarnations_of_the_engine() -> None:
         "a": SourceCounters(11, 22, 33, 44, 50.0, 60.0),
         "b": SourceCounters(1, 0, 0, 0, 0, 0),
     }
+
+
+def test_heartbeats_that_come_together_give_no_rate() -> None:
+    """After a pause of the machine late heartbeats arrive within a millisecond: no event came that fast."""
+    vitals = Vitals()
+    for second in range(10):
+        vitals.heartbeat(beat(events_total=100 * second), float(second))
+    assert vitals.events_per_s == 100.0
+    vitals.heartbeat(beat(events_total=1000), 14.0)
+    assert vitals.events_per_s == 20.0
+    for late in range(1, 5):
+        vitals.heartbeat(beat(events_total=1000 + 100 * late), 14.0 + 0.001 * late)
+        assert vitals.events_per_s == 20.0
+    vitals.heartbeat(beat(events_total=1500), 15.004)
+    assert vitals.events_per_s == 100.0
+    for hundredth in range(1, 40):  # a shorter interval is learned
+        vitals.heartbeat(beat(events_total=1500 + 10 * hundredth), 15.004 + 0.05 * hundredth)
+    assert round(vitals.events_per_s) == 200

@@ -4,7 +4,7 @@ import { allow, openDetails, setRunFacts, startActions, toast, unlock } from "./
 import { showConnections, startConnections } from "./connections.js";
 import { showEngine } from "./engine.js";
 import { DASH, byId, bytes, clock, count, micros, seconds, setText } from "./format.js";
-import { addIncidents, lastSeq, startIncidents } from "./incidents.js";
+import { addIncidents, lastSeq, pageOpened, startIncidents } from "./incidents.js";
 import { drawDepth, showMarket, showSymbols, startMarket } from "./market.js";
 import { makeTiles, showFindings, showOverview, sumsOf } from "./overview.js";
 import { redrawPlots, showPlots, showSources, startPlots } from "./plots.js";
@@ -87,6 +87,7 @@ const handlers = {
   hello: allow,
   view(data) {
     view = decode(data);
+    pageOpened(view.at_ms);
     remember(view);
     showOverview(view);
     showFindings(view);

@@ -12,6 +12,7 @@ const WATCH = new Set(["backfill_failed", "clock", "gap", "resync", "rotation_fa
 
 const kept = [];
 let runId = "";
+let openedAt = 0; // what happened before is not announced
 let waiting = [];
 let announceTimer = 0;
 
@@ -21,12 +22,15 @@ export function toneOf(kind) {
   return WATCH.has(kind) ? "watch" : "bad";
 }
 
+export function pageOpened(atMs) {
+  openedAt ||= atMs;
+}
+
 export function lastSeq() {
   return kept.length ? kept[0].seq : 0;
 }
 
 export function addIncidents({ run_id: run, incidents }) {
-  const first = kept.length === 0;
   if (run !== runId) {
     runId = run;
     kept.length = 0;
@@ -34,7 +38,7 @@ export function addIncidents({ run_id: run, incidents }) {
   const fresh = incidents.filter((each) => each.seq > lastSeq());
   kept.unshift(...fresh.reverse());
   kept.length = Math.min(kept.length, KEPT);
-  if (!first) announce(fresh.filter((each) => toneOf(each.kind) !== "note"));
+  announce(fresh.filter((each) => toneOf(each.kind) !== "note" && openedAt && each.at_ns / 1e6 > openedAt));
   showList();
   showTimeline();
 }
@@ -65,14 +69,13 @@ export function showList() {
   const wanted = kept.filter((each) => tones.has(toneOf(each.kind)));
   setText(byId("incidents-count"), kept.length ? `${kept.length}${kept.length === KEPT ? "+" : ""}` : "");
   const rows = wanted.slice(0, SHOWN).map((each) => {
-    const at = Number(BigInt(Math.round(each.at_ns / 1e6)));
+    const at = Math.round(each.at_ns / 1e6);
     const extra = [each.rung && each.rung !== "ask" ? `rung ${each.rung}` : "", each.incarnation ? `#${each.incarnation}` : "", each.suppressed ? `${each.suppressed} alike left out` : ""].filter(Boolean).join(" · ");
     return element("li", { "data-tone": toneOf(each.kind), "data-seq": each.seq },
       element("time", { datetime: new Date(at).toISOString(), text: clock(at) }),
       element("span", { class: "badge", text: titleOf(each) }),
-      element("span", { class: "where", text: each.worker || each.connection || "supervisor" }),
-      element("span", { class: "what", text: each.cause }),
-      extra ? element("span", { class: "extra", text: extra }) : null);
+      element("p", {}, element("span", { class: "where", text: each.worker || each.connection || "supervisor" }), " ",
+        element("span", { class: "what", text: each.cause }), extra ? element("span", { class: "extra", text: ` ${extra}` }) : null));
   });
   if (!rows.length) rows.push(element("li", { class: "fine", text: kept.length ? "None of the chosen kinds." : "None since this run was started." }));
   byId("incident-list").replaceChildren(...rows);

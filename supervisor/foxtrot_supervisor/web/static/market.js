@@ -25,6 +25,17 @@ export function showSymbols(all) {
   }
 }
 
+// Exchanges pad numbers with zeros; the digits that any level uses are kept, so that columns stay aligned.
+function places(levels, at) {
+  return Math.max(...levels.map((level) => (level[at].split(".")[1] ?? "").replace(/0+$/, "").length), 0);
+}
+
+function padded(text, digits) {
+  if (text === null || text === undefined || text.includes("e") || text.includes("E")) return text ?? DASH;
+  const [whole, part = ""] = text.split(".");
+  return digits ? `${whole}.${part.slice(0, digits).padEnd(digits, "0")}` : whole;
+}
+
 export function showMarket(market) {
   latest = market;
   const { trade, bids, asks, top, partial } = market;
@@ -32,14 +43,17 @@ export function showMarket(market) {
   const bid = Number(bestBid);
   const ask = Number(bestAsk);
   const spread = bid && ask ? ask - bid : null;
-  const digits = Math.max(...[...bids.slice(0, 5), ...asks.slice(0, 5)].map(([price]) => (String(price).split(".")[1] ?? "").length), 0);
+  const near = [...bids.slice(0, LEVELS_SHOWN), ...asks.slice(0, LEVELS_SHOWN)];
+  const digits = Math.max(places(near, 0), places(trade ? [[trade.price]] : [], 0), places([bestBid, bestAsk].filter(Boolean).map((price) => [price]), 0));
+  const sizes = places(near, 1);
+  latest.digits = digits;
   const facts = [
-    ["Last trade", trade ? `${trade.side === "buy" ? "▲" : "▼"} ${trade.price}` : DASH, trade ? (trade.side === "buy" ? "bid" : "ask") : ""],
-    ["Size", trade ? String(trade.size) : DASH, ""],
+    ["Last trade", trade ? `${trade.side === "buy" ? "▲" : "▼"} ${padded(trade.price, digits)}` : DASH, trade ? (trade.side === "buy" ? "bid" : "ask") : ""],
+    ["Size", trade ? padded(trade.size, places([[trade.size]], 0)) : DASH, ""],
     ["Spread", spread === null ? DASH : spread.toFixed(digits), ""],
     ["Spread, bp", spread === null ? DASH : ((spread / ((ask + bid) / 2)) * 1e4).toFixed(2), ""],
-    ["Best bid", bestBid ?? DASH, "bid"],
-    ["Best ask", bestAsk ?? DASH, "ask"],
+    ["Best bid", padded(bestBid, digits), "bid"],
+    ["Best ask", padded(bestAsk, digits), "ask"],
     ["At", trade ? clock(trade.at_ms) : DASH, ""],
   ];
   const quote = byId("quote");
@@ -50,11 +64,11 @@ export function showMarket(market) {
     value.dataset.side = side;
   });
   byId("partial").hidden = !partial;
-  showLevels(bids, asks);
+  showLevels(bids, asks, digits, sizes);
   drawDepth();
 }
 
-function showLevels(bids, asks) {
+function showLevels(bids, asks, digits, sizes) {
   const body = byId("levels");
   const shown = Math.min(LEVELS_SHOWN, Math.max(bids.length, asks.length));
   while (body.children.length > shown) body.lastChild.remove();
@@ -63,7 +77,7 @@ function showLevels(bids, asks) {
   for (let at = 0; at < shown; at += 1) {
     const cells = body.children[at].children;
     const texts = [bids[at]?.[1], bids[at]?.[0], asks[at]?.[0], asks[at]?.[1]];
-    texts.forEach((text, place) => setText(cells[place], text === undefined ? "" : String(text)));
+    texts.forEach((text, place) => setText(cells[place], text === undefined ? "" : padded(text, place % 3 ? digits : sizes)));
     cells[0].style.setProperty("--share", `${bids[at] ? (100 * Number(bids[at][1])) / top : 0}%`);
     cells[3].style.setProperty("--share", `${asks[at] ? (100 * Number(asks[at][1])) / top : 0}%`);
   }
@@ -131,7 +145,7 @@ export function drawDepth() {
   context.lineTo(width, base + 0.5);
   context.stroke();
   context.fillStyle = colour("--muted");
-  const digits = (String(latest.bids[0]?.[0] ?? latest.asks[0]?.[0]).split(".")[1] ?? "").length;
+  const { digits } = latest;
   const label = (text, place, align) => {
     context.textAlign = align;
     context.fillText(text, place, height - 5);

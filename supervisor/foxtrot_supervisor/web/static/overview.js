@@ -67,9 +67,8 @@ export function showFindings(view) {
   const rows = findings.map((each) =>
     element("li", { "data-tone": each.severity },
       element("span", { class: "badge", text: each.severity }),
-      element("span", { class: "where", text: each.where }),
-      element("span", { class: "what", text: each.what }),
-      each.detail ? element("span", { class: "detail", text: each.detail }) : null),
+      element("p", {}, element("span", { class: "where", text: each.where }), " ", element("span", { class: "what", text: each.what })),
+      each.detail ? element("p", { class: "detail", title: each.detail, text: each.detail }) : null),
   );
   if (total > findings.length) rows.push(element("li", { class: "rest", text: `and ${total - findings.length} more: foxtrot-supervisor doctor` }));
   if (!rows.length) rows.push(element("li", { class: "fine", text: "Nothing: every worker serves, and no event is lost." }));
