@@ -72,6 +72,7 @@ from foxtrot_workers.exchanges.binance.messages import (
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_parser, symbol_of_book_stream
 from foxtrot_workers.exchanges.binance.requests import Requests
 from foxtrot_workers.exchanges.binance.routes import HEAD_BYTES, Routes
+from foxtrot_workers.exchanges.binance.trade_bursts import SPOT_TRADES, TradeBursts
 
 __all__ = ["Binance"]
 
@@ -106,6 +107,8 @@ class Binance(Adapter):
     rest: ClassVar[Rest] = SPOT_REST
     chain: ClassVar[Chain] = Chain.NEXT
     """How updates of a book identify their predecessor."""
+    trade_streams: ClassVar[Mapping[str, str]] = SPOT_TRADES
+    """Streams whose bursts are parsed at once (`trade_bursts`)."""
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (TRADE_HISTORY, AGG_TRADE_HISTORY)
     """Streams whose past trades can be fetched: stream name, REST endpoint, weight."""
 
@@ -118,6 +121,7 @@ class Binance(Adapter):
         self._requests = Requests(self.limits.topics_per_request)
         self._routes = Routes()
         self._by_head = self._routes.by_head
+        self._bursts = TradeBursts(self.exchange, self.last_data_ns, self._routes.wire_by_head, self.trade_streams)
 
     # -- topics and requests
 
@@ -186,8 +190,11 @@ class Binance(Adapter):
     def parse_burst(
         self, frames: Sequence[bytes], start: int, stop: int, receive_ns: int, out: list[MarketEvent[str]]
     ) -> int:
+        burst = frames[start:stop]
+        if self._bursts.usable and self._bursts.parse(burst, receive_ns, out):
+            return stop
         parser_of, notices = self._by_head.get, self.notices
-        left = iter(frames[start:stop])
+        left = iter(burst)
         try:
             for frame in left:
                 parser = parser_of(frame[:HEAD_BYTES])
@@ -242,6 +249,7 @@ class Binance(Adapter):
         parser = self._make_parser(wire)
         if parser is not None:
             self._routes.add(wire, parser)
+            self._bursts.opened(wire, self._decoders)
         return parser
 
     def _make_parser(self, wire: str) -> Parser | None:
@@ -249,6 +257,7 @@ class Binance(Adapter):
 
     def _close(self, wire: str) -> None:
         self._routes.remove(wire)
+        self._bursts.closed(wire)
         self.frame_kinds.withdraw(wire)
         self.last_data_ns.pop(wire, None)
         symbol = symbol_of_book_stream(wire)

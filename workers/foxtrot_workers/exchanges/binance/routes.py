@@ -32,6 +32,8 @@ class Routes:
 
     def __init__(self) -> None:
         self.by_head: dict[bytes, Parser] = {}
+        self.wire_by_head: dict[bytes, str] = {}
+        """The stream of each of these heads."""
         self._by_beginning: dict[bytes, Parser] = {}
         """By the beginning of a frame, up to the end of the stream's name: one look-up compares all of it."""
 
@@ -53,6 +55,7 @@ class Routes:
         """Forget the stream `wire`."""
         self._by_beginning.pop(_beginning(wire), None)
         self.by_head.clear()
+        self.wire_by_head.clear()
 
     def find(self, frame: bytes) -> Parser | None:
         """Return the parser of a combined frame, and remember its head; None for frames of any other form."""
@@ -61,6 +64,7 @@ class Routes:
         if parser is not None and end < HEAD_BYTES and len(self.by_head) < HEADS_MAX:
             # the head holds the whole name and the quotation mark after it: no other stream's frame begins so
             self.by_head[frame[:HEAD_BYTES]] = parser
+            self.wire_by_head[frame[:HEAD_BYTES]] = frame[_PREFIX_LENGTH:end].decode()
         return parser
 
     def stream_of(self, message: OtherMessage, raw_stream: str) -> str:

@@ -49,6 +49,7 @@ from foxtrot_workers.exchanges.binance.instruments import (
 )
 from foxtrot_workers.exchanges.binance.messages import decode_messages
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_futures_parser
+from foxtrot_workers.exchanges.binance.trade_bursts import FUTURES_TRADES
 
 __all__ = ["BinanceCoinm", "BinanceUs", "BinanceUsdm", "Sim"]
 
@@ -90,6 +91,7 @@ class BinanceCoinm(Binance):
     }
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_FUTURES
     stream_names: ClassVar[Mapping[str, str]] = FUTURES_STREAM_NAMES
+    trade_streams: ClassVar[Mapping[str, str]] = FUTURES_TRADES
     rest: ClassVar[Rest] = COINM_REST
     chain: ClassVar[Chain] = Chain.PREVIOUS
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (FUTURES_AGG_TRADE_HISTORY,)
