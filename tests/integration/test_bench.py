@@ -35,7 +35,9 @@ def as_json(report: dict[str, Any]) -> dict[str, Any]:
 def report() -> dict[str, Any]:
     told: list[str] = []
     options = bench.BenchOptions(events=20_000, run_s=0.3, repeats=1, only=bench.PARTS)
-    report = bench.run_bench(options, told.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "RATES_PER_S", (1_000,))  # each pace would be seven more runs
+        report = bench.run_bench(options, told.append)
     assert len(told) >= 8
     return report
 
@@ -43,9 +45,10 @@ def report() -> dict[str, Any]:
 def test_both_systems_are_measured_under_both_loads(report: dict[str, Any]) -> None:
     for kind in ("trades", "mixed"):
         figures = as_json(report)["throughput"][kind]
-        for system in ("foxtrot", "baseline"):
+        for system in ("foxtrot", "foxtrot, ring", "pure", "pure, ring", "baseline", "floor"):
             assert figures[system]["events_per_s"]["median"] > 100
-            assert figures[system]["cpu_s_per_million"]["worker"]["median"] > 0
+            assert figures[system]["cpu_s_per_million"]["worker"]["median"] >= 0
+        assert figures["baseline"]["cpu_s_per_million"]["worker"]["median"] > 0, "the others may use less than a tick"
         assert figures["ratio"]["median"] > 1, "else something is very wrong"
 
 
@@ -55,7 +58,7 @@ def test_latencies_are_measured_at_a_pace_that_is_kept(report: dict[str, Any]) -
         assert figures.samples == 285, variant.name
         assert 0 < figures.p50_us.median <= figures.p99_us.median
         assert figures.pss_mib.median > 10
-    assert set(report["latency"]) == {"1000", "10000", "50000"}
+    assert set(report["latency"]) == {"1000"}
 
 
 def test_the_product_is_measured_without_its_rings_too(report: dict[str, Any]) -> None:
