@@ -47,6 +47,19 @@ def test_the_note_contains_the_step_and_then_the_crash(tmp_path: Path) -> None:
     assert (note.doing, note.cause) == ("setting up", "ValueError: bad")
 
 
+def test_a_shorter_note_covers_a_longer_one_without_truncating_the_file(tmp_path: Path) -> None:
+    """A file that was truncated is written to disk at once (ext4): the start of a worker would wait for that."""
+    notes, path = ExitNotes(spec(tmp_path)), tmp_path / note_name("one.a", 3)
+    path.write_text("of an earlier run " * 100)
+    notes.doing("setting up " * 20)
+    length = path.stat().st_size
+    notes.doing("short")
+    assert decode_exit_note(path.read_bytes()) == ExitNote(doing="short")
+    notes.doing("")
+    assert decode_exit_note(path.read_bytes()) == ExitNote()
+    assert path.stat().st_size == length
+
+
 def test_a_crash_without_a_run_directory_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ExitNotes(spec(tmp_path / "gone")).crashed(SystemExit(3)) == 3
     assert "one.a#3 crashed: sys.exit(3) was called" in capsys.readouterr().err

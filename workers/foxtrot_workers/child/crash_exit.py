@@ -30,6 +30,8 @@ class ExitNotes:
         self._name = f"{spec.name}#{spec.incarnation}"
         self._path = f"{spec.run_dir}/{note_name(spec.name, spec.incarnation)}"
         self._doing = ""
+        self._bytes = 0
+        """Bytes that the file has, once it was written."""
 
     def doing(self, what: str) -> None:
         """Note the step that begins; "" when it is over. A note that cannot be written is omitted."""
@@ -50,14 +52,16 @@ class ExitNotes:
             run_bounded(lambda: sys.stderr.write(f"{self._name} crashed: {cause}\n{trace}"), FLUSH_S)
 
     def _write(self, note: ExitNote) -> bool:
+        # only a file of an earlier run is truncated. ext4 writes a file that was truncated to disk when it is closed:
+        # tens of milliseconds within the start of a worker. Spaces after the JSON text cover what is longer
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if self._bytes else os.O_TRUNC)
         try:
-            descriptor = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self._path, flags, 0o600)
         except OSError:
             return False
         try:
-            data = encode_exit_note(note)
+            data = encode_exit_note(note).ljust(self._bytes)
+            self._bytes = max(self._bytes, len(data))
             return os.write(descriptor, data) == len(data)
         except OSError:
             return False
