@@ -136,6 +136,8 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     """Updates of books that were not handed over, since the next snapshot contains them."""
     demoted_total: int = 0
     """Streams of rule `sequence` whose identifiers were found to leap: their holes are no longer announced."""
+    clock_lag_ms: float | None = None
+    """Shortest time from the exchange's time of an event to its receipt, in the last minutes; None before the first."""
 
 
 class HandlerFigures(Struct, array_like=True, frozen=True):
@@ -241,6 +243,10 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Worker: kinds of frames whose templates were switched off, because their result differed from Python's."""
     cpu_s: float = 0.0
     """Processor time that the process has used since its start, all threads, in seconds."""
+    clock_offset_ms: float | None = None
+    """Worker: milliseconds by which this machine's clock is ahead of the exchange's, by REST; None: unknown."""
+    clock_error_ms: float = 0.0
+    """Worker: milliseconds by which that may be wrong: half the round trip."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

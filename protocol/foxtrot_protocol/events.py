@@ -83,6 +83,7 @@ FeedState: TypeAlias = Literal[
     "demoted",
     "delisted",
     "unsubscribed",
+    "maintenance",
 ]
 """State of a topic.
 
@@ -94,6 +95,7 @@ FeedState: TypeAlias = Literal[
 * ``resubscribed``: subscribed again, because it was stale, silent or invalid; its state stays that until data comes
 * ``gap``: something is missing
 * ``invalid``: refused by the exchange, or its book is broken until the next snapshot
+* ``maintenance``: no data, and the exchange says that it is in maintenance; the connection waits for its end
 * ``demoted``: from the engine, with the event type as topic: identifiers of this stream leap, its holes are no longer
   announced
 * ``delisted``: the exchange lists the symbol no longer; the topic has ended

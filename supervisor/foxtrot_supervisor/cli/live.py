@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from foxtrot_supervisor.report.clocks import clock_problem
 from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, quantity
 from foxtrot_supervisor.report.topic_problems import Problem, Severity, topic_problems
 
@@ -73,6 +74,7 @@ def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
 def _problems(status: Status) -> list[RenderableType]:
     """Render the problems, the most severe first."""
     found = [(str(worker.get("name", "-")), problem) for worker in _workers(status) for problem in _problems_of(worker)]
+    found += [("clock", Problem("watch", what)) for each in status.get("clocks", ()) if (what := clock_problem(each))]
     found.sort(key=lambda each: each[1].severity)
     lines = []
     for name, problem in found[:PROBLEM_LINES]:

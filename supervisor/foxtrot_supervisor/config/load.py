@@ -14,7 +14,7 @@ from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 __all__ = ["CONFIG_BYTES_MAX", "configured_run_dir", "load_config"]
 
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
-"""Largest size of a configuration; 500 connections with 1,000 symbols each stay below it."""
+"""Largest size of a configuration; 1,000 connections with 500 symbols each stay below it."""
 
 
 def load_config(

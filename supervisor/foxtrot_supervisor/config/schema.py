@@ -34,7 +34,7 @@ StartMethod: TypeAlias = Literal["auto", "spawn", "nursery"]
 LogFormat: TypeAlias = Literal["console", "json", "link"]
 """Format of log lines; ``link``: print nothing, keep the latest lines for a live view, children's lines included."""
 
-CONNECTIONS_MAX = 500
+CONNECTIONS_MAX = 1000
 """Largest number of connections in one file; each is one or two processes."""
 
 MORE_URLS_MAX = 16

@@ -46,6 +46,8 @@ class Standing(NamedTuple):
     """Essential, and has not served yet."""
     down: bool
     """Essential, and does not serve."""
+    booting: bool
+    """Its process has been started, and has not been heard."""
 
 
 def standing_of(child: Child) -> Standing:
@@ -64,6 +66,7 @@ def standing_of(child: Child) -> Standing:
         foundation=essential and child.others_depend_on_it,
         starting=stands and not child.served_once and not ended,
         down=stands and not serves,
+        booting=state is State.STARTING,
     )
 
 
@@ -85,6 +88,8 @@ class Children:
         self._standings: dict[Child, Standing] = {}
         self._deadlines = Deadlines()
         self._lives = self._starting = self._down = 0
+        self.booting = 0
+        """Processes that have been started and have not been heard."""
         self._blocking: Counter[int] = Counter()
         self.awaiting: dict[Child, None] = {}
         """Children whose first process has not been started yet, in the order in which they were added."""
@@ -231,6 +236,7 @@ class Children:
         self._lives += sign * standing.lives
         self._starting += sign * standing.starting
         self._down += sign * standing.down
+        self.booting += sign * standing.booting
         if standing.blocks is not None:
             self._blocking[standing.blocks] += sign
             if not self._blocking[standing.blocks]:

@@ -3,18 +3,25 @@
 A tier begins once every child of the lower tiers serves. A child that ended for good does not hold up the higher tiers,
 unless the others depend on it (an essential engine or simulated exchange): then the start has failed, and everything is
 stopped. The second of two twins starts when the first is READY, or `TWIN_APART_S` after it.
+
+At most `BOOTING_MAX` processes boot at a time: a thousand that boot together take the processor from those that serve
+already, and from the supervisor, and miss their own deadlines.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from foxtrot_supervisor.core.child import ENDED_FOR_GOOD, Child
 from foxtrot_supervisor.core.children import Children
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.sides import TWIN_APART_S
 
-__all__ = ["Starting"]
+__all__ = ["BOOTING_MAX", "Starting"]
+
+BOOTING_MAX: Final = 32
+"""Processes that have been started and have not been heard, beyond which no further one is started."""
 
 
 class Starting:
@@ -38,12 +45,16 @@ class Starting:
         awaiting = list(self._children.awaiting)
         lowest = self._children.lowest_blocking_tier
         next_at = math.inf
+        room = BOOTING_MAX - self._children.booting
         for child in awaiting:
+            if room <= 0:
+                break  # each HELLO, or death, is a change that leads here again
             if lowest is not None and child.record.plan.tier > lowest:
                 continue
             apart_until = self._apart_until(child, now)
             if apart_until <= now:
                 child.spawn("start requested", now)
+                room -= 1
             else:
                 next_at = min(next_at, apart_until)
         return next_at

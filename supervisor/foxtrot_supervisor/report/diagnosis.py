@@ -7,11 +7,12 @@ supervisor is healthy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from foxtrot_supervisor.report.clocks import clock_problem
 from foxtrot_supervisor.report.topic_problems import Severity, topic_problems
 
 __all__ = ["DISK_BAD_BYTES", "DISK_WATCH_BYTES", "FD_SHARE", "Finding", "Surroundings", "diagnose", "report_lines"]
@@ -56,6 +57,7 @@ def diagnose(status: Status, around: Surroundings) -> list[Finding]:
         *(finding for child in _children(status) for finding in _child(child, around)),
         *_engine(status["engine"]),
         *(finding for worker in status["workers"] for finding in _worker(worker)),
+        *_clocks(status.get("clocks", ())),
         *_disk(around),
     ]
     return sorted(found, key=lambda finding: finding.severity)
@@ -96,6 +98,13 @@ def report_lines(status: Status, around: Surroundings, findings: list[Finding]) 
 
 
 # ---- rules
+
+
+def _clocks(clocks: Iterable[Status]) -> Iterator[Finding]:
+    for clock in clocks:
+        problem = clock_problem(clock)
+        if problem:
+            yield Finding("watch", "clock", problem)
 
 
 def _process(name: str, process: Status, around: Surroundings) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
+from foxtrot_supervisor.report.clocks import clock_of
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.telemetry.growth import Growth
 from foxtrot_supervisor.telemetry.loop_lag import LoopLagFigures
@@ -203,6 +204,7 @@ def _worker(
         "snapshots_rejected_total": totals["snapshots_rejected_total"],
         "templated_total": totals["templated_total"],
         "templates_off_total": totals["templates_off_total"],
+        "clock": clock_of(beat, source),
         "topics": [_topic(topic, _since(vitals.heard_at, moment) or 0.0) for topic in (beat.topics if beat else ())],
     }
 

@@ -70,6 +70,8 @@ def _problem(topic: Mapping[str, Any]) -> Problem | None:
             return Problem("bad", f"{name} is refused for good", reason)
         case "invalid":
             return Problem(_worse(since_s >= INVALID_BAD_S), f"{name} is invalid for {since_s:.0f} s", reason)
+        case "maintenance":
+            return Problem("watch", f"{name} waits for the exchange", reason)
         case "gap":
             return Problem("watch", f"{name} has a gap", reason)
         case "asked" if since_s >= UNANSWERED_BAD_S:

@@ -14,6 +14,7 @@ from msgspec import structs
 from foxtrot_protocol import __version__, compiled, standard_streams
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.targets import ENGINE
+from foxtrot_supervisor.report.clocks import clock_of, clocks_by_exchange
 from foxtrot_supervisor.report.incidents import Incidents
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, status_head, worker_statuses
@@ -133,7 +134,19 @@ class RunStatus:
             "markets": self._markets(),
             "budgets": self._coordinator.rate_limits(moment.monotonic),
             "incidents": structs.asdict(self._incidents.figures()),
+            "clocks": self.clocks(),
         }
+
+    def clocks(self) -> list[dict[str, Any]]:
+        """Return the offset between this machine's clock and that of each exchange, as far as it is known."""
+        sources = self._vitals[ENGINE].sources() if ENGINE in self._vitals else {}
+        return clocks_by_exchange(
+            (
+                place.connection.exchange,
+                clock_of(self._vitals[name].latest if name in self._vitals else None, sources.get(name)),
+            )
+            for name, place in self._active.specs.places.items()
+        )
 
     def show_regularly(
         self, show: Callable[[dict[str, Any]], float | None], period_s: float, *, timers: Timers, logs: Logs

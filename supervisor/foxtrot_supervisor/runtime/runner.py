@@ -48,6 +48,7 @@ from foxtrot_supervisor.runtime.application_link import Application, Application
 from foxtrot_supervisor.runtime.audit import Audit
 from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.child_messages import ChildMessages
+from foxtrot_supervisor.runtime.clock_watch import ClockWatch
 from foxtrot_supervisor.runtime.control_server import ControlServer
 from foxtrot_supervisor.runtime.coordinator import Coordinator
 from foxtrot_supervisor.runtime.core_loop import CoreLoop
@@ -214,6 +215,7 @@ class Runner:
             markets=self._markets.figures,
             incidents=self._incidents.memory,
         )
+        self._clock_watch = ClockWatch(self._status.clocks, self._timers, self._log)
         self._application = None
         if application is not None:
             self._application = ApplicationLink(
@@ -362,6 +364,7 @@ class Runner:
         self._growth.start()
         self._loop_watch.start()
         self._logs.tell_regularly(self._timers)
+        self._clock_watch.start()
         self._markets.start()
         self._splitting.start()
         if self._duration_s is not None:

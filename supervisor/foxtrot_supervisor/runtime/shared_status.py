@@ -17,6 +17,9 @@ from foxtrot_protocol.control import Reply, encode_line
 
 __all__ = ["SHARED_S", "SharedStatus"]
 
+TURN_S = 0.02
+"""Seconds that slices may take of one turn of the event loop: a turn may be long where a thousand workers start."""
+
 SHARED_S = 0.5
 """Age in seconds up to which an assembled status is given to further viewers."""
 
@@ -50,10 +53,13 @@ class SharedStatus:
 
     async def _make(self) -> bytes:
         head, workers = {}, []
+        until = time.monotonic() + TURN_S
         for part in self._slices():
             listed = part.pop("workers", ())
             head.update(part)
             if listed:
                 workers.append(msgspec.json.encode(listed)[1:-1])
-            await asyncio.sleep(0)
+            if time.monotonic() >= until:
+                await asyncio.sleep(0)
+                until = time.monotonic() + TURN_S
         return encode_line(Reply(data={**head, "workers": msgspec.Raw(b"[" + b",".join(workers) + b"]")}))

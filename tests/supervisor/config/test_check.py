@@ -364,7 +364,7 @@ def test_connections_are_required_and_are_tables() -> None:
     assert problems("connections = 3") == ["connections: must be tables, each headed [[connections]]"]
     assert problems("connections = [3]") == ["connections: must be tables, each headed [[connections]]"]
     many = "".join(CONNECTION.replace('"one"', f'"c{i}"') for i in range(CONNECTIONS_MAX + 1))
-    assert problems(many) == ["connections: has 501 connections, at most 500 are allowed"]
+    assert problems(many) == ["connections: has 1001 connections, at most 1000 are allowed"]
 
 
 def test_a_syntax_error_names_its_line() -> None:

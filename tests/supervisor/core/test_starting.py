@@ -16,6 +16,7 @@ from foxtrot_supervisor.core.inputs import (
 )
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.starting import BOOTING_MAX
 from tests.support.core_rig import ENGINE, FEED_A, FEED_B, SIMULATOR, STOP, Rig, acts
 
 
@@ -142,3 +143,17 @@ def test_an_engine_that_falls_in_operation_leaves_the_connections_running() -> N
     rig.die("engine", ChildExit.CONFIGURATION)
     assert rig.core.state == "degraded"
     assert rig.state("feed.a") is State.RUNNING
+
+
+def test_only_so_many_processes_boot_at_a_time() -> None:
+    names = [f"c{number}.a" for number in range(BOOTING_MAX + 3)]
+    rig = Rig(*(ChildPlan(name=name, tier=1) for name in names))
+    assert acts(rig.tell(StartRequested())) == [Spawn(name, 1) for name in names[:BOOTING_MAX]]
+    for name in names[:BOOTING_MAX]:
+        rig.make(name)
+    assert acts(rig.tell(HelloReceived(names[5], 1))) == [Spawn(names[BOOTING_MAX], 1)]
+    assert acts(rig.tell(ReadyReceived(names[5], 1))) == [], "one that has been heard makes room once"
+    assert acts(rig.tell(HelloReceived(names[6], 1))) == [Spawn(names[BOOTING_MAX + 1], 1)]
+    rig.serve(*names[:5], *names[7:])
+    rig.tell(ReadyReceived(names[6], 1))
+    assert rig.core.state == "running"

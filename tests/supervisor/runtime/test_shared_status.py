@@ -14,6 +14,11 @@ from foxtrot_supervisor.runtime import shared_status
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
 
 
+@pytest.fixture(autouse=True)
+def a_turn_for_each_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_status, "TURN_S", 0.0)
+
+
 class Source:
     """Statuses with a number each, in three parts."""
 

@@ -19,6 +19,7 @@ from foxtrot_workers.adapter.notices import (
     SubscriptionsListed,
     UnrecognizedFrame,
 )
+from foxtrot_workers.adapter.system import SystemStatus, SystemTime
 from foxtrot_workers.adapter.venue import BookFacts, VenueFacts
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "SendText",
     "SnapshotRejected",
     "SubscriptionsListed",
+    "SystemStatus",
+    "SystemTime",
     "Topic",
     "UnrecognizedFrame",
     "VenueFacts",

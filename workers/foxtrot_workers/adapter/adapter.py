@@ -37,6 +37,7 @@ from foxtrot_workers.adapter.access import AccessRequest
 from foxtrot_workers.adapter.frame_kinds import FrameKinds
 from foxtrot_workers.adapter.limits import Limits, Topic
 from foxtrot_workers.adapter.notices import Notice, RestRequest
+from foxtrot_workers.adapter.system import SystemStatus, SystemTime
 from foxtrot_workers.adapter.venue import VenueFacts
 
 __all__ = ["Adapter", "BackfillOrder"]
@@ -234,6 +235,14 @@ class Adapter(abc.ABC):
         Raises as `parse` does.
         """
         raise NotImplementedError
+
+    def system_time(self) -> SystemTime | None:
+        """Return how to ask the exchange for its time; None where it does not say, or in steps of a second."""
+        return None
+
+    def system_status(self) -> SystemStatus | None:
+        """Return how to ask the exchange whether it is in maintenance; None where it does not say."""
+        return None
 
     def instruments_path(self, symbols: Sequence[str]) -> str | None:
         """Return the REST path of the instrument list that has `symbols`; of all instruments if `symbols` is empty.

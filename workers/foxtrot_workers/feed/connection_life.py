@@ -33,6 +33,7 @@ from foxtrot_workers.adapter.notices import (
     SubscriptionsListed,
 )
 from foxtrot_workers.feed.effects import FeedEffect, Leave, Online, Ping, Rotate
+from foxtrot_workers.feed.maintenance_watch import MaintenanceWatch
 from foxtrot_workers.feed.outbox import Outbox
 from foxtrot_workers.feed.reconciliation import Reconciliation
 from foxtrot_workers.feed.refusals import REFUSED_ALL_S
@@ -86,6 +87,7 @@ class ConnectionLife:
         self._subscriptions = Subscriptions(adapter, self._topics, self._outbox, self._leave)
         self._reconciliation = Reconciliation(adapter, self._topics, self._outbox, self._subscriptions)
         self._stall_watch = StallWatch(adapter, self._topics)
+        self._maintenance = MaintenanceWatch(adapter, self._topics)
         self._topic_watch = TopicWatch(adapter, self._topics)
         self._opened_at = 0.0
         self._age_max_s = _planned_age_s(rotate_after_s, adapter.limits.lifetime_s, rotate_share, chance)
@@ -179,6 +181,12 @@ class ConnectionLife:
         watch = self._stall_watch if self._stall_watch.suspected else self._topic_watch
         watch.looked(status, body, now)
 
+    def maintenance_answered(self, reason: str, now: float) -> list[FeedEffect]:
+        """The answer to `AskMaintenance`: what is maintained; "": the exchange works, or does not say."""
+        effects: list[FeedEffect] = []
+        self._maintenance.answered(reason, now, effects)
+        return self._with_due(effects, now)
+
     def twin_is_fresh(self, now: float) -> None:
         """The twin, which has the same topics, has just received data."""
         self._stall_watch.twin_is_fresh(now)
@@ -241,7 +249,10 @@ class ConnectionLife:
         self._subscriptions.expire_requests(now, effects)
         self._reconciliation.ask_due(now)
         self._check_online(now, effects)
+        self._maintenance.judge(now, effects, suspected=self._stall_watch.suspected)
         dead = self._stall_watch.judge(now, effects)
+        if self._maintenance.lasts(now):
+            return
         if dead:
             self._leave(ChildExit.STALE, dead, effects)
         elif self._stall_watch.suspected:

@@ -11,7 +11,18 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_workers.adapter.limits import Topic
 from foxtrot_workers.adapter.notices import RestRequest
 
-__all__ = ["Answer", "FeedEffect", "Leave", "Look", "Online", "Ping", "Rotate", "Send", "TopicChanged"]
+__all__ = [
+    "Answer",
+    "AskMaintenance",
+    "FeedEffect",
+    "Leave",
+    "Look",
+    "Online",
+    "Ping",
+    "Rotate",
+    "Send",
+    "TopicChanged",
+]
 
 
 class Send(Struct, frozen=True):
@@ -56,6 +67,10 @@ class Look(Struct, frozen=True):
     request: RestRequest
 
 
+class AskMaintenance(Struct, frozen=True):
+    """Ask the exchange whether it is in maintenance, and pass the answer to `ConnectionLife.maintenance_answered`."""
+
+
 class Answer(Struct, frozen=True):
     """Answer an operator's request; `error` is "" on success."""
 
@@ -63,4 +78,4 @@ class Answer(Struct, frozen=True):
     error: str
 
 
-FeedEffect: TypeAlias = Send | Ping | Leave | Rotate | Online | TopicChanged | Look | Answer
+FeedEffect: TypeAlias = Send | Ping | Leave | Rotate | Online | TopicChanged | Look | AskMaintenance | Answer

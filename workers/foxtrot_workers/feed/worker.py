@@ -44,7 +44,7 @@ from foxtrot_workers.feed.adapter_rest import AdapterRest
 from foxtrot_workers.feed.backfill_runner import BackfillRunner
 from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.connection_life import ConnectionLife
-from foxtrot_workers.feed.effects import Answer, FeedEffect, Leave, Look, Online, Ping, Rotate, Send
+from foxtrot_workers.feed.effects import Answer, AskMaintenance, FeedEffect, Leave, Look, Online, Ping, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
 from foxtrot_workers.feed.list_fetch import LIST_WAIT_S_MAX, ListFetch
 from foxtrot_workers.feed.outflow import Outflow
@@ -53,6 +53,7 @@ from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
 from foxtrot_workers.feed.subscribe_commands import SubscribeCommands
 from foxtrot_workers.feed.symbol_check import SymbolCheck
+from foxtrot_workers.feed.system_requests import SystemRequests
 from foxtrot_workers.feed.template_pipeline import make_pipeline
 from foxtrot_workers.http.client import HttpClient
 from foxtrot_workers.websocket.client import RETRY_AFTER_DEFAULT_S, Client, ClientOptions, ConnectFailed, make_client
@@ -68,6 +69,9 @@ REST_WAIT_S_MAX = 900.0
 DRAIN_S = 5.0
 """Longest wait, within the grace of a stop, for the engine to drain the ring. The engine reads the rest from the ring
 after the process has ended."""
+
+MAINTENANCE_RETRY_S = 60.0
+"""Seconds to the next attempt to connect to an exchange that is in maintenance."""
 
 CLOSE_GRACE_S = 1.0
 """Longest wait, within the grace of a stop, for the WebSocket closing handshake."""
@@ -174,6 +178,11 @@ class FeedWorker:
             SymbolCheck(adapter, self._rest, context.log),
             call_later=self._loop.call_later,
             perform=self._perform,
+        )
+        self._system = SystemRequests(
+            adapter,
+            self._rest_limit(CONNECT_WAIT_S_MAX),
+            lambda: HttpClient(rest_base, settings.ca_file, settings.proxy),
         )
         self._list_fetch = ListFetch(
             context,
@@ -295,6 +304,7 @@ class FeedWorker:
         self._perform(self._life.opened(now))
         self._take_notices()
         self._arm_timer()
+        self._system.start_clock()
 
     def _on_closed(self, cause: str) -> None:
         # an announced or planned end is not a failure
@@ -330,6 +340,8 @@ class FeedWorker:
                 self._finish(effect.code, effect.cause)
             elif isinstance(effect, Look):
                 self._look_by_rest(effect.request)
+            elif isinstance(effect, AskMaintenance):
+                self._system.ask_maintenance(self._on_maintenance)
             else:
                 if effect.reason:
                     self._context.log.warning(
@@ -354,6 +366,10 @@ class FeedWorker:
 
     def _on_looked(self, path: str, status: int, body: bytes) -> None:
         self._life.looked(status, body, time.monotonic())
+
+    def _on_maintenance(self, reason: str) -> None:
+        if not self._end.done():
+            self._perform(self._life.maintenance_answered(reason, time.monotonic()))
 
     def _want_rotation(self, reason: str) -> None:
         spec = self._context.spec
@@ -435,11 +451,28 @@ class FeedWorker:
     async def _give_up(self, failure: BaseException) -> int:
         if not isinstance(failure, ConnectFailed):
             raise failure
+        refused = failure.refused
+        maintained = "" if failure.repelled else await self._ask_maintenance()
+        if maintained:
+            refused = True
+            failure.cause = f"maintenance: {maintained} ({failure.cause})"
+            failure.retry_after_s = max(failure.retry_after_s or 0.0, MAINTENANCE_RETRY_S)
         self._context.log.warning("connect_failed", cause=failure.cause, retry_after_s=failure.retry_after_s)
         self._context.failed(failure.cause, failure.retry_after_s)
         await self._rest.close()
         self._outflow.close()
-        return ChildExit.REFUSED if failure.refused else ChildExit.CONNECTION_LOST
+        return ChildExit.REFUSED if refused else ChildExit.CONNECTION_LOST
+
+    async def _ask_maintenance(self) -> str:
+        """Return what the exchange says is maintained; "" too if a stop is requested meanwhile."""
+        asking = asyncio.create_task(self._system.maintenance(), name="maintenance")
+        both: set[asyncio.Future[Any]] = {asking, self._end}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+        asking.cancel()
+        await asyncio.wait({asking})
+        return ""
 
     async def _leave(self, code: int, cause: str) -> None:
         """Stop reading, flush, close: within the grace of the stop, or a second without a stop request."""
@@ -459,12 +492,13 @@ class FeedWorker:
         await self._outflow.drain(min(deadline, time.monotonic() + DRAIN_S))
         await closing
         await self._list_fetch.close()
+        await self._system.close()
         await self._rest.close()
         self._outflow.close()
 
     def _fill_heartbeat(self, heartbeat: Heartbeat) -> Heartbeat:
         gc.collect(1)
-        now, now_ns = time.monotonic(), time.time_ns()
+        now, now_ns, offset = time.monotonic(), time.time_ns(), self._system.offset
         return msgspec.structs.replace(
             heartbeat,
             frames_total=self._pipeline.frames_total,
@@ -480,4 +514,6 @@ class FeedWorker:
             snapshots_rejected_total=self._adapter_rest.snapshots_rejected_total,
             templated_total=self._pipeline.templated_total,
             templates_off_total=self._pipeline.templates_off_total,
+            clock_offset_ms=None if offset is None else offset.offset_ns / 1e6,
+            clock_error_ms=0.0 if offset is None else offset.error_ns / 1e6,
         )

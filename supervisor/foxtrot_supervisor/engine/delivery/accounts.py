@@ -33,6 +33,7 @@ class Accounts:
         counters = {}
         for worker, source in list(self._sources.workers.items()):
             source.latency.rotate(now)
+            source.clock_lag.rotate(now)
             counters[worker] = SourceCounters(
                 applied_total=source.applied_total,
                 deduplicated_total=source.deduplicated_total,
@@ -45,6 +46,7 @@ class Accounts:
                 lost_batches_total=source.lost_batches_total,
                 superseded_total=source.superseded_total,
                 demoted_total=source.demoted_total,
+                clock_lag_ms=source.clock_lag.lowest_ms(),
             )
         return counters
 

@@ -110,8 +110,10 @@ class BatchApplier:
             ended_ns = time.time_ns()
             count = len(given)
             self.events_total += count
-            self.last_event = given[-1]
-            source.latency.record(started_ns - given[-1].receive_ns, count)
+            self.last_event = last = given[-1]
+            source.latency.record(started_ns - last.receive_ns, count)
+            if last.receive_ns - last.exchange_ns < source.clock_lag.lowest_ns:
+                source.clock_lag.record(last)
             self._engine.dispatch_latency.record((ended_ns - started_ns) // count, count)
         return True
 

@@ -16,6 +16,7 @@ from foxtrot_supervisor.engine.delivery.merge import StreamMerge
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.streams import Hole, Side, Stream, StreamKey
+from foxtrot_supervisor.telemetry.clock_lag import ClockLag
 from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 
 __all__ = ["WORKERS_MAX", "MergeGroup", "OnBooks", "OnHole", "RingState", "Source", "Sources"]
@@ -95,6 +96,7 @@ class Source:
         self.lost_total = 0
         self.lost_batches_total = 0
         self.latency = LatencyHistogram()
+        self.clock_lag = ClockLag()
 
     def has_unread(self) -> bool:
         """Whether the ring that is read now holds something that was not read."""

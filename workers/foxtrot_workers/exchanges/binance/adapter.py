@@ -34,6 +34,8 @@ from foxtrot_workers.adapter import (
     Limits,
     Notice,
     RestRequest,
+    SystemStatus,
+    SystemTime,
     Topic,
     UnrecognizedFrame,
     VenueFacts,
@@ -72,6 +74,7 @@ from foxtrot_workers.exchanges.binance.messages import (
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_parser, symbol_of_book_stream
 from foxtrot_workers.exchanges.binance.requests import Requests
 from foxtrot_workers.exchanges.binance.routes import HEAD_BYTES, Routes
+from foxtrot_workers.exchanges.binance.system import STATUS, system_time
 from foxtrot_workers.exchanges.binance.trade_bursts import SPOT_TRADES, TradeBursts
 
 __all__ = ["Binance"]
@@ -100,6 +103,8 @@ class Binance(Adapter):
         EVENT_TICKER: "latest",
         EVENT_BAR: "latest",
     }
+    offers_status: ClassVar[bool] = True
+    """Whether its REST host says whether it is in maintenance; the futures' hosts and Binance.US do not."""
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS
     """Currencies that symbols may end with."""
     stream_names: ClassVar[Mapping[str, str]] = STREAM_NAMES
@@ -299,6 +304,12 @@ class Binance(Adapter):
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(topic, body)
+
+    def system_time(self) -> SystemTime:
+        return system_time(self.rest.prefix)
+
+    def system_status(self) -> SystemStatus | None:
+        return STATUS if self.offers_status else None
 
     def instruments_path(self, symbols: Sequence[str]) -> str:
         return instruments_path(symbols)

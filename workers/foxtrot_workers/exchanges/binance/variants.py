@@ -62,6 +62,7 @@ class BinanceUs(Binance):
     url: ClassVar[str] = "wss://stream.binance.us:9443"
     rest_url: ClassVar[str] = "https://api.binance.us"
     hosts: ClassVar[frozenset[str]] = frozenset()
+    offers_status: ClassVar[bool] = False
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_US
     limits: ClassVar[Limits] = structs.replace(LIMITS, rest_weight=Budget(1200, 60.0))
     facts: ClassVar[VenueFacts | None] = FACTS_US
@@ -89,6 +90,7 @@ class BinanceCoinm(Binance):
         EVENT_MARK_PRICE: "latest",
         EVENT_LIQUIDATION: "content",
     }
+    offers_status: ClassVar[bool] = False
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_FUTURES
     stream_names: ClassVar[Mapping[str, str]] = FUTURES_STREAM_NAMES
     trade_streams: ClassVar[Mapping[str, str]] = FUTURES_TRADES

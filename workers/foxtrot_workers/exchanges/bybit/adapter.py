@@ -34,6 +34,8 @@ from foxtrot_workers.adapter import (
     Limits,
     Pong,
     RestRequest,
+    SystemStatus,
+    SystemTime,
     Topic,
     UnrecognizedFrame,
     VenueFacts,
@@ -64,6 +66,7 @@ from foxtrot_workers.exchanges.bybit.liveness import liveness_request, liveness_
 from foxtrot_workers.exchanges.bybit.messages import OtherMessage, decode_beginning, decode_other
 from foxtrot_workers.exchanges.bybit.parsers import Channels, make_parser, ticker_wire
 from foxtrot_workers.exchanges.bybit.requests import Requests
+from foxtrot_workers.exchanges.bybit.system import STATUS, TIME
 
 __all__ = ["Bybit"]
 
@@ -263,6 +266,12 @@ class Bybit(Adapter):
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(body)
+
+    def system_time(self) -> SystemTime:
+        return TIME
+
+    def system_status(self) -> SystemStatus:
+        return STATUS
 
     def instruments_path(self, symbols: Sequence[str]) -> str:
         return instruments_path(self._category, symbols)

@@ -33,6 +33,7 @@ from foxtrot_workers.adapter import (
     Limits,
     RestRequest,
     SendText,
+    SystemTime,
     Topic,
     UnrecognizedFrame,
     VenueFacts,
@@ -62,6 +63,7 @@ from foxtrot_workers.exchanges.deribit.messages import Head, OtherMessage, decod
 from foxtrot_workers.exchanges.deribit.parsers import ALL_CHANNELS, make_parser
 from foxtrot_workers.exchanges.deribit.requests import Requests, answer_to_test, opening_texts
 from foxtrot_workers.exchanges.deribit.routes import HEAD_CHARS, head_of
+from foxtrot_workers.exchanges.deribit.system import TIME
 
 __all__ = ["Deribit"]
 
@@ -224,6 +226,9 @@ class Deribit(Adapter):
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(body)
+
+    def system_time(self) -> SystemTime:
+        return TIME
 
     def instruments_path(self, symbols: Sequence[str]) -> str | None:
         return instruments_path(symbols)

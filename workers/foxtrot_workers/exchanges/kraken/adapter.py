@@ -26,6 +26,7 @@ from foxtrot_workers.adapter import (
     Pong,
     Refused,
     RestRequest,
+    SystemStatus,
     Topic,
     UnrecognizedFrame,
     VenueFacts,
@@ -37,6 +38,7 @@ from foxtrot_workers.exchanges.kraken.liveness import liveness_request, liveness
 from foxtrot_workers.exchanges.kraken.messages import OtherMessage, decode_other
 from foxtrot_workers.exchanges.kraken.requests import Requests
 from foxtrot_workers.exchanges.kraken.routes import Routes
+from foxtrot_workers.exchanges.kraken.system import STATUS
 from foxtrot_workers.exchanges.kraken.v1 import RecordedFrames
 
 __all__ = ["Kraken"]
@@ -165,6 +167,9 @@ class Kraken(Adapter):
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(body)
+
+    def system_status(self) -> SystemStatus:
+        return STATUS
 
     def instruments_path(self, symbols: Sequence[str]) -> str | None:
         return INSTRUMENTS_PATH

@@ -32,6 +32,8 @@ from foxtrot_workers.adapter import (
     Limits,
     Pong,
     RestRequest,
+    SystemStatus,
+    SystemTime,
     Topic,
     UnrecognizedFrame,
     VenueFacts,
@@ -67,6 +69,7 @@ from foxtrot_workers.exchanges.kucoin.parsers import (
     unified_book_parser,
 )
 from foxtrot_workers.exchanges.kucoin.requests import UNIFIED_PREFIX, Requests, read_access
+from foxtrot_workers.exchanges.kucoin.system import STATUS, TIME
 
 __all__ = ["Kucoin"]
 
@@ -342,6 +345,12 @@ class Kucoin(Adapter):
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(topic, body)
+
+    def system_time(self) -> SystemTime:
+        return TIME
+
+    def system_status(self) -> SystemStatus:
+        return STATUS
 
     def instruments_path(self, symbols: Sequence[str]) -> str:
         return self.list_path

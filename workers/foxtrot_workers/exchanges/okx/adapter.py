@@ -38,6 +38,8 @@ from foxtrot_workers.adapter import (
     Pong,
     RestRequest,
     SendText,
+    SystemStatus,
+    SystemTime,
     Topic,
     UnrecognizedFrame,
     VenueFacts,
@@ -75,6 +77,7 @@ from foxtrot_workers.exchanges.okx.messages import Arg, OtherMessage, arg_of, de
 from foxtrot_workers.exchanges.okx.parsers import Parser, Wanted, make_parser
 from foxtrot_workers.exchanges.okx.requests import Requests
 from foxtrot_workers.exchanges.okx.routes import Routes
+from foxtrot_workers.exchanges.okx.system import STATUS, TIME
 
 __all__ = ["Okx"]
 
@@ -289,6 +292,12 @@ class Okx(Adapter):
 
     def liveness_token(self, topic: Topic, body: bytes) -> str:
         return liveness_token(topic, body)
+
+    def system_time(self) -> SystemTime:
+        return TIME
+
+    def system_status(self) -> SystemStatus:
+        return STATUS
 
     def instruments_path(self, symbols: Sequence[str]) -> str | None:
         return instruments_path(symbols)

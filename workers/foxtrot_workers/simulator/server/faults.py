@@ -18,6 +18,7 @@ An extra frame never replaces a real one: the ledger still accounts for all that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Generic, Literal, TypeVar
@@ -41,6 +42,7 @@ T = TypeVar("T")
 
 Kind = Literal[
     "silence",
+    "maintenance",
     "gap",
     "drop",
     "duplicate",
@@ -72,7 +74,7 @@ Kind = Literal[
     "delist",
 ]
 
-FILTERS: frozenset[str] = frozenset({"silence", "gap", "drop", "duplicate", "reorder"})
+FILTERS: frozenset[str] = frozenset({"silence", "maintenance", "gap", "drop", "duplicate", "reorder"})
 ENDLESS: dict[str, tuple[bytes, bytes]] = {
     "rest_trickle": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
     "rest_chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
@@ -114,6 +116,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ========================  =====================================================================
     silence                   no data frames for `duration_s`; `topic` limits it to matching streams
+    maintenance               no data frames for `duration_s`, and the venue's state in REST says `reason`
     gap                       the next `count` depth updates vanish (streams that are books)
     drop, duplicate, reorder  happens to `count` frames (`topic`), each with chance `share`; reorder
                               swaps a frame with the next one of the same connection
@@ -204,6 +207,8 @@ class FaultScript(Generic[T]):
         self._standing: list[Fault] = []
         """Faults that apply to future connections too."""
         self._refusals: list[_Armed] = []
+        self._maintenance = ("", 0.0, 0.0)
+        """Reason, begin and end."""
         self._lines: dict[int, _ConnectionFaults[T]] = {}
         for fault in faults:
             self.arm(fault, 0.0)
@@ -215,6 +220,10 @@ class FaultScript(Generic[T]):
         if fault.kind in REFUSALS:
             self._refusals.append(_Armed(fault, now_s))
             return
+        if fault.kind == "maintenance":
+            begins_at = now_s + fault.after_s
+            ends_at = math.inf if fault.duration_s is None else begins_at + fault.duration_s
+            self._maintenance = (fault.reason or "system maintenance", begins_at, ends_at)
         self._standing.append(fault)
         for number, line in self._lines.items():
             if fault.matches(number):
@@ -222,6 +231,7 @@ class FaultScript(Generic[T]):
 
     def clear(self) -> None:
         """Disarm everything; a frame that a reordering holds back is sent with the next one."""
+        self._maintenance = ("", 0.0, 0.0)
         self._standing.clear()
         self._refusals.clear()
         for line in self._lines.values():
@@ -236,6 +246,11 @@ class FaultScript(Generic[T]):
         """A connection ended; faults for it alone are disarmed."""
         self._lines.pop(number, None)
         self._standing = [fault for fault in self._standing if fault.connection != number]
+
+    def maintenance(self, now_s: float) -> str:
+        """Return what is maintained now; "": nothing."""
+        reason, begins_at, ends_at = self._maintenance
+        return reason if begins_at <= now_s < ends_at else ""
 
     def is_quiet(self, number: int) -> bool:
         """Return whether no fault can change what is sent on this connection now: the server's fast path."""
@@ -270,7 +285,7 @@ class FaultScript(Generic[T]):
 
     def _expired(self, armed: _Armed, now_s: float) -> bool:
         """Return whether a timed filter has ended; the first call starts its time."""
-        if armed.fault.kind != "silence" or armed.fault.duration_s is None:
+        if armed.fault.kind not in ("silence", "maintenance") or armed.fault.duration_s is None:
             return False
         if armed.until_s is None:
             armed.until_s = max(now_s, armed.from_s) + armed.fault.duration_s
@@ -278,7 +293,7 @@ class FaultScript(Generic[T]):
 
     def _apply(self, line: _ConnectionFaults[T], armed: _Armed, items: list[T]) -> list[T]:
         kind = armed.fault.kind
-        if kind == "silence":
+        if kind in ("silence", "maintenance"):
             return []
         armed.left -= 1
         if armed.left <= 0:

@@ -31,6 +31,7 @@ class MarketFeed:
     Args:
         rate_per_s: orders a second over all symbols; 0: as fast as every client takes it.
         peers: open connections, by number.
+        ahead_ms: milliseconds by which the exchange's clock is ahead of this machine's.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class MarketFeed:
         peers: Mapping[int, Peer],
         subscriptions: Subscriptions,
         ledger: Ledger,
+        ahead_ms: int = 0,
     ) -> None:
         self._market = market
         self._rate_per_s = rate_per_s
         self._peers = peers
         self._subscriptions = subscriptions
         self._ledger = ledger
+        self._ahead_ms = ahead_ms
         self.left_out_total = 0
         """Orders never made because the rate could not be kept."""
 
@@ -72,7 +75,7 @@ class MarketFeed:
             if due > BATCH_ACTS:
                 await asyncio.sleep(0)
                 continue
-            clock_s = (self._market.next_due_ms - _now_ms()) / 1000.0
+            clock_s = (self._market.next_due_ms - self._now_ms()) / 1000.0
             await asyncio.sleep(max(0.0, min(start_s + (done + 1) / rate_per_s - loop.time(), clock_s)))
 
     async def _run_unpaced(self) -> None:
@@ -87,7 +90,7 @@ class MarketFeed:
 
     def _advance(self, acts: int) -> None:
         """Make `acts` orders and what the clock brings, and publish it together."""
-        now_ms = _now_ms()
+        now_ms = self._now_ms()
         batch = self._market.advance(now_ms)
         for _ in range(acts):
             batch += self._market.act(now_ms)
@@ -124,6 +127,5 @@ class MarketFeed:
         for peer in list(peers):
             peer.flush()
 
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    def _now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._ahead_ms

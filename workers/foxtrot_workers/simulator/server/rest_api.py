@@ -24,11 +24,11 @@ Source = Callable[[HttpRequest], Awaitable[Answer]]
 """Answers a GET request as the exchange does, without faults."""
 
 
-def from_market(market: Market, venue: Venue) -> Source:
-    """Answer from a seeded market, as `venue` does."""
+def from_market(market: Market, venue: Venue, ahead_ms: int = 0) -> Source:
+    """Answer from a seeded market, as `venue` does; its clock is `ahead_ms` milliseconds ahead of this machine's."""
 
     async def answer_request(request: HttpRequest) -> Answer:
-        return venue.answer(market, request.path, request.query, _now_ms())
+        return venue.answer(market, request.path, request.query, _now_ms() + ahead_ms)
 
     return answer_request
 
@@ -83,7 +83,8 @@ class RestApi:
             if fault.kind == "rest_body":
                 return Answer(200, fault.body.encode())
             await asyncio.sleep(_STALL_S if fault.duration_s is None else fault.duration_s)
-        return self._weigh(await self._source(request))
+        state = self._venue.state(request.path, self._faults.maintenance(time.monotonic()))
+        return self._weigh(await self._source(request) if state is None else state)
 
     def _weigh(self, found: Answer) -> Answer:
         """Count the request's weight; refuse it if the weight of this minute is spent."""

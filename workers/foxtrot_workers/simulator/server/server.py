@@ -63,6 +63,7 @@ class SimulatedExchange:
         ssl_context: serve wss and https.
         compression: accept compressed WebSocket connections.
         limits: in place of those of the exchange.
+        clock_ahead_s: seconds by which the exchange's clock is ahead of this machine's, below 0: behind.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class SimulatedExchange:
         ledger_file: Path | None = None,
         ssl_context: ssl.SSLContext | None = None,
         compression: bool = False,
+        clock_ahead_s: float = 0.0,
     ) -> None:
         self._venue = make_venue(exchange)
         self._venue.limits_used = self.limits = limits or self._venue.limits
@@ -112,9 +114,11 @@ class SimulatedExchange:
             source = from_recording(playback, self._snapshots, self._venue)
         else:
             joined = [symbol.replace(self._venue.separator, "", 1) for symbol in symbols]
-            self.market = Market(joined, seed, time.time_ns() // 1_000_000, self._venue.publisher, market_options)
-            self._feed = MarketFeed(self.market, rate_per_s, self._peers, self._subscriptions, self.ledger)
-            source = from_market(self.market, self._venue)
+            ahead_ms = round(clock_ahead_s * 1e3)
+            began_ms = time.time_ns() // 1_000_000 + ahead_ms
+            self.market = Market(joined, seed, began_ms, self._venue.publisher, market_options)
+            self._feed = MarketFeed(self.market, rate_per_s, self._peers, self._subscriptions, self.ledger, ahead_ms)
+            source = from_market(self.market, self._venue, ahead_ms)
         self._rest = RestApi(source, self.faults, self.ledger, self._venue)
 
     # -- life

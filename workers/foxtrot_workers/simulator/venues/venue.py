@@ -48,6 +48,13 @@ class Venue(abc.ABC):
     def failure(self, status: int, reason: str, retry_after_s: float | None = None) -> Answer:
         """Return an error of the HTTP side in the exchange's form, such as 429 for too many requests."""
 
+    def state(self, path: str, maintained: str) -> Answer | None:
+        """Return the answer to ``GET path`` if that asks for the exchange's state, else None.
+
+        `maintained`: what is maintained; "": nothing. Exchanges without such a request return None.
+        """
+        return None
+
     def is_book(self, topic: str) -> bool:
         """Return whether `topic` has updates of a book."""
         return self._is_book(topic) and not topic.endswith(SNAPSHOT)

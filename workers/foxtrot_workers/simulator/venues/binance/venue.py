@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from foxtrot_workers.simulator.market.market import Market
 from foxtrot_workers.simulator.venues.answer import Answer
 from foxtrot_workers.simulator.venues.binance.publisher import BinancePublisher
@@ -37,6 +39,11 @@ class BinanceVenue(Venue):
 
     def failure(self, status: int, reason: str, retry_after_s: float | None = None) -> Answer:
         return error(status, _CODES.get(status, -1000), reason, retry_after_s)
+
+    def state(self, path: str, maintained: str) -> Answer | None:
+        if path != "/sapi/v1/system/status":
+            return None
+        return Answer(200, msgspec.json.encode({"status": int(bool(maintained)), "msg": maintained or "normal"}))
 
     def _is_book(self, topic: str) -> bool:
         return "@depth" in topic

@@ -52,5 +52,11 @@ class BybitVenue(Venue):
         body = msgspec.json.encode({"retCode": 10006 if status == 429 else status, "retMsg": reason, "result": {}})
         return Answer(status, body, headers=retry_after(retry_after_s))
 
+    def state(self, path: str, maintained: str) -> Answer | None:
+        if path != "/v5/system/status":
+            return None
+        events = [{"id": "1", "title": maintained, "state": "ongoing"}] if maintained else []
+        return Answer(200, msgspec.json.encode({"retCode": 0, "retMsg": "", "result": {"list": events}}))
+
     def _is_book(self, topic: str) -> bool:
         return "/orderbook." in topic

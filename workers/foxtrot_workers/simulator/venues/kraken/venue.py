@@ -47,5 +47,10 @@ class KrakenVenue(Venue):
         text = "EGeneral:Too many requests" if status == 429 else f"EGeneral:{reason}"
         return Answer(status, msgspec.json.encode({"error": [text]}), headers=retry_after(retry_after_s))
 
+    def state(self, path: str, maintained: str) -> Answer | None:
+        if path != "/0/public/SystemStatus":
+            return None
+        return Answer(200, b'{"error":[],"result":{"status":"%b"}}' % (b"maintenance" if maintained else b"online"))
+
     def _is_book(self, topic: str) -> bool:
         return topic.startswith("book/")

@@ -68,5 +68,11 @@ class OkxVenue(Venue):
         body = msgspec.json.encode({"code": code, "msg": reason, "data": []})
         return Answer(status, body, headers=retry_after(retry_after_s))
 
+    def state(self, path: str, maintained: str) -> Answer | None:
+        if path != "/api/v5/system/status":
+            return None
+        events = [{"title": maintained, "state": "ongoing", "serviceType": "0"}] if maintained else []
+        return Answer(200, msgspec.json.encode({"code": "0", "msg": "", "data": events}))
+
     def _is_book(self, topic: str) -> bool:
         return topic.startswith("channel=books/")
