@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_workers.exchanges.bybit.adapter import Bybit
 from foxtrot_workers.exchanges.bybit.instruments import instrument_of, parse_instruments
 from foxtrot_workers.exchanges.bybit.variants import BybitLinear
@@ -67,3 +68,57 @@ def test_one_symbol_is_asked_for_by_name() -> None:
     assert Bybit().instruments_path(["BTCUSDT"]) == "/v5/market/instruments-info?category=spot&symbol=BTCUSDT"
     path = "/v5/market/instruments-info?category=linear&limit=1000"
     assert BybitLinear().instruments_path(["BTCUSDT", "ETHUSDT"]) == path
+
+
+def test_the_pages_of_the_list_say_status_sizes_and_expiry() -> None:
+    rows = [
+        {
+            "symbol": "BTCUSDT-26DEC25",
+            "contractType": "LinearFutures",
+            "status": "PreLaunch",
+            "baseCoin": "BTC",
+            "quoteCoin": "USDT",
+            "deliveryTime": "1766736000000",
+            "priceFilter": {"minPrice": "0.5", "tickSize": "0.50"},
+            "lotSizeFilter": {"qtyStep": "0.001"},
+        },
+        {
+            "symbol": "ETHBTC",
+            "status": "Closed",
+            "baseCoin": "ETH",
+            "quoteCoin": "BTC",
+            "priceFilter": {"tickSize": "0.000001"},
+            "lotSizeFilter": {"basePrecision": "0.0001"},
+        },
+        {"symbol": "XUSDT", "contractType": "LinearPerpetual", "status": "New", "baseCoin": "X", "quoteCoin": "USDT"},
+    ]
+    adapter = Bybit()
+    (path,) = adapter.list_paths()
+
+    def page(cursor: str) -> bytes:
+        return msgspec.json.encode({"retCode": 0, "result": {"list": rows, "nextPageCursor": cursor}})
+
+    assert adapter.listed(page("")) == [
+        Instrument(
+            symbol="BTCUSDT-26DEC25",
+            instrument="BTC-USDT-25Z26",
+            kind="future",
+            status="announced",
+            tick_size="0.50",
+            lot_size="0.001",
+            expiry_ns=1_766_736_000_000_000_000,
+        ),
+        Instrument(
+            symbol="ETHBTC",
+            instrument="ETH-BTC",
+            kind="spot",
+            status="ended",
+            tick_size="0.000001",
+            lot_size="0.0001",
+        ),
+        Instrument(symbol="XUSDT", instrument="X-USDT-PERP", kind="perpetual", status="halted"),
+    ]
+    assert adapter.next_list_path(path, page("")) is None
+    second = adapter.next_list_path(path, page("first%3DA&last"))
+    assert second == f"{path}&cursor=first%253DA%26last"
+    assert adapter.next_list_path(second, page("b")) == f"{path}&cursor=b"

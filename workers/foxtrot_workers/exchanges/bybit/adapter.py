@@ -27,6 +27,7 @@ from foxtrot_protocol.events import (
     MarketEvent,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter import (
     Acknowledged,
@@ -60,6 +61,8 @@ from foxtrot_workers.exchanges.bybit.instruments import (
     instrument_of,
     instruments_path,
     is_possible_symbol,
+    listed_instruments,
+    next_page_path,
     parse_instruments,
 )
 from foxtrot_workers.exchanges.bybit.liveness import liveness_request, liveness_token
@@ -278,6 +281,12 @@ class Bybit(Adapter):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_instruments(body)
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body)
+
+    def next_list_path(self, path: str, body: bytes) -> str | None:
+        return next_page_path(path, body)
 
     def instrument(self, symbol: str) -> str:
         """The name itself says base, quote, date, strike and kind; the category says whether it is a perpetual."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from foxtrot_protocol.instruments import Instrument, InstrumentStatus, kind_of
 from foxtrot_workers.exchanges.bybit.constants import (
     INSTRUMENTS_LISTED_MAX,
     INSTRUMENTS_PATH,
@@ -18,7 +19,21 @@ from foxtrot_workers.exchanges.bybit.constants import (
 )
 from foxtrot_workers.exchanges.bybit.messages import InstrumentRow, decode_instruments
 
-__all__ = ["instrument_of", "instruments_path", "is_possible_symbol", "parse_instruments"]
+__all__ = [
+    "instrument_of",
+    "instruments_path",
+    "is_possible_symbol",
+    "listed_instruments",
+    "next_page_path",
+    "parse_instruments",
+]
+
+_STATUSES: dict[str, InstrumentStatus] = {
+    "PreLaunch": "announced",
+    "Trading": "trading",
+    "Delivering": "halted",
+    "Closed": "ended",
+}
 
 _BREAKING = set(" .,#&?/\"'\\%")
 """Characters that would break a topic or a query."""
@@ -47,6 +62,30 @@ def parse_instruments(body: bytes) -> dict[str, str]:
     if page.next_page and len(page.rows) > 1:
         raise msgspec.DecodeError("the instrument list has further pages")
     return {row.symbol: _instrument_of_row(row) for row in page.rows}
+
+
+def listed_instruments(body: bytes) -> list[Instrument]:
+    """Return what one page of the list says of each instrument. Raises `msgspec.DecodeError`."""
+    return [
+        Instrument(
+            symbol=row.symbol,
+            instrument=(name := _instrument_of_row(row)),
+            kind=kind_of(name),
+            status=_STATUSES.get(row.status, "halted"),
+            tick_size=row.prices.tick_size,
+            lot_size=row.lots.precision or row.lots.step,
+            expiry_ns=_delivery_ms(row) * 1_000_000,
+        )
+        for row in decode_instruments(body).result.rows
+    ]
+
+
+def next_page_path(path: str, body: bytes) -> str | None:
+    """Return the path of the page after the answer to `path`; None after the last. Raises `msgspec.DecodeError`."""
+    page = decode_instruments(body).result
+    if not page.next_page or not page.rows:
+        return None
+    return f"{path.partition('&cursor=')[0]}&cursor={quote(page.next_page, safe='')}"
 
 
 def instrument_of(symbol: str, category: str) -> str:
@@ -78,10 +117,17 @@ def _instrument_of_row(row: InstrumentRow) -> str:
     pair = f"{row.base}-{row.quote}"
     if not row.contract:
         return instrument_of(row.symbol, "option") if row.symbol.count("-") > 1 else pair
-    if row.delivery.isascii() and row.delivery.isdigit() and int(row.delivery[:16]):
-        due = datetime.fromtimestamp(int(row.delivery[:16]) // 1000 % 2**36, UTC)
+    delivery_ms = _delivery_ms(row)
+    if delivery_ms:
+        due = datetime.fromtimestamp(delivery_ms // 1000 % 2**36, UTC)
         return f"{pair}-{due:%y}{_MONTH_LETTERS[due.month - 1]}{due:%d}"
     return f"{pair}-PERP"
+
+
+def _delivery_ms(row: InstrumentRow) -> int:
+    """Return the time of delivery in milliseconds since 1970; 0: none."""
+    text = row.delivery[:16]
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _split(symbol: str) -> str:

@@ -236,6 +236,19 @@ class LivenessAnswer(Struct):
     result: LivenessResult | None = None
 
 
+class PriceFilter(Struct):
+    """Steps of prices."""
+
+    tick_size: str = field(name="tickSize", default="")
+
+
+class LotFilter(Struct):
+    """Steps of sizes: of spot, and of everything else."""
+
+    precision: str = field(name="basePrecision", default="")
+    step: str = field(name="qtyStep", default="")
+
+
 class InstrumentRow(Struct):
     """One instrument of REST ``instruments-info``. `delivery`: milliseconds, "0" where there is none."""
 
@@ -244,6 +257,9 @@ class InstrumentRow(Struct):
     quote: str = field(name="quoteCoin")
     contract: str = field(name="contractType", default="")
     delivery: str = field(name="deliveryTime", default="0")
+    status: str = "Trading"
+    prices: PriceFilter = field(name="priceFilter", default_factory=PriceFilter)
+    lots: LotFilter = field(name="lotSizeFilter", default_factory=LotFilter)
 
 
 class InstrumentPage(Struct):

@@ -12,11 +12,16 @@ import msgspec
 
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, EVENT_TICKER, MarketEvent, Trade
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_protocol.symbols import SymbolCase
 from foxtrot_workers.adapter import Adapter, Limits, RestRequest, Topic, UnrecognizedFrame, VenueFacts
 from foxtrot_workers.exchanges.coinbase.constants import CHANNELS, FACTS, HEARTBEAT, LIMITS, PRODUCTS_PATH
 from foxtrot_workers.exchanges.coinbase.history import history_request, parse_history
-from foxtrot_workers.exchanges.coinbase.instruments import is_possible_product, parse_instruments
+from foxtrot_workers.exchanges.coinbase.instruments import (
+    is_possible_product,
+    listed_instruments,
+    parse_instruments,
+)
 from foxtrot_workers.exchanges.coinbase.liveness import liveness_request, liveness_token
 from foxtrot_workers.exchanges.coinbase.messages import decode_other
 from foxtrot_workers.exchanges.coinbase.requests import Requests
@@ -129,3 +134,6 @@ class Coinbase(Adapter):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_instruments(body)
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body)

@@ -131,6 +131,10 @@ class ProductRow(Struct):
     id: str
     base: str = field(name="base_currency")
     quote: str = field(name="quote_currency")
+    status: str = "online"
+    is_disabled: bool = field(name="trading_disabled", default=False)
+    tick_size: str = field(name="quote_increment", default="")
+    lot_size: str = field(name="base_increment", default="")
 
 
 decode_trade = msgspec.json.Decoder(TradeMessage).decode

@@ -19,6 +19,7 @@ from foxtrot_protocol.events import (
     Trade,
 )
 from foxtrot_protocol.identity import IdentityRule
+from foxtrot_protocol.instruments import Instrument
 from foxtrot_workers.adapter import (
     Acknowledged,
     Adapter,
@@ -33,7 +34,12 @@ from foxtrot_workers.adapter import (
 )
 from foxtrot_workers.exchanges.kraken.constants import BOOK_DEPTHS, CHANNELS, FACTS, INSTRUMENTS_PATH, LIMITS, V1_EVENTS
 from foxtrot_workers.exchanges.kraken.history import History
-from foxtrot_workers.exchanges.kraken.instruments import instrument_of, is_possible_symbol, parse_instruments
+from foxtrot_workers.exchanges.kraken.instruments import (
+    instrument_of,
+    is_possible_symbol,
+    listed_instruments,
+    parse_instruments,
+)
 from foxtrot_workers.exchanges.kraken.liveness import liveness_request, liveness_token
 from foxtrot_workers.exchanges.kraken.messages import OtherMessage, decode_other
 from foxtrot_workers.exchanges.kraken.requests import Requests
@@ -176,6 +182,9 @@ class Kraken(Adapter):
 
     def instruments(self, body: bytes) -> dict[str, str]:
         return parse_instruments(body)
+
+    def listed(self, body: bytes) -> list[Instrument]:
+        return listed_instruments(body)
 
     def instrument(self, symbol: str) -> str:
         return instrument_of(symbol)

@@ -146,6 +146,11 @@ class PairRow(Struct):
     """A pair of REST ``AssetPairs``; the name is that of WebSocket v1."""
 
     name: str = field(name="wsname", default="")
+    status: str = "online"
+    tick_size: str = ""
+    """Given since 2023; before, `price_decimals` said it."""
+    price_decimals: int | None = field(name="pair_decimals", default=None)
+    lot_decimals: int | None = None
 
 
 class AssetPairs(Struct):
