@@ -7,9 +7,9 @@ docs/operating.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["LOG_FIELDS"]
+__all__ = ["LOG_FIELDS", "log_schema"]
 
 LOG_FIELDS: Final[Mapping[str, str]] = {
     # who, and about what
@@ -131,3 +131,27 @@ LOG_FIELDS: Final[Mapping[str, str]] = {
     "line": "an event, in short",
 }
 """Key and meaning. Before you add a key, look whether the fact has one already."""
+
+
+def log_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a line of ``logs --json``, and of the log in the format "json"."""
+    head: dict[str, Any] = {
+        "seq": {
+            "description": "its number in the supervisor's memory, from 1; not on stderr",
+            "type": "integer",
+        },
+        "timestamp": {"description": "ISO 8601 with microseconds, UTC", "type": "string", "format": "date-time"},
+        "level": {"description": "how bad", "enum": ["debug", "info", "warning", "error"]},
+        "event": {"description": "what happened", "type": "string"},
+    }
+    kinds = {key: {"type": "string"} for key in ("process", "worker", "connection", "exchange")}
+    kinds["incarnation"] = {"type": "integer"}
+    fields = {key: {"description": meaning, **kinds.get(key, {})} for key, meaning in LOG_FIELDS.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "foxtrot-supervisor logs --json: one line",
+        "type": "object",
+        "required": ["timestamp", "level", "event", "process"],
+        "properties": {**head, **fields},
+        "additionalProperties": False,
+    }

@@ -11,6 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # as type checkers understand it, without importing typing
     from typing import Any
 
+    from foxtrot_supervisor.client.attached import AttachedRun as AttachedRun
+    from foxtrot_supervisor.client.attached import attach as attach
+    from foxtrot_supervisor.client.event_buffer import StreamOverflow as StreamOverflow
+    from foxtrot_supervisor.client.frames import FramesUnavailable as FramesUnavailable
     from foxtrot_supervisor.config.problems import ConfigInvalid as ConfigInvalid
     from foxtrot_supervisor.config.schema import FoxtrotConfig as FoxtrotConfig
     from foxtrot_supervisor.embedding.end_report import EndReport as EndReport
@@ -31,6 +35,10 @@ if TYPE_CHECKING:  # as type checkers understand it, without importing typing
     from foxtrot_supervisor.runtime.runner import Runner as Runner
 
 _MODULES = {
+    "AttachedRun": "foxtrot_supervisor.client.attached",
+    "FramesUnavailable": "foxtrot_supervisor.client.frames",
+    "StreamOverflow": "foxtrot_supervisor.client.event_buffer",
+    "attach": "foxtrot_supervisor.client.attached",
     "AlreadyRunning": "foxtrot_supervisor.runtime.run_dir",
     "ConfigInvalid": "foxtrot_supervisor.config.problems",
     "EmbeddingError": "foxtrot_supervisor.embedding.errors",
@@ -53,12 +61,14 @@ _MODULES = {
 
 __all__ = [
     "AlreadyRunning",
+    "AttachedRun",
     "ConfigInvalid",
     "EmbeddingError",
     "EndReport",
     "Event",
     "EventEngine",
     "FoxtrotConfig",
+    "FramesUnavailable",
     "HandlerProblem",
     "LeakMonitor",
     "MainEngine",
@@ -66,9 +76,11 @@ __all__ = [
     "RequestFailed",
     "RunDirRefused",
     "Runner",
+    "StreamOverflow",
     "SupervisedAdapter",
     "Supervisor",
     "SupervisorFailed",
+    "attach",
     "run_supervisor",
 ]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 
+import pytest
+
 from foxtrot_protocol.events import Leak
-from foxtrot_protocol.log_fields import LOG_FIELDS
-from foxtrot_protocol.log_line import Identity
+from foxtrot_protocol.log_fields import LOG_FIELDS, log_schema
+from foxtrot_protocol.log_line import Identity, LogLine
 from foxtrot_supervisor.cli.summary import Summary
 from foxtrot_supervisor.runtime.audit import Audit
 from tests.support.sources import ROOT, modules
@@ -82,6 +85,14 @@ def test_the_table_in_the_documentation_is_current() -> None:
     script = ROOT / "scripts" / "draw_log_fields.py"
     checked = subprocess.run([sys.executable, str(script), "--check"], check=False, timeout=60)
     assert checked.returncode == 0, "run scripts/draw_log_fields.py"
+
+
+def test_lines_are_as_their_schema_says() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    jsonschema.Draft202012Validator.check_schema(log_schema())
+    about = Identity(worker="sim.a", incarnation=2, connection="sim", exchange="sim")
+    line = LogLine(at_ns=1, level="info", event="seen", process="engine", about=about, fields={"reason": "x"})
+    jsonschema.validate(json.loads(line.json(seq=1)), log_schema())
 
 
 def test_the_walk_finds_calls() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import sys
 import time
 from collections import deque
@@ -14,6 +15,7 @@ import click
 from foxtrot_protocol import standard_streams
 from foxtrot_protocol.control import LogLevel
 from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_protocol.log_fields import log_schema
 from foxtrot_protocol.log_text import console_text
 from foxtrot_supervisor.cli.common import (
     ANSWER_S,
@@ -55,12 +57,14 @@ def _since(_context: click.Context, _parameter: click.Parameter, text: str | Non
 )
 @click.option("--level", type=click.Choice(["debug", "info", "warning", "error"]), default="debug", help="Or worse.")
 @click.option("-n", "--lines", "count", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a line of --json; needs no run.")
 @config_option
 @run_dir_option
 @json_option
 @known_errors
 def logs(
     worker: str,
+    schema: bool,
     follow: bool,
     since_ns: int,
     level: LogLevel,
@@ -77,6 +81,9 @@ def logs(
     foxtrot-supervisor logs --since 5m --level warning
     foxtrot-supervisor logs okx-swap.a --follow
     """
+    if schema:
+        click.echo(json.dumps(log_schema(), indent=2))
+        return
     place = find_run(run_dir_path, config_path)
     tail = LogTail(worker, level, since_ns)
     show = write_lines if as_json else _shown_as_text(standard_streams.shows_colour("stdout"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from importlib import resources
 
 import click
 
@@ -42,17 +43,23 @@ GONE_S = 10.0
 
 
 @click.command()
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of --json; needs no run.")
 @config_option
 @run_dir_option
 @json_option
 @known_errors
-def status(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+def status(schema: bool, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
     """Show the status of the supervisor and its children.
 
     \b
     foxtrot-supervisor status
     foxtrot-supervisor status --json | jq '.workers[] | {name, state, events_total}'
     """
+    if schema:
+        click.echo(
+            resources.files("foxtrot_supervisor.report").joinpath("status.schema.json").read_text("utf-8"), nl=False
+        )
+        return
     data = ask(find_run(run_dir_path, config_path), StatusRequest(fresh=True), ANSWER_S)
     if as_json:
         emit(data)
@@ -179,42 +186,72 @@ def split(shard: str, config_path: str | None, run_dir_path: str | None, as_json
         click.echo(f"{data['shard']} has been split: {data['symbols']} symbols are on {data['into']} now")
 
 
+save_option = click.option(
+    "--save", is_flag=True, help="Also write it into the configuration file; comments and order stay."
+)
+
+
 @click.command()
 @click.argument("worker")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@save_option
 @config_option
 @run_dir_option
 @json_option
 @known_errors
 def subscribe(
-    worker: str, symbols: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool
+    worker: str, symbols: Sequence[str], save: bool, config_path: str | None, run_dir_path: str | None, as_json: bool
 ) -> None:
     """Add SYMBOLs to a running WORKER without reconnecting.
 
     \b
     foxtrot-supervisor subscribe binance-spot.a SOLUSDT XRPUSDT
+    foxtrot-supervisor subscribe binance-spot SOLUSDT --save
     """
-    message = f"{worker} has subscribed {', '.join(symbols)}"
-    _request(SubscribeRequest(worker, list(symbols)), message, config_path, run_dir_path, as_json)
+    place = find_run(run_dir_path, config_path)
+    _change_symbols(place, SubscribeRequest(worker, list(symbols)), "subscribed", save, as_json)
 
 
 @click.command()
 @click.argument("worker")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@save_option
 @config_option
 @run_dir_option
 @json_option
 @known_errors
 def unsubscribe(
-    worker: str, symbols: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool
+    worker: str, symbols: Sequence[str], save: bool, config_path: str | None, run_dir_path: str | None, as_json: bool
 ) -> None:
     """Remove SYMBOLs from a running WORKER without reconnecting.
 
     \b
     foxtrot-supervisor unsubscribe binance-spot.a XRPUSDT
     """
-    message = f"{worker} has unsubscribed {', '.join(symbols)}"
-    _request(UnsubscribeRequest(worker, list(symbols)), message, config_path, run_dir_path, as_json)
+    place = find_run(run_dir_path, config_path)
+    _change_symbols(place, UnsubscribeRequest(worker, list(symbols)), "unsubscribed", save, as_json)
+
+
+def _change_symbols(
+    place: str, request: SubscribeRequest | UnsubscribeRequest, done: str, save: bool, as_json: bool
+) -> None:
+    """Change symbols of a worker, and with `save` of the file; what cannot be saved is not begun."""
+    to_save = None
+    if save:
+        saving = resolve("foxtrot_supervisor.cli.saving:SymbolsToSave")
+        connection = resolve("foxtrot_supervisor.cli.saving:connection_to_save")(
+            ask(place, StatusRequest(fresh=True), ANSWER_S), request.worker
+        )
+        to_save = saving(place, connection, request.symbols, added=isinstance(request, SubscribeRequest))
+    data = ask(place, request, None)
+    if to_save is not None:
+        to_save.save(data["symbols"])
+        data = {**data, "saved": to_save.path}
+    if as_json:
+        emit(data)
+        return
+    where = f", saved in {to_save.path}" if to_save is not None else ""
+    click.echo(f"{request.worker} has {done} {', '.join(request.symbols)}{where}")
 
 
 def _request(request: Request, message: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from foxtrot_protocol.control import LogLevel, LogsRequest
 from foxtrot_protocol.errors import MalformedMessage
 
-__all__ = ["LogTail", "parse_since"]
+__all__ = ["LogTail", "duration_s", "parse_since"]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
@@ -60,6 +60,17 @@ class LogTail:
         return lines
 
 
+def duration_s(value: str | float) -> float:
+    """Return a duration in seconds: ``90s``, ``5m``, ``2h``, ``1d``, or the seconds; raises ValueError."""
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip())
+        if found:
+            return float(found[1]) * _UNITS_S[found[2]]
+    elif value > 0:
+        return float(value)
+    raise ValueError(f"{value!r}: expected a duration such as 30s, 5m, 2h or 1d, or seconds")
+
+
 def parse_since(text: str, now: datetime.datetime) -> int:
     """Return the time that `text` means, ns since 1970.
 
@@ -71,10 +82,8 @@ def parse_since(text: str, now: datetime.datetime) -> int:
     Raises:
         ValueError: if it is neither.
     """
-    found = _DURATION.fullmatch(text.strip())
-    if found:
-        seconds = float(found[1]) * _UNITS_S[found[2]]
-        return max(0, int((now.timestamp() - seconds) * 1e9))
+    if _DURATION.fullmatch(text.strip()):
+        return max(0, int((now.timestamp() - duration_s(text)) * 1e9))
     try:
         if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text):
             at = datetime.datetime.combine(now.date(), datetime.time.fromisoformat(text), now.tzinfo)

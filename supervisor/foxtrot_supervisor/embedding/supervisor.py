@@ -14,6 +14,7 @@ ends too.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import threading
@@ -36,6 +37,8 @@ from foxtrot_protocol.control import (
 )
 from foxtrot_protocol.errors import RemoteError
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
+from foxtrot_supervisor.client.event_buffer import BUFFER_BYTES_MAX, BUFFER_EVENTS, Overflow
+from foxtrot_supervisor.client.event_feed import EventFeed
 from foxtrot_supervisor.config.check import check_document, default_config
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.load import load_config
@@ -45,8 +48,10 @@ from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.targets import Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
+from foxtrot_supervisor.embedding.aside import aside, settled
 from foxtrot_supervisor.embedding.embedding import Embedding
 from foxtrot_supervisor.embedding.end_report import EndReport
+from foxtrot_supervisor.embedding.engine_streams import EngineStreams
 from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import load_handlers, make_engine
@@ -120,6 +125,7 @@ class Supervisor:
         )
         self.event_engine = event_engine or self._make_engine()
         """Dispatches the market's events."""
+        self._streams = EngineStreams(self.event_engine)
         self._on_phase = on_phase
         self._log_level = log_level
         self._targets = targets or Targets()
@@ -195,6 +201,7 @@ class Supervisor:
         embedding = self._started()
         limit_s = self.config.supervisor.shutdown_s if timeout_s is None else timeout_s
         embedding.request_stop(limit_s, cause)
+        self._streams.close()
         if not embedding.runs_in(threading.current_thread()):
             embedding.join(limit_s + END_MARGIN_S)
         report = embedding.report
@@ -210,6 +217,54 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    async def __aenter__(self) -> Supervisor:
+        starting = asyncio.ensure_future(aside(self.start))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait((starting,))
+            if starting.exception() is None:
+                await settled(lambda: self.stop(0.0, cause="cancelled while it started"))
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await settled(self.stop)
+
+    # ---- events
+
+    def stream(
+        self,
+        types: str | list[str],
+        *,
+        symbol: str | list[str] | None = None,
+        limit: int = BUFFER_EVENTS,
+        bytes_max: int = BUFFER_BYTES_MAX,
+        overflow: Overflow = "drop_oldest",
+    ) -> EventFeed:
+        """Return events for ``async for`` from now on, until `stop`; call it in the event loop that consumes them.
+
+        Args:
+            types: event type or kind, such as ``eMarketTrade.`` or ``trade``; or several.
+            symbol: ``BTCUSDT`` or ``BTCUSDT.BINANCE``; or several; None: all.
+            limit: events that may wait for a slow consumer.
+            bytes_max: their estimated size.
+            overflow: what happens when they are more: "drop_oldest" (counted in `EventFeed.dropped_total`), "error"
+                (`StreamOverflow`), or "block": the EventEngine and all handlers wait, at most 5 s.
+        """
+        return self._streams.stream(types, symbol, limit, bytes_max, overflow)
+
+    def keep(
+        self, types: str | list[str], *, last: str | float = "10m", symbol: str | list[str] | None = None, **bounds: int
+    ) -> None:
+        """Keep recent events in memory for `frame`, from now on; see `client.kept_events.KeptEvents.keep`."""
+        self._streams.keep(types, last, symbol, **bounds)
+
+    def frame(self, kind: str, *, last: str | float | None = None, symbol: str | list[str] | None = None) -> Any:
+        """Return kept events as a pandas DataFrame (extra ``frames``); see `client.kept_events.KeptEvents.frame`."""
+        return self._streams.frame(kind, last, symbol)
 
     # ---- state
 
