@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import Run, run_program
+from tests.support.command_line import Run, Simulated, run_program
 
 FILE = """\
 # mine
@@ -21,6 +21,8 @@ run_dir = "RUN_DIR"  # here
 [[connections]]
 name = "sim"   # simulated
 exchange = "sim"
+url = "URL"
+rest_url = "REST"
 channels = ["trade"]
 symbols = [
     "BTCUSDT",  # the first
@@ -30,12 +32,14 @@ symbols = [
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    begun = Run(tmp_path, FILE)
+    exchange = Simulated(tmp_path, "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT")
+    begun = Run(tmp_path, FILE.replace("URL", exchange.url).replace("REST", exchange.rest_url))
     try:
         begun.running()
         yield begun
     finally:
         begun.close()
+        exchange.close()
 
 
 def ask(run: Run, *words: str) -> tuple[int, str]:

@@ -5,7 +5,6 @@ The editor is `tomlkit`; the result is read again by the ordinary reader before 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +32,8 @@ def with_symbols(text: str, connection: str, added: Sequence[str], removed: Sequ
     Raises:
         CannotEdit: if the connection or a symbol to remove is not found.
     """
-    tomlkit = importlib.import_module("tomlkit")
+    import tomlkit
+
     try:
         document = tomlkit.parse(text.removeprefix(_BOM))
     except Exception as error:  # ParseError and others; the file was read by another parser before

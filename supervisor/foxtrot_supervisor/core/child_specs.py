@@ -26,7 +26,7 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
-from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
+from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Shard, merged_as
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import (
@@ -232,9 +232,15 @@ class ChildSpecs:
             essential=connection.essential,
             kind="connection",
             fingerprint=self._fingerprint(name),
-            source=" ".join((connection.exchange, *connection.addresses, connection.rest_url or "")),
+            source=self._source(connection),
             stale_after_s=None if stale_s is None else stale_s * STALE_FACTOR + STALE_MARGIN_S,
         )
+
+    def _source(self, connection: ConnectionConfig) -> str:
+        """Return where the data of a connection come from, for `ChildPlan.source`."""
+        # a simulated exchange that is replaced has another market
+        simulator = self._fingerprint(SIMULATOR) if connection in self._simulated else ""
+        return " ".join((connection.exchange, *connection.addresses, connection.rest_url or "", simulator))
 
     def spec(self, name: str, incarnation: int) -> ChildSpec:
         """Return the specification of an incarnation; raises `KeyError` for an unknown name."""

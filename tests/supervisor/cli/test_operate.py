@@ -54,7 +54,7 @@ def test_the_run_of_the_configuration_is_found(run: Run, supervise: Any) -> None
     [
         ("restart sim.a", {"type": "restart", "worker": "sim.a"}, "sim.a has been restarted"),
         ("restart --all", {"type": "restart_all"}, "all workers have been restarted"),
-        ("reload", {"type": "reload"}, "reloaded: nothing to start or to stop; 0 kept as they run"),
+        ("reload", {"type": "reload", "dry_run": False}, "reloaded: nothing to start or to stop; 0 kept as they run"),
         (
             "subscribe sim.a X Y",
             {"type": "subscribe", "worker": "sim.a", "symbols": ["X", "Y"]},
