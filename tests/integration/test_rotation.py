@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from foxtrot_protocol.control import ReloadRequest, RestartRequest
@@ -118,6 +119,38 @@ async def test_a_single_connection_is_rotated_without_a_break(tmp_path: Path) ->
         assert set() not in watch.serving[:-1][: watch.serving.index({"btcusdt.b"})]
 
     await played(RATE_PER_S, play)
+
+
+async def test_a_reload_of_twenty_connections_with_one_changed_touches_one(tmp_path: Path) -> None:
+    """The changed one is made before it is broken; the exchange's identifiers show that nothing is lost or doubled."""
+    symbols = [f"S{number}USDT" for number in range(20)]
+
+    def play(sim: SimulatedExchange) -> None:
+        with DeliveryRun(tmp_path, sim, symbols) as run:
+            before = {worker["name"]: worker["pid"] for worker in run.supervisor.status()["workers"]}
+            changed = run.config.connections[7]
+            edited = [*run.config.connections]
+            edited[7] = msgspec.structs.replace(changed, rotate_after_s=3600.0)
+            run.supervisor.configure(msgspec.structs.replace(run.config, connections=edited))
+            with Watch(run.supervisor) as watch:
+                reply = run.supervisor.ask(ReloadRequest(), timeout_s=60.0)
+            assert (reply.error, reply.data["restarted"]) == ("", [f"{changed.name}.a"])
+            after = {worker["name"]: worker["pid"] for worker in run.supervisor.status()["workers"]}
+            assert set(after) == (set(before) - {f"{changed.name}.a"}) | {f"{changed.name}.b"}
+            assert {name: pid for name, pid in after.items() if name in before}.items() <= before.items()
+            assert all(serving & {f"{changed.name}.a", f"{changed.name}.b"} for serving in watch.serving)
+            for symbol in (symbols[7], symbols[8]):
+                run.more(symbol, 20)
+                seen = [trade.trade_id for trade in run.handled(symbol)]
+                assert seen == list(range(seen[0], seen[0] + len(seen)))
+            assert run.gaps() == []
+            run.supervisor.configure({"zzz": 1})
+            assert "zzz" in run.supervisor.ask(ReloadRequest(), timeout_s=60.0).error
+            assert {worker["name"]: worker["pid"] for worker in run.supervisor.status()["workers"]} == after
+            run.supervisor.stop()
+
+    async with SimulatedExchange(symbols, rate_per_s=200.0) as sim:
+        await asyncio.to_thread(play, sim)
 
 
 async def test_an_announced_shutdown_rotates_before_the_exchange_closes(tmp_path: Path) -> None:

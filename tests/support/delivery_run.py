@@ -95,7 +95,7 @@ class DeliveryRun:
         self._gaps: list[list[str]] = []
         (folder / "delivery_handler.py").write_text(_HANDLER.format(nap=nap, path=str(self.path)))
         self.workers = {f"{symbol.lower()}.{side}": symbol for symbol in symbols for side in "ab"[:redundancy]}
-        config = FoxtrotConfig(
+        self.config = FoxtrotConfig(
             supervisor=quick(
                 start_method="auto", hung_s=20.0, late_s=10.0, restart_intensity=1000, stop_ask_s=10.0, backoff_s=0.01
             ),
@@ -117,7 +117,7 @@ class DeliveryRun:
             ],
         )
         self.supervisor = SupervisorProcess(
-            folder, config=config, targets=Targets(engine=engine), import_path=str(folder)
+            folder, config=self.config, targets=Targets(engine=engine), import_path=str(folder), reloads=True
         )
 
     def __enter__(self) -> DeliveryRun:

@@ -56,6 +56,12 @@ _CHANGING_SIDES = ("going", "coming")
 _LEFT = frozenset(("worker", "state"))
 _ONLY_WIDE = frozenset(("pid", "p50", "gaps", "RSS"))
 
+CHANGE_LINES = 5
+"""Workers whose symbols were changed at run time that are shown."""
+
+CHANGES_SHOWN = 10
+"""Of each, symbols that are shown."""
+
 WIDE_COLUMNS = 110
 """Width of a terminal, in characters, from which on every column is shown."""
 
@@ -66,9 +72,22 @@ def render_status(status: Status, width: int = WIDE_COLUMNS) -> RenderableType:
     `width`: of the terminal, in characters; below `WIDE_COLUMNS` some columns are left out.
     """
     parts: list[RenderableType] = [_headline(status), *_problems(status), _table(status, width >= WIDE_COLUMNS)]
+    parts += _lines("changed at run time, not in the file", list(_run_time_changes(status)), CHANGE_LINES, "")
     parts += _lines("latest events", status.get("engine", {}).get("recent") or (), EVENT_LINES, "")
     parts += _lines("log", status.get("log") or (), LOG_LINES, "dim")
     return Group(*parts)
+
+
+def _run_time_changes(status: Status) -> Iterator[str]:
+    """Symbols that a command or a program has subscribed or unsubscribed."""
+    for worker in status.get("workers", ()):
+        marked = [
+            *(f"+{symbol}" for symbol in worker.get("subscribed_at_run_time", ())),
+            *(f"-{symbol}" for symbol in worker.get("unsubscribed_at_run_time", ())),
+        ]
+        if marked:
+            more = f" … ({len(marked)})" if len(marked) > CHANGES_SHOWN else ""
+            yield f"{worker.get('name', '-')}: {' '.join(marked[:CHANGES_SHOWN])}{more}"
 
 
 def _problems(status: Status) -> list[RenderableType]:

@@ -80,6 +80,19 @@ def test_the_latest_lines_and_no_more_are_shown() -> None:
     assert f"log {LOG_LINES - 1}" in text
 
 
+def test_symbols_changed_at_run_time_are_told_apart_from_the_files() -> None:
+    assert "at run time" not in printed(STATUS)
+    many = [f"S{number}" for number in range(20)]
+    workers = [
+        {"name": "one.a", "state": "RUNNING", "subscribed_at_run_time": ["A"], "unsubscribed_at_run_time": ["B"]},
+        {"name": "two.a", "state": "RUNNING", "subscribed_at_run_time": many, "unsubscribed_at_run_time": []},
+    ]
+    text = printed({**STATUS, "workers": workers})
+    assert "changed at run time, not in the file" in text
+    assert "one.a: +A -B" in text
+    assert "+S9 … (20)" in text
+
+
 def test_a_narrow_terminal_cuts_columns_not_values() -> None:
     out = io.StringIO()
     Console(file=out, width=80).print(render_status(STATUS, 80))
