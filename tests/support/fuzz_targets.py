@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 import zmq
 
-from foxtrot_protocol import commands, control, nursery_wire, ring_layout, spec
+from foxtrot_protocol import commands, control, nursery_wire, ring_layout, spec, zmtp
 from foxtrot_protocol.codec import (
     BatchEncoder,
     batch_decoder,
@@ -580,6 +580,35 @@ class NurseryMessages(Target):
         return True
 
 
+class ZmtpConnection(Target):
+    """What a ZeroMQ peer of a worker says, as a stream: greeting, READY, commands, messages."""
+
+    name: ClassVar[str] = "zmtp"
+    share: ClassVar[float] = 0.5
+
+    def samples(self) -> Sequence[bytes]:
+        peer = zmtp.Connection(b"DEALER", b"x", 1)
+        peer.receive(zmtp.GREETING)
+        opened = zmtp.GREETING + peer.take_replies()  # a DEALER may be connected to a DEALER
+        ping = b"\x04\x09\x04PING\0\0xy"
+        return [
+            opened + zmtp.message(encode_control(commands.Stop(1.0))) + ping + zmtp.message(bytes(300)),
+            opened + b"\x01\x02ab" + zmtp.message(b"c"),
+        ]
+
+    def feed(self, data: bytes, chance: random.Random) -> bool:
+        connection, at, told = zmtp.Connection(b"DEALER", b"w.a#1", 1000), 0, 0
+        while at < len(data):
+            size = 1 + int(chance.random() * 40)
+            for frames in connection.receive(data[at : at + size]):
+                told += sum(map(len, frames))
+            connection.take_replies()
+            at += size
+        if told > len(data):
+            raise Broken("messages contain more than was received")
+        return not connection.violation
+
+
 TARGETS: dict[str, type[Target]] = {
     target.name: target
     for target in (
@@ -595,6 +624,7 @@ TARGETS: dict[str, type[Target]] = {
         Replies,
         ChildSpecs,
         NurseryMessages,
+        ZmtpConnection,
         *EXCHANGE_TARGETS.values(),
         *([TemplateFrames, EngineBatches] if native() is not None else []),
     )

@@ -65,9 +65,9 @@ class Doorbell:
         return self._look_at if self._look_wanted else float("inf")
 
     def pump(self) -> bool:
-        """Add the next ring that was named, and holds something unread, to those that are read. The hot path.
+        """Apply the next batch of the first ring that was named and holds one; its rest is read later. The hot path.
 
-        Only one: the sooner it is read, and the descriptor stays readable while there are more.
+        Only one ring: the descriptor stays readable while there are more.
         """
         rings = self._rings
         if rings.fences:
@@ -89,7 +89,7 @@ class Doorbell:
                 worker, source = ring
                 reading[worker] = source
                 # otherwise on until it is empty, so that one that was full is noticed
-                if self._taken < FULL_COUNT - 1 and source.has_unread():
+                if self._taken < FULL_COUNT - 1 and rings.apply_next(worker, source):
                     break
         except BlockingIOError:
             if self._taken >= FULL_COUNT:

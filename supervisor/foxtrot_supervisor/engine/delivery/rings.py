@@ -239,6 +239,21 @@ class Rings:
         self.retire(worker, source, incarnation)
         return True
 
+    def apply_next(self, worker: str, source: Source) -> bool:
+        """Apply the next batch of the current lane, unless it must wait; False if its ring is empty. The hot path.
+
+        The same as `read`, without what costs time: caches are cold when the dispatch thread has just been woken.
+        """
+        current = source.delivery.current()
+        if current is None:
+            return False
+        ring = source.rings[current]
+        reader = ring.reader
+        if reader is None or reader.empty:
+            return False
+        self._read_record(worker, source, ring, reader, time.monotonic(), may_wait=True)
+        return True
+
     def read_to_the_end(self, worker: str, source: Source, now: float) -> None:
         """Read the current lane of a worker until it is empty."""
         current = source.delivery.current()

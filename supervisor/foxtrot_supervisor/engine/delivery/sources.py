@@ -98,14 +98,6 @@ class Source:
         self.latency = LatencyHistogram()
         self.clock_lag = ClockLag()
 
-    def has_unread(self) -> bool:
-        """Whether the ring that is read now holds something that was not read."""
-        current = self.delivery.current()
-        if current is None:
-            return False
-        reader = self.rings[current].reader
-        return reader is not None and not reader.empty
-
 
 class Sources:
     """All workers and all groups of one engine."""
