@@ -96,7 +96,7 @@ class Coordinator:
     def assign_backfills(self) -> None:
         """Give holes to workers that serve; to be called whenever holes or workers may have changed."""
         now = time.monotonic()
-        for given in self._backfills.due(self._serving, now):
+        for given in self._backfills.due(self._holders, now):
             if not self._send(given.worker.name, given.worker.incarnation, given.command):
                 self._backfills.refused(given.worker, given.command.request_id, now)
         for hole, reason in self._backfills.take_given_up():
@@ -155,6 +155,13 @@ class Coordinator:
         age_s = fresh_twin_age_s(beat.last_data_age_s, [twin.data_age_s(time.monotonic())] if twin is not None else ())
         if age_s is not None:
             self._send(name, beat.incarnation, TwinFresh(age_s))
+
+    def _holders(self, connection: str, symbol: str) -> list[Worker]:
+        """Return the serving workers that have `symbol`: of a split shard only some; all, where none is known to."""
+        serving, places = self._serving(connection), self._active.specs.places
+        if len({places[worker.name].connection.name for worker in serving}) < 2:
+            return serving
+        return [worker for worker in serving if symbol in self._active.specs.symbols(worker.name)] or serving
 
     def _serving(self, connection: str) -> list[Worker]:
         """Return the workers merged as `connection` that serve and will not be stopped."""

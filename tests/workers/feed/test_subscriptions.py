@@ -43,6 +43,24 @@ def test_a_delisted_symbol_ends_at_once_and_is_never_stale() -> None:
     assert "A@trade" not in str(states(run(feed, 2.0, 60.0)))
 
 
+def test_topics_are_left_once_all_of_their_symbol_are() -> None:
+    """The engine takes the state of one for the end of them all."""
+    feed, _ = make()
+    feed.opened(0.0)
+    feed.add(1, ["A", "B"], ["trade", "book"], 0.0)
+    feed.noticed([Acknowledged(("A@trade", "A@book", "B@trade", "B@book"))], 0.1)
+    feed.remove(7, ["A"], ["trade", "book"], 1.0)
+    assert states(feed.noticed([Acknowledged(("A@trade",), subscribed=False)], 1.1)) == []
+    effects = feed.noticed([Acknowledged(("A@book",), subscribed=False)], 1.2)
+    assert states(effects) == [("A@trade", "unsubscribed"), ("A@book", "unsubscribed")]
+
+    feed.remove(8, ["B"], ["trade", "book"], 2.0)
+    feed.noticed([Acknowledged(("B@trade",), subscribed=False)], 2.1)
+    feed.add(9, ["B"], ["trade", "book"], 2.2)
+    effects = feed.noticed([Acknowledged(("B@trade", "B@book"), subscribed=False)], 2.3)
+    assert states(effects) == [("B@trade", "unsubscribed"), ("B@book", "unsubscribed")]
+
+
 def test_when_everything_is_refused_the_worker_leaves() -> None:
     feed, _ = make()
     feed.opened(0.0)

@@ -46,6 +46,8 @@ class Subscriptions:
         self._topics = topics
         self._outbox = outbox
         self._leave = leave
+        self._left: dict[str, list[TopicRecord]] = {}
+        """Topics that the exchange has removed, of symbols that have others still."""
         self._requests = OperatorRequests(adapter.limits.acknowledge_s)
 
     # ---- requests
@@ -53,6 +55,7 @@ class Subscriptions:
     def subscribe(self, topics: Sequence[Topic], now: float, effects: list[FeedEffect]) -> None:
         """Subscribe `topics`, which are new or were refused for good."""
         for topic in topics:
+            self._left.pop(topic.symbol, None)
             record = self._topics.add(topic, now)
             effects.append(record.change("asked", now))
         if topics:
@@ -160,9 +163,10 @@ class Subscriptions:
             if notice.subscribed:
                 self._acknowledge(wire, now, effects)
             elif (record := self._topics.get(wire)) is not None:
-                effects.append(record.change("unsubscribed", now))
                 self._topics.remove(wire)
+                self._left.setdefault(record.topic.symbol, []).append(record)
             self._requests.answered(wire)
+        self._report_left(now, effects)
         self.answer(effects)
 
     def refused(self, notice: Refused, now: float, effects: list[FeedEffect]) -> None:
@@ -211,6 +215,11 @@ class Subscriptions:
     def answer(self, effects: list[FeedEffect]) -> None:
         """Answer operators' requests that wait for nothing."""
         effects.extend(self._requests.take_complete())
+
+    def _report_left(self, now: float, effects: list[FeedEffect]) -> None:
+        """Publish that topics were left, once all of a symbol were: the engine then expects nothing more of it."""
+        for symbol in [symbol for symbol in self._left if not self._topics.has_symbol(symbol)]:
+            effects.extend(record.change("unsubscribed", now) for record in self._left.pop(symbol))
 
     def _is_new(self, topic: Topic) -> bool:
         record = self._topics.get(topic.wire)

@@ -6,6 +6,7 @@ and no first event within its limit; invalid: refused by the exchange, or its bo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -143,6 +144,8 @@ class TopicTable:
         self._adapter = adapter
         self._limits = adapter.limits
         self._records: dict[str, TopicRecord] = {}
+        self._symbols: Counter[str] = Counter()
+        """Topics by symbol."""
         self.stale_after_s = stale_after_s
         self.connection_limit_s = stale_after_s if stale_after_s is not None else adapter.limits.stale_connection_s
         """Seconds without data of any topic after which the connection is suspected."""
@@ -164,12 +167,23 @@ class TopicTable:
 
     def add(self, topic: Topic, now: float) -> TopicRecord:
         """Add `topic`, or begin again with a topic that is known."""
+        if topic.wire not in self._records:
+            self._symbols[topic.symbol] += 1
         record = self._records[topic.wire] = TopicRecord(topic, now)
         return record
 
+    def has_symbol(self, symbol: str) -> bool:
+        """Whether there is a topic of this symbol."""
+        return self._symbols[symbol] > 0
+
     def remove(self, wire: str) -> None:
         """Forget a topic, known or not."""
-        self._records.pop(wire, None)
+        record = self._records.pop(wire, None)
+        if record is not None:
+            symbol = record.topic.symbol
+            self._symbols[symbol] -= 1
+            if not self._symbols[symbol]:
+                del self._symbols[symbol]
         self._adapter.last_data_ns.pop(wire, None)
         self._adapter.held_ns.pop(wire, None)
 

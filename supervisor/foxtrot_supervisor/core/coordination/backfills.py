@@ -193,18 +193,19 @@ class Backfills:
 
     # ---- outputs
 
-    def due(self, serving: Callable[[str], Sequence[Worker]], now: float) -> list[Given]:
-        """Return the commands to send now; `serving(connection)` returns the workers that can be asked."""
+    def due(self, serving: Callable[[str, str], Sequence[Worker]], now: float) -> list[Given]:
+        """Return the commands to send now; `serving(connection, symbol)` returns the workers that can be asked."""
         self._look_at_the_clock(now)
         busy = {task.given_to for task in self._tasks.values() if task.given_to is not None}
-        asked: dict[str, Sequence[Worker]] = {}
+        asked: dict[tuple[str, str], Sequence[Worker]] = {}
         given: list[Given] = []
         for task in self._tasks.values():
             if task.given_to is not None or task.due_at > now:
                 continue
-            if task.hole.connection not in asked:
-                asked[task.hole.connection] = serving(task.hole.connection)
-            free = [worker for worker in asked[task.hole.connection] if worker not in busy]
+            where = (task.hole.connection, task.hole.symbol)
+            if where not in asked:
+                asked[where] = serving(*where)
+            free = [worker for worker in asked[where] if worker not in busy]
             if not free:
                 continue
             worker = next((worker for worker in free if worker.name != task.tried_by), free[0])

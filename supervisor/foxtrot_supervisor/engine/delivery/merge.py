@@ -564,9 +564,10 @@ class StreamMerge:
             # what it may bring later is like the first of a side
             stream.rejoins = stream.first = True
             stream.quick = stream.copies = False
-            if stream.state.leader == turn.name:
-                stream.change(leader="")
-            others = others or bool(turn.names_of(stream))
+            if turn.names_of(stream):
+                others = True
+                if stream.state.leader == turn.name:
+                    stream.change(leader="")
         return COPY if others else APPLY
 
     def _streams_of(self, symbol: str) -> list[Stream]:

@@ -35,7 +35,7 @@ def holes(*messages: HoleFound) -> Backfills:
 
 
 def give(backfills: Backfills, *workers: Worker, now: float = 0.0) -> list[Given]:
-    return backfills.due(lambda connection: workers if connection == "c" else (), now)
+    return backfills.due(lambda connection, _: workers if connection == "c" else (), now)
 
 
 def answer(
@@ -55,7 +55,7 @@ def counts(backfills: Backfills, connection: str = "c") -> tuple[int, int, int, 
 
 def test_a_hole_is_given_to_a_worker_of_its_connection_and_filled() -> None:
     backfills = holes(hole(10, 12))
-    assert backfills.due(lambda connection: [A] if connection == "d" else [], 0.0) == []
+    assert backfills.due(lambda connection, _: [A] if connection == "d" else [], 0.0) == []
     (given,) = give(backfills, A)
     assert given == Given(A, Backfill(1, "S", TRADES, "10", "12", 5, 6))
     assert counts(backfills) == (1, 0, 0, 0, 1)
