@@ -152,3 +152,11 @@ def test_split_shards_miss_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     assert (struck["lost"], struck["announced"], struck["duplicated"], struck["out_of_order"]) == (0, 0, 0, 0)
     assert all(row["workers"]["deduplicated_total"] for row in report["campaigns"]), "both brought the same for a while"
     assert list(tmp_path.iterdir()) == [], "nothing is left"
+
+
+def test_many_symbols_stay_within_the_limits_of_the_exchange(tmp_path: Path) -> None:
+    row = played(tmp_path, "--markets", 120, "--rate", 800)
+    account = row["delivery"]
+    assert [account[name] for name in ("lost", "announced", "duplicated", "out_of_order", "gaps")] == [0] * 5
+    assert (row["symbols"], row["shards"], row["handshakes"]) == (120, 4, 4)
+    assert row["rate_limits"]["connect"] == "4 of 300"

@@ -92,6 +92,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
 )
 @click.option("--splits", type=click.IntRange(min=0), default=0, metavar="N", help="N splits of shards under load.")
 @click.option(
+    "--markets",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="N symbols by pattern at an exchange that enforces its limits; one is listed and one delisted live.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 200),
     metavar="N",
@@ -152,6 +159,7 @@ def chaos(
     pair_kills: int,
     engine_stop_s: float,
     splits: int,
+    markets: int,
     workers: int | None,
     rate_per_s: float,
     exchange: str,
@@ -176,6 +184,7 @@ def chaos(
     foxtrot-supervisor chaos --engine-kills 100 --engine-stop 10 --rate 14000
     foxtrot-supervisor chaos --engine-kills 100 --redundancy 2 --transport ring
     foxtrot-supervisor chaos --splits 20 --backfill --rate 4000
+    foxtrot-supervisor chaos --markets 2000 --rate 8000
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
@@ -184,9 +193,11 @@ def chaos(
     possible = importlib.import_module("foxtrot_supervisor.runtime.processes.nursery_link").nursery_possible
     if pair_kills and redundancy == 1:
         raise click.UsageError("--pair-kills needs twins: --redundancy 2")
-    if supervisor_kills and (redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits):
+    if supervisor_kills and (
+        redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits or markets
+    ):
         raise click.UsageError("--supervisor-kills does not check delivery: run it without the other options")
-    judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits
+    judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits or markets
     sides = 0 if not judged else redundancy or (2 if pair_kills else 1)
     options = ChaosOptions(
         seed=seed,
@@ -201,6 +212,7 @@ def chaos(
         pair_kills=pair_kills,
         engine_stop_s=engine_stop_s,
         splits=splits,
+        markets=markets,
         workers=workers or (2 if sides else 8),
         rate_per_s=rate_per_s,
         start_method=start_method,

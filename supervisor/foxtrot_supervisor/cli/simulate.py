@@ -51,6 +51,11 @@ __all__ = ["simulate"]
     show_default=True,
     help="Past trades available over REST for each symbol of a generated market.",
 )
+@click.option(
+    "--enforce",
+    is_flag=True,
+    help="Enforce Binance's limits, bans included; workers keep them at the address where it listens.",
+)
 @click.option("--ledger", metavar="FILE", help="Write everything that is sent, and to which connection, to FILE.")
 @click.option("--tls-cert", metavar="FILE", help="Serve wss:// and https:// with this certificate (needs --tls-key).")
 @click.option("--tls-key", metavar="FILE", help="Private key of --tls-cert.")
@@ -65,6 +70,7 @@ def simulate(
     rate: float,
     symbols: str,
     history: int,
+    enforce: bool,
     ledger: str | None,
     tls_cert: str | None,
     tls_key: str | None,
@@ -95,6 +101,7 @@ def simulate(
         rate=rate,
         symbols=[symbol for symbol in symbols.split(",") if symbol],
         history=history,
+        enforce=enforce,
         ledger=ledger,
         tls_cert=tls_cert,
         tls_key=tls_key,

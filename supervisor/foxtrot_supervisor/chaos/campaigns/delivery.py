@@ -16,7 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from foxtrot_supervisor.chaos.campaigns import markets
 from foxtrot_supervisor.chaos.campaigns.delivery_run import RECOVERY_S, DeliveryRun, flows, rings_have_room, serves
+from foxtrot_supervisor.chaos.campaigns.markets import market_symbols
 from foxtrot_supervisor.chaos.campaigns.splits import CONNECTION, SHARDS_FIRST, VICTIMS, split_shards, symbols_for
 from foxtrot_supervisor.chaos.harness.ground import Ground
 from foxtrot_supervisor.chaos.harness.recorder import Nap
@@ -50,6 +52,8 @@ def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     if options.splits:
         wanted.append((f"{options.splits} splits of shards", _Campaign.split_shards))
         wanted.append((f"{options.splits} splits of shards with SIGKILLs", _Campaign.split_shards_and_kill))
+    if options.markets:
+        wanted.append((f"{options.markets} symbols by pattern, limits enforced", _Campaign.spread_markets))
     rows: list[dict[str, Any]] = []
     logs: list[str] = []
     for title, perform in wanted:
@@ -59,8 +63,15 @@ def run_campaigns(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         if perform in (_Campaign.split_shards, _Campaign.split_shards_and_kill):
             symbols = symbols_for(options.splits)
             names = {CONNECTION: symbols}
+        elif perform is _Campaign.spread_markets:
+            symbols, names = market_symbols(options.markets), {markets.CONNECTION: markets.PATTERN}
         with Ground(
-            symbols, rate=options.rate_per_s, seed=options.seed, venue=options.venue, transport=options.transport
+            symbols,
+            enforce=perform is _Campaign.spread_markets,
+            rate=options.rate_per_s,
+            seed=options.seed,
+            venue=options.venue,
+            transport=options.transport,
         ) as ground:
             campaign = _Campaign(ground, names, options, progress)
             row = campaign.play(title, perform)
@@ -281,6 +292,19 @@ class _Campaign:
             lambda run: self._recoveries_ms.extend(split_shards(run, splits, victims, self._random, self._progress)),
             rings=rings,
             shard_symbols=-(-(splits + SHARDS_FIRST) // SHARDS_FIRST),
+        )
+
+    def spread_markets(self) -> None:
+        """All flow, no limit is broken; a listing and a delisting touch no other."""
+        markets.kept_lists_in(str(self._ground.folder / "cache"))
+        delisted = market_symbols(self._options.markets)[-1]
+        self._run(
+            Promises(complete=True, whole=self._options.redundancy == 1),
+            lambda run: self._row.update(markets.change_markets(run, self._ground, delisted)),
+            rings=markets.SHARDS * self._options.redundancy * 2,
+            shard_symbols=-(-self._options.markets // markets.SHARDS),
+            channels=["trade", self._ground.venue.quotes],
+            settings={"markets_refresh_s": markets.REFRESH_S},
         )
 
     # ---- twins

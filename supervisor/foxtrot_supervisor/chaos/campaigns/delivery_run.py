@@ -97,6 +97,8 @@ class DeliveryRun:
         ring: dict[str, object] | None = None,
         stale_after_s: float | None = None,
         shard_symbols: int | None = None,
+        channels: Sequence[str] = (),
+        settings: Mapping[str, object] = {},
     ) -> None:
         self._ground = ground
         self._patience = options.patience
@@ -108,9 +110,9 @@ class DeliveryRun:
         self.run: SupervisedRun = ground.start(
             plan_for_kills(strikes),
             connections,
-            {**SETTINGS, "start_method": options.start_method},
+            {**SETTINGS, "start_method": options.start_method, **settings},
             of_each={
-                "channels": ["trade", ground.venue.quotes, "book"],
+                "channels": list(channels) or ["trade", ground.venue.quotes, "book"],
                 "redundancy": options.redundancy,
                 "backfill": options.backfill,
                 "stale_after_s": stale_after_s or 10.0,

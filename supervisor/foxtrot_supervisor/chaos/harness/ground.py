@@ -40,8 +40,19 @@ STALE_AFTER_S = 2.0
 class Ground:
     """Folder, simulated exchange and ledger; use it as a context manager. Runs follow one another on it."""
 
-    def __init__(self, symbols: Iterable[str], *, rate: float, seed: int, venue: Venue, transport: Transport) -> None:
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        *,
+        rate: float,
+        seed: int,
+        venue: Venue,
+        transport: Transport,
+        enforce: bool = False,
+    ) -> None:
         """`rate`: orders a second that the simulated exchange works on. `transport`: of every supervisor.
+
+        `enforce`: the exchange enforces its limits.
 
         Raises `Trouble` if the exchange does not start.
         """
@@ -65,6 +76,7 @@ class Ground:
             f"{seed}",
         ]
         options += ["--history", f"{HISTORY_TRADES}", "--ledger", str(self._ledger)]
+        options += ["--enforce"] * enforce
         self.exchange = ExchangeProcess(self.folder, options)
 
     def start(

@@ -154,7 +154,8 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     in one. `transport`: how engines learn of batches.
 
     `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
-    sides each. `engine_kills`, `pair_kills`, `engine_stop_s`, `splits`: campaigns that always are.
+    sides each. `engine_kills`, `pair_kills`, `engine_stop_s`, `splits`, `markets`: campaigns that always
+    are.
 
     `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
@@ -171,6 +172,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     pair_kills: int = 0
     engine_stop_s: float = 0.0
     splits: int = 0
+    markets: int = 0
     workers: int = 8
     rate_per_s: float = 500.0
     start_method: str = "auto"

@@ -182,3 +182,8 @@ def test_the_command_serves_until_a_signal(tmp_path: Path, number: signal.Signal
     rows = [json.loads(line) for line in ledger.read_text().splitlines()]
     sent = [n for row in rows if row["what"] == "sent" for n in row["ids"]]
     assert sent[:20] == ids
+
+
+async def test_only_the_limits_of_binance_can_be_enforced() -> None:
+    with pytest.raises(ValueError, match="the limits are those of Binance, not of okx"):
+        await simulate("okx", enforce=True)

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from foxtrot_workers.simulator.server.faults import Fault
-from foxtrot_workers.simulator.server.server import SimulatedExchange
+from foxtrot_workers.simulator.server.server import LIMITED_HOST, SimulatedExchange
 from foxtrot_workers.simulator.venues.options import ExchangeLimits
 from tests.support.sim_client import FoldedBook, fetch, fetch_json
 from tests.support.tls import make_tls
@@ -316,3 +316,36 @@ async def test_a_forgotten_stream_is_neither_sent_nor_listed() -> None:
         sim.inject(Fault(kind="forget", connection=0, topic="eth"))
         answer = await request(client, "LIST_SUBSCRIPTIONS", None, 2)
         assert answer["result"] == ["btcusdt@trade"]
+
+
+async def test_broken_limits_are_counted_and_lead_to_a_ban() -> None:
+    limits = ExchangeLimits(
+        attempts_max=4, weight_per_minute=4, refusals_max=1, ban_s=60.0, messages_per_s=3, streams_max=1
+    )
+    async with SimulatedExchange(["BTCUSDT"], rate_per_s=10, limits=limits, host=LIMITED_HOST) as sim:
+        assert sim.url.startswith("ws://127.0.0.2:")
+        async with connected(f"{sim.url}/ws") as client:
+            await client.send('{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}')
+            assert "too many" in str(await client.recv())
+        async with connected(f"{sim.url}/ws") as client:
+            for number in range(5):
+                await client.send(f'{{"method":"LIST_SUBSCRIPTIONS","id":{number}}}')
+            await wait_until_async(lambda: sim.ledger.violations["messages"], what="the fourth message")
+        depth = f"{sim.rest_url}/api/v3/depth?symbol=BTCUSDT&limit=5"
+        assert [(await fetch(depth))[0] for _ in range(3)] == [429, 418, 418]
+        for _ in range(2):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connected(f"{sim.url}/ws"):
+                    pass
+            assert refused.value.response.status_code == 418
+        with pytest.raises(InvalidStatus) as refused:
+            async with connected(f"{sim.url}/ws"):
+                pass
+        assert refused.value.response.status_code == 429
+        counts = sim.ledger.summary()["violations"]
+        assert {name: counts[name] for name in ("topics", "weight", "banned", "attempts")} == {
+            "topics": 1,
+            "weight": 1,
+            "banned": 4,
+            "attempts": 1,
+        }

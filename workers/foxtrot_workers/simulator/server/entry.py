@@ -20,8 +20,8 @@ from foxtrot_protocol.spec import SimulatorSettings, decode_settings
 from foxtrot_workers.replay.recording import RecordedFrame, read_recording
 from foxtrot_workers.simulator.market.market import MarketOptions
 from foxtrot_workers.simulator.recorded.playback import Playback, make_playback
-from foxtrot_workers.simulator.server.server import SimulatedExchange
-from foxtrot_workers.simulator.venues.options import ExchangeName, PlaybackOptions
+from foxtrot_workers.simulator.server.server import HOST, LIMITED_HOST, SimulatedExchange
+from foxtrot_workers.simulator.venues.options import ENFORCED, ExchangeName, PlaybackOptions
 
 __all__ = ["DEFAULT_SYMBOLS", "load_playback", "run", "simulate"]
 
@@ -77,6 +77,7 @@ async def simulate(
     ledger: str | None = None,
     tls_cert: str | None = None,
     tls_key: str | None = None,
+    enforce: bool = False,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> int:
     """Serve until SIGINT or SIGTERM, then return 0. Call it in the main thread.
@@ -87,6 +88,7 @@ async def simulate(
         rate: orders a second of the market; 0: as fast as every client takes it.
         history: past trades of each symbol that REST returns.
         ledger: path of a file for JSON lines of all that was sent.
+        enforce: refuse and ban as Binance does, at an address where workers keep its limits.
         report: called once, with the addresses, when it listens.
 
     Raises:
@@ -99,6 +101,8 @@ async def simulate(
     if exchange not in get_args(ExchangeName):
         raise ValueError(f"exchange: {exchange!r} is not one of {', '.join(get_args(ExchangeName))}")
     name = cast(ExchangeName, exchange)
+    if enforce and not name.startswith("binance"):
+        raise ValueError(f"enforce: the limits are those of Binance, not of {name}")
     if speed < 0 or rate < 0:
         raise ValueError("speed and rate: not below 0 (0: as fast as it is taken)")
     if recording is not None:
@@ -114,6 +118,8 @@ async def simulate(
         market_options=MarketOptions(history_max=history),
         ledger_file=None if ledger is None else Path(ledger),
         ssl_context=_server_tls(tls_cert, tls_key),
+        limits=ENFORCED if enforce else None,
+        host=LIMITED_HOST if enforce else HOST,
     )
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:

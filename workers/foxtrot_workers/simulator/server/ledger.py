@@ -11,7 +11,7 @@ memory keeps the recent part; without, the oldest entries are forgotten and coun
 from __future__ import annotations
 
 from array import array
-from collections import deque
+from collections import Counter, deque
 from typing import IO, Any
 
 import msgspec
@@ -114,6 +114,13 @@ class Ledger:
         self.opened_total = 0
         self.slow_clients_total = 0
         """Connections closed because the client did not read."""
+        self.violations: Counter[str] = Counter()
+        """How often clients broke each limit: ``attempts``, ``connections``, ``messages``, ``topics``, ``weight``,
+        ``banned``."""
+
+    def violated(self, limit: str) -> None:
+        """A client has broken this limit."""
+        self.violations[limit] += 1
 
     def write_to(self, file: IO[str]) -> None:
         """Write everything from now on to `file`, which is open for writing text."""
@@ -225,6 +232,7 @@ class Ledger:
         return {
             "opened_total": self.opened_total,
             "slow_clients_total": self.slow_clients_total,
+            "violations": dict(self.violations),
             "connections": [
                 {
                     **msgspec.to_builtins(record),

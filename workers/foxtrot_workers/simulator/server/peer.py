@@ -240,6 +240,7 @@ class Peer(asyncio.Protocol):
         self._received_s.append(now_s)
         full = len(self._received_s) > self._host.limits.messages_per_s
         if full and now_s - self._received_s[0] < 1.0 and self.session is not None:
+            self._host.ledger.violated("messages")
             self.reply(self.session.too_fast())
             return True
         return False

@@ -14,6 +14,7 @@ from foxtrot_workers.simulator.server.ledger import Ledger
 from foxtrot_workers.simulator.server.player import SnapshotDesk
 from foxtrot_workers.simulator.venues.answer import Answer
 from foxtrot_workers.simulator.venues.venue import Venue
+from foxtrot_workers.simulator.venues.weight_limit import WeightLimit
 from foxtrot_workers.simulator.wire.http_wire import HttpRequest
 
 __all__ = ["RestApi", "from_market", "from_recording"]
@@ -64,10 +65,8 @@ class RestApi:
         self._venue = venue
         self._faults = faults
         self._ledger = ledger
-        self._weight_per_minute = venue.limits_used.weight_per_minute
-        self._minute = 0
-        self.weight_used = 0
-        """Weight spent in the running minute."""
+        limits = venue.limits_used
+        self.weight = WeightLimit(limits.weight_per_minute, limits.refusals_max, limits.ban_s)
 
     async def answer(self, request: HttpRequest) -> Answer:
         """Return the answer to one request."""
@@ -88,13 +87,11 @@ class RestApi:
 
     def _weigh(self, found: Answer) -> Answer:
         """Count the request's weight; refuse it if the weight of this minute is spent."""
-        now_s = time.monotonic()
-        if int(now_s // 60) != self._minute:
-            self._minute, self.weight_used = int(now_s // 60), 0
-        self.weight_used += found.weight
-        if self._weight_per_minute is not None and self.weight_used > self._weight_per_minute:
-            return self._venue.failure(429, "Too much request weight used", 60.0 - now_s % 60.0)
-        headers = {**found.headers, "X-MBX-USED-WEIGHT-1M": str(self.weight_used)}
+        refused = self.weight.spend(found.weight, time.monotonic())
+        if refused is not None:
+            self._ledger.violated("banned" if refused.status == 418 else "weight")
+            return self._venue.failure(refused.status, "Too much request weight used", refused.retry_after_s)
+        headers = {**found.headers, "X-MBX-USED-WEIGHT-1M": str(self.weight.used)}
         return Answer(found.status, found.body, found.weight, headers)
 
 

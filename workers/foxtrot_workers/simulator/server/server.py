@@ -40,9 +40,13 @@ from foxtrot_workers.simulator.venues.options import ExchangeLimits, ExchangeNam
 from foxtrot_workers.simulator.venues.session import BadAddress, Session
 from foxtrot_workers.simulator.wire.http_wire import HttpRequest
 
-__all__ = ["SimulatedExchange"]
+__all__ = ["HOST", "LIMITED_HOST", "SimulatedExchange"]
 
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
+
+LIMITED_HOST = "127.0.0.2"
+"""An address of this machine at which workers keep the exchange's rate limits."""
+
 _STOP_S = 2.0
 _ATTEMPTS_MAX = 10_000
 """Handshakes remembered for the limit of attempts."""
@@ -64,6 +68,7 @@ class SimulatedExchange:
         compression: accept compressed WebSocket connections.
         limits: in place of those of the exchange.
         clock_ahead_s: seconds by which the exchange's clock is ahead of this machine's, below 0: behind.
+        host: address of this machine; workers keep the exchange's rate limits at any but the usual ones.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class SimulatedExchange:
         ssl_context: ssl.SSLContext | None = None,
         compression: bool = False,
         clock_ahead_s: float = 0.0,
+        host: str = HOST,
     ) -> None:
         self._venue = make_venue(exchange)
         self._venue.limits_used = self.limits = limits or self._venue.limits
@@ -94,6 +100,7 @@ class SimulatedExchange:
         self._playback = playback
         self._playback_options = playback_options or PlaybackOptions()
         self._port = port
+        self._host = host
         self._ssl = ssl_context
         self._ledger_path = ledger_file
         self._ledger_io: IO[str] | None = None
@@ -131,12 +138,12 @@ class SimulatedExchange:
     @property
     def url(self) -> str:
         """Base address for WebSockets, without a path."""
-        return f"{'wss' if self._ssl else 'ws'}://{_HOST}:{self._port}"
+        return f"{'wss' if self._ssl else 'ws'}://{self._host}:{self._port}"
 
     @property
     def rest_url(self) -> str:
         """Base address for REST, without a path."""
-        return f"{'https' if self._ssl else 'http'}://{_HOST}:{self._port}"
+        return f"{'https' if self._ssl else 'http'}://{self._host}:{self._port}"
 
     @property
     def connections(self) -> int:
@@ -155,7 +162,7 @@ class SimulatedExchange:
             self.ledger.write_to(self._ledger_io)
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: Peer(self), _HOST, self._port, ssl=self._ssl)
+            self._server = await loop.create_server(lambda: Peer(self), self._host, self._port, ssl=self._ssl)
         except OSError:
             self._close_ledger()
             raise
@@ -261,10 +268,16 @@ class SimulatedExchange:
             while self._attempts_s and now_s - self._attempts_s[0] >= limits.attempts_window_s:
                 self._attempts_s.popleft()
             if len(self._attempts_s) >= limits.attempts_max:
+                self.ledger.violated("attempts")
                 wait_s = self._attempts_s[0] + limits.attempts_window_s - now_s
                 return self._venue.failure(429, "Too many connections", wait_s)
             self._attempts_s.append(now_s)
+        banned_s = self._rest.weight.banned_s(now_s)
+        if banned_s:
+            self.ledger.violated("banned")
+            return self._venue.failure(418, "Banned", banned_s)
         if len(self._peers) >= limits.connections_max:
+            self.ledger.violated("connections")
             return self._venue.failure(429, "Too many connections", 1.0)
         try:
             self._session(request)
@@ -290,6 +303,7 @@ class SimulatedExchange:
         peer.number = self.ledger.opened(request.target, time.time_ns()).number
         peer.session = self._session(request)
         peer.session.refuse = self._subscription_refusal
+        peer.session.over_limit = lambda: self.ledger.violated("topics")
         peer.opened_s = peer.received_s = peer.sent_s = now_s
         if self.limits.ping_interval_s is not None:
             peer.ping_due_s = now_s + self.limits.ping_interval_s

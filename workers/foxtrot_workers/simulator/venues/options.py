@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["ExchangeLimits", "ExchangeName", "PlaybackOptions"]
+__all__ = ["ENFORCED", "ExchangeLimits", "ExchangeName", "PlaybackOptions"]
 
 ExchangeName: TypeAlias = Literal["binance", "binance_us", "okx", "bybit", "coinbase", "kraken"]
 """Exchanges whose protocol a simulated market speaks."""
@@ -43,10 +43,17 @@ class ExchangeLimits(Struct, frozen=True, kw_only=True):
     """WebSocket connections open at once."""
     weight_per_minute: int | None = None
     """REST weight for each minute; Binance allows 6000. None: counted, never refused."""
+    refusals_max: int | None = None
+    """REST requests refused in a row after which the address is banned (418); None: never."""
+    ban_s: float = 120.0
     send_buffer_bytes: int = 8 * 1024 * 1024
     """Bytes waiting for one client; a slower one is closed."""
     nested_errors: bool = False
     """Binance: errors of requests are nested under ``"error"``."""
+
+
+ENFORCED = ExchangeLimits(attempts_max=300, weight_per_minute=6000, refusals_max=10)
+"""Those of Binance, with all that it enforces for an address."""
 
 
 class PlaybackOptions(Struct, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ class Session(abc.ABC):
         """Requests that subscribed something, the address included."""
         self.refuse: Callable[[str], tuple[int, str] | None] = lambda topic: None
         """Returns the error code and text that refuse the subscription of a topic now; None accepts it."""
+        self.over_limit: Callable[[], None] = lambda: None
+        """Called when a request asks for more topics than a connection may hold."""
 
     @property
     def form(self) -> str:

@@ -138,6 +138,7 @@ class BinanceSession(Session):
                 raise _Invalid(*refusal)
         new = [name for name in dict.fromkeys(names) if name not in self.topics]
         if len(self.topics) + len(new) > self._streams_max:
+            self.over_limit()
             raise _Invalid(2, "Invalid request: too many parameters")
         self.topics.update(dict.fromkeys(new))
         self.subscribed_total += 1

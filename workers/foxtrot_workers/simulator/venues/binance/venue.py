@@ -16,7 +16,7 @@ from foxtrot_workers.simulator.venues.venue import Venue
 
 __all__ = ["BinanceVenue"]
 
-_CODES = {404: -1100, 405: -1100, 429: -1003}
+_CODES = {404: -1100, 405: -1100, 418: -1003, 429: -1003}
 
 
 class BinanceVenue(Venue):
