@@ -26,6 +26,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.bench.bench": "test_bench.py",
     "foxtrot_supervisor.bench.chain": "test_bench.py",
     "foxtrot_supervisor.bench.ringless_engine": "test_bench.py",
+    "foxtrot_supervisor.chaos.campaigns.markets": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos.campaigns.matrix": "test_chaos.py",
     "foxtrot_supervisor.chaos.campaigns.delivery": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos.campaigns.delivery_steps": "test_chaos_delivery.py",
