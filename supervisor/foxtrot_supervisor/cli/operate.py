@@ -183,7 +183,8 @@ def split(shard: str, config_path: str | None, run_dir_path: str | None, as_json
     if as_json:
         emit(data)
     else:
-        click.echo(f"{data['shard']} has been split: {data['symbols']} symbols are on {data['into']} now")
+        left = f" ({data['reason']})" if data["reason"] else ""
+        click.echo(f"{data['shard']} has been split: {data['symbols']} symbols are on {data['into']} now{left}")
 
 
 save_option = click.option(

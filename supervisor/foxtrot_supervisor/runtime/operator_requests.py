@@ -375,7 +375,7 @@ def _reloaded(reload: Reload) -> Reply | None:
 def _split(split: Split) -> Reply | None:
     if not split.ended:
         return None
-    return Reply(error=split.reason, data=split.as_dict())
+    return Reply(error=split.reason if split.state == "failed" else "", data=split.as_dict())
 
 
 def _unknown(name: str) -> str:

@@ -61,6 +61,20 @@ def test_topics_are_left_once_all_of_their_symbol_are() -> None:
     assert states(effects) == [("B@trade", "unsubscribed"), ("B@book", "unsubscribed")]
 
 
+def test_nothing_but_an_operator_subscribes_a_topic_that_is_being_left() -> None:
+    feed, adapter = make()
+    feed.opened(0.0)
+    feed.add(1, ["A"], ["book"], 0.0)
+    feed.noticed([Acknowledged(("A@trade", "A@book", "B@trade"))], 0.1)
+    for wire in ("A@trade", "A@book", "B@trade"):
+        data(adapter, wire, 1)
+    feed.tick(0.5, 0.5)
+    feed.remove(2, ["A"], ["trade", "book"], 1.0)
+    assert texts(feed.resync(["A"], ["book"], 1.1)) == []
+    assert "+A@book" not in texts(run(feed, 1.2, 60.0))
+    assert "+A@book" in texts(feed.add(3, ["A"], ["book"], 61.0) + run(feed, 61.0, 62.0))
+
+
 def test_when_everything_is_refused_the_worker_leaves() -> None:
     feed, _ = make()
     feed.opened(0.0)

@@ -46,6 +46,9 @@ class Subscriptions:
         self._topics = topics
         self._outbox = outbox
         self._leave = leave
+        self._leaving: set[str] = set()
+        """Topics that an operator has unsubscribed and the exchange has not removed yet: nothing subscribes them again
+        but an operator."""
         self._left: dict[str, list[TopicRecord]] = {}
         """Topics that the exchange has removed, of symbols that have others still."""
         self._requests = OperatorRequests(adapter.limits.acknowledge_s)
@@ -56,6 +59,7 @@ class Subscriptions:
         """Subscribe `topics`, which are new or were refused for good."""
         for topic in topics:
             self._left.pop(topic.symbol, None)
+            self._leaving.discard(topic.wire)
             record = self._topics.add(topic, now)
             effects.append(record.change("asked", now))
         if topics:
@@ -79,6 +83,7 @@ class Subscriptions:
         topics = [topic for topic in self._adapter.topics(channels, symbols) if topic.wire in self._topics]
         if self._admit(request_id, topics, now, effects):
             if topics:
+                self._leaving.update(topic.wire for topic in topics)
                 self._outbox.put(self._adapter.unsubscribe(topics))
             self.answer(effects)
 
@@ -97,7 +102,11 @@ class Subscriptions:
 
     def resync(self, symbols: Sequence[str], channels: Sequence[str], now: float) -> None:
         """Request fresh snapshots of the books of these symbols; books that do not flow are resynchronizing already."""
-        topics = [topic for topic in self._adapter.topics(channels, symbols) if self._topics.flows(topic.wire)]
+        topics = [
+            topic
+            for topic in self._adapter.topics(channels, symbols)
+            if self._topics.flows(topic.wire) and topic.wire not in self._leaving
+        ]
         again = self._adapter.resync(topics)
         if again:
             self._outbox.put(self._adapter.unsubscribe(again))
@@ -109,6 +118,9 @@ class Subscriptions:
 
     def repeat(self, records: Sequence[TopicRecord], now: float) -> None:
         """Subscribe topics again; those that the exchange may still hold are unsubscribed first."""
+        records = [record for record in records if record.topic.wire not in self._leaving]
+        if not records:
+            return
         held = [record.topic for record in records if not record.refusals]
         if held:
             self._outbox.put(self._adapter.unsubscribe(held))
@@ -163,6 +175,7 @@ class Subscriptions:
             if notice.subscribed:
                 self._acknowledge(wire, now, effects)
             elif (record := self._topics.get(wire)) is not None:
+                self._leaving.discard(wire)
                 self._topics.remove(wire)
                 self._left.setdefault(record.topic.symbol, []).append(record)
             self._requests.answered(wire)
@@ -185,6 +198,7 @@ class Subscriptions:
         for record in records:
             self._refuse(record, notice, now, effects)
         for wire in wires:
+            self._leaving.discard(wire)
             self._requests.answered(wire, notice.reason)
         self.answer(effects)
         if len(self._topics) and all(record.final for record in self._topics.records):
@@ -223,7 +237,7 @@ class Subscriptions:
 
     def _is_new(self, topic: Topic) -> bool:
         record = self._topics.get(topic.wire)
-        return record is None or record.final
+        return record is None or record.final or topic.wire in self._leaving
 
     def _admit(self, request_id: int, topics: Sequence[Topic], now: float, effects: list[FeedEffect]) -> bool:
         if self._requests.add(request_id, {topic.wire for topic in topics}, now):

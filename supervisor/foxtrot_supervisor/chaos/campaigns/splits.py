@@ -57,7 +57,7 @@ def split_shards(
                 data = reply.result(SPLIT_S)
             except (Trouble, TimeoutError) as error:
                 raise Trouble(f"split {number + 1}, of {shard}: {error}") from None
-            if data.get("state") != "done":
+            if data.get("state") != "done" or data["reason"]:
                 raise Trouble(f"split {number + 1}, of {shard}: {data}")
             took_ms.append((time.monotonic() - began) * 1000.0)
             progress(f"  {number + 1} of {splits}: {shard} and {data['into']}")
