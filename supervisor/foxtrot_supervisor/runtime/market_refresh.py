@@ -115,6 +115,12 @@ class MarketRefresh:
         if self._task is not None:
             self._task.cancel()
 
+    async def settle(self) -> None:
+        """Give up what is under way, and return when it has ended."""
+        self.close()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     def figures(self) -> dict[str, Any]:
         """Return what ``status`` shows as ``markets``, by the name of the sharded connection."""
         figures = {}

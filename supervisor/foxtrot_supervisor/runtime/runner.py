@@ -377,6 +377,8 @@ class Runner:
             self._application.show_alive(self._loop.turns, lambda: self._active.heartbeat_s)
 
     async def _wind_up(self, code: int, context: zmq.Context[zmq.Socket[bytes]]) -> int:
+        await self._splitting.settle()
+        await self._markets.settle()
         await self._strays.end_all()
         self._processes.end_guard()
         self._stacks.close()

@@ -20,7 +20,7 @@ from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.config.splits import SplitPlan, completed, plan_split, withdrawn
 from foxtrot_supervisor.core.coordination.takeover import Takeover, takeover
-from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.logs import Log
@@ -48,6 +48,9 @@ WATCH_S: Final = 5.0
 
 RETRY_S: Final = 600.0
 """Seconds in which a shard is not split automatically after that has failed or was refused."""
+
+
+_STOPPING: Final = "everything is being stopped"
 
 
 class Split(Struct):
@@ -129,6 +132,12 @@ class Splitting:
         if self._task is not None:
             self._task.cancel()
 
+    async def settle(self) -> None:
+        """Give up what is under way, and return when it has ended."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
     def request(self, name: str, cause: str = "requested by an operator") -> Split | str:
         """Begin to split the shard `name`; return it, or why it is refused: then nothing has changed."""
         if self._reloading.is_under_way:
@@ -150,6 +159,7 @@ class Splitting:
         split = self._latest[plan.connection] = Split(plan)
         self._log.info("split", shard=plan.shard, into=plan.into, symbols=len(plan.symbols), cause=cause)
         self._task = asyncio.create_task(self._run(split), name=f"split of {plan.shard}")
+        self._task.add_done_callback(lambda _: self._end(split))
         return split
 
     def figures(self, connection: str) -> dict[str, Any]:
@@ -161,27 +171,28 @@ class Splitting:
 
     async def _run(self, split: Split) -> None:
         plan = split.plan
-        try:
-            split.reason = await self._until_carried(split)
-            if split.reason:
-                await self._put(lambda config: withdrawn(config, plan))
-                self._fail(split)
-                return
-            split.state = "changing"
-            split.reason = await self._put(lambda config: completed(config, plan))
-            if split.reason:
-                self._fail(split)
-                return
-            split.reason = await self._until_let_go(plan)
-            split.state = "done"
-            self._totals[plan.connection] += 1
-            self._log.info("split_done", shard=plan.shard, into=plan.into, symbols=len(plan.symbols))
-        finally:
-            if not split.ended:
-                split.state, split.reason = "failed", split.reason or "everything is being stopped"
-            self._task = None
-            self._reloading.release()
-            self._ended()
+        split.reason = await self._until_carried(split)
+        if split.reason:
+            await self._put(lambda config: withdrawn(config, plan))
+            self._fail(split)
+            return
+        split.state = "changing"
+        split.reason = await self._put(lambda config: completed(config, plan))
+        if split.reason:
+            self._fail(split)
+            return
+        split.reason = await self._until_let_go(plan)
+        split.state = "done"
+        self._totals[plan.connection] += 1
+        self._log.info("split_done", shard=plan.shard, into=plan.into, symbols=len(plan.symbols))
+
+    def _end(self, split: Split) -> None:
+        """The task of a split has ended, perhaps before it began."""
+        if not split.ended:
+            split.state, split.reason = "failed", split.reason or _STOPPING
+        self._task = None
+        self._reloading.release()
+        self._ended()
 
     def _fail(self, split: Split) -> None:
         split.state = "failed"
@@ -194,6 +205,8 @@ class Splitting:
         while True:
             await asyncio.sleep(LOOK_S)
             records = self._records_of(split.plan.into)
+            if any(record.desired is Desired.STOPPED for record in records):
+                return _STOPPING
             given_up = [record for record in records if record.state in (State.FATAL, State.EXITED, State.LOST)]
             if given_up or not records:
                 return (
@@ -237,7 +250,7 @@ class Splitting:
                 topic.topic
                 for each in self._records_of(plan.shard)
                 for topic in self._topics(each.name)
-                if topic.topic in moved
+                if topic.topic in moved and each.desired is Desired.RUNNING
             ]
             if not kept:
                 return ""

@@ -14,7 +14,7 @@ from foxtrot_protocol.commands import Heartbeat, TopicStatus
 from foxtrot_supervisor.config.schema import FoxtrotConfig, SupervisorConfig
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
-from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime import splitting
@@ -69,7 +69,9 @@ class World:
     def runs(
         self, worker: str, *symbols: str, state: State = State.RUNNING, cpu_s: float = 0.0, at: float = 1.0
     ) -> None:
-        self.records[worker] = ChildRecord(plan=ChildPlan(name=worker, tier=2), state=state, incarnation=1, cause="why")
+        self.records[worker] = ChildRecord(
+            plan=ChildPlan(name=worker, tier=2), state=state, incarnation=1, cause="why", desired=Desired.RUNNING
+        )
         topics = [TopicStatus(f"{symbol}@trade", "flowing", 0.1) for symbol in symbols]
         beat = Heartbeat(worker, 1, 0.0, 0, 0, 0, 0, topics=topics, cpu_s=cpu_s)
         self.vitals[worker].heartbeat(beat, at)
@@ -119,6 +121,8 @@ async def leave(world: World) -> None:
 
 async def ended(split: Split) -> None:
     await wait_until_async(lambda: split.ended, what="the end of the split")
+    for _ in range(3):
+        await asyncio.sleep(0)  # its task ends
 
 
 async def test_the_old_shard_lets_go_once_the_new_one_brings_everything(world: World) -> None:
@@ -178,7 +182,17 @@ async def test_a_split_has_an_end_whatever_its_progress(world: World, monkeypatc
     assert split.reason == "not done within 0 s: all-2.a is CONNECTING: why"
 
 
-async def test_a_stop_in_the_middle_ends_it(world: World) -> None:
+async def test_a_stop_in_the_middle_ends_it_at_once(world: World) -> None:
+    stopped = world.begin()
+    world.runs("all-2.a", state=State.STOPPING)
+    world.records["all-2.a"].desired = Desired.STOPPED
+    world.refused = "everything is being stopped"
+    await ended(stopped)
+    assert (stopped.state, stopped.reason, world.held) == ("failed", "everything is being stopped", "")
+    world.active.adopt(FoxtrotConfig(connections=[SHARD]), world.active.specs)
+
+
+async def test_a_stop_while_the_old_shard_lets_go_ends_it(world: World) -> None:
     split = world.begin()
     world.runs("all-2.a", "B", "D")
     world.refused = "everything is being stopped"
@@ -186,9 +200,9 @@ async def test_a_stop_in_the_middle_ends_it(world: World) -> None:
     assert (split.state, split.reason, world.held) == ("failed", "everything is being stopped", "")
     world.refused = ""
     cancelled = world.begin()
-    await asyncio.sleep(0)
-    world.splitting.close()
-    await ended(cancelled)
+    await world.splitting.settle()
+    assert cancelled.ended
+    await world.splitting.settle()
     assert cancelled.reason == "everything is being stopped"
 
 
