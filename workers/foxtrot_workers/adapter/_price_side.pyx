@@ -34,31 +34,38 @@ for _place in range(23):
 cdef bint value_of(const char *text, Py_ssize_t size, double *value) except -1:
     """Read digits with at most one point between them; False for anything else."""
     cdef uint64_t mantissa = 0
-    cdef Py_ssize_t place, digits = 0, behind = -1
+    cdef Py_ssize_t place = 0, whole
     cdef unsigned char digit
     cdef char[NUMBER_BYTES + 1] copied
-    if not 0 < size <= NUMBER_BYTES or text[0] == c'.' or text[size - 1] == c'.':
+    if not 0 < size <= NUMBER_BYTES:
         return False
-    for place in range(size):
+    while place < size:
         digit = <unsigned char> (text[place] - c'0')
-        if digit <= 9:
-            if behind >= 0:
-                behind += 1
-            if mantissa or digit:
-                digits += 1
-                if digits <= DIGITS_EXACT:
-                    mantissa = mantissa * 10 + digit
-        elif text[place] == c'.' and behind < 0:
-            behind = 0
-        else:
+        if digit > 9:
+            break
+        mantissa = mantissa * 10 + digit
+        place += 1
+    whole = place
+    if place < size:
+        if text[place] != c'.' or place == 0 or place + 1 == size:
             return False
-    if digits <= DIGITS_EXACT and behind < 23:
-        # both are exact, so the quotient is the nearest double
-        value[0] = <double> mantissa / POWERS[behind if behind > 0 else 0]
-    else:
-        memcpy(copied, text, size)
-        copied[size] = 0
-        value[0] = PyOS_string_to_double(copied, NULL, NULL)
+        place += 1
+        while place < size:
+            digit = <unsigned char> (text[place] - c'0')
+            if digit > 9:
+                return False
+            mantissa = mantissa * 10 + digit
+            place += 1
+        if size <= DIGITS_EXACT + 1:
+            # both are exact, so the quotient is the nearest double
+            value[0] = <double> mantissa / POWERS[size - whole - 1]
+            return True
+    elif size <= DIGITS_EXACT:
+        value[0] = <double> mantissa
+        return True
+    memcpy(copied, text, size)  # the mantissa may have overflowed
+    copied[size] = 0
+    value[0] = PyOS_string_to_double(copied, NULL, NULL)
     return True
 
 
