@@ -589,6 +589,38 @@ cdef class Decoder:
         value[0] = levels
         return at
 
+    cdef inline const uint8_t *read_short(self, const Text *text, const uint8_t *behind, PyObject **value) noexcept:
+        """As `read_number`, for the digits of a double: both its mantissa and the power of ten are exact."""
+        cdef uint64_t mantissa = 0
+        cdef Py_ssize_t place = 0, whole
+        cdef uint8_t digit
+        while place < text.size:
+            digit = <uint8_t>text.at[place] - 48
+            if digit > 9:
+                break
+            mantissa = mantissa * 10 + digit
+            place += 1
+        whole = place
+        if place == 0 or (place > 1 and text.at[0] == 48):
+            return NULL
+        if place < text.size:
+            if text.at[place] != 46 or place + 1 == text.size:
+                return NULL
+            place += 1
+            while place < text.size:
+                digit = <uint8_t>text.at[place] - 48
+                if digit > 9:
+                    return NULL
+                mantissa = mantissa * 10 + digit
+                place += 1
+            value[0] = PyFloat_FromDouble(<double>mantissa / POWERS[text.size - whole - 1])
+        else:
+            value[0] = PyFloat_FromDouble(<double>mantissa)
+        if value[0] == NULL:
+            PyErr_Clear()
+            return NULL
+        return behind
+
     cdef const uint8_t *read_number(self, const uint8_t *at, const uint8_t *end, PyObject **value) noexcept:
         """A number in the form 0.5 or 12, of the type of this decoder; others are left to the general decoder."""
         cdef Text text
@@ -608,6 +640,8 @@ cdef class Decoder:
                 PyErr_Clear()
                 return NULL
             return at
+        if self.numbers == 0 and text.size <= DIGITS_EXACT:
+            return self.read_short(&text, at, value)
         for place in range(text.size):
             digit = <uint8_t>text.at[place] - 48
             if digit <= 9:
