@@ -48,10 +48,10 @@ def incidents(
     run_dir_path: str | None,
     as_json: bool,
 ) -> None:
-    """List what went wrong in a run, and what was done about it, the latest last.
+    """List what went wrong in a run, and what was done about it.
 
-    Deaths with their causes, gaps, resynchronized books, refusals, rotations, reloads. Of the older ones a bounded
-    number is kept.
+    The latest comes last: deaths with their causes, gaps, resynchronized books, refusals, rotations, reloads. Of the
+    older ones a bounded number is kept.
 
     \b
     foxtrot-supervisor incidents
