@@ -17,7 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_supervisor.config.example import toml_text
-from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, RingConfig, SupervisorConfig
+from foxtrot_supervisor.config.schema import (
+    AlertsConfig,
+    ConnectionConfig,
+    EngineConfig,
+    MetricsConfig,
+    RingConfig,
+    SupervisorConfig,
+)
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Key, keys_of
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -26,6 +33,8 @@ TABLES: dict[str, type[Struct]] = {
     "supervisor": SupervisorConfig,
     "engine": EngineConfig,
     "ring": RingConfig,
+    "metrics": MetricsConfig,
+    "alerts": AlertsConfig,
     "connections": ConnectionConfig,
 }
 

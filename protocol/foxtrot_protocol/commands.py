@@ -51,6 +51,7 @@ __all__ = [
     "Resync",
     "RotateWanted",
     "SourceCounters",
+    "StageCounts",
     "Stop",
     "Subscribe",
     "ToChild",
@@ -87,7 +88,7 @@ class Ready(Struct, array_like=True, tag="ready", frozen=True):
     worker: str
     incarnation: int
     info: dict[str, str] = {}
-    """Addresses that the child offers, by name; only from the simulated exchange."""
+    """Addresses that the child offers, by name; from the simulated exchange and from services."""
 
 
 class TopicStatus(Struct, array_like=True, frozen=True):
@@ -109,6 +110,17 @@ class TopicStatus(Struct, array_like=True, frozen=True):
     """Refused permanently: not requested again."""
     channel: str = ""
     """The channel that it belongs to."""
+
+
+class StageCounts(Struct, array_like=True, frozen=True):
+    """Events of one stage of their way, by how long it took (`foxtrot_supervisor.telemetry.stages`)."""
+
+    first: int
+    """Number of the first bucket of `counts`."""
+    counts: list[int]
+    """Events in each bucket from there on; buckets before and after are empty."""
+    sum_s: float
+    """Sum of all durations in seconds."""
 
 
 class SourceCounters(Struct, array_like=True, frozen=True):
@@ -138,6 +150,8 @@ class SourceCounters(Struct, array_like=True, frozen=True):
     """Streams of rule `sequence` whose identifiers were found to leap: their holes are no longer announced."""
     clock_lag_ms: float | None = None
     """Shortest time from the exchange's time of an event to its receipt, in the last minutes; None before the first."""
+    stages: list[StageCounts] = []
+    """Latencies by stage."""
 
 
 class HandlerFigures(Struct, array_like=True, frozen=True):

@@ -26,6 +26,7 @@ __all__ = [
     "EngineSettings",
     "FeedSettings",
     "Idle",
+    "MetricsSettings",
     "NurserySettings",
     "ResourceLimits",
     "SimulatorSettings",
@@ -46,7 +47,8 @@ SPIN_US = 1000.0
 
 S = TypeVar("S")
 
-ChildKind = Literal["engine", "connection", "simulator", "nursery"]
+ChildKind = Literal["engine", "connection", "simulator", "nursery", "service"]
+""""service": a supervised process beside the feed; the feed neither waits for it nor depends on it."""
 
 
 class FeedSettings(Struct, frozen=True, kw_only=True):
@@ -138,6 +140,17 @@ class NurserySettings(Struct, frozen=True, kw_only=True):
     """Modules that are imported ahead; none: those that workers need."""
     import_path: str = ""
     """Folder of users' modules among them; "": none."""
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True):
+    """Settings of the process that serves metrics."""
+
+    listen: str
+    """``host:port``; port 0: any free one."""
+    token_file: str | None = None
+    """Path of the file with the token that clients must send."""
+    insecure: bool = False
+    """Whether an address that is not on loopback may be served without a token."""
 
 
 class ResourceLimits(Struct, frozen=True, kw_only=True):

@@ -76,7 +76,7 @@ def surroundings_of(status: dict[str, Any]) -> Surroundings:
 
 
 def _pids(status: dict[str, Any]) -> Iterable[int]:
-    children = [status["engine"], status["nursery"], *status["simulators"], *status["workers"]]
+    children = [status["engine"], status["nursery"], *status["simulators"], *status["services"], *status["workers"]]
     yield status["supervisor"]["pid"]
     for child in children:
         if child and child["pid"] is not None:

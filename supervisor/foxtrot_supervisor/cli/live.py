@@ -113,7 +113,12 @@ def _problems_of(worker: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _workers(status: Status) -> list[Mapping[str, Any]]:
     nursery = status.get("nursery")
-    return [*status.get("simulators", ()), *([nursery] if nursery else ()), *status.get("workers", ())]
+    return [
+        *status.get("simulators", ()),
+        *([nursery] if nursery else ()),
+        *status.get("services", ()),
+        *status.get("workers", ()),
+    ]
 
 
 def _headline(status: Status) -> Text:

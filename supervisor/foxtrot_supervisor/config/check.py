@@ -27,10 +27,12 @@ from foxtrot_supervisor.config.schema import (
     CONNECTIONS_MAX,
     MORE_URLS_MAX,
     NAME_CHARACTERS_MAX,
+    AlertsConfig,
     ConnectionConfig,
     EngineConfig,
     ExchangeInfo,
     FoxtrotConfig,
+    MetricsConfig,
     RingConfig,
     SupervisorConfig,
 )
@@ -39,16 +41,20 @@ from foxtrot_supervisor.config.values import (
     EMBEDDED_EXCHANGE,
     absence,
     closest,
+    command_reason,
     expected,
     fits,
     found,
     handler_reason,
+    is_loopback,
     key_text,
+    listen_reason,
     offered,
     proxy_reason,
     repeated,
     rest_url_beside,
     short,
+    split_address,
     symbol_reason,
     url_reasons,
 )
@@ -147,6 +153,8 @@ class _Checker:
         supervisor = self._supervisor(self._table(document, "supervisor"))
         engine = self._engine(self._table(document, "engine"))
         ring = self._section(RingConfig, self._table(document, "ring"), "ring")
+        metrics = self._metrics(self._table(document, "metrics"))
+        alerts = self._alerts(self._table(document, "alerts"))
         connections = self._connections(document)
         if self.problems:
             return FoxtrotConfig()
@@ -154,6 +162,8 @@ class _Checker:
             supervisor=SupervisorConfig(**supervisor),
             engine=EngineConfig(**engine),
             ring=RingConfig(**ring),
+            metrics=MetricsConfig(**metrics),
+            alerts=AlertsConfig(**alerts),
             connections=[ConnectionConfig(**connection) for connection in connections],
         )
 
@@ -249,6 +259,39 @@ class _Checker:
         for interval in repeated(intervals):
             self._problem("engine.bars_from_trades", f'lists "{short(interval)}" more than once')
         return good
+
+    def _metrics(self, table: dict[str, Any]) -> dict[str, Any]:
+        good = self._section(MetricsConfig, table, "metrics")
+        self._private_file(good, "metrics.token_file")
+        listen = good.get("listen")
+        if listen is None:
+            return good
+        reason = listen_reason(listen)
+        if (
+            reason is None
+            and not is_loopback(split_address(listen)[0])
+            and not ("token_file" in good or good.get("insecure"))
+        ):
+            reason = f'"{short(listen)}" can be reached by others: set token_file, or insecure = true'
+        self._problem("metrics.listen", reason)
+        return good
+
+    def _alerts(self, table: dict[str, Any]) -> dict[str, Any]:
+        good = self._section(AlertsConfig, table, "alerts")
+        self._private_file(good, "alerts.webhook_file")
+        if "command" in good and not good.get("shell"):
+            self._problem("alerts.command", command_reason(good["command"]))
+        elif good.get("shell") and not good.get("command", "").strip():
+            self._problem("alerts.shell", "needs command")
+        return good
+
+    def _private_file(self, good: dict[str, Any], path: str) -> None:
+        """Resolve a key that names an existing file; what is in it is looked at by the process that needs it."""
+        key = path.partition(".")[2]
+        if key in good:
+            good[key] = self._resolved(good[key])
+            if not self._is_file(good[key]):
+                self._problem(path, f"there is no file {good[key]}")
 
     def _connections(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         tables = document.get("connections", [])

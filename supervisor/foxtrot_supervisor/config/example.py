@@ -11,7 +11,14 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_supervisor.config.check import default_config
-from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, RingConfig, SupervisorConfig
+from foxtrot_supervisor.config.schema import (
+    AlertsConfig,
+    ConnectionConfig,
+    EngineConfig,
+    MetricsConfig,
+    RingConfig,
+    SupervisorConfig,
+)
 from foxtrot_supervisor.config.setting import Key, keys_of
 
 __all__ = ["EXAMPLE", "toml_text"]
@@ -46,6 +53,8 @@ def _example() -> str:
         _section("[supervisor]", SupervisorConfig),
         _section("[engine]", EngineConfig),
         _section("[ring]", RingConfig),
+        _section("[metrics]", MetricsConfig),
+        _section("[alerts]", AlertsConfig),
         f"{_CONNECTIONS}\n{_section('[[connections]]', ConnectionConfig, connection)}",
         _ANOTHER,
     ]

@@ -18,11 +18,13 @@ __all__ = [
     "CONNECTIONS_MAX",
     "MORE_URLS_MAX",
     "NAME_CHARACTERS_MAX",
+    "AlertsConfig",
     "ConnectionConfig",
     "EngineConfig",
     "ExchangeInfo",
     "FoxtrotConfig",
     "LogFormat",
+    "MetricsConfig",
     "Restart",
     "RingConfig",
     "StartMethod",
@@ -364,6 +366,74 @@ class RingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 5.0
 
 
+class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[metrics]``: a process that serves metrics and health by HTTP."""
+
+    listen: Annotated[
+        str | None,
+        Setting(
+            description="Address at which metrics and health are served, as host:port.",
+            allowed="`host:port`; port 0: any free one",
+            unset="nothing is served",
+            example="127.0.0.1:9464",
+            more="Needs the extra `[metrics]`: [monitoring.md](monitoring.md#metrics).",
+        ),
+    ] = None
+    token_file: Annotated[
+        str | None,
+        Setting(
+            description="File with a token that clients must send (Authorization: Bearer).",
+            allowed="an existing file of mode 0600",
+            unset="no token is needed",
+            example="/etc/foxtrot/metrics.token",
+            more="An address beyond this machine needs it, or `insecure`.",
+        ),
+    ] = None
+    insecure: Annotated[
+        bool,
+        Setting(description="Serve an address that other machines reach without a token."),
+    ] = False
+
+
+class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[alerts]``: what is called when something breaks, and when it is whole again."""
+
+    command: Annotated[
+        str | None,
+        Setting(
+            description="Program with arguments, called with JSON on its standard input.",
+            unset="none is called",
+            example="/usr/local/bin/notify --channel ops",
+            more="Words as in a shell, but no shell runs unless `shell` is set. Put no secret here: arguments are "
+            "visible to every user of the machine. See [monitoring.md](monitoring.md#alerts).",
+        ),
+    ] = None
+    shell: Annotated[bool, Setting(description="Have `/bin/sh -c` run the command.")] = False
+    webhook_file: Annotated[
+        str | None,
+        Setting(
+            description="File with the http(s) URL that gets the same JSON by POST.",
+            allowed="an existing file of mode 0600",
+            unset="none is called",
+            example="/etc/foxtrot/webhook.url",
+        ),
+    ] = None
+    deadline_s: Annotated[
+        float,
+        Setting(
+            description="Longest time of one call; then it is ended, with everything that it has started.",
+            range=Range(0.1, 3600.0),
+        ),
+    ] = 10.0
+    calls_per_minute: Annotated[
+        int,
+        Setting(
+            description="Largest number of calls in a minute; further alerts are summed up in the next call.",
+            range=Range(1, 600),
+        ),
+    ] = 6
+
+
 class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[connections]]``: one subscription set at one exchange."""
 
@@ -519,6 +589,8 @@ class FoxtrotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     supervisor: SupervisorConfig = SupervisorConfig()
     engine: EngineConfig = EngineConfig()
     ring: RingConfig = RingConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    alerts: AlertsConfig = AlertsConfig()
     connections: list[ConnectionConfig] = []
 
 

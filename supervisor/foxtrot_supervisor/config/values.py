@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import ipaddress
 import re
+import shlex
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +21,20 @@ __all__ = [
     "SYMBOL_CHARACTERS_MAX",
     "absence",
     "closest",
+    "command_reason",
     "expected",
     "fits",
     "found",
     "handler_reason",
+    "is_loopback",
     "key_text",
+    "listen_reason",
     "offered",
     "proxy_reason",
     "repeated",
     "rest_url_beside",
     "short",
+    "split_address",
     "symbol_reason",
     "url_reasons",
 ]
@@ -42,6 +48,51 @@ _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _SECRET_PARAMETERS = frozenset(
     ("token", "key", "apikey", "api_key", "secret", "signature", "sign", "password", "passphrase", "listenkey")
 )
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``host:port`` or ``[host]:port``; raises ValueError with the reason."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise ValueError(f'must be host:port, not "{short(text)}"')
+    if any(character.isspace() or not character.isprintable() for character in host) or "/" in host:
+        raise ValueError(f'has no usable host: "{short(host)}"')
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f'must have its IPv6 address in brackets, as "[::1]:9464", not "{short(text)}"')
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'must have a port from 0 to 65535, not "{short(port)}"')
+    return host, int(port)
+
+
+def listen_reason(text: str) -> str | None:
+    """Return why `text` is no address to listen at, None if it is one."""
+    try:
+        split_address(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def command_reason(text: str) -> str | None:
+    """Return why `text` is no command with arguments, None if it is one."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        return f"cannot be split into words: {error}"
+    if not words or not words[0]:
+        return "is empty"
+    return "holds a NUL" if "\0" in text else None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches `host`."""
+    if host in _LOOPBACK:
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
 
 
 def expected(hint: Any) -> str:

@@ -27,8 +27,9 @@ __all__ = ["ENDED_FOR_GOOD", "Child", "Shared"]
 ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 """States that no restart follows, unless an operator asks for one."""
 
-_SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nursery"})
-"""Kinds that import foreign code (handlers, adapters) before READY; until then silence is no sign of a hang."""
+_SILENT_BEFORE_READY: Final[frozenset[ChildKind]] = frozenset({"engine", "nursery", "service"})
+"""Kinds that import foreign code (handlers, adapters, libraries) before READY; until then silence is no sign of a hang.
+"""
 
 
 class Shared:
@@ -142,8 +143,8 @@ class Child:
 
     @property
     def others_depend_on_it(self) -> bool:
-        """Whether it is no connection: the engine, the simulated exchange, the nursery."""
-        return self.record.plan.kind != "connection"
+        """Whether the feed needs it: the engine, the simulated exchange, the nursery."""
+        return self.record.plan.kind not in ("connection", "service")
 
     @property
     def has_ended(self) -> bool:

@@ -1,7 +1,8 @@
 """Plans and specifications of all children, derived from the configuration.
 
 Kinds and tiers: the simulated exchange (tier 0, only if a connection to it has no address), the engine and, where it is
-possible, the nursery (tier 1), one or two workers for each connection (tier 2), named ``<connection>.a`` and ``.b``.
+possible, the nursery (tier 1), one or two workers for each connection (tier 2), named ``<connection>.a`` and ``.b``,
+and services (`services`).
 Start targets are text, and are never imported here.
 """
 
@@ -29,6 +30,7 @@ from foxtrot_protocol.spec import (
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Shard, merged_as
 from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.services import services_of
 from foxtrot_supervisor.core.targets import (
     ENGINE,
     ENGINE_MODULES,
@@ -89,6 +91,7 @@ class ChildSpecs:
         self._around = around
         self._targets = targets
         self._gone: set[str] = set()
+        self._services = {service.name: service for service in services_of(config, targets)}
         self.places: dict[str, WorkerPlace] = {
             f"{connection.name}.{side}": WorkerPlace(connection, side)
             for connection in config.connections
@@ -220,6 +223,7 @@ class ChildSpecs:
                 plans.append(structs.replace(plan, twin=other))
             elif place.side == _SIDES[0]:
                 plans.append(structs.replace(plan, spare=self._worker_plan(other, self.places[other])))
+        plans += [service.plan(self._fingerprint(name)) for name, service in self._services.items()]
         return plans
 
     def _worker_plan(self, name: str, place: WorkerPlace) -> ChildPlan:
@@ -274,6 +278,9 @@ class ChildSpecs:
             return self._spec(name, incarnation, "nursery", self._targets.nursery, self._nursery_settings())
         if name == ENGINE_NURSERY and self.with_engine_nursery:
             return self._spec(name, incarnation, "nursery", self._targets.nursery, self._engine_nursery_settings())
+        if name in self._services:
+            service = self._services[name]
+            return self._spec(name, incarnation, "service", service.target, service.settings)
         place = self.places[name]
         feed = structs.replace(
             self._feed_settings(place, simulator, symbols, moves), rotate_share=_rotate_share(place, incarnation)
@@ -283,7 +290,8 @@ class ChildSpecs:
     def limits(self, name: str) -> ResourceLimits:
         """Return the resource limits of child `name`."""
         config = self._config.supervisor
-        memory_mib = {ENGINE: config.engine_memory_mib, SIMULATOR: None, **dict.fromkeys(NURSERIES)}
+        unlimited = (SIMULATOR, *NURSERIES, *self._services)
+        memory_mib = {ENGINE: config.engine_memory_mib, **dict.fromkeys(unlimited)}
         # what is born in the nursery could not raise a limit that the nursery had lowered
         open_files = None if name in NURSERIES else config.open_files
         return ResourceLimits(
@@ -392,7 +400,7 @@ class ChildSpecs:
         incarnation: int,
         kind: ChildKind,
         target: str,
-        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings,
+        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings | bytes,
     ) -> ChildSpec:
         around = self._around
         return ChildSpec(
@@ -407,7 +415,7 @@ class ChildSpecs:
             heartbeat_s=self._config.supervisor.heartbeat_s,
             log_level=around.log_level,
             log_format=around.log_format,
-            settings=msgspec.msgpack.encode(settings),
+            settings=settings if isinstance(settings, bytes) else msgspec.msgpack.encode(settings),
             limits=self.limits(name),
         )
 

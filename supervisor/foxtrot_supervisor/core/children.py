@@ -58,7 +58,7 @@ def standing_of(child: Child) -> Standing:
     stands = essential and child.predecessor is None
     return Standing(
         lives=record.may_live,
-        blocks=None if child.retiring or serves or ended else record.plan.tier,
+        blocks=None if child.retiring or serves or ended or record.plan.kind == "service" else record.plan.tier,
         awaits_start=child.awaits_start,
         outdated=child.outdated,
         changes_sides=not child.retiring and (child.predecessor is not None or record.rotation == "wanted"),

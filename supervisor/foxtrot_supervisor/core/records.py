@@ -57,6 +57,8 @@ class ChildPlan(Struct, frozen=True, kw_only=True):
     """Unique."""
     tier: int
     """Tiers start from low to high and stop from high to low; children of one tier together."""
+    stop_tier: int | None = None
+    """Tier in which it stops; None: that in which it starts."""
     restart: Restart = "permanent"
     essential: bool = True
     """Readiness, the state of the whole and the exit code depend on it."""
@@ -148,12 +150,12 @@ class ChildRecord(Struct, kw_only=True):
 
 
 def tiers_of(plans: Sequence[ChildPlan]) -> list[list[str]]:
-    """Return the names of each tier, in order of start. Raise `ValueError` if two plans have the same name."""
+    """Return the names of each tier, in reverse order of stop. Raise `ValueError` if two plans have the same name."""
     seen: set[str] = set()
     tiers: defaultdict[int, list[str]] = defaultdict(list)
     for plan in plans:
         if plan.name in seen:
             raise ValueError(f"two children are called {plan.name!r}")
         seen.add(plan.name)
-        tiers[plan.tier].append(plan.name)
+        tiers[plan.tier if plan.stop_tier is None else plan.stop_tier].append(plan.name)
     return [tiers[number] for number in sorted(tiers)]

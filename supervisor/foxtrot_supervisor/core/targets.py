@@ -45,6 +45,7 @@ class Targets(Struct, frozen=True, kw_only=True):
     connection: str = "foxtrot_workers.feed.worker:run"
     nursery: str = "foxtrot_workers.child.nursery:run"
     """Boots itself, since it runs no event loop."""
+    metrics: str = "foxtrot_supervisor.monitoring.metrics_service:run"
 
 
 class WorkerPlace(Struct, frozen=True):

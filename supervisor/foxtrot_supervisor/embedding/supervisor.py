@@ -461,7 +461,7 @@ def _document(value: FoxtrotConfig) -> dict[str, Any]:
 
 def _not_serving(status: dict[str, Any]) -> str:
     """Return what does not serve, and why, as text."""
-    children = [status["engine"], *status["simulators"], *status["workers"]]
+    children = [status["engine"], *status["simulators"], *status["services"], *status["workers"]]
     lacking = [f"{child['name']} is {child['state']}: {child['cause']}" for child in children]
     return "; ".join(text for text, child in zip(lacking, children, strict=True) if child["state"] != "RUNNING")
 

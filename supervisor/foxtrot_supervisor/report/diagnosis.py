@@ -195,7 +195,7 @@ def _disk(around: Surroundings) -> Iterator[Finding]:
 
 def _children(status: Status) -> list[Status]:
     single = [child for child in (status["engine"], status["nursery"]) if child]
-    return [*single, *status["simulators"], *status["workers"]]
+    return [*single, *status["simulators"], *status["services"], *status["workers"]]
 
 
 def _figures(process: Status) -> str:

@@ -20,6 +20,7 @@ from foxtrot_supervisor.report.clocks import clock_of
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.telemetry.growth import Growth
 from foxtrot_supervisor.telemetry.loop_lag import LoopLagFigures
+from foxtrot_supervisor.telemetry.stages import BOUNDS_S, STAGES
 from foxtrot_supervisor.telemetry.vitals import Vitals
 
 __all__ = ["STACKS_CHARS_SHOWN", "Moment", "SupervisorFacts", "status_head", "worker_statuses"]
@@ -95,6 +96,7 @@ def status_head(
             "loop_late_total": facts.loop_lag.late_total,
             "growth": _growth(facts.growth),
         },
+        "stage_bounds_s": list(BOUNDS_S),
         "engine": _engine(records[ENGINE], engine_vitals, moment) if ENGINE in records else {},
         "simulators": [
             _child(record, vitals.get(name, _NO_VITALS), moment)
@@ -103,6 +105,14 @@ def status_head(
         ],
         "nursery": _nursery(NURSERY, records, vitals, places, moment),
         "engine_nursery": _nursery(ENGINE_NURSERY, records, vitals, places, moment),
+        "services": [
+            {
+                **_child(record, vitals.get(name, _NO_VITALS), moment),
+                "addresses": dict(vitals.get(name, _NO_VITALS).info),
+            }
+            for name, record in records.items()
+            if record.plan.kind == "service"
+        ],
         "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
     }
 
@@ -197,6 +207,7 @@ def _worker(
         "rings": ring.rings if ring else 0,
         "latency_p50_us": source.latency_p50_us,
         "latency_p99_us": source.latency_p99_us,
+        "stages": {name: structs.asdict(counts) for name, counts in zip(STAGES, source.stages, strict=False)},
         "last_data_age_s": None if age_s is None else round(age_s, 3),
         "budget_waits_total": totals["budget_waits_total"],
         "budget_refused_total": totals["budget_refused_total"],

@@ -102,6 +102,7 @@ class ChildMessages:
                 if name == ENGINE:
                     self._brief_engine()
             case Ready():
+                self._vitals[name].info = message.info
                 if name == SIMULATOR and name not in self._active.specs.places:
                     self._active.specs.simulator_serves(message.info)
                 self._put(ReadyReceived(name, incarnation))

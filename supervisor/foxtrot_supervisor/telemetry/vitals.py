@@ -13,6 +13,7 @@ import msgspec
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters
 from foxtrot_supervisor.telemetry.growth import GrowthWatch
+from foxtrot_supervisor.telemetry.stages import added
 
 __all__ = ["BURST_SHARE", "FRESH_S", "GROWING", "TOTALS", "Vitals"]
 
@@ -75,6 +76,8 @@ class Vitals:
         """Latest heartbeat of the current incarnation; None before its first."""
         self.heard_at: float | None = None
         """Monotonic time of the latest heartbeat."""
+        self.info: Mapping[str, str] = {}
+        """Addresses that the current incarnation offers, by name."""
         self.events_per_s = 0.0
         """Rate between the last two heartbeats; late ones that come together give none."""
         self._usual_s = 0.0
@@ -108,6 +111,7 @@ class Vitals:
             self._before = self.totals()
             self._sources_before = self.sources()
         self.latest, self.heard_at, self.events_per_s, self._usual_s = None, None, 0.0, 0.0
+        self.info = {}
         self.growth.restart()
 
     def look(self, now: float) -> list[str]:
@@ -137,4 +141,4 @@ def _sum(before: SourceCounters | None, now: SourceCounters | None) -> SourceCou
     if before is None or now is None:
         return now or before or SourceCounters(0, 0, 0, 0, 0.0, 0.0)
     totals = {name: getattr(before, name) + getattr(now, name) for name in _SOURCE_TOTALS}
-    return msgspec.structs.replace(now, **totals)
+    return msgspec.structs.replace(now, **totals, stages=added((before.stages, now.stages)))

@@ -209,6 +209,21 @@ def test_a_short_hung_time_needs_no_late_time() -> None:
     assert parse(f"[supervisor]\nlate_s = 2\n{CONNECTION}").supervisor.late_s == 2.0
 
 
+def test_addresses_of_metrics_and_files_of_alerts_are_read() -> None:
+    for listen, more in (
+        ("127.0.0.1:9464", ""),
+        ("localhost:0", ""),
+        ("[::1]:1", ""),
+        ("127.8.9.1:1", ""),
+        ("0.0.0.0:1", "insecure = true"),
+        ("0.0.0.0:1", 'token_file = "ca.pem"'),
+    ):
+        assert parse(f'[metrics]\nlisten = "{listen}"\n{more}\n{CONNECTION}').metrics.listen == listen
+    text = '[alerts]\ncommand = "a \'b"\nshell = true\nwebhook_file = "ca.pem"\n'
+    alerts = parse(text + CONNECTION).alerts
+    assert (alerts.command, alerts.webhook_file) == ("a 'b", "/etc/foxtrot/ca.pem")
+
+
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
@@ -244,6 +259,23 @@ def test_a_short_hung_time_needs_no_late_time() -> None:
         ("[ring]\nsize_mib = 0", "ring.size_mib: must be at least 1 and at most 1024, not 0"),
         ("[ring]\nsize_mib = 1025", "ring.size_mib: must be at least 1 and at most 1024, not 1025"),
         ("[ring]\nfull_wait_s = -1", "ring.full_wait_s: must be at least 0 and at most 604800, not -1"),
+        ('[metrics]\nlisten = "9464"', 'metrics.listen: must be host:port, not "9464"'),
+        ('[metrics]\nlisten = "127.0.0.1:99999"', 'metrics.listen: must have a port from 0 to 65535, not "99999"'),
+        (
+            '[metrics]\nlisten = "::1:9464"',
+            'metrics.listen: must have its IPv6 address in brackets, as "[::1]:9464", not "::1:9464"',
+        ),
+        ('[metrics]\nlisten = "http://a:1"', 'metrics.listen: has no usable host: "http://a"'),
+        (
+            '[metrics]\nlisten = "0.0.0.0:9464"',
+            'metrics.listen: "0.0.0.0:9464" can be reached by others: set token_file, or insecure = true',
+        ),
+        ('[metrics]\ntoken_file = "t"', "metrics.token_file: there is no file /etc/foxtrot/t"),
+        ('[alerts]\nwebhook_file = "w"', "alerts.webhook_file: there is no file /etc/foxtrot/w"),
+        ('[alerts]\ncommand = "a \'b"', "alerts.command: cannot be split into words: No closing quotation"),
+        ('[alerts]\ncommand = " "', "alerts.command: is empty"),
+        ("[alerts]\nshell = true", "alerts.shell: needs command"),
+        ("[alerts]\ncalls_per_minute = 0", "alerts.calls_per_minute: must be at least 1 and at most 600, not 0"),
         ("[rings]\nsize_mib = 1", 'rings: is not a known key; did you mean "ring"?'),
         ("[[ring]]\nsize_mib = 1", "ring: must be a table, headed [ring], not a list"),
     ],

@@ -68,6 +68,7 @@ def status(**more: Any) -> dict[str, Any]:
         "engine": engine(),
         "nursery": {},
         "simulators": [],
+        "services": [],
         "workers": [worker()],
         **more,
     }

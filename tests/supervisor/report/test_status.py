@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, TopicStatus
+from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, StageCounts, TopicStatus
 from foxtrot_supervisor.config.schema import ConnectionConfig
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.lifecycle import Desired, State
@@ -282,3 +282,29 @@ def test_a_template_process_is_shown_like_any_child() -> None:
     status = assemble_status(FACTS, made, {}, PLACES, NOW)
     assert (status["nursery"]["name"], status["nursery"]["pid"]) == (NURSERY, 55)
     assert status["engine_nursery"] == {}
+
+
+def test_services_are_listed_with_their_addresses() -> None:
+    made = records()
+    made["metrics"] = ChildRecord(plan=ChildPlan(name="metrics", tier=2, kind="service"), pid=5)
+    vitals = Vitals()
+    vitals.info = {"url": "http://127.0.0.1:1"}
+    (service,) = assemble_status(FACTS, made, {"metrics": vitals}, PLACES, NOW)["services"]
+    assert (service["name"], service["kind"], service["addresses"]) == ("metrics", "service", dict(vitals.info))
+    vitals.ended()
+    assert assemble_status(FACTS, made, {"metrics": vitals}, PLACES, NOW)["services"][0]["addresses"] == {}
+
+
+def test_latencies_by_stage() -> None:
+    beat = Heartbeat("engine", 1, 0.0, 1, 2, 3, 4)
+    stages = [StageCounts(2, [1, 4], 0.5), StageCounts(0, [5], 0.1), StageCounts(0, [], 0.0)]
+    source = SourceCounters(5, 0, 0, 0, 0.0, 0.0, stages=stages)
+    vitals = Vitals()
+    vitals.heartbeat(msgspec.structs.replace(beat, sources={"one.a": source}), 99.0)
+    status = assemble_status(FACTS, records(), {ENGINE: vitals}, PLACES, NOW)
+    assert status["workers"][0]["stages"] == {
+        "exchange_received": {"first": 2, "counts": [1, 4], "sum_s": 0.5},
+        "received_published": {"first": 0, "counts": [5], "sum_s": 0.1},
+        "published_handled": {"first": 0, "counts": [], "sum_s": 0.0},
+    }
+    assert len(status["stage_bounds_s"]) == 23

@@ -47,6 +47,7 @@ class Accounts:
                 superseded_total=source.superseded_total,
                 demoted_total=source.demoted_total,
                 clock_lag_ms=source.clock_lag.lowest_ms(),
+                stages=source.stages.counts(),
             )
         return counters
 

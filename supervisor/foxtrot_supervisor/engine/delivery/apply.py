@@ -114,6 +114,7 @@ class BatchApplier:
             source.latency.record(started_ns - last.receive_ns, count)
             if last.receive_ns - last.exchange_ns < source.clock_lag.lowest_ns:
                 source.clock_lag.record(last)
+            source.stages.record(last, ended_ns, count)
             self._engine.dispatch_latency.record((ended_ns - started_ns) // count, count)
         return True
 

@@ -18,6 +18,7 @@ from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.streams import Hole, Side, Stream, StreamKey
 from foxtrot_supervisor.telemetry.clock_lag import ClockLag
 from foxtrot_supervisor.telemetry.latency import LatencyHistogram
+from foxtrot_supervisor.telemetry.stages import Stages
 
 __all__ = ["WORKERS_MAX", "MergeGroup", "OnBooks", "OnHole", "RingState", "Source", "Sources"]
 
@@ -97,6 +98,7 @@ class Source:
         self.lost_batches_total = 0
         self.latency = LatencyHistogram()
         self.clock_lag = ClockLag()
+        self.stages = Stages()
 
 
 class Sources:

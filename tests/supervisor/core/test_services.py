@@ -1,0 +1,150 @@
+"""Services: planned from the configuration; the feed neither waits for them nor falls with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_protocol.spec import MetricsSettings, ResourceLimits, decode_settings
+from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, MetricsConfig, SupervisorConfig
+from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.core.core import Core
+from foxtrot_supervisor.core.effects import Ask, Effect, Finish, Spawn
+from foxtrot_supervisor.core.inputs import (
+    Exited,
+    HelloReceived,
+    Input,
+    ReadyReceived,
+    Spawned,
+    StartRequested,
+    StopRequested,
+    Tick,
+)
+from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.records import ChildPlan
+from foxtrot_supervisor.core.services import METRICS, Service, services_of
+from foxtrot_supervisor.core.targets import ENGINE, Targets
+
+AROUND = Surroundings(run_id="r", run_dir="/x", parent_pid=1, import_path="", log_level="info", log_format="json")
+LISTEN = FoxtrotConfig(
+    connections=[ConnectionConfig(name="a", exchange="okx", channels=["trade"], symbols=["X"])],
+    metrics=MetricsConfig(listen="127.0.0.1:0"),
+)
+
+
+def test_no_service_without_its_key() -> None:
+    assert services_of(FoxtrotConfig(), Targets()) == []
+
+
+def test_metrics_are_planned_and_specified() -> None:
+    specs = ChildSpecs(LISTEN, AROUND, Targets(metrics="m:run"))
+    plan = specs.plans()[-1]
+    assert (plan.name, plan.kind, plan.essential, plan.stop_tier) == (METRICS, "service", False, -1)
+    spec = specs.spec(METRICS, 3)
+    assert (spec.target, spec.kind, specs.first_target(METRICS)) == ("m:run", "service", Targets().boot)
+    assert decode_settings(spec.settings, MetricsSettings) == MetricsSettings(listen="127.0.0.1:0")
+    assert specs.limits(METRICS) == ResourceLimits()
+    assert specs.nursery_of(METRICS) is None
+    changed = ChildSpecs(
+        FoxtrotConfig(connections=LISTEN.connections, metrics=MetricsConfig(listen="127.0.0.1:1")), AROUND, Targets()
+    )
+    assert changed.plans()[-1].fingerprint != plan.fingerprint
+    with pytest.raises(KeyError):
+        ChildSpecs(FoxtrotConfig(), AROUND, Targets()).spec(METRICS, 1)
+
+
+class Run:
+    """A core with an engine, a worker and a service."""
+
+    def __init__(self, *, essential: bool = False, stops: str = "last") -> None:
+        service = Service(name="s", target="m:f", settings=b"", essential=essential, stops=stops)  # type: ignore[arg-type]
+        plans = [
+            ChildPlan(name=ENGINE, tier=1, kind="engine"),
+            ChildPlan(name="w.a", tier=2),
+            service.plan("f"),
+            ChildPlan(name="late", tier=3, kind="nursery", essential=False),
+        ]
+        self.core = Core(plans, SupervisorConfig(restart_intensity=0), lambda: 0.5)
+        self.now = 100.0
+
+    def give(self, *inputs: Input) -> list[Effect]:
+        return [effect for each in inputs for effect in self.core.handle(each, self.now)]
+
+    def serve(self, name: str) -> list[Effect]:
+        return self.give(Spawned(name, 1, 7), HelloReceived(name, 1), ReadyReceived(name, 1))
+
+    def started(self) -> None:
+        self.give(StartRequested())
+        for name in (ENGINE, "w.a", "s", "late"):
+            self.serve(name)
+
+
+def spawned(effects: list[Effect]) -> list[str]:
+    return [effect.name for effect in effects if isinstance(effect, Spawn)]
+
+
+def asked(effects: list[Effect]) -> list[str]:
+    return [effect.name for effect in effects if isinstance(effect, Ask)]
+
+
+def test_it_starts_after_the_engine_and_nothing_waits_for_it() -> None:
+    run = Run()
+    assert spawned(run.give(StartRequested())) == [ENGINE]
+    assert spawned(run.serve(ENGINE)) == ["w.a", "s"]
+    # the worker serves, the service does not: the next tier starts all the same
+    assert spawned(run.serve("w.a")) == ["late"]
+    run.serve("late")
+    assert run.core.state == "running"
+
+
+def test_its_failure_is_none_of_the_start_or_the_whole() -> None:
+    run = Run()
+    run.give(StartRequested())
+    run.serve(ENGINE)
+    run.give(Spawned("s", 1, 9), Exited("s", 1, 78, None))
+    assert run.core.records["s"].state is State.FATAL
+    run.serve("w.a")
+    run.serve("late")
+    assert run.core.state == "running"
+    effects = run.give(StopRequested("end"))
+    assert asked(effects) == ["late"]
+
+
+def test_an_essential_one_counts_for_the_whole_but_does_not_end_the_start() -> None:
+    run = Run(essential=True)
+    run.give(StartRequested())
+    run.serve(ENGINE)
+    run.give(Spawned("s", 1, 9), Exited("s", 1, 78, None))
+    run.serve("w.a")
+    run.serve("late")
+    assert run.core.state == "degraded"
+    run.give(StopRequested("end"))
+    for name in ("late", "w.a", ENGINE):
+        last = run.give(Exited(name, 1, 0, None))
+    assert last[-1] == Finish(SupervisorExit.ESSENTIAL_FATAL)
+
+
+@pytest.mark.parametrize(
+    ("stops", "order"),
+    [("last", [["late"], ["w.a"], [ENGINE], ["s"]]), ("first", [["late"], ["w.a", "s"], [ENGINE]])],
+)
+def test_it_stops_when_it_is_to(stops: str, order: list[list[str]]) -> None:
+    run = Run(stops=stops)
+    run.started()
+    effects = run.give(StopRequested("end"))
+    for names in order:
+        assert asked(effects) == names
+        effects = [effect for name in names for effect in run.give(Exited(name, 1, 0, None))]
+    assert effects[-1] == Finish(SupervisorExit.CLEAN)
+
+
+def test_a_slow_import_is_no_hang() -> None:
+    run = Run()
+    run.give(StartRequested())
+    run.serve(ENGINE)
+    run.give(Spawned("s", 1, 9), HelloReceived("s", 1))
+    run.now += 20.0  # more than hung_s, less than ready_s
+    for name in (ENGINE, "w.a"):
+        run.give(ReadyReceived(name, 1))
+    run.give(Tick())
+    assert run.core.records["s"].state is State.CONNECTING
