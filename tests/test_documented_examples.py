@@ -156,6 +156,11 @@ def test_the_tables_of_keys_are_current() -> None:
     assert checked.returncode == 0, "run scripts/draw_configuration.py"
 
 
+def test_the_table_of_metrics_is_current() -> None:
+    checked = subprocess.run([sys.executable, str(ROOT / "scripts/draw_metrics.py"), "--check"], check=False)
+    assert checked.returncode == 0, "run scripts/draw_metrics.py"
+
+
 def test_the_tables_of_exchanges_are_current() -> None:
     checked = subprocess.run([sys.executable, str(ROOT / "scripts/draw_exchanges.py"), "--check"], check=False)
     assert checked.returncode == 0, "run scripts/draw_exchanges.py"

@@ -1,0 +1,1 @@
+"""Metrics and health by HTTP, and alerts: services beside a run, which are clients of its operator socket."""
