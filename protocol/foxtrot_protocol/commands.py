@@ -255,6 +255,10 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Worker: events made by learned frame templates; 0 in pure Python."""
     templates_off_total: int = 0
     """Worker: kinds of frames whose templates were switched off, because their result differed from Python's."""
+    counts: dict[str, int] = {}
+    """Service: what it counts, by names of its own that end in ``_total``."""
+    problem: str = ""
+    """Service: what is wrong now, for people; "" if nothing is."""
     cpu_s: float = 0.0
     """Processor time that the process has used since its start, all threads, in seconds."""
     clock_offset_ms: float | None = None

@@ -20,6 +20,7 @@ __all__ = [
     "SLOW_HANDLER_MS",
     "SPEC_BYTES_MAX",
     "SPIN_US",
+    "AlertSettings",
     "BookUpdates",
     "ChildKind",
     "ChildSpec",
@@ -151,6 +152,16 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
     """Path of the file with the token that clients must send."""
     insecure: bool = False
     """Whether an address that is not on loopback may be served without a token."""
+
+
+class AlertSettings(Struct, frozen=True, kw_only=True):
+    """Settings of the process that calls when something breaks; of the keys of ``[alerts]``."""
+
+    command: str | None = None
+    shell: bool = False
+    webhook_file: str | None = None
+    deadline_s: float
+    calls_per_minute: int
 
 
 class ResourceLimits(Struct, frozen=True, kw_only=True):

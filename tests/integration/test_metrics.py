@@ -39,7 +39,8 @@ def configuration(listen: str = "127.0.0.1:0", extra: str = "") -> str:
 
 def service_of(run: Run) -> dict[str, Any]:
     status = run.status()
-    return {} if status is None else dict(status["services"][0])
+    found = [] if status is None else [each for each in status["services"] if each["name"] == "metrics"]
+    return dict(found[0]) if found else {}
 
 
 def url_of(run: Run) -> str:

@@ -15,13 +15,14 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from foxtrot_protocol.spec import MetricsSettings
+from foxtrot_protocol.spec import AlertSettings, MetricsSettings
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import Targets
 
-__all__ = ["METRICS", "Service", "services_of"]
+__all__ = ["ALERTS", "METRICS", "Service", "services_of"]
 
+ALERTS = "alerts"
 METRICS = "metrics"
 
 _START_TIER = 2
@@ -64,4 +65,14 @@ def services_of(config: FoxtrotConfig, targets: Targets) -> list[Service]:
     if metrics.listen is not None:
         settings = MetricsSettings(listen=metrics.listen, token_file=metrics.token_file, insecure=metrics.insecure)
         services.append(Service(name=METRICS, target=targets.metrics, settings=msgspec.msgpack.encode(settings)))
+    alerts = config.alerts
+    if alerts.command is not None or alerts.webhook_file is not None:
+        called = AlertSettings(
+            command=alerts.command,
+            shell=alerts.shell,
+            webhook_file=alerts.webhook_file,
+            deadline_s=alerts.deadline_s,
+            calls_per_minute=alerts.calls_per_minute,
+        )
+        services.append(Service(name=ALERTS, target=targets.alerts, settings=msgspec.msgpack.encode(called)))
     return services

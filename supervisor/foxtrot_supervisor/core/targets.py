@@ -46,6 +46,7 @@ class Targets(Struct, frozen=True, kw_only=True):
     nursery: str = "foxtrot_workers.child.nursery:run"
     """Boots itself, since it runs no event loop."""
     metrics: str = "foxtrot_supervisor.monitoring.metrics_service:run"
+    alerts: str = "foxtrot_supervisor.monitoring.alert_service:run"
 
 
 class WorkerPlace(Struct, frozen=True):

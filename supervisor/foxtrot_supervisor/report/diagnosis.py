@@ -56,6 +56,7 @@ def diagnose(status: Status, around: Surroundings) -> list[Finding]:
         *_process("supervisor", status["supervisor"], around),
         *(finding for child in _children(status) for finding in _child(child, around)),
         *_engine(status["engine"]),
+        *(Finding("bad", each["name"], each["problem"]) for each in status["services"] if each["problem"]),
         *(finding for worker in status["workers"] for finding in _worker(worker)),
         *_clocks(status.get("clocks", ())),
         *_disk(around),

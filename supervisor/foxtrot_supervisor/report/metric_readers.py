@@ -42,6 +42,8 @@ __all__ = [
     "latency",
     "phase",
     "process_is",
+    "service_counts",
+    "service_problems",
     "states",
     "topics",
 ]
@@ -285,6 +287,19 @@ def _histogram(parts: Sequence[Item]) -> Histogram:
 def process_is(*wanted: str) -> Callable[[Item], Iterator[Sample]]:
     """Return a reader of 1 for each process in one of the states `wanted`, else 0."""
     return lambda status: (Sample(labels, item["state"] in wanted) for labels, item in _processes(status))
+
+
+def service_problems(status: Item) -> Iterator[Sample]:
+    """Yield whether each service has a problem."""
+    for service in status["services"]:
+        yield Sample((service["name"],), bool(service["problem"]))
+
+
+def service_counts(status: Item) -> Iterator[Sample]:
+    """Yield what each service counts."""
+    for service in status["services"]:
+        for name, count in service["counts"].items():
+            yield Sample((service["name"], name.removesuffix("_total")), count)
 
 
 def build(status: Item) -> Iterator[Sample]:

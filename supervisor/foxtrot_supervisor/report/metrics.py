@@ -37,6 +37,8 @@ from foxtrot_supervisor.report.metric_readers import (
     latency,
     phase,
     process_is,
+    service_counts,
+    service_problems,
     states,
     topics,
 )
@@ -423,6 +425,23 @@ METRICS: Final[tuple[Metric, ...]] = (
     field(MARKET, "foxtrot_market_shards", "gauge", "Workers that share them.", "shards"),
     field(MARKET, "foxtrot_market_listed_total", "counter", "Symbols listed since the start.", "listed_total"),
     field(MARKET, "foxtrot_market_delisted_total", "counter", "Symbols delisted since the start.", "delisted_total"),
+    # ---- services
+    Metric(
+        name="foxtrot_service_problem",
+        type="gauge",
+        help="1 if a service reports that something is wrong, such as a failed alert command.",
+        labels=("process",),
+        source="services[].problem",
+        read=service_problems,
+    ),
+    Metric(
+        name="foxtrot_service_counts_total",
+        type="counter",
+        help="What a service counts: calls and failures of alerts.",
+        labels=("process", "what"),
+        source="services[].counts",
+        read=service_counts,
+    ),
     # ---- incidents
     Metric(
         name="foxtrot_incidents_total",

@@ -106,10 +106,7 @@ def status_head(
         "nursery": _nursery(NURSERY, records, vitals, places, moment),
         "engine_nursery": _nursery(ENGINE_NURSERY, records, vitals, places, moment),
         "services": [
-            {
-                **_child(record, vitals.get(name, _NO_VITALS), moment),
-                "addresses": dict(vitals.get(name, _NO_VITALS).info),
-            }
+            _service(record, vitals.get(name, _NO_VITALS), moment)
             for name, record in records.items()
             if record.plan.kind == "service"
         ],
@@ -244,6 +241,16 @@ def _nursery(
     if name not in records or name in places:
         return {}
     return _child(records[name], vitals.get(name, _NO_VITALS), moment)
+
+
+def _service(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:
+    beat = vitals.latest
+    return {
+        **_child(record, vitals, moment),
+        "addresses": dict(vitals.info),
+        "counts": dict(beat.counts) if beat else {},
+        "problem": beat.problem if beat else "",
+    }
 
 
 def _child(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, Any]:

@@ -43,7 +43,15 @@ def numbers(section: str, value: Any) -> Iterator[tuple[str, str]]:
         for key, each in value.items():
             if isinstance(each, int | float):
                 yield section, key
-            elif key not in ("growth", "topics", "exits", "last_exit", "stages", "by_kind"):  # metrics of their own
+            elif key not in (
+                "growth",
+                "topics",
+                "exits",
+                "last_exit",
+                "stages",
+                "by_kind",
+                "counts",
+            ):  # metrics of their own
                 yield from numbers(key if section == "" or key == "handlers" else section, each)
     elif isinstance(value, list):
         for each in value:

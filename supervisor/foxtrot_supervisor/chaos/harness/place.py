@@ -116,11 +116,14 @@ class Place:
         *connections: Mapping[str, object],
         supervisor: Mapping[str, object] | None = None,
         engine: Mapping[str, object] | None = None,
+        alerts: Mapping[str, object] | None = None,
     ) -> None:
         """Write the configuration file."""
         tables = {"supervisor": {"run_dir": str(self.run_dir), **_SETTINGS, **(supervisor or {})}}
         if engine:
             tables["engine"] = dict(engine)
+        if alerts:
+            tables["alerts"] = dict(alerts)
         self.config.write_text(configuration(tables, connections), encoding="utf-8")
 
     def start(
@@ -128,12 +131,13 @@ class Place:
         *connections: Mapping[str, object],
         supervisor: Mapping[str, object] | None = None,
         engine: Mapping[str, object] | None = None,
+        alerts: Mapping[str, object] | None = None,
         options: Sequence[str] = (),
         prefix: Sequence[str] = (),
         **popen: Any,
     ) -> SupervisedRun:
         """Start a supervisor with these connections; without one, with `sim()`."""
-        self.configure(*(connections or [sim()]), supervisor=supervisor, engine=engine)
+        self.configure(*(connections or [sim()]), supervisor=supervisor, engine=engine, alerts=alerts)
         run = SupervisedRun(
             self.config,
             self.run_dir,

@@ -53,6 +53,12 @@ MISHAPS: Final[tuple[Mishap, ...]] = (
     Mishap("handler_parses_arguments", "A", "setup uses argparse", "the start fails at once; the call is named"),
     Mishap("handler_is_no_python", "A", "a handler module has a syntax error", "the start fails at once; it is named"),
     Mishap("handler_is_slow", "A", "setup takes longer than handlers_s", "the cause names the line where it stands"),
+    Mishap(
+        "alert_command_fails",
+        "A",
+        "the alert command is missing, fails, hangs with a child, then works; a worker is killed each time",
+        "failures are counted and named in status; nothing of a hung one is left; the feed goes on; exit code 0",
+    ),
     Mishap("handler_ends_process", "A", "setup calls os._exit", "the cause names the handler and the exit code"),
     Mishap(
         "output_unread",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.chaos.harness.faulty_exchanges import FAULTS, install_faulty_exchanges
 from foxtrot_supervisor.chaos.harness.place import LIMIT_S, Place, at, sim
+from foxtrot_supervisor.system import procfs
 
 __all__ = ["SCENARIOS"]
 
@@ -75,6 +77,48 @@ def _failing_handler(
     return play
 
 
+def alert_command_fails(place: Place) -> None:
+    """One run whose alert command is first missing, then fails, hangs, and works at last."""
+    command, called = place.folder / "alert", place.folder / "called"
+    run = place.start(alerts={"command": str(command), "deadline_s": 1.0, "calls_per_minute": 600})
+    before = place.serving(run)
+
+    def counts(name: str) -> int:
+        services = place.status(run).get("services") or [{"counts": {}}]
+        return int(services[0]["counts"].get(name, 0))
+
+    def kill_a_worker(counted: str) -> str:
+        nonlocal before
+        known = counts(counted)
+        os.kill(before["workers"][0]["pid"], signal.SIGKILL)
+        place.wait(lambda: counts(counted) > known, LIMIT_S, f"{counted} to rise")
+        before = place.serving(run)
+        return str(before["services"][0]["problem"])
+
+    for text, reason in (
+        ("", "cannot be started"),
+        ("#!/bin/sh\necho no network; exit 3\n", "exit code 3: no network"),
+        ("#!/bin/sh\nsleep 1000 &\nsleep 1000\n", "did not end within 1 s"),
+    ):
+        if text:
+            command.write_text(text)
+            command.chmod(0o700)
+        problem = kill_a_worker("failures_total")
+        place.expect(reason in problem, f"the status says {reason!r}, not {problem!r}")
+    place.wait(lambda: not counts("calls_total") or not _sleepers(run.process.pid), LIMIT_S, "the hung command to go")
+    command.write_text(f"#!/bin/sh\ncat >> {called}\n")
+    kill_a_worker("calls_total")
+    place.wait(lambda: called.exists() and "SIGKILL" in called.read_text(), LIMIT_S, "the call")
+    place.flows_on(run)
+    place.stop(run)
+
+
+def _sleepers(supervisor: int) -> list[int]:
+    """Processes below the supervisor that only sleep."""
+    below = procfs.with_descendants([supervisor])
+    return [facts.pid for facts in below if facts.name == "sleep" and not facts.zombie]
+
+
 SCENARIOS: Final[dict[str, Callable[[Place], None]]] = {
     "adapter_crashes": adapter_crashes,
     "handler_raises": _failing_handler(
@@ -104,6 +148,7 @@ SCENARIOS: Final[dict[str, Callable[[Place], None]]] = {
         at_once=False,
         engine={"handlers_s": 0.5},
     ),
+    "alert_command_fails": alert_command_fails,
     "handler_ends_process": _failing_handler(
         "import os\ndef setup(engine):\n    os._exit(3)\n",
         "died while setting up handler 'my_handler:setup' (exit code 3)",
