@@ -138,7 +138,7 @@ def test_what_does_not_come_up_is_told_and_the_rest_runs_on(tmp_path: Path) -> N
         wait_until(lambda: supervisor.child("one.a").get("state") == "BACKOFF", what="the first refusal")
         engine = supervisor.child("engine")["pid"]
         reply = reload(supervisor, base("one", "two"))
-        assert "the new configuration is in force, but two.a is BACKOFF" in reply.error
+        assert "the new configuration is in force, but two.a: BACKOFF" in reply.error
         assert "HTTP 429" in reply.error
         assert supervisor.child("engine")["pid"] == engine
         assert supervisor.stop()["exit_code"] == 0

@@ -165,12 +165,13 @@ def describe_preview(preview: Mapping[str, Any]) -> list[str]:
         lines.append(f"  connection {name}: changed")
         lines += [f"    {_setting(each)}" for each in settings]
     lines = ["in the file:", *lines] if lines else ["nothing has changed in the file"]
-    processes, handed_over = preview["processes"], preview["handed_over"]
-    stopped = [name for name in processes["restarted"] if name not in handed_over]
+    processes, handed_over, in_turn = preview["processes"], preview["handed_over"], preview["in_turn"]
+    stopped = [name for name in processes["restarted"] if name not in (*handed_over, *in_turn)]
     acts = [
         (processes["added"], "started"),
         (processes["removed"], "stopped"),
         (handed_over, "replaced, the new process serves before the old one stops"),
+        (in_turn, "replaced one after the other, while the other side serves"),
         (stopped, "stopped and started again"),
     ]
     lines += ["a reload would do:", *(f"  {', '.join(names)}: {act}" for names, act in acts if names)]

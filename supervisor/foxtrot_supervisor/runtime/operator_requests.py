@@ -368,7 +368,7 @@ def _reloaded(reload: Reload) -> Reply | None:
     outcome = reload.outcome
     if outcome is None:
         return None
-    failed = [f"{name} is {reason}" for name, reason in outcome["failed"].items()]
+    failed = [f"{name}: {reason}" for name, reason in outcome["failed"].items()]
     return Reply(error="the new configuration is in force, but " + "; ".join(failed) if failed else "", data=outcome)
 
 

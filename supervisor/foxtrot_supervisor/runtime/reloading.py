@@ -138,6 +138,7 @@ class Reloading:
             "handed_over": [
                 plan.name for plan in plans if plan.name in changes.restarted and hands_over(running[plan.name], plan)
             ],
+            "in_turn": [plan.name for plan in plans if plan.name in changes.restarted and plan.twin is not None],
             "live": to_builtins(specs.changes_since(self._active.specs)),
         }
 

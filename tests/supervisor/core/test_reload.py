@@ -7,7 +7,7 @@ import pytest
 from foxtrot_supervisor.config.schema import SupervisorConfig
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
-from foxtrot_supervisor.core.reload import Changes, Reload, changes_between, describe, fixed_problems
+from foxtrot_supervisor.core.reload import Changes, Reload, changes_between, describe, describe_preview, fixed_problems
 
 
 def plan(name: str, fingerprint: str = "") -> ChildPlan:
@@ -143,6 +143,46 @@ def test_time_and_a_stop_end_it() -> None:
     assert stopped.look(records, 101.0, stopping=True)
     assert stopped.outcome is not None
     assert stopped.outcome["failed"] == {"old": "everything is being stopped", "other": "it is gone"}
+
+
+def test_a_preview_for_people() -> None:
+    nothing = {"settings": [], "added": [], "removed": [], "changed": {}, "handed_over": [], "in_turn": [], "live": {}}
+    none = {"added": [], "removed": [], "restarted": [], "kept": ["engine"]}
+    assert describe_preview({**nothing, "processes": none}) == [
+        "nothing has changed in the file",
+        "a reload would start and stop nothing",
+        "1 processes run on",
+    ]
+    changed = {"one": [{"key": "symbols", "before": ["A"], "after": [str(number) for number in range(12)]}]}
+    preview = {
+        "settings": [{"key": "engine.numbers", "before": "float", "after": "decimal"}],
+        "added": ["new"],
+        "removed": ["old"],
+        "changed": {**changed, "two": [{"key": "proxy", "before": None, "after": "http://x"}]},
+        "processes": {**none, "added": ["new.a"], "removed": ["old.a"], "restarted": ["engine", "one.a", "t.a", "t.b"]},
+        "handed_over": ["one.a"],
+        "in_turn": ["t.a", "t.b"],
+        "live": {"all-1.a": {"added": ["X"], "removed": ["Y"]}},
+    }
+    assert describe_preview(preview) == [
+        "in the file:",
+        "  engine.numbers: float → decimal",
+        "  connection new: new",
+        "  connection old: removed",
+        "  connection one: changed",
+        "    symbols: - A; + 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (12)",
+        "  connection two: changed",
+        "    proxy: unset → http://x",
+        "a reload would do:",
+        "  new.a: started",
+        "  old.a: stopped",
+        "  one.a: replaced, the new process serves before the old one stops",
+        "  t.a, t.b: replaced one after the other, while the other side serves",
+        "  engine: stopped and started again",
+        "  all-1.a: subscribe X on its connection",
+        "  all-1.a: unsubscribe Y on its connection",
+        "1 processes run on",
+    ]
 
 
 def test_a_line_for_people() -> None:

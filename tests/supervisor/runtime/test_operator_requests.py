@@ -355,7 +355,7 @@ async def test_reload_that_failed_in_part(run: Run, ask: Ask) -> None:
     run.records["two.a"].state, run.records["two.a"].cause = State.FATAL, "no such symbol"
     run.reload.look(run.records, 1.0, stopping=False)
     answer = await soon(ask(ReloadRequest()))
-    assert answer.error == "the new configuration is in force, but two.a is FATAL: no such symbol"
+    assert answer.error == "the new configuration is in force, but two.a: FATAL: no such symbol"
     assert answer.data["added"] == ["two.a"]
 
 
