@@ -128,6 +128,11 @@ def _headline(status: Status) -> Text:
     state = str(supervisor.get("state", "-"))
     line.append(state, style=_STATE_STYLES.get(state.upper(), ""))
     line.append(f"  up {duration(supervisor.get('uptime_s'))}  {supervisor.get('run_dir', '')}\n", style="")
+    start = status.get("start")
+    if start:
+        left_s = start.get("remaining_s")
+        left = "" if left_s is None else f", about {duration(left_s)} left"
+        line.append(f"{start.get('serving')} of {start.get('workers')} workers serve{left}\n", style="yellow")
     line.append("engine ", style="bold")
     state = str(engine.get("state", "-"))
     line.append(state, style=_STATE_STYLES.get(state, ""))

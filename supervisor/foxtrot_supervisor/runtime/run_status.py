@@ -47,6 +47,7 @@ class RunStatus:
         coordinator: figures of backfills and rate limits.
         growth: growth of this process.
         loop_lag: returns the lateness of this process's event loop.
+        start: returns how far the start is; None unless the run is starting.
         counters: returns strays killed and messages rejected so far.
         markets: returns figures of sharded connections.
         incidents: the incidents so far, of which the counts are shown.
@@ -63,6 +64,7 @@ class RunStatus:
         coordinator: Coordinator,
         growth: GrowthMonitor,
         loop_lag: Callable[[], LoopLagFigures],
+        start: Callable[[], dict[str, Any] | None],
         counters: Callable[[], tuple[int, int]],
         markets: Callable[[], dict[str, Any]],
         incidents: Incidents,
@@ -75,6 +77,7 @@ class RunStatus:
         self._coordinator = coordinator
         self._growth = growth
         self._loop_lag = loop_lag
+        self._start = start
         self._counters = counters
         self._markets = markets
         self._incidents = incidents
@@ -135,6 +138,7 @@ class RunStatus:
             "budgets": self._coordinator.rate_limits(moment.monotonic),
             "incidents": structs.asdict(self._incidents.figures()),
             "clocks": self.clocks(),
+            "start": self._start(),
         }
 
     def clocks(self) -> list[dict[str, Any]]:

@@ -78,6 +78,7 @@ from foxtrot_supervisor.runtime.run_status import RunStatus
 from foxtrot_supervisor.runtime.service_manager import ServiceManager
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
 from foxtrot_supervisor.runtime.splitting import Splitting
+from foxtrot_supervisor.runtime.start_watch import StartWatch
 from foxtrot_supervisor.runtime.strays import Strays
 from foxtrot_supervisor.runtime.systemd import Systemd
 from foxtrot_supervisor.runtime.timers import Timers
@@ -202,6 +203,13 @@ class Runner:
             self._timers,
             self._log,
         )
+        self._start_watch = StartWatch(
+            self._core,
+            lambda: self._active.specs.places,
+            lambda: self._coordinator.rate_limits(time.monotonic()),
+            self._timers,
+            self._log,
+        )
         self._status = RunStatus(
             run_dir,
             self._active,
@@ -211,6 +219,7 @@ class Runner:
             coordinator=self._coordinator,
             growth=self._growth,
             loop_lag=self._loop_watch.figures,
+            start=self._start_watch.progress,
             counters=self._counters,
             markets=self._markets.figures,
             incidents=self._incidents.memory,
@@ -365,6 +374,7 @@ class Runner:
         self._loop_watch.start()
         self._logs.tell_regularly(self._timers)
         self._clock_watch.start()
+        self._start_watch.begin()
         self._markets.start()
         self._splitting.start()
         if self._duration_s is not None:

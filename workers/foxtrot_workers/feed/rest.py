@@ -10,7 +10,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from foxtrot_workers.feed.ranked_slots import RankedSlots
 from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitExhausted
+from foxtrot_workers.feed.snapshot_order import Rank
 from foxtrot_workers.http.client import HttpClient, HttpFailed
 from foxtrot_workers.owned_tasks import start_task
 from foxtrot_workers.websocket.client import REPELLING_STATUSES, RETRY_AFTER_DEFAULT_S, retry_after_s
@@ -34,9 +36,16 @@ class RestFetcher:
     """Fetches ``base + path`` and calls back with the answer; connects on the first request."""
 
     def __init__(
-        self, base: str, ca_file: str | None, proxy: str | None, rate_limit: AddressLimit | None = None
+        self,
+        base: str,
+        ca_file: str | None,
+        proxy: str | None,
+        rate_limit: AddressLimit | None = None,
+        rank: Callable[[str], Rank] = lambda key: (0, 0),
     ) -> None:
         """`base`, `ca_file` and `proxy` as for `HttpClient`; `rate_limit`: the shared rate limit; None: unlimited.
+
+        `rank`: of the request with a key, at the moment at which one can be sent; the lowest is sent first.
 
         Raises ValueError for an unusable address.
         """
@@ -44,7 +53,7 @@ class RestFetcher:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_before = 0.0
         self._rate_limit = rate_limit
-        self._slots = asyncio.Semaphore(CONCURRENT_MAX)
+        self._slots = RankedSlots(CONCURRENT_MAX, rank)
         self.requests_total = 0
         self.failures_total = 0
         self.refused_total = 0
@@ -60,7 +69,7 @@ class RestFetcher:
         if len(self._tasks) >= REQUESTS_MAX:
             self.refused_total += 1
             return False
-        task = start_task(self._run(path, delay_s, on_answer, weight), f"rest-{key}")
+        task = start_task(self._run(key, path, delay_s, on_answer, weight), f"rest-{key}")
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
         return True
@@ -83,9 +92,9 @@ class RestFetcher:
         if self._tasks.get(key) is task:
             del self._tasks[key]
 
-    async def _run(self, path: str, delay_s: float, on_answer: AnswerCallback, weight: int) -> None:
+    async def _run(self, key: str, path: str, delay_s: float, on_answer: AnswerCallback, weight: int) -> None:
         await asyncio.sleep(max(delay_s, self._not_before - time.monotonic()))
-        async with self._slots:  # acquired before the rate limit, so that a granted request is sent at once
+        async with self._slots.held(key):  # acquired before the rate limit, so that a granted request is sent at once
             status, body = await self._request(path, weight)
         if status != 200:
             self.failures_total += 1

@@ -51,6 +51,7 @@ from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitClient, RateLimitExhausted, address_of, budget_at
 from foxtrot_workers.feed.rest import RestFetcher
 from foxtrot_workers.feed.ring_writer import RingRefused
+from foxtrot_workers.feed.snapshot_order import SnapshotOrder
 from foxtrot_workers.feed.subscribe_commands import SubscribeCommands
 from foxtrot_workers.feed.symbol_check import SymbolCheck
 from foxtrot_workers.feed.system_requests import SystemRequests
@@ -147,7 +148,8 @@ class FeedWorker:
             budget_at(base, limits.connects),
             CONNECT_WAIT_S_MAX,
         )
-        self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_limit)
+        order = SnapshotOrder(topics, self._life.flows)
+        self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_limit, order.rank)
         self._outflow = Outflow(
             sender,
             settings.ring_bytes,
