@@ -70,7 +70,7 @@ class Browser:
             told = self._profile / "DevToolsActivePort"
             port, path = wait_until(lambda: self._port(told), LIMIT_S, "the browser")
             address = f"ws://127.0.0.1:{port}{path}"
-            self._socket = self._stack.enter_context(connect(address, max_size=None, proxy=None))
+            self._socket = self._stack.enter_context(connect(address, max_size=None, proxy=None, ping_interval=None))
         except BaseException:
             self.__exit__()
             raise

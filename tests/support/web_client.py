@@ -29,6 +29,14 @@ class Answer(Struct):
     body: bytes
 
 
+class Mounted(Struct, frozen=True):
+    """An answer of a page of another module."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
 class Served:
     """A running server, what it was ordered, and what it reported."""
 
@@ -72,6 +80,9 @@ class Served:
         finally:
             self.symbols.remove(symbol)
 
+    async def respond(self, path: str, accept: str = "") -> Mounted | None:
+        return Mounted(503, "text/plain", accept.encode()) if path == "/metrics" else None
+
     async def order(self, request: Request) -> str:
         self.orders.append(request)
         if self.release is not None:
@@ -85,7 +96,9 @@ async def serving(**protection: Any) -> AsyncIterator[Served]:
     bound, address = bind(Address("127.0.0.1", 0))
     policy = policy_for(address, Protection(**{"token": TOKEN, **protection}))
     served = Served(Hub(), address, policy)
-    server = served.server = WebServer(served.hub, policy, served, served.lines.append, load_assets())
+    server = served.server = WebServer(
+        served.hub, policy, served, served.lines.append, load_assets(), pages=served, mounted=["/metrics", "/gone"]
+    )
     await server.start(bound, None)
     try:
         yield served

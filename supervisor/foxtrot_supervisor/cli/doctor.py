@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +15,7 @@ from foxtrot_supervisor.cli.common import config_option, find_run, json_option, 
 from foxtrot_supervisor.cli.output import emit
 from foxtrot_supervisor.client.control_client import ControlClient
 from foxtrot_supervisor.report.diagnosis import Surroundings, diagnose, report_lines
+from foxtrot_supervisor.telemetry.disk import disk_space
 
 __all__ = ["ANSWER_S", "doctor", "surroundings_of"]
 
@@ -68,10 +68,7 @@ def doctor(config_path: str | None, run_dir_path: str | None, as_json: bool) -> 
 
 def surroundings_of(status: dict[str, Any]) -> Surroundings:
     """Measure the disk space of the run directory and the descriptor limit of each process in `status`."""
-    free = total = None
-    with contextlib.suppress(OSError):
-        room = os.statvfs(status["supervisor"]["run_dir"])
-        free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    free, total = disk_space(status["supervisor"]["run_dir"])
     return Surroundings(free, total, {pid: most for pid in _pids(status) if (most := _open_files_max(pid)) is not None})
 
 

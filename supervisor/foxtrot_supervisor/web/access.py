@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -48,9 +48,8 @@ class Route(StrEnum):
     STREAM = "stream"
     ACTION = "action"
     UNLOCK = "unlock"
-    METRICS = "metrics"
-    LIVE = "live"
-    READY = "ready"
+    MOUNTED = "mounted"
+    """A page of another module, such as ``/metrics``."""
 
 
 ASSETS: Final[Mapping[str, tuple[str, str]]] = {
@@ -139,7 +138,7 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="backslashreplace")).digest()
 
 
-def judge(request: RequestFacts, policy: Policy, mounted: Mapping[str, Route] = {}) -> Route | Refusal:
+def judge(request: RequestFacts, policy: Policy, mounted: Collection[str] = ()) -> Route | Refusal:
     """Return what a request is for, or why it is refused.
 
     `mounted`: further paths, for GET, such as ``/metrics``.
@@ -149,7 +148,7 @@ def judge(request: RequestFacts, policy: Policy, mounted: Mapping[str, Route] = 
     if len(request.target) > TARGET_CHARS_MAX:
         return Refusal(414, "the address is too long")
     path, asked, _ = request.target.partition("?")
-    route, method = _ROUTES.get(path) or (mounted.get(path), "GET")
+    route, method = _ROUTES.get(path) or (Route.MOUNTED if path in mounted else None, "GET")
     if route is None or (asked and route not in _WITH_QUERY):
         return Refusal(404, "no such page")
     if request.method != method:

@@ -13,6 +13,7 @@ from foxtrot_supervisor.client.market_view import MarketView
 from foxtrot_supervisor.client.observer import Observer
 from foxtrot_supervisor.client.trust import NotRunning
 from foxtrot_supervisor.report.diagnosis import Surroundings, diagnose
+from foxtrot_supervisor.telemetry.disk import disk_space
 from foxtrot_supervisor.web.hub import Hub, MarketRefused, market_frame
 from foxtrot_supervisor.web.page_data import history_of, market_of, topic_matrix, view
 
@@ -91,6 +92,7 @@ class Publisher:
 
     def _show(self, at_s: float) -> None:
         status = self._observer.status
-        findings = diagnose(status, Surroundings())
+        free, total = disk_space(self._observer.run_dir)
+        findings = diagnose(status, Surroundings(free, total))
         self._hub.publish("view", view(status, findings, int(at_s * 1e9)))
         self._hub.publish("topics", topic_matrix(status["workers"]))

@@ -11,7 +11,7 @@ import contextlib
 import importlib.resources
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol, cast
 
@@ -41,6 +41,8 @@ __all__ = [
     "SEND_BUFFER_BYTES",
     "STREAMS_MAX",
     "UNREAD_S",
+    "Pages",
+    "Source",
     "WebServer",
     "load_assets",
 ]
@@ -110,6 +112,24 @@ class Source(Protocol):
         """Send an order to the run; return why it failed, "" on success."""
 
 
+class Answer(Protocol):
+    """An answer of a mounted page."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Pages(Protocol):
+    """Pages of another module, served under the same rules."""
+
+    async def respond(self, path: str, accept: str = "") -> Answer | None:
+        """The answer for `path`; `accept`: the header of the request."""
+
+
 class Asset(Struct, frozen=True):
     """A file of the page."""
 
@@ -132,16 +152,27 @@ class WebServer:
         source: the run.
         report: gets lines for the log.
         assets: files of the page by path.
+        pages: what is served at the paths `mounted` besides.
     """
 
     def __init__(
-        self, hub: Hub, policy: Policy, source: Source, report: Callable[[str], None], assets: Mapping[str, Asset]
+        self,
+        hub: Hub,
+        policy: Policy,
+        source: Source,
+        report: Callable[[str], None],
+        assets: Mapping[str, Asset],
+        *,
+        pages: Pages | None = None,
+        mounted: Collection[str] = (),
     ) -> None:
         self._hub = hub
         self._policy = policy
         self._source = source
         self._report = report
         self._assets = assets
+        self._pages = pages
+        self._mounted = mounted
         self._streams: set[asyncio.Task[Any]] = set()
         self._orders = 0
         self._listener = Listener(self._serve, HEADERS, report)
@@ -171,7 +202,7 @@ class WebServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         with cast("Connection", request.protocol).serving():
             facts = _facts(request)
-            found = judge(facts, self._policy)
+            found = judge(facts, self._policy, self._mounted)
             if isinstance(found, Refusal):
                 return self._refuse(found)
             match found:
@@ -185,8 +216,16 @@ class WebServer:
                     return _json({"ok": True})
                 case Route.ACTION:
                     return await self._act(request)
-                case _:
-                    return self._refuse(Refusal(404, "no such page"))
+                case Route.MOUNTED:
+                    return await self._mounted_page(request)
+
+    async def _mounted_page(self, request: web.BaseRequest) -> web.Response:
+        accept = request.headers.get("Accept", "")
+        answer = await self._pages.respond(request.raw_path, accept) if self._pages is not None else None
+        if answer is None:
+            return self._refuse(Refusal(404, "no such page"))
+        headers = {**HEADERS, "Content-Type": answer.content_type}
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
 
     def _refuse(self, refusal: Refusal) -> web.Response:
         self.counts.refused += 1

@@ -56,9 +56,9 @@ def test_what_is_served() -> None:
 
 
 def test_mounted_paths_are_read_and_follow_the_same_rules() -> None:
-    mounted = {"/metrics": Route.METRICS}
+    mounted = ["/metrics"]
     metrics = structs.replace(PAGE, target="/metrics")
-    assert judge(metrics, POLICY, mounted) is Route.METRICS
+    assert judge(metrics, POLICY, mounted) is Route.MOUNTED
     assert status(metrics) == 404
     refused = judge(metrics, CLOSED, mounted)
     assert isinstance(refused, Refusal)

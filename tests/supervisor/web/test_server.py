@@ -44,6 +44,16 @@ async def test_a_refusal_has_all_headers_and_says_nothing_of_the_request() -> No
         assert served.server.counts.refused == 1
 
 
+async def test_pages_of_other_modules_follow_the_same_rules() -> None:
+    async with serving() as served:
+        answer = await fetch(served, "GET", "/metrics", {"Accept": "text/x"})
+        assert (answer.status, answer.headers["content-type"], answer.body) == (503, "text/plain", b"text/x")
+        assert has_all_headers(answer.headers)
+        assert (await fetch(served, "GET", "/gone")).status == 404
+        assert (await fetch(served, "GET", "/metrics", {"Host": "evil.example"})).status == 421
+        assert (await fetch(served, "POST", "/metrics")).status == 405
+
+
 class Stream:
     """A page's stream, read event by event."""
 
