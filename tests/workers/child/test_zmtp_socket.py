@@ -301,3 +301,49 @@ async def test_a_command_that_closes_the_link_ends_the_reading(make: Made, serve
     with await server.accept() as end:
         end.sendall(ready(b"ROUTER") + zmtp.message(b"x"))
         await until(lambda: dealer._closed)
+
+
+@pytest.mark.parametrize("queued", [False, True], ids=["at once", "from the queue"])
+@pytest.mark.parametrize("kind", [DEALER, PUSH], ids=["kept", "not kept"])
+async def test_a_peer_that_dies_before_the_loop_knows(
+    make: Made, server: Server, kind: SocketKind, queued: bool
+) -> None:
+    """The send itself fails; the message waits for the next connection, or is dropped and that is said."""
+    peer = ready(b"ROUTER" if kind.keeps else b"PULL")
+    kind = msgspec.structs.replace(kind, queue_bytes_max=10_000_000)
+    end_of_worker = make(kind)
+    end = await server.accept()
+    end.sendall(peer)
+    await until(lambda: end_of_worker._is_open)
+    if queued:
+        assert end_of_worker.send(bytes(3_000_000))
+    end.close()
+    if queued:
+        end_of_worker._write()  # as the loop may call it before it sees the end
+        assert end_of_worker._queue_bytes == (3_000_009 if kind.keeps else 0)
+    else:
+        assert end_of_worker.send(b"x") == kind.keeps
+    assert not end_of_worker._is_open
+    with await server.accept() as end:
+        end.sendall(peer)
+        await until(lambda: end_of_worker._is_open)
+        assert end_of_worker.send(b"last")
+        stream = b""
+        while not stream.endswith(zmtp.message(b"last")):
+            stream += await server.receive(end, 1_000_000)
+        assert (zmtp.message(b"x") in stream) == (kind.keeps and not queued)
+
+
+async def test_flush_outlasts_the_death_of_a_peer(make: Made, server: Server) -> None:
+    dealer = make(msgspec.structs.replace(DEALER, queue_bytes_max=10_000_000))
+    end = await server.accept()
+    end.sendall(ready(b"ROUTER"))
+    await until(lambda: dealer._is_open)
+    assert dealer.send(bytes(3_000_000))
+    end.close()
+    assert not dealer.flush(0.1), "the next peer does not answer"
+    with await server.accept() as end:
+        end.sendall(ready(b"ROUTER"))
+        stream = b""
+        while not stream.endswith(zmtp.message(bytes(3_000_000))):
+            stream += await server.receive(end, 1_000_000)
