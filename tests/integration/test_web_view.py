@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from tests.support.command_line import Background, Run
@@ -88,6 +89,13 @@ def test_it_shows_the_run_restarts_a_worker_and_ends_when_told(run: Run, web: We
     shown = next(web.events("view"))
     worker = dict(zip(shown["fields"], shown["workers"][0], strict=True))
     assert (worker["name"], worker["state"], worker["exchange"]) == ("one.a", "RUNNING", "sim")
+    status, metrics = web.ask("GET", "/metrics")
+    assert status == 200
+    names = {family.name for family in text_string_to_metric_families(metrics.decode())}
+    assert {name.partition("_")[0] for name in names} == {"foxtrot"}
+    assert web.ask("GET", "/health/live")[0] == 200
+    assert web.ask("GET", "/health/ready")[0] == 200
+    assert web.ask("GET", "/metrics", Host="evil.example")[0] == 421
     assert web.order({"action": "restart", "worker": "one.a"}) == (400, "the question was not answered\n")
     assert web.order({"action": "restart", "worker": "one.a", "confirm": "one.a"}) == (200, {"ok": True, "problem": ""})
     for view in web.events("view"):

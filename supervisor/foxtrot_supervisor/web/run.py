@@ -7,13 +7,14 @@ import contextlib
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 from foxtrot_supervisor.client.observer import Observer
 from foxtrot_supervisor.web.access import Policy
 from foxtrot_supervisor.web.hub import Hub
 from foxtrot_supervisor.web.publisher import Publisher
-from foxtrot_supervisor.web.server import WebServer, load_assets
+from foxtrot_supervisor.web.server import Pages, WebServer, load_assets
 
 __all__ = ["serve"]
 
@@ -43,7 +44,8 @@ async def _serve(
     hub = Hub()
     async with Observer(run_dir) as observer:
         publisher = Publisher(observer, hub)
-        server = WebServer(hub, policy, publisher, report, load_assets())
+        pages, mounted = _monitoring(observer)
+        server = WebServer(hub, policy, publisher, report, load_assets(), pages=pages, mounted=mounted)
         await server.start(listening, tls)
         publishing = asyncio.create_task(publisher.run(), name="publisher")
         ending = asyncio.create_task(ended.wait())
@@ -53,3 +55,18 @@ async def _serve(
         await server.close()
         with contextlib.suppress(asyncio.CancelledError):
             await publishing
+
+
+def _monitoring(observer: Observer) -> tuple[Pages | None, Collection[str]]:
+    """Return the pages of metrics and health with their paths; none where the extra ``metrics`` is not installed."""
+    try:
+        from foxtrot_supervisor.monitoring.pages import PATHS, MetricsPages, NoAnswer
+    except ModuleNotFoundError:
+        return None, ()
+
+    async def read() -> tuple[float, dict[str, Any]]:
+        if not observer.connected:
+            raise NoAnswer(observer.problem)
+        return observer.status_at, observer.status
+
+    return MetricsPages(read), PATHS
