@@ -85,7 +85,7 @@ class LogMemory:
             `after` that have fallen out, whatever they were about. `more`: whether the next request has further lines
             at once.
         """
-        if after > self.last_seq:  # of an earlier run
+        if not 0 <= after <= self.last_seq:  # of an earlier run
             after = 0
         threshold = LEVELS.get(level, 0)
         lines: list[msgspec.Raw] = []

@@ -106,7 +106,9 @@ def test_long_answers_come_in_parts(bound: str, monkeypatch: pytest.MonkeyPatch)
 def test_a_cursor_of_an_earlier_run_begins_at_the_first_line() -> None:
     memory = LogMemory()
     memory.add(line("one"))
-    assert events(memory.read(after=500)) == ["one"]
+    for after in (500, -5):
+        answer = memory.read(after=after)
+        assert (events(answer), answer["missed"]) == (["one"], 0)
 
 
 def test_the_latest_lines() -> None:
