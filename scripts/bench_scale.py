@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,10 @@ def figures_of(run: Run, options: argparse.Namespace) -> dict[str, Any]:
     supervisor_pss = pss_mib(pid)
     pss = [pss_mib(worker["pid"]) for worker in status["workers"]]
     flowing = sum(topic["state"] == "flowing" for worker in status["workers"] for topic in worker["topics"])
-    chosen = status["workers"][:: max(1, len(status["workers"]) // options.kills)][: options.kills]
+    # what one of two sides brings is a copy of what the other has brought
+    sides = Counter(worker["connection"] for worker in status["workers"])
+    single = [worker for worker in status["workers"] if sides[worker["connection"]] == 1]
+    chosen = single[:: max(1, len(single) // options.kills)][: options.kills]
     kill_s = [run.kill(worker) for worker in chosen]
     restart = run.restart_all() if options.restart_all else {}
     ended, states = run.status(), run.states()

@@ -14,7 +14,10 @@ from foxtrot_supervisor.report.start_progress import StartProgress, remaining_s
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.timers import Timers
 
-__all__ = ["FIRST_S", "PROGRESS_S", "StartWatch"]
+__all__ = ["FIRST_S", "LOOK_S", "PROGRESS_S", "StartWatch"]
+
+LOOK_S = 0.5
+"""Seconds between two looks, to the precision of which the end of a start is known."""
 
 FIRST_S = 2.0
 """Seconds after the beginning of the start at which it is reported first, if it lasts so long."""
@@ -48,6 +51,8 @@ class StartWatch:
         self._timers = timers
         self._log = log
         self._began_at: float | None = None
+        self._next_at = 0.0
+        """When the next line is due."""
 
     def begin(self) -> None:
         """The start begins now."""
@@ -72,7 +77,9 @@ class StartWatch:
     def _report(self) -> None:
         found = self._progress()
         if found is not None:
-            self._log.info("start_progress", **structs.asdict(found))
-            self._timers.call_later("start_progress", PROGRESS_S, self._report)
+            if time.monotonic() >= self._next_at:
+                self._next_at = time.monotonic() + PROGRESS_S
+                self._log.info("start_progress", **structs.asdict(found))
+            self._timers.call_later("start_progress", LOOK_S, self._report)
         elif self._core.state in ("running", "degraded") and self._began_at is not None:
             self._log.info("start_complete", within_s=round(time.monotonic() - self._began_at, 1))

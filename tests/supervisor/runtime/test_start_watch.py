@@ -18,6 +18,7 @@ from tests.support.waiting import wait_until_async
 async def test_progress_until_everything_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start_watch, "FIRST_S", 0.001)
     monkeypatch.setattr(start_watch, "PROGRESS_S", 0.001)
+    monkeypatch.setattr(start_watch, "LOOK_S", 0.001)
     records = {name: ChildRecord(plan=ChildPlan(name=name, tier=1)) for name in ("a.a", "b.a", "engine")}
     core, timers, log = Mock(records=records, state="starting"), Timers(), Mock()
     places: dict[str, Any] = {"a.a": None, "b.a": None, "gone.a": None}
