@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 import click
 
@@ -27,13 +28,13 @@ from foxtrot_supervisor.cli.common import (
     find_run,
     json_option,
     known_errors,
-    resolve,
     run_dir_option,
 )
-from foxtrot_supervisor.cli.output import emit, print_table
+from foxtrot_supervisor.cli.output import emit
 from foxtrot_supervisor.client.answers import StopAnswer, read_stop_answer
 from foxtrot_supervisor.client.event_stream import is_running
 from foxtrot_supervisor.core.reload import describe, describe_preview
+from foxtrot_supervisor.report.status_text import status_lines
 from foxtrot_supervisor.report.unhandled_events import describe_unhandled
 
 __all__ = ["reload", "restart", "split", "status", "stop", "subscribe", "unsubscribe"]
@@ -64,8 +65,19 @@ def status(schema: bool, config_path: str | None, run_dir_path: str | None, as_j
     if as_json:
         emit(data)
         return
-    render = resolve("foxtrot_supervisor.cli.live:render_status")
-    print_table(lambda columns: render(data, columns))
+    for line in status_lines(data):
+        click.secho(line.text, **_TONES[line.tone])
+
+
+_TONES: Mapping[str, dict[str, Any]] = {
+    "plain": {},
+    "title": {"bold": True},
+    "good": {"fg": "green"},
+    "bad": {"fg": "red", "bold": True},
+    "watch": {"fg": "yellow"},
+    "dim": {"dim": True},
+}
+"""Colours on a terminal; click leaves them out elsewhere."""
 
 
 @click.command()

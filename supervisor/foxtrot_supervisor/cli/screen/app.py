@@ -30,10 +30,10 @@ from foxtrot_supervisor.cli.screen.details import Details, IncidentList
 from foxtrot_supervisor.cli.screen.dialogs import Confirm, Help, Prompt
 from foxtrot_supervisor.cli.screen.output import Output
 from foxtrot_supervisor.cli.screen.process_list import ProcessList
-from foxtrot_supervisor.cli.screen.rows import ORDERS, Row, arrange, rows_of
 from foxtrot_supervisor.cli.screen.texts import engine_text, header_text, incidents_text, market_text
 from foxtrot_supervisor.client.observer import Observer
 from foxtrot_supervisor.client.trust import NotRunning
+from foxtrot_supervisor.report.process_rows import ORDERS, Row, arrange, rows_of
 
 __all__ = ["FRAME_S", "Starter", "TopApp"]
 

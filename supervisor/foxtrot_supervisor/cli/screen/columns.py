@@ -8,9 +8,9 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_supervisor.cli.screen.rows import Row
 from foxtrot_supervisor.cli.screen.sparkline import sparkline
 from foxtrot_supervisor.client.history import History
+from foxtrot_supervisor.report.process_rows import Row
 from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, milliseconds, quantity
 
 __all__ = ["COLUMNS", "NAME_WIDTH_MAX", "NAME_WIDTH_MIN", "STATE_STYLES", "Column", "fitting", "name_cell"]

@@ -14,10 +14,10 @@ from textual.widgets import Footer, Static
 from foxtrot_protocol.control import LogsRequest
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.log_text import console_text
-from foxtrot_supervisor.cli.screen.rows import rows_of
 from foxtrot_supervisor.cli.screen.texts import Local, details_text, incident_text
 from foxtrot_supervisor.client.observer import Observer
 from foxtrot_supervisor.client.trust import NotRunning
+from foxtrot_supervisor.report.process_rows import rows_of
 
 __all__ = ["LOG_LINES_SHOWN", "Details", "IncidentList"]
 

@@ -13,8 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from foxtrot_supervisor.cli.screen.columns import Column, fitting, name_cell
-from foxtrot_supervisor.cli.screen.rows import Row
 from foxtrot_supervisor.client.history import History
+from foxtrot_supervisor.report.process_rows import Row
 
 __all__ = ["ProcessList"]
 

@@ -14,7 +14,7 @@ from foxtrot_protocol.control import IncidentsRequest, LogsRequest, Reply, Reque
 from foxtrot_protocol.endpoints import operator_path
 from foxtrot_supervisor.cli.screen.app import TopApp
 from foxtrot_supervisor.runtime.control_server import ControlServer
-from tests.supervisor.cli.screen.statuses import STATUS
+from tests.support.statuses import STATUS
 
 __all__ = ["PlayedRun", "driven", "shown", "until"]
 

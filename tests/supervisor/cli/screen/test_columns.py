@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from foxtrot_supervisor.cli.screen.columns import COLUMNS, NAME_WIDTH_MAX, fitting, name_cell
-from foxtrot_supervisor.cli.screen.rows import Row, arrange, rows_of
 from foxtrot_supervisor.client.history import History
-from tests.supervisor.cli.screen.statuses import STATUS, worker
+from foxtrot_supervisor.report.process_rows import Row, arrange, rows_of
+from tests.support.statuses import STATUS, worker
 
 
 def cells(row: Row) -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 
 from foxtrot_supervisor.cli.screen.process_list import ProcessList
-from foxtrot_supervisor.cli.screen.rows import arrange, rows_of
 from foxtrot_supervisor.client.history import History
-from tests.supervisor.cli.screen.statuses import worker
+from foxtrot_supervisor.report.process_rows import arrange, rows_of
+from tests.support.statuses import worker
 
 
 class Shown(App[None]):

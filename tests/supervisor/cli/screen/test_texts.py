@@ -18,7 +18,7 @@ from foxtrot_supervisor.cli.screen.texts import (
 )
 from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.client.market_view import MarketView
-from tests.supervisor.cli.screen.statuses import STATUS, worker
+from tests.support.statuses import STATUS, worker
 
 INCIDENT: dict[str, Any] = {
     "seq": 1,

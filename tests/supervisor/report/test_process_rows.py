@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.cli.screen.rows import ORDERS, Row, arrange, rows_of, severity
-from tests.supervisor.cli.screen.statuses import STATUS, worker
+from foxtrot_supervisor.report.process_rows import ORDERS, Row, arrange, rows_of, severity
+from tests.support.statuses import STATUS, worker
 
 BY_NAME = {order[0]: order for order in ORDERS}
 
