@@ -14,9 +14,9 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -145,10 +145,13 @@ class Load(Struct, frozen=True):
         return f"/bench/send?kind={self.kind}&events={self.events}&rate={self.rate_per_s}"
 
 
-Progress: TypeAlias = Callable[[str], None]
+class Progress(Protocol):
+    """Takes a line about what is measured, and how many of how many measurements of its kind are done."""
+
+    def __call__(self, text: str = "", done: int = 0, total: int = 0) -> None: ...
 
 
-def run_bench(options: BenchOptions, progress: Progress = lambda text: None) -> dict[str, Any]:
+def run_bench(options: BenchOptions, progress: Progress = lambda text="", done=0, total=0: None) -> dict[str, Any]:
     """Measure; returns the report (structs and plain data, to be encoded as one JSON object).
 
     `progress` receives a line about what is being measured.
@@ -216,8 +219,9 @@ class _Bench:
         runs: dict[str, list[RunResult]] = {variant.name: [] for variant in variants}
         events = {each.system: await self._events(each.system, kind, options) for each in variants}
         for repeat in range(options.repeats):
-            for variant in variants:
-                self._progress(f"throughput, {kind}, {variant.name}, {repeat + 1} of {options.repeats}")
+            for at, variant in enumerate(variants):
+                text = f"throughput, {kind}, {variant.name}, {repeat + 1} of {options.repeats}"
+                self._progress(text, repeat * len(variants) + at, options.repeats * len(variants))
                 load = Load(kind, events[variant.system])
                 result = await (
                     self.run(variant.system, load, **variant.engine)
@@ -246,8 +250,9 @@ class _Bench:
             runs: dict[str, list[RunResult]] = {}
             taking_part = [variant for variant in variants if able_per_s[variant.system] >= rate]
             for repeat in range(options.repeats):
-                for variant in taking_part:
-                    self._progress(f"latency, {rate:,} events/s, {variant.name}, {repeat + 1} of {options.repeats}")
+                for at, variant in enumerate(taking_part):
+                    text = f"latency, {rate:,} events/s, {variant.name}, {repeat + 1} of {options.repeats}"
+                    self._progress(text, repeat * len(taking_part) + at, options.repeats * len(taking_part))
                     result = await (
                         self.run(variant.system, load, **variant.engine)
                         if variant.engine
@@ -268,8 +273,9 @@ class _Bench:
         load = Load("trades", int(RING_RATE_PER_S * options.run_s), RING_RATE_PER_S)
         runs: dict[str, list[LatencyFigures]] = {system: [] for system in systems}
         for repeat in range(options.repeats):
-            for system in systems:
-                self._progress(f"latency with and without ring, {system}, {repeat + 1} of {options.repeats}")
+            for at, system in enumerate(systems):
+                text = f"latency with and without ring, {system}, {repeat + 1} of {options.repeats}"
+                self._progress(text, repeat * len(systems) + at, options.repeats * len(systems))
                 result = await (self._counted(system, load) if system == "foxtrot" else self.run(system, load))
                 runs[system].append(latency_figures(result, RING_RATE_PER_S))
         p99_us = {system: [figures.p99_us or 0.0 for figures in each] for system, each in runs.items()}
@@ -283,9 +289,10 @@ class _Bench:
 
     async def start(self, options: BenchOptions) -> None:
         """Start and stop, with hardly any load."""
-        for _ in range(options.repeats):
-            for system in self._results:
-                self._progress(f"start and stop, {system}")
+        for repeat in range(options.repeats):
+            for at, system in enumerate(self._results):
+                done, total = repeat * len(self._results) + at, options.repeats * len(self._results)
+                self._progress(f"start and stop, {system}", done, total)
                 await self._counted(system, Load("trades", 1000))
 
     async def _events(self, system: System, kind: str, options: BenchOptions) -> int:

@@ -14,8 +14,9 @@ from foxtrot_supervisor.bench.history import append, last_of
 from foxtrot_supervisor.bench.report import render_bench, render_changes
 from foxtrot_supervisor.bench.variants import PEERS, System
 from foxtrot_supervisor.cli.common import interruptible, json_option, known_errors
-from foxtrot_supervisor.cli.messages import Failure, say
+from foxtrot_supervisor.cli.messages import Failure
 from foxtrot_supervisor.cli.output import emit, print_table
+from foxtrot_supervisor.cli.progress import progress, quiet_option
 
 __all__ = ["bench"]
 
@@ -54,6 +55,7 @@ __all__ = ["bench"]
     metavar="FILE",
     help="Compare with the last report in FILE, then append this one.",
 )
+@quiet_option
 @json_option
 @known_errors
 def bench(
@@ -63,6 +65,7 @@ def bench(
     peers: tuple[System, ...],
     recordings: tuple[str, ...],
     history_path: Path | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Measure throughput, latency, start, stop and memory.
@@ -81,7 +84,8 @@ def bench(
     )
     try:
         before = None if history_path is None else last_of(history_path)
-        report = run_bench(options, say)
+        with progress("bench", "measurements", quiet=quiet) as reported:
+            report = run_bench(options, reported)
         if history_path is not None:
             append(history_path, report)
     except BenchFailed as error:

@@ -17,6 +17,7 @@ from foxtrot_supervisor.chaos.rules.venues import VENUES
 from foxtrot_supervisor.cli.common import interruptible, json_option
 from foxtrot_supervisor.cli.messages import say
 from foxtrot_supervisor.cli.output import emit, print_table
+from foxtrot_supervisor.cli.progress import progress, quiet_option
 
 __all__ = ["chaos"]
 
@@ -145,6 +146,7 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     multiple=True,
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Print the schedule; do nothing.")
+@quiet_option
 @json_option
 def chaos(
     seed: int,
@@ -169,6 +171,7 @@ def chaos(
     mishaps: bool,
     chosen: list[Mishap],
     only_plan: bool,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Inject faults into real supervisors and check all promises.
@@ -188,7 +191,7 @@ def chaos(
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
-        _play_mishaps(chosen, patience, only_plan=only_plan, as_json=as_json)
+        _play_mishaps(chosen, patience, only_plan=only_plan, quiet=quiet, as_json=as_json)
         return
     possible = importlib.import_module("foxtrot_supervisor.runtime.processes.nursery_link").nursery_possible
     if pair_kills and redundancy == 1:
@@ -229,7 +232,8 @@ def chaos(
         emit({"steps": steps}) if as_json else _print_table("render_plan", steps)
         return
     try:
-        report = playing.run_chaos(options, say)
+        with progress("chaos", "steps", quiet=quiet) as reported:
+            report = playing.run_chaos(options, reported)
     except trouble_class as trouble:
         say(f"not tested: {trouble}")
         raise click.exceptions.Exit(SupervisorExit.START_FAILED) from None
@@ -237,13 +241,14 @@ def chaos(
     raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
 
 
-def _play_mishaps(chosen: list[Mishap], patience: float, *, only_plan: bool, as_json: bool) -> None:
+def _play_mishaps(chosen: list[Mishap], patience: float, *, only_plan: bool, quiet: bool, as_json: bool) -> None:
     if only_plan:
         emit({"mishaps": chosen}) if as_json else _print_table("render_mishap_plan", chosen)
         return
     interruptible()
     suite = importlib.import_module("foxtrot_supervisor.chaos.campaigns.mishaps.suite")
-    report = suite.run_mishaps(chosen, patience, say)
+    with progress("chaos", "mishaps", quiet=quiet) as reported:
+        report = suite.run_mishaps(chosen, patience, reported)
     emit(report) if as_json else _print_table("render_mishaps", report)
     raise click.exceptions.Exit(SupervisorExit.CLEAN if report["held"] else SupervisorExit.INTERNAL_ERROR)
 

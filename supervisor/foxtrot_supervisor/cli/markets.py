@@ -13,6 +13,7 @@ from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.cli.common import json_option, known_errors
 from foxtrot_supervisor.cli.messages import Failure, say
 from foxtrot_supervisor.cli.output import emit, print_table
+from foxtrot_supervisor.cli.progress import progress, quiet_option, waited_for
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.markets import FRESH_S
 from foxtrot_supervisor.markets.age import age_text
@@ -41,6 +42,7 @@ __all__ = ["markets"]
 @click.option("--rest-url", metavar="URL", help="REST address in place of the exchange's own.")
 @click.option("--ca-file", metavar="FILE", help="Certificate authority to trust in place of the system's.")
 @click.option("--proxy", metavar="URL", help="Proxy, http://HOST:PORT or https://HOST:PORT.")
+@quiet_option
 @json_option
 @known_errors
 def markets(
@@ -52,6 +54,7 @@ def markets(
     rest_url: str | None,
     ca_file: str | None,
     proxy: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """List the instruments of EXCHANGE.
@@ -70,7 +73,8 @@ def markets(
         if problem := entry_problem(entry):
             raise Failure(f"--match {entry}: {problem}", SupervisorExit.USAGE)
     source = ListSource(exchange=exchange, rest_url=rest_url, ca_file=ca_file, proxy=proxy)
-    found, problem = _list(source, refresh=refresh, offline=offline)
+    with progress(f"list of {exchange}", "instruments", quiet=quiet) as report:
+        found, problem = waited_for(lambda: _list(source, refresh=refresh, offline=offline), report)
     if found is None:
         raise Failure(f"{exchange}: no list of instruments: {problem}", SupervisorExit.INTERNAL_ERROR)
     chosen = found.instruments

@@ -31,6 +31,7 @@ from foxtrot_supervisor.cli.common import (
     run_dir_option,
 )
 from foxtrot_supervisor.cli.output import emit
+from foxtrot_supervisor.cli.progress import ask_with_progress, quiet_option
 from foxtrot_supervisor.client.answers import StopAnswer, read_stop_answer
 from foxtrot_supervisor.client.event_stream import is_running
 from foxtrot_supervisor.core.reload import describe, describe_preview
@@ -131,9 +132,12 @@ _RUNGS = {
 @click.option("--all", "of_all", is_flag=True, help="Restart all workers, a few at a time; the others go on serving.")
 @config_option
 @run_dir_option
+@quiet_option
 @json_option
 @known_errors
-def restart(worker: str | None, of_all: bool, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+def restart(
+    worker: str | None, of_all: bool, config_path: str | None, run_dir_path: str | None, quiet: bool, as_json: bool
+) -> None:
     """Stop WORKER and start it again, also from FATAL.
 
     Returns when it is running. The name of a connection stands for all its workers, restarted one after the other.
@@ -146,19 +150,22 @@ def restart(worker: str | None, of_all: bool, config_path: str | None, run_dir_p
     """
     if of_all == (worker is not None):
         raise click.UsageError("give the name of a worker or connection, or --all")
-    if worker is None:
-        _request(RestartAllRequest(), "all workers have been restarted", config_path, run_dir_path, as_json)
-        return
-    _request(RestartRequest(worker), f"{worker} has been restarted", config_path, run_dir_path, as_json)
+    request: Request = RestartAllRequest() if worker is None else RestartRequest(worker)
+    data = ask_with_progress(find_run(run_dir_path, config_path), request, "restart", quiet=quiet)
+    if as_json:
+        emit(data)
+    else:
+        click.echo("all workers have been restarted" if worker is None else f"{worker} has been restarted")
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Show what has changed and what would happen; change nothing.")
 @config_option
 @run_dir_option
+@quiet_option
 @json_option
 @known_errors
-def reload(dry_run: bool, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+def reload(dry_run: bool, config_path: str | None, run_dir_path: str | None, quiet: bool, as_json: bool) -> None:
     """Make the supervisor read its configuration again.
 
     Returns when all changes are in place: new connections are started, removed ones stopped, changed ones replaced;
@@ -168,7 +175,8 @@ def reload(dry_run: bool, config_path: str | None, run_dir_path: str | None, as_
     foxtrot-supervisor reload --dry-run
     foxtrot-supervisor reload
     """
-    data = ask(find_run(run_dir_path, config_path), ReloadRequest(dry_run), None)
+    place = find_run(run_dir_path, config_path)
+    data = ask_with_progress(place, ReloadRequest(dry_run), "reload", quiet=quiet)
     if as_json:
         emit(data)
     elif dry_run:

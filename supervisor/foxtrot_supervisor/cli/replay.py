@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import sys
 from collections.abc import Sequence
 
 import click
@@ -12,6 +13,7 @@ from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.cli.common import known_errors, resolve
 from foxtrot_supervisor.cli.messages import Failure, say
 from foxtrot_supervisor.cli.output import output_ended, write_lines
+from foxtrot_supervisor.cli.progress import progress, quiet_option
 
 __all__ = ["replay"]
 
@@ -28,8 +30,9 @@ REPLAY_CHUNK = 1000
 )
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Books: the best N levels after each update.")
 @click.option("--json", "_as_json", is_flag=True, help="JSON lines; the output is always JSON.")
+@quiet_option
 @known_errors
-def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _as_json: bool) -> None:
+def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _as_json: bool, quiet: bool) -> None:
     """Run recorded frames through parsers and print the events.
 
     The parsers and books are those of the workers; the output is one JSON object per line.
@@ -45,11 +48,16 @@ def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _
         raise click.UsageError(str(error)) from None
     except recording_error as error:
         raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
+    written = 0
+    # on a terminal the lines themselves show how it goes on
     try:
-        while chunk := list(itertools.islice(lines, REPLAY_CHUNK)):
-            write_lines(chunk)
-            if output_ended():
-                return
+        with progress("replay", "events", quiet=quiet or sys.stdout.isatty()) as report:
+            while chunk := list(itertools.islice(lines, REPLAY_CHUNK)):
+                write_lines(chunk)
+                if output_ended():
+                    return
+                written += len(chunk)
+                report(done=written)
     except recording_error as error:
         raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
     summary = lines.summary

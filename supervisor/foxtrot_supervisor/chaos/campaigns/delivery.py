@@ -198,7 +198,9 @@ class _Campaign:
                 expected[strike.worker] = strike.next_incarnation
                 before, done = done, done + 1 + len(strike.early)
                 if before // 100 != done // 100 or done == total:
-                    self._progress(f"  {done} of {total}")
+                    self._progress(f"  {done} of {total}", done, total)
+                else:
+                    self._progress("", done, total)
 
     def _ready(self, status: dict[str, Any], name: str, expected: dict[str, int], not_before: dict[str, float]) -> bool:
         mine = [each for each in status["workers"] if each["connection"] == name]
@@ -243,8 +245,8 @@ class _Campaign:
             self._recoveries_ms.append((time.monotonic() - killed_at) * 1000.0)
             # an engine that is killed before it has caught up would sooner or later find the rings full
             run.wait(rings_have_room, 4 * RECOVERY_S, "the rings to be taken")
-            if number % 10 == 0:
-                self._progress(f"  {number} of {self._options.engine_kills}")
+            kept = f"  {number} of {self._options.engine_kills}" if number % 10 == 0 else ""
+            self._progress(kept, number, self._options.engine_kills)
         after = {each["name"]: (each["pid"], each["incarnation"]) for each in run.status()["workers"]}
         self._row["connections_untouched"] = before == after
         if before != after:
@@ -339,8 +341,8 @@ class _Campaign:
                 f"both sides of {name}",
             )
             self._recoveries_ms.append((time.monotonic() - killed_at) * 1000.0)
-            if number % 10 == 0:
-                self._progress(f"  {number} of {self._options.pair_kills}")
+            kept = f"  {number} of {self._options.pair_kills}" if number % 10 == 0 else ""
+            self._progress(kept, number, self._options.pair_kills)
 
 
 _SUMMED: Final = (

@@ -121,7 +121,8 @@ class _Campaign:
                 kills += self._kill_some(order[: self._options.kills - len(kills)])
             except Trouble as trouble:
                 self.trouble.append(str(trouble))
-            self._progress(f"{len(kills)} of {self._options.kills} workers killed")
+            text = f"{len(kills)} of {self._options.kills} workers killed"
+            self._progress(text, len(kills), self._options.kills)
         return kills
 
     def _kill_some(self, order: list[str]) -> list[Kill]:
@@ -178,8 +179,9 @@ class _Campaign:
                 kills.append(SupervisorKill(gone_ms, len(children), None, orphans))
                 return kills
             kills.append(SupervisorKill(gone_ms, len(children), next_start_ms, orphans))
-            if len(kills) % 10 == 0 or len(kills) == self._options.supervisor_kills:
-                self._progress(f"{len(kills)} of {self._options.supervisor_kills} supervisors killed")
+            wanted = self._options.supervisor_kills
+            kept = len(kills) % 10 == 0 or len(kills) == wanted
+            self._progress(f"{len(kills)} of {wanted} supervisors killed" if kept else "", len(kills), wanted)
         run.signal(signal.SIGTERM)
         if not run.ended(START_S) or run.process.returncode != 0:
             self.trouble.append(f"the stop after the kills gave exit code {run.process.returncode}")

@@ -96,15 +96,17 @@ def _run_matrix(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     with Ground(
         CONNECTIONS.values(), rate=RATE_PER_S, seed=options.seed, venue=options.venue, transport=options.transport
     ) as ground:
+        planned = 0
         for steps, delivery_steps in _passes(options):
+            planned += len(steps) + len(delivery_steps)
             for step in steps:
                 results.append(play(ground, step, options))
-                progress(_line(results[-1]))
+                progress(_line(results[-1]), len(results) + len(delivery), planned)
                 if over():
                     break
             for delivery_step in () if over() else delivery_steps:
                 delivery.append(play_delivery(delivery_step, options))
-                progress(_delivery_line(delivery[-1]))
+                progress(_delivery_line(delivery[-1]), len(results) + len(delivery), planned)
                 if over():
                     break
             if deadline is None or over():

@@ -6,13 +6,14 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 from foxtrot_protocol.control import SplitRequest
 from foxtrot_supervisor.chaos.campaigns.delivery_run import RECOVERY_S, DeliveryRun, flows, serves
 from foxtrot_supervisor.chaos.harness.supervised_run import Trouble
+from foxtrot_supervisor.chaos.rules.schedule import Progress
 
 __all__ = ["CONNECTION", "SHARDS_FIRST", "VICTIMS", "split_shards", "symbols_for"]
 
@@ -41,7 +42,7 @@ def split_shards(
     splits: int,
     victims: Sequence[str],
     chance: random.Random,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> list[float]:
     """Split the largest shard `splits` times; return how long each took, in ms. Raises `Trouble` for one that fails."""
     took_ms = []
@@ -60,7 +61,7 @@ def split_shards(
             if data.get("state") != "done" or data["reason"]:
                 raise Trouble(f"split {number + 1}, of {shard}: {data}")
             took_ms.append((time.monotonic() - began) * 1000.0)
-            progress(f"  {number + 1} of {splits}: {shard} and {data['into']}")
+            progress(f"  {number + 1} of {splits}: {shard} and {data['into']}", number + 1, splits)
     return took_ms
 
 

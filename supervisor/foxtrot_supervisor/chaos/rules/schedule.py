@@ -21,7 +21,7 @@ very first one, and in phase stopping the whole is stopped in the midst of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -142,8 +142,10 @@ ALWAYS: Final = 1_000_000
 """Last incarnation of what never ends."""
 
 
-Progress: TypeAlias = Callable[[str], None]
-"""Told each step in a line."""
+class Progress(Protocol):
+    """Takes a line about each step, and how many of how many steps are done (0: unknown)."""
+
+    def __call__(self, text: str = "", done: int = 0, total: int = 0) -> None: ...
 
 
 class ChaosOptions(Struct, frozen=True, kw_only=True):

@@ -58,7 +58,7 @@ def run_mishaps(mishaps: Sequence[Mishap], patience: float, progress: Progress) 
     results = []
     for mishap in mishaps:
         results.append(_play(mishap, top, patience))
-        progress(_line(results[-1]))
+        progress(_line(results[-1]), len(results), len(mishaps))
     report = mishap_report(results)
     if report["held"]:
         shutil.rmtree(top, ignore_errors=True)
