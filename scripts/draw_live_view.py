@@ -26,8 +26,8 @@ from typing import Any
 from foxtrot_protocol.control import StatusRequest
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 
-COLUMNS, LINES = 132, 38
-FRAME_S = 0.5
+COLUMNS, LINES = 132, 33
+FRAME_S = 0.7
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PROGRAM = Path(sys.executable).with_name("foxtrot-supervisor")
 SETTINGS = """
@@ -44,8 +44,11 @@ BYTES_MAX = 400_000
 CHARACTER, LINE, LEFT, TOP = 8.0, 17.0, 14.0, 44.0
 """Geometry in pixels: width and height of a character, position of the first."""
 
+STILL_S = 11.5
+"""Time of the frame that is drawn alone, in seconds."""
+
 FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
-BACKGROUND, FOREGROUND = "#121820", "#d8dee9"
+BACKGROUND, FOREGROUND = "#121212", "#e0e0e0"
 
 STRATEGY = '''
 class Momentum:
@@ -206,15 +209,15 @@ def play(folder: Path) -> list[list[str]]:
 def script(run: Run, terminal: Terminal) -> dict[float, Callable[[], None]]:
     """What happens, by seconds since the beginning; the last is the end."""
     return {
-        2.0: lambda: terminal.type("Down"),
-        3.0: lambda: run.kill("binance-spot.a"),
-        6.5: lambda: terminal.type("Down", "Down"),
-        7.5: lambda: run.kill("okx-swap.a"),
-        8.0: lambda: run.kill("bybit-spot.a"),
-        12.0: lambda: run.kill("engine"),
-        17.0: lambda: terminal.type("r"),
-        19.0: lambda: terminal.type("y"),
-        24.0: lambda: None,
+        1.0: lambda: terminal.type("Down"),
+        2.0: lambda: run.kill("binance-spot.a"),
+        6.0: lambda: terminal.type("Down", "Down"),
+        7.0: lambda: run.kill("okx-swap.a"),
+        7.5: lambda: run.kill("bybit-spot.a"),
+        11.0: lambda: run.kill("engine"),
+        16.0: lambda: terminal.type("r"),
+        18.0: lambda: terminal.type("y"),
+        21.0: lambda: None,
     }
 
 
@@ -296,14 +299,15 @@ class Picture:
 
     def __init__(self) -> None:
         self._classes: dict[tuple[str, str], str] = {}
-        self._runs: dict[str, str] = {}
+        self._groups: dict[str, str] = {}
 
     def frame(self, lines: list[str]) -> str:
         """Return the elements of a frame."""
-        return "".join(self._line(line, LINE * number) for number, line in enumerate(lines))
+        style = Style()  # a line begins in the style in which the one before it ended
+        return "".join(self._line(line, LINE * number, style) for number, line in enumerate(lines))
 
-    def _line(self, line: str, top: float) -> str:
-        runs, style, column, at = [], Style(), 0, 0
+    def _line(self, line: str, top: float, style: Style) -> str:
+        runs, column, at = [], 0, 0
         for found in [*_ESCAPE.finditer(line), None]:
             text = line[at : found.start() if found else len(line)]
             if text:
@@ -312,24 +316,33 @@ class Picture:
             if found:
                 style.apply([int(code or 0) for code in re.split("[;:]", found[1])])
                 at = found.end()
-        return "".join(self._run(column, text, key, top) for column, text, key in runs)
+        shapes = "".join(self._run(column, text, key) for column, text, key in runs)
+        return f'<use href="#{self._known(shapes)}" y="{top:g}"/>' if shapes else ""
 
-    def _run(self, column: int, text: str, key: tuple[str, str, str], top: float) -> str:
+    def _known(self, shapes: str) -> str:
+        """Return the name of a group of these shapes."""
+        return self._groups.setdefault(shapes, f"g{len(self._groups)}")
+
+    def _run(self, column: int, text: str, key: tuple[str, str, str]) -> str:
         front, back, more = key
         shape = ""
         if back:
-            left, width = column * CHARACTER, len(text) * CHARACTER
-            shape = f'<path fill="{back}" d="M{left:g} -13h{width:g}v{LINE:g}h-{width:g}"/>'
-        kept = text.strip()
+            width = len(text) * CHARACTER
+            shape = f'<path fill="{back}" d="M0 -13h{width:g}v{LINE:g}h-{width:g}"/>'
+        lines, bars, words = _drawn(text)
+        name = self._classes.setdefault((front, more), f"s{len(self._classes)}")
+        if lines:
+            shape += f'<path class="l" stroke="{front}" d="{lines}"/>'
+        if bars:
+            shape += f'<path class="{name}" d="{bars}"/>'
+        kept = words.strip()
         if kept:
-            left = (column + len(text) - len(text.lstrip())) * CHARACTER
-            name = self._classes.setdefault((front, more), f"s{len(self._classes)}")
-            length = f' textLength="{len(kept) * CHARACTER:g}" lengthAdjust="spacingAndGlyphs"' if len(kept) > 1 else ""
+            left = (len(words) - len(words.lstrip())) * CHARACTER
+            length = f' textLength="{len(kept) * CHARACTER:g}"' if len(kept) > 3 else ""
             shape += f'<text class="{name}" x="{left:g}"{length}>{html.escape(kept, quote=False)}</text>'
         if not shape:
             return ""
-        known = self._runs.setdefault(shape, f"r{len(self._runs)}")
-        return f'<use href="#{known}" y="{top:g}"/>'
+        return f'<use href="#{self._known(shape)}" x="{column * CHARACTER:g}"/>'
 
     def document(self, frames: list[list[str]], frame_s: float) -> str:
         """Return the SVG; one frame does not move."""
@@ -338,17 +351,53 @@ class Picture:
         moves = _moves([count for count, _ in groups], frame_s) if len(groups) > 1 else ""
         width, height = 2 * LEFT + COLUMNS * CHARACTER, TOP + LINES * LINE + 6
         styles = "".join(f".{name}{{fill:{front}{_attributes(more)}}}" for (front, more), name in self._classes.items())
-        runs = "".join(f'<g id="{name}">{shape}</g>' for shape, name in self._runs.items())
+        known = "".join(f'<g id="{name}">{shapes}</g>' for shapes, name in self._groups.items())
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img">'
             "<title>foxtrot-supervisor: processes are killed and replaced while the view shows it</title>"
-            f"<style>text{{font:13px {FONT};white-space:pre}}{styles}{moves}</style><defs>{runs}</defs>"
+            f"<style>text{{font:13px {FONT};white-space:pre}}.l{{fill:none;stroke-width:1.1}}{styles}{moves}</style>"
+            f"<defs>{known}</defs>"
             f'<rect width="{width:g}" height="{height:g}" rx="9" fill="{BACKGROUND}"/>'
             '<circle cx="20" cy="16" r="6" fill="#ff5f57"/><circle cx="40" cy="16" r="6" fill="#febc2e"/>'
             '<circle cx="60" cy="16" r="6" fill="#28c840"/>'
             f'<text x="{width / 2:g}" y="20" text-anchor="middle" fill="#8a93a2">foxtrot-supervisor start</text>'
             f'<g transform="translate({LEFT:g} {TOP:g})">{bodies}</g></svg>\n'
         )
+
+
+_LINES = {
+    "─": "M{x:g} -4.5h8",
+    "│": "M{m:g} -13v17",
+    "┃": "M{m:g} -13v17",
+    "╭": "M{m:g} 4v-4.5q0 -4 4 -4",
+    "╮": "M{x:g} -4.5q4 0 4 4v4.5",
+    "╰": "M{m:g} -13v4.5q0 4 4 4",
+    "╯": "M{x:g} -4.5q4 0 4 -4v-4.5",
+    "├": "M{m:g} -13v17M{m:g} -4.5h4",
+    "└": "M{m:g} -13v8.5h4",
+}
+"""Characters that are drawn as lines: fonts leave gaps between them."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def _drawn(text: str) -> tuple[str, str, str]:
+    """Return the lines and the bars in `text` as paths, and what is left of it as text."""
+    lines, bars, words = "", "", []
+    for at, character in enumerate(text):
+        x = at * CHARACTER
+        if character in _LINES:
+            lines += _LINES[character].format(x=x, m=x + CHARACTER / 2)
+        elif character in _BARS:
+            height = 1.8 * (_BARS.index(character) + 1)
+            bars += f"M{x:g} 2v-{height:g}h7v{height:g}"
+        words.append(" " if character in _LINES or character in _BARS else character)
+    return re.sub(r"(M[0-9.]+ -4\.5)h8((?:M[0-9.]+ -4\.5h8)+)", _joined, lines), bars, "".join(words)
+
+
+def _joined(found: re.Match[str]) -> str:
+    """Make one line of neighbours."""
+    return f"{found[1]}h{8 * (found[2].count('h') + 1)}"
 
 
 def _moves(counts: list[int], frame_s: float) -> str:
@@ -395,7 +444,7 @@ def main() -> None:
     moving = Picture().document(frames, FRAME_S)
     assert len(moving.encode()) <= BYTES_MAX, f"{len(moving.encode())} bytes are too many"
     (options.folder / "live-view.svg").write_text(moving, encoding="utf-8")
-    still = Picture().document([frames[int(14.0 / FRAME_S)]], FRAME_S)
+    still = Picture().document([frames[int(STILL_S / FRAME_S)]], FRAME_S)
     (options.folder / f"{options.still}.svg").write_text(still, encoding="utf-8")
     print(f"written: docs/live-view.svg ({len(moving.encode()) // 1000} kB), docs/{options.still}.svg")
 

@@ -86,9 +86,9 @@ class TopApp(App[None]):
     #output.shown { display: block; }
     #panels Static { border: round $primary; padding: 0 1; height: 100%; border-title-color: $text; }
     #panels Static, #header { text-wrap: nowrap; text-overflow: ellipsis; }
-    #incidents { width: 3fr; }
-    #engine { width: 2fr; }
-    #market { width: 38; }
+    #incidents { width: 2fr; }
+    #engine { width: 1fr; }
+    #market { width: 36; }
     #filter { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
     #filter.shown { display: block; }
     .small #panels { height: 7; }

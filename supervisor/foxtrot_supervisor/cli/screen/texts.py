@@ -61,7 +61,7 @@ def header_text(
         status.get("engine") or {},
         status.get("workers") or (),
     )
-    line = Text(" foxtrot ", style="bold black on cyan", no_wrap=True, overflow="ellipsis")
+    line = Text(no_wrap=True, overflow="ellipsis").append(" foxtrot ", style="bold black on cyan")
     if not connected:
         if status:
             line.append(f"  NOT CONNECTED for {duration(for_s)} ", style="bold white on red")
