@@ -104,6 +104,16 @@ def test_top_shows_a_kill_and_leaves_the_terminal_whole(tmux: Tmux, tmp_path: Pa
         tmux.wait(lambda shown: re.search(r"[^-]icanon", shown) and "workers serve" not in shown, "the modes of before")
 
 
+def test_a_start_that_fails_says_why(tmux: Tmux, tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        tmux.type(f"{PROGRAM} start --run-dir {supervisor.run_dir}; echo code=$?", "Enter")
+        tmux.wait("code=75")
+        assert "is already running" in tmux.screen()
+        tmux.type("stty -a", "Enter")
+        tmux.wait(lambda shown: re.search(r"[^-]icanon", shown), "the modes of before")
+
+
 def is_view(process: psutil.Process, run_dir: Path) -> bool:
     """Whether it is the process that draws: the child of the one that was started."""
     words = process.info["cmdline"] or []

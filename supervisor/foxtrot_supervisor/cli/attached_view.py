@@ -23,13 +23,16 @@ from typing import NoReturn
 
 from foxtrot_supervisor.cli.terminal_keeper import TerminalState, run_view
 
-__all__ = ["LEAVE_S", "LINES_LEFT", "VIEW_INTERVAL_S", "attached_view"]
+__all__ = ["KILL_S", "LEAVE_S", "LINES_LEFT", "VIEW_INTERVAL_S", "attached_view"]
 
 VIEW_INTERVAL_S = 1.0
 """Interval of the view, in seconds."""
 
-LEAVE_S = 5.0
-"""How long the view may take to leave the terminal at the end of the run, in seconds; then it is killed."""
+LEAVE_S = 10.0
+"""How long the view may take to leave the terminal at the end of the run, in seconds; then it gets SIGTERM."""
+
+KILL_S = 5.0
+"""How long the view and its keeper may take to end after SIGTERM, in seconds; then the keeper is killed."""
 
 LINES_LEFT = 10
 """Latest printed lines that stay on the terminal after the view."""
@@ -59,11 +62,18 @@ def attached_view(run_dir: str) -> Iterator[None]:
         os.dup2(out, 1)
         os.dup2(err, 2)
         os.close(lifeline)
-        if not select.select([keeper], [], [], LEAVE_S)[0]:
-            signal.pidfd_send_signal(keeper, signal.SIGKILL)  # its view then ends by SIGTERM
-            state.restore()
+        if not _has_ended(keeper, LEAVE_S):
+            signal.pidfd_send_signal(keeper, signal.SIGTERM)  # it passes it on to the view, and restores the terminal
+            if not _has_ended(keeper, KILL_S):
+                signal.pidfd_send_signal(keeper, signal.SIGKILL)  # its view gets SIGTERM by that
+                state.restore()
         for descriptor in (keeper, out, err, output):
             os.close(descriptor)
+
+
+def _has_ended(pidfd: int, limit_s: float) -> bool:
+    """Wait until a process has ended, at most `limit_s` seconds; return whether it has."""
+    return bool(select.select([pidfd], [], [], limit_s)[0])
 
 
 def _start_keeper(run_dir: str, starter: int, output: int, alive: int, close: tuple[int, ...]) -> int:
@@ -102,9 +112,9 @@ def _keep(run_dir: str, starter: int, output: int, alive: int) -> NoReturn:
 
 
 def _view(run_dir: str, starter: int, output: int, alive: int) -> None:
+    screen = importlib.import_module(_VIEW)
     if select.select([alive], [], [], 0.0)[0]:
         return  # the start has failed already
-    screen = importlib.import_module(_VIEW)
     app = screen.TopApp(run_dir, VIEW_INTERVAL_S, screen.Starter(starter, output, alive))
     app.run()
     for line in app.output.latest(LINES_LEFT):

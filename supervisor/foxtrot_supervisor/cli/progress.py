@@ -37,6 +37,7 @@ _POLL_S = 0.5
 T = TypeVar("T")
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+"""The option ``--quiet`` of commands that report progress."""
 
 
 class Report(Protocol):
