@@ -28,6 +28,7 @@ from foxtrot_supervisor.cli.common import (
     find_run,
     json_option,
     known_errors,
+    resolve,
     run_dir_option,
 )
 from foxtrot_supervisor.cli.output import emit
