@@ -36,8 +36,10 @@ _POLL_S = 0.5
 
 T = TypeVar("T")
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-"""The option ``--quiet`` of commands that report progress."""
+
+def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option ``--quiet`` to a command that reports progress."""
+    return click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")(command)
 
 
 class Report(Protocol):
