@@ -60,6 +60,8 @@ _OWN_FIELDS: Final = frozenset({"worker", "process", "incarnation", "trace", "st
 LOGGED: Final[Mapping[str, tuple[Kind, str]]] = {
     "books_asked": ("resync", "{count} books have no snapshot, they were requested again"),
     "budget_spent": ("rate_limited", "{address} refuses {kind} requests for {retry_after_s} s"),
+    "clock_in_step": ("clock", "{exchange}: the clock agrees again, it is off by {offset_ms} ms"),
+    "clock_off": ("clock", "{exchange}: {reason}"),
     "file_made_again": ("run_dir", "{path}: {reason}"),
     "growth": ("growth", "{what} is {verdict}, by {per_hour} an hour"),
     "guard_lost": ("guard", "the guard was lost: {reason}"),
