@@ -288,14 +288,13 @@ class ChildSpecs:
         return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
     def limits(self, name: str) -> ResourceLimits:
-        """Return the resource limits of child `name`."""
+        """Return the resource limits of child `name`, also of one that is no longer configured and has not ended yet."""
         config = self._config.supervisor
-        unlimited = (SIMULATOR, *NURSERIES, *self._services)
-        memory_mib = {ENGINE: config.engine_memory_mib, **dict.fromkeys(unlimited)}
+        memory_mib = config.engine_memory_mib if name == ENGINE else None
         # what is born in the nursery could not raise a limit that the nursery had lowered
         open_files = None if name in NURSERIES else config.open_files
         return ResourceLimits(
-            memory_mib=config.worker_memory_mib if name in self.places else memory_mib[name],
+            memory_mib=config.worker_memory_mib if name in self.places else memory_mib,
             open_files=open_files,
             core_dumps=config.core_dumps,
         )

@@ -53,6 +53,13 @@ def test_metrics_are_planned_and_specified() -> None:
         ChildSpecs(FoxtrotConfig(), AROUND, Targets()).spec(METRICS, 1)
 
 
+def test_the_death_of_a_service_that_a_reload_has_removed_can_be_explained() -> None:
+    without = FoxtrotConfig(connections=LISTEN.connections)
+    specs = ChildSpecs(LISTEN, AROUND, Targets()).succeeded_by(without)
+    assert METRICS not in [plan.name for plan in specs.plans()]
+    assert specs.limits(METRICS) == ResourceLimits()  # the report of its death asks for its limit
+
+
 class Run:
     """A core with an engine, a worker and a service."""
 
