@@ -288,7 +288,7 @@ class ChildSpecs:
         return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
     def limits(self, name: str) -> ResourceLimits:
-        """Return the resource limits of child `name`, also of one that is no longer configured and has not ended yet."""
+        """Return the limits of child `name`, also of one that is no longer configured and has not ended yet."""
         config = self._config.supervisor
         memory_mib = config.engine_memory_mib if name == ENGINE else None
         # what is born in the nursery could not raise a limit that the nursery had lowered
