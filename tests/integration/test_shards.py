@@ -13,7 +13,7 @@ import pytest
 from tests.support.command_line import Background, Simulated, run_program
 from tests.support.waiting import wait_until
 
-SYMBOLS = [f"S{number}USDT" for number in range(6)]
+SYMBOLS = ["S0USDT", "S1USDT", "S2USDT", "S3USDT", "币安人生USDT", "S5USDT"]
 CONFIG = """
 [supervisor]
 run_dir = "{run_dir}"
@@ -116,6 +116,11 @@ def test_a_pattern_is_spread_and_no_symbol_moves(world: World) -> None:
     assert all(set(held) <= set(after[name]) for name, held in before.items())
     assert "S5USDT" in after[grown]
     assert {each["name"]: each["pid"] for each in world.workers()} == pids
+
+    split = Background(world.folder, "split", "split", "all-1")
+    wait_until(lambda: world.logged("split"), 20.0, "a split")
+    assert world.ask("stop").returncode == 0, "nothing is left behind in the middle of it"
+    split.close()
 
 
 def test_an_unknown_symbol_is_refused_at_start_with_the_nearest(world: World) -> None:

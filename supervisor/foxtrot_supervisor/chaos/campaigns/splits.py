@@ -22,7 +22,7 @@ CONNECTION: Final = "load"
 SHARDS_FIRST: Final = 2
 """Shards before the first split."""
 
-VICTIMS: Final = ("new", "old", "engine")
+VICTIMS: Final = ("old", "engine", "new")
 """Which process is killed in the middle of a split, in turn."""
 
 SPLIT_S: Final = 90.0

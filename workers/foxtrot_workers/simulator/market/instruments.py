@@ -81,8 +81,8 @@ def split_symbol(symbol: str) -> tuple[str, str]:
 
 def make_instrument(symbol: str, seed: int) -> Instrument:
     """Return the instrument of `symbol`, the same for the same seed. Raises `ValueError` for an impossible name."""
-    if not symbol.isascii() or not symbol.isalnum() or len(symbol) > 32:
-        raise ValueError(f"not a symbol: {symbol!r} (letters and digits, at most 32)")
+    if not symbol.isalnum() or len(symbol) > 32:
+        raise ValueError(f"not a symbol: {symbol!r} (letters of any script and digits, at most 32)")
     symbol = symbol.upper()
     base, quote = split_symbol(symbol)
     random = Random(f"{seed}:{symbol}")
