@@ -53,7 +53,7 @@ class World:
 
     def start(self) -> None:
         self.started = Background(self.folder, "start", "start", "--log-format", "json")
-        wait_until(lambda: self.workers() and all(each["events_total"] for each in self.workers()), 30.0, "events")
+        wait_until(lambda: self.workers() and all(each["events_total"] for each in self.workers()), 90.0, "events")
 
     def ask(self, *words: str) -> Any:
         return run_program(*words, "--json", cwd=self.folder)
