@@ -298,8 +298,8 @@ class Splitting:
 
     def _split_busy(self, shard: Shard, cause: str) -> None:
         now = time.monotonic()
-        if now < self._not_before.get(shard.name, 0.0):
-            return
+        if now < self._not_before.get(shard.name, 0.0) or self._reloading.is_under_way:
+            return  # while the configuration is being changed, the next window decides
         peers = [each for each in self._active.config.connections if each.exchange == shard.exchange]
         count = sum(each.redundancy for each in peers)
         begun: Split | str

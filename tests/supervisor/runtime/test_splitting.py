@@ -251,6 +251,16 @@ async def test_and_not_where_the_limits_forbid_it(world: World, shard: Shard, li
     await leave(other)
 
 
+async def test_a_busy_worker_waits_for_a_change_under_way(world: World) -> None:
+    world.is_under_way = True
+    await busy(world)
+    await asyncio.sleep(0.02)
+    assert world.logged == []
+    world.is_under_way = False
+    world.runs("all-1.a", "A", "B", "C", "D", cpu_s=110.0, at=121.0)
+    await wait_until_async(lambda: "split" in world.logged, what="the split")
+
+
 async def test_a_failure_is_not_repeated_at_once(world: World) -> None:
     split = world.begin()
     await ended(split)
