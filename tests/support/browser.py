@@ -149,9 +149,10 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, script: str, limit_s: float = LIMIT_S) -> None:
-        """Wait until an expression is true."""
+        """Wait until an expression is true; one that raises, since the page is still loading, is not."""
+        guarded = f"(() => {{ try {{ return Boolean({script}); }} catch {{ return false; }} }})()"
         deadline = time.monotonic() + limit_s
-        while not self.run(f"Boolean({script})"):
+        while not self.run(guarded):
             assert time.monotonic() < deadline, f"waited {limit_s:g} s in vain for {script}"
             time.sleep(POLL_S)
 
