@@ -11,8 +11,6 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from foxtrot_protocol.log_text import console_text
-
 __all__ = ["CHUNK_BYTES", "QUEUE_BYTES_MAX", "QUEUE_LINES_MAX", "LineQueue", "dropped_line"]
 
 QUEUE_LINES_MAX = 10_000
@@ -117,4 +115,6 @@ def dropped_line(log_format: str, count: int, timestamp: str, fields: Mapping[st
     record = {"timestamp": timestamp, "level": "warning", "event": "log_lines_dropped", **fields, "count": count}
     if log_format == "json":
         return json.dumps(record, default=str).encode() + b"\n"
+    from foxtrot_protocol.log_text import console_text  # every process that logs has it; `--help` does not need it
+
     return console_text(record).encode() + b"\n"

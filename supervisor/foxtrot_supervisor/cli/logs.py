@@ -73,8 +73,9 @@ def logs(
     run_dir_path: str | None,
     as_json: bool,
 ) -> None:
-    """Print recent log lines of all processes, from the supervisor's memory.
+    """Print recent log lines of all processes.
 
+    They come from the supervisor's memory: 10,000 lines, 4 MiB.
     WORKER is a worker, a connection, or a process (engine, supervisor): lines that it wrote, and lines about it.
 
     \b

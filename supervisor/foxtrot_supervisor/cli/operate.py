@@ -193,7 +193,9 @@ def reload(dry_run: bool, config_path: str | None, run_dir_path: str | None, qui
 @json_option
 @known_errors
 def split(shard: str, config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
-    """Give half of the symbols of SHARD to a new worker, without losing an event.
+    """Give half of a shard's symbols to a new worker.
+
+    No event is lost.
 
     Returns when the new worker brings them and the old one has let go of them. If that fails, nothing has changed.
 

@@ -53,7 +53,9 @@ def top(
     as_json: bool,
     plain: bool,
 ) -> None:
-    """Show a live view of the run: every connection, incidents, the market; ? lists the keys.
+    """Show a live view of the run until it ends or Ctrl-C.
+
+    Every connection, incidents, the market; ? lists the keys.
 
     On a terminal it fills the screen, survives restarts of the supervisor, and ends with q or Ctrl-C. This needs
     textual (pip install 'foxtrot-supervisor[top]'); without it, with --plain, --count or on another output it prints

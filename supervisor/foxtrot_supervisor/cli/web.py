@@ -48,7 +48,9 @@ def web(
     config_path: str | None,
     run_dir_path: str | None,
 ) -> None:
-    """Serve a page that shows the run live, until Ctrl-C or SIGTERM.
+    """Serve a page that shows a run, and with a token changes it.
+
+    Until Ctrl-C or SIGTERM.
 
     Prints the address of the page. Without --token-file the page is read-only.
 
