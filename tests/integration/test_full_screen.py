@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -123,6 +124,18 @@ def is_view(process: psutil.Process, run_dir: Path) -> bool:
     return parent is not None and parent.cmdline() == words
 
 
+def view_of_start(folder: Path) -> psutil.Process:
+    """Return the process that draws: the child of the keeper, which has left the supervisor's tree."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # others come and go
+            words, parent = process.cmdline(), process.parent()
+            if words[-1:] == ["start"] and process.cwd() == str(folder) and parent is not None:
+                found += [process] if parent.cmdline() == words else []
+    (view,) = found
+    return view
+
+
 CONFIG = """
 [supervisor]
 run_dir = "{run_dir}"
@@ -163,20 +176,7 @@ def test_start_shows_itself_and_ctrl_c_ends_it(tmux: Tmux, tmp_path: Path, view_
     tmux.type(f"cd {tmp_path}; {PROGRAM} start; echo code=$?", "Enter")
     tmux.wait(lambda shown: "trade number" in shown and "1/1 workers serve" in shown and "market BTCUSDT.SIM" in shown)
     if view_dies:
-        (supervisor,) = [
-            each
-            for each in psutil.process_iter(["cmdline"])
-            if "start" in (each.info["cmdline"] or [])
-            and each.cwd() == str(tmp_path)
-            and each.ppid() != 1
-            and each.parent().name() == "bash"
-        ]
-        (keeper,) = [
-            each
-            for each in psutil.process_iter(["cmdline"])
-            if each.cmdline() == supervisor.cmdline() and each.pid != supervisor.pid and each.children()
-        ]
-        keeper.children()[0].kill()
+        view_of_start(tmp_path).kill()
         tmux.wait("the view has ended (-9), the run goes on")
         tmux.wait("trade number")
     tmux.type("C-c")
