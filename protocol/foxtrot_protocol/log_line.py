@@ -1,4 +1,4 @@
-"""A log line as data: who wrote it, whom it concerns, what happened. Pure.
+"""A log line as data: its writer, its subject, what happened. Pure.
 
 Every process makes its lines by a `LineMaker`, so that the same fact has the same key in each of them:
 

@@ -175,7 +175,7 @@ async def test_an_announced_shutdown_rotates_before_the_exchange_closes(tmp_path
             more = connection(sim, symbols=["BTCUSDT", "ETHUSDT"])
             supervisor.configure(FoxtrotConfig(supervisor=quick(**PATIENT), connections=[more]))
             assert supervisor.ask(ReloadRequest(), 60.0).data["restarted"] == ["one.b"]
-            again = only(supervisor, "one.b")
+            again = only(supervisor, "one.a")  # the new side serves before the old one stops
             assert (again["incarnation"], again["pid"] != worker["pid"]) == (2, True)
             supervisor.stop()
 

@@ -47,7 +47,7 @@ class KeptEvents:
             bytes_max: their estimated size, for each type: about 500 bytes for an event, and 150 for each level.
 
         Raises:
-            ValueError: for an unknown type or a time that is none.
+            ValueError: for an unknown event type or an unreadable time.
         """
         wanted, keep_s = event_filter(types, symbol), duration_s(last)
         with self._lock:
@@ -72,7 +72,7 @@ class KeptEvents:
 
         Raises:
             FramesUnavailable: if events of this type are not kept, or pandas is not installed.
-            ValueError: for an unknown type or a time that is none.
+            ValueError: for an unknown event type or an unreadable time.
         """
         wanted = event_filter(kind, symbol)
         name = event_type(kind)

@@ -286,7 +286,7 @@ class _Checker:
         return good
 
     def _private_file(self, good: dict[str, Any], path: str) -> None:
-        """Resolve a key that names an existing file; what is in it is looked at by the process that needs it."""
+        """Resolve a key that names an existing file; the process that needs it reads it."""
         key = path.partition(".")[2]
         if key in good:
             good[key] = self._resolved(good[key])

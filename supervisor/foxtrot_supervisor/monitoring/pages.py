@@ -48,7 +48,7 @@ class Page(Struct, frozen=True):
 
 
 class StatusReader:
-    """Reads the status of the run in `run_dir`: one request at a time, whoever waits for it."""
+    """Reads the status of the run in `run_dir`: one request at a time, shared by all that wait for it."""
 
     def __init__(self, run_dir: str) -> None:
         self._client = AsyncControlClient(run_dir)

@@ -32,7 +32,7 @@ from foxtrot_supervisor.telemetry.vitals import Vitals
 __all__ = ["LET_GO_S", "LOOK_S", "RETRY_S", "SPLIT_S_MAX", "STALL_S", "WATCH_S", "Split", "Splitting"]
 
 LOOK_S: Final = 0.25
-"""Interval in seconds at which a split is looked at."""
+"""Interval in seconds between checks of a split."""
 
 STALL_S: Final = 60.0
 """A split fails if the new shard has brought no further topic for this many seconds."""
@@ -44,7 +44,7 @@ LET_GO_S: Final = 60.0
 """Seconds in which the old shard is expected to let go of the symbols."""
 
 WATCH_S: Final = 5.0
-"""Interval in seconds at which the load of workers is looked at."""
+"""Interval in seconds between checks of the load of workers."""
 
 RETRY_S: Final = 600.0
 """Seconds in which a shard is not split automatically after that has failed or was refused."""

@@ -1,4 +1,4 @@
-"""The server: what it answers to whom, and that nobody holds it up."""
+"""The server: its answers and refusals, and that a slow client delays no other."""
 
 from __future__ import annotations
 
