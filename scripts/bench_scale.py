@@ -123,6 +123,12 @@ class Run:
             time.sleep(POLL_S)
         return time.monotonic() - self.began_at
 
+    def wait_for_heartbeats(self) -> None:
+        """Wait until every worker has reported its topics."""
+        while not all(worker["topics"] for worker in self.status()["workers"]):
+            assert time.monotonic() < self.began_at + START_S_MAX, "a worker does not report its topics"
+            time.sleep(POLL_S)
+
     def kill(self, worker: dict[str, Any]) -> float:
         """Kill a worker; return the seconds until an event of its successor has come through the engine."""
         decoder = batch_decoder("str")
@@ -199,6 +205,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def figures_of(run: Run, options: argparse.Namespace) -> dict[str, Any]:
     """Measure `run` from its start to its stop."""
     pid, start_s = run.process.pid, run.start_s()
+    run.wait_for_heartbeats()
     time.sleep(options.settle)
     started = run.status()
     cpu_before, measured_at = cpu_s(pid), time.monotonic()
