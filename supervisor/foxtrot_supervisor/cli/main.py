@@ -39,7 +39,7 @@ COMMANDS = {
     "logs": ("logs", "Print recent log lines of all processes."),
     "markets": ("markets", "List the instruments of EXCHANGE."),
     "reload": ("operate", "Make the supervisor read its configuration again."),
-    "split": ("operate", "Give half of the symbols of SHARD to a new worker."),
+    "split": ("operate", "Give half of a shard's symbols to a new worker."),
     "replay": ("replay", "Run recorded frames through parsers and print the events."),
     "restart": ("operate", "Stop WORKER and start it again, also from FATAL."),
     "rings": ("rings", "List the rings of a run, living or dead."),
@@ -48,10 +48,10 @@ COMMANDS = {
     "status": ("operate", "Show the status of the supervisor and its children."),
     "stop": ("operate", "Stop everything; return when all processes have ended."),
     "subscribe": ("operate", "Add SYMBOLs to a running WORKER without reconnecting."),
-    "top": ("top", "Show the run live on the full screen; ? lists the keys."),
+    "top": ("top", "Show a live view of the run until it ends or Ctrl-C."),
     "unit": ("unit", "Print a hardened systemd unit for the configuration."),
     "unsubscribe": ("operate", "Remove SYMBOLs from a running WORKER without reconnecting."),
-    "web": ("web", "Serve a page that shows the run live, until Ctrl-C or SIGTERM."),
+    "web": ("web", "Serve a page that shows a run, and with a token changes it."),
 }
 """Each command: the module of this package that defines it, and its summary in the root's ``--help``."""
 
