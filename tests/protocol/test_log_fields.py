@@ -14,6 +14,7 @@ from foxtrot_protocol.events import Leak
 from foxtrot_protocol.log_fields import LOG_FIELDS, log_schema
 from foxtrot_protocol.log_line import Identity, LogLine
 from foxtrot_supervisor.cli.summary import Summary
+from foxtrot_supervisor.report.start_progress import StartProgress
 from foxtrot_supervisor.runtime.audit import Audit
 from tests.support.sources import ROOT, modules
 
@@ -26,6 +27,7 @@ KEYS_AT_RUN_TIME = {
     "foxtrot_supervisor.engine.leaks.monitor": set(Leak.__struct_fields__),
     "foxtrot_supervisor.runtime.main": set(Audit().as_dict()),
     "foxtrot_supervisor.runtime.reloading": {"added", "removed", "restarted", "kept", "failed"},
+    "foxtrot_supervisor.runtime.start_watch": set(StartProgress.__struct_fields__),
     "foxtrot_supervisor.runtime.incident_watch": set(),  # passes on what it is given
     "foxtrot_supervisor.embedding.application_log": set(),  # passes on what it is given
 }
