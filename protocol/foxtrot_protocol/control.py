@@ -26,6 +26,7 @@ __all__ = [
     "RestartRequest",
     "StatusRequest",
     "StopRequest",
+    "StopWorkersRequest",
     "SubscribeRequest",
     "UnsubscribeRequest",
     "decode_reply",
@@ -66,6 +67,13 @@ class IncidentsRequest(Struct, tag="incidents", frozen=True):
 class StopRequest(Struct, tag="stop", frozen=True):
     """Stop everything; answered when all children have ended, with their rungs and the audit."""
 
+    version: int = CONTROL_VERSION
+
+
+class StopWorkersRequest(Struct, tag="stop_workers", frozen=True):
+    """Stop workers, or those of connections, until they are restarted; answered when they have ended, with rungs."""
+
+    workers: list[str]
     version: int = CONTROL_VERSION
 
 
@@ -138,6 +146,7 @@ Request: TypeAlias = (
     StatusRequest
     | IncidentsRequest
     | StopRequest
+    | StopWorkersRequest
     | RestartRequest
     | RestartAllRequest
     | ReloadRequest

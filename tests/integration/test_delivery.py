@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import pytest
 
+from foxtrot_protocol.control import RestartRequest, StopWorkersRequest
 from foxtrot_protocol.endpoints import Transport
 from foxtrot_supervisor.config.schema import RingConfig
 from foxtrot_workers.simulator.server.server import SimulatedExchange
@@ -309,6 +310,21 @@ def kill_engines(run: DeliveryRun) -> None:
 
 async def test_twins_killed_in_turn_lose_nothing_and_give_nothing_twice(tmp_path: Path) -> None:
     await run_twins(tmp_path, kill_twins_in_turn)
+
+
+async def test_a_twin_that_an_operator_stops_and_restarts_loses_nothing(tmp_path: Path) -> None:
+    def stop_one(run: DeliveryRun) -> None:
+        name = list(run.workers)[1]
+        run.more("BTCUSDT", 100)
+        reply = run.supervisor.ask(StopWorkersRequest([name]))
+        assert (reply.error, reply.data["workers"][0]["rung"]) == ("", "ask")
+        run.more("BTCUSDT", 100)
+        stopped = run.supervisor.child(name)
+        assert (stopped["state"], stopped["desired"], stopped["ring_used_bytes"]) == ("STOPPED", "STOPPED", 0)
+        assert run.supervisor.ask(RestartRequest(name)).error == ""
+        run.more("BTCUSDT", 100)
+
+    await run_twins(tmp_path, stop_one)
 
 
 async def test_what_both_killed_twins_missed_is_announced_exactly(tmp_path: Path) -> None:

@@ -16,7 +16,13 @@ import msgspec
 import psutil
 import pytest
 
-from foxtrot_protocol.control import ReloadRequest, RestartRequest, SubscribeRequest, UnsubscribeRequest
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    RestartRequest,
+    StopWorkersRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
 from foxtrot_supervisor.config.schema import EngineConfig, FoxtrotConfig
 from tests.support import supervisor_process
 from tests.support.supervisor_process import SupervisorProcess, connection, quick
@@ -416,6 +422,22 @@ def test_restart_request(tmp_path: Path) -> None:
         assert supervisor.ask(RestartRequest("one")).data["incarnation"] == 3  # a connection with one worker
         assert "nobody" in supervisor.ask(RestartRequest("nobody")).error
         assert "without a configuration file" in supervisor.ask(ReloadRequest()).error
+
+
+def test_a_single_worker_is_stopped_and_restarted(tmp_path: Path) -> None:
+    with SupervisorProcess(tmp_path) as supervisor:
+        supervisor.wait_running()
+        assert "engine is no worker" in supervisor.ask(StopWorkersRequest(["engine"])).error
+        reply = supervisor.ask(StopWorkersRequest(["one"]))
+        assert [(each["worker"], each["state"], each["rung"]) for each in reply.data["workers"]] == [
+            ("one.a", "STOPPED", "ask")
+        ]
+        status = supervisor.wait_running()
+        assert status["workers"][0]["stopped_by_operator"] is True
+        assert status["workers"][0]["pid"] is None
+        assert supervisor.ask(RestartRequest("one.a")).data["incarnation"] == 2
+        assert supervisor.ask(StopWorkersRequest(["one.a"])).error == ""
+        assert supervisor.stop()["exit_code"] == 0
 
 
 def test_subscriptions_while_running(tmp_path: Path) -> None:

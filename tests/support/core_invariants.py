@@ -26,6 +26,7 @@ from foxtrot_supervisor.core.inputs import (
     Spawned,
     SpawnFailed,
     StopRequested,
+    WorkersStopRequested,
 )
 from foxtrot_supervisor.core.lifecycle import Desired
 from foxtrot_supervisor.core.reconfigure import CHANGED
@@ -73,6 +74,8 @@ class Seen:
         self.served_once = False
         self.wanted = True
         """It stands in the configuration."""
+        self.stopped = False
+        """An operator has stopped it, and not restarted it."""
         self.known = True
         """The core has to show it."""
         self.changed = False
@@ -88,7 +91,7 @@ class Seen:
         self.restart_requested = self.served_once = self.crashed = False
         self.crash_restarts.clear()
         self.known = self.wanted = True
-        self.changed = False
+        self.changed = self.stopped = False
         self.state = "STOPPED"
         self.coming_for = None
 
@@ -166,7 +169,13 @@ class Observer:
             child = self.children[message.name]
             if child.state == "RUNNING" and (twin := self._twin(child)) and not self._stands_in(twin, child, now):
                 raise Violation("twins are restarted one at a time", f"{message.name} while {twin.state}")
-            self._forgive(self.children[message.name])
+            self._forgive(child)
+            child.stopped = False
+            return
+        if isinstance(message, WorkersStopRequested):
+            for stopped in message.names:
+                self.children[stopped].stopped = True
+                self.children[stopped].changed = False
             return
         if isinstance(message, ChildrenChanged):
             self._changed(message, now)
@@ -196,7 +205,7 @@ class Observer:
             if plan is None:
                 if child.coming_for is not None and self._goes_on(child, configured.get(child.coming_for)):
                     continue
-                child.wanted = False
+                child.wanted = child.stopped = False
                 child.not_before = 0.0
                 continue
             child.coming_for = None
@@ -205,7 +214,7 @@ class Observer:
                 child.not_before = 0.0
             elif not child.wanted:
                 child.restart_requested = True  # it comes back while it is on its way down
-            elif plan.fingerprint != child.plan.fingerprint and child.incarnation:
+            elif plan.fingerprint != child.plan.fingerprint and child.incarnation and not child.stopped:
                 child.changed = True
                 if child.ladder_at is not None and child.alive and not child.lost:
                     self._forgive(child)  # it is on its way down already
@@ -240,7 +249,7 @@ class Observer:
 
     def _twin(self, child: Seen) -> Seen | None:
         twin = self.children.get(child.plan.twin or "")
-        return twin if twin is not None and twin.known and twin.wanted else None
+        return twin if twin is not None and twin.known and twin.wanted and not twin.stopped else None
 
     @staticmethod
     def _stands_in(child: Seen, other: Seen, now: float) -> bool:
@@ -381,6 +390,8 @@ class Observer:
             raise Violation("no restart after a requested stop", f"{effect}")
         if not child.wanted:
             raise Violation("what is not configured is not started", f"{effect}")
+        if child.stopped:
+            raise Violation("what an operator has stopped stays stopped", f"{effect}")
         if effect.incarnation != child.incarnation + 1:
             raise Violation("incarnations count up", f"{effect} after {child.incarnation}")
         if child.incarnation and child.incarnation not in child.fenced:
@@ -411,7 +422,7 @@ class Observer:
         if child.incarnation or child.coming_for is not None:
             return
         for other in self.children.values():
-            if not other.known or not other.wanted:
+            if not other.known or not other.wanted or other.stopped:
                 continue
             if other.plan.tier < child.plan.tier and other.state not in ("RUNNING", "EXITED", "FATAL", "LOST"):
                 raise Violation("tiers start in order", f"{child.plan.name} before {other.plan.name} serves")
@@ -496,7 +507,9 @@ class Observer:
             return
         if self.stop_at is not None or not child.plan.essential or child.plan.kind == "connection":
             return
-        if not child.served_once or any(other.incarnation == 0 and other.wanted for other in self.children.values()):
+        if not child.served_once or any(
+            other.incarnation == 0 and other.wanted and not other.stopped for other in self.children.values()
+        ):
             self.stop_at = now
             self.start_failed = True
 
@@ -531,6 +544,7 @@ class Observer:
         any_alive = False
         self.start_is_over = self.start_is_over or not any(
             child.wanted
+            and not child.stopped
             and (
                 child.incarnation == 0
                 or (child.plan.essential and child.plan.kind != "connection" and not child.served_once)
@@ -556,7 +570,7 @@ class Observer:
                 raise Violation("each change of state is published", f"{record}, published: {child.state}")
             desired = record.desired is Desired.RUNNING
             # a spare that fails is let go before it has ended
-            if child.coming_for is None and desired != (self.stop_at is None and child.wanted):
+            if child.coming_for is None and desired != (self.stop_at is None and child.wanted and not child.stopped):
                 raise Violation("desired follows the requests", f"{record}")
         if any_alive and (next_deadline is None or next_deadline > now + self.look_s + EPSILON_S):
             raise Violation("a living child has a deadline", f"{next_deadline} at {now}")

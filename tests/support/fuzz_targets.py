@@ -465,6 +465,7 @@ class Requests(_Decoded):
         for request in (
             control.StatusRequest(),
             control.StopRequest(),
+            control.StopWorkersRequest(["w.a", "x"]),
             control.RestartRequest("w.a"),
             control.ReloadRequest(),
             control.SplitRequest("all-1"),

@@ -17,6 +17,7 @@ from foxtrot_protocol.control import (
     SplitRequest,
     StatusRequest,
     StopRequest,
+    StopWorkersRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
@@ -83,19 +84,25 @@ _TONES: Mapping[str, dict[str, Any]] = {
 
 
 @click.command()
+@click.argument("workers", nargs=-1, metavar="[WORKER]...")
 @config_option
 @run_dir_option
 @json_option
 @known_errors
-def stop(config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
-    """Stop everything; return when all processes have ended.
+def stop(workers: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
+    """Stop everything, or only WORKERs; return when all these processes have ended.
 
-    Prints for each process which rung of the stop ladder was needed.
+    Prints for each process which rung of the stop ladder was needed. A WORKER, or all workers of a connection of that
+    name, drains its ring and stays stopped until it is restarted.
 
     \b
     foxtrot-supervisor stop
+    foxtrot-supervisor stop binance-spot.b
     """
     place = find_run(run_dir_path, config_path)
+    if workers:
+        _stop_workers(place, workers, as_json)
+        return
     data = ask(place, StopRequest(), None)
     outcome = read_stop_answer(data)
     deadline = time.monotonic() + GONE_S
@@ -107,6 +114,16 @@ def stop(config_path: str | None, run_dir_path: str | None, as_json: bool) -> No
         for line in _stop_lines(outcome):
             click.echo(line)
     raise click.exceptions.Exit(outcome.exit_code)
+
+
+def _stop_workers(place: str, workers: Sequence[str], as_json: bool) -> None:
+    data = ask(place, StopWorkersRequest(list(workers)), None)
+    if as_json:
+        emit(data)
+        return
+    for each in data["workers"]:
+        was_down = f"has no process, {each['state']}: {each['cause']}"
+        click.echo(f"{each['worker']}: {_RUNGS.get(each['rung'] or '', was_down)}")
 
 
 def _stop_lines(outcome: StopAnswer) -> Iterator[str]:

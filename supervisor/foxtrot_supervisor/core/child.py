@@ -22,7 +22,10 @@ from foxtrot_supervisor.core.shutdown import Shutdown
 from foxtrot_supervisor.core.sides import Flow, Pace, carries
 from foxtrot_supervisor.core.stop_ladder import Ladder, Step, StopLimits
 
-__all__ = ["ENDED_FOR_GOOD", "Child", "Shared"]
+__all__ = ["ENDED_FOR_GOOD", "STOPPED_BY_OPERATOR", "Child", "Shared"]
+
+STOPPED_BY_OPERATOR: Final = "stopped by an operator"
+"""Cause of a worker's state after an operator has stopped it."""
 
 ENDED_FOR_GOOD: Final = frozenset({State.EXITED, State.FATAL, State.LOST})
 """States that no restart follows, unless an operator asks for one."""
@@ -250,8 +253,24 @@ class Child:
 
     def retire(self, cause: str, now: float) -> None:
         """Stop it for good; the table forgets it once it has ended."""
-        record = self.record
         self.retiring = True
+        self.record.stopped_by_operator = False
+        self._stop(cause, now)
+
+    def stop_for_operator(self, now: float) -> None:
+        """Stop it; it stays stopped until an operator restarts it. FATAL and EXITED remain what they are."""
+        record = self.record
+        record.stopped_by_operator = True
+        record.rotation, record.rotation_reason = "", ""
+        if record.state is State.STOPPING:
+            record.cause = f"{STOPPED_BY_OPERATOR}, when it was stopping: {record.cause}"[:CAUSE_CHARS_MAX]
+        elif record.state is State.STOPPED:
+            record.cause = STOPPED_BY_OPERATOR
+        self._stop(STOPPED_BY_OPERATOR, now)
+
+    def _stop(self, cause: str, now: float) -> None:
+        """Stop it, and start nothing afterwards."""
+        record = self.record
         self.awaits_start = False
         self.outdated = False
         record.desired = Desired.STOPPED

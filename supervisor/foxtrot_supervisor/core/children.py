@@ -53,12 +53,13 @@ class Standing(NamedTuple):
 def standing_of(child: Child) -> Standing:
     """Return what counts of `child` in its present state."""
     record = child.record
-    state, essential = record.state, record.plan.essential and not child.retiring
+    stays_down = child.retiring or record.stopped_by_operator
+    state, essential = record.state, record.plan.essential and not stays_down
     serves, ended = state is State.RUNNING, state in ENDED_FOR_GOOD
     stands = essential and child.predecessor is None
     return Standing(
         lives=record.may_live,
-        blocks=None if child.retiring or serves or ended or record.plan.kind == "service" else record.plan.tier,
+        blocks=None if stays_down or serves or ended or record.plan.kind == "service" else record.plan.tier,
         awaits_start=child.awaits_start,
         outdated=child.outdated,
         changes_sides=not child.retiring and (child.predecessor is not None or record.rotation == "wanted"),
@@ -137,9 +138,9 @@ class Children:
         return child
 
     def twin_of(self, child: Child) -> Child | None:
-        """Return the other side of a connection with two sides, None if there is none."""
+        """Return the other side of a connection with two sides; None if there is none, or it is to stay stopped."""
         twin = self.get(child.record.plan.twin)
-        return None if twin is None or twin.retiring else twin
+        return None if twin is None or twin.retiring or twin.record.stopped_by_operator else twin
 
     def last_incarnation(self, name: str) -> int:
         """Return the last incarnation of a child, forgotten ones included; 0 if none is known."""

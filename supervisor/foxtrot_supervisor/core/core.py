@@ -52,6 +52,7 @@ from foxtrot_supervisor.core.inputs import (
     StartRequested,
     StopRequested,
     Tick,
+    WorkersStopRequested,
 )
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.reconfigure import REMOVED, Reconfiguration
@@ -175,6 +176,8 @@ class Core:
                 self._take_stop(message, now)
             case RestartRequested():
                 self._take_restart(message, now)
+            case WorkersStopRequested():
+                self._take_stop_of_workers(message, now)
             case ChildrenChanged():
                 self._take_changes(message, now)
             case CapturedStacks():
@@ -236,19 +239,41 @@ class Core:
         refusal = self._refuse_restart(child, now)
         if refusal:
             raise RequestRefused(refusal)
-        child.replace("restart requested", now)
+        child.record.stopped_by_operator = False
+        child.record.desired = Desired.RUNNING
+        if child.first_spawned_at is None:
+            child.awaits_start = True  # it was stopped before its turn came
+            child.touch()
+        else:
+            child.replace("restart requested", now)
+
+    def _take_stop_of_workers(self, message: WorkersStopRequested, now: float) -> None:
+        workers = []
+        for name in message.names:
+            child = self._children.get(name)
+            if child is None:
+                raise RequestRefused(f"there is no child called {name!r}")
+            refusal = self._refuse_stop(child)
+            if refusal:
+                raise RequestRefused(refusal)
+            workers.append(child)
+        for child in workers:
+            child.stop_for_operator(now)
+
+    def _refuse_stop(self, child: Child) -> str:
+        name = child.name
+        if child.record.plan.kind != "connection":
+            return f"{name} is no worker: only workers can be stopped alone"
+        if not self._start_requested:
+            return "nothing has been started yet"
+        return self._refuse_change(child)
 
     def _refuse_restart(self, child: Child, now: float) -> str:
         record = child.record
-        if self._shared.shutdown is not None:
-            return "everything is being stopped"
-        if child.retiring:
-            return f"{record.name} is being stopped: {record.cause or REMOVED}"
-        if not record.plan.ours:
-            return f"{record.name} is the application that started this supervisor"
-        if child.successor is not None or child.predecessor is not None:
-            return f"{record.name} is being rotated: the fresh side serves in a moment"
-        if record.state is State.STOPPED:
+        refusal = self._refuse_change(child)
+        if refusal:
+            return refusal
+        if child.awaits_start:
             return f"{record.name} has not been started yet, its turn will come"
         if record.state is State.LOST:
             return f"{record.name} cannot be replaced: its process survives SIGKILL"
@@ -258,6 +283,18 @@ class Core:
         other = twin.record
         how = "does not yet have all its data" if other.state is State.RUNNING else f"is {other.state.value}"
         return f"{other.name} {how}: {record.name} is not taken away before the other side stands in for it"
+
+    def _refuse_change(self, child: Child) -> str:
+        record = child.record
+        if self._shared.shutdown is not None:
+            return "everything is being stopped"
+        if child.retiring:
+            return f"{record.name} is being stopped: {record.cause or REMOVED}"
+        if not record.plan.ours:
+            return f"{record.name} is the application that started this supervisor"
+        if child.successor is not None or child.predecessor is not None:
+            return f"{record.name} is being rotated: the fresh side serves in a moment"
+        return ""
 
     # ---- the passing of time
 

@@ -32,6 +32,7 @@ __all__ = [
     "StartRequested",
     "StopRequested",
     "Tick",
+    "WorkersStopRequested",
 ]
 
 
@@ -155,6 +156,15 @@ class RestartRequested(Struct, frozen=True):
     name: str
 
 
+class WorkersStopRequested(Struct, frozen=True):
+    """Take these workers down their stop ladders and leave them stopped until `RestartRequested`.
+
+    Refused as a whole if one of them cannot be stopped so.
+    """
+
+    names: Sequence[str]
+
+
 Input: TypeAlias = (
     Tick
     | StartRequested
@@ -170,4 +180,5 @@ Input: TypeAlias = (
     | StopRequested
     | ChildrenChanged
     | RestartRequested
+    | WorkersStopRequested
 )

@@ -104,6 +104,8 @@ class Reconfiguration:
             child.retiring = False
             child.record.purpose = Purpose.RESTART
             record.desired = Desired.RUNNING
+        elif record.stopped_by_operator:
+            pass  # started by an operator only, with the new configuration then
         elif plan.ours and needs_new_process(before, plan) and record.incarnation > child.born_after:
             same = hands_over(before, plan)
             child.hands_over = same and (child.hands_over or not child.outdated)

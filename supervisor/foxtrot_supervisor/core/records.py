@@ -100,6 +100,8 @@ class ChildRecord(Struct, kw_only=True):
     plan: ChildPlan
     state: State = State.STOPPED
     desired: Desired = Desired.STOPPED
+    stopped_by_operator: bool = False
+    """It is, or will be, without a process because an operator has stopped it; only an operator starts it again."""
     health: Health | None = None
     """None: no process, or one on the stop ladder."""
     cause: str = ""

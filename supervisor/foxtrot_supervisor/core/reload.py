@@ -127,6 +127,8 @@ class Reload:
             return f"as it was, it will be tried again: {self._handed_over[name]}"
         if record is None:
             return "it is gone"
+        if record.stopped_by_operator:
+            return record.cause
         new = record.incarnation > self._before.get(name, 0)
         if new:
             return self._judge_process(record)

@@ -17,10 +17,13 @@ def connection_flows(status: Mapping[str, Any]) -> dict[str, bool]:
     """Return for each connection whether it flows.
 
     It does if one of its workers serves and the exchange has accepted, or sends, at least one of its topics. A topic
-    that may rest has no data for a while; one that should have some is ``silent`` or ``stale`` then.
+    that may rest has no data for a while; one that should have some is ``silent`` or ``stale`` then. A connection whose
+    workers an operator has stopped is left out.
     """
     flows: dict[str, bool] = {}
     for worker in status["workers"]:
+        if worker.get("stopped_by_operator"):
+            continue
         serves = worker["state"] == "RUNNING" and any(topic["state"] in _ACCEPTED for topic in worker["topics"])
         flows[worker["connection"]] = flows.get(worker["connection"], False) or serves
     return flows
@@ -37,20 +40,21 @@ def not_ready(status: Mapping[str, Any]) -> list[str]:
         reasons.append(f"engine is {engine['state'] if engine else 'missing'}")
     elif engine["health"] in ("late", "hung"):
         reasons.append(f"engine is {engine['health']}")
-    stuck = [name for name, flows in connection_flows(status).items() if not flows]
+    flows = connection_flows(status)
+    stuck = [name for name in flows if not flows[name]]
     for name in stuck[:REASONS_MAX]:
         workers = [worker for worker in status["workers"] if worker["connection"] == name]
         how = "; ".join(f"{worker['name']} is {_how(worker)}" for worker in workers)
         reasons.append(f"connection {name} does not flow: {how}")
     if len(stuck) > REASONS_MAX:
         reasons.append(f"{len(stuck) - REASONS_MAX} further connections do not flow")
-    if not status["workers"]:
-        reasons.append("there is no connection")
+    if not flows:
+        reasons.append("an operator has stopped every connection" if status["workers"] else "there is no connection")
     return reasons
 
 
 def _how(worker: Mapping[str, Any]) -> str:
     if worker["state"] != "RUNNING":
-        return str(worker["state"])
+        return f"{worker['state']}{' by an operator' if worker.get('stopped_by_operator') else ''}"
     states = sorted({topic["state"] for topic in worker["topics"]})
     return f"RUNNING, topics {', '.join(states)}" if states else "RUNNING without topics"

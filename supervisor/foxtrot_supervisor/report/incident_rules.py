@@ -1,7 +1,7 @@
 """Which changes of state and which heartbeats are incidents. Pure.
 
-Planned ends (a stop, a removed connection) are none. A topic that changes its state is one; topics of a worker that
-change alike within a heartbeat are one together.
+Planned ends (a stop of the run, a removed connection) are none, but a worker that an operator stops alone is one. A
+topic that changes its state is one; topics of a worker that change alike within a heartbeat are one together.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
 from foxtrot_protocol.events import WorkerStatus
+from foxtrot_supervisor.core.child import STOPPED_BY_OPERATOR
 from foxtrot_supervisor.core.effects import Publish
 from foxtrot_supervisor.core.records import Purpose
 from foxtrot_supervisor.report.incidents import Kind, Occurrence, Value
@@ -103,6 +104,8 @@ class Lives:
                 return self._stopping(change, now)
             case "STOPPED":
                 self._down.pop(status.worker, None)  # nobody waits for it
+                if status.cause == STOPPED_BY_OPERATOR:
+                    return _of("stopped", status, status.cause)  # out of BACKOFF
                 has_died = status.exit_code is not None or status.signal is not None
                 return _fell("death", status) if has_died and change.purpose is None else None
             case "BACKOFF" | "EXITED" if change.purpose not in _PLANNED:
@@ -138,6 +141,8 @@ class Lives:
                 return _of("rotation_failed", status, status.cause)
             case Purpose.RESTART:
                 return _of("restart", status, status.cause)
+            case Purpose.STOP if status.cause == STOPPED_BY_OPERATOR:
+                return _of("stopped", status, status.cause)
             case _:
                 return None
 

@@ -58,6 +58,7 @@ Kind: TypeAlias = Literal[
     "reload",
     "reload_refused",
     "restart",
+    "stopped",
     "resync",
     "rotation",
     "rotation_failed",

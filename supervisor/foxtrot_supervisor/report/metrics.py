@@ -509,6 +509,7 @@ EXCLUDED: Final[Mapping[str, str]] = {
     "latency_p99_us": "foxtrot_latency_seconds",
     "last_seq": "the sum of foxtrot_incidents_total without the suppressed ones",
     "essential": "a setting",
+    "stopped_by_operator": "foxtrot_connection_flowing leaves out connections that an operator has stopped",
 }
 """Numbers of the status that are no metric, and why."""
 

@@ -182,6 +182,7 @@ def _worker(
         "connection": place.connection.name,
         "shard_of": place.connection.shard_of if isinstance(place.connection, Shard) else None,
         "side": place.side,
+        "stopped_by_operator": record.stopped_by_operator,
         "exchange": place.connection.exchange,
         "frames_total": totals["frames_total"],
         "events_total": totals["events_total"],

@@ -116,10 +116,13 @@ def _wrong(found: Sequence[Finding]) -> Iterator[Line]:
 
 def _state(row: Row) -> str:
     if row.kind != "connection":
+        if row.data.get("stopped_by_operator") and row.data.get("state") == "STOPPED":
+            return "STOPPED by an operator"
         phase = row.data.get("rotation")
         return f"{row.data.get('state', '-')}{f' ({phase})' if phase in ('going', 'coming') else ''}"
     serving = sum(each.get("state") == "RUNNING" for each in row.members)
-    return f"{serving} of {len(row.members)} serve"
+    stopped = sum(bool(each.get("stopped_by_operator")) for each in row.members)
+    return f"{serving} of {len(row.members)} serve" + (f", {stopped} stopped by an operator" if stopped else "")
 
 
 _Column: TypeAlias = tuple[str, Callable[[Row], str]]

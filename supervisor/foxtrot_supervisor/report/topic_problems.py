@@ -48,6 +48,8 @@ class Problem(Struct, frozen=True):
 
 def topic_problems(worker: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the problems of the topics of `worker`, an element of ``workers`` in the status."""
+    if worker.get("stopped_by_operator"):
+        return
     for topic in worker["topics"]:
         problem = _problem(topic)
         if problem is not None:

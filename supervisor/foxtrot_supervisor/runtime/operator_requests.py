@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, to_builtins
@@ -26,10 +26,11 @@ from foxtrot_protocol.control import (
     SplitRequest,
     StatusRequest,
     StopRequest,
+    StopWorkersRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
-from foxtrot_supervisor.core.lifecycle import State
+from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
 from foxtrot_supervisor.report.incidents import IncidentPage
@@ -91,6 +92,9 @@ class Run(Protocol):
     def ask_restart(self, name: str) -> str:
         """Begin to replace a child; the reason if that is refused."""
 
+    def ask_stop_of(self, names: Sequence[str]) -> str:
+        """Begin to stop these workers; the reason if that is refused."""
+
     def ask_reload(self) -> Reload | str:
         """Begin to read the configuration again; every reason why not, one a line, if that is refused."""
 
@@ -144,6 +148,8 @@ class OperatorRequests:
                 return await self._logs(request)
             case StopRequest():
                 return await self._stop()
+            case StopWorkersRequest():
+                return await self._stop_workers(request.workers)
             case RestartRequest():
                 return await self._restart(request.worker)
             case RestartAllRequest():
@@ -215,9 +221,26 @@ class OperatorRequests:
         outcome = self._run.outcome()
         return None if outcome is None else Reply(data=outcome)
 
+    def _named(self, name: str) -> list[str]:
+        """Return the child of that name, or the workers of the connection of that name."""
+        return [name] if self._run.record(name) is not None else self._run.workers_named(name)
+
+    async def _stop_workers(self, given: Sequence[str]) -> Reply:
+        """All of them or, if one is refused, none."""
+        names = list(dict.fromkeys(worker for name in given for worker in self._named(name)))
+        unknown = [name for name in given if not self._named(name)]
+        if unknown or not names:
+            return Reply(error="; ".join(map(_unknown, unknown)) or "no worker is named")
+        records = [record for name in names if (record := self._run.record(name)) is not None]
+        lived = {record.name for record in records if record.may_live}
+        refused = self._run.ask_stop_of(names)
+        if refused:
+            return Reply(error=refused)
+        return await self._until(lambda: _ended(records, lived), None)
+
     async def _restart(self, name: str) -> Reply:
         """A child, or each worker of a connection, one after the other."""
-        names = [name] if self._run.record(name) is not None else self._run.workers_named(name)
+        names = self._named(name)
         if not names:
             return Reply(error=_unknown(name))
         replies: list[dict[str, Any]] = []
@@ -249,6 +272,8 @@ class OperatorRequests:
         record = self._run.record(name)
         if record is None:
             return Reply()  # a reload has removed it
+        if record.stopped_by_operator:
+            return Reply()  # it stays as it is
         before = record.incarnation
 
         def begun() -> Reply | None:
@@ -382,6 +407,24 @@ def _unknown(name: str) -> str:
     return f"there is no worker or connection called {name!r}"
 
 
+def _ended(records: Sequence[ChildRecord], lived: Collection[str]) -> Reply | None:
+    """Return how workers have ended that an operator has stopped; `lived`: those that had a process. None: not yet."""
+    if any(record.may_live and record.state is not State.LOST and record.stopped_by_operator for record in records):
+        return None
+    workers = [
+        {
+            "worker": record.name,
+            "state": record.state.value,
+            "rung": record.rung if record.name in lived else None,
+            "cause": record.cause,
+        }
+        for record in records
+    ]
+    others = [record for record in records if record.may_live]
+    error = "; ".join(f"{record.name} is {record.state.value}: {record.cause}" for record in others)
+    return Reply(error=error, data={"workers": workers})
+
+
 def _restarted(record: ChildRecord, before: int) -> Reply | None:
     """Return the outcome of a restart accepted while `before` was the incarnation; None: it is not known yet."""
     death = next((death for death in reversed(record.deaths) if death.incarnation == before), None)
@@ -389,7 +432,8 @@ def _restarted(record: ChildRecord, before: int) -> Reply | None:
         rung = death.rung if death is not None else None
         data = {"worker": record.name, "incarnation": record.incarnation, "pid": record.pid, "rung": rung}
         return Reply(data=data)
-    if record.state in (State.STOPPED, State.EXITED, State.FATAL, State.LOST):
+    awaits_turn = record.state is State.STOPPED and record.desired is Desired.RUNNING
+    if record.state in (State.STOPPED, State.EXITED, State.FATAL, State.LOST) and not awaits_turn:
         return Reply(error=f"{record.name} is {record.state.value}: {record.cause}")
     if record.incarnation > before and record.state is State.BACKOFF:
         return Reply(error=f"{record.name} could not be started, it will be tried again: {record.cause}")

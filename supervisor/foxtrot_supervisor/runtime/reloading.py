@@ -131,6 +131,7 @@ class Reloading:
         except (ConfigInvalid, MessageTooLarge) as refusal:
             return str(refusal)
         running = {record.name: record.plan for record in self._core.records.values() if _is_meant_to_run(record)}
+        plans = self._to_run(plans)
         changes = changes_between(list(running.values()), plans)
         return {
             **to_builtins(differences(self._active.config, config)),
@@ -205,6 +206,7 @@ class Reloading:
         symbols = specs.changes_since(self._active.specs)
         self._active.adopt(config, specs)
         self._adopted(symbols)
+        plans = self._to_run(plans)
         changes = changes_between(old_plans, plans)
         twins = {plan.name: plan.twin for plan in plans if plan.twin is not None}
         spares = {plan.name: plan.spare.name for plan in plans if plan.spare is not None}
@@ -215,6 +217,11 @@ class Reloading:
         self._timers.call_later("reload", limit_s, self.check)
         self._decisions.perform(effects)  # what follows calls `check`, even without effects: nothing had to change
         return reload
+
+    def _to_run(self, plans: Sequence[ChildPlan]) -> list[ChildPlan]:
+        """Return `plans` without those of workers that an operator has stopped: a reload leaves these as they are."""
+        records = self._core.records
+        return [plan for plan in plans if not ((record := records.get(plan.name)) and record.stopped_by_operator)]
 
 
 def _is_meant_to_run(record: ChildRecord) -> bool:

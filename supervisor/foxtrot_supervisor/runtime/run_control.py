@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from foxtrot_protocol.commands import ToChild
 from foxtrot_protocol.control import LogsRequest
 from foxtrot_supervisor.core.core import Core
-from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested
+from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested, WorkersStopRequested
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.reload import Reload
@@ -129,8 +129,18 @@ class RunControl:
 
     def ask_restart(self, name: str) -> str:
         """Begin to replace a child; return the reason if that is refused, else ""."""
+        return self._ask(RestartRequested(name))
+
+    def ask_stop_of(self, names: Sequence[str]) -> str:
+        """Begin to stop these workers, and no others; return the reason if that is refused, else ""."""
+        shard = self._splitting.split_with(names)
+        if shard:
+            return f"{shard} is being split: ask again when that has ended"
+        return self._ask(WorkersStopRequested(names))
+
+    def _ask(self, request: RestartRequested | WorkersStopRequested) -> str:
         try:
-            self._loop.perform(self._loop.decide(RestartRequested(name)))
+            self._loop.perform(self._loop.decide(request))
         except RequestRefused as refusal:
             return str(refusal)
         return ""

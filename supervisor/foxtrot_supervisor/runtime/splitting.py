@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -161,6 +161,13 @@ class Splitting:
         self._task = asyncio.create_task(self._run(split), name=f"split of {plan.shard}")
         self._task.add_done_callback(lambda _: self._end(split))
         return split
+
+    def split_with(self, workers: Collection[str]) -> str:
+        """Return the shard whose split needs one of these workers; "" if none does."""
+        places = self._active.specs.places
+        shards = {places[worker].connection.name for worker in workers if worker in places}
+        going = (split.plan for split in self._latest.values() if not split.ended)
+        return next((plan.shard for plan in going if shards & {plan.shard, plan.into}), "")
 
     def figures(self, connection: str) -> dict[str, Any]:
         """Return what ``status`` shows of a sharded connection: its latest split, and how many there were."""

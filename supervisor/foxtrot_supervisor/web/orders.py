@@ -12,6 +12,7 @@ from foxtrot_protocol.control import (
     Request,
     RestartRequest,
     StopRequest,
+    StopWorkersRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
@@ -38,6 +39,11 @@ class _Stop(Struct, tag="stop", tag_field="action", forbid_unknown_fields=True, 
     confirm: str = ""
 
 
+class _StopWorker(Struct, tag="stop_worker", tag_field="action", forbid_unknown_fields=True, frozen=True):
+    worker: str
+    confirm: str = ""
+
+
 class _Reload(Struct, tag="reload", tag_field="action", forbid_unknown_fields=True, frozen=True):
     pass
 
@@ -53,7 +59,7 @@ class _Unsubscribe(Struct, tag="unsubscribe", tag_field="action", forbid_unknown
     confirm: str = ""
 
 
-_Order: TypeAlias = _Restart | _Stop | _Reload | _Subscribe | _Unsubscribe
+_Order: TypeAlias = _Restart | _Stop | _StopWorker | _Reload | _Subscribe | _Unsubscribe
 
 _decoder = msgspec.json.Decoder(_Order)
 
@@ -74,6 +80,9 @@ def read_order(body: bytes) -> Request:
         case _Stop():
             _confirmed(order.confirm, "stop")
             return StopRequest()
+        case _StopWorker():
+            _confirmed(order.confirm, order.worker)
+            return StopWorkersRequest([_name(order.worker)])
         case _Reload():
             return ReloadRequest()
         case _Subscribe():
@@ -88,6 +97,8 @@ def describe(request: Request) -> str:
     match request:
         case RestartRequest():
             return f"restart {request.worker}"
+        case StopWorkersRequest():
+            return f"stop {' '.join(request.workers)}"
         case SubscribeRequest():
             return f"subscribe {request.worker} {' '.join(request.symbols)}"
         case UnsubscribeRequest():

@@ -113,6 +113,22 @@ def test_stop_says_which_rung_was_needed(run: Run, supervise: Any) -> None:
     ]
 
 
+def test_stop_of_workers(run: Run, supervise: Any) -> None:
+    workers = [
+        {"worker": "sim.a", "state": "STOPPED", "rung": "ask", "cause": "stopped by an operator"},
+        {"worker": "okx.a", "state": "FATAL", "rung": None, "cause": "no such exchange"},
+    ]
+    supervisor = supervise({"data": {"workers": workers}})
+    assert run("stop", "sim.a", "okx") == 0
+    assert run.out.splitlines() == [
+        "sim.a: stopped when asked",
+        "okx.a: has no process, FATAL: no such exchange",
+    ]
+    assert supervisor.requests == [{"type": "stop_workers", "workers": ["sim.a", "okx"], "version": 1}]
+    assert run("stop", "sim.a", "--json") == 0
+    assert run.lines() == [{"workers": workers}]
+
+
 def test_stop_says_what_was_not_handled(run: Run, supervise: Any) -> None:
     ring = {"worker": "sim.a", "incarnation": 1, "events": 421}
     supervise({"data": {"exit_code": 4, "children": [], "audit": {"clean": False, "unhandled": [ring]}}})

@@ -29,6 +29,7 @@ from foxtrot_supervisor.core.inputs import (
     StartRequested,
     StopRequested,
     Tick,
+    WorkersStopRequested,
 )
 from foxtrot_supervisor.core.records import ChildPlan
 from tests.support.checked_core import CheckedCore
@@ -153,6 +154,10 @@ class Shell(RuleBasedStateMachine):
     @rule(name=names)
     def restart(self, name: str) -> None:
         self.tell(RestartRequested(name))
+
+    @rule(workers=st.lists(names, min_size=1, max_size=2))
+    def stop_workers(self, workers: list[str]) -> None:
+        self.tell(WorkersStopRequested(workers))
 
     @rule(kept=st.sets(names), changed=st.sets(names), added=st.sets(st.sampled_from(["c.a", "c.b", "d"]), max_size=2))
     def configuration_changes(self, kept: set[str], changed: set[str], added: set[str]) -> None:

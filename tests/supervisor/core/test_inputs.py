@@ -17,6 +17,7 @@ INPUTS = typing.get_args(Input)
 
 EXAMPLES: dict[str, object] = {
     "name": "engine",
+    "names": [],
     "incarnation": 1,
     "pid": 4711,
     "reason": "no memory",

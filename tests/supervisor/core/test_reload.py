@@ -79,6 +79,15 @@ def test_failures_that_waiting_does_not_mend(state: State) -> None:
     assert reload.outcome["failed"] == {"new": f"{state.value}: because"}
 
 
+def test_a_worker_that_an_operator_stops_meanwhile_is_not_waited_for() -> None:
+    reload = reload_of(restarted="old")
+    stopped = record("old", State.STOPPED, 2, "stopped by an operator")
+    stopped.stopped_by_operator = True
+    assert reload.look({"old": stopped}, 101.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {"old": "stopped by an operator"}
+
+
 def test_one_that_cannot_be_killed() -> None:
     reload = reload_of(removed="gone", restarted="old")
     assert reload.look({"gone": record("gone", State.LOST), "old": record("old", State.LOST)}, 101.0, stopping=False)

@@ -18,6 +18,7 @@ from foxtrot_supervisor.core.inputs import (
     RotationWanted,
     SpawnFailed,
     StartRequested,
+    WorkersStopRequested,
 )
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.reconfigure import CHANGED
@@ -133,6 +134,13 @@ def test_an_operator_cannot_take_both_twins_away() -> None:
         rig.tell(RestartRequested("two.b"))
     flows(rig, "two.a")
     assert acts(rig.tell(RestartRequested("two.b"))) == [Ask("two.b", 1, 30.0)]
+
+
+def test_a_twin_that_an_operator_has_stopped_keeps_the_other_waiting_for_nothing() -> None:
+    rig = twins()
+    rig.tell(WorkersStopRequested(["two.b"]))
+    rig.die("two.b", 0)
+    assert acts(rig.tell(RestartRequested("two.a"))) == [Ask("two.a", 1, 30.0)]
 
 
 def test_an_operator_may_restart_a_twin_that_does_not_serve() -> None:

@@ -31,6 +31,7 @@ def status(*workers: dict[str, Any], **more: Any) -> dict[str, Any]:
         status(worker("one", "a", "RUNNING", "acknowledged")),
         status(worker("one", "a", "RUNNING", "stale", "flowing")),
         status(worker(), supervisor={"state": "degraded"}),
+        status(worker(), {**worker("two", "a", "STOPPED"), "stopped_by_operator": True}),
         status(worker(), engine={"state": "RUNNING", "health": "starting"}),  # an application: not judged
     ],
 )
@@ -52,6 +53,14 @@ def test_ready(ready: dict[str, Any]) -> None:
         (status(worker(), engine={"state": "RUNNING", "health": "late"}), "engine is late"),
         (status(worker(), supervisor={"state": "stopping"}), "the run is stopping"),
         (status(), "there is no connection"),
+        (
+            status({**worker("one", "a", "STOPPED"), "stopped_by_operator": True}),
+            "an operator has stopped every connection",
+        ),
+        (
+            status({**worker("one", "a", "STOPPED"), "stopped_by_operator": True}, worker("one", "b", "BACKOFF")),
+            "connection one does not flow: one.a is STOPPED by an operator; one.b is BACKOFF",
+        ),
     ],
 )
 def test_not_ready(not_yet: dict[str, Any], reason: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
 from foxtrot_protocol.events import WorkerStatus
+from foxtrot_supervisor.core.child import STOPPED_BY_OPERATOR
 from foxtrot_supervisor.core.effects import Publish
 from foxtrot_supervisor.core.records import Purpose
 from foxtrot_supervisor.report.incident_rules import (
@@ -26,8 +27,9 @@ def change(
     rung: str | None = None,
     purpose: Purpose | None = None,
     rotation: str = "",
+    cause: str = "why",
 ) -> Publish:
-    status = WorkerStatus("one.a", 2, state, "why", code, signal, rung, 1)
+    status = WorkerStatus("one.a", 2, state, cause, code, signal, rung, 1)
     return Publish(status, purpose, rotation)  # type: ignore[arg-type]
 
 
@@ -68,6 +70,18 @@ def test_states(publish: Publish, kind: str | None) -> None:
     if found is not None:
         assert (found.worker, found.incarnation, found.rung) == ("one.a", 2, publish.status.rung)
         assert "why" in found.cause
+
+
+def test_a_worker_stopped_alone_is_one_incident() -> None:
+    lives = Lives()
+    stopping = lives.changed(change("STOPPING", rung="ask", purpose=Purpose.STOP, cause=STOPPED_BY_OPERATOR), 1.0)
+    assert stopping is not None
+    assert stopping.kind == "stopped"
+    ended = f"{STOPPED_BY_OPERATOR} (exit code 0, CLEAN)"
+    assert lives.changed(change("STOPPED", code=0, rung="ask", purpose=Purpose.STOP, cause=ended), 2.0) is None
+    waiting = Lives().changed(change("STOPPED", cause=STOPPED_BY_OPERATOR), 1.0)
+    assert waiting is not None
+    assert waiting.kind == "stopped", "out of BACKOFF"
 
 
 def test_a_death_names_how_it_ended() -> None:

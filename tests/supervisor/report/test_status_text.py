@@ -50,6 +50,16 @@ def test_a_healthy_run_needs_nothing() -> None:
         assert title in lines
 
 
+def test_a_worker_stopped_by_an_operator_is_no_fault() -> None:
+    status = real_status(State.STOPPED)
+    status["workers"][0] |= {"desired": "STOPPED", "stopped_by_operator": True}
+    lines = text(status)
+    assert "What is wrong" not in lines
+    assert any("one.a" in line and "STOPPED by an operator" in line for line in lines)
+    sides = [worker("x.a"), worker("x.b", "STOPPED", stopped_by_operator=True)]
+    assert any("1 of 2 serve, 1 stopped by an operator" in line for line in text({**STATUS, "workers": sides}))
+
+
 def test_what_is_wrong_comes_first_and_what_to_do_last() -> None:
     lines = text(real_status(State.FATAL))
     assert lines[3:5] == ["What is wrong", "  BAD    one.a  is FATAL"]

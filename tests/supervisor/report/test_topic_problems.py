@@ -63,3 +63,9 @@ def test_a_problem_has_its_reason() -> None:
 def test_the_age_of_a_whole_connection(state: str, age_s: float | None, severities: list[str]) -> None:
     found = topic_problems({"topics": [], "state": state, "last_data_age_s": age_s})
     assert [problem.severity for problem in found] == severities
+
+
+def test_a_worker_that_an_operator_has_stopped_has_no_problem() -> None:
+    stale = [{"topic": "trade.X", "state": "stale"}]
+    assert len(list(topic_problems({"topics": stale, "state": "STOPPED"}))) == 1
+    assert not list(topic_problems({"topics": stale, "state": "STOPPED", "stopped_by_operator": True}))

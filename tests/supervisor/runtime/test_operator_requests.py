@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from foxtrot_protocol.control import (
     SplitRequest,
     StatusRequest,
     StopRequest,
+    StopWorkersRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
@@ -45,6 +46,7 @@ class Run:
         self.reachable = True
         self.stops: list[str] = []
         self.restarts: list[str] = []
+        self.stopped: list[str] = []
         self.refusal = ""
         self.stopping = False
         self.reload: Reload | str = ""
@@ -96,6 +98,12 @@ class Run:
 
     def ask_restart(self, name: str) -> str:
         self.restarts.append(name)
+        return self.refusal
+
+    def ask_stop_of(self, names: Sequence[str]) -> str:
+        self.stopped += names
+        for name in names:
+            self.records[name].stopped_by_operator = True
         return self.refusal
 
     def reload_must_wait(self) -> bool:
@@ -215,6 +223,60 @@ async def test_stop_is_answered_when_all_has_ended(run: Run, requests: OperatorR
     run.ended = {"exit_code": 0}
     requests.look()
     assert await soon(first) == await soon(second) == Reply(data={"exit_code": 0})
+
+
+async def test_a_stop_of_workers_is_answered_when_they_have_ended(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    run.records["two.a"].state = State.FATAL
+    reply = ask(StopWorkersRequest(["one", "one.a", "two"]))
+    await wait_until_async(lambda: run.stopped == ["one.a", "one.b", "two.a"], what="the request")
+    run.records["one.a"].state = State.STOPPED
+    requests.look()
+    await asyncio.sleep(0.01)
+    assert not reply.done()
+    run.records["one.b"].state, run.records["one.b"].rung = State.STOPPED, "term"
+    requests.look()
+    answer = await soon(reply)
+    assert answer.error == ""
+    assert [(each["worker"], each["state"], each["rung"]) for each in answer.data["workers"]] == [
+        ("one.a", "STOPPED", None),
+        ("one.b", "STOPPED", "term"),
+        ("two.a", "FATAL", None),
+    ]
+
+
+@pytest.mark.parametrize("state", [State.LOST, State.STARTING])
+async def test_a_stop_of_a_worker_that_still_lives_is_an_error(run: Run, ask: Ask, state: State) -> None:
+    run.records["one.b"].state = State.STOPPED
+    reply = ask(StopWorkersRequest(["one"]))
+    await wait_until_async(lambda: bool(run.stopped), what="the request")
+    record = run.records["one.a"]
+    record.state, record.cause = state, "so it is"
+    record.stopped_by_operator = state is State.LOST  # else it was restarted meanwhile
+    run.records["two.a"].state = State.STOPPED
+    answer = await soon(ask(StopWorkersRequest(["two.a"])))
+    assert answer.error == ""
+    reply.cancel()
+    assert operator_requests._ended([record], set()) is not None
+    assert f"one.a is {state.value}: so it is" in str(operator_requests._ended([record], set()))
+
+
+async def test_a_stop_of_workers_is_refused_as_a_whole(run: Run, ask: Ask) -> None:
+    answer = await soon(ask(StopWorkersRequest(["one.a", "nobody", "none"])))
+    assert ("'nobody'" in answer.error, "'none'" in answer.error, run.stopped) == (True, True, [])
+    assert (await soon(ask(StopWorkersRequest([])))).error == "no worker is named"
+    run.refusal = "engine is no worker"
+    assert (await soon(ask(StopWorkersRequest(["engine"])))).error == "engine is no worker"
+
+
+async def test_a_restart_of_all_leaves_stopped_workers_as_they_are(
+    run: Run, requests: OperatorRequests, ask: Ask
+) -> None:
+    for record in run.records.values():
+        record.state, record.stopped_by_operator = State.STOPPED, True
+    assert (await soon(ask(RestartAllRequest()))).error == ""
+    assert run.restarts == []
 
 
 async def test_restart_is_answered_when_it_serves_again(run: Run, requests: OperatorRequests, ask: Ask) -> None:

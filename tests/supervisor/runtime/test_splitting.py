@@ -128,6 +128,7 @@ async def ended(split: Split) -> None:
 async def test_the_old_shard_lets_go_once_the_new_one_brings_everything(world: World) -> None:
     split = world.begin()
     assert world.held == "all-1 is being split"
+    assert [world.splitting.split_with([name]) for name in ("all-1.a", "all-2.a", "engine")] == ["all-1", "all-1", ""]
     assert world.symbols() == {"all-1": ["A", "B", "C", "D"], "all-2": ["B", "D"]}
     world.runs("all-2.a", "B", state=State.CONNECTING)
     world.vitals["all-2.a"].ended()
@@ -144,6 +145,7 @@ async def test_the_old_shard_lets_go_once_the_new_one_brings_everything(world: W
     world.runs("all-1.a", "A", "C")
     await ended(split)
     assert (split.state, split.reason, world.held, world.ends) == ("done", "", "", 1)
+    assert world.splitting.split_with(["all-1.a", "all-2.a"]) == ""
     assert world.splitting.figures("all") == {"splits_total": 1, "split": split.as_dict()}
     assert world.splitting.figures("none") == {"splits_total": 0, "split": None}
     assert world.logged == ["split", "split_done"]

@@ -13,6 +13,7 @@ from foxtrot_protocol.control import (
     RestartRequest,
     StatusRequest,
     StopRequest,
+    StopWorkersRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
@@ -24,6 +25,7 @@ from foxtrot_supervisor.web.orders import NAME_CHARS_MAX, SYMBOLS_MAX, OrderRefu
     [
         ({"action": "restart", "worker": "a.a", "confirm": "a.a"}, RestartRequest("a.a"), "restart a.a"),
         ({"action": "stop", "confirm": "stop"}, StopRequest(), "stop"),
+        ({"action": "stop_worker", "worker": "a.a", "confirm": "a.a"}, StopWorkersRequest(["a.a"]), "stop a.a"),
         ({"action": "reload"}, ReloadRequest(), "reload"),
         (
             {"action": "subscribe", "worker": "a.a", "symbols": ["X", "Y"]},
@@ -49,6 +51,8 @@ def test_an_order_becomes_a_request(order: dict[str, Any], request_: Request, te
         {"action": "restart", "worker": "a.a"},
         {"action": "restart", "worker": "a.a", "confirm": "a.b"},
         {"action": "stop"},
+        {"action": "stop_worker", "worker": "a.a"},
+        {"action": "stop_worker", "worker": "a.a", "confirm": "stop"},
         {"action": "stop", "confirm": "Stop"},
         {"action": "unsubscribe", "worker": "a.a", "symbols": ["X"]},
     ],

@@ -22,6 +22,7 @@ from foxtrot_protocol.control import (
     Request,
     RestartRequest,
     StopRequest,
+    StopWorkersRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
@@ -106,6 +107,7 @@ class TopApp(App[None]):
         Binding("left_square_bracket", "symbol(-1)", "previous symbol", show=False),
         Binding("right_square_bracket", "symbol(1)", "symbol", key_display="]"),
         Binding("r", "restart", "restart"),
+        Binding("d", "drain", "drain", show=False),
         Binding("u", "subscribe", "subscribe"),
         Binding("U", "unsubscribe", "unsubscribe", show=False),
         Binding("R", "reload", "reload"),
@@ -306,6 +308,17 @@ class TopApp(App[None]):
                 + ("Its handlers see nothing meanwhile; events wait in the rings." if row.name == "engine" else ""),
                 RestartRequest(row.name),
                 f"{row.name} has been restarted",
+            )
+        )
+
+    def action_drain(self) -> None:
+        """Drain and stop the selected worker, or those of the connection, after a question."""
+        self._on_selected(
+            lambda row: self._confirm(
+                f"Stop {row.name}?",
+                "What has been received is handled. It stays stopped until a restart.",
+                StopWorkersRequest([row.name]),
+                f"{row.name} has been stopped",
             )
         )
 

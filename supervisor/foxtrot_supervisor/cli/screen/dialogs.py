@@ -73,6 +73,7 @@ HELP = (
     ("i", "all incidents"),
     ("", ""),
     ("r", "restart the worker, or each of the connection in turn"),
+    ("d", "drain and stop the worker, or those of the connection, until a restart"),
     ("u  U", "subscribe, unsubscribe symbols"),
     ("R", "reload the configuration"),
     ("x", "stop the whole run: workers end in order, rings are drained"),

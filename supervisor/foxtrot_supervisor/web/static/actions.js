@@ -94,7 +94,7 @@ function ask({ title, text, label, secret = false, yes, danger = false, expect =
 }
 
 async function order(body, done) {
-  toast(`${body.action} ${body.worker ?? ""} …`, true);
+  toast(`${body.action.replace("_", " ")} ${body.worker ?? ""} …`, true);
   const response = await post("/api/action", body);
   if (!response.ok) throw new Error(await problemOf(response));
   const { ok, problem } = await response.json();
@@ -110,6 +110,11 @@ const ORDERS = {
     title: `Restart ${worker}?`, yes: "Restart", danger: true,
     text: "Its process is stopped and a new one started. Unless another side of its connection serves, events are missing until then.",
     then: () => order({ action: "restart", worker, confirm: worker }, `${worker} has been restarted.`),
+  }),
+  stop_worker: (worker) => ({
+    title: `Stop ${worker}?`, yes: "Stop", danger: true,
+    text: "What it has received is still handled. It stays stopped until it is restarted; unless another side of its connection serves, events are missing until then.",
+    then: () => order({ action: "stop_worker", worker, confirm: worker }, `${worker} has been stopped.`),
   }),
   subscribe: (worker) => ({
     title: `Subscribe ${worker}`, yes: "Subscribe", label: "Symbols, separated by spaces", text: "The connection stays open.",
@@ -140,8 +145,9 @@ function symbolsOf(text) {
 
 function buttonsFor(names, worker) {
   return names.map((name) => {
-    const danger = name === "stop" || name === "restart" || name === "unsubscribe";
-    return element("button", { type: "button", class: danger ? "danger" : "", text: `${name[0].toUpperCase()}${name.slice(1)} …`, onclick: () => {
+    const danger = ["stop", "stop_worker", "restart", "unsubscribe"].includes(name);
+    const label = name.replace("_", " ");
+    return element("button", { type: "button", class: danger ? "danger" : "", text: `${label[0].toUpperCase()}${label.slice(1)} …`, onclick: () => {
       byId("details").close();
       ask(ORDERS[name](worker));
     } });
@@ -151,7 +157,7 @@ function buttonsFor(names, worker) {
 export function openDetails(title, facts, worker) {
   setText(byId("details-title"), title);
   byId("details-facts").replaceChildren(...facts.map(([name, text]) => element("div", {}, element("dt", { text: name }), element("dd", { text }))));
-  const names = worker ? ["restart", "subscribe", "unsubscribe"] : ["reload", "stop"];
+  const names = worker ? ["restart", "stop_worker", "subscribe", "unsubscribe"] : ["reload", "stop"];
   const locked = canAct ? "Actions are locked: unlock them with the token." : "This view is read-only: it was started without a token file.";
   byId("details-actions").replaceChildren(...(stream.token ? buttonsFor(names, worker) : [element("p", { class: "muted", text: locked })]));
   byId("details").showModal();

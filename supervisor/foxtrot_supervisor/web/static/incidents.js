@@ -7,7 +7,7 @@ const SHOWN = 200;
 const SPAN_MS = 15 * 60 * 1000;
 const TITLES = { bad: "Bad", watch: "Watch", good: "Recovered", note: "Planned" };
 const GOOD = new Set(["recovered", "topic_flowing"]);
-const PLANNED = new Set(["restart", "reload", "rotation", "topic_delisted", "maintenance"]);
+const PLANNED = new Set(["restart", "stopped", "reload", "rotation", "topic_delisted", "maintenance"]);
 const WATCH = new Set(["backfill_failed", "clock", "gap", "resync", "rotation_failed", "snapshots_rejected", "topic_gap", "topic_invalid", "rate_limited", "template_off", "crossed_book", "growth", "reload_refused", "strays_killed"]);
 
 const kept = [];

@@ -12,7 +12,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from foxtrot_protocol.control import ReloadRequest, RestartRequest, StopRequest, SubscribeRequest, UnsubscribeRequest
+from foxtrot_protocol.control import (
+    ReloadRequest,
+    RestartRequest,
+    StopRequest,
+    StopWorkersRequest,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
 from foxtrot_supervisor.cli.screen.app import Starter, TopApp
 from foxtrot_supervisor.cli.screen.details import Details, IncidentList
 from foxtrot_supervisor.cli.screen.dialogs import Confirm, Help, Prompt
@@ -92,6 +99,15 @@ async def test_a_restart_is_sent_after_a_yes_only(tmp_path: Path) -> None:
         await until(pilot, lambda: run.asked)
         assert run.asked == [RestartRequest("twin.b")]
         await until(pilot, lambda: "twin.b has been restarted" in notices(pilot))
+
+
+async def test_one_worker_is_stopped_after_a_yes_only(tmp_path: Path) -> None:
+    run = PlayedRun()
+    async with driven(tmp_path, run) as pilot:
+        await until(pilot, lambda: selected(pilot) == "twin")
+        await pilot.press("down", "d", "n", "d", "y")
+        await until(pilot, lambda: "twin.b has been stopped" in notices(pilot))
+        assert run.asked == [StopWorkersRequest(["twin.b"])]
 
 
 async def test_a_refusal_is_shown(tmp_path: Path) -> None:
