@@ -46,7 +46,7 @@ COMMANDS = {
     "simulate": ("simulate", "Serve a simulated exchange on the loopback address."),
     "start": ("start", "Supervise in the foreground until stopped."),
     "status": ("operate", "Show the status of the supervisor and its children."),
-    "stop": ("operate", "Stop everything; return when all processes have ended."),
+    "stop": ("operate", "Stop everything, or single workers, and wait for the end."),
     "subscribe": ("operate", "Add SYMBOLs to a running WORKER without reconnecting."),
     "top": ("top", "Show a live view of the run until it ends or Ctrl-C."),
     "unit": ("unit", "Print a hardened systemd unit for the configuration."),

@@ -90,7 +90,7 @@ _TONES: Mapping[str, dict[str, Any]] = {
 @json_option
 @known_errors
 def stop(workers: Sequence[str], config_path: str | None, run_dir_path: str | None, as_json: bool) -> None:
-    """Stop everything, or only WORKERs; return when all these processes have ended.
+    """Stop everything, or single workers, and wait for the end.
 
     Prints for each process which rung of the stop ladder was needed. A WORKER, or all workers of a connection of that
     name, drains its ring and stays stopped until it is restarted.

@@ -212,6 +212,8 @@ class TopApp(App[None]):
         self.set_timer(MARKET_S, self._follow_cursor)
 
     def _follow_cursor(self) -> None:
+        if not self.query(ProcessList):
+            return  # the view is ending
         row, market = self.query_one(ProcessList).selected, self.observer.market
         if market is None and (row is None or row.data.get("state") != "RUNNING"):
             rows = (each for each in rows_of(self.observer.status) if each.kind != "process")
