@@ -117,7 +117,7 @@ def test_an_action_asks_and_is_done_by_keyboard_alone(run: Run, web: Web, browse
         page.run("document.querySelector('#workers .name').focus()")
         page.press("Enter")
         page.wait("document.querySelector('#details').open")
-        assert page.run("document.querySelectorAll('#details-actions button').length") == 3
+        assert page.run("document.querySelectorAll('#details-actions button').length") == 4
         assert page.run(ACCESS) == []
         page.run("document.querySelector('#details-actions button').focus()")
         page.press("Enter")

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from foxtrot_supervisor.embedding.aside import aside, settled
+from tests.support.waiting import wait_until_async
 
 
 async def test_results_and_errors_come_back_and_no_thread_stays() -> None:
@@ -15,7 +16,7 @@ async def test_results_and_errors_come_back_and_no_thread_stays() -> None:
     assert await aside(lambda: threading.current_thread().name) == "foxtrot-aside"
     with pytest.raises(ZeroDivisionError):
         await aside(lambda: 1 // 0)
-    assert threading.active_count() == before
+    await wait_until_async(lambda: threading.active_count() == before, what="the last thread to end")
 
 
 async def test_a_cancelled_caller_waits_for_the_call() -> None:
