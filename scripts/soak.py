@@ -102,7 +102,7 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         assert self._client is not None
-        return self._client.request(StatusRequest(), LIMIT_S).data
+        return self._client.request(StatusRequest(fresh=True), LIMIT_S).data
 
     def worker(self, name: str) -> dict[str, Any]:
         return next(dict(worker) for worker in self.status()["workers"] if worker["name"] == name)

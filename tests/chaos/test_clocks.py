@@ -17,6 +17,13 @@ WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.no
 READERS = {
     # the supervisor
     "foxtrot_supervisor/runtime/run_status.py": "status: when a death was, for people",
+    "foxtrot_supervisor/runtime/logs.py": "when a line was logged, for people",
+    "foxtrot_supervisor/runtime/incident_watch.py": "when an incident was, for people",
+    "foxtrot_supervisor/monitoring/alert_service.py": "times in alerts, and which incidents a replaced service tells",
+    "foxtrot_supervisor/client/observer.py": "when a status was received, for people",
+    "foxtrot_supervisor/client/kept_events.py": "the events of the last minutes, by their own times",
+    "foxtrot_supervisor/cli/logs.py": "--since: times that people give",
+    "foxtrot_supervisor/cli/screen/app.py": "age of the last trade, for people",
     "foxtrot_supervisor/cli/events.py": "events --live: leaves out what was published before",
     "foxtrot_supervisor/engine/delivery/accounts.py": "stamps of gaps",
     "foxtrot_supervisor/engine/delivery/apply.py": "latency of batches",
@@ -40,6 +47,8 @@ READERS = {
     "foxtrot_workers/feed/event_sender.py": "publish_ns of batches",
     "foxtrot_workers/websocket/picows_client.py": "Retry-After may be a date",
     "foxtrot_workers/websocket/websockets_client.py": "Retry-After may be a date",
+    "foxtrot_workers/child/log.py": "when a line was logged, for people",
+    "foxtrot_workers/feed/system_requests.py": "offset to the exchange's clock",
     "foxtrot_workers/feed/rest.py": "Retry-After may be a date",
     "foxtrot_workers/feed/access.py": "Retry-After may be a date",
 }

@@ -156,7 +156,8 @@ def test_a_listing_is_subscribed_and_a_delisting_ends_within_one_refresh(world: 
     }
     assert {topic["state"] for each in world.workers() for topic in each["topics"]} == {"flowing"}
     ended = [json.loads(line) for line in events.out.read_text().splitlines() if '"delisted"' in line]
-    assert sorted(each["topic"] for each in ended) == sorted(["s1usdt@trade", "s1usdt@bookTicker"] * redundancy)
+    # of twins once: the side that ends it last announces it
+    assert sorted(each["topic"] for each in ended) == ["s1usdt@bookTicker", "s1usdt@trade"]
     market = json.loads(world.ask("status").stdout)["markets"]["all"]
     assert (market["symbols"], market["listed"], market["delisted"]) == (5, ["NEWUSDT"], ["S1USDT"])
     assert (market["listed_total"], market["delisted_total"], market["error"]) == (1, 1, "")
