@@ -29,6 +29,8 @@ channels = ["trade", "book"]
 symbols = ["BTCUSDT", "ETHUSDT"]
 """
 
+READY = (200, b'{"ready":true,"reasons":[]}\n')
+
 
 class Web(Background):
     """`web` on a free port, for the run of `folder`, with a token."""
@@ -94,7 +96,8 @@ def test_it_shows_the_run_restarts_a_worker_and_ends_when_told(run: Run, web: We
     names = {family.name for family in text_string_to_metric_families(metrics.decode())}
     assert {name.partition("_")[0] for name in names} == {"foxtrot"}
     assert web.ask("GET", "/health/live")[0] == 200
-    assert web.ask("GET", "/health/ready")[0] == 200
+    # a worker is RUNNING before it has reported its topics: not ready until one of them flows
+    wait_until(lambda: web.ask("GET", "/health/ready") == READY, 30.0, "a connection that flows")
     assert web.ask("GET", "/metrics", Host="evil.example")[0] == 421
     assert web.order({"action": "restart", "worker": "one.a"}) == (400, "the question was not answered\n")
     assert web.order({"action": "restart", "worker": "one.a", "confirm": "one.a"}) == (200, {"ok": True, "problem": ""})
