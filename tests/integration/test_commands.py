@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,7 @@ def test_the_start_script_shows_a_live_table_and_ctrl_c_ends_it(folder: Path) ->
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
+        termios.tcsetwinsize(0, (45, 140))  # below 30 rows the full screen leaves the market out
         script = str(ROOT / "scripts" / "start")
         os.execve(script, [script], environment(folder))
     shown = bytearray()
