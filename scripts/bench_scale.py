@@ -112,8 +112,14 @@ class Run:
                 return ControlClient(str(self.run_dir))
             time.sleep(POLL_S)
 
+    def _reconnect(self) -> None:
+        """Open another connection: the supervisor has closed one that was idle for a minute."""
+        self._client.close()
+        self._client = self._connect()
+
     def status(self) -> dict[str, Any]:
         """Return the answer to `status`."""
+        self._reconnect()
         return self._client.request(StatusRequest(), ANSWER_S_MAX).data
 
     def start_s(self) -> float:
@@ -146,6 +152,7 @@ class Run:
 
     def restart_all(self) -> dict[str, Any]:
         """Restart all workers; return the answer."""
+        self._reconnect()
         return self._client.request(RestartAllRequest(), RESTART_S_MAX).data
 
     def stop(self) -> tuple[float, int]:
