@@ -117,7 +117,7 @@ async def test_what_broke_and_what_is_whole_again(start: Start) -> None:
     assert (first["broken"], first["broken_total"], first["run_id"]) == (["growth engine: threads is growing"], 1, "r1")
     assert [(each["edge"], each["kind"]) for each in second["alerts"]] == [("whole", "growth")]
     assert second["broken"] == []
-    assert service.figures == ({"calls_total": 2, "failures_total": 0}, "")
+    await wait_until_async(lambda: service.figures == ({"calls_total": 2, "failures_total": 0}, ""), what="the figures")
 
 
 async def test_a_hundred_incidents_in_a_second_make_few_calls(start: Start) -> None:
