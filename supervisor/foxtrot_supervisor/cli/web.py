@@ -10,6 +10,7 @@ import click
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.cli.common import config_option, find_run, interruptible, known_errors, run_dir_option
 from foxtrot_supervisor.cli.messages import Failure, say
+from foxtrot_supervisor.system.secret_file import SecretRefused, read_secret
 
 __all__ = ["LISTEN", "web"]
 
@@ -59,11 +60,13 @@ def web(
     (umask 077; openssl rand -hex 32 > token); foxtrot-supervisor web --token-file token
     """
     listening = _module("foxtrot_supervisor.web.listening")
-    tokens = _module("foxtrot_supervisor.web.token_file")
+    access = _module("foxtrot_supervisor.web.access")
     interruptible()
     try:
         run = _module("foxtrot_supervisor.web.run")
-        token = tokens.read_token(token_file) if token_file is not None else None
+        token = None
+        if token_file is not None:
+            token = read_secret(token_file, least=access.TOKEN_CHARS_MIN, most=access.TOKEN_CHARS_MAX)
         tls = listening.tls_context(tls_cert, tls_key)
         protection = listening.Protection(
             token=token, token_to_read=token_to_read, hosts=hosts, with_tls=tls is not None, insecure=insecure
@@ -72,7 +75,7 @@ def web(
         listening.policy_for(address, protection)
         place = find_run(run_dir_path, config_path, wait_s)
         bound, address = listening.bind(address)
-    except (listening.ListenRefused, tokens.TokenRefused) as error:
+    except (listening.ListenRefused, SecretRefused) as error:
         raise Failure(str(error), SupervisorExit.START_FAILED) from None
     except KeyboardInterrupt:
         return
