@@ -116,11 +116,14 @@ async def test_orders_are_sent_and_their_failures_are_told(tmp_path: Path, monke
             assert await made.publisher.order(RestartRequest("one.a")) == "one.a is being rotated"
         monkeypatch.setattr(module, "ORDER_S", 0.05)
 
-        async def mute(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-            await reader.read()
+        seen = asyncio.Event()
+
+        async def mute(_reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await seen.wait()
 
         async with playing(operator_path(str(tmp_path)), mute):
             assert "may still be carried out" in await made.publisher.order(RestartRequest("one.a"))
+            seen.set()
 
 
 def batch() -> bytes:
