@@ -110,6 +110,7 @@ ACTING_BY_OTHER_MEANS = {
     "foxtrot_supervisor.cli.screen.dialogs": "draws on the terminal, by textual",
     "foxtrot_supervisor.cli.screen.process_list": "draws on the terminal, by textual",
     "foxtrot_supervisor.engine.bus.owner": "keeps the current owner in a context variable",
+    "foxtrot_supervisor.sinks.catalog": "imports third parties' modules, by importlib",
     "foxtrot_supervisor.runtime.processes.launch": "resets signals and runs the start target of a spawned process",
     "foxtrot_supervisor.system.signal_state": "sets the signal dispositions and mask of its process",
     "foxtrot_workers.child.limits": "sets the limits of its process",

@@ -14,7 +14,7 @@ from foxtrot_supervisor.engine.delivery.rules.resets import is_before_reset, is_
 from foxtrot_supervisor.engine.delivery.rules.turn import Turn
 from foxtrot_supervisor.engine.delivery.streams import APPLY, COPY, EQUAL_MAX, WAIT, Stream, Window, parse_number
 
-__all__ = ["content", "latest", "order_of", "unique"]
+__all__ = ["content", "content_of", "latest", "order_of", "unique"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -25,12 +25,12 @@ _SENT: Final[dict[type, tuple[str, ...]]] = {}
 
 def unique(turn: Turn, stream: Stream, event: Any) -> int:
     """Decide a trade whose identifier has no order."""
-    return _remembered(turn, stream, event, event.trade_id.encode() if event.trade_id else _content_of(event))
+    return _remembered(turn, stream, event, event.trade_id.encode() if event.trade_id else content_of(event))
 
 
 def content(turn: Turn, stream: Stream, event: Any) -> int:
     """Decide an event without identifier: a copy is equal in all that the exchange said."""
-    return _remembered(turn, stream, event, _content_of(event))
+    return _remembered(turn, stream, event, content_of(event))
 
 
 def latest(turn: Turn, stream: Stream, event: Any) -> int:
@@ -96,7 +96,7 @@ def _remembered(turn: Turn, stream: Stream, event: Any, data: bytes) -> int:
     return APPLY
 
 
-def _content_of(event: Any) -> bytes:
+def content_of(event: Any) -> bytes:
     """Return all fields that the exchange sent, encoded."""
     kind = event.__class__
     names = _SENT.get(kind)
@@ -106,4 +106,4 @@ def _content_of(event: Any) -> bytes:
 
 
 def _checksum(event: Any) -> int:
-    return zlib.crc32(_content_of(event))
+    return zlib.crc32(content_of(event))
