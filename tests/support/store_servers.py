@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import random
 import shutil
 import signal
@@ -47,7 +48,9 @@ _RANDOM = random.Random()
 def _programs(name: str, *folders: str) -> list[str]:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", *folders))
     found = [shutil.which(name, path=folder) for folder in path.split(os.pathsep)]
-    return list(dict.fromkeys(each for each in found if each is not None))  # no symlinks resolved: redis looks at its name
+    return list(
+        dict.fromkeys(each for each in found if each is not None)
+    )  # no symlinks resolved: redis looks at its name
 
 
 NATS_SERVERS = _programs("nats-server")
@@ -88,7 +91,12 @@ class StoreServer:
         for last in (False, False, True):
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
-                    self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, **self._as_user()
+                    self._command(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.folder,
+                    **self._as_user(),
                 )
             if self._wait():
                 return
@@ -165,7 +173,7 @@ class NatsServer(StoreServer):
         file.write_text(
             "\n".join(
                 (
-                    'listen: "127.0.0.1:%d"' % self.port,
+                    f'listen: "127.0.0.1:{self.port}"',
                     f'jetstream {{ store_dir: "{store}", max_memory_store: 64M, max_file_store: 4G }}',
                     *self.lines,
                 )
@@ -213,7 +221,7 @@ class RedisServer(StoreServer):
 class PostgresServer(StoreServer):
     """A PostgreSQL server with the user and database ``foxtrot``, whose password is `PASSWORD`.
 
-    It refuses to run as root: as root, tests run it as the user ``postgres``, in a folder that this user can reach.
+    It refuses to run as root: then tests run it as the user ``postgres`` or ``nobody``, in a folder that it can reach.
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
@@ -253,12 +261,11 @@ class PostgresServer(StoreServer):
             time.sleep(POLL_S * 10)
 
     def _create(self) -> None:
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres", "postgres")
         file = self.folder / "password"
         file.write_text(PASSWORD)
         if os.geteuid() == 0:
-            shutil.chown(file, "postgres", "postgres")
+            for path in (self.folder, file):
+                shutil.chown(path, **_postgres_user())
         assert POSTGRES is not None
         done = subprocess.run(
             [
@@ -301,7 +308,15 @@ class PostgresServer(StoreServer):
     def _as_user(self) -> dict[str, Any]:
         if os.geteuid() != 0:
             return {}
-        return {"user": "postgres", "group": "postgres", "extra_groups": []}
+        return {**_postgres_user(), "extra_groups": []}
+
+
+def _postgres_user() -> dict[str, Any]:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return {"user": entry.pw_uid, "group": entry.pw_gid}
+    raise AssertionError("no user that PostgreSQL could run as")
 
 
 def _free_port() -> int:
