@@ -79,6 +79,10 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     ring_bytes: int
     full_wait_s: float
     """How long a full ring holds back the exchange before events are dropped and announced."""
+    frames_ring_bytes: int = 0
+    """Capacity of the ring that keeps frames before they are parsed (`frames_layout`); 0: there is none."""
+    recorded: bool = False
+    """Whether the recorder reads that ring, and removes it."""
 
 
 Idle: TypeAlias = Literal["sleep", "backoff", "spin"]

@@ -198,3 +198,26 @@ def test_a_burst_of_good_frames_is_one_call() -> None:
     world = World(adapter)
     assert world.receive(*[b"1"] * 5) == [["1"] * 5]
     assert adapter.calls == [0]
+
+
+def test_frames_are_kept_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, kept = World(), []
+    monkeypatch.setattr(pipeline_module.time, "time_ns", lambda: 77)
+
+    def record(frames: list[bytes], receive_ns: int) -> None:
+        kept.append((list(frames), receive_ns, world.pipeline.pending))
+
+    world.pipeline = Pipeline(
+        world.adapter,
+        world.outflow,  # type: ignore[arg-type]
+        RING_BYTES,
+        structlog.get_logger(),
+        call_soon=world.scheduled.append,
+        on_notices=world.take_notices,
+        on_failure=world.failures.append,
+        record=record,
+    )
+    world.pipeline.on_frames([b"1", b"2"], False)
+    world.pipeline.on_frames([b"a frame that the adapter fails at"], True)
+    assert kept == [([b"1", b"2"], 77, 0), ([b"a frame that the adapter fails at"], 77, 2)]
+    assert world.failures

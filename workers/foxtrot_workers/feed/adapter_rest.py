@@ -10,6 +10,7 @@ import msgspec
 from foxtrot_protocol.child import ChildLog
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.notices import RestRequest, SnapshotRejected
+from foxtrot_workers.feed.frames_record import FramesRecord
 from foxtrot_workers.feed.pipeline import SAMPLE_BYTES, Pipeline
 from foxtrot_workers.feed.rest import RestFetcher
 
@@ -25,16 +26,24 @@ class AdapterRest:
         pipeline: receives the events of the answers.
         log: receives failures and rejected snapshots.
         on_notices: called when the adapter has left notices while it read an answer.
+        record: keeps answers; None: they are not kept.
     """
 
     def __init__(
-        self, adapter: Adapter, rest: RestFetcher, pipeline: Pipeline, log: ChildLog, on_notices: Callable[[], None]
+        self,
+        adapter: Adapter,
+        rest: RestFetcher,
+        pipeline: Pipeline,
+        log: ChildLog,
+        on_notices: Callable[[], None],
+        record: FramesRecord | None = None,
     ) -> None:
         self._adapter = adapter
         self._rest = rest
         self._pipeline = pipeline
         self._log = log
         self._on_notices = on_notices
+        self._record = record
         self.snapshots_rejected_total = 0
 
     def fetch(self, request: RestRequest) -> None:
@@ -43,14 +52,16 @@ class AdapterRest:
             self._log.warning("rest_request_refused", rest_path=request.path)
 
     def _on_answer(self, path: str, status: int, body: bytes) -> None:
-        adapter, pipeline = self._adapter, self._pipeline
+        adapter, pipeline, receive_ns = self._adapter, self._pipeline, time.time_ns()
+        if self._record is not None:
+            self._record.answered("adapter", path, status, body, receive_ns)
         if status != 200:
             self._log.warning("rest_failed", rest_path=path, http_status=status, sample=_sample(body))
         try:
-            adapter.on_rest(path, status, body, time.time_ns(), pipeline.events)
+            adapter.on_rest(path, status, body, receive_ns, pipeline.events)
         except (msgspec.MsgspecError, RecursionError, ValueError, LookupError) as error:
             self._log.warning("rest_answer_rejected", rest_path=path, reason=str(error))
-            adapter.on_rest(path, 0, b"", time.time_ns(), pipeline.events)
+            adapter.on_rest(path, 0, b"", receive_ns, pipeline.events)
         for notice in adapter.notices:
             if isinstance(notice, SnapshotRejected):
                 self._count_rejected(notice, path, status, body)

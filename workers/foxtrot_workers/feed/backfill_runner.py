@@ -14,6 +14,7 @@ from foxtrot_protocol.commands import Backfill, Backfilled
 from foxtrot_protocol.events import MarketEvent
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.feed.backfill import BackfillEffect, Backfiller, CommitPart, Fetch
+from foxtrot_workers.feed.frames_record import FramesRecord
 from foxtrot_workers.feed.rest import RestFetcher
 
 __all__ = ["WAIT_S", "BackfillRunner"]
@@ -34,6 +35,7 @@ class BackfillRunner:
         report: answers the supervisor.
         worker: name of this worker, for the answers.
         incarnation: of this worker.
+        record: keeps answers; None: they are not kept.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class BackfillRunner:
         *,
         worker: str,
         incarnation: int,
+        record: FramesRecord | None = None,
     ) -> None:
         self._backfiller = Backfiller(adapter, worker, incarnation)
         self._rest = rest
         self._commit = commit
         self._report = report
+        self._record = record
         self._loop = asyncio.get_running_loop()
         self._effects: deque[BackfillEffect] = deque()
         """Remaining effects for the gap in progress, in order."""
@@ -78,7 +82,10 @@ class BackfillRunner:
             self._timer = None
 
     def _answered(self, path: str, status: int, body: bytes) -> None:
-        self._enqueue(self._backfiller.answered(path, status, body, time.time_ns(), time.monotonic()))
+        receive_ns = time.time_ns()
+        if self._record is not None:
+            self._record.answered("backfill", path, status, body, receive_ns)
+        self._enqueue(self._backfiller.answered(path, status, body, receive_ns, time.monotonic()))
 
     def _enqueue(self, effects: list[BackfillEffect]) -> None:
         if self._closed:

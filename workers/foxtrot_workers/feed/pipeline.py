@@ -47,6 +47,7 @@ class Pipeline:
         call_soon: schedules a callback for the next turn of the event loop.
         on_notices: called after a frame for which the adapter has left notices; it may append events.
         on_failure: called with an exception that is no error of a frame; the worker must end.
+        record: keeps frames, with their time of receipt, before they are parsed; None: they are not kept.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Pipeline:
         call_soon: Callable[[Callable[[], None]], Any],
         on_notices: Callable[[], None],
         on_failure: Callable[[BaseException], None],
+        record: Callable[[list[bytes], int], None] | None = None,
     ) -> None:
         self._parse = adapter.parse
         self._parse_burst = adapter.parse_burst
@@ -70,6 +72,7 @@ class Pipeline:
         self._call_soon = call_soon
         self._on_notices = on_notices
         self._on_failure = on_failure
+        self._record = record
         self._rejections: Repetition[str] = Repetition(repeats_max=1)
         self._flush_scheduled = False
         self.events: list[MarketEvent[str]] = []
@@ -98,6 +101,8 @@ class Pipeline:
         receive_ns = time.time_ns()
         self.frames_total += len(frames)
         try:
+            if self._record is not None:
+                self._record(frames, receive_ns)
             self._parse_all(frames, receive_ns)
             if last:
                 if self.pending:

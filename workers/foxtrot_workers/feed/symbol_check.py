@@ -7,6 +7,7 @@ similar names to suggest.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ import msgspec
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.symbols import describe_unknown
 from foxtrot_workers.adapter.adapter import Adapter
+from foxtrot_workers.feed.frames_record import FramesRecord
 from foxtrot_workers.feed.rest import RestFetcher
 
 __all__ = ["GROUPS_MAX", "SymbolCheck"]
@@ -30,12 +32,13 @@ Verdict: TypeAlias = Callable[[dict[str, str]], None]
 
 
 class SymbolCheck:
-    """Checks symbols of one connection; `log` receives failures."""
+    """Checks symbols of one connection; `log` receives failures, `record` keeps answers."""
 
-    def __init__(self, adapter: Adapter, rest: RestFetcher, log: ChildLog) -> None:
+    def __init__(self, adapter: Adapter, rest: RestFetcher, log: ChildLog, record: FramesRecord | None = None) -> None:
         self._adapter = adapter
         self._rest = rest
         self._log = log
+        self._record = record
 
     def start(self, key: str, symbols: Sequence[str], on_verdict: Verdict) -> None:
         """Look up `symbols`, as the venue writes them, and call `on_verdict` once.
@@ -47,7 +50,7 @@ class SymbolCheck:
         if not groups:
             on_verdict({})
             return
-        _Run(self._adapter, self._rest, self._log, key, groups, on_verdict)
+        _Run(self._adapter, self._rest, self._log, self._record, key, groups, on_verdict)
 
     def cancel(self, key: str) -> None:
         """Cancel the check `key`; its verdict is not reported."""
@@ -75,6 +78,7 @@ class _Run:
         adapter: Adapter,
         rest: RestFetcher,
         log: ChildLog,
+        record: FramesRecord | None,
         key: str,
         groups: list[tuple[str, list[str]]],
         on_verdict: Verdict,
@@ -82,6 +86,7 @@ class _Run:
         self._adapter = adapter
         self._rest = rest
         self._log = log
+        self._record = record
         self._on_verdict = on_verdict
         self._unknown: dict[str, str] = {}
         self._left = len(groups)
@@ -90,6 +95,8 @@ class _Run:
 
     def _fetch(self, key: str, path: str, symbols: list[str], *, whole: bool) -> None:
         def answered(path: str, status: int, body: bytes) -> None:
+            if self._record is not None:
+                self._record.answered("instruments", path, status, body, time.time_ns())
             self._answered(key, path, status, body, symbols, whole=whole)
 
         if not self._rest.fetch(key, path, 0.0, answered, self._adapter.limits.instruments_weight):

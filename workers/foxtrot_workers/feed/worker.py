@@ -46,6 +46,7 @@ from foxtrot_workers.feed.backpressure import Pressure
 from foxtrot_workers.feed.connection_life import ConnectionLife
 from foxtrot_workers.feed.effects import Answer, AskMaintenance, FeedEffect, Leave, Look, Online, Ping, Rotate, Send
 from foxtrot_workers.feed.event_sender import EventSender
+from foxtrot_workers.feed.frames_record import open_frames_record
 from foxtrot_workers.feed.list_fetch import LIST_WAIT_S_MAX, ListFetch
 from foxtrot_workers.feed.outflow import Outflow
 from foxtrot_workers.feed.rate_limit import AddressLimit, RateLimitClient, RateLimitExhausted, address_of, budget_at
@@ -148,6 +149,7 @@ class FeedWorker:
             budget_at(base, limits.connects),
             CONNECT_WAIT_S_MAX,
         )
+        self._record = open_frames_record(context, settings, rest_base)
         order = SnapshotOrder(topics, self._life.flows)
         self._rest = RestFetcher(rest_base, settings.ca_file, settings.proxy, rest_limit, order.rank)
         self._outflow = Outflow(
@@ -168,16 +170,19 @@ class FeedWorker:
             call_soon=self._loop.call_soon,
             on_notices=self._take_notices,
             on_failure=self._crash,
+            record=None if self._record is None else self._record.received,
         )
         self._url = adapter.address(base)
         self._client = self._make_client()
-        self._adapter_rest = AdapterRest(adapter, self._rest, self._pipeline, context.log, self._take_notices)
+        self._adapter_rest = AdapterRest(
+            adapter, self._rest, self._pipeline, context.log, self._take_notices, self._record
+        )
         self._subscribe_commands = SubscribeCommands(
             context,
             settings,
             adapter,
             self._life,
-            SymbolCheck(adapter, self._rest, context.log),
+            SymbolCheck(adapter, self._rest, context.log, self._record),
             call_later=self._loop.call_later,
             perform=self._perform,
         )
@@ -201,6 +206,7 @@ class FeedWorker:
             self._report_backfill,
             worker=context.spec.name,
             incarnation=context.spec.incarnation,
+            record=self._record,
         )
         self._frames_seen = 0
         self._last_frame_at = 0.0
@@ -242,6 +248,8 @@ class FeedWorker:
         request = self._adapter.access_request()
         if request is not None:
             await self._gain_access(request)
+        if self._record is not None:
+            self._record.connecting(self._url, has_token=request is not None)
         try:
             await self._client.connect()
         except ConnectFailed as failure:
@@ -329,6 +337,8 @@ class FeedWorker:
     def _perform(self, effects: list[FeedEffect]) -> None:
         for effect in effects:
             if isinstance(effect, Send):
+                if self._record is not None:
+                    self._record.sent(effect.text)
                 self._client.send(effect.text)
             elif isinstance(effect, Ping):
                 self._client.ping()

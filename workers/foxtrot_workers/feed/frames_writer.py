@@ -1,0 +1,153 @@
+"""Writing end of a worker's frames ring (`foxtrot_protocol.frames_layout`): what it received and sent, unparsed.
+
+The writer never waits for a reader. What it wrote is in the kernel's memory: it survives this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+from array import array
+
+from foxtrot_protocol import frames_layout
+from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY, HEADER_BYTES, FramesIdentity, FramesWord, Kind
+
+__all__ = ["FRAMES_RINGS_KEPT_MAX", "FramesRefused", "FramesWriter"]
+
+FRAMES_RINGS_KEPT_MAX = 16
+"""Maximum number of frames rings of one worker: without a reader, a worker that restarts again and again must not fill
+the disk. The oldest ones are removed; a recorder announces them."""
+
+_RESERVED, _HEAD = int(FramesWord.RESERVED), int(FramesWord.HEAD)
+_FRAMES, _OMITTED = int(FramesWord.FRAMES), int(FramesWord.OMITTED)
+_RECEIVED = int(Kind.RECEIVED)
+_pack_record = frames_layout.pack_record
+_RECORD_BYTES = frames_layout.RECORD_BYTES
+
+
+class FramesRefused(Exception):
+    """The frames ring cannot be created; the text says why."""
+
+
+class FramesWriter:
+    """One frames ring; this process is its only writer."""
+
+    def __init__(self, run_dir: str, identity: FramesIdentity) -> None:
+        """Create the ring in `run_dir`; raises `FramesRefused`."""
+        try:
+            self.path, self._fd, self._map = _create(run_dir, identity)
+        except OSError as error:
+            raise FramesRefused(f"no frames ring in {run_dir}: {error.strerror or error}") from None
+        self._words = memoryview(self._map)[:HEADER_BYTES].cast("Q")
+        self._capacity = identity.capacity
+        self._record_bytes_max = frames_layout.record_bytes_max(identity.capacity)
+        self._head = 0
+        self._frames = 0
+
+    def write_address(self, address: str) -> None:
+        """Store the address that the frames come from; before the first frame."""
+        at, packed = frames_layout.pack_address(address)
+        self._map[at : at + len(packed)] = packed
+
+    def received(self, frames: list[bytes], receive_ns: int) -> None:
+        """Write frames that were received together at `receive_ns`. The hot path."""
+        self._write(_RECEIVED, frames, len(frames), receive_ns)
+
+    def sent(self, text: str, sent_ns: int) -> None:
+        """Write a text that the client sends."""
+        self._write(Kind.SENT, [text.encode()], 1, sent_ns)
+
+    def answered(self, purpose: str, address: str, status: int, body: bytes, receive_ns: int) -> None:
+        """Write the answer to a REST request; `purpose`: what it was made for."""
+        self._write(Kind.ANSWER, [purpose.encode(), address.encode(), body], 1, receive_ns, status)
+
+    def _write(self, kind: int, parts: list[bytes], frames: int, time_ns: int, status: int = 0) -> None:
+        count = len(parts)
+        lengths = array("I", map(len, parts))
+        payload = parts[0] if count == 1 else b"".join(parts)
+        length = len(payload)
+        body = _RECORD_BYTES + 4 * count
+        size = (body + length + 7) & -8
+        if size > self._record_bytes_max:
+            self._write_in_pieces(kind, parts, frames, time_ns)
+            return
+        words, capacity, head = self._words, self._capacity, self._head
+        rest = capacity - head % capacity
+        start = head if size <= rest else head + rest
+        # before anything is overwritten: a reader compares it after it has copied
+        words[_RESERVED] = end = start + size
+        mapped = self._map
+        if start != head and rest >= _RECORD_BYTES:
+            at = HEADER_BYTES + head % capacity
+            mapped[at : at + 8] = frames_layout.wrap_marker()
+        at = HEADER_BYTES + start % capacity
+        before = self._frames
+        mapped[at : at + body] = (
+            _pack_record(start, size, before, time_ns, kind, count, frames, status) + lengths.tobytes()
+        )
+        at += body
+        mapped[at : at + length] = payload
+        self._frames = words[_FRAMES] = before + frames
+        self._head = words[_HEAD] = end  # one aligned store commits the record
+
+    def _write_in_pieces(self, kind: int, parts: list[bytes], frames: int, time_ns: int) -> None:
+        """Write a burst as two, and in place of a single frame that is too large how large it was."""
+        if kind == _RECEIVED and frames > 1:
+            half = frames // 2
+            self.received(parts[:half], time_ns)
+            self.received(parts[half:], time_ns)
+            return
+        self._words[_OMITTED] += 1
+        size = b"%d" % sum(map(len, parts))
+        self._write(Kind.OMITTED, [Kind(kind).name.lower().encode(), size], 1, time_ns)
+
+    def close(self) -> None:
+        """Unmap the ring; the file stays for its readers."""
+        if self._fd >= 0:
+            self._words.release()
+            self._map.close()
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _create(run_dir: str, identity: FramesIdentity) -> tuple[str, int, mmap.mmap]:
+    """Create the file under a name that no reader looks for, and rename it when it is complete; raises OSError."""
+    directory = os.path.join(run_dir, FRAMES_DIRECTORY)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+    _make_room(directory, identity.worker)
+    path = os.path.join(directory, frames_layout.frames_name(identity.worker, identity.incarnation))
+    try:
+        header = frames_layout.pack_header(identity)
+    except ValueError as error:
+        raise OSError(str(error)) from None
+    size = HEADER_BYTES + identity.capacity
+    unfinished = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, 0o600)  # independent of the umask
+        # allocate everything now: a disk that is full later would raise SIGBUS
+        os.posix_fallocate(fd, 0, size)
+        os.pwrite(fd, header, 0)
+        # readers see by this lock whether the writer lives: the kernel releases it with the process
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mapped = mmap.mmap(fd, size)
+        os.rename(unfinished, path)
+    except BaseException:
+        os.close(fd)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+    return path, fd, mapped
+
+
+def _make_room(directory: str, worker: str) -> None:
+    named = ((frames_layout.parse_frames_name(name), name) for name in os.listdir(directory))
+    own = sorted((found[1], name) for found, name in named if found is not None and found[0] == worker)
+    for _, name in own[: max(0, len(own) - FRAMES_RINGS_KEPT_MAX + 1)]:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory, name))
