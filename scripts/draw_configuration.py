@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.example import toml_text
 from foxtrot_supervisor.config.schema import (
     AlertsConfig,
@@ -36,7 +35,6 @@ TABLES: dict[str, type[Struct]] = {
     "ring": RingConfig,
     "metrics": MetricsConfig,
     "alerts": AlertsConfig,
-    "cluster": ClusterConfig,
     "connections": ConnectionConfig,
 }
 

@@ -51,6 +51,7 @@ def test_the_requirements_are_what_the_packages_import() -> None:
     third_party = imported - set(sys.stdlib_module_names) - set(PACKAGES)
     elsewhere = {
         "aiohttp",  # the extra web
+        "pyarrow",  # the extra record
         "prometheus_client",  # the extra metrics
         "textual",  # the extra top
         "python_socks",  # a requirement of picows, whose proxy errors it raises

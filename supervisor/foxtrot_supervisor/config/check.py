@@ -22,7 +22,6 @@ from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.endpoints import child_control_endpoint, operator_path
 from foxtrot_protocol.spec import SPEC_BYTES_MAX
 from foxtrot_protocol.symbols import canonical_symbol
-from foxtrot_supervisor.config.cluster import CLUSTER_FILES, ClusterConfig, cluster_problems
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import (
     CONNECTIONS_MAX,
@@ -91,13 +90,11 @@ def parse_config(
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
     without_symbols: bool = False,
-    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in `text` (TOML).
 
     `source` names the file in messages; relative paths in it are resolved against `folder`. `exchanges`: the installed
-    ones, by configuration name. `without_symbols`: a connection may have no symbols, to subscribe some later;
-    `without_connections`: it may have no connection.
+    ones, by configuration name. `without_symbols`: a connection may have no symbols, to subscribe some later.
     Raises `ConfigInvalid` with every problem.
     """
     try:
@@ -113,7 +110,6 @@ def parse_config(
         exchanges=exchanges,
         is_file=is_file,
         without_symbols=without_symbols,
-        without_connections=without_connections,
     )
 
 
@@ -125,12 +121,9 @@ def check_document(
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
     without_symbols: bool = False,
-    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in `document`, a table already read from TOML; otherwise as `parse_config`."""
-    checker = _Checker(
-        folder, exchanges, is_file, without_symbols=without_symbols, without_connections=without_connections
-    )
+    checker = _Checker(folder, exchanges, is_file, without_symbols=without_symbols)
     config = checker.check(document)
     if checker.problems:
         raise ConfigInvalid(source, checker.problems)
@@ -147,10 +140,8 @@ class _Checker:
         is_file: Callable[[str], bool],
         *,
         without_symbols: bool,
-        without_connections: bool,
     ) -> None:
         self._without_symbols = without_symbols
-        self._without_connections = without_connections
         self.problems: list[Problem] = []
         self._folder = folder
         self._exchanges = exchanges
@@ -164,7 +155,6 @@ class _Checker:
         ring = self._section(RingConfig, self._table(document, "ring"), "ring")
         metrics = self._metrics(self._table(document, "metrics"))
         alerts = self._alerts(self._table(document, "alerts"))
-        cluster = self._cluster(self._table(document, "cluster"))
         connections = self._connections(document)
         if self.problems:
             return FoxtrotConfig()
@@ -174,7 +164,6 @@ class _Checker:
             ring=RingConfig(**ring),
             metrics=MetricsConfig(**metrics),
             alerts=AlertsConfig(**alerts),
-            cluster=ClusterConfig(**cluster),
             connections=[ConnectionConfig(**connection) for connection in connections],
         )
 
@@ -296,14 +285,6 @@ class _Checker:
             self._problem("alerts.shell", "needs command")
         return good
 
-    def _cluster(self, table: dict[str, Any]) -> dict[str, Any]:
-        good = self._section(ClusterConfig, table, "cluster")
-        for key in CLUSTER_FILES:
-            self._private_file(good, f"cluster.{key}")
-        for key, reason in cluster_problems(good):
-            self._problem(f"cluster.{key}", reason)
-        return good
-
     def _private_file(self, good: dict[str, Any], path: str) -> None:
         """Resolve a key that names an existing file; the process that needs it reads it."""
         key = path.partition(".")[2]
@@ -317,7 +298,7 @@ class _Checker:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             self._problem("connections", "must be tables, each headed [[connections]]")
             return []
-        if not tables and not self._without_connections:
+        if not tables:
             self._problem("connections", "is missing: at least one [[connections]] is needed")
         if len(tables) > CONNECTIONS_MAX:
             self._problem("connections", f"has {len(tables)} connections, at most {CONNECTIONS_MAX} are allowed")

@@ -1,0 +1,1 @@
+"""Events as rows of tables: the columns of each kind, Parquet files, CSV, and queries over a recording."""

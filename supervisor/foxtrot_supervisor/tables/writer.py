@@ -1,0 +1,319 @@
+"""Writes rows into the Parquet files of a recording, each row into exactly one published file.
+
+Rows are collected in memory and published together: all files of a publication, one for each partition, are written to
+a staging folder and synced; then the state file names them and the last row, which is the commit; then they are renamed
+to their places. After a crash before the commit nothing was published, and the rows come again from the spool; after a
+crash behind it, `RecordingWriter.open` renames the rest. Rows that come again although they were published are dropped.
+
+::
+
+    DIRECTORY/.foxtrot/<spool>/lock      held while the writer is open
+    DIRECTORY/.foxtrot/<spool>/state     last published row, and the files of that publication
+    DIRECTORY/.foxtrot/<spool>/staging/  files that are not published yet
+
+Readers never see these: no name there ends with ``.parquet``, and folders that begin with a dot are skipped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from foxtrot_protocol import __version__
+from foxtrot_supervisor.tables.arrow import SORT_KEYS, Row, arrow_batch, arrow_schema
+from foxtrot_supervisor.tables.columns import TABLE_OF_EVENT, TABLES
+from foxtrot_supervisor.tables.layout import FileName, Partition, bucket_of, day_of, file_name, parse_folder, parse_name
+
+__all__ = ["FORMAT_VERSION", "PENDING_ROWS_MAX", "RecordingBusy", "RecordingDamaged", "RecordingWriter"]
+
+FORMAT_VERSION = 1
+"""Version of the tables and of the layout; in the metadata of each file."""
+
+PENDING_ROWS_MAX = 16_384
+"""Rows that are kept as Python objects; then they become columns, which take a fraction of the memory."""
+
+_ROW_GROUP_ROWS = 131_072
+_ROW_GROUP_ROWS_BOOKS = 16_384
+"""Rows of a row group; less for books, whose rows are large."""
+
+_KEPT_APART = frozenset(("key", "trade_id", "update_id", "first_id", "last_id"))
+"""Text that seldom repeats and begins alike from row to row: encoded as differences, not by a dictionary."""
+
+_STATE_BYTES_MAX = 16 << 20
+
+
+class RecordingBusy(Exception):
+    """Another process writes the rows of this spool into this recording."""
+
+
+class RecordingDamaged(Exception):
+    """What the writer keeps in the recording is not what it has left there; the text says what."""
+
+
+class _File(Struct, frozen=True):
+    """One file of a publication: its name in the staging folder, and its place."""
+
+    staged: str
+    folder: str
+    name: str
+
+
+class _State(Struct, frozen=True):
+    version: int
+    last_row: int
+    last_key: str
+    files: list[_File]
+
+
+class RecordingWriter:
+    """Collects rows of one spool and publishes them. Not thread-safe; calls may come from different threads in turn."""
+
+    def __init__(self, directory: str, spool: str, *, buckets: int = 1, level: int = 3) -> None:
+        """Nothing is touched yet.
+
+        Args:
+            directory: of the recording.
+            spool: identifier of the numbering of rows, 8 to 32 hexadecimal digits.
+            buckets: of symbols, at least 1.
+            level: of zstandard, 1 to 22.
+        """
+        self.directory = directory
+        self.last_row = 0
+        """Last row that is published."""
+        self._spool = spool
+        self._buckets = buckets
+        self._level = level
+        self._own = os.path.join(directory, ".foxtrot", spool)
+        self._staging = os.path.join(self._own, "staging")
+        self._lock = -1
+        self._last_key = ""
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows = 0
+        """Rows that are collected and not published."""
+        self.bytes = 0
+        """Size of their columns in memory; up to `PENDING_ROWS_MAX` further rows are not counted yet."""
+        self._newest = (self.last_row, "")
+        self._pending: dict[Partition, list[Row]] = {}
+        self._pending_rows = 0
+        self._batches: dict[Partition, list[pa.RecordBatch]] = {}
+
+    def open(self) -> None:
+        """Lock the recording for this spool, finish what a crash interrupted, and find `last_row`.
+
+        Raises:
+            RecordingBusy: another process has it open.
+            RecordingDamaged: its files were changed by somebody else.
+            OSError: the directory cannot be used, or is full.
+        """
+        os.makedirs(self.directory, exist_ok=True)
+        for folder in (os.path.dirname(self._own), self._own, self._staging):
+            _make_own(folder)
+        self._lock = _locked(os.path.join(self._own, "lock"))
+        try:
+            state = self._read_state()
+            if state is not None:
+                self._put_in_place(state.files)
+            self._empty_staging()
+        except BaseException:
+            self.close()
+            raise
+        self.last_row = max(state.last_row if state is not None else 0, self._last_named_row(state))
+        self._last_key = state.last_key if state is not None else ""
+        self._clear()
+
+    def close(self) -> None:
+        """Release the lock; rows that are not published are forgotten. May be called twice."""
+        self._clear()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Collect `rows`, ascending by number; rows that were published or collected already are ignored.
+
+        Raises `RecordingDamaged` if the last published row comes again with another key: the numbering has restarted.
+        """
+        newest = self._newest[0]
+        for row in rows:
+            number = row.number
+            if number <= newest:
+                if number == self.last_row and self._last_key and row.key != self._last_key:
+                    raise RecordingDamaged(f"row {number} of spool {self._spool} is another than the published one")
+                continue
+            newest = number
+            self._newest = (number, row.key)
+            event = row.event
+            partition = Partition(
+                day_of(event.receive_ns),
+                event.exchange,
+                TABLE_OF_EVENT[event.__class__].kind,
+                bucket_of(event.symbol, self._buckets),
+            )
+            self._pending.setdefault(partition, []).append(row)
+            self.rows += 1
+            self._pending_rows += 1
+        if self._pending_rows >= PENDING_ROWS_MAX:
+            self._convert()
+
+    def publish(self) -> int:
+        """Publish all collected rows; return the number of files.
+
+        Raises OSError, where there is no room for example. The writer must then be closed; either nothing is published,
+        or everything will be when it is opened again.
+        """
+        if not self.rows:
+            return 0
+        self._convert()
+        name = file_name(FileName(self._spool, self.last_row + 1, self._newest[0]))
+        files = []
+        try:
+            for number, (partition, batches) in enumerate(sorted(self._batches.items())):
+                # never a name of an earlier publication: `open` puts those in their places that it still finds
+                files.append(_File(f"{self._newest[0]}-{number}.part", partition.folder, name))
+                self._stage(files[-1], partition.kind, batches)
+            self._write_state(_State(FORMAT_VERSION, *self._newest, files))
+        except BaseException:
+            self._empty_staging()
+            raise
+        self.last_row, self._last_key = self._newest
+        self._clear()
+        self._put_in_place(files)
+        return len(files)
+
+    def _convert(self) -> None:
+        for partition, rows in self._pending.items():
+            batch = arrow_batch(TABLES[partition.kind], rows)
+            self._batches.setdefault(partition, []).append(batch)
+            self.bytes += batch.nbytes
+        self._pending.clear()
+        self._pending_rows = 0
+
+    def _stage(self, file: _File, kind: str, batches: Sequence[pa.RecordBatch]) -> None:
+        os.makedirs(os.path.join(self.directory, file.folder), exist_ok=True)
+        about = {"foxtrot.format": str(FORMAT_VERSION), "foxtrot.version": __version__, "foxtrot.kind": kind}
+        table = pa.Table.from_batches(batches).sort_by([(key, "ascending") for key in SORT_KEYS])
+        path = os.path.join(self._staging, file.staged)
+        _write_table(table.replace_schema_metadata(about), kind, path, self._level)
+        _sync(path)
+
+    def _put_in_place(self, files: Sequence[_File]) -> None:
+        folders = set()
+        for file in files:
+            folder = os.path.join(self.directory, file.folder)
+            os.makedirs(folder, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # it is in its place already
+                os.rename(os.path.join(self._staging, file.staged), os.path.join(folder, file.name))
+            while folder not in folders and len(folder) > len(self.directory):
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+        for folder in (*sorted(folders), self.directory):
+            _sync(folder)
+
+    def _empty_staging(self) -> None:
+        with os.scandir(self._staging) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+    def _read_state(self) -> _State | None:
+        path = os.path.join(self._own, "state")
+        try:
+            with open(path, "rb") as file:
+                state = msgspec.json.decode(file.read(_STATE_BYTES_MAX), type=_State)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise RecordingDamaged(f"{path} cannot be read: {error}") from None
+        for each in state.files:
+            if parse_name(each.name) is None or parse_folder(each.folder) is None or "/" in each.staged:
+                raise RecordingDamaged(f"{path} names a file outside of the recording: {each.folder}/{each.name}")
+        return state
+
+    def _write_state(self, state: _State) -> None:
+        path = os.path.join(self._own, "state")
+        staged = os.path.join(self._staging, "state")
+        with open(staged, "wb") as file:
+            file.write(msgspec.json.encode(state))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(staged, path)
+        _sync(self._own)
+
+    def _last_named_row(self, state: _State | None) -> int:
+        """Return the last row that names of files mention, where there is no state; 0 otherwise."""
+        if state is not None:
+            return 0
+        found = 0
+        for _folder, _folders, names in os.walk(self.directory):
+            for each in names:
+                name = parse_name(each)
+                if name is not None and name.spool == self._spool:
+                    found = max(found, name.last)
+        return found
+
+
+def _write_table(table: pa.Table, kind: str, path: str, level: int) -> None:
+    """Write one file, with statistics, a page index, and the order of its rows."""
+    schema = arrow_schema(TABLES[kind])
+    leaves = [field.name for field in schema if not pa.types.is_list(field.type) and field.name not in _KEPT_APART]
+    leaves += [
+        f"{field.name}.list.element.{child.name}"
+        for field in schema
+        if pa.types.is_list(field.type)
+        for child in field.type.value_type
+    ]
+    pq.write_table(
+        table,
+        path,
+        row_group_size=_ROW_GROUP_ROWS_BOOKS if kind == "book" else _ROW_GROUP_ROWS,
+        compression="zstd",
+        compression_level=level,
+        use_dictionary=leaves,
+        column_encoding={name: "DELTA_BYTE_ARRAY" for name in schema.names if name in _KEPT_APART},
+        write_statistics=True,
+        write_page_index=True,
+        sorting_columns=pq.SortingColumn.from_ordering(schema, [(key, "ascending") for key in SORT_KEYS]),
+    )
+
+
+def _locked(path: str) -> int:
+    """Return the descriptor of a lock file that this process holds; raises `RecordingBusy`."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise RecordingBusy(f"{os.path.dirname(path)} is in use by another process") from None
+        raise
+    return descriptor
+
+
+def _make_own(folder: str) -> None:
+    """Make a private folder if it is missing; refuse what another user could have put there."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    facts = os.lstat(folder)
+    if facts.st_uid != os.geteuid():
+        raise RecordingDamaged(f"{folder} belongs to uid {facts.st_uid}, not to {os.geteuid()}")
+    if not stat.S_ISDIR(facts.st_mode):
+        raise RecordingDamaged(f"{folder} is not a directory")
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
