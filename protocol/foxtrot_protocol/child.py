@@ -32,10 +32,6 @@ class ChildContext(Protocol):
         """What this child was started with."""
 
     @property
-    def zmq_context(self) -> Any:
-        """The process's one ZeroMQ context, made by the first call; ended after the target has returned."""
-
-    @property
     def log(self) -> ChildLog:
         """Where this child logs."""
 

@@ -12,7 +12,6 @@ __all__ = [
     "CONTROL_QUEUE_BYTES_MAX",
     "CONTROL_RECONNECT_MS",
     "DATA_HANDSHAKE_MS",
-    "DATA_RECEIVE_HWM",
     "DATA_RECONNECT_MAX_MS",
     "DATA_RECONNECT_MS",
     "DATA_SEND_BYTES_MAX",
@@ -39,12 +38,6 @@ DATA_SEND_HWM = 512
 
 DATA_SEND_BYTES_MAX = 4 * 1024 * 1024
 """Bytes of batches that may wait in a worker's socket."""
-
-DATA_RECEIVE_HWM = 512
-"""Batches that ZeroMQ may queue in the engine for each worker.
-
-Both together outlast a pause of 100 ms at 10,000 batches a second. They hold little that is not in the ring as well.
-"""
 
 DATA_RECONNECT_MS = 50
 """First delay before a worker's socket connects again; doubled up to `DATA_RECONNECT_MAX_MS`."""

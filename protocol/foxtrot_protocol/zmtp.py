@@ -1,6 +1,7 @@
-"""ZMTP 3, the wire protocol of ZeroMQ, for one connection of a socket that connects. Sans-I/O: bytes in, bytes out.
+"""ZMTP 3, the wire protocol of ZeroMQ, for one connection. Sans-I/O: bytes in, bytes out.
 
-Supports what a DEALER or PUSH socket needs: version 3.0 or later, the NULL mechanism, messages of one or more frames.
+Supports what a DEALER, PUSH or PULL socket needs: version 3.0 or later, the NULL mechanism, messages of one or more
+frames.
 Wire facts: https://rfc.zeromq.org/spec/23 (ZMTP 3.0) and https://rfc.zeromq.org/spec/37 (3.1: PING and PONG).
 """
 
@@ -27,9 +28,11 @@ GREETING: Final = (b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL").ljust(_
 _MORE, _LONG, _COMMAND = 1, 2, 4
 _SHORT_BYTES_MAX = 255
 _LONG_HEAD = struct.Struct(">BQ")
+_LONG_BODY = _LONG_HEAD.size
+_long_size = struct.Struct(">Q").unpack_from
 _VALUE_LENGTH = struct.Struct(">I")
 
-_PEERS: Final = {b"PUSH": (b"PULL",), b"DEALER": (b"ROUTER", b"DEALER", b"REP")}
+_PEERS: Final = {b"PUSH": (b"PULL",), b"PULL": (b"PUSH",), b"DEALER": (b"ROUTER", b"DEALER", b"REP")}
 """Socket types to which a socket may be connected, by its own type."""
 
 
@@ -50,7 +53,7 @@ class Connection:
         """Make the state of a new connection.
 
         Args:
-            socket_type: ``b"PUSH"`` or ``b"DEALER"``.
+            socket_type: ``b"PUSH"``, ``b"PULL"`` or ``b"DEALER"``.
             identity: at most 255 bytes; ``b""`` for none.
             message_bytes_max: largest message accepted, the sum of its frames.
         """
@@ -68,8 +71,17 @@ class Connection:
         self.violation = ""
         """How the peer has violated the protocol; "" if it has not."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a message that has not arrived completely."""
+        return len(self._received) + self._frames_bytes
+
     def receive(self, data: bytes) -> list[tuple[bytes, ...]]:
-        """Take `data`; return the messages that are complete now, each with its frames."""
+        """Take `data`; return the messages that are complete now, each with its frames. The hot path."""
+        if self.is_open and not (self._received or self._frames or self.violation):
+            body = self._only_body(data)
+            if body is not None:
+                return [(body,)]
         messages: list[tuple[bytes, ...]] = []
         if self.violation:
             return messages
@@ -82,6 +94,17 @@ class Connection:
             self.violation = error.reason
             self._received.clear()
         return messages
+
+    def _only_body(self, data: bytes) -> bytes | None:
+        """Return the body if `data` is one message of one frame, as nearly always under low load."""
+        size = len(data)
+        if size < 2 or size > self._message_bytes_max:  # near the limit the frames are counted
+            return None
+        if data[0] == 0 and data[1] == size - 2:
+            return data[2:]
+        if data[0] == _LONG and size >= _LONG_BODY and _long_size(data, 1)[0] == size - _LONG_BODY:
+            return data[_LONG_BODY:]
+        return None
 
     def take_replies(self) -> bytes:
         """Return what has to be sent to the peer, b"" for nothing; the next call returns only what came later."""

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
-import zmq
 
-from foxtrot_protocol import commands, control, nursery_wire, ring_layout, spec, zmtp
+from foxtrot_protocol import commands, control, endpoints, nursery_wire, ring_layout, spec, zmtp
 from foxtrot_protocol.codec import (
     BatchEncoder,
     batch_decoder,
@@ -49,6 +48,7 @@ from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.engine_fuzz import EngineBatches
 from tests.support.exchange_frames import EXCHANGE_TARGETS
 from tests.support.fuzzing import Broken, Target
+from tests.support.raw_push import RawPush
 from tests.support.template_fuzz import TemplateFrames
 from tests.workers.templates.both_forms import native
 
@@ -192,13 +192,11 @@ class _Receiver:
         self.log = _Log()
         self.events: list[Any] = []
         self.drained: list[RingFigures] = []
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         engine = EventEngine()
         for kind in (EVENT_MARKET_TRADE, EVENT_GAP):
             engine.register(kind, lambda event: self.events.append(event.data))
         self.receiver = EventReceiver(
-            self._context,
-            "inproc://fuzz",
+            endpoints.data_endpoint(self.folder),
             "text",
             engine,
             self.log,
@@ -207,8 +205,7 @@ class _Receiver:
             ringless=True,
             on_drained=self._on_drained,
         )
-        self.push = self._context.socket(zmq.PUSH)
-        self.push.connect("inproc://fuzz")
+        self.push = RawPush(f"{self.folder}/data.ipc", self.receiver.pump)
 
     def _on_drained(self, figures: RingFigures, path: str) -> None:
         self.drained.append(figures)
@@ -216,8 +213,7 @@ class _Receiver:
 
     def close(self) -> None:
         self.receiver.close()
-        self.push.close(linger=0)
-        self._context.term()
+        self.push.close()
         shutil.rmtree(self.folder)
 
 

@@ -62,7 +62,6 @@ class WorkerRig:
         self._decoder = batch_decoder("text")
         self.engine = EventEngine()
         self.receiver = EventReceiver(
-            self._context,
             endpoints.data_endpoint(str(folder)),
             "text",
             self.engine,

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import zmq
-
+from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.events import EVENT_GAP, EVENT_MARKET_TRADE, Gap, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, RingFigures
@@ -137,14 +136,12 @@ class TwinWorld:
         self.engines = 0
         self.violations = 0
         self._closers: list[Callable[[], None]] = []
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.receiver = self._engine()
 
     def close(self) -> None:
         self.receiver.close()
         for worker in self.workers.values():
             worker.ring.close()
-        self._context.term()
 
     # ---- the exchange and the workers
 
@@ -266,8 +263,7 @@ class TwinWorld:
         log: Any = _Silent()
         engine = EventEngine(log=log)
         receiver = EventReceiver(
-            self._context,
-            f"inproc://{self.engines}",
+            endpoints.data_endpoint(str(self.folder)),
             "text",
             engine,
             log,

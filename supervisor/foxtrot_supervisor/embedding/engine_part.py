@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.commands import Logged, ToChild, WorkerChanged
@@ -75,7 +74,6 @@ class EnginePart:
         self._log_level = log_level
         self._on_stop = on_stop
         self._host: EngineHost
-        self._context: zmq.Context[zmq.Socket[bytes]]
         self._runtime: Any = None
         self._beating: asyncio.Task[None] | None = None
         self._detaching: asyncio.Task[None] | None = None
@@ -86,20 +84,18 @@ class EnginePart:
 
     async def open(self) -> None:
         """Attach a receiver to the engine and start it. On an exception nothing remains open."""
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         path = self._run_dir.path
         settings = engine_settings(self._config.engine, path, "")
         host: EngineHost | None = None
         try:
-            host = EngineHost(self._engine, settings, context, path, self._log, self._stop, self._take_command)
+            host = EngineHost(self._engine, settings, path, self._log, self._stop, self._take_command)
             await host.tap.start()
         except BaseException:
             if host is not None:
                 host.withdraw()
                 host.receiver.close()
-            context.destroy(linger=0)
             raise
-        self._context, self._host = context, host
+        self._host = host
         self._engine.attach(host.receiver)
         self._engine.start()
 
@@ -228,7 +224,7 @@ class EnginePart:
                 self._log.error("handler_close_failed", handler=repr(close), reason=repr(outcome.error))
         await host.tap.close(grace_s=TAP_GRACE_S)
         if detached:
-            self._close_data_plane()
+            self._host.receiver.close()
         else:
             # the dispatch thread still uses the socket: it is closed when its handler returns, if ever
             host.receiver.abandon()
@@ -239,11 +235,7 @@ class EnginePart:
             self._engine.clear_handlers()
         return left
 
-    def _close_data_plane(self) -> None:
-        self._host.receiver.close()
-        self._context.term()
-
     def _close_late(self) -> None:
         while not self._engine.detach(self._host.receiver, RETRY_DETACH_S):
             pass
-        self._close_data_plane()
+        self._host.receiver.close()

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-import zmq
 
 from foxtrot_protocol.child import ChildContext, ChildLog
 from foxtrot_protocol.commands import (
@@ -85,7 +84,6 @@ class EngineHost:
         self,
         engine: EventEngine,
         settings: EngineSettings,
-        zmq_context: zmq.Context[zmq.Socket[bytes]],
         run_dir: str,
         log: ChildLog,
         on_stop: Callable[[float], None],
@@ -104,7 +102,6 @@ class EngineHost:
         self.started = StartedWorkers()
         self.tap = EventTap(settings.tap_path)
         self.receiver = EventReceiver(
-            zmq_context,
             settings.data_endpoint,
             settings.numbers,
             engine,

@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import zmq
-
 from foxtrot_protocol.child import ChildContext, ChildLog
 from foxtrot_protocol.crash_report import cause_of
 from foxtrot_protocol.exit_codes import ChildExit
@@ -47,7 +45,7 @@ async def run(context: ChildContext, *, ringless: bool = False) -> int:
     """Start target of the engine process. `ringless`: also accept batches of workers without a ring (`bench`)."""
     try:
         return await _run(context, ringless=ringless)
-    except (OSError, zmq.ZMQError) as error:
+    except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
         reason = f"{context.spec.run_dir}: no room for the engine's sockets and files: {error.strerror}"
@@ -65,9 +63,7 @@ async def _run(context: ChildContext, *, ringless: bool) -> int:
         if not stopping.done():
             stopping.set_result(time.monotonic() + grace_s)
 
-    host = EngineHost(
-        engine, settings, context.zmq_context, context.spec.run_dir, context.log, on_stop, ringless=ringless
-    )
+    host = EngineHost(engine, settings, context.spec.run_dir, context.log, on_stop, ringless=ringless)
     engine.attach(host.receiver)
     context.heartbeat_from(host.fill)  # a long set-up must not look like silence
     closers: list[Callable[[], Any]] = []

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import structlog
-import zmq
 
 from foxtrot_protocol.codec import encode_control
 from foxtrot_protocol.commands import Heartbeat
@@ -62,12 +61,11 @@ async def test_a_heartbeat_arrives_whatever_handlers_and_owners_are_called(tmp_p
         kept.append(owners)
         for owner in owners:
             owner.register(f"e{number}" + "z" * 10_000, handler)
-    with zmq.Context() as context:
-        host = EngineHost(engine, settings, context, str(tmp_path), structlog.get_logger(), lambda _: None)
-        filled = host.fill(Heartbeat("engine", 1, 0.0, 1, 1, 1, 1))
-        assert len(filled.handlers) == 30
-        assert len(encode_control(filled)) < 100_000
-        host.withdraw()
-        host.withdraw()
-        assert "market-folds" not in engine.owners()
-        host.receiver.close()
+    host = EngineHost(engine, settings, str(tmp_path), structlog.get_logger(), lambda _: None)
+    filled = host.fill(Heartbeat("engine", 1, 0.0, 1, 1, 1, 1))
+    assert len(filled.handlers) == 30
+    assert len(encode_control(filled)) < 100_000
+    host.withdraw()
+    host.withdraw()
+    assert "market-folds" not in engine.owners()
+    host.receiver.close()

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import Failed, FromChild, Heartbeat, Hello, Left, LogRecord, Ready, Stop, ToChild
@@ -24,13 +24,10 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_workers.child import vital_signs
 from foxtrot_workers.child.command_link import CommandLink
-from foxtrot_workers.child.crash_exit import ExitNotes, leave, run_bounded, watch_threads
+from foxtrot_workers.child.crash_exit import ExitNotes, leave, watch_threads
 from foxtrot_workers.child.limits import relax_memory
 from foxtrot_workers.child.log import ChildLogs
 from foxtrot_workers.owned_tasks import start_task
-
-if TYPE_CHECKING:
-    import zmq
 
 __all__ = ["COMMAND_BACKLOG_COUNT", "TERM_GRACE_S", "ChildRuntime", "main", "report_failure", "resolve"]
 
@@ -66,7 +63,6 @@ class ChildRuntime:
         """`notes`: None in a process that is not a child of the supervisor and leaves no exit note."""
         self._spec = spec
         self._notes = notes
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._handler: Callable[[ToChild], None] | None = None
         self._backlog: list[ToChild] = []
         self._source: Callable[[Heartbeat], Heartbeat] | None = None
@@ -80,14 +76,6 @@ class ChildRuntime:
     @property
     def spec(self) -> ChildSpec:
         return self._spec
-
-    @property
-    def zmq_context(self) -> zmq.Context[zmq.Socket[bytes]]:
-        if self._context is None:
-            import zmq  # only the engine needs it
-
-            self._context = zmq.Context()
-        return self._context
 
     @property
     def log(self) -> ChildLog:
@@ -148,11 +136,8 @@ class ChildRuntime:
             due = max(due + interval, now)
 
     def close(self, flush_s: float) -> None:
-        """Close the link and end the ZeroMQ context; each may take up to `flush_s` seconds."""
+        """Close the link; takes up to `flush_s` seconds."""
         self._link.close(flush_s)
-        if self._context is not None:
-            # a socket that was left open would block this forever
-            run_bounded(self._context.term, flush_s)
 
     def _send_log(self, record: LogRecord) -> None:
         """Send a line from any thread: the link belongs to the loop's."""

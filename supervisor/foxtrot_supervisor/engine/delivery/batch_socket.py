@@ -6,16 +6,13 @@ have.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import zmq
-
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.codec import BATCH_BYTES_MAX, read_header
+from foxtrot_protocol.codec import read_header
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import Gap
 from foxtrot_protocol.framing import Batch
@@ -23,6 +20,7 @@ from foxtrot_supervisor.engine.delivery.accounts import Accounts
 from foxtrot_supervisor.engine.delivery.apply import BatchApplier
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.lanes import Arrival
+from foxtrot_supervisor.engine.delivery.pull_socket import PullSocket
 from foxtrot_supervisor.engine.delivery.rings import BATCHES_PER_TURN, Rings
 from foxtrot_supervisor.engine.delivery.sources import RingState, Source, Sources
 
@@ -37,7 +35,6 @@ class BatchSocket:
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         sources: Sources,
         rings: Rings,
@@ -48,7 +45,7 @@ class BatchSocket:
         *,
         ringless: bool,
     ) -> None:
-        """Bind `endpoint`. `ringless`: accept batches of workers without a ring."""
+        """Bind `endpoint`; raises OSError. `ringless`: accept batches of workers without a ring."""
         self._sources = sources
         self._rings = rings
         self._batches = batches
@@ -59,52 +56,42 @@ class BatchSocket:
         self._abandoned = False
         self._doubtful = False
         """The last batch was, or is, read from its ring: the next one may be, too."""
-        self._socket = context.socket(zmq.PULL)
-        self._socket.setsockopt(zmq.RCVHWM, endpoints.DATA_RECEIVE_HWM)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, BATCH_BYTES_MAX)
-        self._socket.setsockopt(zmq.HANDSHAKE_IVL, endpoints.DATA_HANDSHAKE_MS)
-        self._socket.setsockopt(zmq.ZAP_DOMAIN, endpoints.ZAP_DOMAIN)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        # the kernel checks the peer's uid before anything of it is read
-        self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
-        self._endpoint = endpoint
         self.path = endpoints.ipc_path(endpoint)
-        self.bind_again()
-        self._fd = int(self._socket.getsockopt(zmq.FD))
+        self._socket = PullSocket(self.path, log)
 
     def fileno(self) -> int:
-        return self._fd
+        return self._socket.fileno()
 
     def due(self) -> float:
         return float("inf")
 
     def pump(self) -> bool:
         """Apply what has come, or have it read from its ring. The hot path."""
-        rings, receive = self._rings, self._socket.recv
-        try:
-            for _ in range(BATCHES_PER_TURN):
-                if self._abandoned:
-                    return False
-                if rings.fences:  # what comes after a fence is late
-                    rings.take_fences()
-                self._receive(receive(zmq.NOBLOCK))
-        except zmq.Again:
-            return False
+        rings, receive = self._rings, self._socket.receive
+        for _ in range(BATCHES_PER_TURN):
+            if self._abandoned:
+                return False
+            if rings.fences:  # what comes after a fence is late
+                rings.take_fences()
+            data = receive()
+            if data is None:
+                return False
+            self._receive(data)
         return True
 
     def ignore(self) -> None:
-        """Leave what has come in the socket, which must not stay readable meanwhile."""
-        self._socket.getsockopt(zmq.EVENTS)
+        """Drop what has come: all rings are read when reading begins."""
+        for _ in range(BATCHES_PER_TURN):
+            if self._socket.receive() is None:
+                return
 
     def wait(self, timeout_ms: int) -> bool:
-        """Wait for a batch of a worker without a ring; whether there is one."""
-        return self._sources.has_ringless() and bool(self._socket.poll(timeout_ms))
+        """Wait for a batch of a worker without a ring; whether there may be one."""
+        return self._sources.has_ringless() and self._socket.wait(timeout_ms)
 
     def bind_again(self) -> None:
-        """Bind; after a first time beside the old file: existing connections stay."""
-        self._socket.bind(self._endpoint)
-        if self._endpoint.startswith("ipc://"):
-            os.chmod(self.path, 0o600)
+        """Create the socket's file again: existing connections stay."""
+        self._socket.bind_again()
 
     def abandon(self) -> None:
         """Take nothing more."""
@@ -112,7 +99,7 @@ class BatchSocket:
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close(linger=0)
+        self._socket.close()
 
     def _receive(self, data: bytes) -> None:
         if self._doubtful and self._is_in_ring(data):

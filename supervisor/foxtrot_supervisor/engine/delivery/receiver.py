@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import zmq
-
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.codec import Numbers
@@ -67,7 +65,7 @@ class Arrivals(Protocol):
         """Wait for a batch of a worker without a ring; whether there may be one."""
 
     def bind_again(self) -> None:
-        """Recreate the socket's file; raises OSError or ZMQError."""
+        """Recreate the socket's file; raises OSError."""
 
     def abandon(self) -> None:
         """Take nothing more. From any thread."""
@@ -81,7 +79,6 @@ class EventReceiver:
 
     def __init__(
         self,
-        context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         numbers: Numbers,
         engine: EventEngine,
@@ -129,7 +126,6 @@ class EventReceiver:
             Doorbell(bell, self.sources, self._rings, self._batches, log)
             if bell is not None
             else BatchSocket(
-                context,
                 endpoint,
                 self.sources,
                 self._rings,
@@ -295,5 +291,5 @@ class EventReceiver:
             if self.sources.positions is not None and names and POSITIONS_NAME not in names:
                 self.sources.positions.renew(self._run_dir)
                 self._log.error("file_made_again", path=POSITIONS_NAME, reason="it was removed while in use")
-        except (OSError, zmq.ZMQError):
+        except OSError:
             pass  # the directory is being recreated: retried at the next look

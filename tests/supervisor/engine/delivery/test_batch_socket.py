@@ -23,9 +23,7 @@ from tests.support.waiting import wait_until
 
 
 def test_it_is_private_and_bound_again_beside_the_old_file(tmp_path: Path) -> None:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     receiver = EventReceiver(
-        context,
         endpoints.data_endpoint(str(tmp_path)),
         "float",
         EventEngine(),
@@ -42,7 +40,6 @@ def test_it_is_private_and_bound_again_beside_the_old_file(tmp_path: Path) -> No
     assert stat.S_IMODE(os.stat(arrivals.path).st_mode) == 0o600
     assert (arrivals.pump(), arrivals.wait(0), arrivals.due()) == (False, False, float("inf"))
     receiver.close()
-    context.term()
 
 
 def test_what_is_read_from_the_ring_is_not_decoded_a_second_time(
@@ -51,7 +48,6 @@ def test_what_is_read_from_the_ring_is_not_decoded_a_second_time(
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     endpoint = endpoints.data_endpoint(str(tmp_path))
     receiver = EventReceiver(
-        context,
         endpoint,
         "float",
         EventEngine(),

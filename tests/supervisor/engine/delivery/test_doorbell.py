@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import structlog
-import zmq
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder
@@ -37,12 +36,10 @@ class World:
 
     def __init__(self, folder: Path, started: StartedWorkers | None = None) -> None:
         self.folder = folder
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.engine = EventEngine()
         endpoint = endpoints.data_endpoint(str(folder), "ring")
         self.path = Path(endpoints.doorbell_path(endpoint) or "")
         self.receiver = EventReceiver(
-            self.context,
             endpoint,
             "float",
             self.engine,
@@ -70,7 +67,6 @@ class World:
     def close(self) -> None:
         self.engine.stop(LIMIT_S)
         self.receiver.close()
-        self.context.term()
 
 
 class Worker:

@@ -64,7 +64,6 @@ class Bench:
         endpoint = endpoints.data_endpoint(str(folder), transport)
         self.bell = endpoints.doorbell_path(endpoint)
         self.receiver = EventReceiver(
-            self.context,
             endpoint,
             numbers,
             self.engine,
@@ -920,10 +919,8 @@ def note_into(told: list[str]) -> Any:
 
 def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     engine = EventEngine()
     receiver = EventReceiver(
-        context,
         endpoints.data_endpoint(str(tmp_path)),
         "float",
         engine,
@@ -950,7 +947,6 @@ def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
     assert engine.stop(LIMIT_S).clean
     receiver.close()
     ring.close()
-    context.term()
 
 
 def test_updates_before_the_snapshot_are_handed_over_where_that_is_configured(
