@@ -58,7 +58,7 @@ CONTROL_RECONNECT_MS = 100
 """Delay before a child connects to the control plane again."""
 
 ZAP_DOMAIN = b"foxtrot"
-"""Set on every socket that binds: without a domain libzmq accepts unauthenticated ZMTP 1.0 frames."""
+"""Set on every socket of libzmq that binds: without a domain libzmq accepts unauthenticated ZMTP 1.0 frames."""
 
 
 DOORBELL_BYTES_MAX = 256

@@ -31,6 +31,9 @@ TURN_S = 0.01
 EVENTS_BETWEEN_LOOKS = 16
 """Queued events handled between two clock reads."""
 
+LOOKS_BETWEEN_CALLS = 8
+"""Questions to the sources between two system calls of a thread that does not sleep."""
+
 DRAIN_ROUNDS = 10
 """Passes of the final drain; each handles the events that the previous one caused. Bounded, because handlers may go on
 putting events."""
@@ -207,10 +210,15 @@ class DispatchThread:
     def _spin(self, poller: select.epoll, until: float) -> bool:
         """Ask for more again and again; False after `spin_s` seconds. Each question releases the interpreter lock."""
         ask, inbox, now, give_way = poller.poll, self._inbox, time.monotonic, os.sched_yield
+        waiting = [source.is_waiting for source in self._sources]
         end = min(until, now() + self._spin_s)
         while self.active and not inbox:
             if ask(0):
                 return True
+            for _ in range(LOOKS_BETWEEN_CALLS):
+                for is_waiting in waiting:
+                    if is_waiting():
+                        return True
             if now() >= end:
                 return end >= until
             give_way()

@@ -36,6 +36,12 @@ class EventSource(Protocol):
     def due(self) -> float:
         """Return the latest time to call `pump` though nothing is readable: monotonic seconds."""
 
+    def is_waiting(self) -> bool:
+        """Whether `pump` has something to do although the descriptor need not be readable yet.
+
+        Asked again and again by a thread that does not sleep: it must cost far less than a system call.
+        """
+
     def pump(self) -> bool:
         """Dispatch a bounded amount; return True if more may be waiting."""
 

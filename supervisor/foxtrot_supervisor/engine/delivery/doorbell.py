@@ -21,7 +21,7 @@ from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.rings import Rings
 from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, Source, Sources
 
-__all__ = ["FULL_COUNT", "LOOK_AT_ALL_S", "RINGS_KNOWN_MAX", "TAKEN_PER_TURN", "Doorbell"]
+__all__ = ["FULL_COUNT", "LOOK_AT_ALL_S", "RINGS_KNOWN_MAX", "RINGS_WATCHED_MAX", "TAKEN_PER_TURN", "Doorbell"]
 
 FULL_COUNT = 11
 """Datagrams in the socket when the kernel refuses one: more than ``net.unix.max_dgram_qlen``, which is 10 or more."""
@@ -34,6 +34,9 @@ LOOK_AT_ALL_S = 0.005
 
 RINGS_KNOWN_MAX = 4 * WORKERS_MAX
 """Names of rings remembered; beyond it they are looked up again."""
+
+RINGS_WATCHED_MAX = 8
+"""Most workers whose rings are watched by a thread that does not sleep."""
 
 _CREDENTIALS = struct.Struct("=iii")  # pid, uid, gid (unix(7))
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size)
@@ -53,6 +56,8 @@ class Doorbell:
         self._uid = os.geteuid()
         self._taken = 0
         """Datagrams taken since the socket was empty."""
+        self._seen: tuple[str, Source] | None = None
+        """Found by `is_waiting`."""
         self._look_wanted = False
         self._look_at = 0.0
         """When all rings may be looked at because the socket was full."""
@@ -64,6 +69,21 @@ class Doorbell:
     def due(self) -> float:
         return self._look_at if self._look_wanted else float("inf")
 
+    def is_waiting(self) -> bool:
+        """Whether a ring holds a batch: seen before its worker has rung. With many rings only the bell tells."""
+        workers = self._sources.workers
+        if len(workers) > RINGS_WATCHED_MAX:
+            return False
+        for worker, source in workers.items():
+            current = source.delivery.current()
+            if current is not None:
+                ring = source.rings[current]
+                reader = ring.reader
+                if reader is not None and not reader.empty and ring.wait_until is None and ring.damaged_at is None:
+                    self._seen = worker, source
+                    return True
+        return False
+
     def pump(self) -> bool:
         """Apply the next batch of the first ring that was named and holds one; its rest is read later. The hot path.
 
@@ -73,6 +93,11 @@ class Doorbell:
         if rings.fences:
             rings.take_fences()
         known, reading = self._known, self._sources.reading
+        if self._seen is not None:
+            (worker, source), self._seen = self._seen, None
+            reading[worker] = source
+            if rings.apply_next(worker, source):
+                return False
         receive = self._socket.recvmsg
         try:
             for _ in range(TAKEN_PER_TURN):

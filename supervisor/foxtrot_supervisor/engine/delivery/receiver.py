@@ -55,6 +55,9 @@ class Arrivals(Protocol):
     def due(self) -> float:
         """Return the latest time to call `pump` though nothing is readable: monotonic seconds."""
 
+    def is_waiting(self) -> bool:
+        """Whether a ring is known to hold a batch that was not announced yet (`event.EventSource`)."""
+
     def pump(self) -> bool:
         """Take a bounded number of messages; rings to be read are added to `Sources.reading`. True if more may wait."""
 
@@ -169,6 +172,9 @@ class EventReceiver:
 
     def due(self) -> float:
         return min(self._look_at, self._arrivals.due())
+
+    def is_waiting(self) -> bool:
+        return self._begun and not self._abandoned and self._arrivals.is_waiting()
 
     def pump(self) -> bool:
         if self._abandoned:

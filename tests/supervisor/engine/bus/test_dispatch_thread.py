@@ -28,6 +28,7 @@ class Pipe:
         self.seen = 0
         self.due_at = math.inf
         self.pumps = 0
+        self.waits = False
 
     def fileno(self) -> int:
         return self.read_end
@@ -35,8 +36,12 @@ class Pipe:
     def due(self) -> float:
         return self.due_at
 
+    def is_waiting(self) -> bool:
+        return self.waits
+
     def pump(self) -> bool:
         self.pumps += 1
+        self.waits = False
         with contextlib.suppress(BlockingIOError):
             self.seen += len(os.read(self.read_end, 100))
         return False
@@ -124,3 +129,21 @@ def test_a_source_that_is_attached_again_is_watched_at_its_new_descriptor(engine
     time.sleep(0.05)
     os.write(pipe.write_end, b"x")
     wait_until(lambda: pipe.seen == 2, LIMIT_S, "the second")
+
+
+@pytest.mark.parametrize("idle", ["backoff", "spin"])
+def test_a_thread_that_does_not_sleep_asks_its_sources(idle: Idle) -> None:
+    engine = EventEngine(idle=idle, spin_us=10e6, interval=1000.0)
+    source = Pipe()
+    engine.attach(source)
+    engine.start()
+    try:
+        wait_until(lambda: source.pumps, LIMIT_S, "the first pump")
+        for _ in range(5):
+            time.sleep(0.01)
+            before = source.pumps
+            source.waits = True  # nothing makes the descriptor readable
+            wait_until(lambda before=before: source.pumps > before, LIMIT_S, "a pump")  # type: ignore[misc]
+    finally:
+        assert engine.stop(LIMIT_S).clean
+        source.close()

@@ -72,6 +72,9 @@ class Source:
     def due(self) -> float:
         return float("inf")
 
+    def is_waiting(self) -> bool:
+        return False
+
     def finish(self, deadline: float) -> None:
         while self.pump():
             assert time.monotonic() < deadline

@@ -18,10 +18,11 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.events import EVENT_MARKET_TRADE, Trade
 from foxtrot_protocol.ring_layout import CAPACITY_MIN, ring_name
+from foxtrot_protocol.spec import Idle
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery import doorbell as doorbell_module
 from foxtrot_supervisor.engine.delivery import receiver as receiver_module
-from foxtrot_supervisor.engine.delivery.doorbell import FULL_COUNT, Doorbell
+from foxtrot_supervisor.engine.delivery.doorbell import FULL_COUNT, RINGS_WATCHED_MAX, Doorbell
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_workers.feed import doorbell as worker_doorbell
@@ -34,9 +35,9 @@ LIMIT_S = 5.0
 class World:
     """An engine that reads rings at the doorbell, and looks at all of them only if a test lets it."""
 
-    def __init__(self, folder: Path, started: StartedWorkers | None = None) -> None:
+    def __init__(self, folder: Path, started: StartedWorkers | None = None, idle: Idle = "sleep") -> None:
         self.folder = folder
-        self.engine = EventEngine()
+        self.engine = EventEngine(idle=idle)
         endpoint = endpoints.data_endpoint(str(folder), "ring")
         self.path = Path(endpoints.doorbell_path(endpoint) or "")
         self.receiver = EventReceiver(
@@ -127,6 +128,28 @@ def test_a_lost_ringing_costs_the_time_until_the_next_look(closing: list[Any], t
     world, worker = make(closing, tmp_path)
     worker.commit("1", ring_bell=False)
     wait_until(lambda: world.trade_ids == ["1"], LIMIT_S, "the trade")
+
+
+@pytest.mark.parametrize("count", [1, RINGS_WATCHED_MAX, RINGS_WATCHED_MAX + 1])
+def test_an_engine_that_spins_sees_a_batch_before_it_is_rung(
+    closing: list[Any], tmp_path: Path, no_looks: None, count: int
+) -> None:
+    world = World(tmp_path, idle="spin")
+    workers = [Worker(tmp_path, f"w{number}.a") for number in range(count)]
+    closing.extend((world, *workers))
+    for worker in workers:
+        worker.commit("1")
+    wait_until(lambda: len(world.trade_ids) == count, LIMIT_S, "all rings to be known")
+    if count <= RINGS_WATCHED_MAX:
+        for worker in workers:
+            worker.commit("2", ring_bell=False)
+        wait_until(lambda: len(world.trade_ids) == 2 * count, LIMIT_S, "batches that were not rung")
+    else:  # looking at so many rings would take longer than asking the kernel
+        assert not world.doorbell.is_waiting()
+    for worker in workers:
+        worker.commit("3")  # its ringing names a ring that may have been read already
+    wait_until(lambda: world.trade_ids.count("3") == count, LIMIT_S, "the last batches")
+    assert world.receiver.malformed_total == 0
 
 
 def test_after_a_full_socket_all_rings_are_read(closing: list[Any], tmp_path: Path, no_looks: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -273,9 +274,7 @@ def test_connections_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) 
     peer.close()
 
 
-def test_without_descriptors_it_accepts_later_and_does_not_spin(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_descriptors_it_accepts_later_and_does_not_spin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         """A listener of a process that has no descriptor left."""
 
@@ -312,10 +311,8 @@ def test_a_peer_that_takes_no_answer_is_dropped(world: World) -> None:
     deadline = time.monotonic() + LIMIT_S
     peer.end.setblocking(False)
     while world.pull._peers and time.monotonic() < deadline:
-        try:
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             peer.end.send(ping)
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
-            pass
         world.pump()
     assert not world.pull._peers
     peer.close()
