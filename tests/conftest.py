@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,20 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``variant`` unless FOXTROT_VARIANTS is "yes", as in continuous integration."""
+    """Skip variants of tests unless FOXTROT_VARIANTS is "yes", as in continuous integration.
+
+    Variants are tests marked ``variant``, and of a test marked ``cases(played=n)`` all cases but the first n.
+    """
     if os.environ.get("FOXTROT_VARIANTS") == "yes":
         return
     skip = pytest.mark.skip(reason='variant of a test that ran; FOXTROT_VARIANTS is not "yes"')
+    seen: Counter[str] = Counter()
     for item in items:
-        if item.get_closest_marker("variant"):
+        cases = item.get_closest_marker("cases")
+        if cases is not None:
+            name = item.nodeid.partition("[")[0]
+            seen[name] += 1
+        if item.get_closest_marker("variant") or (cases is not None and seen[name] > cases.kwargs["played"]):
             item.add_marker(skip)
 
 

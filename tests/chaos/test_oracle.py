@@ -42,6 +42,7 @@ def ask_the_oracle(folder: Path, *words: str) -> tuple[int, list[str]]:
     return done.returncode, found
 
 
+@pytest.mark.cases(played=len(ALL) if FULL else 1)
 @pytest.mark.parametrize(("fault", "phase"), ALL if FULL else QUICK)
 def test_nothing_is_left(tmp_path: Path, fault: str, phase: str) -> None:
     assert ask_the_oracle(tmp_path, "--fault", fault, "--phase", phase) == (0, [])

@@ -185,6 +185,7 @@ def check(run: Run, witness: Witness) -> None:
         assert run.supervisor.events(event) == []
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("redundancy", [1, 2])
 async def test_a_new_engine_knows_the_books_soon_and_right(tmp_path: Path, redundancy: Literal[1, 2]) -> None:
     async with SimulatedExchange(SYMBOLS, rate_per_s=600.0) as sim:

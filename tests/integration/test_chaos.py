@@ -56,6 +56,7 @@ def test_a_few_faults_in_a_few_phases(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize(("method", "kills", "supervisor_kills"), [("auto", 3, 1), ("spawn", 2, 0)])
 def test_a_few_kills(tmp_path: Path, method: str, kills: int, supervisor_kills: int) -> None:
     count = ["--kills", kills, "--supervisor-kills", supervisor_kills]

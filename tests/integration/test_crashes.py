@@ -99,6 +99,7 @@ def handler(tmp_path: Path) -> Path:
     return tmp_path / "my_handler.py"
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize(
     ("code", "cause"),
     [

@@ -438,6 +438,7 @@ _MORE_ENDS = {
 }
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize(
     "end",
     [

@@ -42,6 +42,7 @@ async def played(sim: SimulatedExchange, folder: Path, play: Callable[[Superviso
         await asyncio.to_thread(run)
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize(("ahead_s", "where"), [(2.0, "behind"), (-2.0, "ahead of")])
 async def test_a_clock_that_is_off_is_shown(tmp_path: Path, ahead_s: float, where: str) -> None:
     def play(supervisor: SupervisorProcess) -> None:

@@ -157,6 +157,7 @@ def _state_of(rig: WorkerRig, topic: str) -> str:
     return states[-1] if states else ""
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -188,6 +189,7 @@ def _book_states(rig: WorkerRig) -> list[str]:
     return [status.state for status in rig.events(FeedStatus) if "depth" in status.topic]
 
 
+@pytest.mark.cases(played=5)
 @pytest.mark.parametrize("kind", ["garbage", "invalid_utf8", "wrong_types", "deep_nesting", "unknown_type"])
 @pytest.mark.parametrize("client", sorted(CLIENTS))
 async def test_bad_frames_are_counted_with_a_sample_and_survived(rig: WorkerRig, kind: str, client: str) -> None:
@@ -208,6 +210,7 @@ async def test_bad_frames_are_counted_with_a_sample_and_survived(rig: WorkerRig,
     assert "Traceback" not in log
 
 
+@pytest.mark.cases(played=4)
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [

@@ -123,6 +123,7 @@ def test_a_foreign_socket_at_the_default_place_is_no_run(reachable: Path) -> Non
     assert "belongs to uid 12345" in done.stderr
 
 
+@pytest.mark.cases(played=2)
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
     [

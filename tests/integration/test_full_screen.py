@@ -167,6 +167,7 @@ def setup(engine):
 """
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("view_dies", [False, True])
 def test_start_shows_itself_and_ctrl_c_ends_it(tmux: Tmux, tmp_path: Path, view_dies: bool) -> None:
     """Prints of handlers do not tear the screen, and are on the terminal afterwards."""

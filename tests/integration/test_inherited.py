@@ -109,6 +109,7 @@ def test_files_of_the_working_directory_take_no_modules_place(tmp_path: Path, mo
     assert not executed.exists(), executed.read_text()
 
 
+@pytest.mark.cases(played=2)
 @pytest.mark.parametrize("command", ["check", "status", "start", "init -o -", "simulate"])
 def test_an_interrupt_in_the_first_second_shows_no_traceback(tmp_path: Path, command: str) -> None:
     for delay_s in ("0.0", "0.05", "0.3", "0.8"):

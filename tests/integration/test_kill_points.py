@@ -78,6 +78,7 @@ async def test_killed_before_there_is_anything_to_lose(rig: WorkerRig, point: Ki
         assert sim.ledger.opened_total <= (point == "handshake")
 
 
+@pytest.mark.cases(played=2)
 @pytest.mark.parametrize("point", ["parse", "record", "mark", "send"])
 async def test_killed_between_two_steps_once_it_is_armed(rig: WorkerRig, point: KillPoint) -> None:
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=1000.0) as sim:

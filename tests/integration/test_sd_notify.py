@@ -97,6 +97,7 @@ CoreLoop._drain = wedged
 """
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("sabotage", [BLOCKED, TURNS_IN_VAIN], ids=["blocked", "turns in vain"])
 def test_a_wedged_control_loop_stops_the_watchdog(tmp_path: Path, sabotage: str) -> None:
     """Whether the whole event loop stands still, or turns while nothing comes through to the core."""

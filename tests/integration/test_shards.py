@@ -133,6 +133,7 @@ def test_an_unknown_symbol_is_refused_at_start_with_the_nearest(world: World) ->
     assert json.loads(checked.stdout)["connections"] == ["all-1", "all-2", "all-3"]
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("redundancy", [1, 2])
 def test_a_listing_is_subscribed_and_a_delisting_ends_within_one_refresh(world: World, redundancy: int) -> None:
     world.refresh_s, world.redundancy = 1.0, redundancy

@@ -18,6 +18,7 @@ FIGURES = ("descriptors", "threads", "tasks", "children", "zombies")
 LEAP_KIB = 4096
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize(("start_method", "cycles"), [("auto", 24), ("spawn", 6)])
 def test_nothing_grows(start_method: str, cycles: int) -> None:
     command = [sys.executable, ROOT / "scripts" / "soak.py", "--json", "--workers", "2", "--slope-kib-max", "1e9"]

@@ -111,6 +111,7 @@ def streams(kind: str, opened: list[int]) -> dict[str, Any]:
     return {"stdout": writer, "stderr": writer}
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("kind", ["unread", "broken", "full"])
 def test_a_run_whose_output_nobody_takes_goes_on(kind: str, tmp_path: Path, opened: list[int]) -> None:
     started = Started(tmp_path, "--log-format", "json", **streams(kind, opened))

@@ -280,6 +280,7 @@ def _reload_begins(supervisor: SupervisorProcess) -> None:
     supervisor.wait_state("engine", "STOPPING")
 
 
+@pytest.mark.cases(played=2)
 @pytest.mark.parametrize(
     ("engine", "worker", "prepare"),
     [

@@ -51,6 +51,7 @@ def limited(kind: int, most: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(kind, (most, most))
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("most", [10, 16, 24])
 def test_very_few_descriptors(most: int, tmp_path: Path) -> None:
     done = start("--run-dir", tmp_path / "run", preexec_fn=limited(resource.RLIMIT_NOFILE, most), cwd=tmp_path)
@@ -151,6 +152,7 @@ def test_commands_in_a_removed_working_directory_say_so(tmp_path: Path) -> None:
     assert not place.exists()
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "<&-", ">&-", "2>&-"])
 def test_closed_standard_descriptors(closed: str, tmp_path: Path) -> None:
     config = tmp_path / "foxtrot.toml"
@@ -260,6 +262,7 @@ def on_tmpfs(folder: Path, options: str, before: str, until: str = "") -> subpro
     return done
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
 @pytest.mark.parametrize(
     ("options", "before", "reason"),

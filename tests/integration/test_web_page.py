@@ -135,6 +135,7 @@ def test_an_action_asks_and_is_done_by_keyboard_alone(run: Run, web: Web, browse
         assert complaints == []
 
 
+@pytest.mark.cases(played=2)
 @pytest.mark.parametrize(("width", "height", "mobile"), [(1440, 1000, False), (820, 1180, True), (360, 740, True)])
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_fits_and_is_for_everybody(
