@@ -20,7 +20,9 @@ __all__ = ["BUILT_IN", "GROUP", "UnknownSink", "kinds", "sink_kind"]
 GROUP = "foxtrot.sinks"
 """Group of entry points; each names a class as `sink.SinkKind` describes."""
 
-BUILT_IN: dict[str, str] = {}
+BUILT_IN: dict[str, str] = {
+    "parquet": "foxtrot_supervisor.sinks.parquet:ParquetSink",
+}
 """Start target ``module:class`` of each kind that is built in."""
 
 _METHODS = ("open", "write", "flush", "close", "counts", "problems")

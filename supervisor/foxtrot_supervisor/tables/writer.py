@@ -31,9 +31,17 @@ from msgspec import Struct
 from foxtrot_protocol import __version__
 from foxtrot_supervisor.tables.arrow import SORT_KEYS, Row, arrow_batch, arrow_schema
 from foxtrot_supervisor.tables.columns import TABLE_OF_EVENT, TABLES
+from foxtrot_supervisor.tables.files import published_files
 from foxtrot_supervisor.tables.layout import FileName, Partition, bucket_of, day_of, file_name, parse_folder, parse_name
 
-__all__ = ["FORMAT_VERSION", "PENDING_ROWS_MAX", "RecordingBusy", "RecordingDamaged", "RecordingWriter"]
+__all__ = [
+    "FORMAT_VERSION",
+    "PENDING_ROWS_MAX",
+    "NumbersRepeated",
+    "RecordingBusy",
+    "RecordingDamaged",
+    "RecordingWriter",
+]
 
 FORMAT_VERSION = 1
 """Version of the tables and of the layout; in the metadata of each file."""
@@ -59,6 +67,17 @@ class RecordingDamaged(Exception):
     """What the writer keeps in the recording is not what it has left there; the text says what."""
 
 
+class NumbersRepeated(Exception):
+    """A row has the number of another one that was published: the spool has lost its end, by a loss of power perhaps.
+
+    Its rows from `number` on must be written under another spool's identifier.
+    """
+
+    def __init__(self, number: int, spool: str) -> None:
+        super().__init__(f"row {number} of spool {spool} is another than the published one")
+        self.number = number
+
+
 class _File(Struct, frozen=True):
     """One file of a publication: its name in the staging folder, and its place."""
 
@@ -70,32 +89,32 @@ class _File(Struct, frozen=True):
 class _State(Struct, frozen=True):
     version: int
     last_row: int
-    last_key: str
     files: list[_File]
 
 
 class RecordingWriter:
     """Collects rows of one spool and publishes them. Not thread-safe; calls may come from different threads in turn."""
 
-    def __init__(self, directory: str, spool: str, *, buckets: int = 1, level: int = 3) -> None:
+    def __init__(self, directory: str, spool: str, *, after: int = 0, buckets: int = 1, level: int = 3) -> None:
         """Nothing is touched yet.
 
         Args:
             directory: of the recording.
             spool: identifier of the numbering of rows, 8 to 32 hexadecimal digits.
+            after: rows up to this one are published under another identifier (`NumbersRepeated`).
             buckets: of symbols, at least 1.
             level: of zstandard, 1 to 22.
         """
         self.directory = directory
-        self.last_row = 0
+        self.last_row = after
         """Last row that is published."""
+        self._after = after
         self._spool = spool
         self._buckets = buckets
         self._level = level
         self._own = os.path.join(directory, ".foxtrot", spool)
         self._staging = os.path.join(self._own, "staging")
         self._lock = -1
-        self._last_key = ""
         self._clear()
 
     def _clear(self) -> None:
@@ -103,10 +122,12 @@ class RecordingWriter:
         """Rows that are collected and not published."""
         self.bytes = 0
         """Size of their columns in memory; up to `PENDING_ROWS_MAX` further rows are not counted yet."""
-        self._newest = (self.last_row, "")
+        self._newest = self.last_row
         self._pending: dict[Partition, list[Row]] = {}
         self._pending_rows = 0
         self._batches: dict[Partition, list[pa.RecordBatch]] = {}
+        self._keys: dict[int, str] | None = None
+        """Keys of published rows, while these come again."""
 
     def open(self) -> None:
         """Lock the recording for this spool, finish what a crash interrupted, and find `last_row`.
@@ -128,8 +149,7 @@ class RecordingWriter:
         except BaseException:
             self.close()
             raise
-        self.last_row = max(state.last_row if state is not None else 0, self._last_named_row(state))
-        self._last_key = state.last_key if state is not None else ""
+        self.last_row = max(self._after, self._last_named_row() if state is None else state.last_row)
         self._clear()
 
     def close(self) -> None:
@@ -142,17 +162,16 @@ class RecordingWriter:
     def add(self, rows: Iterable[Row]) -> None:
         """Collect `rows`, ascending by number; rows that were published or collected already are ignored.
 
-        Raises `RecordingDamaged` if the last published row comes again with another key: the numbering has restarted.
+        Raises `NumbersRepeated` if a number was published with another key.
         """
-        newest = self._newest[0]
+        newest = self._newest
         for row in rows:
             number = row.number
             if number <= newest:
-                if number == self.last_row and self._last_key and row.key != self._last_key:
-                    raise RecordingDamaged(f"row {number} of spool {self._spool} is another than the published one")
+                if number <= self.last_row and self._published_key(number) not in (None, row.key):
+                    raise NumbersRepeated(number, self._spool)
                 continue
-            newest = number
-            self._newest = (number, row.key)
+            newest = self._newest = number
             event = row.event
             partition = Partition(
                 day_of(event.receive_ns),
@@ -175,18 +194,18 @@ class RecordingWriter:
         if not self.rows:
             return 0
         self._convert()
-        name = file_name(FileName(self._spool, self.last_row + 1, self._newest[0]))
+        name = file_name(FileName(self._spool, self.last_row + 1, self._newest))
         files = []
         try:
             for number, (partition, batches) in enumerate(sorted(self._batches.items())):
                 # never a name of an earlier publication: `open` puts those in their places that it still finds
-                files.append(_File(f"{self._newest[0]}-{number}.part", partition.folder, name))
+                files.append(_File(f"{self._newest}-{number}.part", partition.folder, name))
                 self._stage(files[-1], partition.kind, batches)
-            self._write_state(_State(FORMAT_VERSION, *self._newest, files))
+            self._write_state(_State(FORMAT_VERSION, self._newest, files))
         except BaseException:
             self._empty_staging()
             raise
-        self.last_row, self._last_key = self._newest
+        self.last_row = self._newest
         self._clear()
         self._put_in_place(files)
         return len(files)
@@ -250,17 +269,20 @@ class RecordingWriter:
         os.rename(staged, path)
         _sync(self._own)
 
-    def _last_named_row(self, state: _State | None) -> int:
-        """Return the last row that names of files mention, where there is no state; 0 otherwise."""
-        if state is not None:
-            return 0
-        found = 0
-        for _folder, _folders, names in os.walk(self.directory):
-            for each in names:
-                name = parse_name(each)
-                if name is not None and name.spool == self._spool:
-                    found = max(found, name.last)
-        return found
+    def _last_named_row(self) -> int:
+        """Return the last row that names of this spool's files mention; 0 without files."""
+        names = (name for _partition, name, _entry in published_files(self.directory))
+        return max((name.last for name in names if name.spool == self._spool), default=0)
+
+    def _published_key(self, number: int) -> str | None:
+        """Return the key with which row `number` was published; None if it is in no file (any more)."""
+        if self._keys is None:  # rows come again after a crash: read the keys from there on, once
+            self._keys = {}
+            for _partition, name, entry in published_files(self.directory):
+                if name.spool == self._spool and name.last >= number:
+                    rows = pq.ParquetFile(entry.path).read(["row", "key"])
+                    self._keys.update(zip(rows["row"].to_pylist(), rows["key"].to_pylist(), strict=True))
+        return self._keys.get(number)
 
 
 def _write_table(table: pa.Table, kind: str, path: str, level: int) -> None:

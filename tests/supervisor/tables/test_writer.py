@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from foxtrot_protocol.events import BookDelta, Gap, Trade
 from foxtrot_supervisor.tables import writer as module
 from foxtrot_supervisor.tables.layout import parse_name
-from foxtrot_supervisor.tables.writer import RecordingBusy, RecordingDamaged, RecordingWriter
+from foxtrot_supervisor.tables.writer import NumbersRepeated, RecordingBusy, RecordingDamaged, RecordingWriter
 
 DAY_NS = 86_400_000_000_000
 T = 20_787 * DAY_NS
@@ -173,10 +173,32 @@ def test_spools_share_a_recording_and_each_has_one_writer(writer: RecordingWrite
 def test_a_numbering_that_begins_again_is_noticed(writer: RecordingWriter) -> None:
     writer.add(rows(1, 10))
     writer.publish()
-    again = row(10)
-    again.key = "another"
-    with pytest.raises(RecordingDamaged, match="row 10 of spool 0123abcd is another"):
-        writer.add([again])
+    writer.add(rows(11, 20))
+    writer.publish()
+    for number in (7, 15):
+        writer.close()
+        writer.open()
+        writer.add(rows(2, number - 1))
+        again = row(number)
+        again.key = "another"
+        with pytest.raises(NumbersRepeated, match=f"row {number} of spool 0123abcd is another") as caught:
+            writer.add([again])
+        assert caught.value.number == number
+
+
+def test_rows_after_a_new_beginning_are_written_under_another_identifier(
+    writer: RecordingWriter, tmp_path: Path
+) -> None:
+    writer.add(rows(1, 10))
+    writer.publish()
+    other = RecordingWriter(str(tmp_path / "rec"), "fedcba98", after=7)
+    for last in (8, 12):
+        other.open()
+        assert other.last_row == last - (1 if last == 8 else 4)
+        other.add(rows(2, last))
+        other.publish()
+        other.close()
+    assert published(tmp_path) == sorted([*range(1, 11), *range(8, 13)])
 
 
 class Crash(BaseException):
@@ -256,9 +278,7 @@ def test_a_state_that_names_other_places_is_refused(writer: RecordingWriter, tmp
         ("../..", f"rows-{SPOOL}-000000000001-000000000002.parquet"),
         ("day=2026-11-30/exchange=A/kind=trade/bucket=0", "x"),
     ):
-        state.write_text(
-            f'{{"version":1,"last_row":5,"last_key":"k","files":[{{"staged":"a","folder":"{folder}","name":"{name}"}}]}}'
-        )
+        state.write_text(f'{{"version":1,"last_row":5,"files":[{{"staged":"a","folder":"{folder}","name":"{name}"}}]}}')
         with pytest.raises(RecordingDamaged, match="outside of the recording"):
             writer.open()
     state.write_text("no json")

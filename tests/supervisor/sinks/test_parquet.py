@@ -1,0 +1,233 @@
+"""The sink of kind parquet, on real files: when it publishes, a disk that is full, files that are old."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from foxtrot_protocol.events import Trade
+from foxtrot_supervisor.sinks import parquet as module
+from foxtrot_supervisor.sinks.catalog import sink_kind
+from foxtrot_supervisor.sinks.parquet import ParquetSettings, ParquetSink
+from foxtrot_supervisor.sinks.sink import Sink, SinkContext, SinkMisconfigured, SinkRow, SinkUnavailable
+
+pytest.importorskip("pyarrow", reason="needs pyarrow")
+
+NOW_NS = int(datetime.now(UTC).timestamp()) * 1_000_000_000
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        self.lines.append((event, fields))
+
+    debug = warning = error = info
+
+
+def rows(first: int, last: int, *, days_ago: int = 0, key: str = "k") -> list[SinkRow]:
+    time_ns = NOW_NS - days_ago * 86_400_000_000_000
+    return [
+        SinkRow(
+            n, f"{key}{n}", "c", "SIM", "trade", "X", Trade("SIM", "X", 0, time_ns + n, f"{n}.50", "1", "buy", str(n))
+        )
+        for n in range(first, last + 1)
+    ]
+
+
+def made(tmp_path: Path, directory: Path | None = None, **keys: Any) -> ParquetSink:
+    own = tmp_path / "own"
+    own.mkdir(mode=0o700, exist_ok=True)
+    settings = ParquetSettings(
+        directory=str(directory or tmp_path / "rec"), min_free_mib=keys.pop("min_free_mib", 0), **keys
+    )
+    return ParquetSink(settings, SinkContext("rec", str(tmp_path), str(own), Log()))
+
+
+def published(directory: Path) -> list[int]:
+    import pyarrow.parquet as pq
+
+    return sorted(
+        number
+        for path in directory.rglob("*.parquet")
+        for number in pq.ParquetFile(path).read(["row"])["row"].to_pylist()
+    )
+
+
+def test_it_is_a_sink_that_the_catalog_finds(tmp_path: Path) -> None:
+    assert sink_kind("parquet") is ParquetSink
+    assert isinstance(made(tmp_path), Sink)
+
+
+async def test_rows_are_durable_when_they_are_published(tmp_path: Path) -> None:
+    sink = made(tmp_path, publish_rows=1000)
+    await sink.open()
+    assert await sink.flush() == 0
+    assert await sink.write(rows(1, 400)) == 0
+    assert sink.counts()["collected_rows"] == 400
+    assert await sink.write(rows(401, 1000)) == 1000
+    assert published(tmp_path / "rec") == list(range(1, 1001))
+    assert await sink.write(rows(1001, 1010)) == 1000
+    assert await sink.flush() == 1010
+    counts = sink.counts()
+    assert (counts["published_rows_total"], counts["published_files_total"], counts["collected_rows"]) == (1010, 2, 0)
+    assert counts["recording_bytes"] == sum(path.stat().st_size for path in (tmp_path / "rec").rglob("*.parquet"))
+    await sink.close()
+    await sink.close()
+    assert len(counts) <= 20
+
+
+async def test_rows_are_published_by_age_and_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    sink = made(tmp_path, publish_s=10, publish_mib=1)
+    await sink.open()
+    assert await sink.write(rows(1, 2)) == 0
+    now[0] += 9.9
+    assert await sink.write(rows(3, 4)) == 0
+    now[0] += 0.1
+    assert await sink.write(rows(5, 5)) == 5
+    now[0] += 9.9
+    assert await sink.write(rows(6, 6)) == 5  # the age counts from the first row that is collected
+    number = 6
+    while number < 200_000 and await sink.write(rows(number + 1, number + 4_000)) == 5:
+        number += 4_000
+    assert 6 < number < 200_000
+    await sink.close()
+
+
+async def test_after_a_crash_rows_come_again_and_are_in_one_file(tmp_path: Path) -> None:
+    first = made(tmp_path)
+    await first.open()
+    await first.write(rows(1, 10))
+    assert await first.flush() == 10
+    await first.write(rows(11, 15))
+    second = made(tmp_path)
+    with pytest.raises(SinkUnavailable, match="in use by another process"):
+        await second.open()
+    await first.close()  # as the kernel does with a killed process's lock
+    await second.open()
+    assert await second.write(rows(6, 8)) == 8  # never beyond what was given
+    assert await second.write(rows(9, 20)) == 10
+    assert await second.flush() == 20
+    assert published(tmp_path / "rec") == list(range(1, 21))
+    await second.close()
+
+
+async def test_numbers_that_come_again_with_other_rows_lose_nothing(tmp_path: Path) -> None:
+    sink = made(tmp_path)
+    await sink.open()
+    await sink.write(rows(1, 10))
+    await sink.flush()
+    for _ in range(2):  # the second time after a crash
+        await sink.close()
+        await sink.open()
+        await sink.write([*rows(4, 6), *rows(7, 12, key="other")])
+    assert await sink.flush() == 12
+    assert published(tmp_path / "rec") == sorted([*range(1, 11), *range(7, 13)])
+    await sink.close()
+
+
+async def test_a_full_disk_publishes_nothing_and_goes_on_when_there_is_room(tmp_path: Path, full_disk: Path) -> None:
+    sink = made(tmp_path, full_disk / "rec")
+    await sink.open()
+    await sink.write(rows(1, 10))
+    assert await sink.flush() == 10
+    hog = full_disk / "hog"
+    with hog.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    for _ in range(2):
+        await sink.write(rows(11, 3000))
+        with pytest.raises(SinkUnavailable, match=r"no room in .*/rec, 0 MiB are free: .*No space left on device"):
+            await sink.flush()
+        await sink.close()
+        await sink.open()
+    assert published(full_disk) == list(range(1, 11))
+    hog.unlink()
+    assert await sink.write(rows(11, 3000)) == 10
+    assert await sink.flush() == 3000
+    assert published(full_disk) == list(range(1, 3001))
+    assert list((full_disk / "rec" / ".foxtrot").rglob("*.part")) == []
+    await sink.close()
+
+
+async def test_it_pauses_before_the_disk_is_full(tmp_path: Path) -> None:
+    sink = made(tmp_path, min_free_mib=10**9)
+    await sink.open()
+    await sink.write(rows(1, 10))
+    with pytest.raises(SinkUnavailable, match=r"no room in .*: less than min_free_mib \(1e\+09\)"):
+        await sink.flush()
+    await sink.close()
+
+
+async def test_old_files_are_removed(tmp_path: Path) -> None:
+    sink = made(tmp_path, keep_days=1)
+    await sink.open()
+    for day, first in ((3, 1), (1, 11), (0, 21)):
+        await sink.write(rows(first, first + 9, days_ago=day))
+        await sink.flush()
+    assert published(tmp_path / "rec") == list(range(11, 31))
+    assert sink.counts()["removed_files_total"] == 1
+    await sink.close()
+    sink = made(tmp_path, max_gib=1e-9)
+    await sink.open()
+    await sink.write(rows(31, 35))
+    assert await sink.flush() == 35
+    assert published(tmp_path / "rec") == []
+    assert [path.name for path in (tmp_path / "rec").iterdir()] == [".foxtrot"]
+    await sink.close()
+
+
+async def test_what_a_person_has_to_mend_ends_the_sink(tmp_path: Path) -> None:
+    (tmp_path / "rec").mkdir()
+    (tmp_path / "rec" / ".foxtrot").write_text("")
+    with pytest.raises(SinkMisconfigured, match="is not a directory"):
+        await made(tmp_path).open()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkUnavailable, match="file"):
+        await made(tmp_path, tmp_path / "file").open()
+    with pytest.raises(SinkUnavailable, match="is not open"):
+        await made(tmp_path).flush()
+
+
+def test_problems_name_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def problems(directory: str) -> list[tuple[str, str]]:
+        return list(ParquetSink.problems(ParquetSettings(directory=directory)))
+
+    assert problems(str(tmp_path / "new")) == []
+    assert problems(str(tmp_path)) == []
+    assert problems("") == [("directory", "is empty")]
+    (tmp_path / "file").write_text("")
+    assert problems(str(tmp_path / "file")) == [("directory", f"{tmp_path}/file is not a directory")]
+    monkeypatch.setattr(module.os, "access", lambda *_: False)
+    assert problems(str(tmp_path)) == [("directory", f"{tmp_path} is not writable for this user")]
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
+    assert problems(str(tmp_path / "new")) == [("kind", "needs pyarrow: pip install 'foxtrot-supervisor[record]'")]
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", place], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted: {done.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
