@@ -1,4 +1,4 @@
-"""The command `replay`: runs recorded frames through the parsers and books of workers."""
+"""The command `replay`: recorded frames through the parsers and books of workers, printed or given to handlers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import importlib
 import itertools
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
+from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.cli.common import known_errors, resolve
 from foxtrot_supervisor.cli.messages import Failure, say
@@ -29,17 +31,76 @@ REPLAY_CHUNK = 1000
     help="Exchange of the recordings (default: derived from the recorded addresses, else from the folder).",
 )
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Books: the best N levels after each update.")
-@click.option("--json", "_as_json", is_flag=True, help="JSON lines; the output is always JSON.")
+@click.option(
+    "--handlers",
+    multiple=True,
+    metavar="MODULE:FUNCTION",
+    help="Call these handlers, as a run does, instead of printing; repeatable.",
+)
+@click.option("-c", "--config", "config_path", metavar="FILE", help="Take handlers and settings of [engine] from FILE.")
+@click.option("--from", "begin", metavar="TIME", help="Handlers get what was received from then on (ISO time, or ns).")
+@click.option("--until", "end", metavar="TIME", help="Handlers get what was received until then.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="N recorded seconds for each second (default: as fast as possible).",
+)
+@click.option("--ticks", type=click.Choice(["off", "change", "trade", "interval"]), help="When ticks are made.")
+@click.option("--bars", multiple=True, type=click.Choice(list(INTERVALS)), help="Make bars of trades; repeatable.")
+@click.option("--numbers", type=click.Choice(["float", "decimal", "text"]), help="Type of prices and sizes.")
+@click.option("--json", "as_json", is_flag=True, help="Events are always JSON lines; of handlers, a report as JSON.")
 @quiet_option
 @known_errors
-def replay(recordings: Sequence[str], exchange: str | None, depth: int | None, _as_json: bool, quiet: bool) -> None:
-    """Run recorded frames through parsers and print the events.
+def replay(
+    recordings: Sequence[str],
+    exchange: str | None,
+    depth: int | None,
+    handlers: Sequence[str],
+    config_path: str | None,
+    begin: str | None,
+    end: str | None,
+    speed: float | None,
+    ticks: Any,
+    bars: Sequence[str],
+    numbers: Any,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run recorded frames through parsers, and print the events or call handlers.
 
-    The parsers and books are those of the workers; the output is one JSON object per line.
+    The parsers and books are those of the workers; the output is one JSON object per line. With --handlers the events
+    are merged as in a run and handlers are called, always in the same order; a report is printed at the end.
 
     \b
     foxtrot-supervisor replay recordings/okx/2022-05-13.jsonl.gz --exchange okx --depth 10
+    foxtrot-supervisor replay --handlers my_strategy:setup recordings/okx/*.jsonl.gz
     """
+    if handlers or config_path is not None:
+        if depth is not None:
+            raise click.UsageError("--depth is for printed events, not for --handlers")
+        module = importlib.import_module("foxtrot_supervisor.cli.replay_handlers")
+        asked = module.HandlerReplay(
+            recordings=list(recordings),
+            exchange=exchange,
+            handlers=list(handlers),
+            config_path=config_path,
+            ticks=ticks,
+            bars=list(bars),
+            numbers=numbers,
+            speed=speed,
+            period=module.period_of(begin, end),
+        )
+        module.replay_to_handlers(asked, quiet=quiet, as_json=as_json)
+        return
+    options = {"--from": begin, "--until": end, "--speed": speed, "--ticks": ticks, "--numbers": numbers}
+    for name, value in {**options, "--bars": bars or None}.items():
+        if value is not None:
+            raise click.UsageError(f"{name} is for handlers: name them with --handlers or -c")
+    _print_events(recordings, exchange, depth, quiet=quiet)
+
+
+def _print_events(recordings: Sequence[str], exchange: str | None, depth: int | None, *, quiet: bool) -> None:
     module = importlib.import_module("foxtrot_workers.replay.replay")
     recording_error = resolve("foxtrot_workers.replay.recording:RecordingError")
     try:

@@ -47,6 +47,8 @@ class Targets(Struct, frozen=True, kw_only=True):
     """Boots itself, since it runs no event loop."""
     metrics: str = "foxtrot_supervisor.monitoring.metrics_service:run"
     alerts: str = "foxtrot_supervisor.monitoring.alert_service:run"
+    recordings: str = "foxtrot_workers.rerun.sessions:open_sessions"
+    """Opens recordings for a replay: ``(paths, exchange)`` to `foxtrot_protocol.recorded_steps.RecordedSteps`."""
 
 
 class WorkerPlace(Struct, frozen=True):

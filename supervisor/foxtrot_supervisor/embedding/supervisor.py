@@ -36,6 +36,7 @@ from foxtrot_protocol.control import (
     UnsubscribeRequest,
 )
 from foxtrot_protocol.errors import RemoteError
+from foxtrot_protocol.recorded_steps import RecordingCounts
 from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.client.event_buffer import BUFFER_BYTES_MAX, BUFFER_EVENTS, Overflow
 from foxtrot_supervisor.client.event_feed import EventFeed
@@ -53,8 +54,11 @@ from foxtrot_supervisor.embedding.embedding import Embedding
 from foxtrot_supervisor.embedding.end_report import EndReport
 from foxtrot_supervisor.embedding.engine_streams import EngineStreams
 from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
+from foxtrot_supervisor.embedding.replaying import RecordedTime, open_recordings, replay_into, time_ns
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import load_handlers, make_engine
+from foxtrot_supervisor.engine.replay.player import Period
+from foxtrot_supervisor.engine.replay.report import ReplayReport
 from foxtrot_supervisor.markets.market_list import ListUnavailable, cache_path
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.processes.syscalls import start_ticks_of_this_process
@@ -209,6 +213,50 @@ class Supervisor:
             return EndReport(exit_code=0, cause=cause, finished=False)
         _living.discard(embedding)
         return report
+
+    def replay(
+        self,
+        recordings: Sequence[str | os.PathLike[str]],
+        *,
+        exchange: str | None = None,
+        speed: float | None = None,
+        begin: RecordedTime | None = None,
+        end: RecordedTime | None = None,
+        on_progress: Callable[[RecordingCounts, int], None] | None = None,
+    ) -> ReplayReport:
+        """Give recordings, instead of a live run, to the handlers of `event_engine`; return when all was handled.
+
+        The configuration's engine settings and handlers apply, its connections do not. Nothing is started: parsers run
+        in this thread's process, handlers on the dispatch thread of `event_engine`, its timer by recorded time. The
+        report says how it ended (`ReplayReport.end`); Ctrl-C ends it too.
+
+        Args:
+            recordings: files; several connections are merged by time of receipt.
+            exchange: of the recordings; None: guessed for each.
+            speed: recorded seconds for each second; None: as fast as handlers take it.
+            begin: handlers get what was received from then on, and before it the books as they are then.
+            end: handlers get what was received until then.
+            on_progress: called every 0.1 s with what was read, and the number of events handled.
+
+        Raises `UnreadableRecording`, `HandlerProblem`, `SupervisorFailed` after `start`, and ValueError for an unknown
+        exchange or an invalid time.
+        """
+        with self._lock:
+            if self._embedding is not None:
+                raise SupervisorFailed("it was started already: make another Supervisor for a replay")
+            period = Period(
+                None if begin is None else time_ns(begin),
+                None if end is None else time_ns(end),
+            )
+            return replay_into(
+                self.event_engine,
+                open_recordings(recordings, exchange, self._targets),
+                engine_settings(self.config.engine, self._run_dir_path, ""),
+                self._log,
+                speed=speed,
+                period=period,
+                on_progress=on_progress,
+            )
 
     def __enter__(self) -> Supervisor:
         return self.start()

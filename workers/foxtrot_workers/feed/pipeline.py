@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,9 +19,9 @@ from foxtrot_protocol.log_limits import Repetition
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.notices import UnrecognizedFrame
 from foxtrot_workers.feed.backpressure import Pressure
-from foxtrot_workers.feed.outflow import Outflow
+from foxtrot_workers.feed.batches import Batch
 
-__all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "FRAME_ERRORS", "SAMPLE_BYTES", "Pipeline"]
+__all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "FRAME_ERRORS", "SAMPLE_BYTES", "BatchOutput", "Pipeline"]
 
 FRAME_ERRORS = (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError)
 """What an adapter may raise for a frame (`foxtrot_workers.adapter.adapter`): the frame is rejected."""
@@ -36,6 +36,24 @@ BACKFILL_ROOM = 0.5
 """Part of the ring that must be free before backfilled events are committed: live events have priority."""
 
 
+class BatchOutput(Protocol):
+    """Where batches go: `outflow` in a worker."""
+
+    @property
+    def state(self) -> Pressure:
+        """Present state of backpressure."""
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes that the engine has not acknowledged."""
+
+    def send(self, batch: Batch) -> None:
+        """Commit a batch."""
+
+    def announce(self) -> bool:
+        """Commit the gaps of dropped events; False if some found no space."""
+
+
 class Pipeline:
     """Parses the frames of one connection and flushes their events.
 
@@ -48,12 +66,14 @@ class Pipeline:
         on_notices: called after a frame for which the adapter has left notices; it may append events.
         on_failure: called with an exception that is no error of a frame; the worker must end.
         record: keeps frames, with their time of receipt, before they are parsed; None: they are not kept.
+        now_ns: wall clock, in nanoseconds since 1970; a replay gives the recorded time.
+        on_rejected: called with each rejected frame and its error, in place of the log.
     """
 
     def __init__(
         self,
         adapter: Adapter,
-        outflow: Outflow,
+        outflow: BatchOutput,
         ring_bytes: int,
         log: ChildLog,
         *,
@@ -61,12 +81,16 @@ class Pipeline:
         on_notices: Callable[[], None],
         on_failure: Callable[[BaseException], None],
         record: Callable[[list[bytes], int], None] | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+        on_rejected: Callable[[bytes, Exception], None] | None = None,
     ) -> None:
         self._parse = adapter.parse
         self._parse_burst = adapter.parse_burst
         self._takes_bursts = type(adapter).parse_burst is not Adapter.parse_burst
         self._notices = adapter.notices
         self._outflow = outflow
+        self._now_ns = now_ns
+        self._on_rejected = on_rejected
         self._backfill_bytes_max = ring_bytes * (1.0 - BACKFILL_ROOM)
         self._log = log
         self._call_soon = call_soon
@@ -98,7 +122,7 @@ class Pipeline:
 
     def on_frames(self, frames: list[bytes], last: bool) -> None:
         """Parse frames that were received together; `last`: no further frames of this read follow. The hot path."""
-        receive_ns = time.time_ns()
+        receive_ns = self._now_ns()
         self.frames_total += len(frames)
         try:
             if self._record is not None:
@@ -195,6 +219,9 @@ class Pipeline:
 
     def _reject(self, frame: bytes, error: Exception) -> None:
         self.rejected_total += 1
+        if self._on_rejected is not None:
+            self._on_rejected(frame, error)
+            return
         if self._rejections.admit(type(error).__name__, time.monotonic()) is None:
             return
         self._log.warning(

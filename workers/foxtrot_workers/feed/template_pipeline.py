@@ -17,8 +17,7 @@ from foxtrot_protocol.stream_ranges import book_step, bounds_of
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.book_chain import MATCHER
 from foxtrot_workers.feed import pipeline as pipeline_module
-from foxtrot_workers.feed.outflow import Outflow
-from foxtrot_workers.feed.pipeline import SAMPLE_BYTES, Pipeline
+from foxtrot_workers.feed.pipeline import SAMPLE_BYTES, BatchOutput, Pipeline
 from foxtrot_workers.templates.store import Difference, TemplateStore
 
 __all__ = ["TemplatePipeline", "make_pipeline"]
@@ -26,7 +25,7 @@ __all__ = ["TemplatePipeline", "make_pipeline"]
 
 def make_pipeline(
     adapter: Adapter,
-    outflow: Outflow,
+    outflow: BatchOutput,
     ring_bytes: int,
     log: ChildLog,
     rules: Mapping[str, str],

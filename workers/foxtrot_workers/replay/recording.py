@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from foxtrot_protocol.recorded_steps import UnreadableRecording
+
 __all__ = ["LINE_BYTES_MAX", "RecordedFrame", "RecordingError", "read_recording"]
 
 LINE_BYTES_MAX = 128 * 1024 * 1024
@@ -26,7 +28,7 @@ LINE_BYTES_MAX = 128 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class RecordingError(ValueError):
+class RecordingError(UnreadableRecording):
     """A recording cannot be read: names the file, and the line (0-based) if the error is in one."""
 
     def __init__(self, path: Path, line: int | None, reason: str) -> None:

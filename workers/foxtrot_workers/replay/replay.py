@@ -17,13 +17,14 @@ from msgspec import Struct
 
 from foxtrot_protocol.event_lines import BookView, Line, event_line
 from foxtrot_protocol.events import Gap, MarketEvent
+from foxtrot_protocol.recorded_steps import RejectedFrame
 from foxtrot_workers.adapter import catalog
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.catalog import UnknownExchange
 from foxtrot_workers.adapter.notices import UnrecognizedFrame
 from foxtrot_workers.replay.recording import RecordedFrame, read_recording
 
-__all__ = ["REJECTED_SHOWN_MAX", "RejectedFrame", "Replay", "ReplaySummary", "guess_exchange", "replay_lines"]
+__all__ = ["REASON_CHARS_MAX", "REJECTED_SHOWN_MAX", "Replay", "ReplaySummary", "guess_exchange", "replay_lines"]
 
 REJECTED_SHOWN_MAX = 10
 """Rejected frames that a summary describes; all are counted."""
@@ -34,14 +35,6 @@ GUESS_LINES_MAX = 1_000
 """Lines that are searched for an address when the exchange is not named."""
 
 SUFFIXES = (".jsonl.gz", ".jsonl")
-
-
-class RejectedFrame(Struct, frozen=True):
-    """A frame that could not be parsed: it has no events."""
-
-    path: str
-    frame: int
-    reason: str
 
 
 class ReplaySummary(Struct):

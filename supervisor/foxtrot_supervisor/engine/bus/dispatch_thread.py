@@ -89,6 +89,8 @@ class DispatchThread:
         """It waits for `wake`: after queueing an event, call `wake_sleeper`."""
         self.active = False
         """It was started, and no stop was requested."""
+        self.own_timer = True
+        """Whether it makes timer events; in a replay, the source makes them by recorded time."""
         self.drain_until = 0.0
         """When the final drain gives up: monotonic seconds."""
 
@@ -188,7 +190,8 @@ class DispatchThread:
                 more = source.pump() or more
             now = time.monotonic()
             if now >= timer_at:
-                self._dispatcher.dispatch_timed(Event(EVENT_TIMER))
+                if self.own_timer:
+                    self._dispatcher.dispatch_timed(Event(EVENT_TIMER))
                 # an absolute schedule: no drift, and no burst after a long handler
                 timer_at += self._interval * (1 + (now - timer_at) // self._interval)
                 self._on_timer(now)

@@ -191,6 +191,20 @@ class EventEngine:
         """Let the dispatch thread look at its sources and queue now; from any thread."""
         self._loop.wake()
 
+    @property
+    def interval(self) -> float:
+        """Seconds between timer events."""
+        return self._interval
+
+    @property
+    def own_timer(self) -> bool:
+        """Whether timer events follow the clock of this computer; a replay makes them by recorded time."""
+        return self._loop.own_timer
+
+    @own_timer.setter
+    def own_timer(self, own: bool) -> None:
+        self._loop.own_timer = own
+
     # ---- handlers
 
     def register(

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.events import Gap
 from foxtrot_protocol.framing import Batch
-from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.lanes import Origin
 from foxtrot_supervisor.engine.delivery.merge import Admission, StreamMerge
 from foxtrot_supervisor.engine.delivery.sources import MergeGroup, OnHole, RingState, Source, Sources
 from foxtrot_supervisor.engine.delivery.streams import Stream
 from foxtrot_supervisor.engine.delivery.waiting import HOLE_WAIT_S
+from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 
-__all__ = ["NO_ORIGIN", "BatchApplier"]
+__all__ = ["NO_ORIGIN", "BatchApplier", "Handlers"]
 
 UNSAVED_BATCHES_MAX = 16
 """Batches of one worker applied between two writes of positions; their space in the ring is freed only then."""
@@ -32,26 +32,42 @@ NO_ORIGIN = Origin()
 _stamp = msgspec.structs.force_setattr
 
 
+class Handlers(Protocol):
+    """What calls handlers: an EventEngine."""
+
+    dispatch_latency: LatencyHistogram
+
+    def dispatch_batch(self, batch: Sequence[Any]) -> None:
+        """Call the handlers of each event of `batch`, in order."""
+
+
 class BatchApplier:
     """Applies batches of all workers, on the dispatch thread."""
 
     def __init__(
         self,
-        engine: EventEngine,
+        engine: Handlers,
         sources: Sources,
         batches: BatchReader,
         log: ChildLog,
         *,
-        on_batch: Callable[[bytes], None],
+        on_batch: Callable[[bytes], None] | None,
         on_hole: OnHole | None,
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`on_batch` gets the bytes of each batch that is applied (the tap of live events)."""
+        """Make one.
+
+        `on_batch` gets the bytes of each batch that is applied (the tap of live events; None: no tap). `now_ns`: the
+        wall clock, in nanoseconds since 1970, or that of a replay.
+        """
         self._engine = engine
         self._sources = sources
         self._batches = batches
         self._log = log
-        self._on_batch = on_batch
+        self._on_batch = on_batch or _untapped
+        self._tapped = on_batch is not None
         self._on_hole = on_hole
+        self._now_ns = now_ns
         self._unsaved: set[MergeGroup] = set()
         self.events_total = 0
         self.redelivered_total = 0
@@ -74,7 +90,7 @@ class BatchApplier:
         sequence, events = batch.sequence, batch.events
         reader = ring.reader
         merge = ring.group.merge
-        started_ns = time.time_ns()
+        started_ns = self._now_ns()
         again = sequence == ring.redeliver
         if again:
             for event in events:
@@ -104,10 +120,10 @@ class BatchApplier:
             self._wake_others(ring)
         if admission.kept is None:
             self._on_batch(data)
-        elif given:
+        elif given and self._tapped:
             self._tap(data, batch, admission)
         if given:
-            ended_ns = time.time_ns()
+            ended_ns = self._now_ns()
             count = len(given)
             self.events_total += count
             self.last_event = last = given[-1]
@@ -242,3 +258,7 @@ class BatchApplier:
             group.waiting.discard(ring.worker)
         if group.waiting:
             self._sources.wake_waiting(group)
+
+
+def _untapped(data: bytes) -> None:
+    """Stands in for a tap."""

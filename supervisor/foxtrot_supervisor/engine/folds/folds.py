@@ -70,7 +70,7 @@ class MarketFolds:
     `tick_interval_s`: shortest time between ticks of an instrument under rule ``interval``. `origin` returns, on the
     dispatch thread, the origin of the events being dispatched; only events with a known worker are folded then, so that
     several supervised parts can share an EventEngine. Without `origin` all events are folded. `gateway_name`: put into
-    each tick ("": the exchange's name).
+    each tick ("": the exchange's name). `now_ns`: the wall clock, in nanoseconds since 1970, or that of a replay.
     """
 
     def __init__(
@@ -82,8 +82,10 @@ class MarketFolds:
         intervals: Sequence[str] = (),
         origin: Callable[[], Origin] | None = None,
         gateway_name: str = "",
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._engine = engine
+        self._now_ns = now_ns
         self._origin = origin or Origin
         self._known_only = origin is not None
         self._tick_fold = TickFold(ticks or "change", int(tick_interval_s * 1e9), gateway_name)
@@ -174,11 +176,11 @@ class MarketFolds:
 
     def _on_worker(self, event: Event) -> None:
         for connection in self._deaths.changed(event.data):
-            for tick in self._tick_fold.lose_source(connection, time.time_ns()):
+            for tick in self._tick_fold.lose_source(connection, self._now_ns()):
                 self._engine.dispatch_market(tick)
 
     def _on_timer(self, _: Event) -> None:
-        now_ns = time.time_ns()
+        now_ns = self._now_ns()
         for demand in self._demands:
             demand.drop_unneeded()
         for tick in self._tick_fold.due(now_ns):

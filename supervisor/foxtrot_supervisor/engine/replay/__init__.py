@@ -1,0 +1,1 @@
+"""Replay of recorded connections into the handlers of an EventEngine, by recorded time."""
