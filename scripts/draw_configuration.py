@@ -22,6 +22,7 @@ from foxtrot_supervisor.config.schema import (
     ConnectionConfig,
     EngineConfig,
     MetricsConfig,
+    RecorderConfig,
     RingConfig,
     SupervisorConfig,
 )
@@ -35,6 +36,7 @@ TABLES: dict[str, type[Struct]] = {
     "ring": RingConfig,
     "metrics": MetricsConfig,
     "alerts": AlertsConfig,
+    "recorder": RecorderConfig,
     "connections": ConnectionConfig,
 }
 

@@ -39,14 +39,18 @@ __all__ = [
     "FramesRecord",
     "FramesWord",
     "Kind",
+    "earlier_name",
     "find_record",
     "frames_name",
     "is_lapped",
+    "lost_name",
     "oldest_position",
     "pack_address",
     "pack_header",
     "pack_record",
+    "parse_any_name",
     "parse_frames_name",
+    "parse_lost_name",
     "place_record",
     "read_address",
     "read_header",
@@ -154,6 +158,28 @@ class FramesRecord(Struct, frozen=True):
 def frames_name(worker: str, incarnation: int) -> str:
     """Return the file name of a frames ring."""
     return f"frames-{worker}-{incarnation}"
+
+
+def earlier_name(name: str, time_ns: int) -> str:
+    """Return the name that the ring `name` of an earlier run gets when a new run needs its name."""
+    return f"{name}.{time_ns}"
+
+
+def parse_any_name(name: str) -> tuple[str, int] | None:
+    """Return worker and incarnation of the file name of a frames ring, of this run or an earlier one."""
+    ring, _, started = name.rpartition(".")
+    return parse_frames_name(ring if ring and started.isascii() and started.isdigit() else name)
+
+
+def lost_name(worker: str, incarnation: int) -> str:
+    """Return the name of the file that says, as text, why an incarnation has no frames ring for the recorder."""
+    return f"lost-{worker}-{incarnation}"
+
+
+def parse_lost_name(name: str) -> tuple[str, int] | None:
+    """Return worker and incarnation of such a file's name; None for any other name."""
+    kind, _, rest = name.partition("-")
+    return parse_frames_name(f"frames-{rest}") if kind == "lost" else None
 
 
 def parse_frames_name(name: str) -> tuple[str, int] | None:

@@ -94,6 +94,7 @@ LOG_FIELDS: Final[Mapping[str, str]] = {
     "deduplicated": "events dropped as copies",
     "superseded": "book updates that the next snapshot contains",
     "lost": "events that were lost, and announced",
+    "frames": "frames that are not recorded, and announced; null: an unknown number",
     "lost_bytes": "size of what was lost",
     "size_bytes": "size of what was received",
     "ring_used_bytes": "bytes in the ring that no engine has acknowledged",

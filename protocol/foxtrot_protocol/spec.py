@@ -29,6 +29,7 @@ __all__ = [
     "Idle",
     "MetricsSettings",
     "NurserySettings",
+    "RecorderSettings",
     "ResourceLimits",
     "SimulatorSettings",
     "decode_settings",
@@ -166,6 +167,20 @@ class AlertSettings(Struct, frozen=True, kw_only=True):
     webhook_file: str | None = None
     deadline_s: float
     calls_per_minute: int
+
+
+class RecorderSettings(Struct, frozen=True, kw_only=True):
+    """Settings of the process that records frames."""
+
+    directory: str
+    segment_bytes: int
+    segment_s: float
+    bytes_max: int | None = None
+    """Bytes of all segments; None: unlimited."""
+    keep_s: float | None = None
+    """Age in seconds at which a segment is removed; None: never."""
+    level: int
+    """Of zstandard."""
 
 
 class ResourceLimits(Struct, frozen=True, kw_only=True):

@@ -166,3 +166,12 @@ def test_what_the_writer_may_be_overwriting_is_lapped() -> None:
     assert frames_layout.oldest_position(10, CAPACITY_MIN) == 0
     assert not frames_layout.is_lapped(frames_layout.oldest_position(10**9, CAPACITY_MIN), 10**9, CAPACITY_MIN)
     assert frames_layout.record_bytes_max(CAPACITY_MIN) == CAPACITY_MIN // 2
+
+
+def test_names_of_earlier_rings_and_of_words_about_lost_ones() -> None:
+    name = frames_layout.frames_name("c.a", 2)
+    assert frames_layout.parse_any_name(name) == ("c.a", 2)
+    assert frames_layout.parse_any_name(frames_layout.earlier_name(name, 77)) == ("c.a", 2)
+    assert frames_layout.parse_any_name("other.5") is None
+    assert frames_layout.parse_lost_name(frames_layout.lost_name("c.a", 2)) == ("c.a", 2)
+    assert frames_layout.parse_lost_name(name) is None

@@ -75,6 +75,7 @@ def replay(
     \b
     foxtrot-supervisor replay recordings/okx/2022-05-13.jsonl.gz --exchange okx --depth 10
     foxtrot-supervisor replay --handlers my_strategy:setup recordings/okx/*.jsonl.gz
+    foxtrot-supervisor replay recordings/binance-spot       # a folder of the recorder
     """
     if handlers or config_path is not None:
         if depth is not None:
@@ -122,6 +123,10 @@ def _print_events(recordings: Sequence[str], exchange: str | None, depth: int | 
     except recording_error as error:
         raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
     summary = lines.summary
+    for damage in summary.damaged:
+        say(f"{damage}; what stands before it was replayed")
+    if summary.holes_total:
+        say(f"{summary.lost_total} frames or more are missing at {summary.holes_total} places: they were not recorded")
     if summary.rejected_total:
         say(f"{summary.rejected_total} of {summary.frames_total} frames were rejected, the first of them:")
         for frame in summary.rejected:

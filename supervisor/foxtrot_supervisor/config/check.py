@@ -33,6 +33,7 @@ from foxtrot_supervisor.config.schema import (
     ExchangeInfo,
     FoxtrotConfig,
     MetricsConfig,
+    RecorderConfig,
     RingConfig,
     SupervisorConfig,
 )
@@ -155,7 +156,11 @@ class _Checker:
         ring = self._section(RingConfig, self._table(document, "ring"), "ring")
         metrics = self._metrics(self._table(document, "metrics"))
         alerts = self._alerts(self._table(document, "alerts"))
+        recorder = self._recorder(self._table(document, "recorder"))
         connections = self._connections(document)
+        for index, connection in enumerate(connections):
+            if connection.get("record") == "raw" and "directory" not in recorder:
+                self._problem(f"connections[{index}].record", "needs a folder for the recordings: [recorder] directory")
         if self.problems:
             return FoxtrotConfig()
         return FoxtrotConfig(
@@ -164,6 +169,7 @@ class _Checker:
             ring=RingConfig(**ring),
             metrics=MetricsConfig(**metrics),
             alerts=AlertsConfig(**alerts),
+            recorder=RecorderConfig(**recorder),
             connections=[ConnectionConfig(**connection) for connection in connections],
         )
 
@@ -283,6 +289,15 @@ class _Checker:
             self._problem("alerts.command", command_reason(good["command"]))
         elif good.get("shell") and not good.get("command", "").strip():
             self._problem("alerts.shell", "needs command")
+        return good
+
+    def _recorder(self, table: dict[str, Any]) -> dict[str, Any]:
+        good = self._section(RecorderConfig, table, "recorder")
+        directory = good.get("directory")
+        if directory is not None:
+            if not directory or "\0" in directory:
+                self._problem("recorder.directory", "is empty or holds a NUL")
+            good["directory"] = self._resolved(directory)
         return good
 
     def _private_file(self, good: dict[str, Any], path: str) -> None:

@@ -16,6 +16,7 @@ from foxtrot_supervisor.config.schema import (
     ConnectionConfig,
     EngineConfig,
     MetricsConfig,
+    RecorderConfig,
     RingConfig,
     SupervisorConfig,
 )
@@ -55,6 +56,7 @@ def _example() -> str:
         _section("[ring]", RingConfig),
         _section("[metrics]", MetricsConfig),
         _section("[alerts]", AlertsConfig),
+        _section("[recorder]", RecorderConfig),
         f"{_CONNECTIONS}\n{_section('[[connections]]', ConnectionConfig, connection)}",
         _ANOTHER,
     ]

@@ -25,6 +25,7 @@ __all__ = [
     "FoxtrotConfig",
     "LogFormat",
     "MetricsConfig",
+    "RecorderConfig",
     "Restart",
     "RingConfig",
     "StartMethod",
@@ -434,6 +435,64 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = 6
 
 
+class RecorderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[recorder]``: a process that records the frames of connections with `record`."""
+
+    directory: Annotated[
+        str | None,
+        Setting(
+            description="Folder of the recordings; made if it is missing.",
+            unset="nothing can be recorded",
+            example="recordings",
+            more="Needs the extra `[record]`. Each connection has a folder of its own in it: "
+            "[recording.md](recording.md).",
+        ),
+    ] = None
+    ring_mib: Annotated[
+        int,
+        Setting(
+            description="Size of the ring that each recorded worker keeps its frames in until they are written.",
+            range=Range(1, 4096),
+            more="A file in the run directory, beside the ring of its events. It holds what comes while the recorder "
+            "stands still: at 1 MB/s half a minute. A frame of more than half of it is not recorded.",
+        ),
+    ] = 32
+    segment_mib: Annotated[
+        int,
+        Setting(description="Size at which the next file begins, compressed.", range=Range(1, 1_048_576)),
+    ] = 128
+    segment_s: Annotated[
+        float,
+        Setting(description="Age at which the next file begins.", range=Range(1.0, SECONDS_MAX)),
+    ] = 3600.0
+    max_gib: Annotated[
+        float | None,
+        Setting(
+            description="Size of all recordings together; beyond it the oldest files are removed.",
+            range=_LENGTH,
+            unset="unlimited",
+            example=100.0,
+        ),
+    ] = None
+    keep_days: Annotated[
+        float | None,
+        Setting(
+            description="Age at which a file is removed.",
+            range=_LENGTH,
+            unset="never",
+            example=30.0,
+        ),
+    ] = None
+    level: Annotated[
+        int,
+        Setting(
+            description="Level of zstandard.",
+            range=Range(1, 19),
+            more="What the levels cost: [recording.md](recording.md#costs).",
+        ),
+    ] = 1
+
+
 class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[connections]]``: one subscription set at one exchange."""
 
@@ -576,6 +635,13 @@ class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = None
     essential: Annotated[bool, Setting(description="Whether FATAL here makes the exit status 5.")] = True
+    record: Annotated[
+        Literal["off", "raw"],
+        Setting(
+            description="Whether everything that is received and sent is recorded, as it came.",
+            more='`"raw"` needs `[recorder] directory`: [recording.md](recording.md). Of twins both are recorded.',
+        ),
+    ] = "off"
 
     @property
     def addresses(self) -> list[str]:
@@ -591,6 +657,7 @@ class FoxtrotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ring: RingConfig = RingConfig()
     metrics: MetricsConfig = MetricsConfig()
     alerts: AlertsConfig = AlertsConfig()
+    recorder: RecorderConfig = RecorderConfig()
     connections: list[ConnectionConfig] = []
 
 

@@ -391,6 +391,8 @@ class ChildSpecs:
             rotate_after_s=connection.rotate_after_s,
             ring_bytes=self._config.ring.size_mib * _MIB,
             full_wait_s=self._config.ring.full_wait_s,
+            frames_ring_bytes=self._config.recorder.ring_mib * _MIB if connection.record == "raw" else 0,
+            recorded=connection.record == "raw",
         )
 
     def _spec(

@@ -15,15 +15,18 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from foxtrot_protocol.spec import AlertSettings, MetricsSettings
-from foxtrot_supervisor.config.schema import FoxtrotConfig
+from foxtrot_protocol.spec import AlertSettings, MetricsSettings, RecorderSettings
+from foxtrot_supervisor.config.schema import FoxtrotConfig, RecorderConfig
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import Targets
 
-__all__ = ["ALERTS", "METRICS", "Service", "services_of"]
+__all__ = ["ALERTS", "METRICS", "RECORDER", "Service", "services_of"]
 
 ALERTS = "alerts"
 METRICS = "metrics"
+RECORDER = "recorder"
+
+_MIB, _DAY_S = 1024 * 1024, 86400.0
 
 _START_TIER = 2
 """That of the workers: once the engine serves."""
@@ -75,4 +78,19 @@ def services_of(config: FoxtrotConfig, targets: Targets) -> list[Service]:
             calls_per_minute=alerts.calls_per_minute,
         )
         services.append(Service(name=ALERTS, target=targets.alerts, settings=msgspec.msgpack.encode(called)))
+    if any(connection.record == "raw" for connection in config.connections):
+        packed = msgspec.msgpack.encode(_recorder_settings(config.recorder))
+        services.append(Service(name=RECORDER, target=targets.recorder, settings=packed))
     return services
+
+
+def _recorder_settings(recorder: RecorderConfig) -> RecorderSettings:
+    assert recorder.directory is not None, "checked"
+    return RecorderSettings(
+        directory=recorder.directory,
+        segment_bytes=recorder.segment_mib * _MIB,
+        segment_s=recorder.segment_s,
+        bytes_max=None if recorder.max_gib is None else int(recorder.max_gib * 1024 * _MIB),
+        keep_s=None if recorder.keep_days is None else recorder.keep_days * _DAY_S,
+        level=recorder.level,
+    )

@@ -49,6 +49,7 @@ class Targets(Struct, frozen=True, kw_only=True):
     alerts: str = "foxtrot_supervisor.monitoring.alert_service:run"
     recordings: str = "foxtrot_workers.rerun.sessions:open_sessions"
     """Opens recordings for a replay: ``(paths, exchange)`` to `foxtrot_protocol.recorded_steps.RecordedSteps`."""
+    recorder: str = "foxtrot_supervisor.recording.service:run"
 
 
 class WorkerPlace(Struct, frozen=True):

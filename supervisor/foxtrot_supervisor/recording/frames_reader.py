@@ -52,13 +52,17 @@ class FramesReader:
             OSError: it cannot be opened, or is not ours.
             MalformedMessage: it is no frames ring of this worker.
         """
-        name = frames_layout.frames_name(worker, incarnation)
+        return cls.open_name(directory, frames_layout.frames_name(worker, incarnation), position, frames)
+
+    @classmethod
+    def open_name(cls, directory: str, name: str, position: int = 0, frames: int = 0) -> FramesReader:
+        """Map the ring in the file `name`, of this run or an earlier one; otherwise as `open`."""
         with opened_directory(directory) as opened:
             fd = open_kept(name, os.O_RDONLY, opened)
         try:
             header = os.pread(fd, HEADER_BYTES, 0)
             identity = frames_layout.read_header(header)
-            if (identity.worker, identity.incarnation) != (worker, incarnation):
+            if (identity.worker, identity.incarnation) != frames_layout.parse_any_name(name):
                 raise MalformedMessage(f"frames ring: {name} belongs to {identity.worker}#{identity.incarnation}")
             size = HEADER_BYTES + identity.capacity
             if os.fstat(fd).st_size != size:

@@ -51,6 +51,9 @@ TEXT_CHARS_MAX: Final = 300
 
 _MINUTE_S: Final = 60.0
 
+_ALERTS: Final = "alerts"
+"""The service that calls; a call that fails is no reason for a call."""
+
 _BREAKS: Final = frozenset({"death", "fatal", "hung", "lost_process", "stale_data"})
 """Incidents with which the condition of a process begins; the status says when it ends."""
 
@@ -83,7 +86,8 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     edge: Edge
     kind: str
-    """Kind of the condition (process, connection, topics, engine, handler, growth, supervisor), or of the incident."""
+    """Kind of the condition (process, service, connection, topics, engine, handler, growth, supervisor), or of the
+    incident."""
     subject: str
     """Worker, connection or process."""
     text: str
@@ -173,6 +177,9 @@ def conditions(status: Mapping[str, Any]) -> dict[Key, str]:
         for figure, growth in child["growth"].items():
             if growth["verdict"] in ("growing", "over"):
                 found["growth", child["name"]] = f"{figure} is {growth['verdict']}"
+    for service in status["services"]:
+        if service["problem"] and service["name"] != _ALERTS:
+            found["service", service["name"]] = service["problem"]
     for name, flows in connection_flows(status).items():
         if not flows:
             found["connection", name] = "no data flow"
@@ -188,7 +195,7 @@ def conditions(status: Mapping[str, Any]) -> dict[Key, str]:
 
 
 def _hold_s(key: Key) -> float:
-    return 0.0 if key[0] in ("handler", "growth") else HOLD_S
+    return 0.0 if key[0] in ("handler", "growth", "service") else HOLD_S
 
 
 def _event(incident: Mapping[str, Any]) -> Alert:

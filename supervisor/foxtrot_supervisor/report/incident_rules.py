@@ -151,6 +151,11 @@ def worker_heartbeat(name: str, before: Heartbeat | None, now: Heartbeat) -> Ite
     """Yield the incidents that a heartbeat of a worker shows. `before`: the one before of the same incarnation."""
     yield from _grown(name, now.incarnation, before, now, _WORKER_COUNTS)
     yield from _topics(name, before, now)
+    earlier = before.problem if before is not None else ""
+    if bool(earlier) != bool(now.problem):
+        yield Occurrence(
+            "service_problem" if now.problem else "service_whole", name, now.problem or earlier, now.incarnation
+        )
 
 
 def engine_heartbeat(name: str, before: Heartbeat | None, now: Heartbeat) -> Iterator[Occurrence]:

@@ -63,6 +63,8 @@ Kind: TypeAlias = Literal[
     "rotation",
     "rotation_failed",
     "run_dir",
+    "service_problem",
+    "service_whole",
     "snapshots_rejected",
     "stale_data",
     "strays_killed",

@@ -209,6 +209,20 @@ def test_a_short_hung_time_needs_no_late_time() -> None:
     assert parse(f"[supervisor]\nlate_s = 2\n{CONNECTION}").supervisor.late_s == 2.0
 
 
+def test_the_folder_of_recordings_is_beside_the_file() -> None:
+    recorded = CONNECTION + 'record = "raw"\n'
+    config = parse('[recorder]\ndirectory = "rec"\n' + recorded)
+    assert (config.recorder.directory, config.connections[0].record) == ("/etc/foxtrot/rec", "raw")
+    for text, problem in [
+        (recorded, "connections[0].record: needs a folder for the recordings: [recorder] directory"),
+        ('[recorder]\ndirectory = ""\n' + CONNECTION, "recorder.directory: is empty or holds a NUL"),
+        ("[recorder]\nlevel = 20\n" + CONNECTION, "recorder.level: must be at least 1 and at most 19, not 20"),
+    ]:
+        with pytest.raises(ConfigInvalid) as refused:
+            parse(text)
+        assert problem in str(refused.value)
+
+
 def test_addresses_of_metrics_and_files_of_alerts_are_read() -> None:
     for listen, more in (
         ("127.0.0.1:9464", ""),

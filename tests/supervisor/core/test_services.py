@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_protocol.spec import MetricsSettings, ResourceLimits, decode_settings
-from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, MetricsConfig, SupervisorConfig
+from foxtrot_protocol.spec import FeedSettings, MetricsSettings, RecorderSettings, ResourceLimits, decode_settings
+from foxtrot_supervisor.config.schema import (
+    ConnectionConfig,
+    FoxtrotConfig,
+    MetricsConfig,
+    RecorderConfig,
+    SupervisorConfig,
+)
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Ask, Effect, Finish, Spawn
@@ -22,7 +29,7 @@ from foxtrot_supervisor.core.inputs import (
 )
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.core.services import METRICS, Service, services_of
+from foxtrot_supervisor.core.services import METRICS, RECORDER, Service, services_of
 from foxtrot_supervisor.core.targets import ENGINE, Targets
 
 AROUND = Surroundings(run_id="r", run_dir="/x", parent_pid=1, import_path="", log_level="info", log_format="json")
@@ -51,6 +58,33 @@ def test_metrics_are_planned_and_specified() -> None:
     assert changed.plans()[-1].fingerprint != plan.fingerprint
     with pytest.raises(KeyError):
         ChildSpecs(FoxtrotConfig(), AROUND, Targets()).spec(METRICS, 1)
+
+
+def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
+    recorder = RecorderConfig(directory="/r", segment_mib=2, max_gib=1.5, keep_days=2, level=5)
+    recorded = structs.replace(LISTEN.connections[0], name="r", record="raw")
+    config = FoxtrotConfig(connections=[*LISTEN.connections, recorded], recorder=recorder)
+    assert services_of(structs.replace(config, connections=LISTEN.connections), Targets()) == []
+    (service,) = services_of(config, Targets())
+    assert (service.name, service.stops, service.essential) == (RECORDER, "last", False)
+    assert decode_settings(service.settings, RecorderSettings) == RecorderSettings(
+        directory="/r",
+        segment_bytes=2 * 1024 * 1024,
+        segment_s=3600.0,
+        bytes_max=3 * 512 * 1024 * 1024,
+        keep_s=172800.0,
+        level=5,
+    )
+    (service,) = services_of(structs.replace(config, recorder=RecorderConfig(directory="/r")), Targets())
+    unlimited = decode_settings(service.settings, RecorderSettings)
+    assert (unlimited.bytes_max, unlimited.keep_s) == (None, None)
+    specs = ChildSpecs(config, AROUND, Targets())
+    feeds = [decode_settings(specs.spec(name, 1).settings, FeedSettings) for name in ("a.a", "r.a", "r.b")]
+    assert [(feed.frames_ring_bytes, feed.recorded) for feed in feeds] == [
+        (0, False),
+        (32 * 1024 * 1024, True),
+        (32 * 1024 * 1024, True),
+    ]
 
 
 def test_the_death_of_a_service_that_a_reload_has_removed_can_be_explained() -> None:

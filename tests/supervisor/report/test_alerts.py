@@ -29,6 +29,8 @@ def whole() -> dict[str, Any]:
         if "topics" in child:
             child["topics"] = [{"topic": "t", "state": "flowing", "age_s": 0.1, "since_s": 1.0, "limit_s": None}]
     status["engine"]["handlers"] = []
+    for service in status["services"]:
+        service["problem"] = "no call is made about this" if service["name"] == "alerts" else ""
     return status
 
 
@@ -43,6 +45,8 @@ def broken(part: str) -> dict[str, Any]:
             first["topics"][0]["state"] = "asked"
         case "topics":
             first["topics"].append({"topic": "u", "state": "stale", "age_s": 99.0, "since_s": 9.0, "limit_s": 30.0})
+        case "service":
+            status["services"][0].update(name="recorder", problem="the disk is full")
         case "growth":
             status["engine"]["growth"] = {"threads": {"verdict": "growing"}}
         case "handler":
@@ -70,7 +74,14 @@ def test_a_run_that_is_whole_has_no_alerts() -> None:
 
 @pytest.mark.parametrize(
     ("part", "subject"),
-    [("process", "c0.a"), ("connection", "c0"), ("topics", "c0.a"), ("growth", "engine"), ("handler", "m.f")],
+    [
+        ("process", "c0.a"),
+        ("service", "recorder"),
+        ("connection", "c0"),
+        ("topics", "c0.a"),
+        ("growth", "engine"),
+        ("handler", "m.f"),
+    ],
 )
 def test_each_condition_is_told_at_its_edges_only(part: str, subject: str) -> None:
     edges = Edges()

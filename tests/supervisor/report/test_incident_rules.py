@@ -200,3 +200,19 @@ def test_a_line_without_its_fields_is_still_an_incident(event: str) -> None:
     found = logged(event, {})
     assert found is not None
     assert found.worker == ""
+
+
+def test_what_a_service_cannot_do_is_an_incident_until_it_can() -> None:
+    whole = Heartbeat("recorder", 2, 0.0, 0, 0, 0, 0)
+    broken = Heartbeat("recorder", 2, 0.0, 0, 0, 0, 0, problem="the disk is full")
+    worse = Heartbeat("recorder", 2, 0.0, 0, 0, 0, 0, problem="the disk is still full")
+    found = [
+        *worker_heartbeat("recorder", None, whole),
+        *worker_heartbeat("recorder", whole, broken),
+        *worker_heartbeat("recorder", broken, worse),
+        *worker_heartbeat("recorder", worse, whole),
+    ]
+    assert [(each.kind, each.worker, each.cause, each.incarnation) for each in found] == [
+        ("service_problem", "recorder", "the disk is full", 2),
+        ("service_whole", "recorder", "the disk is still full", 2),
+    ]

@@ -85,7 +85,12 @@ def test_the_oldest_rings_of_a_worker_are_removed(tmp_path: Path, monkeypatch: p
     FramesWriter(str(tmp_path), identity(worker="other.a")).close()
     for incarnation in (9, 10, 11):
         FramesWriter(str(tmp_path), identity(incarnation)).close()
-    assert sorted(os.listdir(tmp_path / "frames")) == ["frames-c.a-10", "frames-c.a-11", "frames-other.a-1"]
+    assert sorted(os.listdir(tmp_path / "frames")) == [
+        "frames-c.a-10",
+        "frames-c.a-11",
+        "frames-other.a-1",
+        "lost-c.a-9",
+    ]
 
 
 def test_what_a_killed_worker_left_unfinished_is_replaced(tmp_path: Path) -> None:
@@ -107,4 +112,21 @@ def test_a_ring_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path, m
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(FramesRefused, match="No space left"):
         FramesWriter(str(tmp_path), identity())
-    assert os.listdir(tmp_path / "frames") == []
+    assert os.listdir(tmp_path / "frames") == ["lost-c.a-1"]
+    assert (tmp_path / "frames" / "lost-c.a-1").read_text() == "it had no frames ring: No space left on device"
+
+
+def test_a_ring_of_an_earlier_run_is_kept_beside_the_new_one(tmp_path: Path) -> None:
+    for frame in (b"of the first run", b"of the second run"):
+        writer = FramesWriter(str(tmp_path), identity())
+        writer.received([frame], 1)
+        writer.close()
+    earlier, now = sorted(os.listdir(tmp_path / "frames"), key=len, reverse=True)
+    assert now == "frames-c.a-1"
+    assert earlier.startswith("frames-c.a-1.")
+    for name, frame in [(earlier, b"of the first run"), (now, b"of the second run")]:
+        reader = FramesReader.open_name(str(tmp_path / "frames"), name)
+        record = reader.next()
+        assert record is not None
+        assert record.parts == [frame]
+        reader.close()

@@ -117,12 +117,15 @@ def _create(run_dir: str, identity: FramesIdentity) -> tuple[str, int, mmap.mmap
     directory = os.path.join(run_dir, FRAMES_DIRECTORY)
     with contextlib.suppress(FileExistsError):
         os.mkdir(directory, 0o700)
-    _make_room(directory, identity.worker)
-    path = os.path.join(directory, frames_layout.frames_name(identity.worker, identity.incarnation))
+    name = frames_layout.frames_name(identity.worker, identity.incarnation)
+    path = os.path.join(directory, name)
     try:
         header = frames_layout.pack_header(identity)
     except ValueError as error:
         raise OSError(str(error)) from None
+    _make_room(directory, identity.worker)
+    with contextlib.suppress(FileNotFoundError):  # of an earlier run, whose recorder has not read it
+        os.rename(path, os.path.join(directory, frames_layout.earlier_name(name, os.stat(path).st_mtime_ns)))
     size = HEADER_BYTES + identity.capacity
     unfinished = f"{path}.new"
     with contextlib.suppress(FileNotFoundError):
@@ -137,17 +140,31 @@ def _create(run_dir: str, identity: FramesIdentity) -> tuple[str, int, mmap.mmap
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         mapped = mmap.mmap(fd, size)
         os.rename(unfinished, path)
-    except BaseException:
+    except OSError as error:
         os.close(fd)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
+        if identity.recorded:
+            _leave_word(directory, identity.worker, identity.incarnation, f"it had no frames ring: {error.strerror}")
         raise
     return path, fd, mapped
 
 
 def _make_room(directory: str, worker: str) -> None:
-    named = ((frames_layout.parse_frames_name(name), name) for name in os.listdir(directory))
-    own = sorted((found[1], name) for found, name in named if found is not None and found[0] == worker)
-    for _, name in own[: max(0, len(own) - FRAMES_RINGS_KEPT_MAX + 1)]:
+    named = ((frames_layout.parse_any_name(name), name) for name in os.listdir(directory))
+    # rings of earlier runs, which have longer names, first
+    own = [(found[1], name) for found, name in named if found is not None and found[0] == worker]
+    own.sort(key=lambda each: (frames_layout.parse_frames_name(each[1]) is not None, each[0], each[1]))
+    for incarnation, name in own[: max(0, len(own) - FRAMES_RINGS_KEPT_MAX + 1)]:
+        _leave_word(directory, worker, incarnation, "its frames ring was removed before it was read")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(directory, name))
+
+
+def _leave_word(directory: str, worker: str, incarnation: int, reason: str) -> None:
+    """Leave a file for the recorder, which announces that frames are missing."""
+    with contextlib.suppress(OSError):
+        path = os.path.join(directory, frames_layout.lost_name(worker, incarnation))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "w") as file:
+            file.write(reason)

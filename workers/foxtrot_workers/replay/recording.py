@@ -1,8 +1,9 @@
-"""Read recorded frames: one JSON object a line, plain or gzip, in the order of receipt.
+"""Read recorded frames: one JSON object a line, plain, gzip or zstandard, in the order of receipt.
 
 Keys: ``t``: time of receipt, ns since 1970, or null; ``dir``: ``in`` from the exchange, ``out`` from the client,
 ``http`` the answer to a REST request; ``url``; ``raw``: the text of the frame, or the base64 of its bytes
-where ``enc`` is ``base64``. Other keys are ignored.
+where ``enc`` is ``base64``. The recorder adds ``session`` where another begins, ``lost`` where frames are missing
+before a line, and ``purpose`` and ``status`` of an answer. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import base64
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Literal, cast
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from foxtrot_protocol.recorded_steps import UnreadableRecording
+from foxtrot_protocol.segments import Lost, Session
+from foxtrot_workers.replay.segment_reader import SegmentDamaged, is_packed, read_lines
 
 __all__ = ["LINE_BYTES_MAX", "RecordedFrame", "RecordingError", "read_recording"]
 
@@ -46,6 +49,14 @@ class RecordedFrame(Struct, frozen=True):
     direction: Literal["in", "out", "http"]
     url: str
     payload: bytes
+    session: Session | None = None
+    """The life of a worker that this line and those after it are of; None: as before."""
+    lost: list[Lost] = []
+    """Frames that are missing before it."""
+    purpose: str = ""
+    """Of an answer: "adapter", "backfill", "instruments"; "" where the recording does not say."""
+    status: int = 200
+    """Of an answer, in HTTP."""
 
 
 class _Line(Struct):
@@ -54,16 +65,44 @@ class _Line(Struct):
     t: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     url: str | None = None
     enc: Literal["base64"] | None = None
+    session: Session | None = None
+    lost: list[Lost] = []
+    purpose: str = ""
+    status: int = 200
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
-def read_recording(path: Path) -> Iterator[RecordedFrame]:
-    """Yield the frames of `path`, one at a time. Raises `RecordingError`."""
+def read_recording(
+    path: Path,
+    *,
+    from_ns: int = 0,
+    until_ns: int | None = None,
+    on_damage: Callable[[str], None] | None = None,
+) -> Iterator[RecordedFrame]:
+    """Yield the frames of `path`, one at a time.
+
+    Args:
+        path: the file.
+        from_ns: chunks of a recorder's segment that end before this time are left out, without unpacking them.
+        until_ns: chunks that begin after it too.
+        on_damage: called with the reason where a segment of a recorder ends in the middle, after the frames before it.
+
+    Raises:
+        RecordingError: it cannot be read; without `on_damage` also for a segment that ends in the middle.
+    """
     try:
+        with path.open("rb") as file:
+            if is_packed(file):
+                yield from _frames(path, read_lines(file, from_ns, until_ns))
+                return
         with _open(path) as lines:
-            yield from _frames(path, lines)
+            yield from _frames(path, _lines_of(path, lines))
+    except SegmentDamaged as damage:
+        if on_damage is None:
+            raise RecordingError(path, None, str(damage)) from None
+        on_damage(f"{path}: {damage}")
     except (OSError, EOFError, zlib.error) as error:
         # a truncated or invalid gzip file fails only while it is read
         raise RecordingError(path, None, str(error) or type(error).__name__) from None
@@ -77,14 +116,19 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _frames(path: Path, lines: IO[bytes]) -> Iterator[RecordedFrame]:
+def _lines_of(path: Path, file: IO[bytes]) -> Iterator[bytes]:
     number = 0
-    while text := lines.readline(LINE_BYTES_MAX + 1):
+    while text := file.readline(LINE_BYTES_MAX + 1):
         if len(text) > LINE_BYTES_MAX:
             raise RecordingError(path, number, f"longer than {LINE_BYTES_MAX} bytes")
+        yield text
+        number += 1
+
+
+def _frames(path: Path, lines: Iterator[bytes]) -> Iterator[RecordedFrame]:
+    for number, text in enumerate(lines):
         if text.strip():
             yield _frame(path, number, text)
-        number += 1
 
 
 def _frame(path: Path, number: int, text: bytes) -> RecordedFrame:
@@ -94,4 +138,6 @@ def _frame(path: Path, number: int, text: bytes) -> RecordedFrame:
         urlsplit(line.url or "")
     except (msgspec.DecodeError, RecursionError, ValueError) as error:  # base64, UTF-8 and URL errors are ValueErrors
         raise RecordingError(path, number, str(error)) from None
-    return RecordedFrame(number, line.t or 0, line.dir, line.url or "", payload)
+    return RecordedFrame(
+        number, line.t or 0, line.dir, line.url or "", payload, line.session, line.lost, line.purpose, line.status
+    )

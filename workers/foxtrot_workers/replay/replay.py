@@ -18,11 +18,13 @@ from msgspec import Struct
 from foxtrot_protocol.event_lines import BookView, Line, event_line
 from foxtrot_protocol.events import Gap, MarketEvent
 from foxtrot_protocol.recorded_steps import RejectedFrame
+from foxtrot_protocol.segments import Session
 from foxtrot_workers.adapter import catalog
 from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.adapter.catalog import UnknownExchange
 from foxtrot_workers.adapter.notices import UnrecognizedFrame
 from foxtrot_workers.replay.recording import RecordedFrame, read_recording
+from foxtrot_workers.replay.series import Series, recording_series
 
 __all__ = ["REASON_CHARS_MAX", "REJECTED_SHOWN_MAX", "Replay", "ReplaySummary", "guess_exchange", "replay_lines"]
 
@@ -50,6 +52,12 @@ class ReplaySummary(Struct):
     """The first few."""
     exchanges: dict[str, str] = {}
     """The exchange of each recording."""
+    damaged: list[str] = []
+    """Segments that end in the middle, and where."""
+    holes_total: int = 0
+    """Places at which the recorder says that frames are missing."""
+    lost_total: int = 0
+    """Frames that are missing there, as far as their number is known."""
 
 
 class Replay(Iterator[Line]):
@@ -58,7 +66,7 @@ class Replay(Iterator[Line]):
     Iterating raises `RecordingError` if a recording cannot be read. `summary` grows as lines are read.
     """
 
-    def __init__(self, recordings: Sequence[tuple[Path, type[Adapter]]], depth: int | None) -> None:
+    def __init__(self, recordings: Sequence[tuple[Series, type[Adapter]]], depth: int | None) -> None:
         self.summary = ReplaySummary()
         self._several = len(recordings) > 1
         self._depth = depth
@@ -67,10 +75,11 @@ class Replay(Iterator[Line]):
     def __next__(self) -> Line:
         return next(self._lines)
 
-    def _run(self, recordings: Sequence[tuple[Path, type[Adapter]]]) -> Iterator[Line]:
-        for path, adapter_class in recordings:
+    def _run(self, recordings: Sequence[tuple[Series, type[Adapter]]]) -> Iterator[Line]:
+        for series, adapter_class in recordings:
+            path = series.path / series.worker if series.worker else series.path
             self.summary.exchanges[str(path)] = adapter_class.name
-            for line in _Recording(path, adapter_class(adopt=True), self._depth, self.summary).lines():
+            for line in _Recording(series, adapter_class, self._depth, self.summary).lines():
                 # frame numbers alone would be ambiguous
                 yield {"recording": str(path), **line} if self._several else line
 
@@ -79,7 +88,7 @@ def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth
     """Replay recordings. All errors but those within a file are raised before anything is replayed.
 
     Args:
-        paths: recordings, each replayed with its own adapter.
+        paths: recordings, or folders of a recorder's segments; each session is replayed with its own adapter.
         exchange: None: guessed for each recording from its addresses and its folder's name.
         depth: book lines show so many best levels after the event; None: the levels of the event itself.
 
@@ -90,8 +99,9 @@ def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth
     """
     recordings = []
     for path in map(Path, paths):
-        name = exchange if exchange is not None else guess_exchange(path)
-        recordings.append((path, catalog.adapter_class(name)))
+        for series in recording_series(path):
+            name = exchange if exchange is not None else guess_exchange(series.paths[0])
+            recordings.append((series, catalog.adapter_class(name)))
     return Replay(recordings, depth)
 
 
@@ -99,7 +109,9 @@ def guess_exchange(path: Path) -> str:
     """Return the exchange that `path` was recorded from. Raises `UnknownExchange` or `RecordingError`."""
     classes = _loadable()
     folder = path.resolve().parent.name
-    for frame in read_recording(path):
+    for frame in read_recording(path, on_damage=lambda _: None):
+        if frame.session is not None and frame.session.exchange in classes:
+            return frame.session.exchange
         host = urlsplit(frame.url).hostname or ""
         for name, adapter in classes.items():
             if host and any(host == own or host.endswith("." + own) for own in _hosts(adapter)):
@@ -127,11 +139,14 @@ def _hosts(adapter: type[Adapter]) -> set[str]:
 
 
 class _Recording:
-    """One recording, replayed through one adapter."""
+    """One recording, replayed through one adapter for each of its sessions."""
 
-    def __init__(self, path: Path, adapter: Adapter, depth: int | None, summary: ReplaySummary) -> None:
-        self._path = path
-        self._adapter = adapter
+    def __init__(self, series: Series, adapter_class: type[Adapter], depth: int | None, summary: ReplaySummary) -> None:
+        self._series = series
+        self._path = series.paths[0]
+        self._adapter_class = adapter_class
+        self._adapter = adapter = adapter_class(adopt=True)
+        self._session: Session | None = None
         self._view = None if depth is None else BookView(depth)
         self._summary = summary
         self._times = array("q")
@@ -143,9 +158,12 @@ class _Recording:
     def lines(self) -> Iterator[Line]:
         self._read_instruments()
         events: list[MarketEvent[str]] = []
-        for frame in read_recording(self._path):
+        for frame in self._frames():
             self._times.extend([0] * (frame.line - len(self._times)))
             self._times.append(frame.receive_ns)
+            if frame.session is not None and frame.session != self._session:
+                self._begin(frame.session)
+            self._note_lost(frame)
             if frame.direction == "in":
                 self._take_frame(frame, events)
             elif frame.direction == "http":
@@ -155,6 +173,28 @@ class _Recording:
                 self._summary.events_total += 1
                 yield self._line(event)
             events.clear()
+
+    def _frames(self) -> Iterator[RecordedFrame]:
+        """The lines of all files, numbered from the first line of the first one."""
+        before = 0
+        for path in self._series.paths:
+            number = -1
+            for frame in read_recording(path, on_damage=self._summary.damaged.append):
+                number = frame.line
+                yield msgspec.structs.replace(frame, line=before + number) if before else frame
+            before += number + 1
+
+    def _begin(self, session: Session) -> None:
+        """Another life of the worker begins: with an adapter that knows nothing of the one before."""
+        if self._session is not None:
+            self._adapter = self._adapter_class(adopt=True)
+            self._url = ""
+        self._session = session
+
+    def _note_lost(self, frame: RecordedFrame) -> None:
+        for lost in frame.lost:
+            self._summary.holes_total += 1
+            self._summary.lost_total += lost.frames or 0
 
     def _take_frame(self, frame: RecordedFrame, events: list[MarketEvent[str]]) -> None:
         self._summary.frames_total += 1
@@ -168,11 +208,13 @@ class _Recording:
 
     def _take_answer(self, frame: RecordedFrame, events: list[MarketEvent[str]]) -> None:
         self._summary.answers_total += 1
+        if frame.purpose == "backfill":
+            return  # of trades that were missing: not the adapter's
         path = urlsplit(frame.url).path
-        if self._list_path and path.endswith(self._list_path):
+        if frame.purpose == "instruments" or (self._list_path and path.endswith(self._list_path)):
             self._take_instruments(frame.payload)
         else:
-            self._adapter.on_rest(frame.url, 200, frame.payload, frame.line, events)
+            self._adapter.on_rest(frame.url, frame.status, frame.payload, frame.line, events)
 
     def _take_instruments(self, body: bytes) -> None:
         try:

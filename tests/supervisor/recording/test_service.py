@@ -1,0 +1,108 @@
+"""The recorder as a child: it refuses clearly, and shows in its heartbeats how it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from foxtrot_protocol.commands import Heartbeat, Stop
+from foxtrot_protocol.exit_codes import ChildExit
+from foxtrot_supervisor.recording import service
+from tests.supervisor.recording.rings import a_recorder, a_ring, settings, shown
+
+
+class Context:
+    """What a child has."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        packed = msgspec.msgpack.encode(settings(tmp_path))
+        self.spec: Any = type("Spec", (), {"settings": packed, "run_dir": str(tmp_path)})()
+        self.log = structlog.get_logger()
+        self.failures: list[str] = []
+        self.info: dict[str, str] = {}
+        self.is_ready = asyncio.Event()
+
+    def on_command(self, handler: Any) -> None:
+        self.command = handler
+
+    def heartbeat_from(self, source: Any) -> None:
+        self.fill = source
+
+    def failed(self, cause: str, retry_after_s: float | None = None) -> None:
+        self.failures.append(cause)
+
+    def ready(self, info: dict[str, str] | None = None) -> None:
+        self.info = info or {}
+        self.is_ready.set()
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The priority and the limits of the test process stay."""
+    monkeypatch.setattr(service.os, "nice", lambda _: 0)
+    monkeypatch.setattr(service, "_allow_files", lambda: None)
+
+
+async def test_it_records_until_it_is_stopped_and_then_what_is_left(tmp_path: Path) -> None:
+    ring, context = a_ring(tmp_path), Context(tmp_path)
+    ring.received([b"1"], 1)
+    running = asyncio.create_task(service.run(context))  # type: ignore[arg-type]
+    await context.is_ready.wait()
+    assert context.info == {"directory": str(tmp_path / "recordings")}
+    ring.received([b"2"], 2)
+    ring.close()
+    context.command(Stop(30.0))
+    assert await running == ChildExit.CLEAN
+    assert shown(tmp_path) == [1, 2]
+    beat = context.fill(Heartbeat("recorder", 1, 0.0, 0, 0, 0, 0))
+    assert (beat.counts["frames_total"], beat.problem) == (2, "")
+
+
+async def test_a_stop_that_is_too_short_is_said(tmp_path: Path) -> None:
+    ring, context = a_ring(tmp_path), Context(tmp_path)
+    ring.received([b"1"], 1)  # its worker lives on
+    running = asyncio.create_task(service.run(context))  # type: ignore[arg-type]
+    await context.is_ready.wait()
+    with capture_logs() as logs:
+        context.command(Stop(0.3))
+        assert await running == ChildExit.CLEAN
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["recording_unfinished"]
+    ring.close()
+
+
+async def test_what_it_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, context = a_recorder(tmp_path), Context(tmp_path)
+    assert await service.run(context) == ChildExit.CONNECTION_LOST  # type: ignore[arg-type]
+    recorder.close()
+    (tmp_path / "recordings").rmdir()
+    (tmp_path / "recordings").write_text("a file")
+    assert await service.run(context) == ChildExit.CONNECTION_LOST  # type: ignore[arg-type]
+
+    def missing(name: str) -> object:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    assert await service.run(context) == ChildExit.CONFIGURATION  # type: ignore[arg-type]
+    assert [each.split(":")[0] for each in context.failures] == [
+        f"another recorder writes into {tmp_path}/recordings",
+        f"cannot record into {tmp_path}/recordings",
+        'record = "raw" needs zstandard',
+    ]
+
+
+def test_a_disk_that_does_not_answer_is_a_problem(tmp_path: Path) -> None:
+    recorder = a_recorder(tmp_path)
+    recorder.writing_since = time.monotonic() - 7
+    beat = service._filled(Heartbeat("recorder", 1, 0.0, 0, 0, 0, 0), recorder)
+    assert beat.problem == "the disk has not taken a write for 7 s"
+    recorder.writing_since = time.monotonic()
+    assert service._filled(Heartbeat("recorder", 1, 0.0, 0, 0, 0, 0), recorder).problem == ""
+    recorder.close()
