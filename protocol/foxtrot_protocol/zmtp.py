@@ -77,11 +77,7 @@ class Connection:
         return len(self._received) + self._frames_bytes
 
     def receive(self, data: bytes) -> list[tuple[bytes, ...]]:
-        """Take `data`; return the messages that are complete now, each with its frames. The hot path."""
-        if self.is_open and not (self._received or self._frames or self.violation):
-            body = self._only_body(data)
-            if body is not None:
-                return [(body,)]
+        """Take `data`; return the messages that are complete now, each with its frames."""
         messages: list[tuple[bytes, ...]] = []
         if self.violation:
             return messages
@@ -95,10 +91,15 @@ class Connection:
             self._received.clear()
         return messages
 
-    def _only_body(self, data: bytes) -> bytes | None:
-        """Return the body if `data` is one message of one frame, as nearly always under low load."""
+    def receive_only(self, data: bytes) -> bytes | None:
+        """Take `data` if it is one whole message of one frame, and return that; else return None: `receive` takes it.
+
+        The hot path, since under low load all messages come so.
+        """
         size = len(data)
-        if size < 2 or size > self._message_bytes_max:  # near the limit the frames are counted
+        if self._received or self._frames or not self.is_open or self.violation:
+            return None
+        if size < 2 or size > self._message_bytes_max:  # near the limit `receive` counts the frames
             return None
         if data[0] == 0 and data[1] == size - 2:
             return data[2:]
