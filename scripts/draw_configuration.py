@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.example import toml_text
 from foxtrot_supervisor.config.schema import (
     AlertsConfig,
@@ -37,6 +38,7 @@ TABLES: dict[str, type[Struct]] = {
     "metrics": MetricsConfig,
     "alerts": AlertsConfig,
     "recorder": RecorderConfig,
+    "cluster": ClusterConfig,
     "connections": ConnectionConfig,
 }
 

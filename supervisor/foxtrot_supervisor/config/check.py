@@ -22,6 +22,7 @@ from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.endpoints import child_control_endpoint, operator_path
 from foxtrot_protocol.spec import SPEC_BYTES_MAX
 from foxtrot_protocol.symbols import canonical_symbol
+from foxtrot_supervisor.config.cluster import CLUSTER_FILES, ClusterConfig, cluster_problems
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import (
     CONNECTIONS_MAX,
@@ -91,11 +92,13 @@ def parse_config(
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
     without_symbols: bool = False,
+    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in `text` (TOML).
 
     `source` names the file in messages; relative paths in it are resolved against `folder`. `exchanges`: the installed
-    ones, by configuration name. `without_symbols`: a connection may have no symbols, to subscribe some later.
+    ones, by configuration name. `without_symbols`: a connection may have no symbols, to subscribe some later;
+    `without_connections`: it may have no connection.
     Raises `ConfigInvalid` with every problem.
     """
     try:
@@ -111,6 +114,7 @@ def parse_config(
         exchanges=exchanges,
         is_file=is_file,
         without_symbols=without_symbols,
+        without_connections=without_connections,
     )
 
 
@@ -122,9 +126,12 @@ def check_document(
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
     without_symbols: bool = False,
+    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in `document`, a table already read from TOML; otherwise as `parse_config`."""
-    checker = _Checker(folder, exchanges, is_file, without_symbols=without_symbols)
+    checker = _Checker(
+        folder, exchanges, is_file, without_symbols=without_symbols, without_connections=without_connections
+    )
     config = checker.check(document)
     if checker.problems:
         raise ConfigInvalid(source, checker.problems)
@@ -141,8 +148,10 @@ class _Checker:
         is_file: Callable[[str], bool],
         *,
         without_symbols: bool,
+        without_connections: bool,
     ) -> None:
         self._without_symbols = without_symbols
+        self._without_connections = without_connections
         self.problems: list[Problem] = []
         self._folder = folder
         self._exchanges = exchanges
@@ -157,6 +166,7 @@ class _Checker:
         metrics = self._metrics(self._table(document, "metrics"))
         alerts = self._alerts(self._table(document, "alerts"))
         recorder = self._recorder(self._table(document, "recorder"))
+        cluster = self._cluster(self._table(document, "cluster"))
         connections = self._connections(document)
         for index, connection in enumerate(connections):
             if connection.get("record") == "raw" and "directory" not in recorder:
@@ -170,6 +180,7 @@ class _Checker:
             metrics=MetricsConfig(**metrics),
             alerts=AlertsConfig(**alerts),
             recorder=RecorderConfig(**recorder),
+            cluster=ClusterConfig(**cluster),
             connections=[ConnectionConfig(**connection) for connection in connections],
         )
 
@@ -300,6 +311,14 @@ class _Checker:
             good["directory"] = self._resolved(directory)
         return good
 
+    def _cluster(self, table: dict[str, Any]) -> dict[str, Any]:
+        good = self._section(ClusterConfig, table, "cluster")
+        for key in CLUSTER_FILES:
+            self._private_file(good, f"cluster.{key}")
+        for key, reason in cluster_problems(good):
+            self._problem(f"cluster.{key}", reason)
+        return good
+
     def _private_file(self, good: dict[str, Any], path: str) -> None:
         """Resolve a key that names an existing file; the process that needs it reads it."""
         key = path.partition(".")[2]
@@ -313,7 +332,7 @@ class _Checker:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             self._problem("connections", "must be tables, each headed [[connections]]")
             return []
-        if not tables:
+        if not tables and not self._without_connections:
             self._problem("connections", "is missing: at least one [[connections]] is needed")
         if len(tables) > CONNECTIONS_MAX:
             self._problem("connections", f"has {len(tables)} connections, at most {CONNECTIONS_MAX} are allowed")

@@ -22,10 +22,12 @@ def load_config(
     *,
     catalog: Callable[[], Mapping[str, ExchangeInfo]] = read_catalog,
     without_symbols: bool = False,
+    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in the file `path`, with its relative paths made absolute.
 
-    `catalog` returns the installed exchanges; `without_symbols`: a connection may have no symbols.
+    `catalog` returns the installed exchanges; `without_symbols`: a connection may have no symbols;
+    `without_connections`: there may be no connection.
     Raises `ConfigInvalid` with every problem, `CatalogUnavailable` if the exchanges cannot be listed.
     """
     text = _read(path)
@@ -37,6 +39,7 @@ def load_config(
         exchanges=catalog(),
         is_file=os.path.isfile,
         without_symbols=without_symbols,
+        without_connections=without_connections,
     )
 
 

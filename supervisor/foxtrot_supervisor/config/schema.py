@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS, SPIN_US
+from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Range, Setting
 
 __all__ = [
@@ -658,6 +659,7 @@ class FoxtrotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     metrics: MetricsConfig = MetricsConfig()
     alerts: AlertsConfig = AlertsConfig()
     recorder: RecorderConfig = RecorderConfig()
+    cluster: ClusterConfig = ClusterConfig()
     connections: list[ConnectionConfig] = []
 
 

@@ -27,6 +27,7 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
+from foxtrot_supervisor.config.placed import Placed
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Shard, merged_as
 from foxtrot_supervisor.core.records import ChildPlan
@@ -436,6 +437,8 @@ def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
 def _merged_side(place: WorkerPlace) -> str:
     """Return what tells a worker from the others that are merged with it: parts of a split shard are further sides."""
     connection = place.connection
+    if isinstance(connection, Placed):
+        return f"{connection.part}.{place.side}"
     if isinstance(connection, Shard) and merged_as(connection) != connection.name:
         return f"{connection.number}.{place.side}"  # a ring's identity has room for 8 bytes
     return place.side
