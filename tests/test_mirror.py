@@ -28,6 +28,16 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
 }
 
 TESTED_BY_REAL_PROCESSES = {
+    "foxtrot_supervisor.chaos.harness.cluster_ground": "test_cluster_transport.py",
+    "foxtrot_supervisor.cli.engine": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.bell": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.forwarder": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.joining": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.landing": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.publisher": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.pull": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.state_store": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.streams": "test_cluster_transport.py",
     "foxtrot_supervisor.bench.bench": "test_bench.py",
     "foxtrot_supervisor.bench.chain": "test_bench.py",
     "foxtrot_supervisor.bench.ringless_engine": "test_bench.py",

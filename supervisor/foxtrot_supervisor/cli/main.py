@@ -33,6 +33,7 @@ COMMANDS = {
     "chaos": ("chaos", "Inject faults into real supervisors and check all promises."),
     "check": ("configuration", "Check a configuration and list every mistake."),
     "doctor": ("doctor", "Diagnose a running supervisor."),
+    "engine": ("engine", "Run an engine with the events of a cluster."),
     "events": ("events", "Stream live events, one JSON object per line."),
     "incidents": ("incidents", "List what went wrong in a run, and what was done about it."),
     "init": ("configuration", "Write a commented example configuration."),

@@ -11,7 +11,15 @@ from msgspec import Struct
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Range, Setting
 from foxtrot_supervisor.config.values import is_loopback, short
 
-__all__ = ["CLUSTER_FILES", "NODE_CHARACTERS_MAX", "ClusterConfig", "NodeCluster", "cluster_problems", "name_reason"]
+__all__ = [
+    "CLUSTER_FILES",
+    "NODE_CHARACTERS_MAX",
+    "ClusterConfig",
+    "EngineCluster",
+    "NodeCluster",
+    "cluster_problems",
+    "name_reason",
+]
 
 NODE_CHARACTERS_MAX = 60
 """Longest name of a node: it is part of NATS subjects and keys."""
@@ -153,6 +161,15 @@ class NodeCluster(ClusterConfig, frozen=True, kw_only=True, forbid_unknown_field
 
     exchanges: list[str] = []
     """Exchanges that are installed on this node."""
+
+
+class EngineCluster(ClusterConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[cluster]`` of a supervisor whose engine gets its events from the cluster; it has no workers of its own."""
+
+    engine: str = "main"
+    """Name of the engine: engines of one name continue each other, engines of different names each get everything."""
+    from_start: bool = False
+    """Whether an engine of a new name gets what the stream holds already."""
 
 
 def name_reason(name: str) -> str | None:

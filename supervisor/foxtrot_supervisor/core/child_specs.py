@@ -27,9 +27,11 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
+from foxtrot_supervisor.config.cluster import NodeCluster
 from foxtrot_supervisor.config.placed import Placed
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Shard, merged_as
+from foxtrot_supervisor.core.cluster_settings import ForwarderSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.services import services_of
 from foxtrot_supervisor.core.targets import (
@@ -92,7 +94,7 @@ class ChildSpecs:
         self._around = around
         self._targets = targets
         self._gone: set[str] = set()
-        self._services = {service.name: service for service in services_of(config, targets)}
+        self._services = {service.name: service for service in services_of(config, targets, around.run_dir)}
         self.places: dict[str, WorkerPlace] = {
             f"{connection.name}.{side}": WorkerPlace(connection, side)
             for connection in config.connections
@@ -158,7 +160,8 @@ class ChildSpecs:
     @property
     def with_engine_nursery(self) -> bool:
         """Whether successors of the engine are copies of a template process, as far as it serves."""
-        return self.with_nursery and self._config.engine.preload and not self._around.embedded
+        has_engine = not self._around.embedded and not isinstance(self._config.cluster, NodeCluster)
+        return self.with_nursery and self._config.engine.preload and has_engine
 
     @property
     def nurseries(self) -> list[str]:
@@ -264,6 +267,10 @@ class ChildSpecs:
     def _made(
         self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str], moves: int
     ) -> ChildSpec:
+        if name == ENGINE and isinstance(self._config.cluster, NodeCluster):
+            endpoint = endpoints.data_endpoint(self._around.run_dir, self._config.engine.transport)
+            forwarder = ForwarderSettings(data_endpoint=endpoint, cluster=plain(self._config.cluster))
+            return self._spec(name, incarnation, "engine", self._targets.forwarder, forwarder)
         if name == ENGINE:
             return self._spec(
                 name,
@@ -402,7 +409,7 @@ class ChildSpecs:
         incarnation: int,
         kind: ChildKind,
         target: str,
-        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings | bytes,
+        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings | ForwarderSettings | bytes,
     ) -> ChildSpec:
         around = self._around
         return ChildSpec(

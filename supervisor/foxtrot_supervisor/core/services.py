@@ -15,14 +15,18 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from foxtrot_protocol import endpoints
 from foxtrot_protocol.spec import AlertSettings, MetricsSettings, RecorderSettings
+from foxtrot_supervisor.config.cluster import EngineCluster
 from foxtrot_supervisor.config.schema import FoxtrotConfig, RecorderConfig
+from foxtrot_supervisor.core.cluster_settings import LandingSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import Targets
 
-__all__ = ["ALERTS", "METRICS", "RECORDER", "Service", "services_of"]
+__all__ = ["ALERTS", "LANDING", "METRICS", "RECORDER", "Service", "services_of"]
 
 ALERTS = "alerts"
+LANDING = "landing"
 METRICS = "metrics"
 RECORDER = "recorder"
 
@@ -61,8 +65,8 @@ class Service(Struct, frozen=True, kw_only=True):
         )
 
 
-def services_of(config: FoxtrotConfig, targets: Targets) -> list[Service]:
-    """Return the services that `config` asks for."""
+def services_of(config: FoxtrotConfig, targets: Targets, run_dir: str) -> list[Service]:
+    """Return the services that `config` asks for, of a run in `run_dir`."""
     services = []
     metrics = config.metrics
     if metrics.listen is not None:
@@ -81,6 +85,18 @@ def services_of(config: FoxtrotConfig, targets: Targets) -> list[Service]:
     if any(connection.record == "raw" for connection in config.connections):
         packed = msgspec.msgpack.encode(_recorder_settings(config.recorder))
         services.append(Service(name=RECORDER, target=targets.recorder, settings=packed))
+    cluster = config.cluster
+    if isinstance(cluster, EngineCluster):
+        landing = LandingSettings(
+            data_endpoint=endpoints.data_endpoint(run_dir, config.engine.transport),
+            cluster=plain(cluster),
+            engine=cluster.engine,
+            from_start=cluster.from_start,
+        )
+        services.append(
+            # stops while the engine still reads what was landed
+            Service(name=LANDING, target=targets.landing, settings=msgspec.msgpack.encode(landing), stops="first")
+        )
     return services
 
 

@@ -13,6 +13,7 @@ from foxtrot_protocol.commands import (
     Done,
     Drained,
     Failed,
+    ForHosts,
     FromChild,
     Heartbeat,
     Hello,
@@ -20,7 +21,9 @@ from foxtrot_protocol.commands import (
     Left,
     LogRecord,
     Ready,
+    RemoteWorkers,
     RotateWanted,
+    ToChild,
 )
 from foxtrot_supervisor.core.inputs import (
     FailureReported,
@@ -30,12 +33,15 @@ from foxtrot_supervisor.core.inputs import (
     ReadyReceived,
     RotationWanted,
 )
+from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.services import LANDING
 from foxtrot_supervisor.core.targets import ENGINE, SIMULATOR
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.application_link import ApplicationLink
 from foxtrot_supervisor.runtime.coordinator import Coordinator
 from foxtrot_supervisor.runtime.deaths import DeathReports
+from foxtrot_supervisor.runtime.engine_link import EngineLink
 from foxtrot_supervisor.runtime.incident_watch import IncidentWatch
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
@@ -49,6 +55,9 @@ class ChildMessages:
 
     Args:
         active: the configuration in force.
+        records: the core's records by name.
+        send: sends a command to an incarnation of a child; returns whether it could be sent.
+        engine: the link to the engine.
         vitals: by child name; every name of a living child can be looked up.
         put: takes inputs for the core.
         brief_engine: sends a new engine what it has to know.
@@ -66,6 +75,9 @@ class ChildMessages:
         active: ActiveConfig,
         vitals: Mapping[str, Vitals],
         *,
+        records: Mapping[str, ChildRecord],
+        send: Callable[[str, int, ToChild], bool],
+        engine: EngineLink,
         put: Callable[[Input], None],
         brief_engine: Callable[[], None],
         coordinator: Coordinator,
@@ -77,6 +89,9 @@ class ChildMessages:
         logs: Logs,
     ) -> None:
         self._active = active
+        self._records = records
+        self._send = send
+        self._engine = engine
         self._vitals = vitals
         self._put = put
         self._brief_engine = brief_engine
@@ -115,8 +130,13 @@ class ChildMessages:
                 self._rings.drained(message)
             case HoleFound() if name == ENGINE:
                 self._coordinator.take_hole(message)
+                self._tell_landing(message)
             case BooksWanted() if name == ENGINE:
                 self._coordinator.request_books(message)
+                self._tell_landing(message)
+            case RemoteWorkers() if name == LANDING:
+                if self._engine.take_remote(message):
+                    self._brief_engine()
             case Backfilled():
                 self._coordinator.take_backfilled(name, incarnation, message)
             case RotateWanted():
@@ -131,6 +151,12 @@ class ChildMessages:
                 self._logs.relay(name, incarnation, message, about_others=name == ENGINE)
             case _:
                 pass
+
+    def _tell_landing(self, request: HoleFound | BooksWanted) -> None:
+        """Hand a request of the engine on to the hosts of its workers, if these are elsewhere."""
+        landing = self._records.get(LANDING)
+        if landing is not None and landing.may_live:
+            self._send(LANDING, landing.incarnation, ForHosts(request))
 
 
 def _heartbeat_input(beat: Heartbeat) -> HeartbeatReceived:

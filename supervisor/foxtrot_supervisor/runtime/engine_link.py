@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from foxtrot_protocol.commands import Fenced, Logged, ToChild, WorkerChanged, WorkersStarted
+from foxtrot_protocol.commands import Fenced, Logged, RemoteWorkers, ToChild, WorkerChanged, WorkersStarted
 from foxtrot_protocol.events import WorkerStatus
 from foxtrot_supervisor.core.records import ChildRecord
 from foxtrot_supervisor.core.targets import ENGINE
@@ -21,11 +21,20 @@ class EngineLink:
     Args:
         records: the core's records by name.
         send: sends a command to an incarnation of a child; returns whether it could be sent.
+        awaits_remote: whether an engine has to wait for what a service knows of workers on other hosts.
     """
 
-    def __init__(self, records: Mapping[str, ChildRecord], send: Callable[[str, int, ToChild], bool]) -> None:
+    def __init__(
+        self,
+        records: Mapping[str, ChildRecord],
+        send: Callable[[str, int, ToChild], bool],
+        *,
+        awaits_remote: bool = False,
+    ) -> None:
         self._records = records
         self._send = send
+        self._awaits_remote = awaits_remote
+        self._remote_fenced: dict[str, int] = {}
         self.started_workers: dict[str, int] = {}
         """Latest incarnation of every worker started in this run: the engine reads the rings of no others."""
 
@@ -39,6 +48,20 @@ class EngineLink:
         """Announce a worker whose process is about to be created."""
         self.started_workers[name] = incarnation
         self.send(WorkersStarted({name: incarnation}))
+
+    def take_remote(self, message: RemoteWorkers) -> bool:
+        """Take what is known of workers on other hosts; whether an engine has waited for it, and is to be briefed."""
+        waited, self._awaits_remote = self._awaits_remote, False
+        for name, incarnation in message.started.items():
+            if incarnation > self.started_workers.get(name, 0):
+                self.started_workers[name] = incarnation
+                if not waited:
+                    self.send(WorkersStarted({name: incarnation}))
+        for name, incarnation in message.fenced.items():
+            self._remote_fenced[name] = max(incarnation, self._remote_fenced.get(name, 0))
+            if not waited:
+                self.fence(name, incarnation)
+        return waited
 
     def fence(self, name: str, incarnation: int) -> None:
         """Tell the engine that incarnations of `name` up to this one are dead."""
@@ -69,11 +92,15 @@ class EngineLink:
 
         `last_incarnation` returns the last one of a worker that has no record any more, 0 if there was none.
         """
+        if self._awaits_remote:
+            return
         started = list(self.started_workers.items())
         while len(started) > WORKERS_PER_MESSAGE:
             self.send(WorkersStarted(dict(started[:WORKERS_PER_MESSAGE]), more=True))
             del started[:WORKERS_PER_MESSAGE]
         self.send(WorkersStarted(dict(started)))
+        for name, incarnation in self._remote_fenced.items():
+            self.fence(name, incarnation)
         for name in workers:
             record = self._records.get(name)
             if record is None:

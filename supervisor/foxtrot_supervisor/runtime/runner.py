@@ -29,6 +29,7 @@ from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.commands import FromChild, ToChild
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_protocol.log_line import Identity
+from foxtrot_supervisor.config.cluster import EngineCluster
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
@@ -155,7 +156,9 @@ class Runner:
         self._rings = RingAccounts()
         self._oom = OomEvidence()
         self._service = ServiceManager(systemd or Systemd({}), self._active, self._timers)
-        self._engine = EngineLink(self._core.records, self._send)
+        self._engine = EngineLink(
+            self._core.records, self._send, awaits_remote=isinstance(config.cluster, EngineCluster)
+        )
         self._coordinator = Coordinator(
             self._active, self._core.records, self._vitals, self._send, self._timers, self._log
         )
@@ -315,6 +318,9 @@ class Runner:
         self._messages = ChildMessages(
             self._active,
             self._vitals,
+            records=records,
+            send=self._send,
+            engine=self._engine,
             put=self._put,
             brief_engine=lambda: self._engine.brief(self._active.specs.places, self._core.last_incarnation),
             coordinator=self._coordinator,

@@ -180,6 +180,10 @@ class RingReader:
         """Free the space before the reading position."""
         self._words[_TAIL] = self.tail
 
+    def free_to(self, end: int) -> None:
+        """Free the space before `end`, which has been read."""
+        self._words[_TAIL] = end
+
     def consume_to(self, end: int) -> None:
         """Continue reading at `end` and free the space before it."""
         self._words[_TAIL] = self.tail = end
