@@ -101,6 +101,12 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.runtime.processes.stack_dumps": "test_stack_dumps.py",
     "foxtrot_supervisor.embedding.supervisor": "test_embedding.py",
     "foxtrot_supervisor.gateways.vnpy_gateway": "test_vnpy_gateway.py",
+    "foxtrot_supervisor.sinks.nats.guarded_client": "test_nats_sink.py",
+    "foxtrot_supervisor.sinks.nats.publisher": "test_nats_sink.py",
+    "foxtrot_supervisor.sinks.nats.read_back": "test_nats_sink.py",
+    "foxtrot_supervisor.sinks.nats.sink": "test_nats_sink.py",
+    "foxtrot_supervisor.sinks.postgresql.sink": "test_postgresql_sink.py",
+    "foxtrot_supervisor.sinks.redis.sink": "test_redis_sink.py",
     "foxtrot_supervisor.web.run": "test_web_view.py",
     "foxtrot_supervisor.__main__": "test_inherited.py",
     "foxtrot_workers.child.boot": "test_child_boot.py",
@@ -119,6 +125,7 @@ TESTED_BY_REAL_PROCESSES = {
 
 
 ACTING_BY_OTHER_MEANS = {
+    "foxtrot_supervisor.sinks.nats.guarded_client": "a client of a server, by nats-py",
     "foxtrot_supervisor.chaos.harness.faulty_exchanges": "writes files, by pathlib",
     "foxtrot_supervisor.cli.live": "draws on the terminal, by rich",
     "foxtrot_supervisor.cli.screen.details": "draws on the terminal, by textual",
