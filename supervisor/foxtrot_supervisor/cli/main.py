@@ -39,6 +39,7 @@ COMMANDS = {
     "init": ("configuration", "Write a commented example configuration."),
     "logs": ("logs", "Print recent log lines of all processes."),
     "markets": ("markets", "List the instruments of EXCHANGE."),
+    "query": ("query", "Run SQL over a recording of Parquet files."),
     "reload": ("operate", "Make the supervisor read its configuration again."),
     "split": ("operate", "Give half of a shard's symbols to a new worker."),
     "replay": ("replay", "Run recorded frames through parsers and print the events."),
