@@ -42,7 +42,7 @@ COMMANDS = {
     "query": ("query", "Run SQL over a recording of Parquet files."),
     "reload": ("operate", "Make the supervisor read its configuration again."),
     "split": ("operate", "Give half of a shard's symbols to a new worker."),
-    "replay": ("replay", "Run recorded frames through parsers and print the events."),
+    "replay": ("replay", "Run recorded frames: print the events, or call handlers."),
     "restart": ("operate", "Stop WORKER and start it again, also from FATAL."),
     "rings": ("rings", "List the rings of a run, living or dead."),
     "simulate": ("simulate", "Serve a simulated exchange on the loopback address."),
