@@ -23,8 +23,8 @@ from foxtrot_protocol.codec import BATCH_BYTES_MAX
 
 __all__ = ["HELD_BYTES_MAX", "PEERS_MAX", "READ_BYTES", "PullSocket"]
 
-READ_BYTES = 256 * 1024
-"""Bytes read of one peer at a time."""
+READ_BYTES = 512 * 1024
+"""Bytes read of one peer at a time: more than the kernel holds, so that a peer that waits for room goes on at once."""
 
 PEERS_MAX = 10_000
 """Most connections at a time; further ones are closed."""
@@ -66,6 +66,7 @@ class PullSocket:
         self._opening: dict[int, _Peer] = {}
         """Peers whose handshake is not complete."""
         self._held_bytes = 0
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._messages: deque[bytes] = deque()
         """Read and not yet returned: those of one read."""
         self._ready: list[tuple[int, int]] = []
@@ -183,15 +184,16 @@ class PullSocket:
 
     def _read(self, descriptor: int, peer: _Peer) -> None:
         try:
-            data = peer.end.recv(READ_BYTES)
+            size = peer.end.recv_into(self._buffer)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
+            size = 0
+        data = self._buffer[:size]
         self._take(descriptor, peer, data)
 
-    def _take(self, descriptor: int, peer: _Peer, data: bytes) -> None:
-        """Take what was read of a peer; b"" at its end."""
+    def _take(self, descriptor: int, peer: _Peer, data: memoryview) -> None:
+        """Take what was read of a peer; nothing at its end."""
         if not data:
             self._drop(descriptor, peer)
             return
@@ -216,7 +218,7 @@ class PullSocket:
         """Read the only connection; return its message if it brought exactly one."""
         self._asked = True  # so `receive` returns None the next time, unless more has come
         try:
-            data = peer.end.recv(READ_BYTES)
+            data = self._buffer[: peer.end.recv_into(self._buffer)]
         except OSError:  # a new connection is waiting, or this one has ended
             self._asked = False
             self._alone = None
