@@ -9,8 +9,8 @@ from msgspec import Struct
 
 __all__ = ["ClusterSettings", "Desired", "Holder", "NodeInfo", "NodeRequest", "Previous", "State", "decode", "encode"]
 
-State: TypeAlias = Literal["starting", "serving", "leaving"]
-"""Of a shard at its holder: its worker starts; it serves; another node is to take it over."""
+State: TypeAlias = Literal["starting", "serving", "leaving", "gone"]
+"""Of a shard at its holder: its worker starts; it serves; another node is to take it over; it has been stopped."""
 
 
 class ClusterSettings(Struct, frozen=True, kw_only=True):
@@ -34,8 +34,6 @@ class Desired(Struct, frozen=True, kw_only=True):
     """The connection table."""
     connections_max: int = 0
     """Shards of this exchange on one address; 0: unlimited."""
-    weight: float = 1.0
-    """Share of a node's capacity."""
 
 
 class Previous(Struct, frozen=True):
@@ -81,6 +79,8 @@ class NodeInfo(Struct, frozen=True, kw_only=True):
     held: list[str]
     """Shards."""
     exchanges: list[str]
+    by_exchange: dict[str, int] = {}
+    """Number of shards held, by exchange."""
     draining: bool = False
     every_s: float = 1.0
     """Interval of its announcements; without three of them it counts as away."""

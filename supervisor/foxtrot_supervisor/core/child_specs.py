@@ -358,8 +358,14 @@ class ChildSpecs:
         return NurserySettings(
             socket_path=endpoints.nursery_path(self._around.run_dir),
             boot=self._targets.boot,
-            exchanges=sorted({connection.exchange for connection in self._config.connections}),
+            exchanges=self._preloaded_exchanges(),
         )
+
+    def _preloaded_exchanges(self) -> list[str]:
+        """Return the exchanges that the nursery imports: none where they change with each assignment of a cluster."""
+        if isinstance(self._config.cluster, NodeCluster):
+            return []
+        return sorted({connection.exchange for connection in self._config.connections})
 
     def _engine_nursery_settings(self) -> NurserySettings:
         handlers = [handler.partition(":")[0] for handler in self._config.engine.handlers]

@@ -17,14 +17,15 @@ from msgspec import Struct
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.spec import AlertSettings, MetricsSettings, RecorderSettings
-from foxtrot_supervisor.config.cluster import EngineCluster
+from foxtrot_supervisor.config.cluster import EngineCluster, NodeCluster
 from foxtrot_supervisor.config.schema import FoxtrotConfig, RecorderConfig
 from foxtrot_supervisor.core.cluster_settings import LandingSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import Targets
 
-__all__ = ["ALERTS", "LANDING", "METRICS", "RECORDER", "Service", "services_of"]
+__all__ = ["AGENT", "ALERTS", "LANDING", "METRICS", "RECORDER", "Service", "services_of"]
 
+AGENT = "agent"
 ALERTS = "alerts"
 LANDING = "landing"
 METRICS = "metrics"
@@ -97,6 +98,9 @@ def services_of(config: FoxtrotConfig, targets: Targets, run_dir: str) -> list[S
             # stops while the engine still reads what was landed
             Service(name=LANDING, target=targets.landing, settings=msgspec.msgpack.encode(landing), stops="first")
         )
+    if isinstance(cluster, NodeCluster):
+        node = msgspec.msgpack.encode(cluster)  # names files, and holds nothing of them
+        services.append(Service(name=AGENT, target=targets.agent, settings=node, essential=True, stops="first"))
     return services
 
 

@@ -54,6 +54,7 @@ class Targets(Struct, frozen=True, kw_only=True):
     recordings: str = "foxtrot_workers.rerun.sessions:open_sessions"
     """Opens recordings for a replay: ``(paths, exchange)`` to `foxtrot_protocol.recorded_steps.RecordedSteps`."""
     recorder: str = "foxtrot_supervisor.recording.service:run"
+    agent: str = "foxtrot_supervisor.cluster.agent:run"
 
 
 class WorkerPlace(Struct, frozen=True):

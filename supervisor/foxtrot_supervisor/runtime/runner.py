@@ -46,6 +46,7 @@ from foxtrot_supervisor.report.outcome import outcome_of
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.application_link import Application, ApplicationLink
+from foxtrot_supervisor.runtime.assignments import Assignments
 from foxtrot_supervisor.runtime.audit import Audit
 from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.child_messages import ChildMessages
@@ -188,6 +189,7 @@ class Runner:
             self._loop,
             self._reloading,
             self._splitting,
+            assignments=Assignments(self._active, self._core.records, self._reloading, self._timers, self._log),
             status=SharedStatus(self._slices),
             incidents=self._incidents.memory,
             send=self._send,
