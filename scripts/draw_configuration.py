@@ -25,6 +25,7 @@ from foxtrot_supervisor.config.schema import (
     MetricsConfig,
     RecorderConfig,
     RingConfig,
+    SinkKeys,
     SupervisorConfig,
 )
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Key, keys_of
@@ -39,6 +40,7 @@ TABLES: dict[str, type[Struct]] = {
     "alerts": AlertsConfig,
     "recorder": RecorderConfig,
     "cluster": ClusterConfig,
+    "sinks": SinkKeys,
     "connections": ConnectionConfig,
 }
 

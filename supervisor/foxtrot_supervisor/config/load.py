@@ -11,6 +11,7 @@ from foxtrot_supervisor.config.check import parse_config
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
+from foxtrot_supervisor.config.sink_kinds import check_options
 
 __all__ = ["CONFIG_BYTES_MAX", "configured_recordings", "configured_run_dir", "load_config"]
 
@@ -39,6 +40,7 @@ def load_config(
         folder=folder,
         exchanges=catalog(),
         is_file=os.path.isfile,
+        sinks=check_options,
         without_symbols=without_symbols,
         without_connections=without_connections,
     )

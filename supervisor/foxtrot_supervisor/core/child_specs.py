@@ -30,7 +30,7 @@ from foxtrot_protocol.spec import (
 from foxtrot_supervisor.config.cluster import NodeCluster
 from foxtrot_supervisor.config.placed import Placed
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
-from foxtrot_supervisor.config.shards import Shard, merged_as
+from foxtrot_supervisor.config.shards import Shard, logical_name, merged_as
 from foxtrot_supervisor.core.cluster_settings import ForwarderSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.services import services_of
@@ -252,20 +252,29 @@ class ChildSpecs:
 
     def spec(self, name: str, incarnation: int) -> ChildSpec:
         """Return the specification of an incarnation; raises `KeyError` for an unknown name."""
-        return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name])
+        place = self.places.get(name)
+        sinks = [] if place is None else self.sinks_of(place.connection)
+        return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name], sinks)
 
     def _fingerprint(self, name: str) -> str:
         """Return the hash of the configured part of a specification, without what is found or changed in operation.
 
-        The symbols of a shard are changed in operation.
+        The symbols of a shard are changed in operation. Sinks that come or go replace no worker: rings of those that
+        run get their links from the supervisor.
         """
         place = self.places.get(name)
         fixed = place is not None and not isinstance(place.connection, Shard)
         symbols = list(place.connection.symbols) if place is not None and fixed else []
-        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0))).hexdigest()
+        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0, []))).hexdigest()
 
     def _made(
-        self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str], moves: int
+        self,
+        name: str,
+        incarnation: int,
+        simulator: Mapping[str, str],
+        symbols: list[str],
+        moves: int,
+        sinks: list[str],
     ) -> ChildSpec:
         if name == ENGINE and isinstance(self._config.cluster, NodeCluster):
             endpoint = endpoints.data_endpoint(self._around.run_dir, self._config.engine.transport)
@@ -291,7 +300,9 @@ class ChildSpecs:
             return self._spec(name, incarnation, "service", service.target, service.settings)
         place = self.places[name]
         feed = structs.replace(
-            self._feed_settings(place, simulator, symbols, moves), rotate_share=_rotate_share(place, incarnation)
+            self._feed_settings(place, simulator, symbols, moves),
+            rotate_share=_rotate_share(place, incarnation),
+            sinks=sinks,
         )
         return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
@@ -408,6 +419,16 @@ class ChildSpecs:
             frames_ring_bytes=self._config.recorder.ring_mib * _MIB if connection.record == "raw" else 0,
             recorded=connection.record == "raw",
         )
+
+    @property
+    def sinks(self) -> list[str]:
+        """The sinks of this configuration."""
+        return [sink.name for sink in self._config.sinks]
+
+    def sinks_of(self, connection: ConnectionConfig) -> list[str]:
+        """Return the sinks that get the events of a connection."""
+        name = logical_name(connection)
+        return [sink.name for sink in self._config.sinks if not sink.connections or name in sink.connections]
 
     def _spec(
         self,

@@ -55,6 +55,7 @@ class Targets(Struct, frozen=True, kw_only=True):
     """Opens recordings for a replay: ``(paths, exchange)`` to `foxtrot_protocol.recorded_steps.RecordedSteps`."""
     recorder: str = "foxtrot_supervisor.recording.service:run"
     agent: str = "foxtrot_supervisor.cluster.agent:run"
+    sink: str = "foxtrot_supervisor.sinks.sink_process:run"
 
 
 class WorkerPlace(Struct, frozen=True):

@@ -34,7 +34,7 @@ from foxtrot_supervisor.core.inputs import (
     RotationWanted,
 )
 from foxtrot_supervisor.core.records import ChildRecord
-from foxtrot_supervisor.core.services import LANDING
+from foxtrot_supervisor.core.services import LANDING, sink_of
 from foxtrot_supervisor.core.targets import ENGINE, SIMULATOR
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
@@ -60,7 +60,7 @@ class ChildMessages:
         engine: the link to the engine.
         vitals: by child name; every name of a living child can be looked up.
         put: takes inputs for the core.
-        brief_engine: sends a new engine what it has to know.
+        brief: sends a new engine, or sink, what it has to know of workers.
         incidents: finds what is wrong in heartbeats.
         coordinator: serves holes, books and rate limits.
         deaths: is told who has sent a reason.
@@ -79,7 +79,7 @@ class ChildMessages:
         send: Callable[[str, int, ToChild], bool],
         engine: EngineLink,
         put: Callable[[Input], None],
-        brief_engine: Callable[[], None],
+        brief: Callable[[str], None],
         coordinator: Coordinator,
         incidents: IncidentWatch,
         deaths: DeathReports,
@@ -94,7 +94,7 @@ class ChildMessages:
         self._engine = engine
         self._vitals = vitals
         self._put = put
-        self._brief_engine = brief_engine
+        self._brief = brief
         self._coordinator = coordinator
         self._incidents = incidents
         self._deaths = deaths
@@ -114,8 +114,8 @@ class ChildMessages:
                 self._coordinator.compare_with_twin(name, message)
             case Hello():
                 self._put(HelloReceived(name, incarnation))
-                if name == ENGINE:
-                    self._brief_engine()
+                if name == ENGINE or sink_of(name) is not None:
+                    self._brief(name)
             case Ready():
                 self._vitals[name].info = message.info
                 if name == SIMULATOR and name not in self._active.specs.places:
@@ -136,7 +136,7 @@ class ChildMessages:
                 self._tell_landing(message)
             case RemoteWorkers() if name == LANDING:
                 if self._engine.take_remote(message):
-                    self._brief_engine()
+                    self._brief(ENGINE)
             case Backfilled():
                 self._coordinator.take_backfilled(name, incarnation, message)
             case RotateWanted():

@@ -40,6 +40,7 @@ from foxtrot_supervisor.core.inputs import (
     StartRequested,
     StopRequested,
 )
+from foxtrot_supervisor.core.services import sink_of
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.core.targets import ENGINE, Targets
 from foxtrot_supervisor.report.outcome import outcome_of
@@ -71,7 +72,7 @@ from foxtrot_supervisor.runtime.processes.nursery_link import nursery_possible
 from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
 from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
-from foxtrot_supervisor.runtime.recovery import recover
+from foxtrot_supervisor.runtime.recovery import forget_sinks, recover
 from foxtrot_supervisor.runtime.reloading import Reloading
 from foxtrot_supervisor.runtime.run_control import RunControl
 from foxtrot_supervisor.runtime.run_dir import RunDir
@@ -79,6 +80,7 @@ from foxtrot_supervisor.runtime.run_dir_watch import RunDirWatch
 from foxtrot_supervisor.runtime.run_status import RunStatus
 from foxtrot_supervisor.runtime.service_manager import ServiceManager
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
+from foxtrot_supervisor.runtime.sink_directories import remove_links
 from foxtrot_supervisor.runtime.splitting import Splitting
 from foxtrot_supervisor.runtime.start_watch import StartWatch
 from foxtrot_supervisor.runtime.strays import Strays
@@ -258,6 +260,7 @@ class Runner:
         self._finished: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self._application is None:
             recover(self._run_dir, self._log)
+        forget_sinks(self._run_dir.path, self._log)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 context = await self._set_up(stack)
@@ -324,7 +327,7 @@ class Runner:
             send=self._send,
             engine=self._engine,
             put=self._put,
-            brief_engine=lambda: self._engine.brief(self._active.specs.places, self._core.last_incarnation),
+            brief=lambda name: self._engine.brief(self._active.specs.places, self._core.last_incarnation, name),
             coordinator=self._coordinator,
             incidents=self._incidents,
             deaths=self._deaths,
@@ -348,6 +351,7 @@ class Runner:
         self._performer = Performer(
             self._active,
             records,
+            run_dir=self._run_dir.path,
             processes=self._processes,
             nurseries=self._nurseries,
             stacks=self._stacks,
@@ -488,6 +492,7 @@ class Runner:
 
     def _adopted(self, symbols: Mapping[str, SymbolChange]) -> None:
         self._markets.adopted(symbols)
+        remove_links(self._run_dir.path, keep=self._active.specs.sinks)
         self._coordinator.reconfigured()
         self._service.reconfigured()
 
@@ -527,6 +532,9 @@ class Runner:
     def _on_death(self, child: Child, death: Exited) -> None:
         self._stacks.ended(child)
         self._performer.ended(child)
+        beat = self._vitals[child.name].latest
+        if beat is not None and sink_of(child.name) is not None:
+            self._final_audit.sink_ended(child.name, child.incarnation, beat.counts)
         self._vitals[child.name].ended()
         if self._core.records[child.name].ready_at is None:
             self._active.specs.try_another_address(child.name)

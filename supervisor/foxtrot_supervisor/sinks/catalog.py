@@ -25,6 +25,7 @@ BUILT_IN: dict[str, str] = {
     "parquet": "foxtrot_supervisor.sinks.parquet:ParquetSink",
     "postgresql": "foxtrot_supervisor.sinks.postgresql.sink:PostgresqlSink",
     "redis": "foxtrot_supervisor.sinks.redis.sink:RedisSink",
+    "zeromq": "foxtrot_supervisor.sinks.zeromq_tap:ZeromqTap",
 }
 """Start target ``module:class`` of each kind that is built in."""
 
