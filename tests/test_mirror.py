@@ -74,6 +74,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos.campaigns.mishaps.suite": "test_mishaps.py",
     "foxtrot_supervisor.chaos.campaigns.mishaps.surroundings": "test_mishaps.py",
     "foxtrot_supervisor.chaos.campaigns.mishaps.topics": "test_mishaps.py",
+    "foxtrot_supervisor.chaos.campaigns.recordings": "test_chaos_recordings.py",
     "foxtrot_supervisor.chaos.campaigns.scene": "test_chaos.py",
     "foxtrot_supervisor.chaos.campaigns.splits": "test_chaos_delivery.py",
     "foxtrot_supervisor.chaos.harness.exchange": "test_chaos.py",
