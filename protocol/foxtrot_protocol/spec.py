@@ -22,6 +22,7 @@ __all__ = [
     "SPIN_US",
     "AlertSettings",
     "BookUpdates",
+    "BundleSettings",
     "ChildKind",
     "ChildSpec",
     "EngineSettings",
@@ -32,7 +33,6 @@ __all__ = [
     "RecorderSettings",
     "ResourceLimits",
     "SimulatorSettings",
-    "SinkSettings",
     "decode_settings",
     "decode_spec",
     "encode_spec",
@@ -85,8 +85,6 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """Capacity of the ring that keeps frames before they are parsed (`frames_layout`); 0: there is none."""
     recorded: bool = False
     """Whether the recorder reads that ring, and removes it."""
-    sinks: list[str] = []
-    """Sinks that read the ring too, each by a link in its `endpoints.sink_directory`."""
 
 
 Idle: TypeAlias = Literal["sleep", "backoff", "spin"]
@@ -186,16 +184,13 @@ class RecorderSettings(Struct, frozen=True, kw_only=True):
     """Of zstandard."""
 
 
-class SinkSettings(Struct, frozen=True, kw_only=True):
-    """Settings of a sink's process; of the keys of ``[[sinks]]``."""
+class BundleSettings(Struct, frozen=True, kw_only=True):
+    """Settings of the process that writes crash bundles."""
 
-    name: str
-    kind: str
-    options: dict[str, object]
-    """The kind's own keys."""
-    spool_bytes: int
-    spool_directory: str
-    batch_rows: int
+    directory: str
+    """"": the default one of this user."""
+    bundles: int
+    """Number of bundles that are kept."""
 
 
 class ResourceLimits(Struct, frozen=True, kw_only=True):

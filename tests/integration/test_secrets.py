@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import psutil
 import pytest
@@ -29,6 +30,8 @@ CANARIES = (TOKEN, WEBHOOK)
 CONFIGURATION = """
 [supervisor]
 run_dir = "RUN_DIR"
+bundles = 3
+bundles_directory = "bundles"
 [metrics]
 listen = "127.0.0.1:0"
 token_file = "token"
@@ -98,7 +101,12 @@ def test_canaries_appear_nowhere(tmp_path: Path) -> None:
             assert alerts_of(run)["problem"] == "webhook HTTP 500"
             assert get(url_of(run), "/metrics", Authorization=f"Bearer {TOKEN[:-1]}x")[0] == 401
             seen = seen_of(run)
+            wait_until(lambda: list((tmp_path / "bundles").glob("*.zip")), 30, "a crash bundle")
+            run_program("doctor", "--bundle", tmp_path / "report.zip", "--run-dir", run.run_dir)
             assert run.stop() == 0
+        for path in (*(tmp_path / "bundles").glob("*.zip"), tmp_path / "report.zip"):
+            with ZipFile(path) as bundle:
+                seen |= {f"{name} of {path.name}": bundle.read(name).decode() for name in bundle.namelist()}
         seen["log"] = run.err.read_text()
         seen["output"] = run.out.read_text()
     assert any(WEBHOOK in path for path in Hook.paths)

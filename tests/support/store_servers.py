@@ -21,14 +21,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import psutil
-
 from tests.support.waiting import POLL_S
 
 __all__ = [
     "NATS_SERVER",
     "NATS_SERVERS",
-    "PASSWORD",
     "POSTGRES",
     "REDIS_SERVER",
     "NatsServer",
@@ -50,12 +47,10 @@ _RANDOM = random.Random()
 
 def _programs(name: str, *folders: str) -> list[str]:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", *folders))
-    programs: list[str] = []
-    for folder in path.split(os.pathsep):
-        found = shutil.which(name, path=folder)
-        if found is not None and not any(os.path.samefile(found, each) for each in programs):
-            programs.append(found)
-    return programs  # no symlinks resolved: redis-server looks at its own name
+    found = [shutil.which(name, path=folder) for folder in path.split(os.pathsep)]
+    return list(
+        dict.fromkeys(each for each in found if each is not None)
+    )  # no symlinks resolved: redis looks at its name
 
 
 NATS_SERVERS = _programs("nats-server")
@@ -79,7 +74,6 @@ class StoreServer:
         self.log = folder / "server.log"
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self._log_begin = 0
 
     def __enter__(self) -> Self:
         try:
@@ -96,7 +90,6 @@ class StoreServer:
         """Start the server and wait until it answers; a port that another process has taken is changed once."""
         for last in (False, False, True):
             with self.log.open("ab") as log:
-                self._log_begin = log.tell()
                 self.process = subprocess.Popen(
                     self._command(),
                     stdin=subprocess.DEVNULL,
@@ -120,18 +113,13 @@ class StoreServer:
 
     def pause(self) -> None:
         """SIGSTOP: the server accepts connections and answers nothing."""
-        self._signal(signal.SIGSTOP)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
-        server = psutil.Process(self.process.pid)
-        for process in (server, *server.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
+        self.process.send_signal(signal.SIGCONT)
 
     def _wait(self) -> bool:
         deadline = time.monotonic() + START_S
@@ -143,12 +131,8 @@ class StoreServer:
             time.sleep(POLL_S * 4)
         return False
 
-    def _said(self) -> bytes:
-        """What this start of the server has logged."""
-        return self.log.read_bytes()[self._log_begin :]
-
     def _may_move(self) -> bool:
-        return b"in use" in self._said().lower()
+        return "in use" in self.log.read_text(errors="replace").lower()
 
     def _answers(self) -> bool:
         raise NotImplementedError
@@ -190,7 +174,7 @@ class NatsServer(StoreServer):
             "\n".join(
                 (
                     f'listen: "127.0.0.1:{self.port}"',
-                    f'jetstream {{ store_dir: "{store}", max_memory_store: 64M, max_file_store: 64G }}',
+                    f'jetstream {{ store_dir: "{store}", max_memory_store: 64M, max_file_store: 4G }}',
                     *self.lines,
                 )
             )
@@ -198,7 +182,7 @@ class NatsServer(StoreServer):
         return [self._program, "-c", str(file)]
 
     def _answers(self) -> bool:
-        return self.ask(b"").startswith(b"INFO ") and b"Server is ready" in self._said()
+        return self.ask(b"").startswith(b"INFO ") and b"Server is ready" in self.log.read_bytes()
 
 
 class RedisServer(StoreServer):
@@ -229,31 +213,22 @@ class RedisServer(StoreServer):
 
     def _answers(self) -> bool:
         if self.options.get("port") == "0":  # TLS only
-            return b"eady to accept connections" in self._said()
+            return b"eady to accept connections" in self.log.read_bytes()
         answer = self.ask(b"PING\r\n")
         return answer.startswith((b"+PONG", b"-NOAUTH"))
 
 
 class PostgresServer(StoreServer):
-    """A PostgreSQL server with the database ``postgres`` and its owner ``foxtrot``, whose password is `PASSWORD`.
+    """A PostgreSQL server with the user and database ``foxtrot``, whose password is `PASSWORD`.
 
     It refuses to run as root: then tests run it as the user ``postgres`` or ``nobody``, in a folder that it can reach.
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
-        # below `folder`, only this user can reach anything
+        del folder  # below it, only this user can reach anything
         super().__init__(Path(tempfile.mkdtemp(prefix="foxtrot-postgres-")))
-        self.given = folder
         self.options = list(options)
         self._data = self.folder / "data"
-
-    def take(self, file: Path) -> None:
-        """Copy a file to where the server can read it, private to it."""
-        copy = self.folder / file.name
-        shutil.copyfile(file, copy)
-        copy.chmod(0o600)
-        if os.geteuid() == 0:
-            shutil.chown(copy, **_postgres_user())
 
     @property
     def password(self) -> str:
@@ -281,7 +256,7 @@ class PostgresServer(StoreServer):
             try:
                 return super().start()
             except AssertionError:
-                if time.monotonic() > deadline or b"pre-existing shared memory" not in self._said():
+                if time.monotonic() > deadline or "pre-existing shared memory" not in self.log.read_text():
                     raise
             time.sleep(POLL_S * 10)
 
@@ -326,7 +301,9 @@ class PostgresServer(StoreServer):
         return [POSTGRES, "-D", str(self._data), *(word for each in settings for word in ("-c", each))]
 
     def _answers(self) -> bool:
-        return b"ready to accept connections" in self._said()
+        # SSLRequest: answered by one byte as soon as the server accepts connections; ready is what the log says
+        text = self.log.read_bytes()
+        return b"ready to accept connections" in text.rpartition(b"starting PostgreSQL")[2]
 
     def _as_user(self) -> dict[str, Any]:
         if os.geteuid() != 0:

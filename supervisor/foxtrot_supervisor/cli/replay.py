@@ -67,16 +67,23 @@ def replay(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Run recorded frames: print the events, or call handlers.
+    """Run recorded frames through parsers; print or handle events.
 
     The parsers and books are those of the workers; the output is one JSON object per line. With --handlers the events
     are merged as in a run and handlers are called, always in the same order; a report is printed at the end.
+    A crash bundle shows the crash of its parser again: exit code 1 if it crashes, 0 if it does not, 3 without frames.
 
     \b
     foxtrot-supervisor replay recordings/okx/2022-05-13.jsonl.gz --exchange okx --depth 10
     foxtrot-supervisor replay --handlers my_strategy:setup recordings/okx/*.jsonl.gz
     foxtrot-supervisor replay recordings/binance-spot       # a folder of the recorder
     """
+    bundles = [path for path in recordings if path.endswith(".zip")]
+    if bundles:
+        if len(bundles) < len(recordings) or handlers or config_path is not None:
+            raise click.UsageError("a crash bundle is replayed alone, without handlers")
+        importlib.import_module("foxtrot_supervisor.cli.replay_bundle").replay_bundles(bundles, as_json=as_json)
+        return
     if handlers or config_path is not None:
         if depth is not None:
             raise click.UsageError("--depth is for printed events, not for --handlers")

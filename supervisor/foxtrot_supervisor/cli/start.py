@@ -35,7 +35,7 @@ from foxtrot_supervisor.markets.market_list import cache_path
 from foxtrot_supervisor.runtime import run_dir
 from foxtrot_supervisor.runtime.main import run_supervisor
 
-__all__ = ["import_path", "start"]
+__all__ = ["start"]
 
 
 @click.command()
@@ -93,7 +93,7 @@ def start(
         code = run_supervisor(
             config,
             run_dir_path=directory,
-            import_path=import_path(),
+            import_path=_import_path(),
             log_level=log_level,
             log_format=effective_format,
             duration_s=duration_s,
@@ -114,7 +114,7 @@ def _read_again(
     return markets.resolve(config, catalog(), path, online=False, present=present)
 
 
-def import_path() -> str:
+def _import_path() -> str:
     """The folder where handlers are found beside installed packages: the working directory, "" if it is unusable."""
     path = working_directory()
     try:

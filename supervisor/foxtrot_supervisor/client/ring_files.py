@@ -6,6 +6,7 @@ Nothing read from a ring is trusted: a file, a mark or a record that does not fi
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -126,6 +127,31 @@ class RingFile:
                 return
             yield record
             sequence, position = record.sequence, record.end
+
+    def latest(self, bytes_max: int) -> list[Record]:
+        """Return the last batches that were committed, also those that the engine has had, as far as they still stand.
+
+        `bytes_max`: how much of the file, before its head, is searched.
+        """
+        marks = self.marks()
+        capacity, head = self.identity.capacity, marks.head
+        last = marks.committed.sequence if marks.committed else 2**64 - 1
+        position = max(0, head - min(bytes_max, capacity)) & -8
+        found: list[Record] = []
+        while position < head:
+            record = None
+            with contextlib.suppress(MalformedMessage):
+                record = ring_layout.read_record(self._data, position, head)
+            if record is None:
+                record = ring_layout.find_record(self._data, position, head, 1, last)
+            if record is None:
+                position += ring_layout.RESYNC_BYTES_MAX
+                continue
+            if found and record.sequence <= found[-1].sequence:
+                found.clear()  # of an earlier lap
+            found.append(record)
+            position = record.end
+        return found
 
     def close(self) -> None:
         """Unmap the file."""

@@ -156,6 +156,7 @@ def worker_heartbeat(name: str, before: Heartbeat | None, now: Heartbeat) -> Ite
         yield Occurrence(
             "service_problem" if now.problem else "service_whole", name, now.problem or earlier, now.incarnation
         )
+    yield from _bundles(before, now)
 
 
 def engine_heartbeat(name: str, before: Heartbeat | None, now: Heartbeat) -> Iterator[Occurrence]:
@@ -196,6 +197,15 @@ def _grown(
         count = getattr(now, field) - (getattr(before, field) if before is not None else 0)
         if count > 0:
             yield Occurrence(kind, name, f"{count} {text}", incarnation, details={"count": count})
+
+
+def _bundles(before: Heartbeat | None, now: Heartbeat) -> Iterator[Occurrence]:
+    """Yield an incident for each new bundle; the service lists the latest as ``worker#incarnation: path``."""
+    made = now.counts.get("bundles_total", 0) - (before.counts.get("bundles_total", 0) if before is not None else 0)
+    for text in now.recent[-made:] if made > 0 else ():
+        of, _, path = text.partition(": ")
+        worker, _, incarnation = of.rpartition("#")
+        yield Occurrence("bundle", worker, path, int(incarnation))
 
 
 def _topics(name: str, before: Heartbeat | None, now: Heartbeat) -> Iterator[Occurrence]:

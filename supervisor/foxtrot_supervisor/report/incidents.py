@@ -36,6 +36,7 @@ __all__ = [
 
 Kind: TypeAlias = Literal[
     "backfill_failed",
+    "bundle",
     "clock",
     "crossed_book",
     "death",

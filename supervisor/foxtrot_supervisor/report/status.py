@@ -251,6 +251,7 @@ def _service(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, A
         "addresses": dict(vitals.info),
         "counts": dict(beat.counts) if beat else {},
         "problem": beat.problem if beat else "",
+        "recent": list(beat.recent) if beat else [],
     }
 
 

@@ -116,3 +116,18 @@ def test_a_ring_of_another_name_or_size_is_refused(folder: Path) -> None:
     os.truncate(folder / "ring-w.a-1", HEADER_BYTES + 100)
     with pytest.raises(MalformedMessage, match="its header says"):
         RingFile(str(folder), NAME)
+
+
+def test_the_latest_batches_are_read_also_those_that_the_engine_has_had(folder: Path) -> None:
+    poke(folder, 8 * int(Word.TAIL), struct.pack("<Q", record_at(4)))
+    with RingFile(str(folder), NAME) as ring:
+        assert list(ring.records()) == []
+        assert [record.sequence for record in ring.latest(1 << 20)] == [1, 2, 3, 4]
+        # the search may begin within a record
+        assert [record.sequence for record in ring.latest(2 * record_size(BATCH_BYTES) + 8)] == [3, 4]
+
+
+def test_of_damaged_batches_the_others_are_read(folder: Path) -> None:
+    poke(folder, HEADER_BYTES + record_at(1), b"\xff" * 8)
+    with RingFile(str(folder), NAME) as ring:
+        assert [record.sequence for record in ring.latest(1 << 20)] == [1, 3, 4]

@@ -25,6 +25,7 @@ EXCHANGES = {name: ExchangeInfo(channels=["trade", "quote", "book"]) for name in
 # keys whose line shows a use, since the default is none or depends on the surroundings
 WITHOUT_DEFAULT = {
     "bars_from_trades",
+    "bundles_directory",
     "run_dir",
     "worker_memory_mib",
     "engine_memory_mib",

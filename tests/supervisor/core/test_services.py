@@ -6,7 +6,14 @@ import pytest
 from msgspec import structs
 
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_protocol.spec import FeedSettings, MetricsSettings, RecorderSettings, ResourceLimits, decode_settings
+from foxtrot_protocol.spec import (
+    BundleSettings,
+    FeedSettings,
+    MetricsSettings,
+    RecorderSettings,
+    ResourceLimits,
+    decode_settings,
+)
 from foxtrot_supervisor.config.schema import (
     ConnectionConfig,
     FoxtrotConfig,
@@ -14,7 +21,7 @@ from foxtrot_supervisor.config.schema import (
     RecorderConfig,
     SupervisorConfig,
 )
-from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings
+from foxtrot_supervisor.core.child_specs import BUNDLE_FRAMES_BYTES, ChildSpecs, Surroundings
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.effects import Ask, Effect, Finish, Spawn
 from foxtrot_supervisor.core.inputs import (
@@ -29,7 +36,7 @@ from foxtrot_supervisor.core.inputs import (
 )
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.core.services import METRICS, RECORDER, Service, services_of
+from foxtrot_supervisor.core.services import BUNDLES, METRICS, RECORDER, Service, services_of
 from foxtrot_supervisor.core.targets import ENGINE, Targets
 
 AROUND = Surroundings(run_id="r", run_dir="/x", parent_pid=1, import_path="", log_level="info", log_format="json")
@@ -40,7 +47,7 @@ LISTEN = FoxtrotConfig(
 
 
 def test_no_service_without_its_key() -> None:
-    assert services_of(FoxtrotConfig(), Targets(), "/x") == []
+    assert services_of(FoxtrotConfig(), Targets()) == []
 
 
 def test_metrics_are_planned_and_specified() -> None:
@@ -64,8 +71,8 @@ def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
     recorder = RecorderConfig(directory="/r", segment_mib=2, max_gib=1.5, keep_days=2, level=5)
     recorded = structs.replace(LISTEN.connections[0], name="r", record="raw")
     config = FoxtrotConfig(connections=[*LISTEN.connections, recorded], recorder=recorder)
-    assert services_of(structs.replace(config, connections=LISTEN.connections), Targets(), "/x") == []
-    (service,) = services_of(config, Targets(), "/x")
+    assert services_of(structs.replace(config, connections=LISTEN.connections), Targets()) == []
+    (service,) = services_of(config, Targets())
     assert (service.name, service.stops, service.essential) == (RECORDER, "last", False)
     assert decode_settings(service.settings, RecorderSettings) == RecorderSettings(
         directory="/r",
@@ -75,7 +82,7 @@ def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
         keep_s=172800.0,
         level=5,
     )
-    (service,) = services_of(structs.replace(config, recorder=RecorderConfig(directory="/r")), Targets(), "/x")
+    (service,) = services_of(structs.replace(config, recorder=RecorderConfig(directory="/r")), Targets())
     unlimited = decode_settings(service.settings, RecorderSettings)
     assert (unlimited.bytes_max, unlimited.keep_s) == (None, None)
     specs = ChildSpecs(config, AROUND, Targets())
@@ -83,6 +90,24 @@ def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
     assert [(feed.frames_ring_bytes, feed.recorded) for feed in feeds] == [
         (0, False),
         (32 * 1024 * 1024, True),
+        (32 * 1024 * 1024, True),
+    ]
+
+
+def test_bundles_are_made_where_they_are_asked_for() -> None:
+    recorded = structs.replace(LISTEN.connections[0], name="r", record="raw")
+    config = FoxtrotConfig(
+        connections=[*LISTEN.connections, recorded],
+        supervisor=SupervisorConfig(bundles=7, bundles_directory="/b"),
+        recorder=RecorderConfig(directory="/r"),
+    )
+    service = {each.name: each for each in services_of(config, Targets())}[BUNDLES]
+    assert (service.stops, service.essential) == ("last", False)
+    assert decode_settings(service.settings, BundleSettings) == BundleSettings(directory="/b", bundles=7)
+    specs = ChildSpecs(config, AROUND, Targets())
+    feeds = [decode_settings(specs.spec(name, 1).settings, FeedSettings) for name in ("a.a", "r.a")]
+    assert [(feed.frames_ring_bytes, feed.recorded) for feed in feeds] == [
+        (BUNDLE_FRAMES_BYTES, False),
         (32 * 1024 * 1024, True),
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from foxtrot_protocol.commands import Heartbeat, SourceCounters, TopicStatus
@@ -215,4 +217,23 @@ def test_what_a_service_cannot_do_is_an_incident_until_it_can() -> None:
     assert [(each.kind, each.worker, each.cause, each.incarnation) for each in found] == [
         ("service_problem", "recorder", "the disk is full", 2),
         ("service_whole", "recorder", "the disk is still full", 2),
+    ]
+
+
+def test_a_crash_bundle_is_an_incident_of_the_worker_that_died() -> None:
+    def beat(total: int, *recent: str) -> Heartbeat:
+        return Heartbeat("bundles", 1, 0.0, 0, 0, 0, 0, counts={"bundles_total": total}, recent=list(recent))
+
+    beats = [beat(0), beat(1, "spot.a#3: /b/one.zip"), beat(1, "spot.a#3: /b/one.zip")]
+    beats.append(beat(3, "spot.a#3: /b/one.zip", "engine#2: /b/two.zip", "spot.a#4: /b/three.zip"))
+    found = [
+        each
+        for before, now in itertools.pairwise([None, *beats])
+        if now
+        for each in worker_heartbeat("bundles", before, now)
+    ]
+    assert [(each.kind, each.worker, each.cause, each.incarnation) for each in found] == [
+        ("bundle", "spot.a", "/b/one.zip", 3),
+        ("bundle", "engine", "/b/two.zip", 2),
+        ("bundle", "spot.a", "/b/three.zip", 4),
     ]

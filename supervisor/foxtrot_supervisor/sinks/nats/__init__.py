@@ -1,1 +1,0 @@
-"""The NATS JetStream sink: needs nats-py, the extra ``nats``."""

@@ -1,1 +1,0 @@
-"""The PostgreSQL sink: needs psycopg, the extra ``postgresql``."""

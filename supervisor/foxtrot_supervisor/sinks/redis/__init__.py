@@ -1,1 +1,0 @@
-"""The Redis Streams sink: needs redis, the extra ``redis``."""
