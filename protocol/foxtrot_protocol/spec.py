@@ -143,6 +143,8 @@ class NurserySettings(Struct, frozen=True, kw_only=True):
     boot: str
     exchanges: list[str] = []
     """Exchanges whose adapters are imported ahead."""
+    clients: list[str] = []
+    """WebSocket libraries that are imported ahead."""
     modules: list[str] = []
     """Modules that are imported ahead; none: those that workers need."""
     import_path: str = ""

@@ -73,6 +73,7 @@ def test_a_running_supervisor_has_loaded_no_tools(tmp_path: Path, monkeypatch: p
     modules = (folder / str(run.process.pid)).read_text().splitlines()
     assert "foxtrot_supervisor.runtime.runner" in modules
     assert not_wanted(modules) == []
+    assert "dill" not in modules
 
 
 @pytest.mark.parametrize("code", ["import foxtrot_supervisor", "from foxtrot_supervisor import run_supervisor"])
@@ -84,9 +85,32 @@ def test_the_package_loads_no_tools(code: str) -> None:
     assert not_wanted(done.stdout.split()) == []
 
 
-def test_children_have_no_libzmq(tmp_path: Path) -> None:
-    """Their memory maps name each library that is loaded."""
-    with contextlib.closing(Run(tmp_path, CONFIGURATION)) as run:
+HANDLER = """
+import os, sys
+
+def setup(engine):
+    loaded = [name for name in ("dill", "multiprocess", "rich", "websockets", "zmq") if name in sys.modules]
+    import multiprocess
+    context = multiprocess.get_context("fork")
+    queue = context.Queue()
+    process = context.Process(target=lambda: queue.put(lambda number: number + 1))
+    process.start()
+    answer = queue.get(timeout=10)(41)
+    process.join()
+    with open(os.environ["MODULES_FOLDER"] + "/engine", "w") as file:
+        file.write(f"{loaded} {answer} {process.exitcode}")
+"""
+"""A handler that uses `multiprocess` itself, with what only dill can send."""
+
+
+def test_children_have_no_libzmq_and_no_dill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their memory maps name each library that is loaded. A handler that needs dill has it."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "uses_multiprocess.py").write_text(HANDLER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    monkeypatch.setenv("MODULES_FOLDER", str(tmp_path))
+    configuration = CONFIGURATION + '[engine]\nhandlers = ["uses_multiprocess:setup"]\n'
+    with contextlib.closing(Run(tmp_path, configuration)) as run:
         run.running()
         maps = {}
         for process in run.descendants():
@@ -96,6 +120,7 @@ def test_children_have_no_libzmq(tmp_path: Path) -> None:
     assert "picows" in maps["fx:one.a"]
     for name in ("fx:engine", "fx:nursery", "fx:one.a", "fx:simulator"):
         assert "zmq" not in maps[name], name
+    assert (tmp_path / "engine").read_text() == "[] 42 0"
 
 
 def test_what_workers_import_does_not_include_zmq() -> None:
@@ -103,7 +128,7 @@ def test_what_workers_import_does_not_include_zmq() -> None:
 import importlib, sys
 from foxtrot_workers.adapter import catalog
 from foxtrot_workers.child.nursery import PRELOADED
-for name in PRELOADED:
+for name in (*PRELOADED, "foxtrot_workers.websocket.picows_client"):
     importlib.import_module(name)
 for exchange in catalog.names():
     catalog.adapter_class(exchange)
@@ -112,4 +137,4 @@ print(*sys.modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     modules = done.stdout.split()
     assert "foxtrot_workers.feed.event_sender" in modules
-    assert not [name for name in modules if name.partition(".")[0] == "zmq"]
+    assert not [name for name in modules if name.partition(".")[0] in ("zmq", "websockets")]

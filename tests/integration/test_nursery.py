@@ -25,6 +25,8 @@ from foxtrot_protocol.commands import Hello
 from foxtrot_protocol.nursery_wire import FORKED, HELLO, PONG, READY, pack
 from foxtrot_protocol.spec import ChildKind, ChildSpec, NurserySettings, encode_spec
 from foxtrot_supervisor.runtime.processes.nursery_link import FORK_LIMIT_S, NurseryFailed, NurseryLink
+from foxtrot_workers.child.nursery import client_module
+from foxtrot_workers.websocket.client import CLIENTS
 from tests.support.waiting import wait_until_async
 
 LIMIT_S = 20.0
@@ -76,7 +78,10 @@ class Ward:
 
     async def start(self) -> subprocess.Popen[bytes]:
         settings = NurserySettings(
-            socket_path=self.path, boot="foxtrot_workers.child.boot:run", exchanges=["binance", "unheard-of"]
+            socket_path=self.path,
+            boot="foxtrot_workers.child.boot:run",
+            exchanges=["binance", "unheard-of"],
+            clients=["picows"],
         )
         code = "import sys; from foxtrot_workers.child.nursery import run; run(bytes.fromhex(sys.argv[1]))"
         process = subprocess.Popen(  # noqa: ASYNC220 - the test needs a plain child of this process
@@ -226,3 +231,9 @@ async def test_a_nursery_that_answers_in_drops_costs_the_supervisor_one_limit(tm
         thread.join(LIMIT_S)
     assert took_s < 10 * FORK_LIMIT_S
     link.close()
+
+
+def test_the_modules_of_websocket_libraries_are_those_that_workers_load() -> None:
+    assert {name: client_module(name) for name in CLIENTS} == {
+        name: target.partition(":")[0] for name, target in CLIENTS.items()
+    }

@@ -13,6 +13,7 @@ from typing import Literal
 
 import click
 
+from foxtrot_protocol.lean_import import without
 from foxtrot_supervisor.cli.common import (
     absolute,
     config_option,
@@ -33,7 +34,9 @@ from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.markets.market_list import cache_path
 from foxtrot_supervisor.runtime import run_dir
-from foxtrot_supervisor.runtime.main import run_supervisor
+
+with without("dill"):
+    from foxtrot_supervisor.runtime.main import run_supervisor
 
 __all__ = ["start"]
 

@@ -355,6 +355,7 @@ class ChildSpecs:
             socket_path=endpoints.nursery_path(self._around.run_dir),
             boot=self._targets.boot,
             exchanges=sorted({connection.exchange for connection in self._config.connections}),
+            clients=sorted({connection.client for connection in self._config.connections}),
         )
 
     def _engine_nursery_settings(self) -> NurserySettings:

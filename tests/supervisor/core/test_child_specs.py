@@ -96,7 +96,7 @@ def test_a_nursery_is_planned_where_it_is_possible_and_wanted() -> None:
     assert (children.first_target(NURSERY), children.first_target("a.a")) == (targets.nursery, "test:boot")
     spec = children.spec(NURSERY, 3)
     assert decode_settings(spec.settings, NurserySettings) == NurserySettings(
-        socket_path="/run/x/nursery.sock", boot="test:boot", exchanges=["binance", "okx"]
+        socket_path="/run/x/nursery.sock", boot="test:boot", exchanges=["binance", "okx"], clients=["picows"]
     )
     spawning = FoxtrotConfig(connections=[connection("a")], supervisor=SupervisorConfig(start_method="spawn"))
     assert NURSERY not in [plan.name for plan in ChildSpecs(spawning, possible, Targets()).plans()]

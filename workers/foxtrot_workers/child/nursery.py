@@ -46,13 +46,11 @@ from foxtrot_workers.child import boot, vital_signs
 from foxtrot_workers.child.limits import apply_limits
 from foxtrot_workers.child.preload import Preloaded
 
-__all__ = ["PRELOADED", "clone_sibling", "run"]
+__all__ = ["PRELOADED", "client_module", "clone_sibling", "run"]
 
 PRELOADED = (
     "foxtrot_workers.child.main",
     "foxtrot_workers.feed.worker",
-    "foxtrot_workers.websocket.picows_client",
-    "foxtrot_workers.websocket.websockets_client",
     "concurrent.futures.thread",
     "encodings.idna",
     "uvloop",
@@ -80,7 +78,9 @@ def run(spec_bytes: bytes) -> None:
         if not settings.modules:
             # workers have few other threads (ZeroMQ, name resolution): a heap for each would cost megabytes
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-        preloaded = Preloaded(settings.modules or PRELOADED, settings.import_path)
+        preloaded = Preloaded(
+            settings.modules or [*PRELOADED, *map(client_module, settings.clients)], settings.import_path
+        )
         _preload_adapters(settings.exchanges)
         gc.freeze()  # a collection in a worker must not write to, and thereby copy, shared pages
         supervisor.sendall(pack(READY))
@@ -91,6 +91,11 @@ def run(spec_bytes: bytes) -> None:
         gc.enable()  # workers configure the collector themselves
     module, _, function = settings.boot.partition(":")
     getattr(importlib.import_module(module), function)(forked)
+
+
+def client_module(name: str) -> str:
+    """Return the module of a WebSocket library (`websocket.client.CLIENTS`); one that is not used costs 1.4 MiB."""
+    return f"foxtrot_workers.websocket.{name}_client"
 
 
 def _preload_adapters(exchanges: list[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import signal
+import sys
 
 from foxtrot_supervisor.system.signal_state import reset_signals
 
@@ -19,5 +20,8 @@ def launch(target: str, spec: bytes) -> None:
     """Call ``package.module:function`` with `spec`; raises ImportError or AttributeError if there is none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reset_signals(keep={signal.SIGINT})
+    # it was imported without dill (`spawn`): what a user's code imports here later has all that it should have
+    for name in [name for name in sys.modules if name.partition(".")[0] == "multiprocess"]:
+        del sys.modules[name]
     module, _, function = target.partition(":")
     getattr(importlib.import_module(module), function)(spec)

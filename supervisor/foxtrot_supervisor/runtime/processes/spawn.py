@@ -20,6 +20,10 @@ from foxtrot_supervisor.system.interpreter import SAFE_PATH, find_interpreter
 
 __all__ = ["spawn_process"]
 
+_IMPORT = "from multiprocess.spawn import spawn_main;"
+_LEAN_IMPORT = f"import sys; sys.modules['dill'] = None; {_IMPORT} del sys.modules['dill'];"
+"""What a child runs first: `multiprocess` without dill (`foxtrot_protocol.lean_import`)."""
+
 
 def spawn_process(run_id: str, title: str, target: str, spec: bytes) -> tuple[int, int]:
     """Spawn a process that calls `target` with `spec` (`launch.launch`). Takes a few milliseconds.
@@ -104,13 +108,13 @@ def _bare_main() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
-    """Keep the working directory off the child's module search path, from its first import on."""
+    """Keep the working directory off the child's module search path, from its first import on, and `dill` out of it."""
     spawn, path = multiprocess.spawn, list(sys.path)
     before = spawn.get_command_line
 
     def command_line(**values: int) -> list[str]:
         program, *rest = before(**values)
-        return [program, SAFE_PATH, *rest]
+        return [program, SAFE_PATH, *(each.replace(_IMPORT, _LEAN_IMPORT) for each in rest)]
 
     spawn.get_command_line = command_line
     sys.path[:] = [entry for entry in path if entry]
