@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.example import toml_text
 from foxtrot_supervisor.config.schema import (
     AlertsConfig,
@@ -24,6 +25,7 @@ from foxtrot_supervisor.config.schema import (
     MetricsConfig,
     RecorderConfig,
     RingConfig,
+    SinkKeys,
     SupervisorConfig,
 )
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Key, keys_of
@@ -37,6 +39,8 @@ TABLES: dict[str, type[Struct]] = {
     "metrics": MetricsConfig,
     "alerts": AlertsConfig,
     "recorder": RecorderConfig,
+    "cluster": ClusterConfig,
+    "sinks": SinkKeys,
     "connections": ConnectionConfig,
 }
 

@@ -402,3 +402,33 @@ def test_every_key_of_a_gateways_setting_is_documented() -> None:
     assert set(
         re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in text.splitlines() if "|" in line))
     ) == set(DEFAULT_SETTING)
+
+
+@pytest.mark.parametrize("library", ["duckdb", "polars", "pandas"])
+def test_a_recording_is_read_as_documented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], library: str
+) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip(library, reason=f"needs {library}")
+    from tests.support.recorded_rows import EVENTS, record
+
+    record(tmp_path / "rec", EVENTS)
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in python_blocks("docs/parquet.md") if f"import {library}" in block]
+    run(block, {})
+    out = capfd.readouterr().out
+    assert {"duckdb": "BTCUSDT", "polars": "64000.1", "pandas": "64000.1"}[library] in out
+
+
+def test_the_documented_queries_run(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    pytest.importorskip("duckdb", reason="needs duckdb")
+    from foxtrot_supervisor.tables.query import opened
+    from tests.support.recorded_rows import EVENTS, record
+
+    record(tmp_path, EVENTS)
+    queries = re.findall(r'foxtrot-supervisor query "([^"]*)"', document("docs/parquet.md"))
+    assert len(queries) >= 3
+    with opened(str(tmp_path)) as query:
+        for statement in queries:
+            assert len(list(query.json_lines(statement))) == 1

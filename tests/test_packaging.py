@@ -52,7 +52,10 @@ def test_the_requirements_are_what_the_packages_import() -> None:
     elsewhere = {
         "aiohttp",  # the extra web
         "pyarrow",  # the extra record
+        "nats",  # the extra nats
         "prometheus_client",  # the extra metrics
+        "psycopg",  # the extra postgresql
+        "redis",  # the extra redis
         "textual",  # the extra top
         "python_socks",  # a requirement of picows, whose proxy errors it raises
         "vnpy",  # an extra

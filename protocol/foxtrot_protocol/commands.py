@@ -39,6 +39,7 @@ __all__ = [
     "Failed",
     "Fenced",
     "FetchList",
+    "ForHosts",
     "FromChild",
     "HandlerFigures",
     "Heartbeat",
@@ -48,6 +49,7 @@ __all__ = [
     "LogRecord",
     "Logged",
     "Ready",
+    "RemoteWorkers",
     "Resync",
     "RotateWanted",
     "SourceCounters",
@@ -379,6 +381,20 @@ class BooksWanted(Struct, array_like=True, tag="books_wanted", frozen=True):
     """From 1. The workers of the connection take turns, each for `BOOK_ATTEMPTS_EACH` attempts."""
 
 
+class RemoteWorkers(Struct, array_like=True, tag="remote_workers", frozen=True):
+    """From the service that lands the events of a cluster: workers on other hosts, for the engine.
+
+    Its first message tells of all that are known. The engine reads no ring before it.
+    """
+
+    worker: str
+    incarnation: int
+    started: dict[str, int]
+    """Latest incarnation by worker, as in `WorkersStarted`."""
+    fenced: dict[str, int]
+    """Incarnation by worker up to which it is dead, as in `Fenced`."""
+
+
 class RotateWanted(Struct, array_like=True, tag="rotate_wanted", frozen=True):
     """From a worker: replace this connection while it still streams.
 
@@ -537,6 +553,12 @@ class WorkerChanged(Struct, array_like=True, tag="worker_changed", frozen=True):
     restarts: int
 
 
+class ForHosts(Struct, array_like=True, tag="for_hosts", frozen=True):
+    """To the service that lands a cluster's events: a request of the engine, for the hosts of that connection."""
+
+    request: HoleFound | BooksWanted
+
+
 class Logged(Struct, array_like=True, tag="logged", frozen=True):
     """To an application that is the engine: one structured log line of the supervisor or a child."""
 
@@ -558,6 +580,7 @@ FromChild: TypeAlias = (
     | HoleFound
     | BooksWanted
     | Backfilled
+    | RemoteWorkers
     | RotateWanted
     | Left
     | BudgetAsk
@@ -577,4 +600,5 @@ ToChild: TypeAlias = (
     | WorkersStarted
     | WorkerChanged
     | Logged
+    | ForHosts
 )

@@ -16,6 +16,7 @@ from foxtrot_protocol.errors import MalformedMessage
 __all__ = [
     "CONTROL_VERSION",
     "LINE_BYTES_MAX",
+    "AssignRequest",
     "IncidentsRequest",
     "LogLevel",
     "LogsRequest",
@@ -103,6 +104,18 @@ class ReloadRequest(Struct, tag="reload", frozen=True):
     version: int = CONTROL_VERSION
 
 
+class AssignRequest(Struct, tag="assign", frozen=True):
+    """Supervise exactly these connections for `valid_s` seconds; then stop them. Only for a node of a cluster.
+
+    `connections`: tables as in the configuration, with ``merged_as`` and ``part``; None: those that are assigned.
+    Answered at once with the names of the connections, and with incarnation and state of each worker.
+    """
+
+    valid_s: float
+    connections: list[dict[str, Any]] | None = None
+    version: int = CONTROL_VERSION
+
+
 class SplitRequest(Struct, tag="split", frozen=True):
     """Give half of the symbols of a shard to a new worker; answered when that brings them, and only that one."""
 
@@ -150,6 +163,7 @@ Request: TypeAlias = (
     | RestartRequest
     | RestartAllRequest
     | ReloadRequest
+    | AssignRequest
     | SplitRequest
     | SubscribeRequest
     | UnsubscribeRequest

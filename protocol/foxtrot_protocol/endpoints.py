@@ -27,6 +27,7 @@ __all__ = [
     "lock_path",
     "nursery_path",
     "operator_path",
+    "sink_directory",
     "tap_path",
 ]
 
@@ -114,6 +115,11 @@ def tap_path(run_dir: str) -> str:
 def nursery_path(run_dir: str, name: str = "nursery") -> str:
     """Return the unix socket between the supervisor and the template process `name`."""
     return ipc_path(_ipc(f"{run_dir}/{name}.sock"))
+
+
+def sink_directory(run_dir: str, sink: str) -> str:
+    """Return the directory in which workers link their rings for a sink."""
+    return f"{run_dir}/sinks/{sink}"
 
 
 def lock_path(run_dir: str) -> str:

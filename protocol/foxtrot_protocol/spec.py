@@ -33,6 +33,7 @@ __all__ = [
     "RecorderSettings",
     "ResourceLimits",
     "SimulatorSettings",
+    "SinkSettings",
     "decode_settings",
     "decode_spec",
     "encode_spec",
@@ -85,6 +86,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """Capacity of the ring that keeps frames before they are parsed (`frames_layout`); 0: there is none."""
     recorded: bool = False
     """Whether the recorder reads that ring, and removes it."""
+    sinks: list[str] = []
+    """Sinks that read the ring too, each by a link in its `endpoints.sink_directory`."""
 
 
 Idle: TypeAlias = Literal["sleep", "backoff", "spin"]
@@ -184,6 +187,18 @@ class RecorderSettings(Struct, frozen=True, kw_only=True):
     """Age in seconds at which a segment is removed; None: never."""
     level: int
     """Of zstandard."""
+
+
+class SinkSettings(Struct, frozen=True, kw_only=True):
+    """Settings of a sink's process; of the keys of ``[[sinks]]``."""
+
+    name: str
+    kind: str
+    options: dict[str, object]
+    """The kind's own keys."""
+    spool_bytes: int
+    spool_directory: str
+    batch_rows: int
 
 
 class BundleSettings(Struct, frozen=True, kw_only=True):

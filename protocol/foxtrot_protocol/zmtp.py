@@ -76,34 +76,35 @@ class Connection:
         """Bytes of a message that has not arrived completely."""
         return len(self._received) + self._frames_bytes
 
-    def receive(self, data: bytes) -> list[tuple[bytes, ...]]:
-        """Take `data`; return the messages that are complete now, each with its frames. The hot path."""
-        if self.is_open and not (self._received or self._frames or self.violation):
-            body = self._only_body(data)
-            if body is not None:
-                return [(body,)]
+    def receive(self, data: bytes | memoryview) -> list[tuple[bytes, ...]]:
+        """Take `data`; return the messages that are complete now, each with its frames."""
         messages: list[tuple[bytes, ...]] = []
         if self.violation:
             return messages
-        self._received += data
-        try:
-            if self._greeted or self._take_greeting():
-                while self._take_frame(messages):
-                    pass
-        except MalformedMessage as error:
-            self.violation = error.reason
-            self._received.clear()
+        received = self._received
+        if not received:  # nearly always: each frame is copied once, out of `data`
+            received += data[self._take(data, messages) :]
+            return messages
+        received += data
+        with memoryview(received) as view:
+            position = self._take(view, messages)
+        del received[:position]
         return messages
 
-    def _only_body(self, data: bytes) -> bytes | None:
-        """Return the body if `data` is one message of one frame, as nearly always under low load."""
+    def receive_only(self, data: bytes | memoryview) -> bytes | None:
+        """Take `data` if it is one whole message of one frame, and return that; else return None: `receive` takes it.
+
+        The hot path, since under low load all messages come so.
+        """
         size = len(data)
-        if size < 2 or size > self._message_bytes_max:  # near the limit the frames are counted
+        if self._received or self._frames or not self.is_open or self.violation:
+            return None
+        if size < 2 or size > self._message_bytes_max:  # near the limit `receive` counts the frames
             return None
         if data[0] == 0 and data[1] == size - 2:
-            return data[2:]
+            return bytes(data[2:])
         if data[0] == _LONG and size >= _LONG_BODY and _long_size(data, 1)[0] == size - _LONG_BODY:
-            return data[_LONG_BODY:]
+            return bytes(data[_LONG_BODY:])
         return None
 
     def take_replies(self) -> bytes:
@@ -111,51 +112,63 @@ class Connection:
         replies, self._replies, self._pong = self._replies + self._pong, b"", b""
         return replies
 
-    def _take_greeting(self) -> bool:
-        received = self._received
-        if (received and received[0] != 0xFF) or (len(received) >= 10 and received[9] & 1 == 0):
+    def _take(self, data: bytes | memoryview, messages: list[tuple[bytes, ...]]) -> int:
+        """Take what is complete at the beginning of `data`; return where the rest begins. Sets `violation`."""
+        position = 0
+        try:
+            if not self._greeted:
+                position = self._take_greeting(data)
+            if self._greeted:
+                while (end := self._take_frame(data, position, messages)) > position:
+                    position = end
+        except MalformedMessage as error:
+            self.violation = error.reason
+            return len(data)
+        return position
+
+    def _take_greeting(self, data: bytes | memoryview) -> int:
+        size = len(data)
+        if (size and data[0] != 0xFF) or (size >= 10 and data[9] & 1 == 0):
             raise MalformedMessage("no ZMTP greeting")
-        if len(received) > 10 and received[10] < 3:
-            raise MalformedMessage(f"ZMTP version {received[10]}, not 3 or later")
-        if len(received) < _GREETING_BYTES:
-            return False
-        mechanism = bytes(received[12:32]).rstrip(b"\0")
+        if size > 10 and data[10] < 3:
+            raise MalformedMessage(f"ZMTP version {data[10]}, not 3 or later")
+        if size < _GREETING_BYTES:
+            return 0
+        mechanism = bytes(data[12:32]).rstrip(b"\0")
         if mechanism != b"NULL":
             raise MalformedMessage(f"mechanism {mechanism!r}, not NULL")
-        del received[:_GREETING_BYTES]
         self._greeted = True
         self._replies += self._ready
-        return True
+        return _GREETING_BYTES
 
-    def _take_frame(self, messages: list[tuple[bytes, ...]]) -> bool:
-        """Take one frame if it is complete; raises `MalformedMessage`."""
-        received = self._received
-        if not received:
-            return False
-        flags = received[0]
+    def _take_frame(self, data: bytes | memoryview, position: int, messages: list[tuple[bytes, ...]]) -> int:
+        """Take the frame at `position` if it is complete; return its end, or `position`. Raises `MalformedMessage`."""
+        left = len(data) - position
+        if left < 1:
+            return position
+        flags = data[position]
         self._check_flags(flags)
         if flags & _LONG:
-            head = _LONG_HEAD.size
-            if len(received) < head:
-                return False
-            size = int(_LONG_HEAD.unpack_from(received)[1])
+            if left < _LONG_BODY:
+                return position
+            begin, size = position + _LONG_BODY, int(_long_size(data, position + 1)[0])
         else:
-            head = 2
-            if len(received) < head:
-                return False
-            size = received[1]
+            if left < 2:
+                return position
+            begin, size = position + 2, data[position + 1]
         if size > (COMMAND_BYTES_MAX if flags & _COMMAND else self._message_bytes_max - self._frames_bytes):
             raise MalformedMessage(f"a frame of {size} bytes")
-        end = head + size
-        if len(received) < end:
-            return False
-        body = bytes(received[head:end])
-        del received[:end]
+        end = begin + size
+        if end > len(data):
+            return position
+        body = bytes(data[begin:end])
         if flags & _COMMAND:
             self._take_command(body)
-        else:
+        elif flags & _MORE or self._frames:
             self._collect(body, more=bool(flags & _MORE), messages=messages)
-        return True
+        else:
+            messages.append((body,))
+        return end
 
     def _check_flags(self, flags: int) -> None:
         if flags & ~(_MORE | _LONG | _COMMAND) or (flags & _COMMAND and flags & _MORE):

@@ -40,6 +40,7 @@ CONTROL: list[Any] = [
     commands.BooksWanted("engine", 2, "c", ["S"], 1),
     commands.Backfilled("w", 1, 3, 2, "it is not to be had", "12", "12", retry=True),
     commands.RotateWanted("w", 1, "its planned age"),
+    commands.RemoteWorkers("landing", 1, {"c.a0-a": 5_000_001}, {"c.b0-a": 4_000_001}),
     commands.BudgetAsk("w", 1, 4, "rest", "api.example:443", 250, 6000, 60.0),
     commands.BudgetSpent("w", 1, "connect", "stream.example:443", 30.0),
     commands.Left("w", 3),
@@ -54,6 +55,7 @@ CONTROL: list[Any] = [
     commands.TwinFresh(0.5),
     commands.BudgetGrant(4, 0.25),
     commands.Fenced("w", 1),
+    commands.ForHosts(commands.BooksWanted("engine", 2, "c", ["S"], 1)),
     commands.WorkersStarted({"w": 2}, more=True),
     commands.WorkerChanged("w", 1, "RUNNING", "", None, None, None, 0),
 ]

@@ -61,6 +61,22 @@ def test_a_message_is_short_up_to_255_bytes_and_long_beyond(size: int) -> None:
     assert dealer().receive(message(data)) == [(data,)]
 
 
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 60_000])
+def test_one_whole_message_is_taken_directly_and_nothing_else(size: int) -> None:
+    connection, data = Connection(b"PULL", b"", LIMIT), bytes(size)
+    assert connection.receive_only(message(data)) is None, "the handshake comes first"
+    connection.receive(PEER + command(b"READY", metadata(b"Socket-Type", b"PUSH")))
+    assert connection.receive_only(message(data)) == data
+    assert connection.receive_only(message(data) + b"\0") is None
+    assert connection.receive_only(message(data)[:-1]) is None
+    assert connection.receive_only(frame(data, more=True)) is None
+    assert connection.receive_only(command(b"PING", b"\0\0")) is None
+    assert connection.receive_only(b"") is None
+    assert connection.receive_only(message(bytes(LIMIT))) is None, "near the limit frames are counted"
+    assert connection.receive(b"\0") == []
+    assert connection.receive_only(message(data)) is None, "a message has begun"
+
+
 def test_a_long_identity_makes_a_long_command() -> None:
     connection = Connection(b"DEALER", b"x" * 255, LIMIT)
     connection.receive(PEER)

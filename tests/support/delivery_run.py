@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from foxtrot_protocol.endpoints import Transport
-from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig
+from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SinkConfig
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.supervisor_process import SupervisorProcess, quick
@@ -83,6 +83,7 @@ class DeliveryRun:
         backfill: bool = False,
         rotate_after_s: float | None = None,
         transport: Transport = "zeromq",
+        sinks: Sequence[SinkConfig] = (),
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
@@ -97,10 +98,17 @@ class DeliveryRun:
         self.workers = {f"{symbol.lower()}.{side}": symbol for symbol in symbols for side in "ab"[:redundancy]}
         self.config = FoxtrotConfig(
             supervisor=quick(
-                start_method="auto", hung_s=20.0, late_s=10.0, restart_intensity=1000, stop_ask_s=10.0, backoff_s=0.01
+                start_method="auto",
+                hung_s=20.0,
+                late_s=10.0,
+                restart_intensity=1000,
+                stop_ask_s=60.0 if sinks else 10.0,  # a sink hands on what its spool holds
+                shutdown_s=90.0 if sinks else 20.0,
+                backoff_s=0.01,
             ),
             engine=EngineConfig(handlers=["delivery_handler:Writer"], transport=transport),
             ring=ring or RingConfig(),
+            sinks=list(sinks),
             connections=[
                 ConnectionConfig(
                     name=symbol.lower(),
@@ -117,7 +125,11 @@ class DeliveryRun:
             ],
         )
         self.supervisor = SupervisorProcess(
-            folder, config=self.config, targets=Targets(engine=engine), import_path=str(folder), reloads=True
+            folder,
+            config=self.config,
+            targets=Targets(engine=engine, sink="tests.support.file_sink:run"),
+            import_path=str(folder),
+            reloads=True,
         )
 
     def __enter__(self) -> DeliveryRun:

@@ -21,11 +21,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from tests.support.waiting import POLL_S
 
 __all__ = [
     "NATS_SERVER",
     "NATS_SERVERS",
+    "PASSWORD",
     "POSTGRES",
     "REDIS_SERVER",
     "NatsServer",
@@ -47,10 +50,12 @@ _RANDOM = random.Random()
 
 def _programs(name: str, *folders: str) -> list[str]:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", *folders))
-    found = [shutil.which(name, path=folder) for folder in path.split(os.pathsep)]
-    return list(
-        dict.fromkeys(each for each in found if each is not None)
-    )  # no symlinks resolved: redis looks at its name
+    programs: list[str] = []
+    for folder in path.split(os.pathsep):
+        found = shutil.which(name, path=folder)
+        if found is not None and not any(os.path.samefile(found, each) for each in programs):
+            programs.append(found)
+    return programs  # no symlinks resolved: redis-server looks at its own name
 
 
 NATS_SERVERS = _programs("nats-server")
@@ -74,6 +79,7 @@ class StoreServer:
         self.log = folder / "server.log"
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self._log_begin = 0
 
     def __enter__(self) -> Self:
         try:
@@ -90,6 +96,7 @@ class StoreServer:
         """Start the server and wait until it answers; a port that another process has taken is changed once."""
         for last in (False, False, True):
             with self.log.open("ab") as log:
+                self._log_begin = log.tell()
                 self.process = subprocess.Popen(
                     self._command(),
                     stdin=subprocess.DEVNULL,
@@ -113,13 +120,18 @@ class StoreServer:
 
     def pause(self) -> None:
         """SIGSTOP: the server accepts connections and answers nothing."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        server = psutil.Process(self.process.pid)
+        for process in (server, *server.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def _wait(self) -> bool:
         deadline = time.monotonic() + START_S
@@ -131,8 +143,12 @@ class StoreServer:
             time.sleep(POLL_S * 4)
         return False
 
+    def _said(self) -> bytes:
+        """What this start of the server has logged."""
+        return self.log.read_bytes()[self._log_begin :]
+
     def _may_move(self) -> bool:
-        return "in use" in self.log.read_text(errors="replace").lower()
+        return b"in use" in self._said().lower()
 
     def _answers(self) -> bool:
         raise NotImplementedError
@@ -174,7 +190,7 @@ class NatsServer(StoreServer):
             "\n".join(
                 (
                     f'listen: "127.0.0.1:{self.port}"',
-                    f'jetstream {{ store_dir: "{store}", max_memory_store: 64M, max_file_store: 4G }}',
+                    f'jetstream {{ store_dir: "{store}", max_memory_store: 64M, max_file_store: 64G }}',
                     *self.lines,
                 )
             )
@@ -182,7 +198,7 @@ class NatsServer(StoreServer):
         return [self._program, "-c", str(file)]
 
     def _answers(self) -> bool:
-        return self.ask(b"").startswith(b"INFO ") and b"Server is ready" in self.log.read_bytes()
+        return self.ask(b"").startswith(b"INFO ") and b"Server is ready" in self._said()
 
 
 class RedisServer(StoreServer):
@@ -213,22 +229,31 @@ class RedisServer(StoreServer):
 
     def _answers(self) -> bool:
         if self.options.get("port") == "0":  # TLS only
-            return b"eady to accept connections" in self.log.read_bytes()
+            return b"eady to accept connections" in self._said()
         answer = self.ask(b"PING\r\n")
         return answer.startswith((b"+PONG", b"-NOAUTH"))
 
 
 class PostgresServer(StoreServer):
-    """A PostgreSQL server with the user and database ``foxtrot``, whose password is `PASSWORD`.
+    """A PostgreSQL server with the database ``postgres`` and its owner ``foxtrot``, whose password is `PASSWORD`.
 
     It refuses to run as root: then tests run it as the user ``postgres`` or ``nobody``, in a folder that it can reach.
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
-        del folder  # below it, only this user can reach anything
+        # below `folder`, only this user can reach anything
         super().__init__(Path(tempfile.mkdtemp(prefix="foxtrot-postgres-")))
+        self.given = folder
         self.options = list(options)
         self._data = self.folder / "data"
+
+    def take(self, file: Path) -> None:
+        """Copy a file to where the server can read it, private to it."""
+        copy = self.folder / file.name
+        shutil.copyfile(file, copy)
+        copy.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(copy, **_postgres_user())
 
     @property
     def password(self) -> str:
@@ -256,7 +281,7 @@ class PostgresServer(StoreServer):
             try:
                 return super().start()
             except AssertionError:
-                if time.monotonic() > deadline or "pre-existing shared memory" not in self.log.read_text():
+                if time.monotonic() > deadline or b"pre-existing shared memory" not in self._said():
                     raise
             time.sleep(POLL_S * 10)
 
@@ -301,9 +326,7 @@ class PostgresServer(StoreServer):
         return [POSTGRES, "-D", str(self._data), *(word for each in settings for word in ("-c", each))]
 
     def _answers(self) -> bool:
-        # SSLRequest: answered by one byte as soon as the server accepts connections; ready is what the log says
-        text = self.log.read_bytes()
-        return b"ready to accept connections" in text.rpartition(b"starting PostgreSQL")[2]
+        return b"ready to accept connections" in self._said()
 
     def _as_user(self) -> dict[str, Any]:
         if os.geteuid() != 0:

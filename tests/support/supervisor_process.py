@@ -177,7 +177,7 @@ class SupervisorProcess:
         status = self.status()
         if not status:
             return {}
-        children = [status["engine"], *status["simulators"], *status["workers"]]
+        children = [status["engine"], *status["simulators"], *status["services"], *status["workers"]]
         return next((child for child in children if child["name"] == name), {})
 
     def wait_state(self, name: str, state: str, limit_s: float = 10.0, **fields: Any) -> dict[str, Any]:

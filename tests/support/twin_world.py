@@ -23,7 +23,7 @@ from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ri
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_workers.feed.ring_writer import RingWriter
 
-__all__ = ["SYMBOLS", "Handled", "TwinWorld"]
+__all__ = ["SYMBOLS", "Handled", "Killed", "Silent", "TwinWorld"]
 
 SYMBOLS = ("X", "Y")
 CONNECTION = "c"
@@ -37,7 +37,7 @@ class Killed(BaseException):
     """The engine ends here, with no further word."""
 
 
-class _Silent:
+class Silent:
     """A log for nobody."""
 
     def info(self, event: str, **fields: Any) -> None: ...
@@ -260,7 +260,7 @@ class TwinWorld:
 
     def _engine(self) -> EventReceiver:
         self.engines += 1
-        log: Any = _Silent()
+        log: Any = Silent()
         engine = EventEngine(log=log)
         receiver = EventReceiver(
             endpoints.data_endpoint(str(self.folder)),

@@ -100,6 +100,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     help="N symbols by pattern at an exchange that enforces its limits; one is listed and one delisted live.",
 )
 @click.option(
+    "--recordings",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Instead: N SIGKILLs of the recorder and of recorded workers; the recording is replayed and compared.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 200),
     metavar="N",
@@ -162,6 +169,7 @@ def chaos(
     engine_stop_s: float,
     splits: int,
     markets: int,
+    recordings: int,
     workers: int | None,
     rate_per_s: float,
     exchange: str,
@@ -188,6 +196,7 @@ def chaos(
     foxtrot-supervisor chaos --engine-kills 100 --redundancy 2 --transport ring
     foxtrot-supervisor chaos --splits 20 --backfill --rate 4000
     foxtrot-supervisor chaos --markets 2000 --rate 8000
+    foxtrot-supervisor chaos --recordings 50 --rate 4000
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
@@ -201,7 +210,7 @@ def chaos(
     ):
         raise click.UsageError("--supervisor-kills does not check delivery: run it without the other options")
     judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits or markets
-    sides = 0 if not judged else redundancy or (2 if pair_kills else 1)
+    sides = 0 if not (judged or recordings) else redundancy or (2 if pair_kills else 1)
     options = ChaosOptions(
         seed=seed,
         duration_s=duration_s,
@@ -216,6 +225,7 @@ def chaos(
         engine_stop_s=engine_stop_s,
         splits=splits,
         markets=markets,
+        recordings=recordings,
         workers=workers or (2 if sides else 8),
         rate_per_s=rate_per_s,
         start_method=start_method,

@@ -67,7 +67,7 @@ def replay(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Run recorded frames through parsers; print or handle events.
+    """Run recorded frames: print the events, or call handlers.
 
     The parsers and books are those of the workers; the output is one JSON object per line. With --handlers the events
     are merged as in a run and handlers are called, always in the same order; a report is printed at the end.

@@ -15,6 +15,7 @@ from foxtrot_supervisor.config.editing import CannotEdit, with_symbols
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.load import CONFIG_BYTES_MAX
 from foxtrot_supervisor.config.problems import ConfigInvalid
+from foxtrot_supervisor.config.sink_kinds import check_options
 from foxtrot_supervisor.system.replaced_file import FileContent, NotReplaced, read_content, replace_content
 
 __all__ = ["SymbolsToSave", "connection_to_save"]
@@ -61,6 +62,7 @@ class SymbolsToSave:
                 folder=os.path.dirname(self.path),
                 exchanges=self._catalog(),
                 is_file=os.path.isfile,
+                sinks=check_options,
             )
         except CannotEdit as error:
             raise _refused(f"{self.path}: {error}") from None

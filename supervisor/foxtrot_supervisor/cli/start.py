@@ -38,7 +38,7 @@ from foxtrot_supervisor.runtime import run_dir
 with without("dill"):
     from foxtrot_supervisor.runtime.main import run_supervisor
 
-__all__ = ["start"]
+__all__ = ["import_path", "start"]
 
 
 @click.command()
@@ -96,7 +96,7 @@ def start(
         code = run_supervisor(
             config,
             run_dir_path=directory,
-            import_path=_import_path(),
+            import_path=import_path(),
             log_level=log_level,
             log_format=effective_format,
             duration_s=duration_s,
@@ -117,7 +117,7 @@ def _read_again(
     return markets.resolve(config, catalog(), path, online=False, present=present)
 
 
-def _import_path() -> str:
+def import_path() -> str:
     """The folder where handlers are found beside installed packages: the working directory, "" if it is unusable."""
     path = working_directory()
     try:

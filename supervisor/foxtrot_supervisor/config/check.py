@@ -12,9 +12,8 @@ from __future__ import annotations
 import posixpath
 import re
 import tomllib
-import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -22,11 +21,13 @@ from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.endpoints import child_control_endpoint, operator_path
 from foxtrot_protocol.spec import SPEC_BYTES_MAX
 from foxtrot_protocol.symbols import canonical_symbol
+from foxtrot_supervisor.config.cluster import CLUSTER_FILES, ClusterConfig, cluster_problems
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import (
     CONNECTIONS_MAX,
     MORE_URLS_MAX,
     NAME_CHARACTERS_MAX,
+    SINKS_MAX,
     AlertsConfig,
     ConnectionConfig,
     EngineConfig,
@@ -35,20 +36,20 @@ from foxtrot_supervisor.config.schema import (
     MetricsConfig,
     RecorderConfig,
     RingConfig,
+    SinkCheck,
+    SinkConfig,
+    SinkKeys,
     SupervisorConfig,
 )
-from foxtrot_supervisor.config.setting import keys_of
+from foxtrot_supervisor.config.section import read_section, unknown_keys
 from foxtrot_supervisor.config.values import (
     EMBEDDED_EXCHANGE,
     absence,
     closest,
     command_reason,
-    expected,
-    fits,
     found,
     handler_reason,
     is_loopback,
-    key_text,
     listen_reason,
     offered,
     proxy_reason,
@@ -61,10 +62,19 @@ from foxtrot_supervisor.config.values import (
 )
 from foxtrot_supervisor.markets.selection import entry_problem, is_pattern
 
-__all__ = ["check_document", "default_config", "parse_config"]
+__all__ = ["SinkChecker", "check_document", "default_config", "no_sinks", "parse_config"]
 
 SYMBOL_BYTES_MAX = SPEC_BYTES_MAX - 8 * 1024
 """Largest size of all symbols of one connection together, in bytes: they are sent to its worker in one message."""
+
+SinkChecker: TypeAlias = Callable[[Sequence[tuple[str, Mapping[str, Any]]], str], Sequence[SinkCheck]]
+"""Checks the own keys of sinks: given kind and table of each, and the folder of relative paths."""
+
+
+def no_sinks(tables: Sequence[tuple[str, Mapping[str, Any]]], folder: str) -> list[SinkCheck]:
+    """Refuse every sink: for configurations that cannot have any."""
+    return [SinkCheck(problems=[("kind", "sinks cannot be used here")]) for _ in tables]
+
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -90,12 +100,15 @@ def parse_config(
     folder: str,
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
+    sinks: SinkChecker = no_sinks,
     without_symbols: bool = False,
+    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in `text` (TOML).
 
     `source` names the file in messages; relative paths in it are resolved against `folder`. `exchanges`: the installed
-    ones, by configuration name. `without_symbols`: a connection may have no symbols, to subscribe some later.
+    ones, by configuration name. `sinks` checks what the kinds of sinks define. `without_symbols`: a connection may
+    have no symbols, to subscribe some later; `without_connections`: it may have no connection.
     Raises `ConfigInvalid` with every problem.
     """
     try:
@@ -110,7 +123,9 @@ def parse_config(
         folder=folder,
         exchanges=exchanges,
         is_file=is_file,
+        sinks=sinks,
         without_symbols=without_symbols,
+        without_connections=without_connections,
     )
 
 
@@ -121,10 +136,14 @@ def check_document(
     folder: str,
     exchanges: Mapping[str, ExchangeInfo],
     is_file: Callable[[str], bool],
+    sinks: SinkChecker = no_sinks,
     without_symbols: bool = False,
+    without_connections: bool = False,
 ) -> FoxtrotConfig:
     """Return the configuration in `document`, a table already read from TOML; otherwise as `parse_config`."""
-    checker = _Checker(folder, exchanges, is_file, without_symbols=without_symbols)
+    checker = _Checker(
+        folder, exchanges, is_file, sinks, without_symbols=without_symbols, without_connections=without_connections
+    )
     config = checker.check(document)
     if checker.problems:
         raise ConfigInvalid(source, checker.problems)
@@ -139,14 +158,18 @@ class _Checker:
         folder: str,
         exchanges: Mapping[str, ExchangeInfo],
         is_file: Callable[[str], bool],
+        sinks: SinkChecker,
         *,
         without_symbols: bool,
+        without_connections: bool,
     ) -> None:
         self._without_symbols = without_symbols
+        self._without_connections = without_connections
         self.problems: list[Problem] = []
         self._folder = folder
         self._exchanges = exchanges
         self._is_file = is_file
+        self._check_options = sinks
 
     def check(self, document: dict[str, Any]) -> FoxtrotConfig:
         """Return the configuration; it is meaningful only if `problems` is empty afterwards."""
@@ -157,10 +180,12 @@ class _Checker:
         metrics = self._metrics(self._table(document, "metrics"))
         alerts = self._alerts(self._table(document, "alerts"))
         recorder = self._recorder(self._table(document, "recorder"))
+        cluster = self._cluster(self._table(document, "cluster"))
         connections = self._connections(document)
         for index, connection in enumerate(connections):
             if connection.get("record") == "raw" and "directory" not in recorder:
                 self._problem(f"connections[{index}].record", "needs a folder for the recordings: [recorder] directory")
+        sinks = self._sinks(document, connections)
         if self.problems:
             return FoxtrotConfig()
         return FoxtrotConfig(
@@ -170,6 +195,8 @@ class _Checker:
             metrics=MetricsConfig(**metrics),
             alerts=AlertsConfig(**alerts),
             recorder=RecorderConfig(**recorder),
+            cluster=ClusterConfig(**cluster),
+            sinks=[SinkConfig(**sink) for sink in sinks],
             connections=[ConnectionConfig(**connection) for connection in connections],
         )
 
@@ -185,34 +212,13 @@ class _Checker:
         return {}
 
     def _unknown(self, table: Mapping[str, object], known: Sequence[str], path: str) -> None:
-        for key in table:
-            if key not in known:
-                self._problem(f"{path}{key_text(key)}", f"is not a known key{closest(key, known)}")
+        self.problems += unknown_keys(table, known, path)
 
     def _section(self, kind: type[Struct], table: dict[str, Any], path: str) -> dict[str, Any]:
         """Return the values of `table` that have the declared type and range; report the others."""
-        keys = keys_of(kind)
-        self._unknown(table, list(keys), f"{path}.")
-        good = {}
-        for name, key in keys.items():
-            if name not in table:
-                continue
-            value = table[name]
-            if not fits(key.hint, value):
-                self._problem(f"{path}.{name}", f"must be {expected(key.hint)}, not {self._misfit(key.hint, value)}")
-                continue
-            reason = key.setting.range.reason(value) if key.setting.range is not None else None
-            self._problem(f"{path}.{name}", reason)
-            if reason is None:
-                good[name] = float(value) if key.hint is float else value
+        good, problems = read_section(kind, table, path)
+        self.problems += problems
         return good
-
-    @staticmethod
-    def _misfit(hint: Any, value: object) -> str:
-        if typing.get_origin(hint) is list and isinstance(value, list):
-            index, element = next((i, e) for i, e in enumerate(value) if not isinstance(e, str))
-            return f"{found(element)} (element {index})"
-        return found(value)
 
     def _supervisor(self, table: dict[str, Any]) -> dict[str, Any]:
         good = self._section(SupervisorConfig, table, "supervisor")
@@ -309,6 +315,14 @@ class _Checker:
             good["directory"] = self._resolved(directory)
         return good
 
+    def _cluster(self, table: dict[str, Any]) -> dict[str, Any]:
+        good = self._section(ClusterConfig, table, "cluster")
+        for key in CLUSTER_FILES:
+            self._private_file(good, f"cluster.{key}")
+        for key, reason in cluster_problems(good):
+            self._problem(f"cluster.{key}", reason)
+        return good
+
     def _private_file(self, good: dict[str, Any], path: str) -> None:
         """Resolve a key that names an existing file; the process that needs it reads it."""
         key = path.partition(".")[2]
@@ -317,24 +331,76 @@ class _Checker:
             if not self._is_file(good[key]):
                 self._problem(path, f"there is no file {good[key]}")
 
-    def _connections(self, document: dict[str, Any]) -> list[dict[str, Any]]:
-        tables = document.get("connections", [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._problem("connections", "must be tables, each headed [[connections]]")
+    def _tables(self, document: dict[str, Any], key: str) -> list[dict[str, Any]] | None:
+        tables = document.get(key, [])
+        if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
+            return tables
+        self._problem(key, f"must be tables, each headed [[{key}]]")
+        return None
+
+    def _sinks(self, document: dict[str, Any], connections: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        tables = self._tables(document, "sinks") or []
+        if len(tables) > SINKS_MAX:
+            self._problem("sinks", f"has {len(tables)} sinks, at most {SINKS_MAX} are allowed")
             return []
-        if not tables:
+        known = [connection.get("name") for connection in connections]
+        good, own = [], []
+        for index, table in enumerate(tables):
+            path = f"sinks[{index}]"
+            common = {key: value for key, value in table.items() if key in SinkKeys.__struct_fields__}
+            sink = self._section(SinkKeys, common, path)
+            for key in ("name", "kind"):
+                if key not in table:
+                    self._problem(f"{path}.{key}", "is missing")
+            self._name(sink, path)
+            for name in sink.get("connections", []):
+                if name not in known:
+                    self._problem(f"{path}.connections", f'"{short(name)}" is the name of no connection')
+            for name in repeated(sink.get("connections", [])):
+                self._problem(f"{path}.connections", f'lists "{short(name)}" more than once')
+            if "spool_directory" in sink:
+                sink["spool_directory"] = self._resolved(sink["spool_directory"])
+            if "kind" in sink:
+                own.append((index, sink["kind"], {key: table[key] for key in table if key not in common}))
+            good.append(sink)
+        self._unique(good, "sinks", "name")
+        self._unique(good, "sinks", "spool_directory")
+        if own:
+            checks = self._check_options([(kind, options) for _, kind, options in own], self._folder)
+            for (index, _, _), check in zip(own, checks, strict=True):
+                good[index]["options"] = check.options
+                for key, reason in check.problems:
+                    self._problem(f"sinks[{index}].{key}", reason)
+        return good
+
+    def _unique(self, tables: Sequence[Mapping[str, Any]], heading: str, key: str) -> None:
+        first: dict[str, int] = {}
+        for index, table in enumerate(tables):
+            value = table.get(key)
+            if value is None:
+                continue
+            if value in first:
+                self._problem(f"{heading}[{index}].{key}", f'"{value}" is the {key} of {heading}[{first[value]}] too')
+            first.setdefault(value, index)
+
+    def _name(self, good: Mapping[str, Any], path: str) -> None:
+        if "name" in good and (not _NAME.fullmatch(good["name"]) or len(good["name"]) > NAME_CHARACTERS_MAX):
+            self._problem(
+                f"{path}.name",
+                f'must be at most {NAME_CHARACTERS_MAX} of a-z, 0-9 and "-", not beginning with "-", '
+                f'not "{short(good["name"])}"',
+            )
+
+    def _connections(self, document: dict[str, Any]) -> list[dict[str, Any]]:
+        tables = self._tables(document, "connections")
+        if tables is None:
+            return []
+        if not tables and not self._without_connections:
             self._problem("connections", "is missing: at least one [[connections]] is needed")
         if len(tables) > CONNECTIONS_MAX:
             self._problem("connections", f"has {len(tables)} connections, at most {CONNECTIONS_MAX} are allowed")
         good = [self._connection(table, f"connections[{index}]") for index, table in enumerate(tables)]
-        first: dict[str, int] = {}
-        for index, connection in enumerate(good):
-            name = connection.get("name")
-            if name is None:
-                continue
-            if name in first:
-                self._problem(f"connections[{index}].name", f'"{name}" is the name of connections[{first[name]}] too')
-            first.setdefault(name, index)
+        self._unique(good, "connections", "name")
         return good
 
     def _connection(self, table: dict[str, Any], path: str) -> dict[str, Any]:
@@ -342,12 +408,7 @@ class _Checker:
         for key in ("name", "exchange", "channels", "symbols"):
             if key not in table:
                 self._problem(f"{path}.{key}", "is missing")
-        if "name" in good and (not _NAME.fullmatch(good["name"]) or len(good["name"]) > NAME_CHARACTERS_MAX):
-            self._problem(
-                f"{path}.name",
-                f'must be at most {NAME_CHARACTERS_MAX} of a-z, 0-9 and "-", not beginning with "-", '
-                f'not "{short(good["name"])}"',
-            )
+        self._name(good, path)
         self._exchange(good, path)
         self._symbols(good, path)
         for key, schemes in (("url", ("ws", "wss")), ("rest_url", ("http", "https")), ("proxy", ("http", "https"))):

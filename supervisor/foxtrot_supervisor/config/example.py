@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_supervisor.config.check import default_config
+from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.schema import (
     AlertsConfig,
     ConnectionConfig,
@@ -57,6 +58,7 @@ def _example() -> str:
         _section("[metrics]", MetricsConfig),
         _section("[alerts]", AlertsConfig),
         _section("[recorder]", RecorderConfig),
+        _section("[cluster]", ClusterConfig),
         f"{_CONNECTIONS}\n{_section('[[connections]]', ConnectionConfig, connection)}",
         _ANOTHER,
     ]

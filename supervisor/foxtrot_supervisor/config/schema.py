@@ -6,18 +6,20 @@ checks (`check`), the example file (`example`) and docs/configuration.md (`scrip
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.spec import NEVER_DROP_LIMIT, PUT_WAIT_S, QUEUE_LIMIT, SLOW_HANDLER_MS, SPIN_US
+from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Range, Setting
 
 __all__ = [
     "CONNECTIONS_MAX",
     "MORE_URLS_MAX",
     "NAME_CHARACTERS_MAX",
+    "SINKS_MAX",
     "AlertsConfig",
     "ConnectionConfig",
     "EngineConfig",
@@ -28,6 +30,9 @@ __all__ = [
     "RecorderConfig",
     "Restart",
     "RingConfig",
+    "SinkCheck",
+    "SinkConfig",
+    "SinkKeys",
     "StartMethod",
     "SupervisorConfig",
 ]
@@ -42,6 +47,9 @@ CONNECTIONS_MAX = 1000
 
 MORE_URLS_MAX = 16
 """Largest number of addresses of one connection beside its first."""
+
+SINKS_MAX = 16
+"""Largest number of sinks; each is a process, and each worker's ring gets a link for it."""
 
 NAME_CHARACTERS_MAX = 40
 """Longest name of a connection: it is part of socket identities and file names."""
@@ -509,6 +517,73 @@ class RecorderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 1
 
 
+class SinkKeys(Struct, frozen=True, kw_only=True):
+    """``[[sinks]]``: a process that hands every event on to a store; the keys that all kinds have."""
+
+    name: Annotated[
+        str,
+        Setting(
+            description='Unique name, of a-z, 0-9 and "-".',
+            allowed=f"a-z, 0-9, `-`; at most {NAME_CHARACTERS_MAX}; unique",
+            more="Its process is `sink-NAME`.",
+        ),
+    ]
+    kind: Annotated[
+        str,
+        Setting(
+            description="Kind of sink, each with further keys of its own.",
+            allowed="an installed kind",
+            more="See [sinks.md](sinks.md).",
+        ),
+    ]
+    connections: Annotated[
+        list[str],
+        Setting(
+            description="Connections whose events it gets.",
+            allowed="names of connections, none twice",
+            unset="all",
+            example=["binance-spot"],
+        ),
+    ] = []
+    spool_mib: Annotated[
+        int,
+        Setting(
+            description="Largest size of what it keeps while its store cannot be reached.",
+            range=Range(4, 1_048_576),
+            more="Beyond that the rings are its buffer; what workers overwrite there is announced as a gap.",
+        ),
+    ] = 256
+    spool_directory: Annotated[
+        str | None,
+        Setting(
+            description="Directory in which it keeps that.",
+            unset="`sinks/NAME` in the run directory, which usually does not survive a restart of the machine",
+            example="/var/lib/foxtrot/tape",
+            more="Private (0700); of one sink only.",
+        ),
+    ] = None
+    batch_rows: Annotated[
+        int,
+        Setting(description="Largest number of events handed to the store at once.", range=Range(1, 100_000)),
+    ] = 1000
+
+
+class SinkConfig(SinkKeys, frozen=True, kw_only=True):
+    """One sink, complete."""
+
+    options: dict[str, Any] = {}
+    """Its kind's own keys, checked and completed by the kind."""
+
+
+class SinkCheck(Struct, frozen=True):
+    """What a kind of sinks says of its own keys in one table."""
+
+    problems: list[tuple[str, str]] = []
+    """Key and reason of each mistake."""
+    options: dict[str, Any] = {}
+    """The keys with defaults and absolute paths; meaningful without problems."""
+
+
 class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[connections]]``: one subscription set at one exchange."""
 
@@ -674,6 +749,8 @@ class FoxtrotConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     metrics: MetricsConfig = MetricsConfig()
     alerts: AlertsConfig = AlertsConfig()
     recorder: RecorderConfig = RecorderConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    sinks: list[SinkConfig] = []
     connections: list[ConnectionConfig] = []
 
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from msgspec import structs
 
 from foxtrot_protocol.instruments import Instrument
+from foxtrot_supervisor.config.placed import Placed
 from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import ConnectionConfig, ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.markets.placement import Placement, place
@@ -79,7 +80,7 @@ def logical_name(connection: ConnectionConfig) -> str:
 
 def merged_as(connection: ConnectionConfig) -> str:
     """Return the name under which the engine merges the streams of this connection."""
-    return (isinstance(connection, Shard) and connection.merged_as) or connection.name
+    return (isinstance(connection, Shard | Placed) and connection.merged_as) or connection.name
 
 
 def is_part(connection: ConnectionConfig, name: str) -> bool:

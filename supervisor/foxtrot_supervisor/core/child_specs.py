@@ -27,8 +27,11 @@ from foxtrot_protocol.spec import (
     SimulatorSettings,
     encode_spec,
 )
+from foxtrot_supervisor.config.cluster import NodeCluster
+from foxtrot_supervisor.config.placed import Placed
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
-from foxtrot_supervisor.config.shards import Shard, merged_as
+from foxtrot_supervisor.config.shards import Shard, logical_name, merged_as
+from foxtrot_supervisor.core.cluster_settings import ForwarderSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.services import services_of
 from foxtrot_supervisor.core.targets import (
@@ -95,7 +98,7 @@ class ChildSpecs:
         self._around = around
         self._targets = targets
         self._gone: set[str] = set()
-        self._services = {service.name: service for service in services_of(config, targets)}
+        self._services = {service.name: service for service in services_of(config, targets, around.run_dir)}
         self.places: dict[str, WorkerPlace] = {
             f"{connection.name}.{side}": WorkerPlace(connection, side)
             for connection in config.connections
@@ -161,7 +164,8 @@ class ChildSpecs:
     @property
     def with_engine_nursery(self) -> bool:
         """Whether successors of the engine are copies of a template process, as far as it serves."""
-        return self.with_nursery and self._config.engine.preload and not self._around.embedded
+        has_engine = not self._around.embedded and not isinstance(self._config.cluster, NodeCluster)
+        return self.with_nursery and self._config.engine.preload and has_engine
 
     @property
     def nurseries(self) -> list[str]:
@@ -252,21 +256,34 @@ class ChildSpecs:
 
     def spec(self, name: str, incarnation: int) -> ChildSpec:
         """Return the specification of an incarnation; raises `KeyError` for an unknown name."""
-        return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name])
+        place = self.places.get(name)
+        sinks = [] if place is None else self.sinks_of(place.connection)
+        return self._made(name, incarnation, self._simulator, self.symbols(name), self._moves[name], sinks)
 
     def _fingerprint(self, name: str) -> str:
         """Return the hash of the configured part of a specification, without what is found or changed in operation.
 
-        The symbols of a shard are changed in operation.
+        The symbols of a shard are changed in operation. Sinks that come or go replace no worker: rings of those that
+        run get their links from the supervisor.
         """
         place = self.places.get(name)
         fixed = place is not None and not isinstance(place.connection, Shard)
         symbols = list(place.connection.symbols) if place is not None and fixed else []
-        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0))).hexdigest()
+        return hashlib.sha256(encode_spec(self._made(name, 0, {}, symbols, 0, []))).hexdigest()
 
     def _made(
-        self, name: str, incarnation: int, simulator: Mapping[str, str], symbols: list[str], moves: int
+        self,
+        name: str,
+        incarnation: int,
+        simulator: Mapping[str, str],
+        symbols: list[str],
+        moves: int,
+        sinks: list[str],
     ) -> ChildSpec:
+        if name == ENGINE and isinstance(self._config.cluster, NodeCluster):
+            endpoint = endpoints.data_endpoint(self._around.run_dir, self._config.engine.transport)
+            forwarder = ForwarderSettings(data_endpoint=endpoint, cluster=plain(self._config.cluster))
+            return self._spec(name, incarnation, "engine", self._targets.forwarder, forwarder)
         if name == ENGINE:
             return self._spec(
                 name,
@@ -287,7 +304,9 @@ class ChildSpecs:
             return self._spec(name, incarnation, "service", service.target, service.settings)
         place = self.places[name]
         feed = structs.replace(
-            self._feed_settings(place, simulator, symbols, moves), rotate_share=_rotate_share(place, incarnation)
+            self._feed_settings(place, simulator, symbols, moves),
+            rotate_share=_rotate_share(place, incarnation),
+            sinks=sinks,
         )
         return self._spec(name, incarnation, "connection", self._targets.connection, feed)
 
@@ -354,9 +373,15 @@ class ChildSpecs:
         return NurserySettings(
             socket_path=endpoints.nursery_path(self._around.run_dir),
             boot=self._targets.boot,
-            exchanges=sorted({connection.exchange for connection in self._config.connections}),
+            exchanges=self._preloaded_exchanges(),
             clients=sorted({connection.client for connection in self._config.connections}),
         )
+
+    def _preloaded_exchanges(self) -> list[str]:
+        """Return the exchanges that the nursery imports: none where they change with each assignment of a cluster."""
+        if isinstance(self._config.cluster, NodeCluster):
+            return []
+        return sorted({connection.exchange for connection in self._config.connections})
 
     def _engine_nursery_settings(self) -> NurserySettings:
         handlers = [handler.partition(":")[0] for handler in self._config.engine.handlers]
@@ -400,6 +425,16 @@ class ChildSpecs:
             recorded=connection.record == "raw",
         )
 
+    @property
+    def sinks(self) -> list[str]:
+        """The sinks of this configuration."""
+        return [sink.name for sink in self._config.sinks]
+
+    def sinks_of(self, connection: ConnectionConfig) -> list[str]:
+        """Return the sinks that get the events of a connection."""
+        name = logical_name(connection)
+        return [sink.name for sink in self._config.sinks if not sink.connections or name in sink.connections]
+
     def _frames_ring_bytes(self, connection: ConnectionConfig) -> int:
         if connection.record == "raw":
             return self._config.recorder.ring_mib * _MIB
@@ -411,7 +446,7 @@ class ChildSpecs:
         incarnation: int,
         kind: ChildKind,
         target: str,
-        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings | bytes,
+        settings: EngineSettings | SimulatorSettings | FeedSettings | NurserySettings | ForwarderSettings | bytes,
     ) -> ChildSpec:
         around = self._around
         return ChildSpec(
@@ -446,6 +481,8 @@ def _rotate_share(place: WorkerPlace, incarnation: int) -> float:
 def _merged_side(place: WorkerPlace) -> str:
     """Return what tells a worker from the others that are merged with it: parts of a split shard are further sides."""
     connection = place.connection
+    if isinstance(connection, Placed):
+        return f"{connection.part}.{place.side}"
     if isinstance(connection, Shard) and merged_as(connection) != connection.name:
         return f"{connection.number}.{place.side}"  # a ring's identity has room for 8 bytes
     return place.side

@@ -10,30 +10,50 @@ To add one: a start target (an ``async def run(context: ChildContext) -> int``),
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from foxtrot_protocol.spec import AlertSettings, BundleSettings, MetricsSettings, RecorderSettings
-from foxtrot_supervisor.config.schema import FoxtrotConfig, RecorderConfig
+from foxtrot_protocol import endpoints
+from foxtrot_protocol.spec import AlertSettings, BundleSettings, MetricsSettings, RecorderSettings, SinkSettings
+from foxtrot_supervisor.config.cluster import EngineCluster, NodeCluster
+from foxtrot_supervisor.config.schema import FoxtrotConfig, RecorderConfig, SinkConfig
+from foxtrot_supervisor.core.cluster_settings import LandingSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
 from foxtrot_supervisor.core.targets import Targets
 
-__all__ = ["ALERTS", "BUNDLES", "METRICS", "RECORDER", "Service", "services_of"]
+__all__ = [
+    "AGENT",
+    "ALERTS",
+    "BUNDLES",
+    "LANDING",
+    "METRICS",
+    "RECORDER",
+    "SINK_PREFIX",
+    "Service",
+    "services_of",
+    "sink_of",
+]
 
+AGENT = "agent"
 ALERTS = "alerts"
 BUNDLES = "bundles"
+LANDING = "landing"
 METRICS = "metrics"
 RECORDER = "recorder"
 
 _MIB, _DAY_S = 1024 * 1024, 86400.0
 
+SINK_PREFIX = "sink-"
+"""Before the name of a sink in the name of its process."""
+
 _START_TIER = 2
 """That of the workers: once the engine serves."""
 
-_STOP_LAST_TIER = -1
-"""Below that of every other child."""
+_STOP_TIERS: Mapping[str, int | None] = {"first": None, "after engine": 0, "last": -1}
+"""Tiers stop from the highest to the lowest: workers have 2, the engine 1, the simulated exchange 0."""
 
 
 class Service(Struct, frozen=True, kw_only=True):
@@ -46,15 +66,16 @@ class Service(Struct, frozen=True, kw_only=True):
     settings: bytes
     """Settings as msgpack; nothing secret."""
     essential: bool = False
-    stops: Literal["first", "last"] = "last"
-    """"first": with the workers; "last": after everything else."""
+    stops: Literal["first", "after engine", "last"] = "last"
+    """"first": with the workers; "after engine": once all of what workers and engine do is done; "last": after
+    everything else."""
 
     def plan(self, fingerprint: str) -> ChildPlan:
         """Return the plan of the child; `fingerprint`: of its specification."""
         return ChildPlan(
             name=self.name,
             tier=_START_TIER,
-            stop_tier=None if self.stops == "first" else _STOP_LAST_TIER,
+            stop_tier=_STOP_TIERS[self.stops],
             restart="permanent",
             essential=self.essential,
             kind="service",
@@ -62,8 +83,13 @@ class Service(Struct, frozen=True, kw_only=True):
         )
 
 
-def services_of(config: FoxtrotConfig, targets: Targets) -> list[Service]:
-    """Return the services that `config` asks for."""
+def sink_of(name: str) -> str | None:
+    """Return the name of the sink whose process has this name; None for any other process."""
+    return name.removeprefix(SINK_PREFIX) if name.startswith(SINK_PREFIX) and "." not in name else None
+
+
+def services_of(config: FoxtrotConfig, targets: Targets, run_dir: str) -> list[Service]:
+    """Return the services that `config` asks for, of a run in `run_dir`."""
     services = []
     metrics = config.metrics
     if metrics.listen is not None:
@@ -82,11 +108,40 @@ def services_of(config: FoxtrotConfig, targets: Targets) -> list[Service]:
     if any(connection.record == "raw" for connection in config.connections):
         packed = msgspec.msgpack.encode(_recorder_settings(config.recorder))
         services.append(Service(name=RECORDER, target=targets.recorder, settings=packed))
+    cluster = config.cluster
+    if isinstance(cluster, EngineCluster):
+        landing = LandingSettings(
+            data_endpoint=endpoints.data_endpoint(run_dir, config.engine.transport),
+            cluster=plain(cluster),
+            engine=cluster.engine,
+            from_start=cluster.from_start,
+        )
+        services.append(
+            # stops while the engine still reads what was landed
+            Service(name=LANDING, target=targets.landing, settings=msgspec.msgpack.encode(landing), stops="first")
+        )
+    if isinstance(cluster, NodeCluster):
+        node = msgspec.msgpack.encode(cluster)  # names files, and holds nothing of them
+        services.append(Service(name=AGENT, target=targets.agent, settings=node, essential=True, stops="first"))
+    services += [_sink_service(sink, targets, run_dir) for sink in config.sinks]
     if config.supervisor.bundles:
         directory = config.supervisor.bundles_directory or ""
         kept = BundleSettings(directory=directory, bundles=config.supervisor.bundles)
         services.append(Service(name=BUNDLES, target=targets.bundles, settings=msgspec.msgpack.encode(kept)))
     return services
+
+
+def _sink_service(sink: SinkConfig, targets: Targets, run_dir: str) -> Service:
+    handed = SinkSettings(
+        name=sink.name,
+        kind=sink.kind,
+        options=sink.options,
+        spool_bytes=sink.spool_mib * _MIB,
+        spool_directory=sink.spool_directory or endpoints.sink_directory(run_dir, sink.name),
+        batch_rows=sink.batch_rows,
+    )
+    name, settings = f"{SINK_PREFIX}{sink.name}", msgspec.msgpack.encode(handed)
+    return Service(name=name, target=targets.sink, settings=settings, stops="after engine")
 
 
 def _recorder_settings(recorder: RecorderConfig) -> RecorderSettings:

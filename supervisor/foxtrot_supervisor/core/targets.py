@@ -42,6 +42,10 @@ class Targets(Struct, frozen=True, kw_only=True):
     boot: str = "foxtrot_workers.child.boot:run"
     simulator: str = "foxtrot_workers.simulator.server.entry:run"
     engine: str = "foxtrot_supervisor.engine.process:run"
+    forwarder: str = "foxtrot_supervisor.cluster.forwarder:run"
+    """In the place of the engine on a node of a cluster."""
+    landing: str = "foxtrot_supervisor.cluster.landing:run"
+    """Beside an engine whose workers are elsewhere."""
     connection: str = "foxtrot_workers.feed.worker:run"
     nursery: str = "foxtrot_workers.child.nursery:run"
     """Boots itself, since it runs no event loop."""
@@ -51,6 +55,8 @@ class Targets(Struct, frozen=True, kw_only=True):
     recordings: str = "foxtrot_workers.rerun.sessions:open_sessions"
     """Opens recordings for a replay: ``(paths, exchange)`` to `foxtrot_protocol.recorded_steps.RecordedSteps`."""
     recorder: str = "foxtrot_supervisor.recording.service:run"
+    agent: str = "foxtrot_supervisor.cluster.agent:run"
+    sink: str = "foxtrot_supervisor.sinks.sink_process:run"
 
 
 class WorkerPlace(Struct, frozen=True):

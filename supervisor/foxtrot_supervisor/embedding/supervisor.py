@@ -46,6 +46,7 @@ from foxtrot_supervisor.config.load import load_config
 from foxtrot_supervisor.config.markets import Markets
 from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import ExchangeInfo, FoxtrotConfig
+from foxtrot_supervisor.config.sink_kinds import check_options
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.targets import Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
@@ -491,6 +492,7 @@ def _read_config(config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str]
         folder=os.getcwd(),
         exchanges=_catalog(),
         is_file=os.path.isfile,
+        sinks=check_options,
         without_symbols=True,
     )
 
@@ -504,6 +506,8 @@ def _document(value: FoxtrotConfig) -> dict[str, Any]:
         return [pruned(each) for each in node] if isinstance(node, list) else node
 
     document: dict[str, Any] = pruned(msgspec.to_builtins(value))
+    for sink in document["sinks"]:
+        sink.update(sink.pop("options"))
     return document
 
 

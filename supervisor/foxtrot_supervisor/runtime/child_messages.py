@@ -13,6 +13,7 @@ from foxtrot_protocol.commands import (
     Done,
     Drained,
     Failed,
+    ForHosts,
     FromChild,
     Heartbeat,
     Hello,
@@ -20,7 +21,9 @@ from foxtrot_protocol.commands import (
     Left,
     LogRecord,
     Ready,
+    RemoteWorkers,
     RotateWanted,
+    ToChild,
 )
 from foxtrot_supervisor.core.inputs import (
     FailureReported,
@@ -30,12 +33,15 @@ from foxtrot_supervisor.core.inputs import (
     ReadyReceived,
     RotationWanted,
 )
+from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.services import LANDING, sink_of
 from foxtrot_supervisor.core.targets import ENGINE, SIMULATOR
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.application_link import ApplicationLink
 from foxtrot_supervisor.runtime.coordinator import Coordinator
 from foxtrot_supervisor.runtime.deaths import DeathReports
+from foxtrot_supervisor.runtime.engine_link import EngineLink
 from foxtrot_supervisor.runtime.incident_watch import IncidentWatch
 from foxtrot_supervisor.runtime.logs import Logs
 from foxtrot_supervisor.runtime.operator_requests import OperatorRequests
@@ -49,9 +55,12 @@ class ChildMessages:
 
     Args:
         active: the configuration in force.
+        records: the core's records by name.
+        send: sends a command to an incarnation of a child; returns whether it could be sent.
+        engine: the link to the engine.
         vitals: by child name; every name of a living child can be looked up.
         put: takes inputs for the core.
-        brief_engine: sends a new engine what it has to know.
+        brief: sends a new engine, or sink, what it has to know of workers.
         incidents: finds what is wrong in heartbeats.
         coordinator: serves holes, books and rate limits.
         deaths: is told who has sent a reason.
@@ -66,8 +75,11 @@ class ChildMessages:
         active: ActiveConfig,
         vitals: Mapping[str, Vitals],
         *,
+        records: Mapping[str, ChildRecord],
+        send: Callable[[str, int, ToChild], bool],
+        engine: EngineLink,
         put: Callable[[Input], None],
-        brief_engine: Callable[[], None],
+        brief: Callable[[str], None],
         coordinator: Coordinator,
         incidents: IncidentWatch,
         deaths: DeathReports,
@@ -77,9 +89,12 @@ class ChildMessages:
         logs: Logs,
     ) -> None:
         self._active = active
+        self._records = records
+        self._send = send
+        self._engine = engine
         self._vitals = vitals
         self._put = put
-        self._brief_engine = brief_engine
+        self._brief = brief
         self._coordinator = coordinator
         self._incidents = incidents
         self._deaths = deaths
@@ -99,8 +114,8 @@ class ChildMessages:
                 self._coordinator.compare_with_twin(name, message)
             case Hello():
                 self._put(HelloReceived(name, incarnation))
-                if name == ENGINE:
-                    self._brief_engine()
+                if name == ENGINE or sink_of(name) is not None:
+                    self._brief(name)
             case Ready():
                 self._vitals[name].info = message.info
                 if name == SIMULATOR and name not in self._active.specs.places:
@@ -115,8 +130,13 @@ class ChildMessages:
                 self._rings.drained(message)
             case HoleFound() if name == ENGINE:
                 self._coordinator.take_hole(message)
+                self._tell_landing(message)
             case BooksWanted() if name == ENGINE:
                 self._coordinator.request_books(message)
+                self._tell_landing(message)
+            case RemoteWorkers() if name == LANDING:
+                if self._engine.take_remote(message):
+                    self._brief(ENGINE)
             case Backfilled():
                 self._coordinator.take_backfilled(name, incarnation, message)
             case RotateWanted():
@@ -131,6 +151,12 @@ class ChildMessages:
                 self._logs.relay(name, incarnation, message, about_others=name == ENGINE)
             case _:
                 pass
+
+    def _tell_landing(self, request: HoleFound | BooksWanted) -> None:
+        """Hand a request of the engine on to the hosts of its workers, if these are elsewhere."""
+        landing = self._records.get(LANDING)
+        if landing is not None and landing.may_live:
+            self._send(LANDING, landing.incarnation, ForHosts(request))
 
 
 def _heartbeat_input(beat: Heartbeat) -> HeartbeatReceived:

@@ -27,8 +27,8 @@ IDLE_S = 60.0
 UNREAD_S = 5.0
 """How long a reply may take to be read; then the connection is dropped."""
 
-REQUEST_BYTES_MAX = 256 * 1024
-"""Longest request line: a thousand symbols have about 20 KB."""
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
+"""Longest request line: a thousand symbols have about 20 KB, a cluster assigns a thousand connections at most."""
 
 FLUSH_S = 1.0
 """How long last replies may take to leave when the server closes."""

@@ -16,6 +16,7 @@ from msgspec import Struct, to_builtins
 
 from foxtrot_protocol.commands import Done, FetchList, Subscribe, ToChild, Unsubscribe
 from foxtrot_protocol.control import (
+    AssignRequest,
     IncidentsRequest,
     LogsRequest,
     ReloadRequest,
@@ -104,6 +105,9 @@ class Run(Protocol):
     def ask_split(self, name: str) -> Split | str:
         """Begin to split a shard; the reason if that is refused."""
 
+    def assign(self, request: AssignRequest) -> Reply:
+        """Supervise the connections that a cluster has assigned."""
+
     def preview_reload(self) -> dict[str, Any] | str:
         """What a reload would do; every reason why not, one a line, if it would be refused."""
 
@@ -163,6 +167,8 @@ class OperatorRequests:
                 return Reply(error=preview) if isinstance(preview, str) else Reply(data=preview)
             case ReloadRequest():
                 return await self._reload()
+            case AssignRequest():
+                return self._run.assign(request)
             case SplitRequest():
                 return await self._split(request.shard)
 

@@ -13,6 +13,7 @@ from foxtrot_supervisor.core.effects import Ask, DumpStacks, Effect, Fence, Fini
 from foxtrot_supervisor.core.inputs import Input, Spawned, SpawnFailed
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildRecord
+from foxtrot_supervisor.core.services import sink_of
 from foxtrot_supervisor.core.targets import ENGINE, NURSERIES
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.application_link import ApplicationLink
@@ -22,6 +23,7 @@ from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.nursery import Nurseries
 from foxtrot_supervisor.runtime.processes.processes import Child, Processes, StartFailed
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
+from foxtrot_supervisor.runtime.sink_directories import link_rings, make_directories
 
 __all__ = ["Performer"]
 
@@ -32,6 +34,7 @@ class Performer:
     Args:
         active: the configuration in force.
         records: the core's records by name.
+        run_dir: path of the run directory.
         processes: starts and signals child processes.
         nurseries: fork what need not be spawned.
         stacks: dumps of stacks.
@@ -49,6 +52,7 @@ class Performer:
         active: ActiveConfig,
         records: Mapping[str, ChildRecord],
         *,
+        run_dir: str,
         processes: Processes,
         nurseries: Nurseries,
         stacks: StackDumps,
@@ -62,6 +66,7 @@ class Performer:
     ) -> None:
         self._active = active
         self._records = records
+        self._run_dir = run_dir
         self._processes = processes
         self._nurseries = nurseries
         self._stacks = stacks
@@ -128,6 +133,7 @@ class Performer:
         if name in specs.places:
             self._engine.worker_started(name, incarnation)
         try:
+            self._make_sink_directories(name, incarnation)
             spec = encode_spec(specs.spec(name, incarnation))
             if name in NURSERIES:
                 self._nurseries.listen(name)  # a reload may have brought it
@@ -141,6 +147,21 @@ class Performer:
             self._nurseries.started(name, child.pid)
         self._children[name, incarnation] = child
         self._put(Spawned(name, incarnation, child.pid))
+
+    def _make_sink_directories(self, name: str, incarnation: int) -> None:
+        """Make what a worker needs to link its ring for sinks; link rings that are there for a new sink."""
+        specs, run_dir = self._active.specs, self._run_dir
+        if name in specs.places:
+            make_directories(run_dir, specs.sinks_of(specs.places[name].connection))
+        elif (sink := sink_of(name)) is not None:
+            make_directories(run_dir, [sink])
+            if incarnation == 1:  # a later one has read them, and removed the links of those that it has finished
+                readable = {
+                    worker: latest
+                    for worker, latest in self._engine.started_workers.items()
+                    if worker in specs.places and sink in specs.sinks_of(specs.places[worker].connection)
+                }
+                link_rings(run_dir, sink, readable)
 
     def _ask(self, ask: Ask) -> None:
         if ask.name in self._nurseries:

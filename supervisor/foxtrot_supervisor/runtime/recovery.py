@@ -8,9 +8,10 @@ from foxtrot_supervisor.report.unhandled_events import UnhandledRing, unhandled_
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
 from foxtrot_supervisor.runtime.run_dir import RunDir
+from foxtrot_supervisor.runtime.sink_directories import linked_rings, remove_links
 from foxtrot_supervisor.telemetry.ring_figures import scan_rings
 
-__all__ = ["log_rings", "log_unhandled_events", "recover"]
+__all__ = ["forget_sinks", "log_rings", "log_unhandled_events", "recover"]
 
 
 def recover(run_dir: RunDir, log: Log) -> None:
@@ -21,6 +22,13 @@ def recover(run_dir: RunDir, log: Log) -> None:
     removed = run_dir.remove_files()
     if predecessor is not None:
         log.warning("recovered", pid=predecessor.pid, ended=ended, removed=removed)
+
+
+def forget_sinks(path: str, log: Log) -> None:
+    """Remove what a killed run has left for its sinks to read, and log it: rings end with the run, spools stay."""
+    for sink, rings in linked_rings(path).items():
+        log.error("sink_rings_left", sink=sink, rings=rings, when="of a killed supervisor")
+    remove_links(path)
 
 
 def log_unhandled_events(

@@ -57,7 +57,7 @@ class Reloading:
         ended: is called when a reload has ended.
         service: the service manager.
         timers: for the deadline.
-        log: gets ``reload``, ``reload_refused`` and ``reloaded``.
+        log: gets ``reload``, ``reload_refused``, ``assignment_refused`` and ``reloaded``.
     """
 
     def __init__(
@@ -105,6 +105,18 @@ class Reloading:
     def put_in_force(self, config: FoxtrotConfig, *, by_holder: bool = False) -> Reload | str:
         """Begin to replace the configuration by `config`, as `request` does; `by_holder`: although it is held."""
         return self._change(lambda: config, by_holder=by_holder)
+
+    def assign(self, config: FoxtrotConfig) -> Reload | str:
+        """Begin to replace the configuration by `config`, although replacements of the one before have not ended.
+
+        Return the reload, or why it is refused.
+        """
+        self._service.reloading()
+        begun = self._begin(lambda: config)
+        if isinstance(begun, str):
+            self._service.reloaded()
+            self._log.error("assignment_refused", reason=begun)
+        return begun
 
     def hold(self, reason: str) -> None:
         """Refuse reloads until `release`, for this reason; only the holder changes the configuration."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from foxtrot_protocol.commands import ToChild
-from foxtrot_protocol.control import LogsRequest
+from foxtrot_protocol.control import AssignRequest, LogsRequest, Reply
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import RequestRefused, RestartRequested, StopRequested, WorkersStopRequested
 from foxtrot_supervisor.core.lifecycle import Desired, State
@@ -16,6 +16,7 @@ from foxtrot_supervisor.core.reload import Reload
 from foxtrot_supervisor.core.shard_changes import changes_for
 from foxtrot_supervisor.report.incidents import IncidentPage, Incidents
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
+from foxtrot_supervisor.runtime.assignments import Assignments
 from foxtrot_supervisor.runtime.core_loop import CoreLoop
 from foxtrot_supervisor.runtime.logs import PROCESS, Logs
 from foxtrot_supervisor.runtime.reloading import Reloading
@@ -34,6 +35,7 @@ class RunControl:
         loop: takes requests to the core.
         reloading: reads the configuration again.
         splitting: splits shards.
+        assignments: takes the connections that a cluster assigns.
         status: encoded answers to ``status``.
         incidents: the incidents so far.
         send: sends a command to an incarnation of a child; returns whether it could be sent.
@@ -48,6 +50,7 @@ class RunControl:
         reloading: Reloading,
         splitting: Splitting,
         *,
+        assignments: Assignments,
         status: SharedStatus,
         incidents: Incidents,
         send: Callable[[str, int, ToChild], bool],
@@ -59,6 +62,7 @@ class RunControl:
         self._loop = loop
         self._reloading = reloading
         self._splitting = splitting
+        self._assignments = assignments
         self._status = status
         self._incidents = incidents
         self._send = send
@@ -156,6 +160,10 @@ class RunControl:
     def ask_split(self, name: str) -> Split | str:
         """Begin to split a shard; return the reason if that is refused."""
         return self._splitting.request(name)
+
+    def assign(self, request: AssignRequest) -> Reply:
+        """Supervise the connections that a cluster has assigned."""
+        return self._assignments.answer(request)
 
     def preview_reload(self) -> dict[str, Any] | str:
         """Return what a reload would do, or every reason why it would be refused, one a line."""

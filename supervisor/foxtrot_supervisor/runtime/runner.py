@@ -29,6 +29,7 @@ from foxtrot_protocol import __version__, endpoints
 from foxtrot_protocol.commands import FromChild, ToChild
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_protocol.log_line import Identity
+from foxtrot_supervisor.config.cluster import EngineCluster
 from foxtrot_supervisor.config.schema import FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
@@ -39,12 +40,14 @@ from foxtrot_supervisor.core.inputs import (
     StartRequested,
     StopRequested,
 )
+from foxtrot_supervisor.core.services import sink_of
 from foxtrot_supervisor.core.shutdown import exit_code_after_audit
 from foxtrot_supervisor.core.targets import ENGINE, Targets
 from foxtrot_supervisor.report.outcome import outcome_of
 from foxtrot_supervisor.report.ring_accounts import RingAccounts
 from foxtrot_supervisor.runtime.active_config import ActiveConfig
 from foxtrot_supervisor.runtime.application_link import Application, ApplicationLink
+from foxtrot_supervisor.runtime.assignments import Assignments
 from foxtrot_supervisor.runtime.audit import Audit
 from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.child_messages import ChildMessages
@@ -69,7 +72,7 @@ from foxtrot_supervisor.runtime.processes.nursery_link import nursery_possible
 from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
 from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
-from foxtrot_supervisor.runtime.recovery import recover
+from foxtrot_supervisor.runtime.recovery import forget_sinks, recover
 from foxtrot_supervisor.runtime.reloading import Reloading
 from foxtrot_supervisor.runtime.run_control import RunControl
 from foxtrot_supervisor.runtime.run_dir import RunDir
@@ -77,6 +80,7 @@ from foxtrot_supervisor.runtime.run_dir_watch import RunDirWatch
 from foxtrot_supervisor.runtime.run_status import RunStatus
 from foxtrot_supervisor.runtime.service_manager import ServiceManager
 from foxtrot_supervisor.runtime.shared_status import SharedStatus
+from foxtrot_supervisor.runtime.sink_directories import remove_links
 from foxtrot_supervisor.runtime.splitting import Splitting
 from foxtrot_supervisor.runtime.start_watch import StartWatch
 from foxtrot_supervisor.runtime.strays import Strays
@@ -155,7 +159,9 @@ class Runner:
         self._rings = RingAccounts()
         self._oom = OomEvidence()
         self._service = ServiceManager(systemd or Systemd({}), self._active, self._timers)
-        self._engine = EngineLink(self._core.records, self._send)
+        self._engine = EngineLink(
+            self._core.records, self._send, awaits_remote=isinstance(config.cluster, EngineCluster)
+        )
         self._coordinator = Coordinator(
             self._active, self._core.records, self._vitals, self._send, self._timers, self._log
         )
@@ -185,6 +191,7 @@ class Runner:
             self._loop,
             self._reloading,
             self._splitting,
+            assignments=Assignments(self._active, self._core.records, self._reloading, self._timers, self._log),
             status=SharedStatus(self._slices),
             incidents=self._incidents.memory,
             send=self._send,
@@ -253,6 +260,7 @@ class Runner:
         self._finished: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self._application is None:
             recover(self._run_dir, self._log)
+        forget_sinks(self._run_dir.path, self._log)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 context = await self._set_up(stack)
@@ -315,8 +323,11 @@ class Runner:
         self._messages = ChildMessages(
             self._active,
             self._vitals,
+            records=records,
+            send=self._send,
+            engine=self._engine,
             put=self._put,
-            brief_engine=lambda: self._engine.brief(self._active.specs.places, self._core.last_incarnation),
+            brief=lambda name: self._engine.brief(self._active.specs.places, self._core.last_incarnation, name),
             coordinator=self._coordinator,
             incidents=self._incidents,
             deaths=self._deaths,
@@ -340,6 +351,7 @@ class Runner:
         self._performer = Performer(
             self._active,
             records,
+            run_dir=self._run_dir.path,
             processes=self._processes,
             nurseries=self._nurseries,
             stacks=self._stacks,
@@ -480,6 +492,7 @@ class Runner:
 
     def _adopted(self, symbols: Mapping[str, SymbolChange]) -> None:
         self._markets.adopted(symbols)
+        remove_links(self._run_dir.path, keep=self._active.specs.sinks)
         self._coordinator.reconfigured()
         self._service.reconfigured()
 
@@ -519,6 +532,9 @@ class Runner:
     def _on_death(self, child: Child, death: Exited) -> None:
         self._stacks.ended(child)
         self._performer.ended(child)
+        beat = self._vitals[child.name].latest
+        if beat is not None and sink_of(child.name) is not None:
+            self._final_audit.sink_ended(child.name, child.incarnation, beat.counts)
         self._vitals[child.name].ended()
         if self._core.records[child.name].ready_at is None:
             self._active.specs.try_another_address(child.name)

@@ -21,7 +21,11 @@ GROUP = "foxtrot.sinks"
 """Group of entry points; each names a class as `sink.SinkKind` describes."""
 
 BUILT_IN: dict[str, str] = {
+    "nats": "foxtrot_supervisor.sinks.nats.sink:NatsSink",
     "parquet": "foxtrot_supervisor.sinks.parquet:ParquetSink",
+    "postgresql": "foxtrot_supervisor.sinks.postgresql.sink:PostgresqlSink",
+    "redis": "foxtrot_supervisor.sinks.redis.sink:RedisSink",
+    "zeromq": "foxtrot_supervisor.sinks.zeromq_tap:ZeromqTap",
 }
 """Start target ``module:class`` of each kind that is built in."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, Final
 
 from foxtrot_protocol.event_lines import plain_number
@@ -36,6 +37,11 @@ class EventKeys:
     def __init__(self) -> None:
         self._times: OrderedDict[str, int] = OrderedDict()
         """Number of events of each base key; the latest last."""
+
+    def remember(self, events: Iterable[Any]) -> None:
+        """Take note of events whose keys were made before."""
+        for event in events:
+            self.key(event)
 
     def key(self, event: Any) -> str:
         """Return the key of the next event."""

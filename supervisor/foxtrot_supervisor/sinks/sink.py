@@ -79,7 +79,8 @@ class SinkRow(Struct, frozen=True, array_like=True):
     """One event on its way to a store."""
 
     number: int
-    """Row number, from 1, contiguous for the life of the spool; a row that comes again has the same number."""
+    """Row number, contiguous for the life of the spool; a row that comes again has the same number. A new spool begins
+    with a number above all that were used before (microseconds since 1970)."""
     key: str
     """Identity of the event (`keys`): the same event has the same key in every process that received it."""
     connection: str
@@ -110,9 +111,9 @@ class SinkUnavailable(SinkError):
 
 
 class SinkMisconfigured(SinkError):
-    """Trying again is useless until a person changes something: a wrong password, a missing library, a foreign table.
+    """A person has to change something first: a wrong password, a missing library, a foreign table.
 
-    The sink's process ends with this reason and is restarted by the restart policy; rows stay in the spool.
+    Rows go on into the spool; the next attempt comes after the longest pause.
     """
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from foxtrot_supervisor.config.load import CONFIG_BYTES_MAX, configured_run_dir, load_config
+from foxtrot_supervisor.config.load import CONFIG_BYTES_MAX, configured_recordings, configured_run_dir, load_config
 from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import ExchangeInfo
 
@@ -85,3 +86,27 @@ def test_a_run_dir_is_not_read_from_invalid_toml(tmp_path: Path) -> None:
     path.write_text("[")
     with pytest.raises(ConfigInvalid, match="is not TOML"):
         configured_run_dir(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("sinks = 1", []),
+        ("sinks = [1]", []),
+        ('[[sinks]]\nkind = "nats"\ndirectory = "a"', []),
+        ('[[sinks]]\nkind = "parquet"\ndirectory = 5', []),
+        ('[[sinks]]\nkind = "parquet"', []),
+        (
+            '[[sinks]]\nkind = "parquet"\ndirectory = "../a"\n[[sinks]]\nkind = "parquet"\ndirectory = "/b"',
+            ["../a", "/b"],
+        ),
+        ('[[sinks]]\nkind = "parquet"\ndirectory = "/b"\n[[sinks]]\nkind = "parquet"\ndirectory = "/b/"', ["/b"]),
+    ],
+)
+def test_recordings_are_those_of_parquet_sinks_whatever_else_is_wrong(
+    tmp_path: Path, text: str, found: list[str]
+) -> None:
+    path = tmp_path / "foxtrot.toml"
+    path.write_text(text)
+    assert configured_recordings(str(path)) == [os.path.normpath(tmp_path / directory) for directory in found]

@@ -47,7 +47,7 @@ LISTEN = FoxtrotConfig(
 
 
 def test_no_service_without_its_key() -> None:
-    assert services_of(FoxtrotConfig(), Targets()) == []
+    assert services_of(FoxtrotConfig(), Targets(), "/x") == []
 
 
 def test_metrics_are_planned_and_specified() -> None:
@@ -71,8 +71,8 @@ def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
     recorder = RecorderConfig(directory="/r", segment_mib=2, max_gib=1.5, keep_days=2, level=5)
     recorded = structs.replace(LISTEN.connections[0], name="r", record="raw")
     config = FoxtrotConfig(connections=[*LISTEN.connections, recorded], recorder=recorder)
-    assert services_of(structs.replace(config, connections=LISTEN.connections), Targets()) == []
-    (service,) = services_of(config, Targets())
+    assert services_of(structs.replace(config, connections=LISTEN.connections), Targets(), "/x") == []
+    (service,) = services_of(config, Targets(), "/x")
     assert (service.name, service.stops, service.essential) == (RECORDER, "last", False)
     assert decode_settings(service.settings, RecorderSettings) == RecorderSettings(
         directory="/r",
@@ -82,7 +82,7 @@ def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
         keep_s=172800.0,
         level=5,
     )
-    (service,) = services_of(structs.replace(config, recorder=RecorderConfig(directory="/r")), Targets())
+    (service,) = services_of(structs.replace(config, recorder=RecorderConfig(directory="/r")), Targets(), "/x")
     unlimited = decode_settings(service.settings, RecorderSettings)
     assert (unlimited.bytes_max, unlimited.keep_s) == (None, None)
     specs = ChildSpecs(config, AROUND, Targets())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_protocol.commands import Fenced, Logged, ToChild, WorkerChanged, WorkersStarted
+from foxtrot_protocol.commands import Fenced, Logged, RemoteWorkers, ToChild, WorkerChanged, WorkersStarted
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord
 from foxtrot_supervisor.runtime import engine_link
@@ -73,3 +73,26 @@ def test_a_log_line_names_its_worker_or_the_supervisor() -> None:
         Logged("feed.a", "info", "worker_state", {"state": "RUNNING"}),
         Logged("supervisor", "info", "started", {"pid": "7"}),
     ]
+
+
+def test_an_engine_waits_for_what_is_known_of_workers_elsewhere() -> None:
+    scene = Scene()
+    scene.link = EngineLink(scene.records, scene._send, awaits_remote=True)
+    scene.link.brief([], _last)
+    assert scene.sent == [], "it would take the rings for those of strangers"
+    assert scene.link.take_remote(RemoteWorkers("landing", 1, {"btc.a0-a": 5_000_002}, {"btc.a0-a": 5_000_001}))
+    assert scene.sent == []
+    scene.link.brief([], _last)
+    assert scene.sent == [WorkersStarted({"btc.a0-a": 5_000_002}), Fenced("btc.a0-a", 5_000_001)]
+
+
+def test_workers_elsewhere_are_announced_once_and_fenced_for_every_engine() -> None:
+    scene = Scene()
+    first = RemoteWorkers("landing", 1, {"btc.a0-a": 2}, {})
+    assert not scene.link.take_remote(first)
+    assert not scene.link.take_remote(first)
+    scene.link.take_remote(RemoteWorkers("landing", 1, {}, {"btc.a0-a": 2}))
+    assert scene.sent == [WorkersStarted({"btc.a0-a": 2}), Fenced("btc.a0-a", 2)]
+    scene.sent.clear()
+    scene.link.brief([], _last)
+    assert scene.sent == [WorkersStarted({"btc.a0-a": 2}), Fenced("btc.a0-a", 2)]

@@ -81,3 +81,9 @@ def test_memory_is_bounded_and_keeps_what_repeats(monkeypatch: pytest.MonkeyPatc
     assert made.key(_DELTA) == f"{base_key(_DELTA)}/20"
     assert made.key(trades[0]) == base_key(trades[0])  # long forgotten
     assert made.key(trades[-1]) == f"{base_key(trades[-1])}/1"
+
+
+def test_numbers_go_on_behind_remembered_events() -> None:
+    made = EventKeys()
+    made.remember([_DELTA, _TRADE, _DELTA])
+    assert made.key(_DELTA) == f"{base_key(_DELTA)}/2"

@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+pytest.importorskip("pyarrow", reason="needs pyarrow")
 
-from foxtrot_protocol.events import (  # noqa: E402
-    Bar,
-    BookDelta,
-    BookSnapshot,
-    FeedStatus,
-    Funding,
-    Gap,
-    Liquidation,
-    MarkPrice,
-    OpenInterest,
-    Quote,
-    Ticker,
-    Trade,
-)
-from foxtrot_supervisor.tables.arrow import arrow_batch, arrow_schema  # noqa: E402
-from foxtrot_supervisor.tables.columns import TABLE_OF_EVENT, TABLES  # noqa: E402
-from foxtrot_supervisor.tables.numbers import join_number, split_number  # noqa: E402
+import pyarrow as pa
 
-T = 1_796_000_000_123_456_789
-
-EVENTS: list[Any] = [
-    Trade("SIM", "BTCUSDT", T - 1, T, "64000.10", "1e-5", "buy", "7", T + 1, True, False, 3),
-    Quote("SIM", "BTCUSDT", 0, T, "1.0", "2", None, None, "u1", T),
-    BookSnapshot("SIM", "BTCUSDT", T, T, [("2", "1.50"), ("1", "1E+1")], [], "1", "2", -5, T),
-    BookDelta("SIM", "BTCUSDT", T, T, [], [("3.0", "0")], None, None, None, T, False, True),
-    Ticker("SIM", "X", T, T, "1", None, "2.5", None, "NaN", "12345678901234567890123.5"),
-    Bar("SIM", "X", T, T, "1m", T - 5, "1", "2", "0.5", "1.5", "100", True),
-    Funding("SIM", "X", T, T, "-0.0001", 0),
-    MarkPrice("SIM", "X", T, T, "5."),
-    OpenInterest("SIM", "X", T, T, "0"),
-    Liquidation("SIM", "X", T, T, "sell", "1", "2"),
-    FeedStatus("SIM", "X", 0, T, "x@trade", "flowing", 0.5),
-    Gap("", "", 0, T, "", None, "9", 0, T, "lost"),
-]
-
-
-def row(number: int, event: Any) -> Any:
-    return SimpleNamespace(number=number, key=f"k{number}", connection="sim", event=event)
+from foxtrot_protocol.events import BookSnapshot, Quote
+from foxtrot_supervisor.tables.arrow import arrow_batch, arrow_schema
+from foxtrot_supervisor.tables.columns import TABLE_OF_EVENT, TABLES
+from foxtrot_supervisor.tables.numbers import join_number, split_number
+from tests.support.recorded_rows import EVENTS, T, row
 
 
 def restored(record: dict[str, Any], name: str) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from foxtrot_protocol import endpoints
@@ -57,6 +57,7 @@ class EventSender:
         connection: str,
         side: str,
         rules: Mapping[str, str],
+        readers: Sequence[str] = (),
     ) -> None:
         """Create the ring and connect to the engine; raises `ring_writer.RingRefused`.
 
@@ -70,8 +71,11 @@ class EventSender:
             connection: name of the connection.
             side: of the connection.
             rules: how copies of each event type are recognized.
+            readers: directories in which the ring gets a link (`RingWriter`).
         """
-        self._ring = RingWriter(run_dir, worker, incarnation, ring_bytes, connection=connection, side=side, rules=rules)
+        self._ring = RingWriter(
+            run_dir, worker, incarnation, ring_bytes, connection=connection, side=side, rules=rules, readers=readers
+        )
         self._encoder = EitherEncoder(worker, incarnation, batch_bytes_max(ring_bytes))
         self._sequence = 0
         self._waiting: deque[tuple[int, int, bytes, int]] = deque()
@@ -86,6 +90,11 @@ class EventSender:
             BatchPush(loop, endpoint) if bell is None else Doorbell(bell, ring_name(worker, incarnation))
         )
         self._tell = self._carrier.committed
+
+    @property
+    def refused_links(self) -> Mapping[str, str]:
+        """Why a directory of `readers` has no link to the ring."""
+        return self._ring.refused_links
 
     @property
     def used_bytes(self) -> int:

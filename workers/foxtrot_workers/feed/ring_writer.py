@@ -9,7 +9,7 @@ import contextlib
 import mmap
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, RingIdentity, Word
@@ -17,13 +17,14 @@ from foxtrot_protocol.ring_layout import HEADER_BYTES, RECORD_BYTES, RingIdentit
 __all__ = ["REUSE_BYTES", "RINGS_KEPT_MAX", "RingRefused", "RingWriter"]
 
 RINGS_KEPT_MAX = 16
-"""Maximum number of rings of one worker that wait for an engine. Without an engine, a worker that restarts repeatedly
-must neither fill the disk nor discard data."""
+"""Maximum number of rings of one worker that wait for an engine, or for one sink. Without an engine, a worker that
+restarts repeatedly must neither fill the disk nor discard data."""
 
 REUSE_BYTES = 256 * 1024
 """An empty ring is written from its start again once so much of a lap is written.
 
-A ring that is emptied at once then needs no more memory than this, in the worker, the engine and the page cache.
+A ring that is emptied at once then needs no more memory than this, in the worker, the engine and the page cache. Not
+where sinks read the ring too: what the engine has freed is the history from which a slow sink goes on.
 """
 
 _plan_append = ring_layout.plan_append
@@ -54,13 +55,15 @@ class RingWriter:
         connection: str = "",
         side: str = "",
         rules: Mapping[str, str] | None = None,
+        readers: Sequence[str] = (),
     ) -> None:
         """Create the ring of an incarnation of `worker` in `run_dir`; raises `RingRefused`.
 
         `capacity`: bytes for records. `connection`, `side` and `rules` are stored in its identity (`RingIdentity`).
+        `readers`: directories on the same file system in which the ring gets a link, for readers that nobody waits for.
         """
         try:
-            kept = sum((ring_layout.parse_ring_name(name) or ("", 0))[0] == worker for name in os.listdir(run_dir))
+            kept = _rings_in(run_dir, worker)
         except OSError as error:
             raise RingRefused(f"{run_dir} cannot be read: {error.strerror}") from None
         if kept >= RINGS_KEPT_MAX:
@@ -89,8 +92,14 @@ class RingWriter:
         self._head = 0
         self._events = 0
         self._closed = False
+        self._reuse_bytes = capacity if readers else REUSE_BYTES
         self._whole[: len(identity)] = identity
         self._words[0] = ring_layout.MAGIC
+        self._links: list[str] = []
+        self.refused_links: dict[str, str] = {}
+        """Why a directory of `readers` has no link to this ring."""
+        for directory in readers:
+            self._link(directory, worker)
 
     @property
     def used_bytes(self) -> int:
@@ -110,7 +119,8 @@ class RingWriter:
         words, capacity, head = self._words, self._capacity, self._head
         size = (RECORD_BYTES + len(data) + 7) & -8
         tail = words[_TAIL]
-        if tail == head and head % capacity >= REUSE_BYTES and size <= REUSE_BYTES:
+        reuse = self._reuse_bytes
+        if tail == head and head % capacity >= reuse and size <= reuse:
             start: int | None = head + capacity - head % capacity
         else:
             start = _plan_append(head, tail, capacity, size)
@@ -142,6 +152,23 @@ class RingWriter:
         self._words.release()
         self._whole.release()
         self._map.close()
-        if unused:
+        for path in (self.path, *self._links) if unused else ():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
+                os.unlink(path)
+
+    def _link(self, directory: str, worker: str) -> None:
+        link = os.path.join(directory, os.path.basename(self.path))
+        try:
+            if _rings_in(directory, worker) >= RINGS_KEPT_MAX:
+                self.refused_links[directory] = f"{RINGS_KEPT_MAX} earlier rings of {worker} wait there"
+                return
+            os.link(self.path, link, follow_symlinks=False)
+        except OSError as error:
+            self.refused_links[directory] = str(error.strerror)
+        else:
+            self._links.append(link)
+
+
+def _rings_in(directory: str, worker: str) -> int:
+    """Return the number of rings of `worker` in `directory`."""
+    return sum((ring_layout.parse_ring_name(name) or ("", 0))[0] == worker for name in os.listdir(directory))

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildContext
 from foxtrot_protocol.commands import (
     Backfill,
@@ -137,7 +138,10 @@ class FeedWorker:
             connection=settings.connection,
             side=settings.side,
             rules=rules,
+            readers=[endpoints.sink_directory(context.spec.run_dir, sink) for sink in settings.sinks],
         )
+        for directory, reason in sender.refused_links.items():
+            context.log.error("sink_without_ring", directory=directory, reason=reason)
         self._rate_limit = RateLimitClient(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
         self._base, self._rest_base = base, rest_base

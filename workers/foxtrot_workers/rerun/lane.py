@@ -18,6 +18,7 @@ from msgspec import Struct
 from foxtrot_protocol.recorded_steps import (
     LaneBatch,
     LaneClosed,
+    LaneHole,
     LaneOpened,
     RecordedStep,
     RecordingCounts,
@@ -48,6 +49,8 @@ class Lane(Struct, frozen=True):
     incarnation: int
     adapter: type[Adapter]
     path: Path
+    frames: Iterator[RecordedFrame] | None = None
+    """Its frames; None: all of `path`."""
 
 
 class ParserCrashed(Exception):
@@ -131,6 +134,10 @@ class _LaneRun:
                 yield LaneOpened(
                     self._at_ns, lane.connection, lane.side, lane.incarnation, self._adapter.exchange, dict(self._rules)
                 )
+            for lost in read[0].lost:
+                number = "an unknown number of" if lost.frames is None else lost.frames
+                cause = f"{number} frames are not in the recording: {lost.reason}"
+                yield LaneHole(self._at_ns, self._worker, lane.incarnation, lost.after_ns, cause)
             self._note_time()
             if read[0].direction == "in":
                 self._parse(read)
@@ -148,11 +155,13 @@ class _LaneRun:
         """Yield frames of the exchange that were received together, and each REST answer alone."""
         read: list[RecordedFrame] = []
         try:
-            for frame in read_recording(self._lane.path):
+            frames = self._lane.frames
+            for frame in read_recording(self._lane.path) if frames is None else frames:
                 if read and (
                     frame.direction != "in"
+                    or frame.lost
                     or frame.receive_ns != read[0].receive_ns
-                    or frame.url != read[0].url
+                    or frame.url not in ("", read[0].url)  # "": as before
                     or len(read) >= self._read_frames_max
                 ):
                     yield read
@@ -185,13 +194,15 @@ class _LaneRun:
 
     def _answer(self, frame: RecordedFrame) -> None:
         self._counts.answers_total += 1
+        if frame.purpose in ("backfill", "instruments"):
+            return  # for the worker, not for its adapter
         if self._list_path and urlsplit(frame.url).path.endswith(self._list_path):
             return  # names of instruments, for people
         self._read = [frame]
         adapter, pipeline = self._adapter, self._pipeline
         try:
             try:
-                adapter.on_rest(frame.url, 200, frame.payload, frame.receive_ns, pipeline.events)
+                adapter.on_rest(frame.url, frame.status, frame.payload, frame.receive_ns, pipeline.events)
             except (msgspec.MsgspecError, RecursionError, ValueError, LookupError):
                 adapter.on_rest(frame.url, 0, b"", frame.receive_ns, pipeline.events)
         except BaseException as error:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from foxtrot_protocol.recorded_steps import RecordedStep, RecordingCounts
 from foxtrot_workers.adapter import catalog
+from foxtrot_workers.adapter.adapter import Adapter
 from foxtrot_workers.replay.recording import read_recording
 from foxtrot_workers.replay.replay import SUFFIXES, guess_exchange
+from foxtrot_workers.replay.series import Series, recording_series
 from foxtrot_workers.rerun.lane import READ_FRAMES_MAX, Lane, lane_steps
+from foxtrot_workers.rerun.series_steps import series_steps
 
 __all__ = ["Sessions", "open_sessions"]
 
@@ -21,12 +24,22 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 class Sessions(Iterator[RecordedStep]):
     """The steps of all recordings (`foxtrot_protocol.recorded_steps.RecordedSteps`)."""
 
-    def __init__(self, lanes: Sequence[Lane], *, read_frames_max: int = READ_FRAMES_MAX) -> None:
-        self.counts = RecordingCounts(
-            exchanges={str(lane.path): lane.adapter.name for lane in lanes},
-            bytes_total=sum(lane.path.stat().st_size for lane in lanes),
-        )
-        runs = (lane_steps(lane, self.counts, read_frames_max=read_frames_max) for lane in lanes)
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        series: Sequence[tuple[Series, type[Adapter]]] = (),
+        *,
+        read_frames_max: int = READ_FRAMES_MAX,
+    ) -> None:
+        """`lanes`: recordings of one incarnation each; `series`: segments of one worker each."""
+        exchanges = {str(lane.path): lane.adapter.name for lane in lanes}
+        exchanges |= {str(each.path / each.worker): adapter.name for each, adapter in series}
+        paths = [*(lane.path for lane in lanes), *(path for each, _ in series for path in each.paths)]
+        self.counts = RecordingCounts(exchanges=exchanges, bytes_total=sum(path.stat().st_size for path in paths))
+        runs = [
+            *(lane_steps(lane, self.counts, read_frames_max=read_frames_max) for lane in lanes),
+            *(series_steps(each, adapter, self.counts, read_frames_max=read_frames_max) for each, adapter in series),
+        ]
         # stable: where times are equal, in the order of `lanes`
         self._steps = heapq.merge(*runs, key=_at_ns)
 
@@ -38,7 +51,7 @@ def open_sessions(paths: Sequence[Path | str], exchange: str | None = None) -> S
     """Open recordings, each a connection of its own. All errors but those within a file are raised here.
 
     Args:
-        paths: recordings.
+        paths: recordings of a connection each, segments of a recorder, or folders of them.
         exchange: None: guessed for each recording from its addresses and its folder's name.
 
     Raises:
@@ -47,13 +60,17 @@ def open_sessions(paths: Sequence[Path | str], exchange: str | None = None) -> S
         ImportError: the adapter cannot be loaded.
     """
     lanes: list[Lane] = []
+    series: list[tuple[Series, type[Adapter]]] = []
     names: set[str] = set()
-    for path in map(Path, paths):
-        next(read_recording(path), None)
-        name = exchange if exchange is not None else guess_exchange(path)
-        connection = _free_name(_connection_name(path), names)
-        lanes.append(Lane(connection, "a", 1, catalog.adapter_class(name), path))
-    return Sessions(lanes)
+    for each in (each for path in paths for each in recording_series(Path(path))):
+        path = each.paths[0]
+        first = next(read_recording(path, on_damage=lambda _: None), None)
+        adapter = catalog.adapter_class(exchange if exchange is not None else guess_exchange(path))
+        if each.worker or (first is not None and first.session is not None):
+            series.append((each, adapter))
+        else:
+            lanes.append(Lane(_free_name(_connection_name(path), names), "a", 1, adapter, path))
+    return Sessions(lanes, series)
 
 
 def _connection_name(path: Path) -> str:

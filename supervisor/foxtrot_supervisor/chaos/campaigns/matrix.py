@@ -16,6 +16,7 @@ import msgspec
 
 from foxtrot_supervisor.chaos.campaigns import delivery as chaos_delivery
 from foxtrot_supervisor.chaos.campaigns import kills as chaos_kills
+from foxtrot_supervisor.chaos.campaigns import recordings as chaos_recordings
 from foxtrot_supervisor.chaos.campaigns.delivery_steps import play_delivery
 from foxtrot_supervisor.chaos.campaigns.scene import play, play_scene
 from foxtrot_supervisor.chaos.harness.ground import Ground
@@ -76,7 +77,9 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         "patience": options.patience,
         "exchange": options.exchange,
     }
-    if options.redundancy:
+    if options.recordings:
+        report |= chaos_recordings.run_recordings(options, progress)
+    elif options.redundancy:
         report |= chaos_delivery.run_campaigns(options, progress)
     elif options.kills or options.supervisor_kills:
         report |= chaos_kills.run_kills(options, progress)

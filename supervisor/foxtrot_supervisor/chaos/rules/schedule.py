@@ -157,7 +157,8 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
 
     `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
     sides each. `engine_kills`, `pair_kills`, `engine_stop_s`, `splits`, `markets`: campaigns that always
-    are.
+    are. `recordings`: so many kills of the recorder and of recorded workers; then the recording is replayed and
+    compared.
 
     `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
@@ -175,6 +176,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     engine_stop_s: float = 0.0
     splits: int = 0
     markets: int = 0
+    recordings: int = 0
     workers: int = 8
     rate_per_s: float = 500.0
     start_method: str = "auto"

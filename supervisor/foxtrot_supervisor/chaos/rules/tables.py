@@ -69,6 +69,8 @@ def render_chaos(report: dict[str, Any]) -> RenderableType:
     if "supervisor_kills" in report:
         names = ("slowest_child_gone_ms", "next_start_ms")
         parts.append(_figures("SIGKILL of the supervisor", report["supervisor_kills"], names))
+    if "recordings" in report:
+        parts.append(_recordings(report["recordings"]))
     parts += [f"broken: {promise}" for promise in report.get("broken", ())]
     if report.get("logs"):
         parts.append(f"logs: {report['logs']}")
@@ -76,6 +78,15 @@ def render_chaos(report: dict[str, Any]) -> RenderableType:
     how = f"seed {report['seed']}, {ways}, took {report['took_s']:g} s"
     parts.append(f"{'all promises held' if report['held'] else 'PROMISES WERE BROKEN'} ({how})")
     return Group(*parts)
+
+
+def _recordings(figures: dict[str, Any]) -> RenderableType:
+    table = Table(title="Recording and its replay", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
+    return table
 
 
 def _campaign(row: dict[str, Any]) -> RenderableType:

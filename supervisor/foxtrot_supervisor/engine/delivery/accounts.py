@@ -8,7 +8,7 @@ from collections.abc import Callable
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.commands import SourceCounters
 from foxtrot_protocol.events import EVENT_GAP, Gap
-from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
+from foxtrot_supervisor.engine.bus.event import Event
 from foxtrot_supervisor.engine.delivery.sources import MergeGroup, RingState, Source, Sources
 
 __all__ = ["Accounts"]
@@ -18,10 +18,14 @@ class Accounts:
     """Checks accounts and announces what they miss. Runs on the dispatch thread, except `counters`."""
 
     def __init__(
-        self, engine: EventEngine, sources: Sources, log: ChildLog, write_down: Callable[[MergeGroup], None]
+        self,
+        dispatch: Callable[[Event], None],
+        sources: Sources,
+        log: ChildLog,
+        write_down: Callable[[MergeGroup], None],
     ) -> None:
-        """`write_down` saves the positions of a group; called before a loss is announced."""
-        self._engine = engine
+        """`dispatch` gets the gaps. `write_down` saves the positions of a group; called before a loss is announced."""
+        self._dispatch = dispatch
         self._sources = sources
         self._log = log
         self._write_down = write_down
@@ -107,7 +111,8 @@ class Accounts:
             source.lost_total += events
         ring.lane.next_sequence = last + 1
         self._log.error("batches_lost", worker=worker, incarnation=incarnation, first=first, last=last, reason=what)
-        cause = f"batches {first} to {last} of {worker}#{incarnation} {what}"
+        count = "" if events is None else f": {events} events"
+        cause = f"batches {first} to {last} of {worker}#{incarnation} {what}{count}"
         self.announce(Gap("", "", 0, time.time_ns(), "", None, None, 0, 0, cause))
         if ring.reader is not None:
             reader = ring.reader
@@ -126,4 +131,4 @@ class Accounts:
 
     def announce(self, gap: Gap) -> None:
         """Dispatch `gap` to handlers."""
-        self._engine.dispatch(Event(EVENT_GAP, gap))
+        self._dispatch(Event(EVENT_GAP, gap))

@@ -21,7 +21,15 @@ from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.rings import Rings
 from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, Source, Sources
 
-__all__ = ["FULL_COUNT", "LOOK_AT_ALL_S", "RINGS_KNOWN_MAX", "RINGS_WATCHED_MAX", "TAKEN_PER_TURN", "Doorbell"]
+__all__ = [
+    "FULL_COUNT",
+    "LOOK_AT_ALL_S",
+    "RINGS_KNOWN_MAX",
+    "RINGS_WATCHED_MAX",
+    "TAKEN_PER_TURN",
+    "Doorbell",
+    "bound_bell",
+]
 
 FULL_COUNT = 11
 """Datagrams in the socket when the kernel refuses one: more than ``net.unix.max_dgram_qlen``, which is 10 or more."""
@@ -61,7 +69,7 @@ class Doorbell:
         self._look_wanted = False
         self._look_at = 0.0
         """When all rings may be looked at because the socket was full."""
-        self._socket = self._bound()
+        self._socket = bound_bell(self.path)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -136,7 +144,7 @@ class Doorbell:
 
     def bind_again(self) -> None:
         """Recreate the socket's file; workers connect to it when they ring next."""
-        old, self._socket = self._socket, self._bound()
+        old, self._socket = self._socket, bound_bell(self.path)
         old.close()
 
     def abandon(self) -> None:
@@ -176,16 +184,18 @@ class Doorbell:
             "doorbell_refused", ring=name.decode(errors="replace"), reason="no worker of this run has such a ring"
         )
 
-    def _bound(self) -> socket.socket:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        try:
-            os.fchmod(bell.fileno(), 0o600)  # Linux gives the file this mode: nobody else can ever connect
-            bell.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            bell.bind(self.path)
-            os.chmod(self.path, 0o600)
-        except OSError:
-            bell.close()
-            raise
-        return bell
+
+def bound_bell(path: str) -> socket.socket:
+    """Return a datagram socket bound to the file `path`, which may exist; raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        os.fchmod(bell.fileno(), 0o600)  # Linux gives the file this mode: nobody else can ever connect
+        bell.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        bell.bind(path)
+        os.chmod(path, 0o600)
+    except OSError:
+        bell.close()
+        raise
+    return bell

@@ -23,8 +23,8 @@ from foxtrot_protocol.codec import BATCH_BYTES_MAX
 
 __all__ = ["HELD_BYTES_MAX", "PEERS_MAX", "READ_BYTES", "PullSocket"]
 
-READ_BYTES = 256 * 1024
-"""Bytes read of one peer at a time."""
+READ_BYTES = 512 * 1024
+"""Bytes read of one peer at a time: more than the kernel holds, so that a peer that waits for room goes on at once."""
 
 PEERS_MAX = 10_000
 """Most connections at a time; further ones are closed."""
@@ -66,11 +66,15 @@ class PullSocket:
         self._opening: dict[int, _Peer] = {}
         """Peers whose handshake is not complete."""
         self._held_bytes = 0
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._messages: deque[bytes] = deque()
         """Read and not yet returned: those of one read."""
         self._ready: list[tuple[int, int]] = []
         """Readable descriptors that have not been served yet."""
         self._asked = False
+        """The kernel was asked which are, since `receive` returned None."""
+        self._alone: tuple[int, _Peer] | None = None
+        """The only connection when the kernel was asked last."""
         self._full = False
         """A read has filled its buffer: there is probably more."""
         self._accept_at: float | None = None
@@ -92,6 +96,11 @@ class PullSocket:
         None may also be returned when all that was readable at one moment has been returned: the descriptor stays
         readable where there is more.
         """
+        if self._alone is not None and not (self._asked or self._messages or self._opening):
+            # the only connection: asking the kernel would take longer than to find that it has brought nothing
+            message = self._read_alone(*self._alone)
+            if message is not None:
+                return message
         while not self._messages:
             if self._ready:
                 descriptor = self._ready.pop()[0]
@@ -107,10 +116,11 @@ class PullSocket:
             if self._opening or self._accept_at is not None:
                 self._keep_time(time.monotonic())
             self._asked, self._full = True, False
-            self._ready = self._poller.poll(0, _READY_MAX)
-            if not self._ready:
+            self._ready = ready = self._poller.poll(0, _READY_MAX)
+            if not ready:
                 self._asked = False
                 return None
+            self._alone = next(iter(self._peers.items())) if len(self._peers) == 1 else None
         return self._messages.popleft()
 
     def wait(self, timeout_ms: int) -> bool:
@@ -174,11 +184,16 @@ class PullSocket:
 
     def _read(self, descriptor: int, peer: _Peer) -> None:
         try:
-            data = peer.end.recv(READ_BYTES)
+            size = peer.end.recv_into(self._buffer)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
+            size = 0
+        data = self._buffer[:size]
+        self._take(descriptor, peer, data)
+
+    def _take(self, descriptor: int, peer: _Peer, data: memoryview) -> None:
+        """Take what was read of a peer; nothing at its end."""
         if not data:
             self._drop(descriptor, peer)
             return
@@ -199,6 +214,20 @@ class PullSocket:
         elif self._held_bytes > HELD_BYTES_MAX:
             self._drop(descriptor, peer, f"incomplete messages of more than {HELD_BYTES_MAX} bytes in all")
 
+    def _read_alone(self, descriptor: int, peer: _Peer) -> bytes | None:
+        """Read the only connection; return its message if it brought exactly one."""
+        self._asked = True  # so `receive` returns None the next time, unless more has come
+        try:
+            data = self._buffer[: peer.end.recv_into(self._buffer)]
+        except OSError:  # a new connection is waiting, or this one has ended
+            self._asked = False
+            self._alone = None
+            return None
+        message = peer.wire.receive_only(data)
+        if message is None:
+            self._take(descriptor, peer, data)
+        return message
+
     def _send(self, descriptor: int, peer: _Peer, data: bytes) -> None:
         """Send a few bytes of handshake or PONG. A peer that does not take them is dropped."""
         try:
@@ -212,6 +241,7 @@ class PullSocket:
         """Close a connection; with a `reason` it is refused: counted and logged."""
         if self._peers.pop(descriptor, None) is None:
             return
+        self._alone = None
         self._opening.pop(descriptor, None)
         self._held_bytes -= peer.wire.held_bytes
         peer.end.close()

@@ -114,7 +114,7 @@ class EventReceiver:
         self._batches = BatchReader(numbers, log)
         self.sources = Sources(book_updates, on_hole)
         self.applier = BatchApplier(engine, self.sources, self._batches, log, on_batch=on_batch, on_hole=on_hole)
-        self._accounts = Accounts(engine, self.sources, log, self.applier.write_down)
+        self._accounts = Accounts(engine.dispatch, self.sources, log, self.applier.write_down)
         self._rings = Rings(
             run_dir, self.sources, self._batches, self.applier, self._accounts, log, on_drained, started
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from typing import ClassVar, Self
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.errors import MalformedMessage
@@ -20,6 +21,12 @@ _MARK_READS_MAX = 100
 
 class RingReader:
     """One mapped ring; make it with `RingReader.open`. Used by one thread."""
+
+    writes: ClassVar[bool] = True
+    """Whether it acknowledges in the ring what it has read."""
+
+    missing_cause: ClassVar[str] = "are not in the ring"
+    """Why batches may be missing before the one that is read."""
 
     def __init__(self, path: str, mapped: mmap.mmap, identity: ring_layout.RingIdentity) -> None:
         self.path = path
@@ -40,13 +47,13 @@ class RingReader:
         """Batch that was in flight in the previous engine, if it is later than the last acknowledged one."""
 
     @classmethod
-    def open(cls, run_dir: str, worker: str, incarnation: int) -> RingReader | None:
+    def open(cls, run_dir: str, worker: str, incarnation: int) -> Self | None:
         """Map the ring of an incarnation; None if there is none yet. Raises `MalformedMessage` or OSError."""
         name = ring_layout.ring_name(worker, incarnation)
         path = os.path.join(run_dir, name)
         try:
             with opened_directory(run_dir) as directory:
-                fd = open_kept(name, os.O_RDWR, directory)
+                fd = open_kept(name, os.O_RDWR if cls.writes else os.O_RDONLY, directory)
         except FileNotFoundError:
             return None
         try:
@@ -59,7 +66,8 @@ class RingReader:
                 raise MalformedMessage(f"ring: {path} belongs to {identity.worker}#{identity.incarnation}")
             if _size(fd) != HEADER_BYTES + identity.capacity:
                 raise MalformedMessage(f"ring: the size of {path} differs from that in its header")
-            return cls(path, mmap.mmap(fd, HEADER_BYTES + identity.capacity), identity)
+            access = mmap.ACCESS_WRITE if cls.writes else mmap.ACCESS_READ
+            return cls(path, mmap.mmap(fd, HEADER_BYTES + identity.capacity, access=access), identity)
         finally:
             os.close(fd)
 
@@ -179,6 +187,10 @@ class RingReader:
     def release(self) -> None:
         """Free the space before the reading position."""
         self._words[_TAIL] = self.tail
+
+    def free_to(self, end: int) -> None:
+        """Free the space before `end`, which has been read."""
+        self._words[_TAIL] = end
 
     def consume_to(self, end: int) -> None:
         """Continue reading at `end` and free the space before it."""

@@ -45,9 +45,13 @@ class Rings:
         log: ChildLog,
         on_drained: Callable[[RingFigures, str], None],
         started: StartedWorkers | None,
+        *,
+        open_reader: Callable[[str, str, int], RingReader | None] = RingReader.open,
+        has_room: Callable[[], bool] | None = None,
     ) -> None:
         """`on_drained` gets the account of a dead incarnation and its ring's path: the callee owns the file and must
-        delete it (`remove_ring`). `started`: workers whose rings are read; None: all.
+        delete it (`remove_ring`). `started`: workers whose rings are read; None: all. `open_reader` maps a ring.
+        `has_room`: whether another batch may be applied now; None: always.
         """
         self._run_dir = run_dir
         self._sources = sources
@@ -57,6 +61,8 @@ class Rings:
         self._log = log
         self._on_drained = on_drained
         self._started = started
+        self._open_reader = open_reader
+        self._has_room = has_room
         self._unreadable: set[str] = set()
         self.fences: deque[tuple[str, int]] = deque()
         """Workers with the incarnation up to which they are fenced, for `take_fences`; other threads append."""
@@ -150,7 +156,7 @@ class Rings:
         if name in self._unreadable:
             return False
         try:
-            reader = RingReader.open(self._run_dir, worker, incarnation)
+            reader = self._open_reader(self._run_dir, worker, incarnation)
         except (MalformedMessage, OSError) as error:
             self._unreadable.add(name)
             source.gaps_total += 1
@@ -224,6 +230,8 @@ class Rings:
             if not all_of_it and not delivery.reads(now, empty=reader.empty):
                 return False
             for _ in range(BATCHES_PER_TURN):
+                if self._has_room is not None and not self._has_room():
+                    return False
                 if not self._read_record(worker, source, ring, reader, now, may_wait=may_wait):
                     break
             else:
@@ -287,7 +295,7 @@ class Rings:
             return True
         if record.sequence > lane.next_sequence:
             events = max(0, record.events_before - ring.done)
-            self._accounts.announce_lost(worker, source, ring, record.sequence - 1, events, "are not in the ring")
+            self._accounts.announce_lost(worker, source, ring, record.sequence - 1, events, reader.missing_cause)
         elif record.events_before != ring.done:
             self._accounts.violated(ring, record.events_before)
         return self._apply_record(worker, source, ring, record, now, may_wait=may_wait)

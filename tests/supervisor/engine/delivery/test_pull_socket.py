@@ -316,3 +316,26 @@ def test_a_peer_that_takes_no_answer_is_dropped(world: World) -> None:
         world.pump()
     assert not world.pull._peers
     peer.close()
+
+
+def test_the_only_connection_is_read_directly_and_others_are_found(world: World) -> None:
+    first = world.push()
+    for number in range(5):
+        first.send(b"%d" % number)
+        assert world.until(1) == [b"%d" % number]
+    assert world.pull._alone is not None
+    second = world.push()  # nothing of the first is readable now
+    second.send(b"second")
+    assert world.until(1) == [b"second"]
+    assert world.pull._alone is None
+    second.close()
+    wait_until(lambda: not world.pump() and len(world.pull._peers) == 1, LIMIT_S, "the end of the second")
+    first.send(b"a")
+    first.send(b"b")  # two messages in one read
+    first.end.sendall(b"\0\x05par")
+    assert world.until(2) == [b"a", b"b"]
+    first.end.sendall(b"ts")
+    assert world.until(1) == [b"parts"]
+    first.close()
+    wait_until(lambda: not world.pump() and not world.pull._peers, LIMIT_S, "the end")
+    assert world.log.reasons == []

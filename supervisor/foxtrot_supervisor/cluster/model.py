@@ -1,0 +1,115 @@
+"""What nodes, shards and their holders are, as JSON in the cluster's buckets (pure)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["ClusterSettings", "Desired", "Holder", "NodeInfo", "NodeRequest", "Previous", "State", "decode", "encode"]
+
+State: TypeAlias = Literal["starting", "serving", "leaving", "gone"]
+"""Of a shard at its holder: its worker starts; it serves; another node is to take it over; it has been stopped."""
+
+
+class ClusterSettings(Struct, frozen=True, kw_only=True):
+    """What holds for all nodes."""
+
+    ack_wait_s: float
+    """Silence of a node after which its shards are given to others."""
+    lease_s: float
+    """How long a node runs on without NATS."""
+
+
+class Desired(Struct, frozen=True, kw_only=True):
+    """One shard as it is configured."""
+
+    shard: str
+    connection: str
+    """Name under which the engine merges it."""
+    side: str
+    exchange: str
+    table: dict[str, Any]
+    """The connection table."""
+    connections_max: int = 0
+    """Shards of this exchange on one address; 0: unlimited."""
+
+
+class Previous(Struct, frozen=True):
+    """The holder that serves until its successor does."""
+
+    node: str
+    epoch: int
+    part: str
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """Who holds a shard. Written with compare-and-set."""
+
+    token: int
+    """Fencing token: the delivery count of the shard's message. A holder that sees a higher one has lost the shard."""
+    epoch: int
+    """Token with which this holder began."""
+    node: str
+    instance: str
+    """The run of the node."""
+    host: str
+    addresses: list[str]
+    connection: str
+    side: str
+    part: str
+    state: State
+    ack: str
+    """Where the delivery is acknowledged: a new agent of the same node goes on with it."""
+    workers: dict[str, int] = {}
+    """Incarnation of each living local worker."""
+    previous: Previous | None = None
+    """Set while the node that had the shard before serves it too."""
+
+
+class NodeInfo(Struct, frozen=True, kw_only=True):
+    """A node, as it describes itself."""
+
+    node: str
+    instance: str
+    host: str
+    addresses: list[str]
+    capacity: int
+    held: list[str]
+    """Shards."""
+    exchanges: list[str]
+    by_exchange: dict[str, int] = {}
+    """Number of shards held, by exchange."""
+    draining: bool = False
+    every_s: float = 1.0
+    """Interval of its announcements; without three of them it counts as away."""
+    problem: str = ""
+
+
+class NodeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request to a node about one delivery of a shard."""
+
+    shard: str = ""
+    token: int = 0
+    ack: str = ""
+    on: bool = True
+    """``drain``: begin or end."""
+
+
+T = TypeVar("T", bound=Struct)
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(value: Struct) -> bytes:
+    """Return `value` as JSON."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """Return the `kind` in `data`; raises ValueError."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"{kind.__name__}: {error}") from None

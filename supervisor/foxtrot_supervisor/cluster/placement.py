@@ -1,0 +1,209 @@
+"""Which node holds which shard (pure).
+
+Each node decides with its own view of the others, which lags behind by an announcement: whoever receives a shard from
+the work queue keeps it or offers it to a node that suits better. Three rules: the sides of a twin are on different
+hosts, and then on different addresses, while there are others with room; the load is even, in proportion to the
+capacities; what is placed well stays.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from foxtrot_supervisor.cluster.model import Desired, NodeInfo
+from foxtrot_supervisor.cluster.names import shard_id, split_shard_id
+
+__all__ = [
+    "MEMORY_PER_SHARD",
+    "REBALANCE_S",
+    "SHARDS_PER_CORE",
+    "Board",
+    "capacity_of",
+    "has_room",
+    "quotas",
+    "release_count",
+    "twin_of",
+]
+
+SHARDS_PER_CORE: Final = 10
+"""Shards that one processor core carries: a busy connection needs a tenth of a core."""
+
+MEMORY_PER_SHARD: Final = 128 * 1024 * 1024
+"""Bytes of memory for one shard: a worker, its spare during a rotation, its ring."""
+
+REBALANCE_S: Final = 60.0
+"""Seconds in which a node that has more than its share hands the surplus over."""
+
+
+def capacity_of(cores: int, memory_bytes: int) -> int:
+    """Return how many shards a machine may hold; at least 1."""
+    return max(1, min(cores * SHARDS_PER_CORE, memory_bytes // MEMORY_PER_SHARD))
+
+
+def twin_of(shard: str) -> str:
+    """Return the shard of the other side, whether or not there is one."""
+    connection, side = split_shard_id(shard)
+    return shard_id(connection, "b" if side == "a" else "a")
+
+
+def has_room(node: NodeInfo, desired: Desired) -> bool:
+    """Return whether `node` may take one more shard such as this."""
+    if node.draining or len(node.held) >= node.capacity or desired.exchange not in node.exchanges:
+        return False
+    if not desired.connections_max:
+        return True
+    # twins and parts count alike: the exchange sees connections of one address
+    return node.by_exchange.get(desired.exchange, 0) < desired.connections_max * max(1, len(node.addresses))
+
+
+def quotas(nodes: Iterable[NodeInfo], shards: int) -> dict[str, int]:
+    """Return how many of `shards` each node should hold, in proportion to the capacities.
+
+    Of what does not divide evenly, a node that holds more than the rest keeps one more: nothing is moved for nothing.
+    A node that is being drained should hold none.
+    """
+    present = [node for node in nodes if not node.draining and node.capacity]
+    capacity = sum(node.capacity for node in present)
+    if not capacity:
+        return {}
+    shards = min(shards, capacity)
+    exact = {node.node: shards * node.capacity / capacity for node in present}
+    result = {name: math.floor(share + 1e-9) for name, share in exact.items()}
+    order = sorted(present, key=lambda node: (len(node.held) <= result[node.node], -_rest(exact[node.node]), node.node))
+    for node in order[: shards - sum(result.values())]:
+        result[node.node] += 1
+    return result
+
+
+def release_count(surplus: int, elapsed_s: float) -> int:
+    """Return how many of `surplus` shards to hand over, `elapsed_s` seconds after the last time."""
+    return 0 if surplus <= 0 else min(surplus, math.ceil(surplus * elapsed_s / REBALANCE_S))
+
+
+class Board:
+    """The nodes as they have announced themselves, in order of load."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, NodeInfo] = {}
+        self._holders: dict[str, str] = {}
+        """Node by shard."""
+        self._order: list[tuple[float, str, int]] = []
+        """Heap of load, name and version; entries of other versions are outdated."""
+        self._versions: dict[str, int] = {}
+        self._version = 0
+
+    def update(self, node: NodeInfo) -> None:
+        """Note what a node has announced, or what is known of it since."""
+        before = self.nodes.get(node.node)
+        if before is not None:
+            self._forget_holdings(before)
+        self.nodes[node.node] = node
+        for shard in node.held:
+            self._holders[shard] = node.node
+        self._version += 1
+        self._versions[node.node] = self._version
+        heapq.heappush(self._order, (_load(node), node.node, self._version))
+
+    def remove(self, name: str) -> None:
+        """Forget a node."""
+        node = self.nodes.pop(name, None)
+        if node is not None:
+            self._forget_holdings(node)
+            del self._versions[name]
+
+    def holder(self, shard: str) -> NodeInfo | None:
+        """Return the node that has announced to hold `shard`."""
+        return self.nodes.get(self._holders.get(shard, ""))
+
+    def ranked(self, desired: Desired, me: str = "", *, but: Collection[str] = (), limit: int = 3) -> list[str]:
+        """Return the nodes that should hold a shard, the best first, at most `limit`.
+
+        `me`: is preferred to nodes that are hardly better. `but`: nodes that have refused, or that hand it over.
+        """
+        twin = self.holder(twin_of(desired.shard))
+        apart: list[str] = []
+        same_address: list[str] = []
+        same_host: list[str] = []
+        popped: list[tuple[float, str, int]] = []
+        while self._order and len(apart) < limit:
+            entry = heapq.heappop(self._order)
+            _, name, version = entry
+            if self._versions.get(name) != version:
+                continue
+            popped.append(entry)
+            node = self.nodes[name]
+            if name in but or not has_room(node, desired):
+                continue
+            (apart, same_address, same_host)[_closeness(node, twin)].append(name)
+        for entry in popped:
+            heapq.heappush(self._order, entry)
+        if me and me not in but and me in self.nodes and has_room(self.nodes[me], desired):
+            group = (apart, same_address, same_host)[_closeness(self.nodes[me], twin)]
+            if group and self._is_hardly_better(group[0], me):
+                group[:] = [me, *(name for name in group if name != me)]
+        return [*apart, *same_address, *same_host][:limit]
+
+    def misplaced(self, name: str, desired: Mapping[str, Desired]) -> list[str]:
+        """Return the shards of a node that are too close to their twin and could be elsewhere.
+
+        Of both sides only side b gives way, so that they do not change places. `desired`: the shards of the node.
+        """
+        node = self.nodes.get(name)
+        found = []
+        for shard in node.held if node is not None else ():
+            twin = self.holder(twin_of(shard))
+            if node is None or twin is None or split_shard_id(shard)[1] != "b" or shard not in desired:
+                continue
+            closeness = _closeness(node, twin)
+            if closeness:
+                best = self.ranked(desired[shard], but=(name,), limit=1)
+                if best and _closeness(self.nodes[best[0]], twin) < closeness:
+                    found.append(shard)
+        return found
+
+    def to_release(self, name: str, desired: Mapping[str, Desired], count: int) -> list[str]:
+        """Return `count` shards of a node that others can take without coming closer to their twin."""
+        node = self.nodes[name]
+        found: list[str] = []
+        for shard in sorted(node.held):
+            if len(found) >= count:
+                break
+            best = self.ranked(desired[shard], but=(name,), limit=1) if shard in desired else []
+            twin = self.holder(twin_of(shard))
+            if best and _closeness(self.nodes[best[0]], twin) <= _closeness(node, twin):
+                found.append(shard)
+        return found
+
+    def _is_hardly_better(self, best: str, me: str) -> bool:
+        """Whether `best` would have no lower load with one more shard than `me` has now: views lag behind."""
+        node = self.nodes[best]
+        return _load(self.nodes[me]) <= (len(node.held) + 1) / node.capacity
+
+    def _forget_holdings(self, node: NodeInfo) -> None:
+        for shard in node.held:
+            if self._holders.get(shard) == node.node:
+                del self._holders[shard]
+
+
+def _closeness(node: NodeInfo, twin: NodeInfo | None) -> int:
+    """Return 2 on the host of the twin, 1 at its address, else 0."""
+    if twin is None:
+        return 0
+    if node.host == twin.host:
+        return 2
+    return int(bool(_common(node.addresses, twin.addresses)))
+
+
+def _common(some: Sequence[str], others: Sequence[str]) -> set[str]:
+    return set(some) & set(others)
+
+
+def _load(node: NodeInfo) -> float:
+    return len(node.held) / node.capacity if node.capacity else math.inf
+
+
+def _rest(share: float) -> float:
+    return share - math.floor(share + 1e-9)

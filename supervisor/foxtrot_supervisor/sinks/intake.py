@@ -1,0 +1,233 @@
+"""First stage of a sink: from the rings of workers to its spool, each event once, in order, with every gap.
+
+A receiver of its own, with the merge and the rules of the engine, over links of the rings (`CursorReader`). Each batch
+becomes rows, and rows and what was read of the ring are committed to the spool together. So a sink that is killed goes
+on exactly where it was. Runs on a thread of its own: a store that is slow does not hold it up before the spool is full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from foxtrot_protocol import ring_layout
+from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.ring_layout import RingFigures
+from foxtrot_supervisor.engine.bus.event import Event
+from foxtrot_supervisor.engine.delivery.accounts import Accounts
+from foxtrot_supervisor.engine.delivery.apply import BatchApplier
+from foxtrot_supervisor.engine.delivery.decode import BatchReader
+from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
+from foxtrot_supervisor.engine.delivery.rings import Rings, remove_ring
+from foxtrot_supervisor.engine.delivery.sources import Sources
+from foxtrot_supervisor.engine.delivery.started import StartedWorkers
+from foxtrot_supervisor.sinks.cursor_reader import CursorReader
+from foxtrot_supervisor.sinks.keys import EventKeys
+from foxtrot_supervisor.sinks.ring_marks import RingMark
+from foxtrot_supervisor.sinks.spool import Spool
+from foxtrot_supervisor.sinks.spool_layout import encode_row
+from foxtrot_supervisor.sinks.spool_writer import SpoolWriter
+from foxtrot_supervisor.telemetry.latency import LatencyHistogram
+
+__all__ = ["LOOK_S", "MARKS_HELD_MAX", "POLL_S", "Intake"]
+
+POLL_S = 0.02
+"""Interval at which rings are looked at while nothing comes."""
+
+LOOK_S = 0.1
+"""Interval at which new rings are looked for."""
+
+MARKS_HELD_MAX = 64
+"""Marks without rows (all events were copies) that are held back until rows are committed."""
+
+MARKS_HELD_S = 1.0
+"""Longest time that they are held back, in seconds."""
+
+
+class Intake:
+    """Reads the rings in one directory into a spool. Used by one thread, except where it says otherwise."""
+
+    def __init__(self, directory: str, run_id: str, spool: Spool, log: ChildLog) -> None:
+        """Go on where the spool says; raises OSError, or `MalformedMessage` if the spool is damaged.
+
+        `directory`: where workers link their rings for this sink. `run_id`: of the run that these rings belong to.
+        """
+        self._directory = directory
+        self._log = log
+        self._spool = spool
+        self._writer = SpoolWriter(spool)
+        if self._writer.run_id != run_id:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(directory, POSITIONS_NAME))
+        self._writer.begin_run(run_id)
+        for worker, incarnation in self._writer.retired:  # read to the end; the link may still be there
+            remove_ring(os.path.join(directory, ring_layout.ring_name(worker, incarnation)))
+        self._keys = EventKeys()
+        self._keys.remember(row.event for row in self._writer.recent_rows())
+        self._rows: list[bytes] = []
+        self._held: dict[tuple[str, int], RingMark] = {}
+        """Marks that are not committed yet."""
+        self._held_since = 0.0
+        self.started = StartedWorkers()
+        self.dispatch_latency = LatencyHistogram()
+        self._sources = Sources("deliver", None)
+        batches = BatchReader("text", log)
+        self._applier = BatchApplier(self, self._sources, batches, log, on_batch=None, on_hole=None)
+        self._accounts = Accounts(self.dispatch, self._sources, log, self._applier.write_down)
+        self._batches = batches
+        self._rings = Rings(
+            directory,
+            self._sources,
+            batches,
+            self._applier,
+            self._accounts,
+            log,
+            self._on_drained,
+            self.started,
+            open_reader=self._open_reader,
+            has_room=self._writer.has_room,
+        )
+        self._begun = False
+        self._look_at = 0.0
+        self._woken = threading.Event()
+        self.is_full = False
+        """The spool, or the disk, has no room: rings are not read."""
+        self.full_total = 0
+        """How often that happened."""
+
+    # ---- figures; from any thread
+
+    def counts(self) -> dict[str, int]:
+        """Return figures of this stage, by name."""
+        sources = list(self._sources.workers.values())
+        rings = self._sources.rings()
+        readers = [ring.reader for ring in rings]
+        return {
+            "events_total": self._applier.events_total,
+            "copies_total": sum(source.deduplicated_total for source in sources),
+            "gaps_total": sum(source.gaps_total for source in sources),
+            "lost_total": sum(source.lost_total for source in sources),
+            "overtaken_total": self.overtaken_total
+            + sum(reader.overtaken_total for reader in readers if isinstance(reader, CursorReader)),
+            "violations_total": self._accounts.violations_total,
+            "full_total": self.full_total,
+            "rings": len(rings),
+        }
+
+    overtaken_total = 0
+    """How often workers have overwritten rings that are closed by now before they were read."""
+
+    def unread_events(self) -> int:
+        """Return the events that workers have committed and that are not read; only after the thread has ended."""
+        unread = 0
+        for ring in self._sources.rings():
+            mark = ring.reader.committed() if ring.reader is not None else None
+            unread += 0 if mark is None else max(0, mark.events - ring.done)
+        return unread
+
+    def fence(self, worker: str, incarnation: int) -> None:
+        """Fence `incarnation` and earlier ones: they are dead."""
+        self._rings.fences.append((worker, incarnation))
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the rings looked at now."""
+        self._woken.set()
+
+    # ---- the thread
+
+    def run(self, on_rows: Callable[[], None], stopping: Callable[[], bool]) -> None:
+        """Read until `stopping` and nothing more is there. `on_rows` is called after rows were committed."""
+        while True:
+            before = self._spool.last_row
+            asked = stopping()
+            more = self.pump(time.monotonic())
+            if self._spool.last_row != before:
+                on_rows()
+            if asked and not more and not self._waits():
+                return
+            if not more:
+                self._woken.wait(POLL_S)
+                self._woken.clear()
+
+    def pump(self, now: float) -> bool:
+        """Read a bounded amount; return whether there is more."""
+        if not self._begun:
+            if not self.started.is_complete:
+                return False
+            self._begun = True
+            self._rings.begin(now)
+        if not self._writer.has_room():
+            if not self.is_full:
+                self.is_full = True
+                self.full_total += 1
+                self._log.error("spool_full", rows=self._spool.pending_rows, bytes=self._spool.size_bytes)
+            return False
+        if self.is_full:
+            self.is_full = False
+            self._log.info("spool_has_room", rows=self._spool.pending_rows)
+        self._rings.take_fences()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            self._rings.find(now)
+            self._accounts.check()
+        self._sources.reading.update(self._sources.workers)
+        more = self._rings.read_some(now)
+        self._applier.write_all_down()
+        if self._held and now - self._held_since >= MARKS_HELD_S:
+            self._commit()
+        return more
+
+    def close(self) -> None:
+        """Commit what is held and unmap everything; only after the thread has ended."""
+        if self._held:
+            self._commit()
+        self._sources.close()
+        self._writer.close()
+
+    def _waits(self) -> bool:
+        """Whether batches wait for another worker, or rings of dead workers are not closed yet."""
+        return any(ring.wait_until is not None for ring in self._sources.rings())
+
+    # ---- as `apply.Handlers`
+
+    def dispatch_batch(self, batch: Sequence[Any]) -> None:
+        """Make rows of events; the mark that follows commits them."""
+        connection = self._applier.origin.connection
+        key = self._keys.key
+        self._rows.extend(encode_row(key(event), connection, event) for event in batch)
+
+    def dispatch(self, event: Event) -> None:
+        """Make a row of a gap."""
+        self._rows.append(encode_row(self._keys.key(event.data), "", event.data))
+
+    # ---- marks
+
+    def _open_reader(self, directory: str, worker: str, incarnation: int) -> CursorReader | None:
+        reader = CursorReader.open(directory, worker, incarnation)
+        if reader is not None:
+            reader.resume(self._writer.marks.get((worker, incarnation)), self._on_mark)
+        return reader
+
+    def _on_mark(self, mark: RingMark) -> None:
+        if not self._held:
+            self._held_since = time.monotonic()
+        self._held[mark.worker, mark.incarnation] = mark
+        if self._rows or len(self._held) >= MARKS_HELD_MAX:
+            self._commit()
+
+    def _commit(self, retired: Iterable[tuple[str, int]] = ()) -> None:
+        rows, self._rows = self._rows, []
+        marks, self._held = list(self._held.values()), {}
+        self._writer.commit(rows, marks, list(retired))
+
+    def _on_drained(self, account: RingFigures, path: str) -> None:
+        """Commit that a ring is read to its end, then remove the link."""
+        ring = account.worker, account.incarnation
+        self._held.pop(ring, None)
+        self._commit([ring])
+        remove_ring(path)

@@ -1,0 +1,1 @@
+"""The NATS JetStream sink: needs nats-py, the extra ``nats``."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL sink: needs psycopg, the extra ``postgresql``."""

@@ -1,0 +1,1 @@
+"""The Redis Streams sink: needs redis, the extra ``redis``."""

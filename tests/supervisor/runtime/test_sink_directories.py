@@ -1,0 +1,45 @@
+"""Directories of sinks: private, linked for new sinks, emptied at the end except for spools."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from foxtrot_supervisor.runtime.sink_directories import link_rings, linked_rings, make_directories, remove_links
+
+
+def test_directories_are_private_and_made_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_directories(str(tmp_path), ["tape", "tap"])
+    assert sorted(os.listdir(tmp_path / "sinks")) == ["tap", "tape"]
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("sinks", "sinks/tap")]
+    assert modes == [0o700, 0o700]
+
+
+def test_rings_of_running_workers_are_linked_for_a_new_sink(tmp_path: Path) -> None:
+    make_directories(str(tmp_path), ["tape"])
+    (tmp_path / "ring-sim.a-2").write_text("ring")
+    for _ in range(2):
+        link_rings(str(tmp_path), "tape", {"sim.a": 2, "sim.b": 1})
+    assert linked_rings(str(tmp_path)) == {"tape": ["ring-sim.a-2"]}
+    assert (tmp_path / "sinks/tape/ring-sim.a-2").samefile(tmp_path / "ring-sim.a-2")
+
+
+def test_links_go_and_spools_stay(tmp_path: Path) -> None:
+    make_directories(str(tmp_path), ["tape", "tap", "kept"])
+    for name in ("tape/ring-sim.a-1", "tape/spool-1.seg", "tape/positions.map", "tap/ring-sim.a-1", "kept/ring-x.a-1"):
+        (tmp_path / "sinks" / name).touch()
+    remove_links(str(tmp_path), keep=["kept"])
+    assert sorted(os.listdir(tmp_path / "sinks")) == ["kept", "tape"]
+    assert os.listdir(tmp_path / "sinks/tape") == ["spool-1.seg"]
+    assert linked_rings(str(tmp_path)) == {"kept": ["ring-x.a-1"]}
+    remove_links(str(tmp_path))
+    (tmp_path / "sinks/tape/spool-1.seg").unlink()
+    remove_links(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_sinks_there_is_nothing_to_do(tmp_path: Path) -> None:
+    assert linked_rings(str(tmp_path)) == {}
+    remove_links(str(tmp_path / "missing"))
