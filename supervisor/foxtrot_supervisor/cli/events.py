@@ -12,9 +12,10 @@ import click
 
 from foxtrot_protocol.codec import batch_decoder
 from foxtrot_supervisor.cli.common import config_option, find_run, interruptible, known_errors, run_dir_option
+from foxtrot_supervisor.cli.line_output import format_option, line_writer
 from foxtrot_supervisor.cli.messages import say
-from foxtrot_supervisor.cli.output import output_ended, write_lines
-from foxtrot_supervisor.client.event_selection import EventSelection, event_type
+from foxtrot_supervisor.cli.output import output_ended
+from foxtrot_supervisor.client.event_selection import KINDS, EventSelection, event_type
 from foxtrot_supervisor.client.event_stream import follow
 
 __all__ = ["events"]
@@ -47,7 +48,8 @@ def _event_types(_context: click.Context, _parameter: click.Parameter, words: Se
     metavar="S",
     help="Wait up to S seconds for a run to appear.",
 )
-@click.option("--json", "_as_json", is_flag=True, help="JSON lines; the output is always JSON.")
+@format_option
+@click.option("--json", "_as_json", is_flag=True, help="JSON lines, as without it.")
 @config_option
 @run_dir_option
 @known_errors
@@ -58,27 +60,32 @@ def events(
     count: int | None,
     live: bool,
     wait_s: float,
+    form: str,
     _as_json: bool,
     config_path: str | None,
     run_dir_path: str | None,
 ) -> None:
     """Stream live events, one JSON object per line.
 
-    Begins with the events that the engine still holds, unless --live is given.
+    Begins with the events that the engine still holds, unless --live is given. With --format csv, one row per event;
+    the columns are those of the chosen types, and levels of books are JSON, or with --depth columns of their own.
 
     \b
     foxtrot-supervisor events --type trade --symbol BTCUSDT.SIM
     foxtrot-supervisor events --type book --depth 5 --count 10
+    foxtrot-supervisor events --type trade --format csv > trades.csv
     """
     since_ns = time.time_ns() if live else 0
     place = find_run(run_dir_path, config_path, wait_s)
     selection = EventSelection(_instruments(), types=types, symbols=symbols, depth=depth, since_ns=since_ns)
+    kinds = [kind for kind, name in KINDS.items() if name in types]
+    write = line_writer(form, kinds, live=True, depth=depth)
     left = count
     interruptible()
     try:
         for batches in follow(place, batch_decoder("text"), say):
             lines = [line for batch in batches for line in selection.lines(batch)][:left]
-            write_lines(lines)
+            write(lines)
             if output_ended():
                 return
             if left is not None:

@@ -15,7 +15,7 @@ from foxtrot_protocol import standard_streams
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["PIPE_COLUMNS", "emit", "output_ended", "print_table", "write_lines"]
+__all__ = ["PIPE_COLUMNS", "emit", "output_ended", "print_table", "write_lines", "write_text"]
 
 PIPE_COLUMNS = 140
 """Width of tables that are written to a file or a pipe, in characters."""
@@ -35,6 +35,12 @@ def write_lines(lines: Iterable[object]) -> None:
     """Write each of `lines` as a line of JSON on stdout and flush."""
     encode = msgspec.json.Encoder().encode_lines
     sys.stdout.buffer.write(encode(list(lines)))
+    sys.stdout.buffer.flush()
+
+
+def write_text(text: str) -> None:
+    """Write `text` on stdout, as UTF-8 whatever the terminal's encoding, and flush."""
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
 

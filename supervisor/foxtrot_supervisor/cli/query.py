@@ -14,7 +14,7 @@ import click
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.cli.common import absolute, config_option, interruptible, known_errors, surroundings
 from foxtrot_supervisor.cli.messages import Failure, say
-from foxtrot_supervisor.cli.output import output_ended, write_lines
+from foxtrot_supervisor.cli.output import output_ended, write_lines, write_text
 from foxtrot_supervisor.cli.text_table import table_lines
 from foxtrot_supervisor.config import discovery
 from foxtrot_supervisor.config import load as config_file
@@ -131,8 +131,7 @@ class _Appender:
 def _write_text(lines: Iterator[str]) -> None:
     """Write lines as UTF-8, until nobody reads them any more."""
     while chunk := list(itertools.islice(lines, CHUNK_LINES)):
-        sys.stdout.buffer.write("".join(chunk).encode("utf-8", "surrogateescape"))
-        sys.stdout.buffer.flush()
+        write_text("".join(chunk))
         if output_ended():
             return
 

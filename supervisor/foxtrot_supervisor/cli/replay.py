@@ -12,12 +12,13 @@ import click
 
 from foxtrot_protocol.bar_intervals import INTERVALS
 from foxtrot_protocol.exit_codes import SupervisorExit
-from foxtrot_supervisor.cli.common import known_errors, resolve
+from foxtrot_supervisor.cli.common import absolute, known_errors, resolve
+from foxtrot_supervisor.cli.line_output import line_writer
 from foxtrot_supervisor.cli.messages import Failure, say
-from foxtrot_supervisor.cli.output import output_ended, write_lines
+from foxtrot_supervisor.cli.output import output_ended
 from foxtrot_supervisor.cli.progress import progress, quiet_option
 
-__all__ = ["replay"]
+__all__ = ["replay", "say_summary"]
 
 REPLAY_CHUNK = 1000
 """Lines encoded and written together."""
@@ -49,6 +50,13 @@ REPLAY_CHUNK = 1000
 @click.option("--ticks", type=click.Choice(["off", "change", "trade", "interval"]), help="When ticks are made.")
 @click.option("--bars", multiple=True, type=click.Choice(list(INTERVALS)), help="Make bars of trades; repeatable.")
 @click.option("--numbers", type=click.Choice(["float", "decimal", "text"]), help="Type of prices and sizes.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "csv", "parquet"]),
+    help="Of the events: JSON lines (default), CSV, or a directory of Parquet files (with --output).",
+)
+@click.option("--output", metavar="DIR", help="New directory for --format parquet.")
 @click.option("--json", "as_json", is_flag=True, help="Events are always JSON lines; of handlers, a report as JSON.")
 @quiet_option
 @known_errors
@@ -64,6 +72,8 @@ def replay(
     ticks: Any,
     bars: Sequence[str],
     numbers: Any,
+    form: str | None,
+    output: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -77,16 +87,21 @@ def replay(
     foxtrot-supervisor replay recordings/okx/2022-05-13.jsonl.gz --exchange okx --depth 10
     foxtrot-supervisor replay --handlers my_strategy:setup recordings/okx/*.jsonl.gz
     foxtrot-supervisor replay recordings/binance-spot       # a folder of the recorder
+    foxtrot-supervisor replay recordings/okx/*.jsonl.gz --format parquet --output rec
     """
+    if output is not None and form != "parquet":
+        raise click.UsageError("--output is for --format parquet")
     bundles = [path for path in recordings if path.endswith(".zip")]
     if bundles:
-        if len(bundles) < len(recordings) or handlers or config_path is not None:
-            raise click.UsageError("a crash bundle is replayed alone, without handlers")
+        if len(bundles) < len(recordings) or handlers or config_path is not None or form is not None:
+            raise click.UsageError("a crash bundle is replayed alone, without handlers and --format")
         importlib.import_module("foxtrot_supervisor.cli.replay_bundle").replay_bundles(bundles, as_json=as_json)
         return
     if handlers or config_path is not None:
         if depth is not None:
             raise click.UsageError("--depth is for printed events, not for --handlers")
+        if form is not None:
+            raise click.UsageError("--format is for printed events, not for --handlers")
         module = importlib.import_module("foxtrot_supervisor.cli.replay_handlers")
         asked = module.HandlerReplay(
             recordings=list(recordings),
@@ -105,10 +120,23 @@ def replay(
     for name, value in {**options, "--bars": bars or None}.items():
         if value is not None:
             raise click.UsageError(f"{name} is for handlers: name them with --handlers or -c")
-    _print_events(recordings, exchange, depth, quiet=quiet)
+    if form == "parquet":
+        if output is None:
+            raise click.UsageError("--format parquet needs --output DIR")
+        if depth is not None:
+            raise click.UsageError("--depth is for printed events: files have the levels of each event")
+        importlib.import_module("foxtrot_supervisor.cli.replay_parquet").replay_to_parquet(
+            recordings, exchange, absolute(output), quiet=quiet
+        )
+        return
+    _print_events(recordings, exchange, depth, form or "json", quiet=quiet)
 
 
-def _print_events(recordings: Sequence[str], exchange: str | None, depth: int | None, *, quiet: bool) -> None:
+def _print_events(
+    recordings: Sequence[str], exchange: str | None, depth: int | None, form: str, *, quiet: bool
+) -> None:
+    first = ("recording", "frame")
+    write = line_writer(form, (), first=first, depth=depth)
     module = importlib.import_module("foxtrot_workers.replay.replay")
     recording_error = resolve("foxtrot_workers.replay.recording:RecordingError")
     try:
@@ -122,14 +150,18 @@ def _print_events(recordings: Sequence[str], exchange: str | None, depth: int | 
     try:
         with progress("replay", "events", quiet=quiet or sys.stdout.isatty()) as report:
             while chunk := list(itertools.islice(lines, REPLAY_CHUNK)):
-                write_lines(chunk)
+                write(chunk)
                 if output_ended():
                     return
                 written += len(chunk)
                 report(done=written)
     except recording_error as error:
         raise Failure(str(error), SupervisorExit.INTERNAL_ERROR) from None
-    summary = lines.summary
+    say_summary(lines.summary)
+
+
+def say_summary(summary: Any) -> None:
+    """Say what a `foxtrot_workers.replay.replay.ReplaySummary` has of damage, holes and rejected frames."""
     for damage in summary.damaged:
         say(f"{damage}; what stands before it was replayed")
     if summary.holes_total:

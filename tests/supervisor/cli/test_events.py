@@ -67,6 +67,16 @@ def test_events_are_lines(run: Run, supervise: Any, tmp_path: Path, options: str
         assert "the run has ended" in run.err
 
 
+def test_events_are_rows_of_csv(run: Run, supervise: Any, tmp_path: Path) -> None:
+    engine = serve_events(tmp_path / "foxtrot", stream(publish_ns=99), supervise())
+    assert run("events", "--type", "trade", "--format", "csv") == 0
+    engine.join(10)
+    assert run.out.splitlines() == [
+        "kind,exchange,symbol,instrument,ts,event,receive_ns,publish_ns,redelivered,backfilled,price,amount,side,id,count",
+        "trade,SIM,BTCUSDT,BTC-USDT,1,eMarketTrade.,2,99,false,false,100.1,0.5,buy,7,",
+    ]
+
+
 def test_an_event_line_has_its_instrument_and_times(run: Run, supervise: Any, tmp_path: Path) -> None:
     engine = serve_events(tmp_path / "foxtrot", stream(publish_ns=99), supervise())
     assert run("events", "--type", "trade", "--count", "1") == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import subprocess
 import sys
@@ -34,6 +36,28 @@ def test_replay_prints_events_and_reports_rejected_frames(run: Run, tmp_path: Pa
     assert run("replay", str(path), "--json") == 0
     assert [(line["frame"], line["id"], line["price"]) for line in run.lines()] == [(0, "1", "1.5"), (2, "2", "1.5")]
     assert run.err.startswith("1 of 3 frames were rejected, the first of them:\n")
+
+
+def test_replay_as_csv(run: Run, tmp_path: Path) -> None:
+    assert run("replay", str(recording(tmp_path, trade(1), trade(2))), "--format", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(run.out)))
+    assert [(row["frame"], row["id"], row["price"], row["bids"]) for row in rows] == [
+        ("0", "1", "1.5", ""),
+        ("1", "2", "1.5", ""),
+    ]
+
+
+def test_wrong_combinations_of_output(run: Run, tmp_path: Path) -> None:
+    path = str(recording(tmp_path, trade(1)))
+    for options, reason in (
+        (["--output", "x"], "--output is for --format parquet"),
+        (["--format", "parquet"], "--format parquet needs --output DIR"),
+        (["--format", "parquet", "--output", "x", "--depth", "5"], "--depth is for printed events"),
+        (["--format", "csv", "--depth", "500"], "100 levels at most"),
+        (["--format", "csv", "--handlers", "a:b"], "--format is for printed events, not for --handlers"),
+    ):
+        assert run("replay", path, *options) == 2
+        assert reason in run.err
 
 
 def test_replay_of_an_unknown_exchange_is_2(run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from foxtrot_workers.adapter import catalog
 from foxtrot_workers.adapter.catalog import UnknownExchange
 from foxtrot_workers.replay import replay
 from foxtrot_workers.replay.recording import RecordingError
-from foxtrot_workers.replay.replay import RejectedFrame, guess_exchange, replay_lines
+from foxtrot_workers.replay.replay import RejectedFrame, guess_exchange, replay_events, replay_lines
 from tests.workers.exchanges.samples import (
     MS,
     binance_agg_trade,
@@ -99,6 +99,20 @@ def test_a_gap_has_recorded_times(tmp_path: Path) -> None:
     *_, gap = lines(path, depth=5)
     assert (gap["frame"], gap["kind"], gap["first_id"], gap["last_id"]) == (4, "gap", "4", "8")
     assert (gap["start_ns"], gap["end_ns"]) == (300, 500)
+
+
+def test_events_have_recorded_times(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.jsonl.gz", delta(1, 2), snapshot(2), delta(3, 3), delta(9, 9), delta(10, 10))
+    events = replay_events([path])
+    found = list(events)
+    assert {name for name, _event in found} == {"a.jsonl.gz"}
+    printed = lines(path)
+    assert len(found) == len(printed) == events.summary.events_total
+    for (_name, event), line in zip(found, printed, strict=True):
+        assert event.receive_ns == 100 * (line["frame"] + 1)
+        if line["kind"] == "gap":
+            assert (event.start_ns, event.end_ns) == (line["start_ns"], line["end_ns"])
+    assert "gap" in {line["kind"] for line in printed}
 
 
 def test_empty_lines_shift_frames_and_times_alike(tmp_path: Path) -> None:

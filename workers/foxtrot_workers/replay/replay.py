@@ -26,7 +26,16 @@ from foxtrot_workers.adapter.notices import UnrecognizedFrame
 from foxtrot_workers.replay.recording import RecordedFrame, read_recording
 from foxtrot_workers.replay.series import Series, recording_series
 
-__all__ = ["REASON_CHARS_MAX", "REJECTED_SHOWN_MAX", "Replay", "ReplaySummary", "guess_exchange", "replay_lines"]
+__all__ = [
+    "REASON_CHARS_MAX",
+    "REJECTED_SHOWN_MAX",
+    "Replay",
+    "ReplaySummary",
+    "ReplayedEvents",
+    "guess_exchange",
+    "replay_events",
+    "replay_lines",
+]
 
 REJECTED_SHOWN_MAX = 10
 """Rejected frames that a summary describes; all are counted."""
@@ -77,11 +86,30 @@ class Replay(Iterator[Line]):
 
     def _run(self, recordings: Sequence[tuple[Series, type[Adapter]]]) -> Iterator[Line]:
         for series, adapter_class in recordings:
-            path = series.path / series.worker if series.worker else series.path
-            self.summary.exchanges[str(path)] = adapter_class.name
-            for line in _Recording(series, adapter_class, self._depth, self.summary).lines():
+            recording = _Recording(series, adapter_class, self._depth, self.summary)
+            for line in recording.lines():
                 # frame numbers alone would be ambiguous
-                yield {"recording": str(path), **line} if self._several else line
+                yield {"recording": recording.name, **line} if self._several else line
+
+
+class ReplayedEvents(Iterator[tuple[str, MarketEvent[str]]]):
+    """The events of all recordings, one after the other, with their recorded times: name of the recording, and event.
+
+    Iterating raises `RecordingError` if a recording cannot be read. `summary` grows as events are read.
+    """
+
+    def __init__(self, recordings: Sequence[tuple[Series, type[Adapter]]]) -> None:
+        self.summary = ReplaySummary()
+        self._events = self._run(recordings)
+
+    def __next__(self) -> tuple[str, MarketEvent[str]]:
+        return next(self._events)
+
+    def _run(self, recordings: Sequence[tuple[Series, type[Adapter]]]) -> Iterator[tuple[str, MarketEvent[str]]]:
+        for series, adapter_class in recordings:
+            recording = _Recording(series, adapter_class, None, self.summary)
+            for event in recording.timed_events():
+                yield series.worker or series.path.name, event
 
 
 def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth: int | None = None) -> Replay:
@@ -97,12 +125,21 @@ def replay_lines(paths: Sequence[Path | str], exchange: str | None = None, depth
         RecordingError: a file cannot be opened.
         ImportError: the adapter cannot be loaded.
     """
+    return Replay(_opened(paths, exchange), depth)
+
+
+def replay_events(paths: Sequence[Path | str], exchange: str | None = None) -> ReplayedEvents:
+    """Replay recordings as `replay_lines` does, as events."""
+    return ReplayedEvents(_opened(paths, exchange))
+
+
+def _opened(paths: Sequence[Path | str], exchange: str | None) -> list[tuple[Series, type[Adapter]]]:
     recordings = []
     for path in map(Path, paths):
         for series in recording_series(path):
             name = exchange if exchange is not None else guess_exchange(series.paths[0])
             recordings.append((series, catalog.adapter_class(name)))
-    return Replay(recordings, depth)
+    return recordings
 
 
 def guess_exchange(path: Path) -> str:
@@ -149,6 +186,8 @@ class _Recording:
         self._session: Session | None = None
         self._view = None if depth is None else BookView(depth)
         self._summary = summary
+        self.name = str(series.path / series.worker if series.worker else series.path)
+        summary.exchanges[self.name] = adapter_class.name
         self._times = array("q")
         self._instruments: dict[str, str] = {}
         listed = adapter.instruments_path([])
@@ -157,6 +196,17 @@ class _Recording:
 
     def lines(self) -> Iterator[Line]:
         self._read_instruments()
+        for event in self._events():
+            yield self._line(event)
+
+    def timed_events(self) -> Iterator[MarketEvent[str]]:
+        for event in self._events():
+            if isinstance(event, Gap):
+                event = self._timed_gap(event)
+            yield msgspec.structs.replace(event, receive_ns=self._times[event.receive_ns])
+
+    def _events(self) -> Iterator[MarketEvent[str]]:
+        """The events, with the number of the recorded line as their time of receipt."""
         events: list[MarketEvent[str]] = []
         for frame in self._frames():
             self._times.extend([0] * (frame.line - len(self._times)))
@@ -171,7 +221,7 @@ class _Recording:
             self._adapter.notices.clear()  # the recorded client has acted already
             for event in events:
                 self._summary.events_total += 1
-                yield self._line(event)
+                yield event
             events.clear()
 
     def _frames(self) -> Iterator[RecordedFrame]:
@@ -244,7 +294,8 @@ class _Recording:
             instrument = self._instruments[symbol] = self._adapter.instrument(symbol)
         frame = event.receive_ns
         if isinstance(event, Gap):
-            event = msgspec.structs.replace(
-                event, start_ns=self._times[event.start_ns], end_ns=self._times[event.end_ns]
-            )
+            event = self._timed_gap(event)
         return {"frame": frame, **event_line(event, instrument, self._view)}
+
+    def _timed_gap(self, gap: Gap) -> Gap:
+        return msgspec.structs.replace(gap, start_ns=self._times[gap.start_ns], end_ns=self._times[gap.end_ns])
