@@ -83,7 +83,6 @@ CONFIGURATION = """
 run_dir = "{folder}/run"
 [engine]
 handlers = ["kept_handlers:setup"]
-python_path = ["{folder}"]
 [[connections]]
 name = "one"
 exchange = "sim"
@@ -193,7 +192,8 @@ class Run:
         )
         with (folder / "log").open("wb") as log:
             command = [PROGRAM, "start", "-c", str(config), "--log-format", "json"]
-            environment = {**os.environ, "PYTHONPATH": str(folder)}
+            path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+            environment = {**os.environ, "PYTHONPATH": path}
             self.supervisor = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
 
     def status(self) -> dict[str, Any]:
@@ -276,7 +276,7 @@ def outage(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
                     act()
             run.exchange.send_signal(signal.SIGSTOP)
             started = time.monotonic()
-            wait_until(lambda: _drained(run.status()), DRAIN_S, "the sink to be done")
+            wait_until(lambda: _drained(run), DRAIN_S, "the sink to be done")
             drain_s = time.monotonic() - started
             status = run.close()
         finally:
@@ -306,9 +306,13 @@ def _ended(run: Run) -> bool:
     return False
 
 
-def _drained(status: dict[str, Any]) -> bool:
-    sinks = status.get("sinks") or []
-    return bool(sinks) and all(each.get("pending_rows") == 0 for each in sinks)
+def _drained(run: Run) -> bool:
+    """Whether the sink has nothing left, and has handed over at least what the handlers had."""
+    for service in run.status().get("services", ()):
+        counts = service["counts"]
+        if service["name"] == "sink-store" and counts.get("pending_rows") == 0:
+            return int(counts["delivered_total"]) >= len(run.trades())
+    return False
 
 
 def _doubles(keys: Iterable[str]) -> int:

@@ -17,7 +17,7 @@ from foxtrot_supervisor.sinks.nats.sink import NatsSink
 from foxtrot_supervisor.sinks.nats.subjects import message_id, subject_of
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRefuses, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.stores.fields import fields_of
-from tests.support.sink_delivery import deliver
+from tests.support.sink_delivery import deliver, open_at_last
 from tests.support.sink_log import KeptLog, sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
 from tests.support.store_servers import NATS_SERVER, NATS_SERVERS, PASSWORD, NatsServer
@@ -116,7 +116,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(
 ) -> None:
     settings = msgspec.structs.replace(settings, timeout_s=0.5)
     sink = NatsSink(settings, sink_context(tmp_path))
-    await sink.open()
+    await open_at_last(sink)
     server.pause()
     try:
         with pytest.raises(SinkUnavailable, match=r"0\.5 s"):

@@ -16,7 +16,7 @@ from foxtrot_supervisor.sinks.postgresql.schema import TABLES
 from foxtrot_supervisor.sinks.postgresql.settings import PostgresqlSettings
 from foxtrot_supervisor.sinks.postgresql.sink import PostgresqlSink
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow, SinkUnavailable
-from tests.support.sink_delivery import deliver
+from tests.support.sink_delivery import deliver, open_at_last
 from tests.support.sink_log import sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
 from tests.support.store_servers import PASSWORD, POSTGRES, PostgresServer
@@ -164,7 +164,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(
     server: PostgresServer, settings: PostgresqlSettings, tmp_path: Path
 ) -> None:
     sink = PostgresqlSink(msgspec.structs.replace(settings, timeout_s=0.5), sink_context(tmp_path))
-    await sink.open()
+    await open_at_last(sink)
     server.pause()
     try:
         with pytest.raises(SinkUnavailable, match=r"0\.5 s"):

@@ -17,7 +17,7 @@ from foxtrot_supervisor.sinks.redis.settings import RedisSettings
 from foxtrot_supervisor.sinks.redis.sink import RedisSink
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.stores.fields import flat_fields
-from tests.support.sink_delivery import deliver
+from tests.support.sink_delivery import deliver, open_at_last
 from tests.support.sink_log import KeptLog, sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
 from tests.support.store_servers import PASSWORD, REDIS_SERVER, RedisServer
@@ -147,7 +147,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(
 ) -> None:
     settings = msgspec.structs.replace(settings, timeout_s=0.5)
     sink = RedisSink(settings, sink_context(tmp_path))
-    await sink.open()
+    await open_at_last(sink)
     server.pause()
     try:
         with pytest.raises(SinkUnavailable):

@@ -20,13 +20,13 @@ from foxtrot_supervisor.sinks.nats.subjects import is_prefix, is_stream_name, me
 from foxtrot_supervisor.sinks.sink import SinkContext, SinkMisconfigured, SinkRefuses, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.stores.access import (
     access_problems,
-    is_installed,
     password_of,
     plain_text_problem,
     tls_context,
 )
 from foxtrot_supervisor.sinks.stores.address import StoreAddress, parse_address
 from foxtrot_supervisor.sinks.stores.kept import KeptNumber
+from foxtrot_supervisor.sinks.stores.library import is_installed, load_library
 from foxtrot_supervisor.system.secret_file import SecretRefused, open_secret, read_secret_lines
 
 if TYPE_CHECKING:
@@ -119,19 +119,16 @@ class NatsSink:
 
     async def open(self) -> None:
         """Connect, and create or check the stream."""
-        try:
-            from foxtrot_supervisor.sinks.nats.guarded_client import guarded_client  # loads nats-py, an extra
-        except ImportError as error:
-            raise SinkMisconfigured(f"{NEEDS} ({error})") from None
+        library = await load_library("foxtrot_supervisor.sinks.nats.guarded_client", NEEDS)
         settings = self._settings
         with _errors():
-            # also if it cannot connect, close releases its socket
-            self._client = guarded_client(any(address.tls for address in self._addresses))
-            await self._connect(self._client)
-            self._jetstream = self._client.jetstream(timeout=settings.timeout_s)
+            client: Client = library.guarded_client(any(address.tls for address in self._addresses))
+            self._client = client  # before it connects: close releases its socket, whatever happens
+            await self._connect(client)
+            self._jetstream = client.jetstream(timeout=settings.timeout_s)
             await self._check_stream(self._jetstream)
             self._publisher = Publisher(
-                self._client, settings.stream, settings.subject_prefix, settings.in_flight_rows, settings.timeout_s
+                client, settings.stream, settings.subject_prefix, settings.in_flight_rows, settings.timeout_s
             )
             await self._publisher.start()
 

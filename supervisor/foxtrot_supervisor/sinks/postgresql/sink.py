@@ -36,8 +36,9 @@ from foxtrot_supervisor.sinks.sink import (
     SinkRow,
     SinkUnavailable,
 )
-from foxtrot_supervisor.sinks.stores.access import access_problems, is_installed, password_of, plain_text_problem
+from foxtrot_supervisor.sinks.stores.access import access_problems, password_of, plain_text_problem
 from foxtrot_supervisor.sinks.stores.address import StoreAddress
+from foxtrot_supervisor.sinks.stores.library import is_installed, load_library
 
 if TYPE_CHECKING:
     import psycopg
@@ -89,10 +90,7 @@ class PostgresqlSink:
 
     async def open(self) -> None:
         """Connect, and create or check the tables."""
-        try:
-            import psycopg  # noqa: F401  # heavy, and an extra: only this process loads it
-        except ImportError as error:
-            raise SinkMisconfigured(f"{NEEDS} ({error})") from None
+        await load_library("psycopg", NEEDS)
         with _errors():
             self._connection = await self._connect()
             problems = await self._bounded(self._prepare(self._connection))

@@ -22,9 +22,10 @@ from foxtrot_supervisor.sinks.sink import (
     SinkRow,
     SinkUnavailable,
 )
-from foxtrot_supervisor.sinks.stores.access import access_problems, is_installed, password_of, plain_text_problem
+from foxtrot_supervisor.sinks.stores.access import access_problems, password_of, plain_text_problem
 from foxtrot_supervisor.sinks.stores.address import StoreAddress, parse_address
 from foxtrot_supervisor.sinks.stores.kept import KeptNumber, writer_name
+from foxtrot_supervisor.sinks.stores.library import is_installed, load_library
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -98,17 +99,15 @@ class RedisSink:
 
     async def open(self) -> None:
         """Connect, load the script, and say what makes this Redis lose entries."""
-        try:
-            import redis.asyncio  # heavy, and an extra: only this process loads it
-        except ImportError as error:
-            raise SinkMisconfigured(f"{NEEDS} ({error})") from None
+        library = await load_library("redis.asyncio", NEEDS)
         self._writer = writer_name(Path(self._context.directory))
         self._written = 0
         self._durability = Durability()
         with _errors():
-            self._client = redis.asyncio.Redis(**self._parameters())
-            self._script = str(await self._client.script_load(APPEND))
-        await self._warn(self._client)
+            client: Redis = library.Redis(**self._parameters())
+            self._client = client
+            self._script = str(await client.script_load(APPEND))
+        await self._warn(client)
 
     async def write(self, rows: Sequence[SinkRow]) -> int:
         """Append the rows; return up to which number Redis' file has them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-from importlib.util import find_spec
 from pathlib import Path
 
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured
@@ -12,7 +11,7 @@ from foxtrot_supervisor.sinks.stores.address import StoreAddress
 from foxtrot_supervisor.sinks.stores.settings import StoreSettings
 from foxtrot_supervisor.system.secret_file import SecretRefused, open_secret, read_secret
 
-__all__ = ["PASSWORD_CHARS_MAX", "access_problems", "is_installed", "password_of", "plain_text_problem", "tls_context"]
+__all__ = ["PASSWORD_CHARS_MAX", "access_problems", "password_of", "plain_text_problem", "tls_context"]
 
 PASSWORD_CHARS_MAX = 4096
 
@@ -69,8 +68,3 @@ def tls_context(settings: StoreSettings) -> ssl.SSLContext:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise SinkMisconfigured(f"TLS files: {getattr(error, 'strerror', None) or error}") from None
     return context
-
-
-def is_installed(module: str) -> bool:
-    """Return whether a library is there, without importing it."""
-    return find_spec(module) is not None

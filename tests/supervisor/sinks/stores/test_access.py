@@ -10,7 +10,6 @@ import pytest
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured
 from foxtrot_supervisor.sinks.stores.access import (
     access_problems,
-    is_installed,
     password_of,
     plain_text_problem,
     tls_context,
@@ -78,8 +77,3 @@ def test_plain_text_leaves_the_machine_on_demand_only(host: str, tls: bool, inse
     problem = plain_text_problem(StoreAddress(host, 1, tls, ""), StoreSettings(insecure=insecure), "tls://")
     assert (problem is not None) is refused
     assert problem is None or ("tls://" in problem and "insecure = true" in problem)
-
-
-def test_libraries_are_found_without_loading_them() -> None:
-    assert is_installed("msgspec")
-    assert not is_installed("no_such_library_here")
