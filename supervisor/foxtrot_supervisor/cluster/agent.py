@@ -24,7 +24,7 @@ from foxtrot_supervisor.cluster.lease import HeldShard, Leases
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import ClusterSettings, NodeRequest, decode, encode
 from foxtrot_supervisor.cluster.own_supervisor import OwnSupervisor
-from foxtrot_supervisor.cluster.placement import quotas, release_count
+from foxtrot_supervisor.cluster.placement import release_count
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, NotPrepared, Store
 from foxtrot_supervisor.config.cluster import NodeCluster
@@ -121,6 +121,7 @@ class _Agent:
         )
         await self._adopt(store, leases, shards)
         await deliveries.start()
+        membership.board.shards = settings.shards
         await membership.start()
         await client.subscribe(names.node_subject(self._me.node, "drain"), cb=self._on_drain)
         await client.subscribe(names.CHANGED, cb=self._on_changed)
@@ -248,6 +249,7 @@ class _Agent:
             membership.forget_silent()
             await membership.announce()
         if self._is_due("audit", AUDIT_S, now):
+            membership.board.shards = (await self._store.settings()).shards
             for shard in list(leases.shards):
                 await shards.audit(shard)
         leaving = [shard for shard, held in leases.shards.items() if held.leaving_since is not None]
@@ -265,9 +267,7 @@ class _Agent:
         board, me = membership.board, self._me.node
         desired = {shard: held.desired for shard, held in leases.shards.items()}
         misplaced = board.misplaced(me, desired)
-        total = sum(len(node.held) for node in board.nodes.values())
-        surplus = len(desired) - quotas(board.nodes.values(), total).get(me, 0)
-        count = release_count(surplus, BALANCE_S)
+        count = release_count(len(desired) - board.quota(me), BALANCE_S)
         await self._leave(shards, (misplaced or board.to_release(me, desired, count))[:HANDOVERS_MAX])
 
     async def _leave(self, shards: HeldShards, leaving: list[str]) -> None:

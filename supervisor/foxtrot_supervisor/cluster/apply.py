@@ -9,6 +9,7 @@ from foxtrot_supervisor.cluster import names
 from foxtrot_supervisor.cluster.desired import Plan
 from foxtrot_supervisor.cluster.model import Desired
 from foxtrot_supervisor.cluster.store import NotPrepared, Store
+from foxtrot_supervisor.cluster.streams import ensure_events
 from foxtrot_supervisor.config.cluster import ClusterConfig
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ async def applied(
     store: Store, client: Client, cluster: ClusterConfig, plan: Plan, desired: Mapping[str, Desired]
 ) -> None:
     """Put `plan` in force, and see that each shard has its message; repeating it mends what was interrupted."""
-    await store.prepare(cluster)
+    await store.prepare(cluster, len(desired))
+    await ensure_events(client, cluster)
     for shard in (*plan.added, *plan.changed):
         await store.put_desired(desired[shard])
     for shard in desired:

@@ -15,7 +15,7 @@ from foxtrot_supervisor.cluster import names
 from foxtrot_supervisor.cluster.lease import Delivery, Leases, judge, patience_s
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeRequest, decode, encode
-from foxtrot_supervisor.cluster.placement import has_room
+from foxtrot_supervisor.cluster.placement import accepts, closeness, twin_of
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, Store
 
@@ -35,6 +35,9 @@ REFUSED_S: Final = 1.0
 
 CLAIM_S: Final = 0.25
 """Longest wait for the answer of a holder, or of a node that is offered a shard."""
+
+OFFERS_MAX: Final = 5
+"""Nodes that are offered a shard before one must take it beyond its share."""
 
 _NEXT = f"$JS.API.CONSUMER.MSG.NEXT.{names.SHARDS}.{names.CONSUMER}"
 
@@ -168,21 +171,37 @@ class Deliveries:
     async def _place(self, delivery: Delivery, desired: Desired, holder: Holder | None, revision: int) -> None:
         leaving = holder.node if holder is not None and holder.state == "leaving" else ""
         refused = {leaving} if leaving else set()
-        self._membership.refresh()
-        for name in self._membership.board.ranked(desired, self._me.node, but=refused):
-            if name == self._me.node:
-                if await self._shards.take(delivery, desired, holder, revision):
+        twin, _ = await self._store.holder(twin_of(delivery.shard))
+        if twin is not None and twin.state == "gone":
+            twin = None
+        is_close = holder is not None and closeness(holder, twin) > 0
+        board, me = self._membership.board, self._me.node
+        for forced in (False, True):
+            this, shares = self._membership.refresh(), board.shares()
+            quota = shares.get(me, 0)
+            first = me if forced or len(this.held) < quota else ""
+            below = None if forced else shares
+            for name in board.ranked(desired, first, twin=twin, below=below, but=refused, limit=OFFERS_MAX):
+                if name != me:
+                    if await self._offer(delivery, name, forced=forced):
+                        return
+                elif accepts(this, desired, quota, forced=forced):
+                    await self._shards.take(delivery, desired, holder, revision)  # else another was faster
                     return
-                return  # another was faster
-            if await self._offer(delivery, name):
+            if leaving and (forced or not is_close) and await self._give_back(delivery, leaving):
                 return
-        if leaving == self._me.node and not self._draining() and await self._shards.keep(delivery):
-            await self._shards.write(delivery.shard, state="serving")
-            return  # nobody else has room
         await self._shards.refuse(delivery.ack, REFUSED_S)
 
-    async def _offer(self, delivery: Delivery, node: str) -> bool:
-        request = encode(NodeRequest(shard=delivery.shard, token=delivery.token, ack=delivery.ack))
+    async def _give_back(self, delivery: Delivery, node: str) -> bool:
+        """Have the holder keep a shard that it wanted to hand over; it refuses while it is drained."""
+        request = NodeRequest(shard=delivery.shard, token=delivery.token, ack=delivery.ack, forced=True)
+        if node == self._me.node:
+            return await self._claimed(request)
+        answer = await self._ask(node, "claim", encode(request))
+        return bool(answer and answer.get("held"))
+
+    async def _offer(self, delivery: Delivery, node: str, *, forced: bool) -> bool:
+        request = encode(NodeRequest(shard=delivery.shard, token=delivery.token, ack=delivery.ack, forced=forced))
         answer = await self._ask(node, "offer", request)
         if answer is None:
             self._membership.away(node)
@@ -205,11 +224,16 @@ class Deliveries:
         request = self._request(message)
         if request is None:
             return
-        delivery = Delivery(shard=request.shard, token=request.token, ack=request.ack)
-        held = self._leases.claim(delivery)
+        held = await self._claimed(request)
         await self._reply(message, {"held": held, "instance": self._me.instance})
+
+    async def _claimed(self, request: NodeRequest) -> bool:
+        delivery = Delivery(shard=request.shard, token=request.token, ack=request.ack)
+        held = self._leases.claim(delivery, back=request.forced and not self._draining())
         if held:
+            self._begin(self._shards.take_back(request.shard), f"back-{request.shard}")
             self._begin(self._shards.write(request.shard), f"write-{request.shard}")
+        return held
 
     async def _on_offer(self, message: Any) -> None:
         request = self._request(message)
@@ -222,7 +246,9 @@ class Deliveries:
             desired = await self._store.desired(request.shard)
             holder, revision = await self._store.holder(request.shard)
             known = holder is not None and holder.token >= request.token
-            if desired is not None and not known and has_room(self._membership.refresh(), desired):
+            this, quota = self._membership.refresh(), self._membership.board.quota(self._me.node)
+            fits = desired is not None and accepts(this, desired, quota, forced=request.forced)
+            if desired is not None and fits and not known and not self._draining():
                 delivery = Delivery(shard=request.shard, token=request.token, ack=request.ack)
                 taken = not self.closed and await self._shards.take(delivery, desired, holder, revision)
         except (*NATS_ERRORS, ValueError) as error:

@@ -127,11 +127,15 @@ class Leases:
                 held.renewed_at = now
                 yield held
 
-    def claim(self, delivery: Delivery) -> bool:
-        """Return whether this node holds a shard that another has received, and goes on under that token."""
+    def claim(self, delivery: Delivery, *, back: bool = False) -> bool:
+        """Return whether this node holds a shard that another has received, and goes on under that token.
+
+        `back`: also if it was to be handed over.
+        """
         held = self.shards.get(delivery.shard)
-        if held is None or held.leaving_since is not None:
+        if held is None or (held.leaving_since is not None and not back):
             return False
+        held.leaving_since = None
         if delivery.token > held.token:
             held.token, held.ack = delivery.token, delivery.ack
         return True

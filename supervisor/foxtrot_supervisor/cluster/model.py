@@ -20,6 +20,8 @@ class ClusterSettings(Struct, frozen=True, kw_only=True):
     """Silence of a node after which its shards are given to others."""
     lease_s: float
     """How long a node runs on without NATS."""
+    shards: int = 0
+    """Number of shards."""
 
 
 class Desired(Struct, frozen=True, kw_only=True):
@@ -95,6 +97,8 @@ class NodeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ack: str = ""
     on: bool = True
     """``drain``: begin or end."""
+    forced: bool = False
+    """``offer``: no other node has room. ``claim``: nobody takes what this node wants to hand over."""
 
 
 T = TypeVar("T", bound=Struct)

@@ -114,7 +114,7 @@ def local_name(connection: str, part: str, epoch: int) -> str:
 
 def parse_local(name: str) -> LocalName:
     """Return what the name of a local connection or worker says; raises ValueError for any other name."""
-    connection, part, epoch = name.partition(".")[0].split("_")
+    connection, part, epoch = name.partition(".")[0].rsplit("_", 2)
     if not connection or len(part) != 2 or part[0] not in _SIDES or not part[1].isdecimal() or not epoch.isdecimal():
         raise ValueError(f'"{name}" is no connection of a cluster')
     return LocalName(connection, part, int(epoch))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
 from foxtrot_supervisor.cluster.names import shard_id, split_shard_id
@@ -21,7 +21,10 @@ __all__ = [
     "REBALANCE_S",
     "SHARDS_PER_CORE",
     "Board",
+    "Place",
+    "accepts",
     "capacity_of",
+    "closeness",
     "has_room",
     "quotas",
     "release_count",
@@ -83,11 +86,31 @@ def release_count(surplus: int, elapsed_s: float) -> int:
     return 0 if surplus <= 0 else min(surplus, math.ceil(surplus * elapsed_s / REBALANCE_S))
 
 
+def accepts(node: NodeInfo, desired: Desired, quota: int, *, forced: bool) -> bool:
+    """Return whether a node takes a shard that another one offers.
+
+    Announcements lag behind, so that many may offer to one that was empty a moment ago: beyond its even share (`quota`)
+    it takes only what has no other place (`forced`).
+    """
+    return has_room(node, desired) and (forced or len(node.held) < quota)
+
+
+class Place(Protocol):
+    """Where a shard is: a node, or the entry of a holder."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def addresses(self) -> list[str]: ...
+
+
 class Board:
     """The nodes as they have announced themselves, in order of load."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeInfo] = {}
+        self.shards = 0
+        """Number of shards in the cluster."""
         self._holders: dict[str, str] = {}
         """Node by shard."""
         self._order: list[tuple[float, str, int]] = []
@@ -118,12 +141,35 @@ class Board:
         """Return the node that has announced to hold `shard`."""
         return self.nodes.get(self._holders.get(shard, ""))
 
-    def ranked(self, desired: Desired, me: str = "", *, but: Collection[str] = (), limit: int = 3) -> list[str]:
+    def quota(self, name: str) -> int:
+        """Return the even share of a node."""
+        return self.shares().get(name, 0)
+
+    def shares(self) -> dict[str, int]:
+        """Return the even share of each node."""
+        return quotas(self.nodes.values(), self.shards)
+
+    def ranked(
+        self,
+        desired: Desired,
+        first: str = "",
+        *,
+        twin: Place | None = None,
+        below: Mapping[str, int] | None = None,
+        but: Collection[str] = (),
+        limit: int = 3,
+    ) -> list[str]:
         """Return the nodes that should hold a shard, the best first, at most `limit`.
 
-        `me`: is preferred to nodes that are hardly better. `but`: nodes that have refused, or that hand it over.
+        Args:
+            desired: the shard.
+            first: a node that is preferred to others with a lower load, but not to others further from the twin.
+            twin: where the other side is, if that is known better than by announcements.
+            below: only nodes that hold less than this, and are apart from the twin.
+            but: nodes that have refused, or that hand it over.
+            limit: most names that are returned.
         """
-        twin = self.holder(twin_of(desired.shard))
+        twin = twin or self.holder(twin_of(desired.shard))
         apart: list[str] = []
         same_address: list[str] = []
         same_host: list[str] = []
@@ -137,13 +183,15 @@ class Board:
             node = self.nodes[name]
             if name in but or not has_room(node, desired):
                 continue
-            (apart, same_address, same_host)[_closeness(node, twin)].append(name)
+            near = closeness(node, twin)
+            if below is not None and (near or len(node.held) >= below.get(name, 0)):
+                continue
+            (apart, same_address, same_host)[near].append(name)
         for entry in popped:
             heapq.heappush(self._order, entry)
-        if me and me not in but and me in self.nodes and has_room(self.nodes[me], desired):
-            group = (apart, same_address, same_host)[_closeness(self.nodes[me], twin)]
-            if group and self._is_hardly_better(group[0], me):
-                group[:] = [me, *(name for name in group if name != me)]
+        if first in self.nodes and first not in but and has_room(self.nodes[first], desired):
+            group = (apart, same_address, same_host)[closeness(self.nodes[first], twin)]
+            group[:] = [first, *(name for name in group if name != first)]
         return [*apart, *same_address, *same_host][:limit]
 
     def misplaced(self, name: str, desired: Mapping[str, Desired]) -> list[str]:
@@ -157,30 +205,25 @@ class Board:
             twin = self.holder(twin_of(shard))
             if node is None or twin is None or split_shard_id(shard)[1] != "b" or shard not in desired:
                 continue
-            closeness = _closeness(node, twin)
-            if closeness:
+            present = closeness(node, twin)
+            if present:
                 best = self.ranked(desired[shard], but=(name,), limit=1)
-                if best and _closeness(self.nodes[best[0]], twin) < closeness:
+                if best and closeness(self.nodes[best[0]], twin) < present:
                     found.append(shard)
         return found
 
     def to_release(self, name: str, desired: Mapping[str, Desired], count: int) -> list[str]:
-        """Return `count` shards of a node that others can take without coming closer to their twin."""
-        node = self.nodes[name]
+        """Return `count` shards of a node that others lack, and can take without coming closer to their twin."""
+        node, shares = self.nodes[name], self.shares()
         found: list[str] = []
         for shard in sorted(node.held):
             if len(found) >= count:
                 break
-            best = self.ranked(desired[shard], but=(name,), limit=1) if shard in desired else []
+            best = self.ranked(desired[shard], below=shares, but=(name,), limit=1) if shard in desired else []
             twin = self.holder(twin_of(shard))
-            if best and _closeness(self.nodes[best[0]], twin) <= _closeness(node, twin):
+            if best and closeness(self.nodes[best[0]], twin) <= closeness(node, twin):
                 found.append(shard)
         return found
-
-    def _is_hardly_better(self, best: str, me: str) -> bool:
-        """Whether `best` would have no lower load with one more shard than `me` has now: views lag behind."""
-        node = self.nodes[best]
-        return _load(self.nodes[me]) <= (len(node.held) + 1) / node.capacity
 
     def _forget_holdings(self, node: NodeInfo) -> None:
         for shard in node.held:
@@ -188,7 +231,7 @@ class Board:
                 del self._holders[shard]
 
 
-def _closeness(node: NodeInfo, twin: NodeInfo | None) -> int:
+def closeness(node: Place, twin: Place | None) -> int:
     """Return 2 on the host of the twin, 1 at its address, else 0."""
     if twin is None:
         return 0

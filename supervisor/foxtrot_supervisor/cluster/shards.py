@@ -111,13 +111,16 @@ class HeldShards:
 
     async def keep(self, delivery: Delivery) -> bool:
         """Go on as the holder under a higher token; return whether this node holds the shard."""
-        held = self._leases.shards.get(delivery.shard)
-        if held is not None and held.leaving_since is not None:
-            held.leaving_since = None
         if not self._leases.claim(delivery):
             return False
         await self.write(delivery.shard)
         return True
+
+    async def take_back(self, shard: str) -> None:
+        """Write that a shard that was to be handed over stays."""
+        held = self._leases.shards.get(shard)
+        if held is not None and held.entry.state == "leaving":
+            await self.write(shard, state="serving")
 
     async def write(self, shard: str, **changes: Any) -> bool:
         """Write the entry of a held shard, if it differs; return False if the shard has been lost."""

@@ -48,13 +48,17 @@ class Store:
         try:
             for bucket in (names.DESIRED, names.HOLDERS, names.NODES, names.CLUSTER):
                 self._buckets[bucket] = await self._js.key_value(bucket)
-            entry = await self._buckets[names.CLUSTER].get(names.SETTINGS)
+            return await self.settings()
         except (BucketNotFoundError, KeyNotFoundError, NotFoundError):
             raise NotPrepared from None
+
+    async def settings(self) -> ClusterSettings:
+        """Return what holds for all nodes."""
+        entry = await self._buckets[names.CLUSTER].get(names.SETTINGS)
         return decode(entry.value or b"", ClusterSettings)
 
-    async def prepare(self, cluster: ClusterConfig) -> None:
-        """Create what is missing, and set what holds for all nodes."""
+    async def prepare(self, cluster: ClusterConfig, shards: int) -> None:
+        """Create what is missing, and set what holds for all nodes; `shards`: their number."""
         for bucket in (names.DESIRED, names.HOLDERS, names.NODES, names.CLUSTER):
             try:
                 self._buckets[bucket] = await self._js.key_value(bucket)
@@ -85,7 +89,7 @@ class Store:
                 max_ack_pending=PENDING_MAX,
             ),
         )
-        settings = ClusterSettings(ack_wait_s=cluster.ack_wait_s, lease_s=cluster.lease_s)
+        settings = ClusterSettings(ack_wait_s=cluster.ack_wait_s, lease_s=cluster.lease_s, shards=shards)
         await self._buckets[names.CLUSTER].put(names.SETTINGS, encode(settings))
 
     # ---- desired shards

@@ -8,7 +8,7 @@ import pytest
 
 from foxtrot_supervisor.cluster import placement
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
-from foxtrot_supervisor.cluster.placement import Board, capacity_of, has_room, quotas, release_count
+from foxtrot_supervisor.cluster.placement import Board, accepts, capacity_of, has_room, quotas, release_count
 
 
 def node(
@@ -93,13 +93,24 @@ def test_a_surplus_leaves_over_a_minute() -> None:
     assert release_count(3, 120.0) == 3
 
 
-def test_the_least_loaded_node_is_first_and_this_one_where_it_is_hardly_worse() -> None:
+def test_the_least_loaded_node_is_first_unless_another_is_preferred() -> None:
     nodes = board(node("a", "1.a", "2.a", "3.a"), node("b", "4.a"), node("c", "5.a", "6.a"))
     assert nodes.ranked(desired("x.a")) == ["b", "c", "a"]
-    assert nodes.ranked(desired("x.a"), "c")[0] == "c"
-    assert nodes.ranked(desired("x.a"), "a")[0] == "b"
+    assert nodes.ranked(desired("x.a"), "a") == ["a", "b", "c"]
     assert nodes.ranked(desired("x.a"), "a", but=("b", "c")) == ["a"]
+    assert nodes.ranked(desired("x.a"), "a", but=("a",)) == ["b", "c"]
     assert nodes.ranked(desired("x.a"), limit=1) == ["b"]
+
+
+def test_beyond_its_share_a_node_takes_only_what_has_no_other_place() -> None:
+    nodes = board(node("a", "1.a"), node("b"))
+    nodes.shards = 2
+    assert nodes.quota("a") == 1
+    assert nodes.quota("unknown") == 0
+    assert not accepts(nodes.nodes["a"], desired("x.a"), 1, forced=False)
+    assert accepts(nodes.nodes["a"], desired("x.a"), 1, forced=True)
+    assert accepts(nodes.nodes["b"], desired("x.a"), 1, forced=False)
+    assert not accepts(node("c", draining=True), desired("x.a"), 1, forced=True)
 
 
 def test_an_outdated_announcement_counts_no_more() -> None:
@@ -122,7 +133,9 @@ def test_twins_are_on_different_hosts_then_on_different_addresses() -> None:
         node("d", "1.b", "2.b", "3.b", host="h3", addresses=["2"]),
     )
     assert nodes.ranked(desired("btc.b"), "b", limit=4) == ["d", "c", "b", "a"]
-    assert nodes.ranked(desired("btc.b"), "a", but=("c", "d"))[0] == "a"
+    assert nodes.ranked(desired("btc.b"), "a", but=("c", "d")) == ["a", "b"]
+    elsewhere = node("e", host="h3")
+    assert nodes.ranked(desired("btc.b"), twin=elsewhere, limit=4) == ["b", "a", "c", "d"]
 
 
 def test_twins_may_share_a_host_where_there_is_no_other() -> None:
@@ -144,6 +157,8 @@ def test_side_b_gives_way_when_there_is_another_host() -> None:
 def test_what_is_released_comes_no_closer_to_its_twin() -> None:
     shards = {shard: desired(shard) for shard in ("btc.b", "eth.a", "sol.a")}
     nodes = board(node("a", "btc.b", "eth.a", "sol.a"), node("b", "btc.a"))
+    assert nodes.to_release("a", shards, 2) == []  # nobody lacks one
+    nodes.shards = 4
     assert nodes.to_release("a", shards, 2) == ["eth.a", "sol.a"]
     assert nodes.to_release("a", shards, 1) == ["eth.a"]
     assert nodes.to_release("a", {}, 3) == []

@@ -1,0 +1,102 @@
+"""Many nodes that fail, join and are drained: nothing stays without a holder, nothing moves for nothing."""
+
+from __future__ import annotations
+
+import functools
+import random
+
+import pytest
+
+from tests.support.placement_world import PULL_S, World
+
+ACK_WAIT_S = 2.0
+
+
+@functools.cache
+def even(nodes: int, shards: int) -> World:
+    """A cluster in which every shard serves and the load is even."""
+    world = World(nodes, shards, ACK_WAIT_S)
+    settle(world)
+    assert world.longest_unheld_s <= PULL_S
+    return world
+
+
+def settle(world: World) -> None:
+    """Wait until nothing is to move; a surplus leaves over a minute."""
+    for _ in range(30):
+        world.run(20.0)
+        if world.is_settled and not world.excess() and not world.close:
+            return
+    raise AssertionError(f"not settled: {world.excess()} shards beyond even shares, {len(world.close)} twins close")
+
+
+def play(world: World, rng: random.Random) -> None:
+    """Some minutes of a bad day: nodes die alone and in groups, join, are drained and come back."""
+    some = max(1, len(world.nodes) // 50)
+    for _ in range(6):
+        match rng.choice(("death", "deaths", "joins", "drain", "undrain")):
+            case "death":
+                world.kill(rng.choice(list(world.nodes)))
+            case "deaths":
+                for _ in range(rng.randint(2, 2 * some)):
+                    world.kill(rng.choice(list(world.nodes)))
+            case "joins":
+                for _ in range(rng.randint(1, some)):
+                    world.join()
+            case "drain":
+                world.drain(rng.choice(list(world.nodes)))
+            case "undrain":
+                for node in world.nodes.values():
+                    if node.draining:
+                        world.drain(node.name, on=False)
+        world.run(rng.uniform(2.0, 20.0))
+
+
+def check(nodes: int, shards: int, seed: int) -> None:
+    world = even(nodes, shards).copied(seed)
+    play(world, random.Random(seed))
+    settle(world)
+    assert world.longest_unheld_s <= ACK_WAIT_S + PULL_S
+    assert world.avoidable == 0
+    assert world.wasted == 0
+    draining = [node for node in world.nodes.values() if node.draining]
+    assert not any(node.held for node in draining)
+    assert sum(len(node.held) for node in world.nodes.values()) == shards
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cluster_of_forty_nodes(seed: int) -> None:
+    check(40, 600, seed)
+
+
+@pytest.mark.variant
+def test_a_cluster_of_a_thousand_nodes() -> None:
+    check(1000, 20_000, 0)
+
+
+def test_a_new_node_takes_its_share_over_a_minute_and_only_that_moves() -> None:
+    world = even(20, 300).copied(1)
+    world.join()
+    world.run(20.0)
+    halfway = world.moves
+    settle(world)
+    new = list(world.nodes.values())[-1]
+    assert 0 < halfway <= world.moves == len(new.held)
+    assert world.wasted == 0
+
+
+def test_two_nodes_on_one_host_leave_twins_together_until_another_host_comes() -> None:
+    world = World(0, 40)
+    world._names = 1  # both of the next are on host h1
+    world.join()
+    world._names = 2
+    world.nodes["n2"].capacity = 100
+    world.run(30.0)
+    assert len(world.close) == 8
+    world.join()
+    world.nodes["n3"].host = "h1"
+    world.run(60.0)
+    assert len(world.close) == 8
+    world.join()
+    settle(world)
+    assert not world.close
