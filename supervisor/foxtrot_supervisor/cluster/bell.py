@@ -8,9 +8,12 @@ import os
 from collections.abc import Callable
 
 from foxtrot_protocol.endpoints import DOORBELL_BYTES_MAX
-from foxtrot_supervisor.engine.delivery.doorbell import TAKEN_PER_TURN, bound_bell
+from foxtrot_supervisor.system.datagram_socket import bound_datagram
 
-__all__ = ["Bell"]
+__all__ = ["TAKEN_PER_TURN", "Bell"]
+
+TAKEN_PER_TURN = 256
+"""Datagrams taken before rings are read."""
 
 
 class Bell:
@@ -21,14 +24,14 @@ class Bell:
         self.path = path
         self._rang = rang
         self._loop = asyncio.get_running_loop()
-        self._socket = bound_bell(path)
+        self._socket = bound_datagram(path)
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def keep(self) -> None:
         """Recreate the socket's file if it was removed. Raises OSError."""
         if not os.path.lexists(self.path):
             self.close()
-            self._socket = bound_bell(self.path)
+            self._socket = bound_datagram(self.path)
             self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def close(self) -> None:

@@ -13,10 +13,6 @@ import os
 import time
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
 
 from foxtrot_protocol import endpoints, ring_layout
 from foxtrot_protocol.child import ChildContext
@@ -27,6 +23,7 @@ from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster.bell import Bell
 from foxtrot_supervisor.cluster.forwarded_ring import ForwardedRing
 from foxtrot_supervisor.cluster.joining import connect
+from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError, Subscription
 from foxtrot_supervisor.cluster.outflow import Sent
 from foxtrot_supervisor.cluster.publisher import Publisher
 from foxtrot_supervisor.cluster.requests import decode_request

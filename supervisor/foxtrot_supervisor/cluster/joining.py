@@ -8,11 +8,8 @@ import ssl
 import stat
 from typing import Any
 
-import nats
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
-
 from foxtrot_protocol.child import ChildLog
+from foxtrot_supervisor.cluster.nats_client import Client, NatsError, nats
 from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.system.secret_file import SecretRefused, read_secret
 

@@ -16,8 +16,6 @@ import time
 from typing import Any
 
 import msgspec
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
 from foxtrot_protocol import endpoints
 from foxtrot_protocol.child import ChildContext
@@ -33,6 +31,7 @@ from foxtrot_supervisor.cluster.joining import connect
 from foxtrot_supervisor.cluster.landed_ring import RingUnusable
 from foxtrot_supervisor.cluster.landing_lane import LandingLane
 from foxtrot_supervisor.cluster.names import EVENTS
+from foxtrot_supervisor.cluster.nats_client import Client, NatsError
 from foxtrot_supervisor.cluster.pull import OrderedPull
 from foxtrot_supervisor.cluster.requests import encode_request
 from foxtrot_supervisor.cluster.state_store import StateStore, Superseded

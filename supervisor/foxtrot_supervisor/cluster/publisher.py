@@ -9,11 +9,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 
 from foxtrot_protocol.child import ChildLog
+from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError
 from foxtrot_supervisor.cluster.outflow import Outflow, Sent
 
 __all__ = ["HEADER_BYTES_MAX", "Publisher"]

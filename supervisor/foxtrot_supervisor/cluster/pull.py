@@ -15,14 +15,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 from foxtrot_protocol.child import ChildLog
+from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError, Subscription, api, errors
 
 __all__ = ["IDLE_S", "REQUEST_COUNT", "OrderedPull"]
 
@@ -137,15 +132,15 @@ class OrderedPull:
     async def _make(self) -> None:
         """Make the consumer behind the last message that was taken."""
         await self._unsubscribe()
-        with contextlib.suppress(NotFoundError):
+        with contextlib.suppress(errors.NotFoundError):
             await self._js.delete_consumer(self._stream, self._consumer)
         await self._js.add_consumer(
             self._stream,
-            ConsumerConfig(
+            api.ConsumerConfig(
                 durable_name=self._consumer,
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
                 opt_start_seq=self.last + 1,
-                ack_policy=AckPolicy.ALL,
+                ack_policy=api.AckPolicy.ALL,
                 ack_wait=INACTIVE_S,
                 max_ack_pending=-1,
                 filter_subject=self._subject,

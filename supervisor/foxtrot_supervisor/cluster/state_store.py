@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from nats.aio.client import Client
-from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.cluster.engine_state import (
@@ -19,6 +16,7 @@ from foxtrot_supervisor.cluster.engine_state import (
     encode_state,
     joined_positions,
 )
+from foxtrot_supervisor.cluster.nats_client import Client, api, errors
 from foxtrot_supervisor.config.cluster import ClusterConfig
 
 __all__ = ["ENGINES", "StateStore", "Superseded"]
@@ -45,9 +43,9 @@ class StateStore:
         js: Any = client.jetstream()
         try:
             bucket = await js.key_value(ENGINES)
-        except BucketNotFoundError:
+        except errors.BucketNotFoundError:
             bucket = await js.create_key_value(
-                KeyValueConfig(bucket=ENGINES, history=1, storage=StorageType.FILE, replicas=settings.replicas)
+                api.KeyValueConfig(bucket=ENGINES, history=1, storage=api.StorageType.FILE, replicas=settings.replicas)
             )
         return cls(bucket, name)
 
@@ -55,7 +53,7 @@ class StateStore:
         """Return the state and its revision; None and 0 if there is none. Raises `MalformedMessage`."""
         try:
             entry = await self._bucket.get(self._name)
-        except KeyNotFoundError:
+        except errors.KeyNotFoundError:
             return None, 0
         return decode_state(entry.value), entry.revision
 
@@ -66,7 +64,7 @@ class StateStore:
             for index in range(state.parts.count):
                 try:
                     parts.append((await self._bucket.get(self._part(state.parts.bank, index))).value)
-                except KeyNotFoundError:
+                except errors.KeyNotFoundError:
                     raise MalformedMessage("state of an engine: a part of its positions is missing") from None
         return joined_positions(state, parts)
 
@@ -89,7 +87,7 @@ class StateStore:
         value = encode_state(state)
         try:
             self._revision = await self._bucket.update(self._name, value, last=self._revision)
-        except KeyWrongLastSequenceError:
+        except errors.KeyWrongLastSequenceError:
             # a write of ours whose acknowledgement was lost is no other run's
             found, revision = await self.read()
             if found is None or found.holder != state.holder:

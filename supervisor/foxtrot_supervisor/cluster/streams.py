@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nats.aio.client import Client
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
-from nats.js.errors import NotFoundError
-
 from foxtrot_supervisor.cluster.names import EVENTS
+from foxtrot_supervisor.cluster.nats_client import Client, api, errors
 from foxtrot_supervisor.config.cluster import ClusterConfig
 
 __all__ = ["DUPLICATE_WINDOW_S", "EVENT_SUBJECTS", "differences", "ensure_events"]
@@ -22,22 +19,22 @@ DUPLICATE_WINDOW_S = 120.0
 _MIB = 1024 * 1024
 
 
-def events_config(settings: ClusterConfig) -> StreamConfig:
+def events_config(settings: ClusterConfig) -> api.StreamConfig:
     """Return the configuration of the stream of events."""
-    return StreamConfig(
+    return api.StreamConfig(
         name=EVENTS,
         subjects=[EVENT_SUBJECTS],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.MEMORY if settings.storage == "memory" else StorageType.FILE,
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.MEMORY if settings.storage == "memory" else api.StorageType.FILE,
         num_replicas=settings.replicas,
         max_bytes=settings.events_max_mib * _MIB,
         max_age=settings.events_max_age_s,
-        discard=DiscardPolicy.OLD,
+        discard=api.DiscardPolicy.OLD,
         duplicate_window=min(DUPLICATE_WINDOW_S, settings.events_max_age_s),
     )
 
 
-def differences(wanted: StreamConfig, found: StreamConfig) -> list[str]:
+def differences(wanted: api.StreamConfig, found: api.StreamConfig) -> list[str]:
     """Return how an existing stream differs from the settings, one text for each."""
     keys = ("storage", "num_replicas", "max_bytes", "max_age")
     return [
@@ -47,7 +44,7 @@ def differences(wanted: StreamConfig, found: StreamConfig) -> list[str]:
     ]
 
 
-async def ensure_events(client: Client, settings: ClusterConfig) -> tuple[StreamInfo, list[str]]:
+async def ensure_events(client: Client, settings: ClusterConfig) -> tuple[api.StreamInfo, list[str]]:
     """Return the stream of events, created if it is missing, and how it differs from `settings`.
 
     Raises `nats.errors.Error`, and TimeoutError, if the servers refuse or do not answer.
@@ -56,7 +53,7 @@ async def ensure_events(client: Client, settings: ClusterConfig) -> tuple[Stream
     wanted = events_config(settings)
     try:
         info = await js.stream_info(EVENTS)
-    except NotFoundError:
+    except errors.NotFoundError:
         info = await js.add_stream(wanted)
     return info, differences(wanted, info.config)
 

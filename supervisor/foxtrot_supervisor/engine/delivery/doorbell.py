@@ -20,6 +20,7 @@ from foxtrot_protocol.endpoints import DOORBELL_BYTES_MAX
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.rings import Rings
 from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, Source, Sources
+from foxtrot_supervisor.system.datagram_socket import bound_datagram
 
 __all__ = [
     "FULL_COUNT",
@@ -28,7 +29,6 @@ __all__ = [
     "RINGS_WATCHED_MAX",
     "TAKEN_PER_TURN",
     "Doorbell",
-    "bound_bell",
 ]
 
 FULL_COUNT = 11
@@ -69,7 +69,7 @@ class Doorbell:
         self._look_wanted = False
         self._look_at = 0.0
         """When all rings may be looked at because the socket was full."""
-        self._socket = bound_bell(self.path)
+        self._socket = bound_datagram(self.path)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -144,7 +144,7 @@ class Doorbell:
 
     def bind_again(self) -> None:
         """Recreate the socket's file; workers connect to it when they ring next."""
-        old, self._socket = self._socket, bound_bell(self.path)
+        old, self._socket = self._socket, bound_datagram(self.path)
         old.close()
 
     def abandon(self) -> None:
@@ -183,19 +183,3 @@ class Doorbell:
         self._log.error(
             "doorbell_refused", ring=name.decode(errors="replace"), reason="no worker of this run has such a ring"
         )
-
-
-def bound_bell(path: str) -> socket.socket:
-    """Return a datagram socket bound to the file `path`, which may exist; raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        os.fchmod(bell.fileno(), 0o600)  # Linux gives the file this mode: nobody else can ever connect
-        bell.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        bell.bind(path)
-        os.chmod(path, 0o600)
-    except OSError:
-        bell.close()
-        raise
-    return bell
