@@ -22,7 +22,7 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster.bell import Bell
 from foxtrot_supervisor.cluster.forwarded_ring import ForwardedRing
-from foxtrot_supervisor.cluster.joining import connect
+from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError, Subscription
 from foxtrot_supervisor.cluster.outflow import Sent
 from foxtrot_supervisor.cluster.publisher import Publisher
@@ -138,7 +138,7 @@ class Forwarder:
     async def connect(self) -> None:
         """Connect, and find or create the stream, as soon as NATS can be reached."""
         log, cluster = self._context.log, self._settings.cluster
-        client = await connect(cluster, "forwarder", log)
+        client = await join(cluster, "forwarder", log)
         while True:
             try:
                 _, differences = await ensure_events(client, cluster)

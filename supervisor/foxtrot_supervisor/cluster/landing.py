@@ -27,7 +27,7 @@ from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.client.async_control import AsyncControlClient
 from foxtrot_supervisor.cluster.engine_state import EngineState, LaneState, packed_positions
 from foxtrot_supervisor.cluster.intake import Outstanding
-from foxtrot_supervisor.cluster.joining import connect
+from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.landed_ring import RingUnusable
 from foxtrot_supervisor.cluster.landing_lane import LandingLane
 from foxtrot_supervisor.cluster.names import EVENTS
@@ -191,7 +191,7 @@ class Landing:
     async def run(self) -> None:
         """Take the engine, then land events until cancelled; raises `Superseded`."""
         cluster, log = self._settings.cluster, self._context.log
-        client = self._client = await connect(cluster, f"engine {self._settings.engine}", log)
+        client = self._client = await join(cluster, "engine", log)
         created, differences = await self._stream(client)
         if differences:
             log.warning("stream_differs", reason="; ".join(differences))
