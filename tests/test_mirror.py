@@ -38,6 +38,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.cluster.forwarder": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.joining": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.landing": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.holder_watch": "test_cluster.py",
     "foxtrot_supervisor.cluster.nats_client": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.publisher": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.pull": "test_cluster_transport.py",

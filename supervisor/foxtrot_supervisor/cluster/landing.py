@@ -26,6 +26,8 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.client.async_control import AsyncControlClient
 from foxtrot_supervisor.cluster.engine_state import EngineState, LaneState, packed_positions
+from foxtrot_supervisor.cluster.fences import Fences, epoch_of
+from foxtrot_supervisor.cluster.holder_watch import watch_holders
 from foxtrot_supervisor.cluster.intake import Outstanding
 from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.landed_ring import RingUnusable
@@ -136,6 +138,7 @@ class Landing:
         self._silent: dict[str, int] = {}
         """Predecessors that were superseded and of which nothing came: the next state says that they have ended."""
         self._blocked: dict[Key, float] = {}
+        self._fences = Fences()
         self._outstanding = Outstanding(0)
         self._reserved = 0
         self._redelivered_to = 0
@@ -200,11 +203,13 @@ class Landing:
         self._pull = OrderedPull(client, EVENTS, self._state.consumer, EVENT_SUBJECTS, self._take, self._is_paused, log)
         self._problem = ""
         reading = asyncio.create_task(self._pull.run(self._state.position + 1), name="pull")
+        watching = asyncio.create_task(watch_holders(client, self._fences), name="holders")
         try:
             await self._work_on()
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            for task in (reading, watching):
+                task.cancel()
+            await asyncio.gather(reading, watching, return_exceptions=True)
 
     async def finish(self, working: asyncio.Task[None]) -> None:
         """Hand the engine over: everything that is landed is handled, and the state says so."""
@@ -377,11 +382,11 @@ class Landing:
             self._unusable(key, error)
             return None
         for other in self._lanes.values():
-            if other.lane.worker == parcel.worker and _epoch(other.lane.incarnation) < _epoch(parcel.incarnation):
+            if other.lane.worker == parcel.worker and epoch_of(other.lane.incarnation) < epoch_of(parcel.incarnation):
                 other.close_down()
         for worker, incarnation in list(self._known):
             # a predecessor of which nothing comes any more: everything of it stands before this parcel
-            if worker == parcel.worker and _epoch(incarnation) < _epoch(parcel.incarnation):
+            if worker == parcel.worker and epoch_of(incarnation) < epoch_of(parcel.incarnation):
                 del self._known[worker, incarnation]
                 self._silent[worker] = max(incarnation, self._silent.get(worker, 0))
         return lane
@@ -446,9 +451,13 @@ class Landing:
 
     def _settle(self) -> None:
         """Take note of what the engine has handled."""
+        now, read = time.monotonic(), self._outstanding.last
         for lane in self._lanes.values():
             for finished in lane.settle():
                 self._outstanding.done(finished)
+            parcel = lane.lane.parcel
+            if not lane.closing and self._fences.covers(parcel.connection, parcel.side, parcel.incarnation, read, now):
+                lane.close_down()
             if lane.closing and not lane.closed and lane.is_handled:
                 lane.closed = True
                 self._outstanding.done([lane.lane.end_source])
@@ -506,10 +515,6 @@ class Landing:
             self._send_workers({}, {worker: ended[worker] for worker in fenced})
         self._work.set()
         await self._pull.acknowledge(position)
-
-
-def _epoch(incarnation: int) -> int:
-    return incarnation // 1_000_000
 
 
 def _packed_positions(run_dir: str) -> tuple[bytes, int]:
