@@ -23,7 +23,7 @@ from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster.bell import Bell
 from foxtrot_supervisor.cluster.forwarded_ring import ForwardedRing
 from foxtrot_supervisor.cluster.joining import join
-from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError, Subscription
+from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client, Msg, Subscription
 from foxtrot_supervisor.cluster.outflow import Sent
 from foxtrot_supervisor.cluster.publisher import Publisher
 from foxtrot_supervisor.cluster.requests import decode_request
@@ -143,7 +143,7 @@ class Forwarder:
             try:
                 _, differences = await ensure_events(client, cluster)
                 break
-            except (NatsError, TimeoutError, OSError) as error:
+            except NATS_ERRORS as error:
                 self._publisher.problem = f"stream of events: {error or type(error).__name__}"
                 await asyncio.sleep(STREAM_RETRY_S)
         if differences:
@@ -157,7 +157,7 @@ class Forwarder:
         for ring in self._rings.values():
             ring.close()
         if self._client is not None:
-            with contextlib.suppress(NatsError, TimeoutError, OSError):
+            with contextlib.suppress(*NATS_ERRORS):
                 await self._client.close()
 
     # ---- the loop

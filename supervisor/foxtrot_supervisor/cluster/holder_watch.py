@@ -9,7 +9,7 @@ from typing import Any
 from foxtrot_supervisor.cluster.fences import Fences
 from foxtrot_supervisor.cluster.model import Holder, decode
 from foxtrot_supervisor.cluster.names import EVENTS, HOLDERS
-from foxtrot_supervisor.cluster.nats_client import Client, NatsError, errors
+from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client
 
 __all__ = ["RETRY_S", "watch_holders"]
 
@@ -22,7 +22,7 @@ async def watch_holders(client: Client, fences: Fences) -> None:
     while True:
         try:
             await _watch(client, fences)
-        except (NatsError, errors.Error, TimeoutError, OSError):
+        except NATS_ERRORS:
             await asyncio.sleep(RETRY_S)
 
 

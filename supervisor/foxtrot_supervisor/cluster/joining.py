@@ -6,7 +6,7 @@ import asyncio
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_supervisor.cluster.connection import CannotConnect, connect
-from foxtrot_supervisor.cluster.nats_client import Client, NatsError
+from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client
 from foxtrot_supervisor.config.cluster import ClusterConfig
 
 __all__ = ["RETRY_S", "join"]
@@ -31,6 +31,6 @@ async def join(settings: ClusterConfig, role: str, log: ChildLog) -> Client:
     while True:
         try:
             return await connect(settings, role, problem=problem)
-        except (CannotConnect, NatsError, OSError, TimeoutError) as error:
+        except (CannotConnect, *NATS_ERRORS) as error:
             problem(str(error) or type(error).__name__)
         await asyncio.sleep(RETRY_S)

@@ -33,7 +33,7 @@ from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.landed_ring import RingUnusable
 from foxtrot_supervisor.cluster.landing_lane import LandingLane
 from foxtrot_supervisor.cluster.names import EVENTS
-from foxtrot_supervisor.cluster.nats_client import Client, NatsError
+from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client
 from foxtrot_supervisor.cluster.pull import OrderedPull
 from foxtrot_supervisor.cluster.requests import encode_request
 from foxtrot_supervisor.cluster.state_store import StateStore, Superseded
@@ -76,8 +76,6 @@ SUCCESSOR_WAIT_S = 5.0
 
 RETRY_S = 0.5
 """Interval of attempts while NATS does not answer."""
-
-_UNREACHABLE = (NatsError, TimeoutError, OSError)
 
 Key = tuple[str, int]
 
@@ -186,7 +184,7 @@ class Landing:
 
     async def _ask(self, subject: str, payload: bytes) -> None:
         if self._client is not None:
-            with contextlib.suppress(*_UNREACHABLE):
+            with contextlib.suppress(*NATS_ERRORS):
                 await self._client.publish(subject, payload)
 
     # ---- begin and end
@@ -222,7 +220,7 @@ class Landing:
         while time.monotonic() < self._grace_until and any(not each.is_landed_handled for each in self._lanes.values()):
             self._settle()
             await asyncio.sleep(HANDLED_LOOK_S)
-        with contextlib.suppress(Superseded, *_UNREACHABLE):
+        with contextlib.suppress(Superseded, *NATS_ERRORS):
             async with asyncio.timeout(max(0.5, self._grace_until - time.monotonic())):
                 await self._write("")
                 await self._pull.remove()
@@ -235,7 +233,7 @@ class Landing:
         for lane in self._lanes.values():
             lane.close()
         if self._client is not None:
-            with contextlib.suppress(*_UNREACHABLE):
+            with contextlib.suppress(*NATS_ERRORS):
                 await self._client.close()
 
     async def _stream(self, client: Client) -> tuple[str, list[str]]:
@@ -245,7 +243,7 @@ class Landing:
                 info, differences = await ensure_events(client, self._settings.cluster)
                 self._first, self._last = info.state.first_seq, info.state.last_seq
                 return str(info.created), differences
-            except _UNREACHABLE as error:
+            except NATS_ERRORS as error:
                 self._problem = f"stream of events: {error or type(error).__name__}"
                 await asyncio.sleep(RETRY_S)
 
@@ -267,7 +265,7 @@ class Landing:
                 self._problem = f"standby: {state.host} has the engine {name}"
             except Superseded:
                 continue  # another standby was faster
-            except _UNREACHABLE as error:
+            except NATS_ERRORS as error:
                 self._problem = f"state of the engine: {error or type(error).__name__}"
             except MalformedMessage as error:
                 log.error("engine_state_unreadable", engine=name, reason=error.reason)
@@ -300,7 +298,7 @@ class Landing:
         packed, checksum = packed_positions(positions) if positions else (b"", 0)
         self._state = await store.write(began, packed, checksum)
         if state is not None and state.consumer and state.consumer != consumer:
-            with contextlib.suppress(*_UNREACHABLE):
+            with contextlib.suppress(*NATS_ERRORS):
                 js: Any = self._client.jetstream() if self._client is not None else None
                 await js.delete_consumer(EVENTS, state.consumer)
         began = self._state
@@ -475,7 +473,7 @@ class Landing:
             try:
                 writing.result()
                 self._problem = ""
-            except _UNREACHABLE as error:
+            except NATS_ERRORS as error:
                 self._written_at = now + RETRY_S
                 self._problem = f"state of the engine: {error or type(error).__name__}"
 

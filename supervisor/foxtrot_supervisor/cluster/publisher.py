@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol.child import ChildLog
-from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError
+from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client, Msg
 from foxtrot_supervisor.cluster.outflow import Outflow, Sent
 
 __all__ = ["HEADER_BYTES_MAX", "Publisher"]
@@ -94,7 +94,7 @@ class Publisher:
         headers = {"Nats-Msg-Id": sent.message_id}
         try:
             await client.publish(sent.subject, sent.payload, reply=f"{self._inbox}.{sent.number}", headers=headers)
-        except (NatsError, OSError):
+        except NATS_ERRORS:
             self.outflow.refused(sent.number, time.monotonic())
 
     async def look(self) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol.child import ChildLog
-from foxtrot_supervisor.cluster.nats_client import Client, Msg, NatsError, Subscription, api, errors
+from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client, Msg, Subscription, api, errors
 
 __all__ = ["IDLE_S", "REQUEST_COUNT", "OrderedPull"]
 
@@ -102,7 +102,7 @@ class OrderedPull:
                 try:
                     await self._make()
                     await self._read()
-                except (NatsError, TimeoutError, OSError) as error:
+                except NATS_ERRORS as error:
                     self._broken = f"{type(error).__name__}: {error}"
                     await asyncio.sleep(RETRY_S)
         finally:
@@ -120,13 +120,13 @@ class OrderedPull:
                 break
             reply = self._acks.pop(sequence)
         if reply and self._client.is_connected:
-            with contextlib.suppress(NatsError, OSError):
+            with contextlib.suppress(*NATS_ERRORS):
                 await self._client.publish(reply, b"+ACK")
 
     async def remove(self) -> None:
         """Remove the consumer from the server."""
         await self._unsubscribe()
-        with contextlib.suppress(NatsError, TimeoutError, OSError):
+        with contextlib.suppress(*NATS_ERRORS):
             await self._js.delete_consumer(self._stream, self._consumer)
 
     async def _make(self) -> None:
@@ -225,7 +225,7 @@ class OrderedPull:
     async def _unsubscribe(self) -> None:
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
-            with contextlib.suppress(NatsError, OSError):
+            with contextlib.suppress(*NATS_ERRORS):
                 await subscription.unsubscribe()
 
 
