@@ -98,10 +98,15 @@ class RecordingCounts(Struct):
     """Recorded time of the first frame; 0 if unknown."""
     end_ns: int = 0
     """Recorded time of the latest frame; 0 if unknown."""
-    bytes_done: int = 0
-    """Bytes of the files that have been read."""
+    positions: dict[str, int] = {}
+    """Bytes that have been read of each file."""
     bytes_total: int = 0
     """Bytes of all files."""
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of all files that have been read."""
+        return sum(self.positions.copy().values())
 
 
 class UnreadableRecording(ValueError):

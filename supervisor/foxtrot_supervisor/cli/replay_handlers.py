@@ -30,6 +30,9 @@ from foxtrot_supervisor.engine.replay.report_text import report_text
 __all__ = ["HandlerReplay", "period_of", "replay_to_handlers"]
 
 
+_MIB = 1024 * 1024
+
+
 class HandlerReplay(Struct, frozen=True, kw_only=True):
     """What was asked for; empty or None: as the configuration says."""
 
@@ -73,10 +76,11 @@ def replay_to_handlers(asked: HandlerReplay, *, quiet: bool, as_json: bool) -> N
     engine.own_watch = True  # no host looks for slow handlers here
     interruptible()
     try:
-        with progress("replay", "events", quiet=quiet) as tell:
+        with progress("replay", "MiB", quiet=quiet) as tell:
 
             def on_progress(counts: RecordingCounts, events: int) -> None:
-                tell(done=events)
+                # a total of less than a unit is none
+                tell(done=counts.bytes_done // _MIB, total=max(1, counts.bytes_total // _MIB))
 
             report = replay_into(
                 engine, steps, settings, log, speed=asked.speed, period=asked.period, on_progress=on_progress

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.recorded_steps import RecordingCounts, UnreadableRecording
-from foxtrot_supervisor import EventEngine, HandlerProblem, Supervisor
+from foxtrot_supervisor import Event, EventEngine, HandlerProblem, MainEngine, Supervisor
 from foxtrot_supervisor.embedding.replaying import time_ns
 from tests.support.recorded import SECOND, START, recorded_trades
 
@@ -85,3 +85,43 @@ def test_what_cannot_be_replayed(tmp_path: Path) -> None:
     ]})  # fmt: skip
     with pytest.raises(HandlerProblem, match="absent_module"):
         unusable.replay([path])
+
+
+class Engine:
+    """An engine in the style of vn.py's applications: it registers handlers and puts events of its own."""
+
+    engine_name = "counting"
+
+    def __init__(self, main_engine: MainEngine, event_engine: EventEngine) -> None:
+        self._event_engine = event_engine
+        self.seen: list[str] = []
+        event_engine.register("eTick.", self.on_tick)
+        event_engine.register("eTimer", self.on_timer)
+        event_engine.register("eSignal.", self.on_signal)
+
+    def on_tick(self, event: Event) -> None:
+        self.seen.append(f"{event.data.last_price:g}")
+        self._event_engine.put(Event("eSignal.", f"{event.data.last_price:g}!"))
+
+    def on_timer(self, event: Event) -> None:
+        self.seen.append("timer")
+
+    def on_signal(self, event: Event) -> None:
+        self.seen.append(event.data)
+
+
+def test_an_application_of_vn_pys_style_is_replayed_alike_each_time(tmp_path: Path) -> None:
+    path = recorded_trades(tmp_path / "a.jsonl", [START + number * SECOND // 2 for number in range(6)])
+    runs = []
+    for _ in range(2):
+        event_engine = EventEngine(interval=1)
+        event_engine.own_timer = False
+        with MainEngine(event_engine) as main_engine:
+            engine = main_engine.add_engine(Engine)
+            Supervisor(event_engine=event_engine).replay([path])
+            runs.append(engine.seen)
+    assert runs[0] == runs[1]
+    assert runs[0][:14] == [
+        "101.5", "101.5!", "102.5", "102.5!", "timer", "103.5", "103.5!", "104.5", "104.5!", "timer",
+        "105.5", "105.5!", "106.5", "106.5!",
+    ]  # fmt: skip

@@ -30,6 +30,9 @@ LINE_BYTES_MAX = 128 * 1024 * 1024
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
+_WATCHED_LINES = 500
+"""Lines between two reports of the position."""
+
 
 class RecordingError(UnreadableRecording):
     """A recording cannot be read: names the file, and the line (0-based) if the error is in one."""
@@ -80,6 +83,7 @@ def read_recording(
     from_ns: int = 0,
     until_ns: int | None = None,
     on_damage: Callable[[str], None] | None = None,
+    on_position: Callable[[int], None] | None = None,
 ) -> Iterator[RecordedFrame]:
     """Yield the frames of `path`, one at a time.
 
@@ -88,17 +92,17 @@ def read_recording(
         from_ns: chunks of a recorder's segment that end before this time are left out, without unpacking them.
         until_ns: chunks that begin after it too.
         on_damage: called with the reason where a segment of a recorder ends in the middle, after the frames before it.
+        on_position: called now and then with the number of bytes of the file that have been read.
 
     Raises:
         RecordingError: it cannot be read; without `on_damage` also for a segment that ends in the middle.
     """
     try:
         with path.open("rb") as file:
-            if is_packed(file):
-                yield from _frames(path, read_lines(file, from_ns, until_ns))
-                return
-        with _open(path) as lines:
-            yield from _frames(path, _lines_of(path, lines))
+            lines = read_lines(file, from_ns, until_ns) if is_packed(file) else _lines_of(path, _unpacked(file))
+            if on_position is not None:
+                lines = _watched(lines, file, on_position)
+            yield from _frames(path, lines)
     except SegmentDamaged as damage:
         if on_damage is None:
             raise RecordingError(path, None, str(damage)) from None
@@ -108,12 +112,18 @@ def read_recording(
         raise RecordingError(path, None, str(error) or type(error).__name__) from None
 
 
-def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    if packed:
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    file.seek(0)
+    return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
+
+
+def _watched(lines: Iterator[bytes], file: IO[bytes], on_position: Callable[[int], None]) -> Iterator[bytes]:
+    for number, line in enumerate(lines):
+        if number % _WATCHED_LINES == 0:
+            on_position(file.tell())
+        yield line
+    on_position(file.tell())
 
 
 def _lines_of(path: Path, file: IO[bytes]) -> Iterator[bytes]:

@@ -156,7 +156,9 @@ class _LaneRun:
         read: list[RecordedFrame] = []
         try:
             frames = self._lane.frames
-            for frame in read_recording(self._lane.path) if frames is None else frames:
+            if frames is None:
+                frames = read_recording(self._lane.path, on_position=self._note_position)
+            for frame in frames:
                 if read and (
                     frame.direction != "in"
                     or frame.lost
@@ -176,6 +178,9 @@ class _LaneRun:
             raise
         if read:
             yield read
+
+    def _note_position(self, position: int) -> None:
+        self._counts.positions[str(self._lane.path)] = position
 
     def _note_time(self) -> None:
         counts = self._counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from msgspec import structs
@@ -24,7 +25,7 @@ def series_steps(
     Each session has an adapter of its own. A session whose incarnation is not above that of the one before is of
     another run, and gets the next number. Raises as `lane_steps`.
     """
-    sessions = _Sessions(series)
+    sessions = _Sessions(series, counts)
     incarnation = at_ns = 0
     while (session := sessions.begin()) is not None:
         incarnation = max(incarnation + 1, session.incarnation)
@@ -39,8 +40,9 @@ def series_steps(
 class _Sessions:
     """Frames of a series, session by session."""
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, counts: RecordingCounts) -> None:
         self._series = series
+        self._counts = counts
         self.path = series.paths[0]
         """File of the frame that was read last."""
         self._all = self._read()
@@ -66,7 +68,11 @@ class _Sessions:
         for path in self._series.paths:
             self.path = path
             # only the last segment of a worker can be torn: what stands before is good
-            yield from read_recording(path, on_damage=_ignore if path == self._series.paths[-1] else None)
+            yield from read_recording(
+                path,
+                on_damage=_ignore if path == self._series.paths[-1] else None,
+                on_position=functools.partial(self._counts.positions.__setitem__, str(path)),
+            )
 
 
 def _ignore(_: str) -> None:

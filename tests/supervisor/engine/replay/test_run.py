@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import _thread
 import hashlib
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from foxtrot_protocol.events import EVENT_GAP, EVENT_MARKET_TRADE, EVENT_TICK, EVENT_TIMER, EVENT_WORKER
 from foxtrot_protocol.recorded_steps import RecordedStep, UnreadableRecording
@@ -202,7 +205,15 @@ def test_speed_paces_by_the_clock() -> None:
     assert time.monotonic() - begun >= 0.2
 
 
-def test_ctrl_c_ends_it_with_the_report_so_far() -> None:
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, whatever other tests have made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_it_with_the_report_so_far(interrupts: None) -> None:
     engine = EventEngine()
     seen = threading.Event()
 
