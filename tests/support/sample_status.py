@@ -133,7 +133,7 @@ def _vitals(name: str) -> Vitals:
     beat = Heartbeat(name, 2, 1.5, 40_000_000, 9, 8, 7, last_data_age_s=0.5, topics=topics)
     beat = msgspec.structs.replace(beat, **_COUNTED, dispatch_p50_us=11.0, dispatch_p99_us=22.0)
     if name == "metrics":
-        beat = msgspec.structs.replace(beat, counts={"calls_total": 3}, problem="the command fails")
+        beat = msgspec.structs.replace(beat, counts={"calls_total": 3, "pending_rows": 5}, problem="the command fails")
     vitals.heartbeat(beat, 99.0)
     vitals.growth.growths["rss_bytes"] = Growth("steady", 1.0, 2.0, 3.0)
     return vitals

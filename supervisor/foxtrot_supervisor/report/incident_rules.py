@@ -53,6 +53,12 @@ _SOURCE_COUNTS: Final[Mapping[str, tuple[Kind, str]]] = {
     "lost_batches_total": ("lost_events", "batches with an unknown number of events were lost and announced"),
 }
 
+_SERVICE_COUNTS: Final[Mapping[str, tuple[Kind, str]]] = {
+    "lost_total": ("lost_events", "events were lost to it and announced"),
+    "refused_total": ("rows_refused", "rows were refused by the store"),
+}
+"""By the names in `Heartbeat.counts`."""
+
 _NO_SOURCE: Final = SourceCounters(0, 0, 0, 0, 0.0, 0.0)
 
 
@@ -151,6 +157,10 @@ def worker_heartbeat(name: str, before: Heartbeat | None, now: Heartbeat) -> Ite
     """Yield the incidents that a heartbeat of a worker shows. `before`: the one before of the same incarnation."""
     yield from _grown(name, now.incarnation, before, now, _WORKER_COUNTS)
     yield from _topics(name, before, now)
+    for figure, (kind, text) in _SERVICE_COUNTS.items():
+        count = now.counts.get(figure, 0) - (before.counts.get(figure, 0) if before is not None else 0)
+        if count > 0:
+            yield Occurrence(kind, name, f"{count} {text}", now.incarnation, details={"count": count})
     earlier = before.problem if before is not None else ""
     if bool(earlier) != bool(now.problem):
         yield Occurrence(

@@ -63,6 +63,7 @@ Kind: TypeAlias = Literal[
     "resync",
     "rotation",
     "rotation_failed",
+    "rows_refused",
     "run_dir",
     "service_problem",
     "service_whole",

@@ -43,6 +43,7 @@ __all__ = [
     "phase",
     "process_is",
     "service_counts",
+    "service_figures",
     "service_problems",
     "states",
     "topics",
@@ -299,7 +300,16 @@ def service_counts(status: Item) -> Iterator[Sample]:
     """Yield what each service counts."""
     for service in status["services"]:
         for name, count in service["counts"].items():
-            yield Sample((service["name"], name.removesuffix("_total")), count)
+            if name.endswith("_total"):
+                yield Sample((service["name"], name.removesuffix("_total")), count)
+
+
+def service_figures(status: Item) -> Iterator[Sample]:
+    """Yield what each service measures: figures that rise and fall."""
+    for service in status["services"]:
+        for name, figure in service["counts"].items():
+            if not name.endswith("_total"):
+                yield Sample((service["name"], name), figure)
 
 
 def build(status: Item) -> Iterator[Sample]:

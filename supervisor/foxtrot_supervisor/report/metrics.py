@@ -38,6 +38,7 @@ from foxtrot_supervisor.report.metric_readers import (
     phase,
     process_is,
     service_counts,
+    service_figures,
     service_problems,
     states,
     topics,
@@ -437,10 +438,18 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         name="foxtrot_service_counts_total",
         type="counter",
-        help="What a service counts: calls and failures of alerts.",
+        help="What a service counts: calls and failures of alerts; rows that a sink has delivered, lost, refused.",
         labels=("process", "what"),
         source="services[].counts",
         read=service_counts,
+    ),
+    Metric(
+        name="foxtrot_service_figures",
+        type="gauge",
+        help="What a service measures: rows that wait in the spool of a sink, its bytes.",
+        labels=("process", "what"),
+        source="services[].counts",
+        read=service_figures,
     ),
     # ---- incidents
     Metric(

@@ -31,7 +31,7 @@ CLOSE_S: Final = 5.0
 """Longest `Sink.close`, in seconds; then it is abandoned."""
 
 FLUSH_S: Final = 1.0
-"""Interval of `Sink.flush`, in seconds."""
+"""Interval of `Sink.flush` while no rows come, in seconds, where the sink has no ``flush_s``; and of looking."""
 
 REFUSED_MAX: Final = 100_000
 """Refused rows that are remembered until the rows before them are durable; with more, delivery stops."""
@@ -55,6 +55,8 @@ class Delivery:
         self._dead_letters = dead_letters
         self._log = log
         self._batch_rows = batch_rows
+        self._flush_s: float | None = getattr(sink, "flush_s", FLUSH_S)
+        self._flushed_at = time.monotonic()
         self._reader = SpoolReader(spool, spool.acknowledged + 1)
         self._backoff = Backoff(chance)
         self._more = asyncio.Event()
@@ -144,7 +146,12 @@ class Delivery:
             self._written = rows[-1].number
             self._became_durable(await self._bounded(self._sink.write(rows)))
             return
-        if self._spool.acknowledged < self._written or self._refused or self._ending:
+        if self._ending or (
+            self._flush_s is not None
+            and self._spool.acknowledged < self._written
+            and time.monotonic() - self._flushed_at >= self._flush_s
+        ):
+            self._flushed_at = time.monotonic()
             self._became_durable(await self._bounded(self._sink.flush()))
         if not self._ending or self._spool.pending_rows:
             with contextlib.suppress(TimeoutError):

@@ -135,6 +135,8 @@ class SinkContext(Struct, frozen=True):
     directory: str
     """The sink's own directory (0700): it is kept between runs, for what the sink has to remember."""
     log: ChildLog
+    spool: str = ""
+    """Identifies the spool: random, made with it, and gone with it. Row numbers mean something within one spool."""
 
 
 @runtime_checkable
@@ -167,7 +169,8 @@ class Sink(Protocol):
     async def flush(self) -> int:
         """Make durable what can be made durable now; return the number up to which all rows are, 0 if unknown.
 
-        Called at intervals while no rows are written, and at the end of a run. May raise as `write`.
+        Called at the end of a run and, while no rows come, every second, or as a class attribute ``flush_s`` says
+        (seconds; None: only at the end). May raise as `write`.
         """
 
     async def close(self) -> None:

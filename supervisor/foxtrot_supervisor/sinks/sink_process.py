@@ -78,7 +78,7 @@ async def run(context: ChildContext) -> int:
         return _unusable(context, f"{directory}: another process uses this spool", ChildExit.CONNECTION_LOST)
     except (OSError, MalformedMessage) as error:
         return _unusable(context, f"spool {directory}: {error}", ChildExit.CONNECTION_LOST)
-    sink = kind(options, SinkContext(settings.name, run_dir, own, context.log))
+    sink = kind(options, SinkContext(settings.name, run_dir, own, context.log, spool.identity))
     process = _SinkProcess(context, settings, sink, spool, intake)
     try:
         return await process.run()

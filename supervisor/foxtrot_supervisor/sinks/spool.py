@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import secrets
 import threading
 
 from msgspec import Struct
@@ -27,6 +28,8 @@ SEGMENTS_LEAST = 4
 """A spool is divided into this many segments at least."""
 
 _ACKNOWLEDGED = "acknowledged.map"
+_IDENTITY = "spool-identity"
+_IDENTITY_BYTES = 8
 _UNFINISHED = "spool-unfinished"
 _ACKNOWLEDGED_BYTES = 4096
 
@@ -62,6 +65,8 @@ class Spool:
                 facts = os.stat(path)
                 self._segments.append(Segment(number, path, facts.st_size, facts.st_ino))
         self._map = self._map_acknowledged()
+        self.identity = self._read_identity()
+        """Random, made with the spool."""
         self._words = memoryview(self._map).cast("Q")
         if not self.acknowledged:
             self._words[0] = first_row - 1
@@ -157,8 +162,9 @@ class Spool:
         """Remove everything: the store has all rows, and the run has ended."""
         for segment in self.segments():
             self.discard(segment)
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self.directory, _ACKNOWLEDGED))
+        for name in (_ACKNOWLEDGED, _IDENTITY):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self.directory, name))
 
     def close(self) -> None:
         """Unmap the acknowledged number; files stay."""
@@ -175,6 +181,19 @@ class Spool:
                 oldest = self._segments.pop(0)
             with contextlib.suppress(OSError):
                 os.unlink(oldest.path)
+
+    def _read_identity(self) -> str:
+        with opened_directory(self.directory) as directory:
+            fd = create_private(_IDENTITY, os.O_RDWR, directory)
+            try:
+                identity = os.read(fd, 2 * _IDENTITY_BYTES).decode(errors="replace")
+                if len(identity) != 2 * _IDENTITY_BYTES:
+                    identity = secrets.token_hex(_IDENTITY_BYTES)
+                    os.ftruncate(fd, 0)
+                    os.pwrite(fd, identity.encode(), 0)
+            finally:
+                os.close(fd)
+        return identity
 
     def _map_acknowledged(self) -> mmap.mmap:
         with opened_directory(self.directory) as directory:

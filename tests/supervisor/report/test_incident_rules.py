@@ -237,3 +237,13 @@ def test_a_crash_bundle_is_an_incident_of_the_worker_that_died() -> None:
         ("bundle", "engine", "/b/two.zip", 2),
         ("bundle", "spot.a", "/b/three.zip", 4),
     ]
+
+
+def test_what_a_sink_loses_or_its_store_refuses_is_an_incident() -> None:
+    before = Heartbeat("sink-tape", 2, 0.0, 0, 0, 0, 0, counts={"lost_total": 5, "delivered_total": 7})
+    after = Heartbeat("sink-tape", 2, 0.0, 0, 0, 0, 0, counts={"lost_total": 8, "refused_total": 2})
+    found = [*worker_heartbeat("sink-tape", before, before), *worker_heartbeat("sink-tape", before, after)]
+    assert [(each.kind, each.worker, each.details["count"]) for each in found] == [
+        ("lost_events", "sink-tape", 3),
+        ("rows_refused", "sink-tape", 2),
+    ]

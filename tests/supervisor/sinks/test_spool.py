@@ -156,8 +156,8 @@ def test_a_full_disk_is_no_room(world: _World, monkeypatch: pytest.MonkeyPatch) 
         number += 1
         world.commit(number, 1)
     assert number > 10
-    assert len(world.spool.segments()) == 1
-    assert sorted(os.listdir(world.folder)) == ["acknowledged.map", os.path.basename(world.spool.segments()[0].path)]
+    [segment] = world.spool.segments()
+    assert sorted(os.listdir(world.folder)) == ["acknowledged.map", os.path.basename(segment.path), "spool-identity"]
 
 
 def test_rows_larger_than_a_block_or_a_segment(world: _World, monkeypatch: pytest.MonkeyPatch) -> None:
