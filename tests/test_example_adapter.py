@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
-import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.support.installed_example import call as run_python
+from tests.support.installed_example import install
 from tests.support.sources import ROOT
 
 EXAMPLE = ROOT / "examples" / "acme-exchange"
@@ -19,32 +18,12 @@ EXAMPLE = ROOT / "examples" / "acme-exchange"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package as an installer lays it out: its module, and what its pyproject.toml declares.
-
-    Without pip, which needs tools to build a wheel that are not there where tests run.
-    """
-    target = tmp_path_factory.mktemp("installed")
-    declared = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())
-    for module in declared["tool"]["setuptools"]["py-modules"]:
-        shutil.copy(EXAMPLE / f"{module}.py", target)
-    project = declared["project"]
-    metadata = target / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    groups = project["entry-points"].items()
-    lines = [
-        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items()) for group, entries in groups
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(lines))
-    return target
+    """A folder with the package as an installer lays it out."""
+    return install(EXAMPLE, tmp_path_factory.mktemp("installed"))
 
 
 def call(installed: Path, *arguments: str, folder: Path = EXAMPLE) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return run_python(installed, *arguments, folder=folder)
 
 
 def test_it_is_listed_by_its_entry_point(installed: Path) -> None:

@@ -197,7 +197,8 @@ class SinkSettings(Struct, frozen=True, kw_only=True):
     options: dict[str, object]
     """The kind's own keys."""
     spool_bytes: int
-    spool_directory: str
+    spool_directory: str | None
+    """None: the process finds one."""
     batch_rows: int
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from foxtrot_supervisor.config.schema import SinkConfig
+from foxtrot_protocol.control import ReloadRequest
+from foxtrot_supervisor.config.schema import RingConfig, SinkConfig
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun
 from tests.support.file_sink import SunkRow, sunk_rows
@@ -131,3 +134,124 @@ def test_killed_under_load_it_has_each_event_of_twins_once(tmp_path: Path, kills
         assert sent.issuperset(trades)
 
     play(tmp_path, scene, redundancy=2, rate_per_s=rate_per_s)
+
+
+@pytest.mark.parametrize("behaviour", ["hang", pytest.param("block", marks=pytest.mark.variant)])
+def test_a_store_that_does_not_answer_changes_nothing_for_the_feed(tmp_path: Path, behaviour: str) -> None:
+    def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        tape.behave(behaviour)
+        before = run.supervisor.child("btcusdt.a")
+        run.more(SYMBOLS[0], 1500)
+        after = run.supervisor.child("btcusdt.a")
+        assert (after["pid"], after["dropped_total"]) == (before["pid"], 0)
+        assert run.supervisor.child(SINK)["counts"]["pending_rows"] > 100
+        tape.behave("")
+        pid = run.kill(SINK)  # its call would not end for an hour
+        run.replaced(SINK, pid)
+        tape.more(1000)
+        stopped(run)
+        check_numbers(tape)
+        check_equals_handlers(run, tape)
+        assert tape.gaps() == []
+
+    play(tmp_path, scene)
+
+
+def test_an_overtaken_sink_announces_exactly_what_it_has_missed(tmp_path: Path) -> None:
+    """Its process stands still while the worker overwrites the ring."""
+
+    def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        run.kill(SINK, signal.SIGSTOP)
+        run.committed_more("btcusdt.a", 15_000)
+        run.kill(SINK, signal.SIGCONT)
+        wait_until(tape.gaps, LIMIT_S, "a gap")
+        tape.more(20)
+        stopped(run)
+        check_numbers(tape)
+        trades = tape.trades()
+        [hole] = [n for n in range(1, len(trades)) if trades[n] != trades[n - 1] + 1]
+        lost, identifiers = tape.gaps()
+        missed = trades[hole] - trades[hole - 1] - 1
+        assert "were overwritten before this sink had read them" in lost
+        counted = int(lost.partition("read them: ")[2].split()[0])
+        assert missed <= counted <= missed + 5  # states of topics are events too
+        assert f" {trades[hole - 1] + 1} {trades[hole] - 1} " in identifiers
+        assert [each.trade_id for each in run.handled(SYMBOLS[0])] == [*range(trades[0], trades[-1] + 1)]
+
+    play(tmp_path, scene, rate_per_s=LOAD_PER_S, ring=RingConfig(size_mib=1), supervisor={"hung_s": 60.0})
+
+
+def test_what_a_run_could_not_deliver_is_reported_and_delivered_by_the_next_one(tmp_path: Path) -> None:
+    def first(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        tape.behave("away")
+        run.more(SYMBOLS[0], 300)
+        problem = wait_until(lambda: run.supervisor.child(SINK)["problem"], LIMIT_S, "the problem")
+        assert "the store is away" in problem
+        outcome = stopped(run)
+        assert outcome["exit_code"] == 4
+        [left] = outcome["audit"]["unhandled"]
+        assert (left["worker"], left["events"] >= 250) == (SINK, True)
+        assert outcome["audit"]["files"] == []
+        assert len(tape.rows()) + left["events"] >= len(run.handled(SYMBOLS[0]))
+        assert run.supervisor.events("events_left")[0]["events"] == left["events"]
+
+    def second(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        before = len(tape.rows())
+        tape.behave("")
+        tape.more(600)
+        stopped(run)
+        check_numbers(tape)
+        assert len(tape.rows()) > before
+        handled = [each.trade_id for each in run.handled(SYMBOLS[0])]  # of both runs
+        assert sorted(set(handled)) == sorted(set(tape.trades()))
+
+    play(tmp_path, first, stop_ask_s=8.0)
+    play(tmp_path, second)
+
+
+def test_a_reload_adds_and_removes_a_sink_and_replaces_no_worker(tmp_path: Path) -> None:
+    def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        worker = run.supervisor.child("btcusdt.a")["pid"]
+        added = Tape(tmp_path / "added")
+        both = [tape.config, msgspec.structs.replace(added.config, name="added")]
+        run.supervisor.configure(msgspec.structs.replace(run.config, sinks=both))
+        assert run.supervisor.ask(ReloadRequest()).error == ""
+        run.supervisor.wait_state("sink-added", "RUNNING", LIMIT_S)
+        added.more(100)
+        pid = run.kill("btcusdt.a")  # its successor links its ring for both
+        run.replaced("btcusdt.a", pid)
+        assert pid == worker
+        added.more(100)
+        run.supervisor.configure(msgspec.structs.replace(run.config, sinks=[both[1]]))
+        assert run.supervisor.ask(ReloadRequest()).error == ""
+        assert run.supervisor.child(SINK) == {}
+        tape_rows = len(tape.rows())
+        added.more(100)
+        stopped(run)
+        check_numbers(tape)
+        check_numbers(added)
+        assert len(tape.rows()) == tape_rows
+        trades = added.trades()
+        assert [n for n in trades if n > trades[0]] == [
+            each.trade_id for each in run.handled(SYMBOLS[0]) if each.trade_id > trades[0]
+        ]
+
+    play(tmp_path, scene)
+
+
+def test_a_sink_whose_process_dies_again_and_again_ends_alone(tmp_path: Path) -> None:
+    def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.behave("exit")
+        run.supervisor.wait_state(SINK, "FATAL", LIMIT_S)
+        assert run.supervisor.status()["supervisor"]["state"] == "running"
+        run.more(SYMBOLS[0], 100)
+        outcome = run.supervisor.stop(timeout_s=60.0)
+        assert outcome["exit_code"] == 4  # what it was to get was given to nobody
+        assert outcome["audit"]["unhandled"][0]["worker"] == SINK
+        assert outcome["audit"]["files"] == []
+
+    play(tmp_path, scene, supervisor={"restart_intensity": 2})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,6 +84,8 @@ class DeliveryRun:
         rotate_after_s: float | None = None,
         transport: Transport = "zeromq",
         sinks: Sequence[SinkConfig] = (),
+        stop_ask_s: float | None = None,
+        supervisor: Mapping[str, Any] | None = None,
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
@@ -98,13 +100,17 @@ class DeliveryRun:
         self.workers = {f"{symbol.lower()}.{side}": symbol for symbol in symbols for side in "ab"[:redundancy]}
         self.config = FoxtrotConfig(
             supervisor=quick(
-                start_method="auto",
-                hung_s=20.0,
-                late_s=10.0,
-                restart_intensity=1000,
-                stop_ask_s=60.0 if sinks else 10.0,  # a sink hands on what its spool holds
-                shutdown_s=90.0 if sinks else 20.0,
-                backoff_s=0.01,
+                **{
+                    "start_method": "auto",
+                    "hung_s": 20.0,
+                    "late_s": 10.0,
+                    "restart_intensity": 1000,
+                    # a sink hands on what its spool holds
+                    "stop_ask_s": stop_ask_s or (60.0 if sinks else 10.0),
+                    "shutdown_s": 90.0 if sinks else 20.0,
+                    "backoff_s": 0.01,
+                    **(supervisor or {}),
+                }
             ),
             engine=EngineConfig(handlers=["delivery_handler:Writer"], transport=transport),
             ring=ring or RingConfig(),
@@ -134,7 +140,11 @@ class DeliveryRun:
 
     def __enter__(self) -> DeliveryRun:
         self.supervisor.__enter__()
-        self.supervisor.wait_running()
+        try:
+            self.supervisor.wait_running(limit_s=60.0)
+        except BaseException as error:
+            self.supervisor.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(self, *details: Any) -> None:

@@ -557,9 +557,9 @@ class SinkKeys(Struct, frozen=True, kw_only=True):
         str | None,
         Setting(
             description="Directory in which it keeps that.",
-            unset="`sinks/NAME` in the run directory, which usually does not survive a restart of the machine",
+            unset="`$STATE_DIRECTORY/sinks/NAME` (systemd), else `sinks/NAME` in the run directory",
             example="/var/lib/foxtrot/tape",
-            more="Private (0700); of one sink only.",
+            more="Private, of one sink only. The run directory usually does not survive a restart of the machine.",
         ),
     ] = None
     batch_rows: Annotated[

@@ -123,7 +123,7 @@ def services_of(config: FoxtrotConfig, targets: Targets, run_dir: str) -> list[S
     if isinstance(cluster, NodeCluster):
         node = msgspec.msgpack.encode(cluster)  # names files, and holds nothing of them
         services.append(Service(name=AGENT, target=targets.agent, settings=node, essential=True, stops="first"))
-    services += [_sink_service(sink, targets, run_dir) for sink in config.sinks]
+    services += [_sink_service(sink, targets) for sink in config.sinks]
     if config.supervisor.bundles:
         directory = config.supervisor.bundles_directory or ""
         kept = BundleSettings(directory=directory, bundles=config.supervisor.bundles)
@@ -131,13 +131,13 @@ def services_of(config: FoxtrotConfig, targets: Targets, run_dir: str) -> list[S
     return services
 
 
-def _sink_service(sink: SinkConfig, targets: Targets, run_dir: str) -> Service:
+def _sink_service(sink: SinkConfig, targets: Targets) -> Service:
     handed = SinkSettings(
         name=sink.name,
         kind=sink.kind,
         options=sink.options,
         spool_bytes=sink.spool_mib * _MIB,
-        spool_directory=sink.spool_directory or endpoints.sink_directory(run_dir, sink.name),
+        spool_directory=sink.spool_directory,
         batch_rows=sink.batch_rows,
     )
     name, settings = f"{SINK_PREFIX}{sink.name}", msgspec.msgpack.encode(handed)

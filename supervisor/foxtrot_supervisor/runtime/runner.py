@@ -533,8 +533,8 @@ class Runner:
         self._stacks.ended(child)
         self._performer.ended(child)
         beat = self._vitals[child.name].latest
-        if beat is not None and sink_of(child.name) is not None:
-            self._final_audit.sink_ended(child.name, child.incarnation, beat.counts)
+        if sink_of(child.name) is not None:
+            self._final_audit.sink_ended(child.name, child.incarnation, beat.counts if beat is not None else {})
         self._vitals[child.name].ended()
         if self._core.records[child.name].ready_at is None:
             self._active.specs.try_another_address(child.name)

@@ -12,7 +12,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +32,7 @@ from foxtrot_supervisor.sinks.sink import Sink, SinkContext
 from foxtrot_supervisor.sinks.spool import Spool
 from foxtrot_supervisor.system.private_files import opened_directory
 
-__all__ = ["NICENESS", "run"]
+__all__ = ["NICENESS", "default_directory", "run"]
 
 NICENESS: Final = 10
 """How much lower than the feed's its priority is (nice): enough time for heartbeats is left on a busy machine."""
@@ -59,7 +59,8 @@ async def run(context: ChildContext) -> int:
         context.doing("")
     except (UnknownSink, ImportError, msgspec.ValidationError) as error:
         return _unusable(context, str(error), ChildExit.CONFIGURATION)
-    run_dir, directory = context.spec.run_dir, settings.spool_directory
+    run_dir = context.spec.run_dir
+    directory = settings.spool_directory or default_directory(run_dir, settings.name, os.environ)
     links = sink_directory(run_dir, settings.name)
     try:
         for path in (os.path.dirname(links), links):
@@ -79,13 +80,19 @@ async def run(context: ChildContext) -> int:
     except (OSError, MalformedMessage) as error:
         return _unusable(context, f"spool {directory}: {error}", ChildExit.CONNECTION_LOST)
     sink = kind(options, SinkContext(settings.name, run_dir, own, context.log, spool.identity))
-    process = _SinkProcess(context, settings, sink, spool, intake)
+    process = _SinkProcess(context, sink, spool, intake, settings.batch_rows)
     try:
         return await process.run()
     finally:
         with contextlib.suppress(OSError):
             os.rmdir(own)
         os.close(lock)
+
+
+def default_directory(run_dir: str, sink: str, environ: Mapping[str, str]) -> str:
+    """Return where a sink keeps its spool: under ``$STATE_DIRECTORY`` (systemd), else in the run directory."""
+    state = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return os.path.join(state, "sinks", sink) if os.path.isabs(state) else sink_directory(run_dir, sink)
 
 
 def _unusable(context: ChildContext, reason: str, code: ChildExit) -> int:
@@ -97,14 +104,14 @@ def _unusable(context: ChildContext, reason: str, code: ChildExit) -> int:
 class _SinkProcess:
     """Both stages of one sink, from READY to the end."""
 
-    def __init__(self, context: ChildContext, settings: SinkSettings, sink: Sink, spool: Spool, intake: Intake) -> None:
+    def __init__(self, context: ChildContext, sink: Sink, spool: Spool, intake: Intake, batch_rows: int) -> None:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._sink = sink
         self._spool = spool
         self._intake = intake
-        self._dead_letters = DeadLetters(settings.spool_directory)
-        self._delivery = Delivery(sink, spool, self._dead_letters, context.log, settings.batch_rows)
+        self._dead_letters = DeadLetters(spool.directory)
+        self._delivery = Delivery(sink, spool, self._dead_letters, context.log, batch_rows)
         self._stop_at: float | None = None
         self._stopping = asyncio.Event()
         self._intake_ended: asyncio.Future[None] = self._loop.create_future()
