@@ -17,6 +17,7 @@ import pytest
 from foxtrot_protocol.spec import SimulatorSettings
 from foxtrot_supervisor.bench import bench
 from foxtrot_supervisor.bench import chain as bench_chain
+from foxtrot_supervisor.bench import recording as bench_recording
 from foxtrot_supervisor.bench import report as bench_report
 from foxtrot_supervisor.bench.statistics import LatencySpread
 from foxtrot_supervisor.bench.variants import VARIANTS
@@ -24,6 +25,8 @@ from foxtrot_supervisor.system import procfs
 
 pytestmark = pytest.mark.alone
 LIMIT_S = 20.0
+
+PARTS = tuple(part for part in bench.PARTS if part != "recording")
 
 
 def as_json(report: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def as_json(report: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     told: list[str] = []
-    options = bench.BenchOptions(events=20_000, run_s=0.3, repeats=1, only=bench.PARTS)
+    options = bench.BenchOptions(events=20_000, run_s=0.3, repeats=1, only=PARTS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "RATES_PER_S", (1_000,))  # each pace would be seven more runs
         report = bench.run_bench(options, lambda text="", done=0, total=0: told.append(text))
@@ -59,6 +62,20 @@ def test_latencies_are_measured_at_a_pace_that_is_kept(report: dict[str, Any]) -
         assert 0 < figures.p50_us.median <= figures.p99_us.median
         assert figures.pss_mib.median > 10
     assert set(report["latency"]) == {"1000"}
+
+
+@pytest.mark.variant
+def test_the_cost_of_recording_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_recording, "KINDS", ("trades",))
+    monkeypatch.setattr(bench_recording, "PACED_PER_S", (1_000,))
+    report = bench.run_bench(bench.BenchOptions(events=5_000, run_s=0.3, repeats=1, only=("recording",)))
+    figures = as_json(report)["recording"]
+    for system in ("foxtrot", "framed", "recorded"):
+        assert figures["throughput"]["trades"][system]["events_per_s"]["median"] > 100
+        assert figures["latency"]["1000"][system]["p50_us"]["median"] > 10
+    assert figures["throughput"]["trades"]["recorded to foxtrot"]["median"] > 0
+    assert figures["size"]["trades"]["compression"]["median"] > 1
+    bench_report.render_bench(report)
 
 
 def test_the_product_is_measured_without_its_rings_too(report: dict[str, Any]) -> None:

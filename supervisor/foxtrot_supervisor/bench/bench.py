@@ -33,7 +33,9 @@ from foxtrot_supervisor.bench.chain import (
     footprint,
     http_get,
 )
+from foxtrot_supervisor.bench.load import Load
 from foxtrot_supervisor.bench.parse_cost import measure_parsing, measure_venues
+from foxtrot_supervisor.bench.recording import RECORDER, measure_recording, recorder_settings
 from foxtrot_supervisor.bench.statistics import (
     LatencyFigures,
     RunResult,
@@ -47,15 +49,15 @@ from foxtrot_supervisor.bench.statistics import (
     throughput_figures,
 )
 from foxtrot_supervisor.bench.variants import System, throughput_with, variants_with
-from foxtrot_supervisor.config.schema import EngineConfig, RingConfig
+from foxtrot_supervisor.config.schema import EngineConfig, RecorderConfig, RingConfig
 from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.delivery import positions as position_file
 
 __all__ = ["PARTS", "QUICK", "BenchFailed", "BenchOptions", "System", "run_bench"]
 
-Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring", "parse"]
+Part: TypeAlias = Literal["trades", "mixed", "latency", "start", "ring", "recording", "parse"]
 
-PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring", "parse")
+PARTS: tuple[Part, ...] = ("trades", "mixed", "latency", "start", "ring", "recording", "parse")
 """What `only` may name; start also measures stop and memory, which every other run measures as well."""
 
 WITHOUT_BEING_ASKED: tuple[Part, ...] = ("trades", "mixed", "latency", "start")
@@ -104,6 +106,9 @@ TARGETS: dict[System, dict[str, str]] = {
         "engine": "foxtrot_supervisor.bench.ringless_engine:run",
         "handler": "foxtrot_workers.benchmark.counting_handler:setup",
     },
+    # frames are kept in their ring; and the recorder reads it
+    "framed": FOXTROT,
+    "recorded": FOXTROT,
     # one process each: it runs the handler itself
     "floor": {"boot": BOOT, "worker": "foxtrot_workers.benchmark.bare_loop:run"},
     "cryptofeed": {"boot": BOOT, "worker": "foxtrot_workers.benchmark.cryptofeed_peer:run"},
@@ -130,19 +135,6 @@ class BenchOptions(Struct, frozen=True, kw_only=True):
 
 QUICK = BenchOptions(run_s=1.0, repeats=1)
 """For a first look."""
-
-
-class Load(Struct, frozen=True):
-    """What is sent in one run; `rate_per_s` 0: as fast as it is taken."""
-
-    kind: str
-    events: int
-    rate_per_s: int = 0
-
-    @property
-    def path(self) -> str:
-        """The order to the load server."""
-        return f"/bench/send?kind={self.kind}&events={self.events}&rate={self.rate_per_s}"
 
 
 class Progress(Protocol):
@@ -179,11 +171,13 @@ async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) 
     async with Parent(run_dir) as parent:
         settings = SimulatorSettings(symbols=SYMBOLS, seed=SEED)
         async with parent.child("load", "simulator", LOAD_SERVER, settings) as server:
-            bench = _Bench(parent, server.info, server.child.pid, run_dir, results, progress)
+            bench = Bench(parent, server.info, server.child.pid, run_dir, results, progress)
             throughput = {kind: await bench.throughput(kind, options) for kind in ("trades", "mixed") if kind in parts}
             latency = await bench.latency(options) if "latency" in parts else {}
             ring = await bench.ring(options) if "ring" in parts else {}
-            if not any(results.values()):
+            if "recording" in parts:
+                report["recording"] = await measure_recording(bench, options.repeats, options.run_s, options.events)
+            if not any(results.values()) and "recording" not in report:
                 await bench.start(options)
     if throughput:
         report["throughput"] = throughput
@@ -195,7 +189,9 @@ async def _measure_all(options: BenchOptions, run_dir: str, progress: Progress) 
     return report
 
 
-class _Bench:
+class Bench:
+    """Runs chains beside one load server."""
+
     def __init__(
         self,
         parent: Parent,
@@ -212,6 +208,8 @@ class _Bench:
         self._results = results
         self._progress = progress
         self._speeds: dict[tuple[System, str], float] = {}
+        self.recordings = os.path.join(run_dir, "recordings")
+        """Where the recorder writes; the frames rings are in the folder beside it."""
 
     async def throughput(self, kind: str, options: BenchOptions) -> dict[str, Any]:
         """All systems in turn, as fast as they take it."""
@@ -286,6 +284,10 @@ class _Bench:
             "p99_us": {system: spread_of(each, 1) for system, each in p99_us.items()},
             "p99_ratio": ratio_of(*p99_us.values()),
         }
+
+    def told(self, text: str, done: int, total: int) -> None:
+        """Report progress."""
+        self._progress(text, done, total)
 
     async def start(self, options: BenchOptions) -> None:
         """Start and stop, with hardly any load."""
@@ -371,12 +373,16 @@ class _Bench:
             children["engine"] = await stack.enter_async_context(
                 child("engine", "engine", targets["engine"], settings, boot)
             )
+        if system == "recorded":
+            children["recorder"] = await stack.enter_async_context(
+                child("recorder", "service", RECORDER, recorder_settings(self.recordings), boot)
+            )
         children["worker"] = await stack.enter_async_context(
-            child("worker", "connection", targets["worker"], self._feed(load, config), boot)
+            child("worker", "connection", targets["worker"], self._feed(system, load, config), boot)
         )
         return children
 
-    def _feed(self, load: Load, engine: EngineConfig) -> FeedSettings:
+    def _feed(self, system: System, load: Load, engine: EngineConfig) -> FeedSettings:
         ring = RingConfig()
         paced = "/stream?timeUnit=MICROSECOND" if load.rate_per_s else ""
         return FeedSettings(
@@ -391,6 +397,8 @@ class _Bench:
             client="picows",
             ring_bytes=ring.size_mib * 2**20,
             full_wait_s=ring.full_wait_s,
+            frames_ring_bytes=RecorderConfig().ring_mib * 2**20 if system in ("framed", "recorded") else 0,
+            recorded=system == "recorded",
         )
 
 

@@ -46,6 +46,8 @@ def _parts(report: dict[str, Any]) -> Iterator[RenderableType]:
         yield _latency(report["latency"])
     if "ring" in report:
         yield _ring(report["ring"])
+    if "recording" in report:
+        yield from _recording(report["recording"])
     if "parse" in report:
         yield _parse(report["parse"])
     if "venues" in report:
@@ -152,6 +154,36 @@ def _ring(ring: dict[str, Any]) -> Table:
         table.add_row(system, _spread(ring["p50_us"][system], 0), _spread(figures, 0))
     table.add_row("ratio", "", f"x {_spread(ring['p99_ratio'], 2)}")
     return table
+
+
+def _recording(figures: dict[str, Any]) -> Iterator[Table]:
+    names = {"foxtrot": "not recorded", "framed": "frames ring alone", "recorded": "recorded"}
+    table = Table(title="Recording: throughput, events/s", title_justify="left")
+    for heading in ("", *(f"{kind}{more}" for kind in figures["throughput"] for more in ("", ", ratio"))):
+        table.add_column(heading, justify="right" if heading else "left")
+    for system, name in names.items():
+        cells = []
+        for each in figures["throughput"].values():
+            ratio = each.get(f"{system} to foxtrot")
+            cells += [_spread(each[system].events_per_s, 0), "" if ratio is None else f"x {_spread(ratio, 2)}"]
+        table.add_row(name, *cells)
+    yield table
+    table = Table(title="Recording: latency, us", title_justify="left")
+    for heading in (
+        "",
+        *(f"{percentile} at {int(rate):,}/s" for rate in figures["latency"] for percentile in ("p50", "p99")),
+    ):
+        table.add_column(heading, justify="right" if heading else "left")
+    for system, name in names.items():
+        found = [each[system] for each in figures["latency"].values()]
+        table.add_row(name, *(_spread(each[key], 0) for each in found for key in ("p50_us", "p99_us")))
+    yield table
+    table = Table(title="Recording: size", title_justify="left")
+    for heading in ("", "bytes of an event", "compression"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for kind, size in figures["size"].items():
+        table.add_row(kind, _spread(size["bytes_per_event"], 1), _spread(size["compression"], 1))
+    yield table
 
 
 def _processes(systems: dict[str, dict[str, ProcessFigures]]) -> Table:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 __all__ = ["PEERS", "THROUGHPUT", "VARIANTS", "System", "Variant", "throughput_with", "variants_with"]
 
-System: TypeAlias = Literal["foxtrot", "pure", "baseline", "ringless", "floor", "cryptofeed"]
+System: TypeAlias = Literal["foxtrot", "pure", "baseline", "ringless", "framed", "recorded", "floor", "cryptofeed"]
 
 PEERS: Final[tuple[System, ...]] = ("cryptofeed",)
 """Other projects that can take part, where they are installed."""

@@ -31,8 +31,8 @@ __all__ = ["bench"]
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(["trades", "mixed", "latency", "start", "ring", "parse"]),
-    help="Only this measurement; repeatable. ring (with and without rings) and parse only if named.",
+    type=click.Choice(["trades", "mixed", "latency", "start", "ring", "recording", "parse"]),
+    help="Only this measurement; repeatable. ring, recording (with and without them) and parse only if named.",
 )
 @click.option(
     "--peer",

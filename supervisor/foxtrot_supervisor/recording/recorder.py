@@ -47,6 +47,9 @@ RING_KEPT_S: Final = 10.0
 RETAIN_S: Final = 30.0
 """Seconds between two looks for segments that are too many or too old."""
 
+SESSIONS_REMEMBERED_MAX: Final = 64
+"""Ended sessions of one worker that are remembered; it has fewer rings (`frames_writer.FRAMES_RINGS_KEPT_MAX`)."""
+
 _LOST_BYTES_MAX: Final = 500
 
 _GONE = "the frames ring is gone: what was received after the last chunk is not recorded"
@@ -69,7 +72,8 @@ class _Worker:
 
     def __init__(self, writer: SegmentWriter, resumed: Resumed) -> None:
         self.writer = writer
-        self.ended = resumed.ended
+        self.ended = dict.fromkeys(sorted(resumed.ended))
+        """Sessions that are recorded to their end, by their start; the latest ones."""
         self.last = resumed.last
         """Header of the last complete chunk that an earlier recorder has written."""
         self.waiting: dict[str, FramesReader] = {}
@@ -252,8 +256,11 @@ class Recorder:
         self._known.add(name)
         try:
             with open(os.path.join(self._frames_directory, name), encoding="utf-8", errors="replace") as file:
-                reason = file.read(_LOST_BYTES_MAX)
+                started, _, reason = file.read(_LOST_BYTES_MAX).partition(" ")
         except OSError:
+            return
+        if started.isdigit() and int(started) in worker.ended:
+            self._unlink(name)  # it was recorded before it was removed
             return
         worker.lost.append(Lost(frames=None, reason=reason, incarnation=incarnation))
         worker.words.append(name)
@@ -346,13 +353,19 @@ class Recorder:
             )
 
     def _end(self, worker: _Worker, session: RingSession) -> None:
+        worker.ended[session.session.started_ns] = None
+        for oldest in list(worker.ended)[:-SESSIONS_REMEMBERED_MAX]:
+            del worker.ended[oldest]
         worker.carried = session.pending
         worker.session = None
         self._done(worker.name, session.reader)
 
     def _done(self, name: str, reader: FramesReader) -> None:
         reader.close()
-        self._read[name] = time.monotonic()
+        age_s = 0.0
+        with contextlib.suppress(OSError):  # read by an earlier recorder, perhaps long ago
+            age_s = max(0.0, time.time() - os.stat(os.path.join(self._frames_directory, name)).st_mtime)
+        self._read[name] = time.monotonic() - age_s
 
     def _remove_read(self, now: float, *, at_once: bool) -> None:
         for name in [name for name, since in self._read.items() if at_once or now - since >= RING_KEPT_S]:

@@ -26,7 +26,7 @@ __all__ = ["NEEDS_EXTRA", "NICE", "SLOW_WRITE_S", "run"]
 
 NEEDS_EXTRA: Final = "record = \"raw\" needs zstandard: pip install 'foxtrot-supervisor[record]'"
 
-NICE: Final = 10
+NICE: Final = 5
 """Added to the niceness: the feed goes first."""
 
 SLOW_WRITE_S: Final = 2.0

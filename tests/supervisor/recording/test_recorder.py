@@ -236,6 +236,24 @@ def test_rings_that_were_removed_unread_are_announced(tmp_path: Path, monkeypatc
     assert not (tmp_path / "frames").exists(), "the words about them are removed too"
 
 
+def test_rings_that_were_removed_after_they_were_read_are_not_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foxtrot_workers.feed.frames_writer.FRAMES_RINGS_KEPT_MAX", 1)
+    recorder = a_recorder(tmp_path)
+    for incarnation in range(1, 5):
+        ring = a_ring(tmp_path, incarnation)
+        ring.received([b"%d" % incarnation], 1)
+        ring.close()
+        turn(recorder)
+        if incarnation == 2:
+            _kill(recorder)
+            recorder = a_recorder(tmp_path)
+    assert finish(recorder)
+    assert shown(tmp_path) == [1, 2, 3, 4]
+    assert not (tmp_path / "frames").exists()
+
+
 def test_the_ring_of_a_dead_worker_stays_for_a_while(tmp_path: Path) -> None:
     ring, recorder = a_ring(tmp_path), a_recorder(tmp_path)
     other = a_ring(tmp_path, worker="other.a", recorded=False)

@@ -113,7 +113,7 @@ def test_a_ring_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path, m
     with pytest.raises(FramesRefused, match="No space left"):
         FramesWriter(str(tmp_path), identity())
     assert os.listdir(tmp_path / "frames") == ["lost-c.a-1"]
-    assert (tmp_path / "frames" / "lost-c.a-1").read_text() == "it had no frames ring: No space left on device"
+    assert (tmp_path / "frames" / "lost-c.a-1").read_text() == "1 it had no frames ring: No space left on device"
 
 
 def test_a_ring_of_an_earlier_run_is_kept_beside_the_new_one(tmp_path: Path) -> None:

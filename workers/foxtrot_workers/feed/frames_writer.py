@@ -12,6 +12,7 @@ import os
 from array import array
 
 from foxtrot_protocol import frames_layout
+from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY, HEADER_BYTES, FramesIdentity, FramesWord, Kind
 
 __all__ = ["FRAMES_RINGS_KEPT_MAX", "FramesRefused", "FramesWriter"]
@@ -145,7 +146,8 @@ def _create(run_dir: str, identity: FramesIdentity) -> tuple[str, int, mmap.mmap
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
         if identity.recorded:
-            _leave_word(directory, identity.worker, identity.incarnation, f"it had no frames ring: {error.strerror}")
+            reason = f"it had no frames ring: {error.strerror}"
+            _leave_word(directory, identity.worker, identity.incarnation, identity.started_ns, reason)
         raise
     return path, fd, mapped
 
@@ -156,15 +158,26 @@ def _make_room(directory: str, worker: str) -> None:
     own = [(found[1], name) for found, name in named if found is not None and found[0] == worker]
     own.sort(key=lambda each: (frames_layout.parse_frames_name(each[1]) is not None, each[0], each[1]))
     for incarnation, name in own[: max(0, len(own) - FRAMES_RINGS_KEPT_MAX + 1)]:
-        _leave_word(directory, worker, incarnation, "its frames ring was removed before it was read")
+        path = os.path.join(directory, name)
+        reason = "its frames ring was removed before it was read"
+        _leave_word(directory, worker, incarnation, _started_ns(path), reason)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(directory, name))
+            os.unlink(path)
 
 
-def _leave_word(directory: str, worker: str, incarnation: int, reason: str) -> None:
-    """Leave a file for the recorder, which announces that frames are missing."""
+def _started_ns(path: str) -> int:
+    """Return when the worker of the ring at `path` was started; 0 if that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return frames_layout.read_header(file.read(HEADER_BYTES)).started_ns
+    except (OSError, MalformedMessage):
+        return 0
+
+
+def _leave_word(directory: str, worker: str, incarnation: int, started_ns: int, reason: str) -> None:
+    """Leave a file for the recorder, which announces that frames are missing unless it has recorded them."""
     with contextlib.suppress(OSError):
         path = os.path.join(directory, frames_layout.lost_name(worker, incarnation))
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o600), "w") as file:
-            file.write(reason)
+            file.write(f"{started_ns} {reason}")

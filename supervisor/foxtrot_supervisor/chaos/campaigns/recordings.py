@@ -41,6 +41,9 @@ PAUSE_S_MAX: Final = 1.0
 
 RECOVERY_S: Final = 20.0
 
+HELLO_S: Final = 120.0
+"""Limit for the start of a process, on a machine that is busy with other work."""
+
 SEGMENT_S: Final = 5.0
 """Age at which segments rotate: often."""
 
@@ -54,10 +57,11 @@ def run_recordings(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         campaign = _Campaign(ground, symbols, options, progress)
         try:
             campaign.record()
-        except Trouble as trouble:
+            ground.exchange.close()
+            figures = campaign.compare()
+        except Trouble as trouble:  # the run was cut off: there is nothing to compare
             campaign.broken.append(str(trouble))
-        ground.exchange.close()
-        figures = campaign.compare()
+            figures = {}
         report: dict[str, Any] = {"held": not campaign.broken, "broken": campaign.broken, "recordings": figures}
         if campaign.broken:
             report["logs"] = str(ground.keep())
@@ -86,7 +90,7 @@ class _Campaign:
         run = self._ground.start(
             {},
             self._symbols,
-            {**SETTINGS, "start_method": self._options.start_method},
+            {**SETTINGS, "start_method": self._options.start_method, "hello_s": HELLO_S, "ready_s": HELLO_S},
             of_each={
                 "channels": ["trade", self._ground.venue.quotes, "book"],
                 "redundancy": len(self._sides),
