@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what docs/sinks-*.md take from the code: tables of keys, and the SQL of the PostgreSQL sink.
+"""Writes what the pages of sinks take from the code: tables of keys, and the SQL of the PostgreSQL sink.
 
 scripts/draw_sinks.py           # writes the files
 scripts/draw_sinks.py --check   # exit status 1 if one is not current
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from draw_configuration import table
 from foxtrot_supervisor.sinks.nats.settings import NatsSettings
+from foxtrot_supervisor.sinks.parquet import ParquetSettings
 from foxtrot_supervisor.sinks.postgresql.schema import create_sql
 from foxtrot_supervisor.sinks.postgresql.settings import PostgresqlSettings
 from foxtrot_supervisor.sinks.redis.settings import RedisSettings
@@ -24,6 +25,7 @@ def parts() -> dict[str, list[tuple[str, str, str]]]:
     """Return, for each page, the line before and after each generated part, and its text."""
     schema = ";\n\n".join(create_sql("foxtrot"))
     return {
+        "parquet.md": [_keys("parquet", table(ParquetSettings))],
         "sinks-nats.md": [_keys("nats", table(NatsSettings))],
         "sinks-redis.md": [_keys("redis", table(RedisSettings))],
         "sinks-postgresql.md": [

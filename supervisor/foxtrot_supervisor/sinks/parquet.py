@@ -38,7 +38,7 @@ _GIB = 1 << 30
 _NEEDS = "needs pyarrow: pip install 'foxtrot-supervisor[record]'"
 
 _NUMBERING = "parquet-numbering"
-"""File in the sink's own folder: the identifier under which its rows are published."""
+"""File in the sink's own folder: the identifier under which its rows are published, where it is not the spool's."""
 
 _NUMBERING_BYTES_MAX = 4096
 
@@ -107,8 +107,9 @@ class ParquetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class _Numbering(Struct, frozen=True):
-    """`RecordingWriter`'s identifier of the spool, and the row after which it holds."""
+    """`RecordingWriter`'s identifier, and the row after which it holds; `of`: the spool's own identifier."""
 
+    of: str
     spool: str
     after: int
 
@@ -121,6 +122,8 @@ class ParquetSink:
     def __init__(self, settings: Struct, context: SinkContext) -> None:
         self._settings = cast(ParquetSettings, settings)
         self._context = context
+        self.flush_s = self._settings.publish_s
+        """Interval of `flush` while no rows come, in seconds."""
         self._writer: RecordingWriter | None = None
         self._lock = threading.Lock()
         """Held by each call in a thread: one whose caller was cancelled goes on."""
@@ -149,7 +152,8 @@ class ParquetSink:
     async def open(self) -> None:
         """Open the recording; finish what a crash interrupted."""
         try:
-            importlib.import_module("pyarrow")
+            # beside the event loop: on a busy machine it takes seconds
+            await asyncio.to_thread(importlib.import_module, "foxtrot_supervisor.tables.writer")
         except ImportError as error:
             raise SinkMisconfigured(f"{_NEEDS} ({error})") from None
         await self._in_thread(self._open)
@@ -200,12 +204,10 @@ class ParquetSink:
 
     async def _in_thread(self, work: Callable[[], R]) -> R:
         """Do `work` in a thread; its errors become those of sinks."""
-        from foxtrot_supervisor.tables.writer import RecordingBusy, RecordingDamaged
+        from foxtrot_supervisor.tables.writer import RecordingDamaged
 
         try:
             return await asyncio.to_thread(self._alone, work)
-        except RecordingBusy as error:
-            raise SinkUnavailable(str(error)) from None
         except RecordingDamaged as error:
             raise SinkMisconfigured(str(error)) from None
         except OSError as error:
@@ -252,7 +254,7 @@ class ParquetSink:
             # the rows before this one are published: those of this call too, whose number is smaller
             self._context.log.warning("sink.numbers_repeated", sink=self._context.name, row=repeated.number)
             self._opened().close()
-            self._write_numbering(_Numbering(secrets.token_hex(8), repeated.number - 1))
+            self._write_numbering(_Numbering(self._context.spool, secrets.token_hex(8), repeated.number - 1))
             self._open()
             self._opened().add(rows)
 
@@ -285,18 +287,19 @@ class ParquetSink:
             )
 
     def _numbering(self) -> _Numbering:
-        path = os.path.join(self._context.directory, _NUMBERING)
+        """Return the numbering of this spool: its own, unless it has begun again."""
+        spool = self._context.spool
         try:
-            with open(path, "rb") as file:
-                return msgspec.json.decode(file.read(_NUMBERING_BYTES_MAX), type=_Numbering)
+            with open(os.path.join(self._context.directory, _NUMBERING), "rb") as file:
+                kept = msgspec.json.decode(file.read(_NUMBERING_BYTES_MAX), type=_Numbering)
         except (FileNotFoundError, msgspec.DecodeError):
-            return self._write_numbering(_Numbering(secrets.token_hex(8), 0))
+            return _Numbering(spool, spool, 0)
+        return kept if kept.of == spool else _Numbering(spool, spool, 0)
 
-    def _write_numbering(self, numbering: _Numbering) -> _Numbering:
+    def _write_numbering(self, numbering: _Numbering) -> None:
         path = os.path.join(self._context.directory, _NUMBERING)
         with open(f"{path}.new", "wb") as file:
             file.write(msgspec.json.encode(numbering))
             file.flush()
             os.fsync(file.fileno())
         os.rename(f"{path}.new", path)
-        return numbering

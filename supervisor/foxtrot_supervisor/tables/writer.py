@@ -7,7 +7,6 @@ crash behind it, `RecordingWriter.open` renames the rest. Rows that come again a
 
 ::
 
-    DIRECTORY/.foxtrot/<spool>/lock      held while the writer is open
     DIRECTORY/.foxtrot/<spool>/state     last published row, and the files of that publication
     DIRECTORY/.foxtrot/<spool>/staging/  files that are not published yet
 
@@ -17,8 +16,6 @@ Readers never see these: no name there ends with ``.parquet``, and folders that 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -38,7 +35,6 @@ __all__ = [
     "FORMAT_VERSION",
     "PENDING_ROWS_MAX",
     "NumbersRepeated",
-    "RecordingBusy",
     "RecordingDamaged",
     "RecordingWriter",
 ]
@@ -57,10 +53,6 @@ _ALIKE_TEXTS = frozenset(("key", "trade_id", "update_id", "first_id", "last_id")
 """Text that seldom repeats and begins alike from row to row: encoded as differences, not by a dictionary."""
 
 _STATE_BYTES_MAX = 16 << 20
-
-
-class RecordingBusy(Exception):
-    """Another process writes the rows of this spool into this recording."""
 
 
 class RecordingDamaged(Exception):
@@ -114,7 +106,6 @@ class RecordingWriter:
         self._level = level
         self._own = os.path.join(directory, ".foxtrot", spool)
         self._staging = os.path.join(self._own, "staging")
-        self._lock = -1
         self._clear()
 
     def _clear(self) -> None:
@@ -130,34 +121,25 @@ class RecordingWriter:
         """Keys of published rows, while these come again."""
 
     def open(self) -> None:
-        """Lock the recording for this spool, finish what a crash interrupted, and find `last_row`.
+        """Finish what a crash interrupted, and find `last_row`; only one process may write the rows of a spool.
 
         Raises:
-            RecordingBusy: another process has it open.
             RecordingDamaged: its files were changed by somebody else.
             OSError: the directory cannot be used, or is full.
         """
         os.makedirs(self.directory, exist_ok=True)
         for folder in (os.path.dirname(self._own), self._own, self._staging):
             _make_own(folder)
-        self._lock = _locked(os.path.join(self._own, "lock"))
-        try:
-            state = self._read_state()
-            if state is not None:
-                self._put_in_place(state.files)
-            self._empty_staging()
-        except BaseException:
-            self.close()
-            raise
+        state = self._read_state()
+        if state is not None:
+            self._put_in_place(state.files)
+        self._empty_staging()
         self.last_row = max(self._after, self._last_named_row() if state is None else state.last_row)
         self._clear()
 
     def close(self) -> None:
-        """Release the lock; rows that are not published are forgotten. May be called twice."""
+        """Forget the rows that are not published. May be called twice."""
         self._clear()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
 
     def add(self, rows: Iterable[Row]) -> None:
         """Collect `rows`, ascending by number; rows that were published or collected already are ignored.
@@ -311,19 +293,6 @@ def _write_table(table: pa.Table, kind: str, path: str, level: int) -> None:
         write_page_index=True,
         sorting_columns=pq.SortingColumn.from_ordering(schema, [(key, "ascending") for key in SORT_KEYS]),
     )
-
-
-def _locked(path: str) -> int:
-    """Return the descriptor of a lock file that this process holds; raises `RecordingBusy`."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise RecordingBusy(f"{os.path.dirname(path)} is in use by another process") from None
-        raise
-    return descriptor
 
 
 def _make_own(folder: str) -> None:

@@ -18,8 +18,11 @@ from foxtrot_supervisor.sinks import parquet as module
 from foxtrot_supervisor.sinks.catalog import sink_kind
 from foxtrot_supervisor.sinks.parquet import ParquetSettings, ParquetSink
 from foxtrot_supervisor.sinks.sink import Sink, SinkContext, SinkMisconfigured, SinkRow, SinkUnavailable
+from foxtrot_supervisor.sinks.testing import SinkChecks
+from foxtrot_supervisor.tables.query import opened
 
 pytest.importorskip("pyarrow", reason="needs pyarrow")
+pytest.importorskip("duckdb", reason="needs duckdb")
 
 NOW_NS = int(datetime.now(UTC).timestamp()) * 1_000_000_000
 
@@ -46,13 +49,13 @@ def rows(first: int, last: int, *, days_ago: int = 0, key: str = "k") -> list[Si
     ]
 
 
-def made(tmp_path: Path, directory: Path | None = None, **keys: Any) -> ParquetSink:
+def made(tmp_path: Path, directory: Path | None = None, spool: str = "0123456789abcdef", **keys: Any) -> ParquetSink:
     own = tmp_path / "own"
     own.mkdir(mode=0o700, exist_ok=True)
     settings = ParquetSettings(
         directory=str(directory or tmp_path / "rec"), min_free_mib=keys.pop("min_free_mib", 0), **keys
     )
-    return ParquetSink(settings, SinkContext("rec", str(tmp_path), str(own), Log()))
+    return ParquetSink(settings, SinkContext("rec", str(tmp_path), str(own), Log(), spool))
 
 
 def published(directory: Path) -> list[int]:
@@ -63,6 +66,31 @@ def published(directory: Path) -> list[int]:
         for path in directory.rglob("*.parquet")
         for number in pq.ParquetFile(path).read(["row"])["row"].to_pylist()
     )
+
+
+class TestContract(SinkChecks):
+    """What holds for every sink."""
+
+    @pytest.fixture(autouse=True)
+    def _place(self, tmp_path: Path) -> None:
+        self.directory = tmp_path / "rec"
+
+    def make(self, context: SinkContext) -> Sink:
+        return ParquetSink(ParquetSettings(directory=str(self.directory), min_free_mib=0), context)
+
+    async def stored_keys(self) -> list[str]:
+        with opened(str(self.directory)) as query:
+            return [str(row[0]) for row in query.texts("select key from events order by row").rows]
+
+    async def make_unavailable(self) -> None:
+        if self.directory.exists():
+            self.directory.rename(self.directory.with_name("away"))
+        self.directory.write_text("")
+
+    async def make_available(self) -> None:
+        self.directory.unlink()
+        if (away := self.directory.with_name("away")).exists():
+            away.rename(self.directory)
 
 
 def test_it_is_a_sink_that_the_catalog_finds(tmp_path: Path) -> None:
@@ -114,9 +142,6 @@ async def test_after_a_crash_rows_come_again_and_are_in_one_file(tmp_path: Path)
     assert await first.flush() == 10
     await first.write(rows(11, 15))
     second = made(tmp_path)
-    with pytest.raises(SinkUnavailable, match="in use by another process"):
-        await second.open()
-    await first.close()  # as the kernel does with a killed process's lock
     await second.open()
     assert await second.write(rows(6, 8)) == 8  # never beyond what was given
     assert await second.write(rows(9, 20)) == 10
@@ -137,6 +162,22 @@ async def test_numbers_that_come_again_with_other_rows_lose_nothing(tmp_path: Pa
     assert await sink.flush() == 12
     assert published(tmp_path / "rec") == sorted([*range(1, 11), *range(7, 13)])
     await sink.close()
+
+
+async def test_another_spool_begins_again(tmp_path: Path) -> None:
+    for spool in ("0123456789abcdef", "fedcba9876543210"):
+        sink = made(tmp_path, spool=spool)
+        await sink.open()
+        await sink.write(rows(5, 10))
+        assert await sink.flush() == 10
+        await sink.write([*rows(8, 9), *rows(10, 12, key="other")])  # of its own, the end is lost
+        assert await sink.flush() == 12
+        await sink.close()
+    assert published(tmp_path / "rec") == sorted(2 * [*range(5, 11), *range(10, 13)])
+
+
+async def test_while_no_rows_come_they_are_published_by_age(tmp_path: Path) -> None:
+    assert made(tmp_path, publish_s=10).flush_s == 10
 
 
 async def test_a_full_disk_publishes_nothing_and_goes_on_when_there_is_room(tmp_path: Path, full_disk: Path) -> None:
