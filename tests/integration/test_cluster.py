@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from foxtrot_protocol.control import AssignRequest
+from foxtrot_supervisor.client.control_client import ControlClient
+from foxtrot_supervisor.cluster.names import parse_local
 from tests.support.cluster_nodes import Node, state_of, wait_for_shards
-from tests.support.command_line import Simulated, run_program
+from tests.support.command_line import Run, Simulated, run_program
+from tests.support.stalling_proxy import StallingProxy
 from tests.support.store_servers import NATS_SERVER, NatsServer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(NATS_SERVER is None, reason="nats-server is not installed")
+
+ACK_WAIT_S = 2.0
 
 SHARDS = ["one.a", "three.a", "tw.a", "tw.b", "two.a"]
 
@@ -49,6 +60,16 @@ url = "EXCHANGE"
 redundancy = 2
 """
 
+OWN = """
+[supervisor]
+run_dir = "RUN_DIR"
+[[connections]]
+name = "one"
+exchange = "sim"
+channels = ["trade"]
+symbols = ["BTCUSDT"]
+"""
+
 
 class Place:
     """A server, an exchange, an applied configuration, and two nodes."""
@@ -62,7 +83,7 @@ class Place:
         self.nodes: dict[str, Node] = {}
 
     def apply(self, *options: str) -> str:
-        done = run_program("cluster", "apply", "-c", self.config, *options)
+        done = run_program("cluster", "apply", "-c", self.config, *options, limit_s=100)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -72,6 +93,9 @@ class Place:
         if node is None or node.process.poll() is not None:
             node = self.nodes[name] = Node(self.folder, name, self.url)
         return node
+
+    def agent(self, node: Node) -> dict[str, Any]:
+        return next((each for each in node.status().get("services", ()) if each["name"] == "agent"), {})
 
     def both(self) -> tuple[Node, Node]:
         """Both nodes, with the shards spread over them."""
@@ -124,3 +148,81 @@ def test_a_node_that_is_killed_as_a_whole_loses_its_shards_to_the_other(place: P
     print(f"taken over within {time.monotonic() - killed_at:.1f} s")
     assert all(row.token > tokens.get(row.shard, 0) for row in state.shards)
     assert set(place.nodes["n2"].workers()) == {worker for row in state.shards for worker in row.workers}
+
+
+def test_what_a_killed_agent_held_runs_on(place: Place) -> None:
+    node = place.nodes["n2"]
+    wait_for_shards(place.url, lambda holders: set(holders.values()) == {"n2"})
+    before, agent = node.workers(), place.agent(node)
+    os.kill(agent["pid"], signal.SIGKILL)
+    wait_until(lambda: place.agent(node).get("incarnation", 0) > agent["incarnation"], 60, "the next agent")
+    wait_until(lambda: place.agent(node).get("counts", {}).get("shards") == len(SHARDS), 60, "its shards")
+    assert node.workers() == before
+
+
+@pytest.mark.variant
+def test_a_restart_of_the_server_moves_nothing(place: Place) -> None:
+    nodes = place.both()
+    before = [node.workers() for node in nodes]
+    holders = {row.shard: (row.node, row.workers) for row in state_of(place.url).shards}
+    place.server.kill()
+    place.server.start()
+    for node in nodes:
+        wait_until(lambda node=node: "cluster_reconnected" in node.err.read_text(), 60, "the node's connection")
+    time.sleep(2 * ACK_WAIT_S)  # in which the server delivers again what it does not know to be held
+    assert {row.shard: (row.node, row.workers) for row in state_of(place.url).shards} == holders
+    assert [node.workers() for node in nodes] == before
+
+
+@pytest.mark.variant
+def test_a_drained_node_serves_each_shard_until_its_successor_does(place: Place) -> None:
+    first, second = place.both()
+    moved = {row.shard for row in state_of(place.url).shards if row.node == "n1"}
+    done = run_program("cluster", "drain", "n1", "--cluster", place.url, limit_s=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "n1 holds no shard\n"
+    assert "n1: 0 shard(s) left" in done.stderr
+    served, stopped = _times(second, "RUNNING"), _times(first, "STOPPING")
+    for shard in moved:
+        assert max(served[shard]) < max(stopped[shard]), shard
+    wait_until(lambda: not first.workers(), 30, "the end of its workers")
+    assert run_program("cluster", "drain", "n1", "--undo", "--cluster", place.url).returncode == 0
+    place.both()
+    assert run_program("cluster", "drain", "n9", "--cluster", place.url).returncode == 3
+
+
+def _times(node: Node, state: str) -> dict[str, list[str]]:
+    """When workers of each shard came to a state."""
+    found: dict[str, list[str]] = {}
+    for line in node.err.read_text().splitlines() + node.out.read_text().splitlines():
+        entry = json.loads(line) if line.startswith("{") else {}
+        if entry.get("event") == "worker_state" and entry.get("state") == state and "_" in entry["worker"]:
+            found.setdefault(parse_local(entry["worker"]).shard, []).append(entry["timestamp"])
+    return found
+
+
+@pytest.mark.variant
+def test_a_node_that_is_cut_off_stops_within_its_lease(place: Place) -> None:
+    place.config.write_text(place.config.read_text().replace("lease_s = 20.0", "lease_s = 4.0"))
+    place.apply()
+    place.nodes["n1"].close()
+    with StallingProxy(place.server.port) as proxy:
+        cut = place.nodes["n3"] = Node(place.folder, "n3", proxy.url)
+        wait_for_shards(place.url, lambda holders: Counter(holders.values())["n3"] >= 2)
+        proxy.stall()
+        cut_at = time.monotonic()
+        wait_for_shards(place.url, lambda holders: set(holders.values()) == {"n2"})
+        wait_until(lambda: not cut.workers(), 60, "the end of its workers")
+        print(f"its workers had ended after {time.monotonic() - cut_at:.1f} s")
+        held = {row.shard: row.token for row in state_of(place.url).shards}
+        proxy.resume()
+        wait_until(lambda: any(row.node == "n3" and row.state == "ready" for row in state_of(place.url).nodes), 60)
+        wait_for_shards(place.url, lambda holders: Counter(holders.values())["n3"] >= 2)
+        assert all(row.token >= held[row.shard] for row in state_of(place.url).shards)
+
+
+def test_a_supervisor_that_is_no_node_takes_no_assignment(tmp_path: Path) -> None:
+    with contextlib.closing(Run(tmp_path, OWN, "--duration", "60")) as run:
+        wait_until(run.status, 30, "the supervisor")
+        with ControlClient(str(run.run_dir)) as client:
+            assert "is no node of a cluster" in client.request(AssignRequest(5.0, []), 10.0).error

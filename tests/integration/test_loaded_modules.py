@@ -40,6 +40,8 @@ NOT_LOADED = (
     "foxtrot_supervisor.gateways",
     "foxtrot_supervisor.engine",
     "foxtrot_supervisor.web",
+    "foxtrot_supervisor.cluster",
+    "nats",
     "foxtrot_supervisor.monitoring",
     "foxtrot_supervisor.report.metrics",
     "foxtrot_workers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import nats.errors
 from nats.js import api
@@ -27,6 +27,9 @@ NATS_ERRORS: Final = (nats.errors.Error, TimeoutError, OSError)
 
 NODES_TTL_S: Final = 3600
 """How long a node that is away is shown."""
+
+READER_S: Final = 10.0
+"""How long the server keeps the consumer of a reader that has gone."""
 
 PENDING_MAX: Final = 1_000_000
 """Shards that nodes may hold together."""
@@ -188,10 +191,24 @@ class Store:
 
     async def _all_at(self, bucket: str) -> dict[str, tuple[bytes, float]]:
         found: dict[str, tuple[bytes, float]] = {}
-        watcher: Any = await self._buckets[bucket].watchall(ignore_deletes=True)
+        subject, stream = f"$KV.{bucket}.", f"KV_{bucket}"
+        reader = await self._js.subscribe(
+            f"{subject}>",
+            stream=stream,
+            ordered_consumer=True,
+            deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT,
+            inactive_threshold=READER_S,
+        )
         try:
-            while (entry := await watcher.updates(timeout=ANSWER_S)) is not None:
-                found[entry.key] = (entry.value or b"", entry.created.timestamp() if entry.created else 0.0)
+            consumer = await reader.consumer_info()
+            left = (consumer.num_pending or 0) + consumer.delivered.consumer_seq if consumer.delivered else 0
+            while left > 0:
+                message = await reader.next_msg(timeout=ANSWER_S)
+                left = message.metadata.num_pending
+                if not (message.headers and "KV-Operation" in message.headers):  # else it was deleted
+                    at = message.metadata.timestamp.timestamp()
+                    found[message.subject.removeprefix(subject)] = (message.data, at)
         finally:
-            await watcher.stop()
+            await reader.unsubscribe()
+        await self._js.delete_consumer(stream, consumer.name)
         return found
