@@ -19,6 +19,7 @@ from foxtrot_supervisor.cli.progress import progress
 from foxtrot_supervisor.config.check import default_config
 from foxtrot_supervisor.config.load import load_config
 from foxtrot_supervisor.config.schema import EngineConfig
+from foxtrot_supervisor.config.values import handler_reason
 from foxtrot_supervisor.core.targets import Targets, engine_settings
 from foxtrot_supervisor.embedding.application_log import ApplicationLog
 from foxtrot_supervisor.embedding.replaying import open_recordings, replay_into, time_ns
@@ -104,6 +105,10 @@ def _settings(asked: HandlerReplay) -> EngineSettings:
         "numbers": asked.numbers,
     }
     engine = msgspec.structs.replace(engine, **{key: value for key, value in changes.items() if value})
+    for handler in engine.handlers:
+        reason = handler_reason(handler)
+        if reason is not None:
+            raise click.UsageError(f"--handlers {handler}: {reason}")
     if not engine.handlers:
         raise click.UsageError(f"{asked.config_path} names no handlers in [engine]: use --handlers module:function")
     return engine_settings(engine, "", working_directory())

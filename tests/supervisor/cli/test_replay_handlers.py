@@ -63,6 +63,7 @@ def test_handlers_and_settings_of_a_configuration(run: Run, folder: Path) -> Non
     [
         (("--handlers", "replay_printer:setup", "absent.jsonl"), 1, "absent.jsonl"),
         (("--handlers", "replay_printer:nothing", "a.jsonl"), 78, "has no attribute 'nothing'"),
+        (("--handlers", "replay_printer", "a.jsonl"), 2, "--handlers replay_printer: "),
         (("--handlers", "replay_printer:setup", "a.jsonl", "--exchange", "mars"), 2, "mars"),
         (("--handlers", "replay_printer:setup", "a.jsonl", "--from", "soon"), 2, "'soon' is neither"),
         (

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import msgspec
-import structlog
 from msgspec import Struct
 
 from foxtrot_protocol.recorded_steps import (
@@ -91,6 +90,15 @@ class _Collected:
         return True
 
 
+class _NoLog:
+    """Takes the place of a worker's log: rejected frames are counted and named, a template that is given up is not."""
+
+    def _ignore(self, _event: str, /, **_fields: Any) -> None:
+        """Write nothing."""
+
+    debug = info = warning = error = _ignore
+
+
 class _LaneRun:
     def __init__(self, lane: Lane, counts: RecordingCounts, read_frames_max: int) -> None:
         self._lane = lane
@@ -105,7 +113,7 @@ class _LaneRun:
             self._adapter,
             self._collected,
             _RING_BYTES,
-            structlog.get_logger("foxtrot.replay"),
+            _NoLog(),
             self._rules,
             call_soon=_never,
             on_notices=self._adapter.notices.clear,

@@ -65,7 +65,7 @@ def report_text(report: ReplayReport) -> str:
 
 def _end_text(report: ReplayReport) -> str:
     return {
-        "complete": "complete",
+        "complete": f"complete: {report.cause}" if report.cause else "complete",
         "period": "to the end of the period",
         "interrupted": f"interrupted ({report.cause})",
         "failed": f"failed: {report.cause}",

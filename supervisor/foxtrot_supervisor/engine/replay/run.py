@@ -145,6 +145,10 @@ class _Run:
             end, cause = "interrupted", "Ctrl-C"
         elif not self._source.ended.is_set():
             end, cause = "interrupted", "the EventEngine was stopped"
+        elif not self._audience.is_open:
+            cause = "the recording ends before the period begins"
+        if not self._audience.is_open:
+            self._lanes.begin()  # what was read was for no handler
         workers = {
             name: ReplayedWorker(
                 source.applied_total, source.deduplicated_total, source.superseded_total, source.gaps_total

@@ -174,6 +174,15 @@ def test_a_period_begins_with_the_books_and_ends_early() -> None:
     assert (report.end, report.events_total) == ("period", 2)
 
 
+def test_a_period_after_the_recording_gives_handlers_nothing() -> None:
+    a = Side()
+    calls, report = play(a.opened(0), a.batch(0, trade(1)), a.closed(1), period=Period(ns(99), None))
+    assert calls.seen == []
+    assert (report.end, report.events_total) == ("complete", 0)
+    assert report.workers["spot.a"].events == 0
+    assert report.cause == "the recording ends before the period begins"
+
+
 def test_a_recording_without_times_has_no_timer() -> None:
     a = Side()
     untimed: list[RecordedStep] = [
