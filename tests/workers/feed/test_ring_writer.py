@@ -180,3 +180,48 @@ def take(reader: RingReader) -> bytes:
     assert record is not None
     reader.acknowledge(record.sequence, record.end, record.sequence, 0, 0)
     return record.data
+
+
+def test_further_readers_get_a_link_of_the_ring(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN, readers=[str(first), str(second)])
+    assert (first / "ring-w.a-1").samefile(tmp_path / "ring-w.a-1")
+    assert list(writer.refused_links) == [str(second)]
+    assert "No such file" in writer.refused_links[str(second)]
+    assert writer.append(1, 1, b"x")
+    writer.close()
+    assert (first / "ring-w.a-1").exists()
+
+
+def test_an_unused_ring_goes_with_its_links(tmp_path: Path) -> None:
+    readers = tmp_path / "first"
+    readers.mkdir()
+    RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN, readers=[str(readers)]).close()
+    assert [path.name for path in tmp_path.rglob("*")] == ["first"]
+
+
+def test_rings_that_one_reader_leaves_unread_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_writer, "RINGS_KEPT_MAX", 2)
+    readers = tmp_path / "first"
+    readers.mkdir()
+    for number in (1, 2):
+        (readers / ring_layout.ring_name("w.a", number)).touch()
+    writer = RingWriter(str(tmp_path), "w.a", 3, CAPACITY_MIN, readers=[str(readers)])
+    assert writer.refused_links == {str(readers): "2 earlier rings of w.a wait there"}
+    writer.close()
+
+
+def test_with_further_readers_the_whole_ring_is_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_writer, "REUSE_BYTES", 1024)
+    readers = tmp_path / "first"
+    readers.mkdir()
+    writer = RingWriter(str(tmp_path), "w.a", 1, CAPACITY_MIN, readers=[str(readers)])
+    reader = RingReader.open(str(tmp_path), "w.a", 1)
+    assert reader is not None
+    for sequence in range(1, 40):
+        assert writer.append(sequence, 1, b"x" * 96)
+        take(reader)
+    assert writer._head == 39 * 128  # no place was left out
+    reader.close()
+    writer.close()
