@@ -34,8 +34,12 @@ from foxtrot_supervisor.system.private_files import opened_directory
 
 __all__ = ["NICENESS", "default_directory", "run"]
 
-NICENESS: Final = 10
-"""How much lower than the feed's its priority is (nice): enough time for heartbeats is left on a busy machine."""
+NICENESS: Final = 5
+"""How much lower than the feed's its priority is (nice), once it serves.
+
+On a machine without an idle processor it gets a third of what a process of the feed gets: enough for heartbeats, and
+not to be overtaken at once.
+"""
 
 INTAKE_SHARE: Final = 0.3
 """Of the time for the end of a run, the longest for reading rings; the rest is for delivery."""
@@ -50,8 +54,6 @@ _MARGIN_S: Final = 1.0
 async def run(context: ChildContext) -> int:
     """Hand events on until stopped."""
     settings = decode_settings(context.spec.settings, SinkSettings)
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
     try:
         context.doing(f"loading sink {settings.kind!r}")
         kind = sink_kind(settings.kind)
@@ -95,6 +97,12 @@ def default_directory(run_dir: str, sink: str, environ: Mapping[str, str]) -> st
     return os.path.join(state, "sinks", sink) if os.path.isabs(state) else sink_directory(run_dir, sink)
 
 
+def _step_back() -> None:
+    """Lower the priority of this thread, and of those that it will start."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+
+
 def _unusable(context: ChildContext, reason: str, code: ChildExit) -> int:
     context.log.error("sink_unusable", reason=reason)
     context.failed(reason)
@@ -126,6 +134,7 @@ class _SinkProcess:
         thread = threading.Thread(target=self._take_in, name="foxtrot-intake", daemon=True)
         thread.start()
         context.ready()
+        _step_back()
         delivering = asyncio.create_task(self._delivery.run(), name="delivery")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         first: set[asyncio.Future[Any]] = {delivering, stopping, self._intake_ended}
@@ -175,6 +184,7 @@ class _SinkProcess:
     # ---- the thread of the intake
 
     def _take_in(self) -> None:
+        _step_back()
         try:
             self._intake.run(lambda: self._call(self._delivery.rows_came), lambda: self._stop_at is not None)
         except BaseException as error:  # shown by the event loop's thread, which ends the process
