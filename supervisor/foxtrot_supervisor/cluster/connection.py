@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import ssl
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,9 @@ __all__ = ["ANSWER_S", "CannotConnect", "connect"]
 
 ANSWER_S: Final = 2.0
 """Longest wait, in seconds, for one answer of a NATS server."""
+
+GIVE_UP_S: Final = 4.0
+"""Longest time, in seconds, in which a command connects."""
 
 RECONNECT_S: Final = 0.1
 """Wait between two attempts to connect again: shorter than every lease."""
@@ -88,7 +92,10 @@ async def connect(
         options["reconnected_cb"] = reconnected
     if disconnected is not None:
         options["disconnected_cb"] = disconnected
-    return await nats.connect(error_cb=on_error, **options)
+    if forever:
+        return await nats.connect(error_cb=on_error, **options)
+    async with asyncio.timeout(GIVE_UP_S):  # the client itself goes on after refused credentials
+        return await nats.connect(error_cb=on_error, **options)
 
 
 def _tls(cluster: ClusterConfig) -> ssl.SSLContext:
