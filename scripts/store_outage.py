@@ -23,7 +23,7 @@ import tempfile
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import itertools
 
 from tests.support.process_guard import start_guard
-from tests.support.store_servers import PASSWORD, NatsServer, PostgresServer, RedisServer, StoreServer
+from tests.support.store_contents import make_store, stored_trades
 from tests.support.waiting import wait_until
 
 PROGRAM = str(Path(sys.executable).with_name("foxtrot-supervisor"))
@@ -98,76 +98,10 @@ timeout_s = 5.0
 """
 
 
-def make_store(kind: str, folder: Path) -> tuple[StoreServer, str]:
-    """Return the server, not started, and a function's worth of keys of its sink as TOML."""
-    if kind == "nats":
-        nats_server = NatsServer(folder)
-        return nats_server, f'servers = ["{nats_server.url}"]\n'
-    if kind == "redis":
-        redis_server = RedisServer(folder)
-        return redis_server, f'url = "{redis_server.url}"\nmax_entries = 100000000\n'
-    postgres = PostgresServer(folder)
-    file = folder / "password"
-    file.touch(mode=0o600)
-    file.write_text(PASSWORD)
-    return postgres, f'port = {postgres.port}\ndatabase = "postgres"\nuser = "foxtrot"\npassword_file = "{file}"\n'
-
-
-async def stored_trades(kind: str, server: StoreServer) -> list[tuple[str, str]]:
-    """Return key and identifier of each trade that the store holds."""
-    if kind == "nats":
-        return await _from_nats(server)
-    if kind == "redis":
-        return await _from_redis(server)
-    import psycopg
-
-    async with await psycopg.AsyncConnection.connect(
-        host="127.0.0.1", port=server.port, dbname="postgres", user="foxtrot", password=PASSWORD
-    ) as client:
-        cursor = await client.execute("select key, trade_id from foxtrot.trade")
-        return [(str(key), str(number)) for key, number in await cursor.fetchall()]
-
-
-async def _from_nats(server: StoreServer) -> list[tuple[str, str]]:
-    import nats
-    from nats.js.api import ConsumerConfig
-
-    client = await nats.connect(f"nats://127.0.0.1:{server.port}")
-    found = []
-    try:
-        jetstream = client.jetstream()
-        consumer = await jetstream.add_consumer("FOXTROT", ConsumerConfig(filter_subject="foxtrot.SIM.trade.>"))
-        left = consumer.num_pending or 0
-        subscription = await jetstream.pull_subscribe_bind(consumer.name, "FOXTROT")
-        while left > 0:
-            for message in await subscription.fetch(min(left, 500), timeout=20):
-                left -= 1
-                found.append((message.headers["Nats-Msg-Id"], str(json.loads(message.data)["trade_id"])))
-                await message.ack()
-    finally:
-        await client.close()
-    return found
-
-
-async def _from_redis(server: StoreServer) -> list[tuple[str, str]]:
-    import redis.asyncio
-
-    client = redis.asyncio.Redis(port=server.port, decode_responses=True)
-    found = []
-    after = "-"
-    try:
-        while entries := await client.xrange("foxtrot:trade", min=after, count=10_000):
-            found += [(fields["key"], fields["trade_id"]) for _, fields in entries]
-            after = f"({entries[-1][0]}"
-    finally:
-        await client.aclose()
-    return found
-
-
 class Run:
     """The simulated exchange and the supervisor."""
 
-    def __init__(self, folder: Path, options: argparse.Namespace, keys: str) -> None:
+    def __init__(self, folder: Path, options: argparse.Namespace, keys: Mapping[str, Any]) -> None:
         self.folder = folder
         symbols = [f"S{number}USDT" for number in range(options.symbols)]
         (folder / "kept_handlers.py").write_text(
@@ -188,7 +122,7 @@ class Run:
                 url=announced["url"],
                 rest_url=announced["rest_url"],
             )
-            + keys
+            + "".join(f"{name} = {json.dumps(value)}\n" for name, value in keys.items())
         )
         with (folder / "log").open("wb") as log:
             command = [PROGRAM, "start", "-c", str(config), "--log-format", "json"]

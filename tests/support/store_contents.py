@@ -1,0 +1,77 @@
+"""Stores as the sinks of a run use them: their keys in the configuration, and which trades they hold afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support.store_servers import PASSWORD, NatsServer, PostgresServer, RedisServer, StoreServer
+
+__all__ = ["make_store", "stored_trades"]
+
+
+def make_store(kind: str, folder: Path) -> tuple[StoreServer, dict[str, Any]]:
+    """Return a server, not started, and the keys of its sink."""
+    if kind == "nats":
+        nats_server = NatsServer(folder)
+        return nats_server, {"servers": [nats_server.url]}
+    if kind == "redis":
+        redis_server = RedisServer(folder)
+        return redis_server, {"url": redis_server.url, "max_entries": 100_000_000}
+    postgres = PostgresServer(folder)
+    file = folder / "password"
+    file.touch(mode=0o600)
+    file.write_text(PASSWORD)
+    return postgres, {"port": postgres.port, "database": "postgres", "user": "foxtrot", "password_file": str(file)}
+
+
+async def stored_trades(kind: str, server: StoreServer) -> list[tuple[str, str]]:
+    """Return key and identifier of each trade that the store holds."""
+    if kind == "nats":
+        return await _from_nats(server)
+    if kind == "redis":
+        return await _from_redis(server)
+    import psycopg
+
+    async with await psycopg.AsyncConnection.connect(
+        host="127.0.0.1", port=server.port, dbname="postgres", user="foxtrot", password=PASSWORD
+    ) as client:
+        cursor = await client.execute("select key, trade_id from foxtrot.trade")
+        return [(str(key), str(number)) for key, number in await cursor.fetchall()]
+
+
+async def _from_nats(server: StoreServer) -> list[tuple[str, str]]:
+    import nats
+    from nats.js.api import ConsumerConfig
+
+    client = await nats.connect(f"nats://127.0.0.1:{server.port}")
+    found = []
+    try:
+        jetstream = client.jetstream()
+        consumer = await jetstream.add_consumer("FOXTROT", ConsumerConfig(filter_subject="foxtrot.*.trade.>"))
+        left = consumer.num_pending or 0
+        subscription = await jetstream.pull_subscribe_bind(consumer.name, "FOXTROT")
+        while left > 0:
+            for message in await subscription.fetch(min(left, 500), timeout=20):
+                left -= 1
+                found.append((message.headers["Nats-Msg-Id"], str(json.loads(message.data)["trade_id"])))
+                await message.ack()
+    finally:
+        await client.close()
+    return found
+
+
+async def _from_redis(server: StoreServer) -> list[tuple[str, str]]:
+    import redis.asyncio
+
+    client = redis.asyncio.Redis(port=server.port, decode_responses=True)
+    found = []
+    after = "-"
+    try:
+        while entries := await client.xrange("foxtrot:trade", min=after, count=10_000):
+            found += [(fields["key"], fields["trade_id"]) for _, fields in entries]
+            after = f"({entries[-1][0]}"
+    finally:
+        await client.aclose()
+    return found
