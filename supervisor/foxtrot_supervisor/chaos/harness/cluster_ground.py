@@ -31,7 +31,7 @@ from foxtrot_supervisor.chaos.rules.delivery_judge import DeliveryAccount, accou
 from foxtrot_supervisor.chaos.rules.venues import Venue
 from foxtrot_supervisor.system import procfs
 
-__all__ = ["ClusterGround", "Host", "NatsProcess", "nats_program"]
+__all__ = ["ClusterGround", "Host", "NatsProcess", "free_port", "nats_program"]
 
 START_S = 60.0
 """Longest start of a server or a host on a busy machine."""
@@ -54,7 +54,7 @@ class NatsProcess:
 
     def __init__(self, folder: Path, program: str, *, name: str = "n0", cluster: Mapping[str, int] = {}) -> None:
         """`cluster`: ports of the routes of all servers by name; none: it stands alone."""
-        self.port = _free_port()
+        self.port = free_port()
         self._log = folder / f"{name}.log"
         store = folder / name
         lines = [
@@ -177,7 +177,7 @@ class ClusterGround:
         self._ledger = self.folder / "ledger.jsonl"
         self._kept = False
         try:
-            routes = {f"n{number}": _free_port() for number in range(servers)} if servers > 1 else {}
+            routes = {f"n{number}": free_port() for number in range(servers)} if servers > 1 else {}
             for name in routes or ["n0"]:
                 self.nats.append(NatsProcess(self.folder, program, name=name, cluster=routes))
             for server in self.nats:
@@ -256,7 +256,7 @@ class ClusterGround:
         self.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a free port below those that Linux hands out: while a server is down, no client takes its port."""
     dice = random.Random()
     for _ in range(1000):
