@@ -25,12 +25,14 @@ from foxtrot_protocol import endpoints
 from foxtrot_protocol.codec import BatchEncoder
 from foxtrot_protocol.commands import Heartbeat, RemoteWorkers, Stop, ToChild, WorkersStarted
 from foxtrot_protocol.events import Trade
+from foxtrot_protocol.ring_layout import ring_name
 from foxtrot_protocol.spec import ChildSpec
 from foxtrot_supervisor.chaos.harness.cluster_ground import NatsProcess, free_port, nats_program
 from foxtrot_supervisor.cluster import forwarder, landing
 from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.core.cluster_settings import ForwarderSettings, LandingSettings
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
+from foxtrot_workers.feed.doorbell import Doorbell
 from foxtrot_workers.feed.ring_writer import RingWriter
 
 BATCH_EVENTS = 256
@@ -101,6 +103,7 @@ async def send(run_dir: str, cluster: ClusterConfig, seconds: float, rate: float
     running = asyncio.create_task(forwarder.run(context))  # type: ignore[arg-type]
     await asyncio.sleep(1.0)
     context.command(WorkersStarted({WORKER: 1}))
+    bell = Doorbell(str(endpoints.doorbell_path(endpoint)), ring_name(WORKER, 1))
     size = 1 if rate else BATCH_EVENTS
     encoder = BatchEncoder(WORKER, 1, rules={"eMarketTrade.": "sequence"})
     batch = trades(size, 0)
@@ -112,6 +115,7 @@ async def send(run_dir: str, cluster: ClusterConfig, seconds: float, rate: float
             while sequence < elapsed * rate:
                 sequence += 1
                 writer.append(sequence, size, encoder.encode(sequence, time.time_ns(), trades(1, sequence)))
+                bell.committed(b"")
             await asyncio.sleep(0.001)
             continue
         for _ in range(16):  # the same bytes: the transport does not read them
@@ -119,13 +123,14 @@ async def send(run_dir: str, cluster: ClusterConfig, seconds: float, rate: float
                 break
             sequence += 1
         await asyncio.sleep(0.0005 if writer.used_bytes > RING_BYTES // 2 else 0)
-    while writer.used_bytes:
+    while writer.used_bytes:  # noqa: ASYNC110 - the ring has no events
         await asyncio.sleep(0.001)
     spent = time.monotonic() - began
     figures = {"events": sequence * size, "seconds": spent, "cpu_s": time.process_time() - cpu}
     figures |= context.fill(Heartbeat("f", 1, 0.0, 0, 0, 0, 0)).counts
     context.command(Stop(1.0))
     await running
+    bell.close()
     writer.close()
     return figures
 

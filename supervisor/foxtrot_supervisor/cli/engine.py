@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 from typing import Literal
 
 import click
 import msgspec
 
-from foxtrot_protocol.exit_codes import SupervisorExit
+from foxtrot_supervisor.cli.cluster_options import cluster_of
 from foxtrot_supervisor.cli.common import absolute, config_option, known_errors, run_dir_option
-from foxtrot_supervisor.cli.messages import Failure, say
+from foxtrot_supervisor.cli.messages import say
 from foxtrot_supervisor.cli.start import import_path
 from foxtrot_supervisor.cli.start_display import display
 from foxtrot_supervisor.config import load as config_file
-from foxtrot_supervisor.config.cluster import ClusterConfig, EngineCluster, cluster_problems, name_reason
+from foxtrot_supervisor.config.engine_cluster import engine_of
 from foxtrot_supervisor.config.exchanges import read_catalog
-from foxtrot_supervisor.config.problems import ConfigInvalid, Problem
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.config.shards import Placements
 from foxtrot_supervisor.runtime import run_dir
 from foxtrot_supervisor.runtime.main import run_supervisor
 
-__all__ = ["engine", "engine_config"]
+__all__ = ["engine"]
 
 
 @click.command()
-@click.option(
-    "--cluster",
-    "servers",
-    multiple=True,
-    metavar="URL",
-    help="NATS server (nats://HOST:PORT); may be given repeatedly.",
-)
+@cluster_options
 @config_option
 @run_dir_option
 @click.option("--name", default="main", show_default=True, help="Name of the engine.")
@@ -55,7 +47,9 @@ __all__ = ["engine", "engine_config"]
 )
 @known_errors
 def engine(
-    servers: tuple[str, ...],
+    url: str | None,
+    credentials_file: str | None,
+    ca_file: str | None,
     config_path: str | None,
     run_dir_path: str | None,
     name: str,
@@ -74,9 +68,18 @@ def engine(
     foxtrot-supervisor engine --cluster nats://127.0.0.1:4222
     foxtrot-supervisor engine -c engine.toml --name risk --handlers my_risk:setup
     """
-    if importlib.util.find_spec("nats") is None:
-        raise Failure("engine needs nats-py: pip install foxtrot-supervisor[cluster]", SupervisorExit.START_FAILED)
-    read = functools.partial(engine_config, config_path, servers, name, handlers, from_start=from_start)
+    options = functools.partial(cluster_of, url=url, credentials_file=credentials_file, ca_file=ca_file)
+
+    def read() -> FoxtrotConfig:
+        config = FoxtrotConfig()
+        if config_path is not None:
+            config = config_file.load_config(config_path, catalog=read_catalog, without_connections=True)
+        if handlers:
+            config = msgspec.structs.replace(
+                config, engine=msgspec.structs.replace(config.engine, handlers=list(handlers))
+            )
+        return engine_of(config, options(config.cluster), name, from_start=from_start, source=config_path or "engine")
+
     config = read()
     directory = run_dir_path or config.supervisor.run_dir or run_dir.default_path(os.environ, os.getuid())
     directory = absolute(directory)
@@ -99,35 +102,3 @@ def engine(
     if effective_format == "link":
         say(f"stopped, exit code {int(code)}")
     raise click.exceptions.Exit(int(code))
-
-
-def engine_config(
-    path: str | None, servers: tuple[str, ...], name: str, handlers: tuple[str, ...], *, from_start: bool
-) -> FoxtrotConfig:
-    """Return the configuration of an engine: that in the file `path`, without its connections, and the options.
-
-    Raises `ConfigInvalid`, `CatalogUnavailable`.
-    """
-    config = FoxtrotConfig()
-    if path is not None:
-        config = config_file.load_config(path, catalog=read_catalog, without_connections=True)
-    source = path or "engine"
-    cluster = {key: getattr(config.cluster, key) for key in ClusterConfig.__struct_fields__}
-    if servers:
-        cluster["servers"] = list(servers)
-    problems = [Problem(f"cluster.{key}", reason) for key, reason in cluster_problems(cluster)]
-    if not cluster["servers"]:
-        problems.append(Problem("cluster.servers", "is missing: give --cluster nats://HOST:PORT"))
-    if (reason := name_reason(name)) is not None:
-        problems.append(Problem("--name", reason))
-    if problems:
-        raise ConfigInvalid(source, problems)
-    settings = msgspec.structs.replace(config.engine, transport="ring")
-    if handlers:
-        settings = msgspec.structs.replace(settings, handlers=list(handlers))
-    return msgspec.structs.replace(
-        config,
-        connections=[],
-        engine=settings,
-        cluster=EngineCluster(**cluster, engine=name, from_start=from_start),
-    )

@@ -41,6 +41,7 @@ from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 from foxtrot_supervisor.client.event_buffer import BUFFER_BYTES_MAX, BUFFER_EVENTS, Overflow
 from foxtrot_supervisor.client.event_feed import EventFeed
 from foxtrot_supervisor.config.check import check_document, default_config
+from foxtrot_supervisor.config.engine_cluster import engine_of
 from foxtrot_supervisor.config.exchanges import read_catalog
 from foxtrot_supervisor.config.load import load_config
 from foxtrot_supervisor.config.markets import Markets
@@ -110,9 +111,14 @@ class Supervisor:
         log_level: str = "info",
         on_phase: Callable[[str, str], None] | None = None,
         targets: Targets | None = None,
+        cluster: str | Sequence[str] | None = None,
+        engine_name: str = "main",
     ) -> None:
         """Read and check `config`; starts nothing.
 
+        `cluster`: addresses of NATS servers; the events then come from the nodes of that cluster, and connections of
+        `config` are not used. An application with the same `engine_name` elsewhere continues this one, and waits while
+        this one lives (docs/cluster.md).
         `targets`: start targets of the supervisor's children (for tests). Raises `ConfigInvalid` with every mistake,
         and `TypeError` for an `event_engine` that is not ours: vn.py's gets its events through the gateway.
         """
@@ -120,8 +126,14 @@ class Supervisor:
         if given is not None and not isinstance(given, EventEngine):
             kind = f"{type(given).__module__}.{type(given).__qualname__}"
             raise TypeError(f"event_engine is a {kind}, which cannot be fed directly: forward to its put() instead")
-        self.config = read_config(config)
-        self._is_default = config is None
+        if cluster is not None:
+            servers = [cluster] if isinstance(cluster, str) else list(cluster)
+            base = FoxtrotConfig() if config is None else _read_config(config, without_connections=True)
+            section = msgspec.structs.replace(base.cluster, servers=servers)
+            self.config = engine_of(base, section, engine_name, from_start=False, source="configuration")
+        else:
+            self.config = read_config(config)
+        self._is_default = config is None or cluster is not None
         self._config_path = os.path.abspath(config) if isinstance(config, str | os.PathLike) else ""
         self._log = ApplicationLog(log_level)
         self._own_engine = event_engine is None
@@ -483,9 +495,13 @@ def _catalog() -> dict[str, ExchangeInfo]:
     return read_catalog()
 
 
-def _read_config(config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str]) -> FoxtrotConfig:
+def _read_config(
+    config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str], *, without_connections: bool = False
+) -> FoxtrotConfig:
     if isinstance(config, str | os.PathLike):
-        return load_config(os.fspath(config), catalog=_catalog, without_symbols=True)
+        return load_config(
+            os.fspath(config), catalog=_catalog, without_symbols=True, without_connections=without_connections
+        )
     return check_document(
         config if isinstance(config, dict) else _document(config),
         source="configuration",
@@ -494,6 +510,7 @@ def _read_config(config: FoxtrotConfig | dict[str, Any] | str | os.PathLike[str]
         is_file=os.path.isfile,
         sinks=check_options,
         without_symbols=True,
+        without_connections=without_connections,
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.config.cluster import ClusterConfig, EngineCluster
 from foxtrot_supervisor.config.schema import FoxtrotConfig
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.targets import Targets
@@ -46,6 +47,8 @@ class StartOrder(Struct, frozen=True, kw_only=True):
     """Module search path of the application."""
     config: FoxtrotConfig
     """With the resolved symbols of all connections but those that become shards."""
+    engine_cluster: EngineCluster | None = None
+    """Its section ``[cluster]`` where the application's engine gets its events from a cluster (`encode_order`)."""
     shards: dict[str, list[Shard]] = {}
     """What sharded connections become, by their name."""
     run_id: str
@@ -93,15 +96,23 @@ _news_decoder = msgspec.json.Decoder(News)
 
 def encode_order(order: StartOrder) -> bytes:
     """Return `order` as JSON."""
+    cluster = order.config.cluster
+    if isinstance(cluster, EngineCluster):
+        config = msgspec.structs.replace(order.config, cluster=ClusterConfig())
+        order = msgspec.structs.replace(order, config=config, engine_cluster=cluster)
     return msgspec.json.encode(order)
 
 
 def decode_order(data: bytes) -> StartOrder:
     """Return the order in `data`; raises `MalformedMessage`."""
     try:
-        return msgspec.json.decode(data, type=StartOrder)
+        order = msgspec.json.decode(data, type=StartOrder)
     except (msgspec.MsgspecError, ValueError) as error:
         raise MalformedMessage(f"start order: {error}") from None
+    if order.engine_cluster is None:
+        return order
+    config = msgspec.structs.replace(order.config, cluster=order.engine_cluster)
+    return msgspec.structs.replace(order, config=config, engine_cluster=None)
 
 
 def encode_news(news: News) -> bytes:

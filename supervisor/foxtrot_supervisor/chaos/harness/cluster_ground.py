@@ -197,7 +197,7 @@ class ClusterGround:
 
     def engine(self, name: str, *, engine: str = "main", config: Path | None = None) -> Host:
         """Start an engine whose handlers write down what they are given."""
-        servers = [word for server in self.nats for word in ("--cluster", server.url)]
+        servers = ["--cluster", ",".join(server.url for server in self.nats)]
         options = ["-c", str(config)] if config is not None else []
         return self.host(name, ["engine", *servers, *options, "--name", engine, "--handlers", "chaos_handlers:setup"])
 
