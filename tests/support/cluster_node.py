@@ -6,12 +6,16 @@ Arguments: NATS addresses (comma), address of the simulated exchange, its REST a
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
+from foxtrot_protocol.child import ChildContext
+from foxtrot_protocol.commands import Stop, ToChild
 from foxtrot_supervisor.cluster.names import local_name
 from foxtrot_supervisor.config.cluster import NodeCluster
 from foxtrot_supervisor.config.placed import Placed
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
+from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime.main import run_supervisor
 
 
@@ -41,7 +45,22 @@ def main() -> int:
         ring=RingConfig(size_mib=4),
         connections=connections,
     )
-    return int(run_supervisor(config, run_dir_path=run_dir, import_path="", log_format="json"))
+    targets = Targets(agent="tests.support.cluster_node:idle")
+    return int(run_supervisor(config, run_dir_path=run_dir, import_path="", log_format="json", targets=targets))
+
+
+async def idle(context: ChildContext) -> int:
+    """Start target in the place of the agent: the shards are given."""
+    stopped = asyncio.Event()
+
+    def on_command(command: ToChild) -> None:
+        if isinstance(command, Stop):
+            stopped.set()
+
+    context.on_command(on_command)
+    context.ready()
+    await stopped.wait()
+    return 0
 
 
 if __name__ == "__main__":

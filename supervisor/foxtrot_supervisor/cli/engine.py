@@ -9,7 +9,7 @@ from typing import Literal
 import click
 import msgspec
 
-from foxtrot_supervisor.cli.cluster_options import cluster_of
+from foxtrot_supervisor.cli.cluster_options import cluster_of, cluster_options
 from foxtrot_supervisor.cli.common import absolute, config_option, known_errors, run_dir_option
 from foxtrot_supervisor.cli.messages import say
 from foxtrot_supervisor.cli.start import import_path

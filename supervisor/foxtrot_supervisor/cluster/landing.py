@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_protocol import endpoints
+from foxtrot_protocol import endpoints, ring_layout
 from foxtrot_protocol.child import ChildContext
 from foxtrot_protocol.commands import BooksWanted, ForHosts, Heartbeat, HoleFound, RemoteWorkers, Stop, ToChild
 from foxtrot_protocol.control import StopRequest
@@ -302,6 +302,9 @@ class Landing:
                 js: Any = self._client.jetstream() if self._client is not None else None
                 await js.delete_consumer(EVENTS, state.consumer)
         began = self._state
+        if state is None or state.holder != run_id:
+            # left by an earlier run in this directory: others have gone on since
+            _remove_rings(self._run_dir)
         if positions:
             _restore_positions(self._run_dir, positions)
         same_run = state is not None and state.holder == run_id
@@ -522,6 +525,13 @@ def _packed_positions(run_dir: str) -> tuple[bytes, int]:
             return packed_positions(file.read())
     except FileNotFoundError:
         return b"", 0
+
+
+def _remove_rings(run_dir: str) -> None:
+    with contextlib.suppress(OSError):
+        for name in os.listdir(run_dir):
+            if ring_layout.parse_ring_name(name) is not None:
+                os.unlink(os.path.join(run_dir, name))
 
 
 def _restore_positions(run_dir: str, data: bytes) -> None:
