@@ -111,7 +111,10 @@ def stopped(run: DeliveryRun) -> dict[str, Any]:
     "kills",
     [
         [SINK, "btcusdt.a", SINK, "engine", SINK],
-        pytest.param([SINK, "btcusdt.a", SINK, SINK, "btcusdt.b", SINK, "engine", SINK] * 5, marks=pytest.mark.variant),
+        pytest.param(
+            [SINK, "btcusdt.a", SINK, SINK, "btcusdt.b", SINK, "engine", SINK] * 2,
+            marks=[pytest.mark.variant, pytest.mark.timeout(300)],
+        ),
     ],
     ids=["few", "many"],
 )
@@ -145,7 +148,8 @@ def test_a_store_that_does_not_answer_changes_nothing_for_the_feed(tmp_path: Pat
         run.more(SYMBOLS[0], 1500)
         after = run.supervisor.child("btcusdt.a")
         assert (after["pid"], after["dropped_total"]) == (before["pid"], 0)
-        assert run.supervisor.child(SINK)["counts"]["pending_rows"] > 100
+        if behaviour == "hang":  # else no heartbeat comes that could tell
+            assert run.supervisor.child(SINK)["counts"]["pending_rows"] > 100
         tape.behave("")
         pid = run.kill(SINK)  # its call would not end for an hour
         run.replaced(SINK, pid)

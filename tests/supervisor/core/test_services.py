@@ -12,6 +12,7 @@ from foxtrot_protocol.spec import (
     MetricsSettings,
     RecorderSettings,
     ResourceLimits,
+    SinkSettings,
     decode_settings,
 )
 from foxtrot_supervisor.config.schema import (
@@ -19,6 +20,7 @@ from foxtrot_supervisor.config.schema import (
     FoxtrotConfig,
     MetricsConfig,
     RecorderConfig,
+    SinkConfig,
     SupervisorConfig,
 )
 from foxtrot_supervisor.core.child_specs import BUNDLE_FRAMES_BYTES, ChildSpecs, Surroundings
@@ -101,7 +103,7 @@ def test_bundles_are_made_where_they_are_asked_for() -> None:
         supervisor=SupervisorConfig(bundles=7, bundles_directory="/b"),
         recorder=RecorderConfig(directory="/r"),
     )
-    service = {each.name: each for each in services_of(config, Targets())}[BUNDLES]
+    service = {each.name: each for each in services_of(config, Targets(), "/x")}[BUNDLES]
     assert (service.stops, service.essential) == ("last", False)
     assert decode_settings(service.settings, BundleSettings) == BundleSettings(directory="/b", bundles=7)
     specs = ChildSpecs(config, AROUND, Targets())
@@ -214,3 +216,31 @@ def test_a_slow_import_is_no_hang() -> None:
         run.give(ReadyReceived(name, 1))
     run.give(Tick())
     assert run.core.records["s"].state is State.CONNECTING
+
+
+def test_sinks_stop_after_the_engine_and_no_worker_is_replaced_for_them() -> None:
+    other = ConnectionConfig(name="b", exchange="okx", channels=["trade"], symbols=["X"])
+    sinks = [
+        SinkConfig(name="tape", kind="parquet", options={"directory": "/t"}, spool_mib=8),
+        SinkConfig(name="tap", kind="zeromq", connections=["b"]),
+    ]
+    without = FoxtrotConfig(connections=[*LISTEN.connections, other])
+    before, specs = (
+        ChildSpecs(without, AROUND, Targets()),
+        ChildSpecs(structs.replace(without, sinks=sinks), AROUND, Targets()),
+    )
+    plans = {plan.name: plan for plan in specs.plans()}
+    tape = plans["sink-tape"]
+    assert (tape.kind, tape.essential, tape.stop_tier) == ("service", False, 0)
+    handed = decode_settings(specs.spec("sink-tape", 1).settings, SinkSettings)
+    assert (handed.name, handed.kind, handed.options, handed.spool_bytes) == (
+        "tape",
+        "parquet",
+        {"directory": "/t"},
+        8 << 20,
+    )
+    feeds = [decode_settings(specs.spec(name, 1).settings, FeedSettings).sinks for name in ("a.a", "b.a")]
+    assert feeds == [["tape"], ["tape", "tap"]]
+    assert {plan.name: plan.fingerprint for plan in before.plans()}.items() <= {
+        name: plan.fingerprint for name, plan in plans.items()
+    }.items()

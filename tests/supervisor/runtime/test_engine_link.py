@@ -96,3 +96,25 @@ def test_workers_elsewhere_are_announced_once_and_fenced_for_every_engine() -> N
     scene.sent.clear()
     scene.link.brief([], _last)
     assert scene.sent == [WorkersStarted({"btc.a0-a": 2}), Fenced("btc.a0-a", 2)]
+
+
+def test_sinks_are_told_what_concerns_rings_and_nothing_else() -> None:
+    sink = record("sink-tape", State.RUNNING, 2)
+    records = {
+        each.name: each for each in (record("engine", State.RUNNING, 4), sink, record("metrics", State.RUNNING, 1))
+    }
+    sent: list[tuple[str, int, ToChild]] = []
+
+    def send(name: str, incarnation: int, command: ToChild) -> bool:
+        sent.append((name, incarnation, command))
+        return True
+
+    link = EngineLink(records, send)
+    link.worker_started("feed.a", 1)
+    link.fence("feed.a", 1)
+    expected = [WorkersStarted({"feed.a": 1}), Fenced("feed.a", 1)]
+    assert sent == [(name, number, each) for each in expected for name, number in (("engine", 4), ("sink-tape", 2))]
+    sent.clear()
+    records["feed.a"] = record("feed.a", State.RUNNING, 2)
+    link.brief(["feed.a"], _last, "sink-tape")
+    assert sent == [("sink-tape", 2, each) for each in expected]
