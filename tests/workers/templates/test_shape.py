@@ -118,6 +118,16 @@ def test_a_trade_is_determined_by_its_fields() -> None:
     assert program.rows_max == 1
 
 
+def test_flags_are_not_the_time_of_frames_without_a_time() -> None:
+    def untimed(number: int) -> tuple[Any, list[Any]]:
+        message, (event,) = plain(number)
+        return message, [structs.replace(event, receive_ns=0)]
+
+    program = learned(kind_of(Message, Trade), SAMPLES_MIN, untimed)
+    # receive_ns, and publish_ns, which is 0 on the wire; the flags, which equal 0 as well, stay bytes
+    assert [step.code for step in program.writes].count(Write.RECEIVE_TIME) == 2
+
+
 def test_too_few_samples_make_no_template() -> None:
     with pytest.raises(UnlearnableShape, match="few"):
         learned(kind_of(Message, Trade), SAMPLES_MIN - 1, plain)

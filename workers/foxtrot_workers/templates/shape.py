@@ -124,7 +124,8 @@ class _Element:
         """Eliminate what does not hold for an event with this `value`."""
         self.constant &= _same(value, self.first)
         self.is_symbol &= value == symbol
-        self.is_receive_time &= value == receive_ns
+        # False equals 0, the time of a recording without times
+        self.is_receive_time &= value.__class__ is int and value == receive_ns
         encoded = value.encode() if isinstance(value, str) else None
         self.copies = {index for index in self.copies if texts[index] == encoded}
         is_number = isinstance(value, int) and not isinstance(value, bool)
