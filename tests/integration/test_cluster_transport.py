@@ -112,3 +112,25 @@ def test_twins_on_two_nodes_lose_nothing_when_everything_between_is_killed(groun
 
 def _serves(host: Host, worker: str) -> bool:
     return any(line.get("worker") == worker and line.get("state") == "RUNNING" for line in host.logged("worker_state"))
+
+
+@pytest.mark.variant
+def test_another_host_goes_on_when_the_engines_host_is_killed_and_the_first_one_returns(ground: ClusterGround) -> None:
+    first = ground.engine("engine-1")
+    wait_until(lambda: first.logged("engine_taken"), 60.0)
+    Node(ground, "one", ["btc:a0:5"])
+    Node(ground, "two", ["btc:b0:6"])
+    ground.wait_for_rows(4000)
+    second = ground.engine("engine-2")
+    wait_until(lambda: second.logged("worker_state"), 60.0)
+    first.kill()
+    wait_until(lambda: second.logged("engine_taken"), 60.0)
+    ground.wait_for_rows(4000)
+    first.start()
+    second.kill()
+    wait_until(lambda: len(first.logged("engine_taken")) == 2, 60.0)
+    ground.wait_for_rows(4000)
+    settled(ground, first)
+    account = judged(ground, Promises(complete=True, engines_killed=1_000_000))
+    assert account.redelivered < account.seen / 2, "only what the dead hosts may have handled since their last states"
+    assert first.logged("batches_lost") == [], "rings of its first run are not continued"
