@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from foxtrot_supervisor.sinks.postgresql.schema import TABLES
 from tests.support.store_servers import PASSWORD, NatsServer, PostgresServer, RedisServer, StoreServer
 
-__all__ = ["make_store", "stored_trades"]
+__all__ = ["make_store", "stored_keys", "stored_trades"]
 
 
 def make_store(kind: str, folder: Path) -> tuple[StoreServer, dict[str, Any]]:
@@ -41,7 +42,7 @@ async def stored_trades(kind: str, server: StoreServer) -> list[tuple[str, str]]
         return [(str(key), str(number)) for key, number in await cursor.fetchall()]
 
 
-async def _from_nats(server: StoreServer) -> list[tuple[str, str]]:
+async def _from_nats(server: StoreServer, subject: str = "foxtrot.*.trade.>") -> list[tuple[str, str]]:
     import nats
     from nats.js.api import ConsumerConfig
 
@@ -49,13 +50,14 @@ async def _from_nats(server: StoreServer) -> list[tuple[str, str]]:
     found = []
     try:
         jetstream = client.jetstream()
-        consumer = await jetstream.add_consumer("FOXTROT", ConsumerConfig(filter_subject="foxtrot.*.trade.>"))
+        consumer = await jetstream.add_consumer("FOXTROT", ConsumerConfig(filter_subject=subject))
         left = consumer.num_pending or 0
         subscription = await jetstream.pull_subscribe_bind(consumer.name, "FOXTROT")
         while left > 0:
             for message in await subscription.fetch(min(left, 500), timeout=20):
                 left -= 1
-                found.append((message.headers["Nats-Msg-Id"], str(json.loads(message.data)["trade_id"])))
+                content = json.loads(message.data)
+                found.append((content["key"], str(content.get("trade_id"))))
                 await message.ack()
     finally:
         await client.close()
@@ -74,4 +76,29 @@ async def _from_redis(server: StoreServer) -> list[tuple[str, str]]:
             after = f"({entries[-1][0]}"
     finally:
         await client.aclose()
+    return found
+
+
+async def stored_keys(kind: str, server: StoreServer) -> list[str]:
+    """Return the key of each event of any kind that the store holds."""
+    if kind == "nats":
+        return [key for key, _ in await _from_nats(server, "foxtrot.>")]
+    if kind == "redis":
+        import redis.asyncio
+
+        client = redis.asyncio.Redis(port=server.port, decode_responses=True)
+        try:
+            names = [name async for name in client.scan_iter("foxtrot:*", _type="stream", count=1000)]
+            return [fields["key"] for name in names for _, fields in await client.xrange(name)]
+        finally:
+            await client.aclose()
+    import psycopg
+
+    found: list[str] = []
+    async with await psycopg.AsyncConnection.connect(
+        host="127.0.0.1", port=server.port, dbname="postgres", user="foxtrot", password=PASSWORD
+    ) as client:
+        for table in TABLES:
+            cursor = await client.execute(f"select key from foxtrot.{table} order by time")
+            found += [str(key) for (key,) in await cursor.fetchall()]
     return found

@@ -72,6 +72,16 @@ def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*names)
 
 
+_GAP: Final = _getter("gap")
+
+
+def _gap(event: Any) -> tuple[Any, ...]:
+    # its cause is for people, and a gap must not be refused for a NUL, which PostgreSQL's text cannot hold
+    return tuple(value.replace("\0", "\ufffd") if value is event.cause else value for value in _GAP(event))
+
+
 _OWN: Final[Mapping[str, Callable[[Any], tuple[Any, ...]]]] = {
-    kind: _book if kind == "book" else _getter(kind) for kind in TABLES
+    **{kind: _getter(kind) for kind in TABLES if kind not in ("book", "gap")},
+    "book": _book,
+    "gap": _gap,
 }
