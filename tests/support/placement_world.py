@@ -245,9 +245,9 @@ class World:
 
     def _serves(self, shard: str, name: str) -> None:
         if self.holder.get(shard) == name and name in self.nodes:
-            before = self.nodes.get(self.previous.pop(shard, ""))
-            if before is not None:
-                before.leaving.discard(shard)
+            self.previous.pop(shard, None)
+            for node in self.nodes.values():  # more than one where the successor was drained before it served
+                node.leaving.discard(shard)
 
     def _has_other_host(self, shard: str, host: str, before: SimNode | None) -> bool:
         desired = self.desired[shard]

@@ -373,15 +373,14 @@ class ChildSpecs:
         return NurserySettings(
             socket_path=endpoints.nursery_path(self._around.run_dir),
             boot=self._targets.boot,
-            exchanges=self._preloaded_exchanges(),
-            clients=sorted({connection.client for connection in self._config.connections}),
+            exchanges=sorted({connection.exchange for connection in self._preloaded}),
+            clients=sorted({connection.client for connection in self._preloaded}),
         )
 
-    def _preloaded_exchanges(self) -> list[str]:
-        """Return the exchanges that the nursery imports: none where they change with each assignment of a cluster."""
-        if isinstance(self._config.cluster, NodeCluster):
-            return []
-        return sorted({connection.exchange for connection in self._config.connections})
+    @property
+    def _preloaded(self) -> list[ConnectionConfig]:
+        """The connections whose modules the nursery imports: none where they change with each assignment."""
+        return [] if isinstance(self._config.cluster, NodeCluster) else self._config.connections
 
     def _engine_nursery_settings(self) -> NurserySettings:
         handlers = [handler.partition(":")[0] for handler in self._config.engine.handlers]
