@@ -54,6 +54,7 @@ def test_the_requirements_are_what_the_packages_import() -> None:
         "pyarrow",  # the extra record
         "nats",  # the extra nats
         "prometheus_client",  # the extra metrics
+        "pytest",  # the suites of checks for adapters and sinks, imported by tests only
         "psycopg",  # the extra postgresql
         "redis",  # the extra redis
         "textual",  # the extra top

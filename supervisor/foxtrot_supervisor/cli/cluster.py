@@ -30,7 +30,7 @@ DRAIN_S = 600.0
 
 @click.group()
 def cluster() -> None:
-    """Run connections on several machines, placed by NATS JetStream."""
+    """Run connections on several machines, placed by NATS."""
 
 
 def _configured(config_path: str | None) -> ClusterConfig:

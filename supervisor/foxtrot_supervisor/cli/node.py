@@ -60,7 +60,7 @@ def node(
     plain: bool,
     boot: str | None,
 ) -> None:
-    """Supervise the connections that a cluster gives to this machine.
+    """Run the connections that a cluster gives to this machine.
 
     \b
     foxtrot-supervisor node --cluster nats://127.0.0.1:4222

@@ -286,7 +286,7 @@ class _Agent:
     async def _on_drain(self, message: Any) -> None:
         with contextlib.suppress(ValueError):
             self._draining = decode(message.data, NodeRequest).on
-            self._context.log.info("drain", on=self._draining)
+            self._context.log.info("drain", state="begun" if self._draining else "ended")
             self._due.pop("announce", None)
             if message.reply and self._client is not None:
                 await self._client.publish(message.reply, b"{}")

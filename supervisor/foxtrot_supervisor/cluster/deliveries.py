@@ -265,7 +265,7 @@ class Deliveries:
             try:
                 await work
             except (*NATS_ERRORS, ValueError) as error:
-                self._log.warning("request_undecided", task=name, reason=f"{type(error).__name__}: {error}")
+                self._log.warning("request_undecided", request=name, reason=f"{type(error).__name__}: {error}")
 
         task = asyncio.create_task(run(), name=name)
         self._tasks.add(task)

@@ -97,7 +97,7 @@ class HeldShards:
             renewed_at=sent_at,
         )
         self._log.info(
-            "shard_taken", shard=delivery.shard, token=delivery.token, before=None if holder is None else holder.node
+            "shard_taken", shard=delivery.shard, token=delivery.token, holder=None if holder is None else holder.node
         )
         if holder is not None and holder.state != "leaving" and holder.node != self._me.node:
             await self.notify(holder.node, delivery.shard, delivery.token)

@@ -200,7 +200,10 @@ class Delivery:
         """Close the sink and wait before it is opened again."""
         self.failures_total += 1
         if reason != self.problem:
-            self._log.error("sink_failed", reason=reason, **({"trace": trace} if trace else {}))
+            if trace:
+                self._log.error("sink_failed", reason=reason, trace=trace)
+            else:
+                self._log.error("sink_failed", reason=reason)
         self.problem = reason
         await self.close()
         pause_s = self._backoff.failed(time.monotonic())

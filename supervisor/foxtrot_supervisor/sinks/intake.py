@@ -165,7 +165,7 @@ class Intake:
             if not self.is_full:
                 self.is_full = True
                 self.full_total += 1
-                self._log.error("spool_full", rows=self._spool.pending_rows, bytes=self._spool.size_bytes)
+                self._log.error("spool_full", rows=self._spool.pending_rows, size_bytes=self._spool.size_bytes)
             return False
         if self.is_full:
             self.is_full = False

@@ -252,7 +252,7 @@ class ParquetSink:
             self._opened().add(rows)
         except NumbersRepeated as repeated:
             # the rows before this one are published: those of this call too, whose number is smaller
-            self._context.log.warning("sink.numbers_repeated", sink=self._context.name, row=repeated.number)
+            self._context.log.warning("sink_numbers_repeated", sink=self._context.name, row=repeated.number)
             self._opened().close()
             self._write_numbering(_Numbering(self._context.spool, secrets.token_hex(8), repeated.number - 1))
             self._open()
@@ -283,7 +283,7 @@ class ParquetSink:
         if old:
             self._removed_files += remove_files(old)
             self._context.log.info(
-                "sink.files_removed", sink=self._context.name, files=len(old), bytes=sum(file.size for file in old)
+                "sink_files_removed", sink=self._context.name, files=len(old), size_bytes=sum(file.size for file in old)
             )
 
     def _numbering(self) -> _Numbering:

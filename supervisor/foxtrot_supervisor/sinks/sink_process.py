@@ -163,7 +163,7 @@ class _SinkProcess:
         """Send the last figures; remove the spool if the store has everything."""
         pending = self._spool.pending_rows
         if pending or self._unread:
-            self._context.log.error("sink_left_events", in_spool=pending, in_rings=self._unread)
+            self._context.log.error("sink_left_events", rows=pending, events=self._unread)
         elif self._intake_ended.done():
             self._spool.remove_files()
         if self._latest is not None:

@@ -141,7 +141,7 @@ class FeedWorker:
             readers=[endpoints.sink_directory(context.spec.run_dir, sink) for sink in settings.sinks],
         )
         for directory, reason in sender.refused_links.items():
-            context.log.error("sink_without_ring", directory=directory, reason=reason)
+            context.log.error("sink_without_ring", path=directory, reason=reason)
         self._rate_limit = RateLimitClient(context)
         limits, base, rest_base = adapter.limits, settings.url or adapter.url, settings.rest_url or adapter.rest_url
         self._base, self._rest_base = base, rest_base

@@ -202,8 +202,8 @@ class RedisSink:
             self._context.log.error(
                 "sink_store_lacks_rows",
                 sink=self._context.name,
-                after=position,
-                to=acknowledged,
+                first_row=position + 1,
+                last_row=acknowledged,
                 reason="Redis has lost rows that it had, or is another Redis",
             )
 
