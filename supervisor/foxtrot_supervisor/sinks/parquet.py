@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -25,12 +25,19 @@ from foxtrot_supervisor.sinks.sink import SinkContext, SinkMisconfigured, SinkRo
 from foxtrot_supervisor.tables.files import kept_files, remove_files
 from foxtrot_supervisor.tables.layout import BUCKETS_MAX
 from foxtrot_supervisor.tables.retention import to_remove
+from foxtrot_supervisor.tables.unimportable import unimportable
 from foxtrot_supervisor.telemetry.disk import disk_space
 
 if TYPE_CHECKING:
     from foxtrot_supervisor.tables.writer import RecordingWriter
 
-__all__ = ["ParquetSettings", "ParquetSink"]
+__all__ = ["FULL_S", "ParquetSettings", "ParquetSink"]
+
+FULL_S: Final = 60.0
+"""While the disk has no more room than when publishing failed, it is tried again at this interval, in seconds.
+
+An attempt encodes all collected rows. Room can also come without free bytes: by a larger quota, or by inodes.
+"""
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -41,6 +48,8 @@ _NUMBERING = "parquet-numbering"
 """File in the sink's own folder: the identifier under which its rows are published, where it is not the spool's."""
 
 _NUMBERING_BYTES_MAX = 4096
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 R = TypeVar("R")
 
@@ -128,6 +137,8 @@ class ParquetSink:
         self._lock = threading.Lock()
         """Held by each call in a thread: one whose caller was cancelled goes on."""
         self._due: float | None = None
+        self._full: tuple[int, float] | None = None
+        """Bytes that were free when there was no room for a publication, and when (monotonic seconds)."""
         self._given = 0
         self._published_rows = 0
         self._published_files = 0
@@ -153,7 +164,7 @@ class ParquetSink:
         """Open the recording; finish what a crash interrupted."""
         try:
             # beside the event loop: on a busy machine it takes seconds
-            await asyncio.to_thread(importlib.import_module, "foxtrot_supervisor.tables.writer")
+            await asyncio.to_thread(_load)
         except ImportError as error:
             raise SinkMisconfigured(f"{_NEEDS} ({error})") from None
         await self._in_thread(self._open)
@@ -219,7 +230,7 @@ class ParquetSink:
 
     def _reason(self, error: OSError) -> str:
         directory = self._settings.directory
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _NO_ROOM:
             free, _ = disk_space(directory)
             left = "" if free is None else f", {free // _MIB} MiB are free"
             return f"no room in {directory}{left}: {error.strerror or error}"
@@ -228,6 +239,8 @@ class ParquetSink:
     def _open(self) -> None:
         writer = self._made_writer(self._numbering())
         writer.open()
+        self._check_room()
+        self._check_room_came()
         self._writer = writer
         self._due = None
         self._given = 0
@@ -265,7 +278,14 @@ class ParquetSink:
             return
         self._check_room()
         rows = writer.rows
-        self._published_files += writer.publish()
+        try:
+            self._published_files += writer.publish()
+        except OSError as error:
+            free, _ = disk_space(self._settings.directory)
+            if error.errno in _NO_ROOM and free is not None:
+                self._full = free, time.monotonic()
+            raise
+        self._full = None
         self._published_rows += rows
         self._prune()
 
@@ -274,6 +294,15 @@ class ParquetSink:
         least = self._settings.min_free_mib
         if free is not None and free < least * _MIB:
             raise OSError(errno.ENOSPC, f"less than min_free_mib ({least:g})")
+
+    def _check_room_came(self) -> None:
+        """Refuse to collect rows again that could not be published, as long as nothing has changed."""
+        if self._full is None:
+            return
+        free, _ = disk_space(self._settings.directory)
+        was_free, since = self._full
+        if free is not None and free <= was_free and time.monotonic() < since + FULL_S:
+            raise OSError(errno.ENOSPC, "it was not enough for the rows that wait")
 
     def _prune(self) -> None:
         settings = self._settings
@@ -303,3 +332,12 @@ class ParquetSink:
             file.flush()
             os.fsync(file.fileno())
         os.rename(f"{path}.new", path)
+
+
+def _load() -> None:
+    """Import what writes, without the time and memory that pandas would take."""
+    with unimportable("pandas"):
+        from foxtrot_supervisor.tables import writer  # noqa: F401
+        import pyarrow
+
+        pyarrow.array([0])  # looks for pandas, once in the life of the process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,7 +181,9 @@ async def test_while_no_rows_come_they_are_published_by_age(tmp_path: Path) -> N
     assert made(tmp_path, publish_s=10).flush_s == 10
 
 
-async def test_a_full_disk_publishes_nothing_and_goes_on_when_there_is_room(tmp_path: Path, full_disk: Path) -> None:
+async def test_a_full_disk_publishes_nothing_and_goes_on_when_there_is_room(
+    tmp_path: Path, full_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sink = made(tmp_path, full_disk / "rec")
     await sink.open()
     await sink.write(rows(1, 10))
@@ -194,9 +197,16 @@ async def test_a_full_disk_publishes_nothing_and_goes_on_when_there_is_room(tmp_
         with pytest.raises(SinkUnavailable, match=r"no room in .*/rec, 0 MiB are free: .*No space left on device"):
             await sink.flush()
         await sink.close()
+        with pytest.raises(SinkUnavailable, match=r"no room in .*it was not enough for the rows that wait"):
+            await sink.open()  # it does not encode them again and again
+        await sink.close()
+        monkeypatch.setattr(module, "FULL_S", 0.0)
         await sink.open()
+        monkeypatch.undo()
     assert published(full_disk) == list(range(1, 11))
+    await sink.close()
     hog.unlink()
+    await sink.open()
     assert await sink.write(rows(11, 3000)) == 10
     assert await sink.flush() == 3000
     assert published(full_disk) == list(range(1, 3001))
@@ -204,12 +214,17 @@ async def test_a_full_disk_publishes_nothing_and_goes_on_when_there_is_room(tmp_
     await sink.close()
 
 
-async def test_it_pauses_before_the_disk_is_full(tmp_path: Path) -> None:
-    sink = made(tmp_path, min_free_mib=10**9)
+async def test_it_pauses_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = made(tmp_path, min_free_mib=256)
+    monkeypatch.setattr(module, "disk_space", lambda _path: (256 << 20, 1 << 40))
     await sink.open()
     await sink.write(rows(1, 10))
-    with pytest.raises(SinkUnavailable, match=r"no room in .*: less than min_free_mib \(1e\+09\)"):
+    monkeypatch.setattr(module, "disk_space", lambda _path: ((256 << 20) - 1, 1 << 40))
+    with pytest.raises(SinkUnavailable, match=r"no room in .*: less than min_free_mib \(256\)"):
         await sink.flush()
+    await sink.close()
+    with pytest.raises(SinkUnavailable, match=r"no room in .*: less than min_free_mib \(256\)"):
+        await sink.open()  # it would collect rows until it finds out
     await sink.close()
 
 
@@ -272,3 +287,26 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_its_process_does_not_load_pandas(tmp_path: Path) -> None:
+    """Pyarrow looks for it when it makes an array."""
+    pytest.importorskip("pandas", reason="nothing to leave out")
+    program = f"""
+import asyncio, sys
+from tests.supervisor.sinks.test_parquet import made, rows
+from pathlib import Path
+
+async def main():
+    sink = made(Path({str(tmp_path)!r}))
+    await sink.open()
+    await sink.write(rows(1, 10))
+    assert await sink.flush() == 10
+    await sink.close()
+
+asyncio.run(main())
+assert "pyarrow" in sys.modules
+print("pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
