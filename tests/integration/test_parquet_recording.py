@@ -20,6 +20,7 @@ from foxtrot_supervisor.config.schema import RingConfig, SinkConfig
 from foxtrot_supervisor.tables.query import opened
 from foxtrot_workers.simulator.server.server import SimulatedExchange
 from tests.support.delivery_run import DeliveryRun
+from tests.support.fused_recorder import FUSE
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(110)
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.timeout(110)
 SYMBOLS = ["BTCUSDT"]
 LIMIT_S = 60.0
 SINK = "sink-rec"
+RECORDER = "tests.support.fused_recorder:run"
 
 Scene = Callable[[DeliveryRun, SimulatedExchange, "Recording"], None]
 
@@ -57,6 +59,12 @@ class Recording:
         before = len(self.published())
         wait_until(lambda: len(self.published()) >= before + times, LIMIT_S, f"{times} more publications")
 
+    def set_fuse(self, moment: str) -> None:
+        """Let the recorder die at that moment of its next publication."""
+        fuse = self.directory.parent / FUSE
+        fuse.with_suffix(".new").write_text(moment)
+        fuse.with_suffix(".new").rename(fuse)
+
     def trades(self) -> list[int]:
         return [int(row[0] or 0) for row in self.read("select trade_id from trades order by row")]
 
@@ -74,7 +82,7 @@ def play(
 
             def body() -> None:
                 recording = Recording(folder, directory or folder / "rec", spool_mib)
-                with DeliveryRun(folder, sim, SYMBOLS, sinks=[recording.config], **options) as run:
+                with DeliveryRun(folder, sim, SYMBOLS, sinks=[recording.config], sink=RECORDER, **options) as run:
                     scene(run, sim, recording)
 
             await asyncio.to_thread(body)
@@ -104,9 +112,20 @@ def check_ledger(run: DeliveryRun, sim: SimulatedExchange, recording: Recording)
 @pytest.mark.parametrize(
     ("kills", "rate_per_s"),
     [
-        ([SINK, "btcusdt.a", "engine", SINK], 1000.0),
+        (["sink-rec committed", "btcusdt.a", "engine", "sink-rec published"], 1000.0),
         pytest.param(
-            [SINK, "btcusdt.a", SINK, SINK, "btcusdt.b", SINK, "engine", SINK] * 2, 2000.0, marks=pytest.mark.variant
+            [
+                "sink-rec",
+                "btcusdt.a",
+                "sink-rec writing",
+                "sink-rec published",
+                "btcusdt.b",
+                "engine",
+                "sink-rec committed",
+            ]
+            * 2,
+            2000.0,
+            marks=pytest.mark.variant,
         ),
     ],
     ids=["few", "many"],
@@ -114,13 +133,19 @@ def check_ledger(run: DeliveryRun, sim: SimulatedExchange, recording: Recording)
 def test_whatever_is_killed_the_recording_equals_the_ledger(
     tmp_path: Path, kills: list[str], rate_per_s: float
 ) -> None:
+    """Killed at any moment, the recorder also at chosen ones of a publication."""
     chance = random.Random(len(kills))
 
     def scene(run: DeliveryRun, sim: SimulatedExchange, recording: Recording) -> None:
-        recording.publishes()
-        for name in kills:
-            run.more(SYMBOLS[0], chance.randrange(20, 400))
-            run.replaced(name, run.kill(name))
+        for kill in kills:
+            name, _, moment = kill.partition(" ")
+            pid = run.supervisor.child(name)["pid"]
+            if moment:
+                recording.set_fuse(moment)
+            else:
+                run.more(SYMBOLS[0], chance.randrange(20, 400))
+                run.kill(name)
+            run.replaced(name, pid)
         run.more(SYMBOLS[0], 100)
         stopped(run)
         assert recording.gaps() == []

@@ -84,11 +84,13 @@ class DeliveryRun:
         rotate_after_s: float | None = None,
         transport: Transport = "zeromq",
         sinks: Sequence[SinkConfig] = (),
+        sink: str = "tests.support.file_sink:run",
         stop_ask_s: float | None = None,
         supervisor: Mapping[str, Any] | None = None,
     ) -> None:
         """One connection a symbol. `nap`: after so many trades the handler sleeps so long.
 
+        `sink`: start target of sinks' processes.
         `settle_s`: how long an engine may take to handle what stands in the rings, once nothing is added.
         """
         self._settle_s = settle_s
@@ -133,7 +135,7 @@ class DeliveryRun:
         self.supervisor = SupervisorProcess(
             folder,
             config=self.config,
-            targets=Targets(engine=engine, sink="tests.support.file_sink:run"),
+            targets=Targets(engine=engine, sink=sink),
             import_path=str(folder),
             reloads=True,
         )

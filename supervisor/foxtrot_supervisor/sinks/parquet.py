@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
 import importlib.util
 import os
 import secrets
@@ -337,7 +338,7 @@ class ParquetSink:
 def _load() -> None:
     """Import what writes, without the time and memory that pandas would take."""
     with unimportable("pandas"):
-        from foxtrot_supervisor.tables import writer  # noqa: F401
         import pyarrow
 
         pyarrow.array([0])  # looks for pandas, once in the life of the process
+        importlib.import_module("foxtrot_supervisor.tables.writer")
