@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from foxtrot_protocol.control import (
     CONTROL_VERSION,
+    AssignRequest,
     IncidentsRequest,
     LogsRequest,
     ReloadRequest,
@@ -36,6 +37,7 @@ REQUESTS: list[Request] = [
     StopRequest(),
     StopWorkersRequest(["w", "x"]),
     SplitRequest("all-1"),
+    AssignRequest(5.0, [{"name": "w"}]),
     RestartRequest("w"),
     RestartAllRequest(),
     ReloadRequest(),

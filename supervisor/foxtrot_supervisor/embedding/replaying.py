@@ -19,7 +19,7 @@ from foxtrot_supervisor.engine.replay.player import Period
 from foxtrot_supervisor.engine.replay.report import ReplayReport
 from foxtrot_supervisor.engine.replay.run import ReplayOptions, replay
 
-__all__ = ["CLOSE_S", "RecordedTime", "open_recordings", "replay_into", "time_ns"]
+__all__ = ["CLOSE_S", "RecordedTime", "open_recordings", "period_between", "replay_into", "time_ns"]
 
 CLOSE_S = 10.0
 """Time for the objects that handlers returned to close, in seconds."""
@@ -43,6 +43,11 @@ def time_ns(at: RecordedTime) -> int:
         at = at.replace(tzinfo=datetime.UTC)
     since = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
+
+
+def period_between(begin: RecordedTime | None, end: RecordedTime | None) -> Period:
+    """Return the period from `begin` until `end`, None: of the recording; raises ValueError."""
+    return Period(None if begin is None else time_ns(begin), None if end is None else time_ns(end))
 
 
 def open_recordings(recordings: Sequence[Any], exchange: str | None, targets: Targets) -> RecordedSteps:

@@ -22,7 +22,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -56,16 +56,17 @@ from foxtrot_supervisor.embedding.embedding import Embedding
 from foxtrot_supervisor.embedding.end_report import EndReport
 from foxtrot_supervisor.embedding.engine_streams import EngineStreams
 from foxtrot_supervisor.embedding.errors import NotReady, RequestFailed, SupervisorFailed
-from foxtrot_supervisor.embedding.replaying import RecordedTime, open_recordings, replay_into, time_ns
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.process import load_handlers, make_engine
-from foxtrot_supervisor.engine.replay.player import Period
-from foxtrot_supervisor.engine.replay.report import ReplayReport
 from foxtrot_supervisor.markets.market_list import ListUnavailable, cache_path
 from foxtrot_supervisor.runtime.preflight import CannotStart, check_room
 from foxtrot_supervisor.runtime.processes.syscalls import start_ticks_of_this_process
 from foxtrot_supervisor.runtime.recovery import recover
 from foxtrot_supervisor.runtime.run_dir import AlreadyRunning, RunDir, RunDirRefused, default_path
+
+if TYPE_CHECKING:
+    from foxtrot_supervisor.embedding.replaying import RecordedTime
+    from foxtrot_supervisor.engine.replay.report import ReplayReport
 
 __all__ = ["READY_S", "REQUEST_S", "START_S", "Config", "Supervisor", "read_config"]
 
@@ -254,20 +255,19 @@ class Supervisor:
         Raises `UnreadableRecording`, `HandlerProblem`, `SupervisorFailed` after `start`, and ValueError for an unknown
         exchange or an invalid time.
         """
+        # a program that replays nothing does not load it
+        from foxtrot_supervisor.embedding import replaying
+
         with self._lock:
             if self._embedding is not None:
                 raise SupervisorFailed("it was started already: make another Supervisor for a replay")
-            period = Period(
-                None if begin is None else time_ns(begin),
-                None if end is None else time_ns(end),
-            )
-            return replay_into(
+            return replaying.replay_into(
                 self.event_engine,
-                open_recordings(recordings, exchange, self._targets),
+                replaying.open_recordings(recordings, exchange, self._targets),
                 engine_settings(self.config.engine, self._run_dir_path, ""),
                 self._log,
                 speed=speed,
-                period=period,
+                period=replaying.period_between(begin, end),
                 on_progress=on_progress,
             )
 

@@ -200,9 +200,8 @@ def test_a_burst_of_good_frames_is_one_call() -> None:
     assert adapter.calls == [0]
 
 
-def test_frames_are_kept_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_are_kept_before_they_are_parsed() -> None:
     world, kept = World(), []
-    monkeypatch.setattr(pipeline_module.time, "time_ns", lambda: 77)
 
     def record(frames: list[bytes], receive_ns: int) -> None:
         kept.append((list(frames), receive_ns, world.pipeline.pending))
@@ -216,6 +215,7 @@ def test_frames_are_kept_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch)
         on_notices=world.take_notices,
         on_failure=world.failures.append,
         record=record,
+        now_ns=lambda: 77,
     )
     world.pipeline.on_frames([b"1", b"2"], False)
     world.pipeline.on_frames([b"a frame that the adapter fails at"], True)

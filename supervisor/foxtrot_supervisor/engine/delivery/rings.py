@@ -46,12 +46,12 @@ class Rings:
         on_drained: Callable[[RingFigures, str], None],
         started: StartedWorkers | None,
         *,
-        open_reader: Callable[[str, str, int], RingReader | None] = RingReader.open,
+        open_reader: Callable[[str, str, int], RingReader | None] | None = None,
         has_room: Callable[[], bool] | None = None,
     ) -> None:
         """`on_drained` gets the account of a dead incarnation and its ring's path: the callee owns the file and must
-        delete it (`remove_ring`). `started`: workers whose rings are read; None: all. `open_reader` maps a ring.
-        `has_room`: whether another batch may be applied now; None: always.
+        delete it (`remove_ring`). `started`: workers whose rings are read; None: all. `open_reader` maps a ring; None:
+        `RingReader.open`. `has_room`: whether another batch may be applied now; None: always.
         """
         self._run_dir = run_dir
         self._sources = sources
@@ -156,7 +156,7 @@ class Rings:
         if name in self._unreadable:
             return False
         try:
-            reader = self._open_reader(self._run_dir, worker, incarnation)
+            reader = (self._open_reader or RingReader.open)(self._run_dir, worker, incarnation)
         except (MalformedMessage, OSError) as error:
             self._unreadable.add(name)
             source.gaps_total += 1
