@@ -48,13 +48,15 @@ class Delivery:
         log: ChildLog,
         batch_rows: int,
         chance: Callable[[], float] = random.random,
+        is_full: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`batch_rows`: largest number of rows in one call."""
+        """`batch_rows`: largest number of rows in one call; `is_full`: whether the spool takes no more rows now."""
         self._sink = sink
         self._spool = spool
         self._dead_letters = dead_letters
         self._log = log
         self._batch_rows = batch_rows
+        self._is_full = is_full
         self._flush_s: float | None = getattr(sink, "flush_s", FLUSH_S)
         self._flushed_at = time.monotonic()
         self._reader = SpoolReader(spool, spool.acknowledged + 1)
@@ -146,17 +148,18 @@ class Delivery:
             self._written = rows[-1].number
             self._became_durable(await self._bounded(self._sink.write(rows)))
             return
-        if self._ending or (
-            self._flush_s is not None
-            and self._spool.acknowledged < self._written
-            and time.monotonic() - self._flushed_at >= self._flush_s
-        ):
+        if self._ending or (self._spool.acknowledged < self._written and self._flush_is_due()):
             self._flushed_at = time.monotonic()
             self._became_durable(await self._bounded(self._sink.flush()))
         if not self._ending or self._spool.pending_rows:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_S if not self._ending else 0.05):
                     await self._more.wait()
+
+    def _flush_is_due(self) -> bool:
+        if self._is_full():
+            return True  # only what becomes durable makes room
+        return self._flush_s is not None and time.monotonic() - self._flushed_at >= self._flush_s
 
     def _next_rows(self) -> list[SinkRow]:
         """Return the next rows but those that were refused."""

@@ -119,7 +119,9 @@ class _SinkProcess:
         self._spool = spool
         self._intake = intake
         self._dead_letters = DeadLetters(spool.directory)
-        self._delivery = Delivery(sink, spool, self._dead_letters, context.log, batch_rows)
+        self._delivery = Delivery(
+            sink, spool, self._dead_letters, context.log, batch_rows, is_full=lambda: intake.is_full
+        )
         self._stop_at: float | None = None
         self._stopping = asyncio.Event()
         self._intake_ended: asyncio.Future[None] = self._loop.create_future()

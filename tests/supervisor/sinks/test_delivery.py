@@ -29,6 +29,7 @@ class _Store:
 
     def __init__(self, lag: int = 0) -> None:
         self.lag = lag
+        self.flush_s: float | None = module.FLUSH_S
         self.fail: list[Exception | float | None] = []
         """What the next calls of `write` do: raise, sleep, or work."""
         self.refused: set[str] = set()
@@ -77,14 +78,18 @@ class _Store:
 
 
 class _World:
-    def __init__(self, folder: Path, store: _Store, batch_rows: int = 10) -> None:
+    def __init__(
+        self, folder: Path, store: _Store, batch_rows: int = 10, is_full: Callable[[], bool] = lambda: False
+    ) -> None:
         self.folder = folder
         self.store = store
         self.spool = Spool(str(folder), 1 << 20, 1000)
         self.writer = SpoolWriter(self.spool)
         self.writer.begin_run("run")
         self.count = 0
-        self.delivery = Delivery(store, self.spool, DeadLetters(str(folder)), Silent(), batch_rows, lambda: 0.5)
+        self.delivery = Delivery(
+            store, self.spool, DeadLetters(str(folder)), Silent(), batch_rows, lambda: 0.5, is_full
+        )
 
     def add(self, count: int) -> None:
         for _ in range(count):
@@ -125,6 +130,20 @@ async def test_rows_are_acknowledged_once_they_are_durable(tmp_path: Path, lag: 
     assert world.store.numbers == [*range(1000, 1035)]
     assert world.delivery.delivered_total == 35
     assert (world.store.opens, world.delivery.problem) == (1, "")
+
+
+async def test_a_full_spool_is_flushed_early(tmp_path: Path) -> None:
+    """Else a sink that collects more than its spool holds waits for its age, and the spool for the sink."""
+    store = _Store(lag=1_000_000)
+    store.flush_s = None
+    full: list[bool] = []
+    world = _World(tmp_path, store, is_full=lambda: bool(full))
+    world.add(35)
+    await world.run_until(lambda: len(store.buffered) == 35)
+    assert store.durable == []
+    full.append(True)
+    await world.deliver_all()
+    assert store.durable == world.names()
 
 
 async def test_rows_that_come_later_are_delivered(tmp_path: Path) -> None:
