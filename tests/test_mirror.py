@@ -33,6 +33,8 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
 
 TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos.harness.cluster_ground": "test_cluster_transport.py",
+    "foxtrot_supervisor.chaos.harness.holder_log": "test_chaos_cluster.py",
+    "foxtrot_supervisor.chaos.campaigns.node_kills": "test_chaos_cluster.py",
     "foxtrot_supervisor.cli.engine": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.bell": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.forwarder": "test_cluster_transport.py",

@@ -126,6 +126,9 @@ class Drain:
         self._queue.clear()
 
     def _start_writer(self) -> None:
+        if sys.is_finalizing():  # a thread that is started now never runs, and its start never returns
+            self._write_here()
+            return
         self._writer = threading.Thread(target=self._write_queue, name=WRITER_NAME, daemon=True)
         try:
             self._writer.start()

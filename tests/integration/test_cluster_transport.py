@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,22 +66,13 @@ def pid_of(host: Host, name: str) -> int:
 
 def settled(ground: ClusterGround, engine: Host) -> None:
     """Stop nodes in order; everything they have published is handled before the engine stops."""
-    for host in ground.hosts:
-        if isinstance(host, Node) and host.process is not None and host.process.poll() is None:
-            assert host.stop() == 0, host.log.read_text()[-2000:]
-    before = -1
-    while ground.handled() != before:
-        before = ground.handled()
-        time.sleep(0.5)
-    assert engine.stop() == 0, engine.log.read_text()[-2000:]
+    ground.settle((host for host in ground.hosts if isinstance(host, Node)), engine)
 
 
 def judged(ground: ClusterGround, promises: Promises, *, twins: bool = True) -> DeliveryAccount:
     account = ground.account(twins=twins)
     assert judge_delivery(account, promises) == []
-    for host in ground.hosts:
-        for event in ("account_violated", "fence_missing", "internal_error", "parcel_malformed"):
-            assert host.logged(event) == [], host.name
+    assert ground.faults() == []
     return account
 
 

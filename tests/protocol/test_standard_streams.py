@@ -184,6 +184,15 @@ sys.exit(7)
     assert run(code, stdout=pipe[1], stderr=pipe[1]).returncode == 7
 
 
+def test_no_thread_is_started_while_the_interpreter_ends(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("its start would not return"))
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    Drain(pipe[1]).put(b"Task was destroyed but it is pending\n")
+    assert os.read(pipe[0], 100) == b"Task was destroyed but it is pending\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_every_text_can_be_printed_in_every_encoding(encoding: str) -> None:
     code = """

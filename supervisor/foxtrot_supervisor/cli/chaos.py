@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from typing import get_args
 
@@ -107,6 +108,12 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     help="Instead: N SIGKILLs of the recorder and of recorded workers; the recording is replayed and compared.",
 )
 @click.option(
+    "--node-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's nodes."
+)
+@click.option(
+    "--nats-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's NATS server."
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 200),
     metavar="N",
@@ -170,6 +177,8 @@ def chaos(
     splits: int,
     markets: int,
     recordings: int,
+    node_kills: int,
+    nats_kills: int,
     workers: int | None,
     rate_per_s: float,
     exchange: str,
@@ -197,6 +206,7 @@ def chaos(
     foxtrot-supervisor chaos --splits 20 --backfill --rate 4000
     foxtrot-supervisor chaos --markets 2000 --rate 8000
     foxtrot-supervisor chaos --recordings 50 --rate 4000
+    foxtrot-supervisor chaos --node-kills 30 --nats-kills 3 --rate 3000
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
@@ -210,7 +220,12 @@ def chaos(
     ):
         raise click.UsageError("--supervisor-kills does not check delivery: run it without the other options")
     judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits or markets
-    sides = 0 if not (judged or recordings) else redundancy or (2 if pair_kills else 1)
+    of_cluster = node_kills or nats_kills
+    if of_cluster and (judged or kills or supervisor_kills or recordings):
+        raise click.UsageError("--node-kills and --nats-kills are a campaign of their own: without the other ones")
+    if of_cluster and importlib.util.find_spec("nats") is None:
+        raise click.UsageError("a cluster needs nats-py: pip install 'foxtrot-supervisor[cluster]'")
+    sides = 0 if not (judged or recordings or of_cluster) else redundancy or (2 if pair_kills else 1)
     options = ChaosOptions(
         seed=seed,
         duration_s=duration_s,
@@ -226,6 +241,8 @@ def chaos(
         splits=splits,
         markets=markets,
         recordings=recordings,
+        node_kills=node_kills,
+        nats_kills=nats_kills,
         workers=workers or (2 if sides else 8),
         rate_per_s=rate_per_s,
         start_method=start_method,

@@ -7,6 +7,7 @@ the supervisor, and looks for leftovers. What every fault does and what is promi
 
 from __future__ import annotations
 
+import importlib
 import random
 import time
 from collections.abc import Iterator
@@ -77,7 +78,11 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         "patience": options.patience,
         "exchange": options.exchange,
     }
-    if options.recordings:
+    if options.node_kills or options.nats_kills:  # needs nats-py, as nothing else here does
+        report |= importlib.import_module("foxtrot_supervisor.chaos.campaigns.node_kills").run_node_kills(
+            options, progress
+        )
+    elif options.recordings:
         report |= chaos_recordings.run_recordings(options, progress)
     elif options.redundancy:
         report |= chaos_delivery.run_campaigns(options, progress)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,6 +39,9 @@ START_S = 60.0
 STOP_S = 40.0
 
 POLL_S = 0.01
+
+QUIET_S = 0.5
+"""An engine that handles nothing for so long after the end of all nodes has everything."""
 
 _PORTS = (20_000, 30_000)
 
@@ -128,14 +131,24 @@ class Host:
                 bound(self.command), cwd=self._folder, stdout=log, stderr=log, start_new_session=True
             )
 
-    def kill(self) -> int:
-        """SIGKILL to every process of it at once; returns how many there were."""
+    def suspend(self) -> set[int]:
+        """SIGSTOP to every process of it, whose connections stay open as if the machine had lost its power."""
         assert self.process is not None
-        pids = [facts.pid for facts in procfs.with_descendants([self.process.pid])]
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        pids: set[int] = set()
+        while found := {facts.pid for facts in procfs.with_descendants([self.process.pid])} - pids:
+            pids |= found
+            _signal_all(found, signal.SIGSTOP)
+        return pids
+
+    def kill(self) -> int:
+        """SIGKILL to every process of it, none of which sees the death of another; returns how many there were."""
+        assert self.process is not None
+        pids = self.suspend()
+        _signal_all(pids, signal.SIGKILL)
         self.process.wait()
+        for pid in pids - {self.process.pid}:  # this process adopts orphans: `become_subreaper`
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
         return len(pids)
 
     def stop(self) -> int:
@@ -214,6 +227,27 @@ class ClusterGround:
             time.sleep(POLL_S)
         return time.monotonic() - began
 
+    def settle(self, nodes: Iterable[Host], engine: Host) -> None:
+        """Stop nodes in order, then the engine when it has handled what they have published. Raises `Trouble`."""
+        for host in nodes:
+            if host.process is not None and host.process.poll() is None and host.stop() != 0:
+                raise Trouble(f"{host.name} ended with exit code {host.process.returncode}: {host.log}")
+        before = -1
+        while self.handled() != before:
+            before = self.handled()
+            time.sleep(QUIET_S)
+        if engine.stop() != 0:
+            raise Trouble(f"the engine's host did not end in order: {engine.log}")
+
+    def faults(self) -> list[str]:
+        """Return what the logs of hosts hold that never should be in them, as text for people."""
+        return [
+            f"{host.name} has logged {event}: {host.logged(event)[0]}"
+            for host in self.hosts
+            for event in ("account_violated", "fence_missing", "internal_error", "parcel_malformed")
+            if host.logged(event)
+        ]
+
     def account(self, *, twins: bool) -> DeliveryAccount:
         """End the exchange; compare its ledger with what handlers were given."""
         return account_for(self.rows.read_bytes(), self._ended_ledger(), self.venue, twins=twins)
@@ -254,6 +288,12 @@ class ClusterGround:
         if kind is not None:
             self.keep()
         self.close()
+
+
+def _signal_all(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def free_port() -> int:

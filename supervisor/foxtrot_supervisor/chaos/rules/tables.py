@@ -107,6 +107,10 @@ def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [("events a second", row.get("events_per_s", 0))]
     if figures is not None:
         found.append(("recovery, ms: median, max", f"{figures.median:,.0f}, {figures.max:,.0f}"))
+    for name, key in (("of nodes without power", "recovery_silent_ms"), ("until taken over", "taken_ms")):
+        others: Figures | None = row.get(key)
+        if others is not None:
+            found.append((f"{name}, ms: median, max", f"{others.median:,.0f}, {others.max:,.0f}"))
     if "phases" in row:
         found.append(("kills", ", ".join(f"{phase} {count}" for phase, count in row["phases"].items())))
     for kind, most in row.get("memory_mib", {}).items():

@@ -129,6 +129,7 @@ def test_a_campaign() -> None:
         phases={"parse": 12, "mark": 8},
         memory_mib={"worker": {"rss_max": 40.4, "pss_max": 21.6, "growth_max": 0.1}},
         connections_untouched=True,
+        taken_ms=Figures(4, 2380.0, 2460.0, 2460.0),
     )
     report = {
         "seed": 1,
@@ -142,6 +143,7 @@ def test_a_campaign() -> None:
     assert "20 SIGKILLs of workers: 2 connections, 2 workers each, backfill" in text
     assert line_of(text, "sent") == ["sent", "31,129"]
     assert line_of(text, "recovery") == ["recovery, ms: median, max", "116, 281"]
+    assert line_of(text, "until taken over") == ["until taken over, ms: median, max", "2,380, 2,460"]
     assert line_of(text, "kills", "parse") == ["kills", "parse 12, mark 8"]
     assert line_of(text, "worker, MiB") == ["worker, MiB: RSS, PSS, growth", "40.4, 21.6, 0.1"]
     assert line_of(text, "connections", "untouched") == ["connections", "untouched"]
