@@ -17,6 +17,7 @@ from foxtrot_protocol.spec import (
     decode_spec,
     encode_spec,
 )
+from foxtrot_supervisor.config.cluster import NodeCluster
 from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
@@ -54,6 +55,17 @@ def test_plans_without_a_simulated_exchange() -> None:
     assert plans["one.a"].stale_after_s == 70.0
     assert plans["two.a"].stale_after_s is None
     assert (children.places["one.b"].connection.name, children.places["one.b"].side) == ("one", "b")
+
+
+def test_a_node_keeps_its_template_process_whatever_it_is_assigned() -> None:
+    """A template that is replaced with the first shard costs the takeover seconds."""
+    possible = msgspec.structs.replace(AROUND, nursery_possible=True)
+    seen = set()
+    for given in ([], [connection("one")], [connection("one"), connection("two", exchange="sim", url="ws://there")]):
+        config = FoxtrotConfig(connections=given, cluster=NodeCluster(servers=["nats://127.0.0.1"]))
+        plans = {plan.name: plan for plan in ChildSpecs(config, possible, Targets()).plans()}
+        seen.add(plans[NURSERY].fingerprint)
+    assert len(seen) == 1
 
 
 def test_a_template_of_the_engine_is_planned_last_where_it_is_wanted() -> None:
