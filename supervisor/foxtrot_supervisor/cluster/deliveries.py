@@ -12,7 +12,7 @@ import nats.errors
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_supervisor.cluster import names
-from foxtrot_supervisor.cluster.lease import Delivery, Leases, judge, patience_s
+from foxtrot_supervisor.cluster.lease import Delivery, Leases, judge, patience_s, request_s
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeRequest, decode, encode
 from foxtrot_supervisor.cluster.placement import accepts, closeness, twin_of
@@ -27,9 +27,6 @@ __all__ = ["Deliveries"]
 BATCH: Final = 4
 """Shards that one request asks for: few, so that nodes that start together share them."""
 
-PULL_S: Final = 5.0
-"""How long the server keeps a request for shards."""
-
 REFUSED_S: Final = 1.0
 """Delay until a shard that no node has room for is delivered again."""
 
@@ -38,6 +35,9 @@ CLAIM_S: Final = 0.25
 
 OFFERS_MAX: Final = 5
 """Nodes that are offered a shard before one must take it beyond its share."""
+
+EXPIRED: Final = "408"
+"""Status with which the server ends a request."""
 
 _NEXT = f"$JS.API.CONSUMER.MSG.NEXT.{names.SHARDS}.{names.CONSUMER}"
 
@@ -110,8 +110,9 @@ class Deliveries:
         if self._asked_for or self._draining() or self.closed or room <= 0:
             return
         self._asked_for = min(room, BATCH)
-        self._asked_until = now + PULL_S * 1.2
-        request = {"batch": self._asked_for, "expires": int(PULL_S * 1e9)}
+        open_s = request_s(self._leases.ack_wait_s)
+        self._asked_until = now + open_s * 1.2
+        request = {"batch": self._asked_for, "expires": int(open_s * 1e9)}
         await self._client.publish(_NEXT, json.dumps(request).encode(), reply=self._inbox)
 
     # ---- deliveries
@@ -119,6 +120,8 @@ class Deliveries:
     async def _on_delivery(self, message: Any) -> None:
         if message.headers and "Status" in message.headers:
             self._asked_for = 0
+            if message.headers["Status"] == EXPIRED:
+                await self.pull()  # not with the next turn: a shard would wait for it
             return
         self._asked_for = max(0, self._asked_for - 1)
         if self.closed:

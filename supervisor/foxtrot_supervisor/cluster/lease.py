@@ -20,7 +20,7 @@ from msgspec import Struct
 from foxtrot_supervisor.cluster.model import Desired, Holder
 from foxtrot_supervisor.cluster.names import local_name, part_of
 
-__all__ = ["RENEWALS", "Delivery", "HeldShard", "Leases", "Verdict", "judge", "next_part", "patience_s"]
+__all__ = ["RENEWALS", "Delivery", "HeldShard", "Leases", "Verdict", "judge", "next_part", "patience_s", "request_s"]
 
 RENEWALS: Final = 4
 """Renewals in the time after which a shard is delivered to others."""
@@ -86,6 +86,16 @@ def patience_s(ack_wait_s: float, connected_for_s: float) -> float:
     A moment after this node's own connection was made, the other one may not have come back yet.
     """
     return max(ack_wait_s / RENEWALS, ack_wait_s - connected_for_s)
+
+
+def request_s(ack_wait_s: float) -> float:
+    """Return for how long a request for shards stays open at the server.
+
+    A machine that loses its power leaves its connections open, and a shard that the server gives to its open request is
+    lost for another `ack_wait_s`. So the requests of a dead node end before its own shards are given to others, which
+    is `ack_wait_s` after its last renewal.
+    """
+    return ack_wait_s / 2
 
 
 def next_part(side: str, before: Holder | None) -> str:

@@ -31,6 +31,9 @@ NODES_TTL_S: Final = 3600
 READER_S: Final = 10.0
 """How long the server keeps the consumer of a reader that has gone."""
 
+REQUESTS_MAX: Final = 8192
+"""Nodes that may wait for shards at once: each has one open request. The server's default is 512."""
+
 PENDING_MAX: Final = 1_000_000
 """Shards that nodes may hold together."""
 
@@ -90,6 +93,7 @@ class Store:
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=cluster.ack_wait_s,
                 max_ack_pending=PENDING_MAX,
+                max_waiting=REQUESTS_MAX,
             ),
         )
         settings = ClusterSettings(ack_wait_s=cluster.ack_wait_s, lease_s=cluster.lease_s, shards=shards)

@@ -16,6 +16,7 @@ from foxtrot_supervisor.config.cluster import ClusterConfig
 from foxtrot_supervisor.config.setting import SECONDS_MAX, Range, Setting
 
 __all__ = [
+    "CLIENT_DEFAULT",
     "CONNECTIONS_MAX",
     "MORE_URLS_MAX",
     "NAME_CHARACTERS_MAX",
@@ -41,6 +42,9 @@ Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 StartMethod: TypeAlias = Literal["auto", "spawn", "nursery"]
 LogFormat: TypeAlias = Literal["console", "json", "link"]
 """Format of log lines; ``link``: print nothing, keep the latest lines for a live view, children's lines included."""
+
+CLIENT_DEFAULT: Literal["picows", "websockets"] = "picows"
+"""WebSocket library of connections that name none."""
 
 CONNECTIONS_MAX = 1000
 """Largest number of connections in one file; each is one or two processes."""
@@ -669,7 +673,7 @@ class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             more="Up to a tenth earlier, at random: [operating.md](operating.md#rotation).",
         ),
     ] = None
-    client: Annotated[Literal["picows", "websockets"], Setting(description="WebSocket library.")] = "picows"
+    client: Annotated[Literal["picows", "websockets"], Setting(description="WebSocket library.")] = CLIENT_DEFAULT
     url: Annotated[
         str | None,
         Setting(

@@ -29,7 +29,7 @@ from foxtrot_protocol.spec import (
 )
 from foxtrot_supervisor.config.cluster import NodeCluster
 from foxtrot_supervisor.config.placed import Placed
-from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig, LogFormat
+from foxtrot_supervisor.config.schema import CLIENT_DEFAULT, ConnectionConfig, FoxtrotConfig, LogFormat
 from foxtrot_supervisor.config.shards import Shard, logical_name, merged_as
 from foxtrot_supervisor.core.cluster_settings import ForwarderSettings, plain
 from foxtrot_supervisor.core.records import ChildPlan
@@ -370,17 +370,24 @@ class ChildSpecs:
     # ---- settings of each kind
 
     def _nursery_settings(self) -> NurserySettings:
+        """Return what the nursery imports.
+
+        Of a node always the same: all installed exchanges (together about 1 MiB) and the default library. A nursery
+        that followed the assignments would be replaced by the first shard of an exchange, and a worker that imports
+        all of it on its own takes seconds on a busy machine, in both cases while nobody serves the shard.
+        """
+        connections, cluster = self._config.connections, self._config.cluster
+        if isinstance(cluster, NodeCluster):
+            exchanges, clients = cluster.exchanges, [CLIENT_DEFAULT]
+        else:
+            exchanges = [connection.exchange for connection in connections]
+            clients = [connection.client for connection in connections]
         return NurserySettings(
             socket_path=endpoints.nursery_path(self._around.run_dir),
             boot=self._targets.boot,
-            exchanges=sorted({connection.exchange for connection in self._preloaded}),
-            clients=sorted({connection.client for connection in self._preloaded}),
+            exchanges=sorted(set(exchanges)),
+            clients=sorted(set(clients)),
         )
-
-    @property
-    def _preloaded(self) -> list[ConnectionConfig]:
-        """The connections whose modules the nursery imports: none where they change with each assignment."""
-        return [] if isinstance(self._config.cluster, NodeCluster) else self._config.connections
 
     def _engine_nursery_settings(self) -> NurserySettings:
         handlers = [handler.partition(":")[0] for handler in self._config.engine.handlers]

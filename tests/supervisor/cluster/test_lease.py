@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.cluster.lease import Delivery, HeldShard, Leases, judge, next_part, patience_s
+from foxtrot_supervisor.cluster.lease import Delivery, HeldShard, Leases, judge, next_part, patience_s, request_s
 from foxtrot_supervisor.cluster.model import Desired, Holder
 
 DESIRED = Desired(shard="btc.a", connection="btc", side="a", exchange="sim", table={})
@@ -126,3 +126,11 @@ def test_while_it_is_handed_over_it_is_lost_when_the_successor_serves() -> None:
     now.shards["btc.a"].leaving_since = 100.0
     assert not now.is_lost("btc.a", holder(instance="i2", token=6, epoch=6, state="starting"), "i1")
     assert now.is_lost("btc.a", holder(instance="i2", token=6, epoch=6, state="serving"), "i1")
+
+
+@pytest.mark.parametrize("ack_wait_s", [0.5, 2.0, 30.0])
+def test_the_request_of_a_dead_node_has_ended_when_its_shards_are_given_away(ack_wait_s: float) -> None:
+    leases = Leases(lease_s=2 * ack_wait_s, ack_wait_s=ack_wait_s, now=0.0)
+    request_sent_at = died_at = 100.0  # in the worst case it asked in its last moment
+    renewed_at = died_at - leases.renew_s  # and was about to renew
+    assert request_sent_at + request_s(ack_wait_s) < renewed_at + ack_wait_s

@@ -57,14 +57,16 @@ def test_plans_without_a_simulated_exchange() -> None:
     assert (children.places["one.b"].connection.name, children.places["one.b"].side) == ("one", "b")
 
 
-def test_a_node_keeps_its_template_process_whatever_it_is_assigned() -> None:
-    """A template that is replaced with the first shard costs the takeover seconds."""
+def test_the_template_of_a_node_has_everything_and_stays_whatever_is_assigned() -> None:
+    """One that is replaced with the first shard, or that lacks what workers import, costs a takeover seconds."""
     possible = msgspec.structs.replace(AROUND, nursery_possible=True)
+    cluster = NodeCluster(servers=["nats://127.0.0.1"], exchanges=["okx", "sim"])
     seen = set()
     for given in ([], [connection("one")], [connection("one"), connection("two", exchange="sim", url="ws://there")]):
-        config = FoxtrotConfig(connections=given, cluster=NodeCluster(servers=["nats://127.0.0.1"]))
-        plans = {plan.name: plan for plan in ChildSpecs(config, possible, Targets()).plans()}
-        seen.add(plans[NURSERY].fingerprint)
+        children = ChildSpecs(FoxtrotConfig(connections=given, cluster=cluster), possible, Targets())
+        seen |= {plan.fingerprint for plan in children.plans() if plan.name == NURSERY}
+        settings = decode_settings(children.spec(NURSERY, 1).settings, NurserySettings)
+        assert (settings.exchanges, settings.clients) == (["okx", "sim"], ["picows"])
     assert len(seen) == 1
 
 
