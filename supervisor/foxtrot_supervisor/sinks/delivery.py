@@ -48,15 +48,15 @@ class Delivery:
         log: ChildLog,
         batch_rows: int,
         chance: Callable[[], float] = random.random,
-        is_full: Callable[[], bool] = lambda: False,
+        wants_room: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`batch_rows`: largest number of rows in one call; `is_full`: whether the spool takes no more rows now."""
+        """`batch_rows`: largest number of rows in one call; `wants_room`: whether the spool is nearly full."""
         self._sink = sink
         self._spool = spool
         self._dead_letters = dead_letters
         self._log = log
         self._batch_rows = batch_rows
-        self._is_full = is_full
+        self._wants_room = wants_room
         self._flush_s: float | None = getattr(sink, "flush_s", FLUSH_S)
         self._flushed_at = time.monotonic()
         self._reader = SpoolReader(spool, spool.acknowledged + 1)
@@ -157,9 +157,8 @@ class Delivery:
                     await self._more.wait()
 
     def _flush_is_due(self) -> bool:
-        if self._is_full():
-            return True  # only what becomes durable makes room
-        return self._flush_s is not None and time.monotonic() - self._flushed_at >= self._flush_s
+        interval_s = FLUSH_S if self._wants_room() else self._flush_s  # only what becomes durable makes room
+        return interval_s is not None and time.monotonic() - self._flushed_at >= interval_s
 
     def _next_rows(self) -> list[SinkRow]:
         """Return the next rows but those that were refused."""

@@ -80,7 +80,7 @@ class ParquetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Setting(
             description="Size of the collected rows in memory after which they are published.",
             range=Range(1, 4096),
-            more="`spool_mib` of the sink should be twice as much: they are published earlier when the spool is full.",
+            more="`spool_mib` of the sink should be twice as much: a spool that is nearly full is published early.",
         ),
     ] = 64.0
     publish_s: Annotated[

@@ -170,7 +170,7 @@ class Sink(Protocol):
         """Make durable what can be made durable now; return the number up to which all rows are, 0 if unknown.
 
         Called at the end of a run and, while no rows come, every second, or as a class attribute ``flush_s`` says
-        (seconds; None: only at the end); also when the spool is full. May raise as `write`.
+        (seconds; None: only at the end); also when the spool is nearly full. May raise as `write`.
         """
 
     async def close(self) -> None:

@@ -119,9 +119,7 @@ class _SinkProcess:
         self._spool = spool
         self._intake = intake
         self._dead_letters = DeadLetters(spool.directory)
-        self._delivery = Delivery(
-            sink, spool, self._dead_letters, context.log, batch_rows, is_full=lambda: intake.is_full
-        )
+        self._delivery = Delivery(sink, spool, self._dead_letters, context.log, batch_rows, wants_room=self._wants_room)
         self._stop_at: float | None = None
         self._stopping = asyncio.Event()
         self._intake_ended: asyncio.Future[None] = self._loop.create_future()
@@ -160,6 +158,10 @@ class _SinkProcess:
             self._intake.close()
         self._report_end()
         return ChildExit.CLEAN
+
+    def _wants_room(self) -> bool:
+        """Whether the last segment is in use, or the disk or another bound stops the intake."""
+        return self._intake.is_full or not self._spool.has_room_for_segment()
 
     def _report_end(self) -> None:
         """Send the last figures; remove the spool if the store has everything."""

@@ -79,7 +79,7 @@ class _Store:
 
 class _World:
     def __init__(
-        self, folder: Path, store: _Store, batch_rows: int = 10, is_full: Callable[[], bool] = lambda: False
+        self, folder: Path, store: _Store, batch_rows: int = 10, wants_room: Callable[[], bool] = lambda: False
     ) -> None:
         self.folder = folder
         self.store = store
@@ -88,7 +88,7 @@ class _World:
         self.writer.begin_run("run")
         self.count = 0
         self.delivery = Delivery(
-            store, self.spool, DeadLetters(str(folder)), Silent(), batch_rows, lambda: 0.5, is_full
+            store, self.spool, DeadLetters(str(folder)), Silent(), batch_rows, lambda: 0.5, wants_room
         )
 
     def add(self, count: int) -> None:
@@ -132,12 +132,12 @@ async def test_rows_are_acknowledged_once_they_are_durable(tmp_path: Path, lag: 
     assert (world.store.opens, world.delivery.problem) == (1, "")
 
 
-async def test_a_full_spool_is_flushed_early(tmp_path: Path) -> None:
+async def test_a_nearly_full_spool_is_flushed_early(tmp_path: Path) -> None:
     """Else a sink that collects more than its spool holds waits for its age, and the spool for the sink."""
     store = _Store(lag=1_000_000)
     store.flush_s = None
     full: list[bool] = []
-    world = _World(tmp_path, store, is_full=lambda: bool(full))
+    world = _World(tmp_path, store, wants_room=lambda: bool(full))
     world.add(35)
     await world.run_until(lambda: len(store.buffered) == 35)
     assert store.durable == []
