@@ -53,8 +53,6 @@ class RunDirKeeper:
         self._log = log
         self._held: dict[str, int] = {}
         self._linked: set[str] = set()
-        self._lost: set[tuple[str, int]] = set()
-        """Living workers whose ring was removed before it was held here."""
         self._refresh_at = time.monotonic() + REFRESH_S
         self._held_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _HELD_SHARE
 
@@ -96,19 +94,7 @@ class RunDirKeeper:
             else:  # the engine has removed it
                 os.close(self._held.pop(name))
                 self._linked.discard(name)
-        linked = {ring for ring in map(self._identity, self._linked) if ring in living}
-        return sorted(linked | self._lost_unheld(living, names))
-
-    def _lost_unheld(self, living: Collection[tuple[str, int]], names: Collection[str]) -> set[tuple[str, int]]:
-        """Return workers whose ring was removed before it was held here: young ones, or those beyond `_held_max`."""
-        lost = {
-            ring for ring in living if (name := ring_layout.ring_name(*ring)) not in names and name not in self._held
-        }
-        for ring in sorted(lost - self._lost):
-            name = ring_layout.ring_name(*ring)
-            self._log.error("ring_file_lost", ring=name, kept="read by the engine that has it open, if that lives")
-        self._lost = lost
-        return lost
+        return sorted(ring for ring in map(self._identity, self._linked) if ring in living)
 
     def _identity(self, name: str) -> tuple[str, int]:
         return ring_layout.parse_ring_name(name) or ("", 0)

@@ -76,20 +76,6 @@ def test_a_removed_ring_is_read_all_the_same_until_the_engine_removes_it(
     assert held.files() == []
 
 
-def test_a_worker_whose_ring_was_removed_before_the_first_look_is_named(
-    held: RunDir, writer: RingWriter, keeper: RunDirKeeper
-) -> None:
-    shutil.rmtree(held.path)
-    assert keeper.look(LIVING).bereft == [("w.a", 1)]
-    assert keeper.look(LIVING).bereft == [("w.a", 1)]
-    log = keeper._log
-    assert isinstance(log, Log)
-    assert log.events.count("ring_file_lost") == 1
-    later = RingWriter(held.path, "w.a", 2, 64 * 1024)
-    assert keeper.look({("w.a", 2)}).bereft == []
-    later.close()
-
-
 def test_a_dead_workers_ring_that_was_read_goes_and_is_let_go(
     held: RunDir, writer: RingWriter, keeper: RunDirKeeper
 ) -> None:
