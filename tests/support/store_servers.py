@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import psutil
 
-from tests.support.waiting import POLL_S
+from tests.support.waiting import POLL_S, wait_until
 
 __all__ = [
     "NATS_SERVER",
@@ -119,17 +119,25 @@ class StoreServer:
             self.process = None
 
     def pause(self) -> None:
-        """SIGSTOP: the server accepts connections and answers nothing."""
+        """SIGSTOP: the server accepts connections and answers nothing. Returns when all its threads have stopped."""
         self._signal(signal.SIGSTOP)
+        wait_until(self._is_stopped, START_S, "the server to stop")
 
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _processes(self) -> list[psutil.Process]:
         assert self.process is not None
         server = psutil.Process(self.process.pid)
-        for process in (server, *server.children(recursive=True)):
+        return [server, *server.children(recursive=True)]
+
+    def _is_stopped(self) -> bool:
+        stats = (stat for process in self._processes() for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"))
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
