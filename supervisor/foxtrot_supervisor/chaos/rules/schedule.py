@@ -160,7 +160,8 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     are. `recordings`: so many kills of the recorder and of recorded workers; then the recording is replayed and
     compared.
 
-    `node_kills`, `nats_kills`: so many SIGKILLs of whole nodes of a cluster, and of its NATS server.
+    `node_kills`, `nats_kills`: so many SIGKILLs of whole nodes of a cluster, and of one of its
+    `nats_servers` NATS servers: with more than one of them streams and buckets have three replicas.
 
     `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
@@ -181,6 +182,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     recordings: int = 0
     node_kills: int = 0
     nats_kills: int = 0
+    nats_servers: int = 1
     workers: int = 8
     rate_per_s: float = 500.0
     start_method: str = "auto"
