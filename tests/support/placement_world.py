@@ -1,46 +1,69 @@
 """A simulated cluster: thousands of shards on nodes that fail, join and are drained, placed by the code of real nodes.
 
-What is simulated: time in steps of half a second, announcements that lag by their real interval, deliveries that go
-to a random node that pulls, offers, make before break. The rules (`placement`) and the times (`lease`, `membership`)
-are those of the product. Holders are known exactly, as from the bucket.
+What is simulated: announcements that lag by their real interval, deliveries to a random node that pulls, questions to a
+dead holder and offers to dead nodes with the time that each costs, make before break. The rules (`placement`) and the
+times (`lease`, `membership`, `deliveries`) are those of the product.
+
+What is simpler than in reality: all nodes see the same announcements (each finds out for itself which node does not
+answer), even shares are computed twice a second and
+when a node comes or goes, a message of the work queue is delivered the moment it may be, and a
+decision, once the answers have come, takes no time.
+
+Everything happens in order of time, and of the same time in order of planning; nothing depends on the order of a set.
 """
 
 from __future__ import annotations
 
-import copy
 import heapq
 import random
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from foxtrot_supervisor.cluster.deliveries import OFFERS_MAX
-from foxtrot_supervisor.cluster.membership import announce_s
+from foxtrot_supervisor.cluster.deliveries import CLAIM_S, OFFERS_MAX, REFUSED_S
+from foxtrot_supervisor.cluster.lease import RENEWALS, patience_s
+from foxtrot_supervisor.cluster.membership import MISSED, announce_s
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
 from foxtrot_supervisor.cluster.placement import Board, accepts, has_room, quotas, release_count, twin_of
 
-__all__ = ["PULL_S", "World"]
+__all__ = ["SimNode", "World"]
 
-STEP_S = 0.5
 START_S = 1.0
 """From taking a shard until it serves."""
-PULL_S = 1.0
-"""One pull: until a message that may be delivered is decided about, with the offers to nodes that are dead."""
-BALANCE_STEPS = 4
+BALANCE_S = 2.0
+SHARES_S = 0.5
 HANDOVERS_MAX = 20
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """How a shard is handed over."""
+
+    why: str
+    """"apart" from the twin, "drain", "even", or "lacking": only to a node that holds less than its share."""
+    capacity: int
+    """Of the cluster, as it was known."""
 
 
 @dataclass
 class SimNode:
-    """One node."""
+    """One node. Keys of `held` and `silent` are ordered sets."""
 
     name: str
     host: str
     capacity: int
-    held: set[str] = field(default_factory=set)
-    leaving: set[str] = field(default_factory=set)
-    alive: bool = True
+    held: dict[str, None] = field(default_factory=dict)
+    leaving: dict[str, Leaving] = field(default_factory=dict)
+    """Shards that are handed over."""
+    silent: dict[str, None] = field(default_factory=dict)
+    """Nodes that have not answered this one."""
     draining: bool = False
+    seen: float = 0.0
 
-    def info(self, every_s: float) -> NodeInfo:
+    def copied(self) -> SimNode:
+        return replace(self, held=dict(self.held), leaving=dict(self.leaving), silent=dict(self.silent))
+
+    def info(self, every_s: float = 1.0) -> NodeInfo:
         return NodeInfo(
             node=self.name,
             instance=self.name,
@@ -61,28 +84,34 @@ class World:
     def __init__(self, nodes: int, shards: int, ack_wait_s: float = 2.0) -> None:
         self.ack_wait_s = ack_wait_s
         self.now = 0.0
-        self.step = 0
         self.nodes: dict[str, SimNode] = {}
         self.board = Board()
         self.holder: dict[str, str] = {}
-        self.previous: dict[str, str] = {}
-        """The node that serves a shard until its new holder does."""
-        self.queue: list[tuple[float, str]] = []
-        self.starting: list[tuple[float, str, str]] = []
+        """What stands in each shard's entry: a node, perhaps dead."""
+        self.carriers: dict[str, list[str]] = {}
+        """The living nodes that have a shard: its holder, and those that serve it until the holder does."""
         self.unheld: dict[str, float] = {}
         """Since when a shard has no living holder."""
-        self.close: set[str] = set()
+        self.moving = 0
+        """Shards that are to be delivered, decided about or started."""
+        self.close: dict[str, None] = {}
         """Twins whose sides are on one host: side b."""
         self.longest_unheld_s = 0.0
         self.moves = 0
         """Shards moved to even out the load."""
         self.wasted = 0
-        """Of these, to nodes that had their share already."""
+        """Of these, those that made the load no more even."""
         self.avoidable = 0
         """Twins placed on one host although another had room."""
-        self._names = 0
-        self._seen: dict[str, float] = {}
         self.random = random.Random(0)
+        self._names = 0
+        self._capacity = 0
+        """Of the nodes as they have announced themselves."""
+        self._planned = 0
+        self._events: list[tuple[float, int, str, tuple[Any, ...]]] = []
+        self._shares: dict[str, int] = {}
+        self._floors: dict[str, int] = {}
+        self._shares_at = -SHARES_S
         for _ in range(nodes):
             self.join()
         self.desired: dict[str, Desired] = {}
@@ -95,11 +124,21 @@ class World:
         self.board.shards = len(self.desired)
         for shard in self.desired:
             self.unheld[shard] = 0.0
-            heapq.heappush(self.queue, (0.0, shard))
+            self._deliver_in(0.0, shard)
 
     def copied(self, seed: int) -> World:
-        """The same cluster with another future."""
-        world = copy.deepcopy(self)
+        """The same cluster with another future, and figures that begin with it."""
+        world = World(0, 0, self.ack_wait_s)
+        world.__dict__.update(self.__dict__)
+        world.nodes = {name: node.copied() for name, node in self.nodes.items()}
+        world.board = Board()
+        world.board.shards = self.board.shards
+        for info in self.board.nodes.values():
+            world.board.update(info)
+        world.holder, world.unheld, world.close = dict(self.holder), dict(self.unheld), dict(self.close)
+        world.carriers = {shard: [*names] for shard, names in self.carriers.items()}
+        world._events = [*self._events]
+        world._shares = dict(self._shares)
         world.random = random.Random(seed)
         world.moves = world.wasted = world.avoidable = 0
         world.longest_unheld_s = 0.0
@@ -107,167 +146,251 @@ class World:
 
     # ---- what happens to nodes
 
-    def join(self) -> None:
+    def join(self, host: str = "", capacity: int = 0) -> None:
+        """Let a node join: by default every two have a host in common."""
         self._names += 1
-        node = SimNode(f"n{self._names}", f"h{self._names // 2}", 30 + 10 * (self._names % 3))
+        node = SimNode(
+            f"n{self._names}", host or f"h{self._names // 2}", capacity or 30 + 10 * (self._names % 3), seen=self.now
+        )
         self.nodes[node.name] = node
-        self._announce(node)
+        self._announced(node)
+        self._plan(self.random.uniform(0.0, self._every_s), "_announce", node.name)
+        self._plan(self.random.uniform(0.0, BALANCE_S), "_balance", node.name)
 
     def kill(self, name: str) -> None:
-        node = self.nodes[name]
-        node.alive = False
+        """Let a node die without a word, with its host's answer to those who ask."""
+        node = self.nodes.pop(name)
+        self._plan(max(0.0, node.seen + MISSED * self._every_s - self.now), "_forget", name)
         for shard in [*node.held, *node.leaving]:
-            if self.holder.get(shard) == name and self.previous.get(shard) is None:
+            self.carriers[shard].remove(name)
+            if not self.carriers[shard]:
                 self.unheld.setdefault(shard, self.now)
         for shard in node.held:
             # the last renewal was at most a quarter of the time ago
-            heapq.heappush(self.queue, (self.now + self.ack_wait_s * self.random.uniform(0.75, 1.0), shard))
-        for shard in [shard for shard, before in self.previous.items() if before == name]:
-            del self.previous[shard]
-        node.held.clear()
-        node.leaving.clear()
-        del self.nodes[name]
+            self._deliver_in(self.ack_wait_s * self.random.uniform(1 - 1 / RENEWALS, 1.0), shard)
 
     def drain(self, name: str, *, on: bool = True) -> None:
-        self.nodes[name].draining = on
-        self._announce(self.nodes[name])
+        node = self.nodes[name]
+        node.draining = on
+        self._announced(node)
+        if on:
+            self._leave(node, dict.fromkeys(node.held, "drain"))
 
     # ---- time
 
     def run(self, seconds: float) -> None:
         end = self.now + seconds
-        while self.now < end:
-            self.now += STEP_S
-            self.step += 1
-            self._turn()
+        while self._events and self._events[0][0] <= end:
+            self.now, _, action, arguments = heapq.heappop(self._events)
+            getattr(self, action)(*arguments)
+        self.now = end
 
     @property
     def is_settled(self) -> bool:
-        """Whether every shard serves at its holder and none is to move."""
-        return not (self.queue or self.starting or self.unheld or any(node.leaving for node in self.nodes.values()))
+        """Whether every shard serves at its holder and none is on its way."""
+        return not self.moving and not self.unheld
 
     def excess(self) -> int:
         """How many shards nodes hold beyond their even share."""
-        infos = [node.info(1.0) for node in self.nodes.values()]
-        shares = quotas(infos, len(self.desired))
-        return sum(max(0, len(info.held) - shares.get(info.node, 0)) for info in infos if not info.draining)
+        shares = quotas([node.info() for node in self.nodes.values()], len(self.desired))
+        return sum(max(0, len(node.held) - shares[node.name]) for node in self.nodes.values() if not node.draining)
 
-    def _turn(self) -> None:
-        every_s = announce_s(len(self.nodes))
-        steps = max(1, int(every_s / STEP_S))
-        for index, node in enumerate(list(self.nodes.values())):
-            if index % steps == self.step % steps:
-                self._announce(node)
-        for name in [name for name, at in self._seen.items() if self.now - at > 3 * every_s]:
-            self._away(name)
-        self._shares = self.board.shares()
-        while self.starting and self.starting[0][0] <= self.now:
-            self._serves(*heapq.heappop(self.starting)[1:])
-        while self.queue and self.queue[0][0] <= self.now:
-            self._deliver(heapq.heappop(self.queue)[1])
-        self._balance()
+    def _plan(self, seconds: float, action: str, *arguments: Any) -> None:
+        self._planned += 1
+        heapq.heappush(self._events, (self.now + seconds, self._planned, action, arguments))
 
-    def _balance(self) -> None:
-        for index, node in enumerate(list(self.nodes.values())):
-            if node.draining:
-                self._leave(node, sorted(node.held)[: HANDOVERS_MAX - len(node.leaving)])
-            elif index % BALANCE_STEPS == self.step % BALANCE_STEPS and not node.leaving:
-                close = self.close & node.held
-                surplus = len(node.held) - self._shares.get(node.name, 0)
-                if not close and surplus <= 0:
-                    continue
-                self.board.update(node.info(1.0))
-                desired = {shard: self.desired[shard] for shard in node.held}
-                count = release_count(surplus, STEP_S * BALANCE_STEPS)
-                leaving = self.board.misplaced(node.name, desired) if close else []
-                self._leave(node, (leaving or self.board.to_release(node.name, desired, count))[:HANDOVERS_MAX])
+    @property
+    def _every_s(self) -> float:
+        return announce_s(len(self.nodes))
 
-    def _leave(self, node: SimNode, shards: list[str]) -> None:
-        for shard in shards:
-            node.held.discard(shard)
-            node.leaving.add(shard)
-            heapq.heappush(self.queue, (self.now, shard))
+    # ---- announcements
+
+    def _announce(self, name: str) -> None:
+        node = self.nodes.get(name)
+        if node is not None:
+            self._announced(node)
+            self._plan(self._every_s, "_announce", name)
+
+    def _announced(self, node: SimNode) -> None:
+        before = self.board.nodes.get(node.name)
+        node.seen = self.now
+        self.board.update(node.info(self._every_s))
+        self._count(node.capacity * (not node.draining) - _offered(before))
+
+    def _forget(self, name: str) -> None:
+        self._count(-_offered(self.board.nodes.get(name)))
+        self.board.remove(name)
+        for node in self.nodes.values():
+            node.silent.pop(name, None)
+
+    def _count(self, capacity: int) -> None:
+        if capacity:
+            self._capacity += capacity
+            self._shares_at = -SHARES_S
+
+    def _seen_shares(self) -> dict[str, int]:
+        if self.now - self._shares_at >= SHARES_S:
+            self._shares, self._floors = (self.board.bounds(lacking=lacking) for lacking in (False, True))
+            self._shares_at = self.now
+        return self._shares
+
+    def _seen_floors(self) -> dict[str, int]:
+        self._seen_shares()
+        return self._floors
+
+    # ---- moves
+
+    def _balance(self, name: str) -> None:
+        node = self.nodes.get(name)
+        if node is None:
+            return
+        self._plan(BALANCE_S, "_balance", name)
+        if node.draining or node.leaving:
+            return
+        close = any(shard in self.close for shard in node.held)
+        surplus = len(node.held) - self._seen_shares().get(name, 0)
+        if close or surplus > 0:
+            self.board.update(node.info(self._every_s))
+            desired = {shard: self.desired[shard] for shard in node.held}
+            count = release_count(surplus, BALANCE_S)
+            leaving = dict.fromkeys(self.board.misplaced(name, desired) if close else (), "apart")
+            if not leaving:
+                released = self.board.to_release(name, desired, count)
+                leaving = {shard: "lacking" if lacking else "even" for shard, lacking in released.items()}
+            self._leave(node, leaving)
+
+    def _leave(self, node: SimNode, shards: Mapping[str, str]) -> None:
+        for shard, why in shards.items():
+            if len(node.leaving) < HANDOVERS_MAX:
+                del node.held[shard]
+                node.leaving[shard] = Leaving(why, self._capacity)
+                self._deliver_in(0.0, shard)
+
+    def _deliver_in(self, seconds: float, shard: str) -> None:
+        self.moving += 1
+        self._plan(seconds, "_deliver", shard)
+
+    # ---- deliveries
 
     def _deliver(self, shard: str) -> None:
-        desired = self.desired[shard]
-        leaving = self.holder.get(shard, "")
-        before = self.nodes.get(leaving)
-        if before is None or shard not in before.leaving:
-            leaving = ""
-        pulling = self._pulling()
-        if pulling is None:
-            heapq.heappush(self.queue, (self.now + 1.0, shard))
+        self.moving -= 1
+        puller = self._pulling()
+        if puller is None:
+            self._deliver_in(REFUSED_S, shard)
             return
-        twin = self.nodes.get(self.holder.get(twin_of(shard), ""))
-        place = twin.info(1.0) if twin is not None else None
-        stale = self.board.nodes.get(pulling.name)
-        self.board.update(pulling.info(1.0))
+        dead = self.holder.get(shard, "")
+        patience = patience_s(self.ack_wait_s, self.ack_wait_s) if dead and dead not in self.nodes else 0.0
+        self.moving += 1
+        self._plan(patience, "_place", shard, puller.name)
+
+    def _place(self, shard: str, puller_name: str) -> None:
+        self.moving -= 1
+        puller = self.nodes.get(puller_name)
+        if puller is None:
+            # the delivery was a lease of its own, which this node's death ends
+            if shard in self.unheld:
+                self.unheld[shard] = self.now
+            self._deliver_in(self.ack_wait_s, shard)
+            return
+        seen = self.board.nodes.get(puller_name)
+        self.board.update(puller.info(self._every_s))
         try:
-            for forced in (False, True):
-                share = self._shares.get(pulling.name, 0)
-                first = pulling.name if forced or len(pulling.held) < share else ""
-                but = {leaving} if leaving else set()
-                below = None if forced else self._shares
-                for name in self.board.ranked(desired, first, twin=place, below=below, but=but, limit=OFFERS_MAX):
-                    node = self.nodes.get(name)
-                    if node is None:
-                        self._away(name)
-                        continue
-                    if accepts(node.info(1.0), desired, self._shares.get(name, 0), forced=forced):
-                        self._take(shard, node, twin, before if leaving else None)
-                        return
-                is_close = shard in self.close
-                if leaving and before is not None and not before.draining and (forced or not is_close):
-                    before.leaving.discard(shard)
-                    before.held.add(shard)
-                    return
+            self._decide(shard, puller)
         finally:
-            if stale is not None and pulling.name in self.board.nodes:
-                self.board.update(stale)
-        heapq.heappush(self.queue, (self.now + 1.0, shard))
+            if seen is not None:
+                self.board.update(seen)
+
+    def _decide(self, shard: str, puller: SimNode) -> None:
+        desired, before = self.desired[shard], self.nodes.get(self.holder.get(shard, ""))
+        if before is not None and shard not in before.leaving:
+            before = None
+        twin = self.nodes.get(self.holder.get(twin_of(shard), ""))
+        place = twin.info() if twin is not None else None
+        lacking = before is not None and before.leaving[shard].why == "lacking"
+        bounds = self._seen_floors() if lacking else self._seen_shares()
+        but = {*puller.silent, before.name} if before is not None else {*puller.silent}
+        for forced in (False, True):
+            first = puller.name if forced or len(puller.held) < bounds.get(puller.name, 0) else ""
+            below = None if forced else bounds
+            for name in self.board.ranked(desired, first, twin=place, below=below, but=but, limit=OFFERS_MAX):
+                node = self.nodes.get(name)
+                if node is None:
+                    puller.silent[name] = None
+                    self.moving += 1
+                    self._plan(CLAIM_S, "_place", shard, puller.name)
+                    return
+                if accepts(node.info(), desired, bounds.get(name, 0), forced=forced):
+                    self._take(shard, node, twin, before)
+                    return
+            is_close = shard in self.close or twin_of(shard) in self.close
+            if before is not None and not before.draining and (forced or not is_close):
+                del before.leaving[shard]
+                before.held[shard] = None
+                return
+        self._deliver_in(REFUSED_S, shard)
 
     def _take(self, shard: str, node: SimNode, twin: SimNode | None, before: SimNode | None) -> None:
-        if twin is not None and twin.host == node.host and self._has_other_host(shard, twin.host, before):
-            self.avoidable += 1
-        if before is not None:
-            self.previous[shard] = before.name
-            if not before.draining and shard not in self.close:
-                self.moves += 1
-                self.wasted += len(node.held) >= self._shares.get(node.name, 0)
-        node.held.add(shard)
-        self.holder[shard] = node.name
         side_b = shard if shard.endswith(".b") else twin_of(shard)
-        (self.close.add if twin is not None and twin.host == node.host else self.close.discard)(side_b)
+        near = twin is not None and twin.host == node.host
+        if near and self._has_other_host(shard, node.host, before):
+            self.avoidable += 1
+        if before is not None and before.leaving[shard].why in ("even", "lacking"):
+            self.moves += 1
+            self.wasted += not self._evens_out(shard, before, node)
+        if near:
+            self.close[side_b] = None
+        else:
+            self.close.pop(side_b, None)
+        node.held[shard] = None
+        self.holder[shard] = node.name
+        self.carriers.setdefault(shard, []).append(node.name)
         if shard in self.unheld:
             # the lease ends with the taking: what starts is the holder
             self.longest_unheld_s = max(self.longest_unheld_s, self.now - self.unheld.pop(shard))
-        heapq.heappush(self.starting, (self.now + START_S, shard, node.name))
+        self.moving += 1
+        self._plan(START_S, "_serves", shard, node.name)
 
     def _serves(self, shard: str, name: str) -> None:
-        if self.holder.get(shard) == name and name in self.nodes:
-            self.previous.pop(shard, None)
-            for node in self.nodes.values():  # more than one where the successor was drained before it served
-                node.leaving.discard(shard)
+        self.moving -= 1
+        if self.holder[shard] == name and name in self.carriers[shard]:
+            for other in self.carriers[shard]:
+                if other != name:  # more than one where the successor was drained before it served
+                    node = self.nodes[other]
+                    node.leaving.pop(shard, None)
+                    if node.draining:
+                        self._leave(node, dict.fromkeys(node.held, "drain"))
+            self.carriers[shard] = [name]
+
+    # ---- the judge: knows everything at once
+
+    def _evens_out(self, shard: str, before: SimNode, node: SimNode) -> bool:
+        """Whether one shard less here and one more there brings the load closer to exact shares.
+
+        Between two nodes that stand on either side of their exact shares by less than one, a move only exchanges them.
+        Each node's share is that of the moment at which it decided, by the nodes known then: one that died counts until
+        it has been silent for three announcements, since nobody can know better.
+        """
+        waiting = sum(self.holder[shard] == before.name for shard in before.leaving)
+        over = len(before.held) + waiting - before.capacity * len(self.desired) / before.leaving[shard].capacity
+        under = node.capacity * len(self.desired) / self._capacity - len(node.held)
+        return over > 0 and under > 0 and max(over, under) >= 1 - 1e-9
 
     def _has_other_host(self, shard: str, host: str, before: SimNode | None) -> bool:
         desired = self.desired[shard]
         return any(
-            node.host != host and node is not before and has_room(node.info(1.0), desired)
-            for node in self.nodes.values()
+            node.host != host and node is not before and has_room(node.info(), desired) for node in self.nodes.values()
         )
 
     def _pulling(self) -> SimNode | None:
+        """Return the node whose request for shards is next."""
         names = list(self.nodes)
-        for _ in range(20):
-            node = self.nodes[self.random.choice(names)]
+        start = self.random.randrange(len(names)) if names else 0
+        for index in range(len(names)):
+            node = self.nodes[names[(start + index) % len(names)]]
             if not node.draining and len(node.held) + len(node.leaving) < node.capacity:
                 return node
         return None
 
-    def _announce(self, node: SimNode) -> None:
-        self._seen[node.name] = self.now
-        self.board.update(node.info(announce_s(len(self.nodes))))
 
-    def _away(self, name: str) -> None:
-        self._seen.pop(name, None)
-        self.board.remove(name)
+def _offered(node: NodeInfo | None) -> int:
+    return 0 if node is None or node.draining else node.capacity

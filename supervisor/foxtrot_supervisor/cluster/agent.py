@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -257,7 +258,7 @@ class _Agent:
             for shard in leaving:
                 await shards.audit(shard)
         if self._draining:
-            await self._leave(shards, list(node.held)[: HANDOVERS_MAX - len(leaving)])
+            await self._leave(shards, dict.fromkeys(node.held[: HANDOVERS_MAX - len(leaving)], False))
         elif self._is_due("balance", BALANCE_S, now) and not leaving:
             await self._balance(leases, shards, membership)
         if not leases.is_silent(time.monotonic()):
@@ -266,14 +267,15 @@ class _Agent:
     async def _balance(self, leases: Leases, shards: HeldShards, membership: Membership) -> None:
         board, me = membership.board, self._me.node
         desired = {shard: held.desired for shard, held in leases.shards.items()}
-        misplaced = board.misplaced(me, desired)
-        count = release_count(len(desired) - board.quota(me), BALANCE_S)
-        await self._leave(shards, (misplaced or board.to_release(me, desired, count))[:HANDOVERS_MAX])
+        misplaced = dict.fromkeys(board.misplaced(me, desired)[:HANDOVERS_MAX], False)
+        count = min(release_count(len(desired) - board.quota(me), BALANCE_S), HANDOVERS_MAX)
+        await self._leave(shards, misplaced or board.to_release(me, desired, count))
 
-    async def _leave(self, shards: HeldShards, leaving: list[str]) -> None:
-        for shard in leaving:
+    async def _leave(self, shards: HeldShards, leaving: Mapping[str, bool]) -> None:
+        """Begin to hand shards over; with each, whether only a node that lacks shards may take it."""
+        for shard, lacking in leaving.items():
             self._released += 1
-            await shards.leave(shard)
+            await shards.leave(shard, lacking=lacking)
 
     def _is_due(self, what: str, every_s: float, now: float) -> bool:
         if now < self._due.get(what, 0.0):

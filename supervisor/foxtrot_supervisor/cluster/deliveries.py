@@ -173,6 +173,7 @@ class Deliveries:
 
     async def _place(self, delivery: Delivery, desired: Desired, holder: Holder | None, revision: int) -> None:
         leaving = holder.node if holder is not None and holder.state == "leaving" else ""
+        lacking = bool(leaving) and holder is not None and holder.lacking
         refused = {leaving} if leaving else set()
         twin, _ = await self._store.holder(twin_of(delivery.shard))
         if twin is not None and twin.state == "gone":
@@ -180,13 +181,13 @@ class Deliveries:
         is_close = holder is not None and closeness(holder, twin) > 0
         board, me = self._membership.board, self._me.node
         for forced in (False, True):
-            this, shares = self._membership.refresh(), board.shares()
-            quota = shares.get(me, 0)
+            this, bounds = self._membership.refresh(), board.bounds(lacking=lacking)
+            quota = bounds.get(me, 0)
             first = me if forced or len(this.held) < quota else ""
-            below = None if forced else shares
+            below = None if forced else bounds
             for name in board.ranked(desired, first, twin=twin, below=below, but=refused, limit=OFFERS_MAX):
                 if name != me:
-                    if await self._offer(delivery, name, forced=forced):
+                    if await self._offer(delivery, name, forced=forced, lacking=lacking):
                         return
                 elif accepts(this, desired, quota, forced=forced):
                     await self._shards.take(delivery, desired, holder, revision)  # else another was faster
@@ -203,8 +204,10 @@ class Deliveries:
         answer = await self._ask(node, "claim", encode(request))
         return bool(answer and answer.get("held"))
 
-    async def _offer(self, delivery: Delivery, node: str, *, forced: bool) -> bool:
-        request = encode(NodeRequest(shard=delivery.shard, token=delivery.token, ack=delivery.ack, forced=forced))
+    async def _offer(self, delivery: Delivery, node: str, *, forced: bool, lacking: bool) -> bool:
+        request = encode(
+            NodeRequest(shard=delivery.shard, token=delivery.token, ack=delivery.ack, forced=forced, lacking=lacking)
+        )
         answer = await self._ask(node, "offer", request)
         if answer is None:
             self._membership.away(node)
@@ -249,7 +252,8 @@ class Deliveries:
             desired = await self._store.desired(request.shard)
             holder, revision = await self._store.holder(request.shard)
             known = holder is not None and holder.token >= request.token
-            this, quota = self._membership.refresh(), self._membership.board.quota(self._me.node)
+            this = self._membership.refresh()
+            quota = self._membership.board.bounds(lacking=request.lacking).get(self._me.node, 0)
             fits = desired is not None and accepts(this, desired, quota, forced=request.forced)
             if desired is not None and fits and not known and not self._draining():
                 delivery = Delivery(shard=request.shard, token=request.token, ack=request.ack)

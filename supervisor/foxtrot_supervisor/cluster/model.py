@@ -68,6 +68,8 @@ class Holder(Struct, frozen=True, kw_only=True):
     """Incarnation of each living local worker."""
     previous: Previous | None = None
     """Set while the node that had the shard before serves it too."""
+    lacking: bool = False
+    """``leaving``: only for a node that holds less than its exact share rounded down (`placement.floors`)."""
 
 
 class NodeInfo(Struct, frozen=True, kw_only=True):
@@ -99,6 +101,8 @@ class NodeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``drain``: begin or end."""
     forced: bool = False
     """``offer``: no other node has room. ``claim``: nobody takes what this node wants to hand over."""
+    lacking: bool = False
+    """``offer``: as in the entry of the holder that hands the shard over."""
 
 
 T = TypeVar("T", bound=Struct)

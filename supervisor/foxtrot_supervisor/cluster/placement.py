@@ -25,6 +25,7 @@ __all__ = [
     "accepts",
     "capacity_of",
     "closeness",
+    "floors",
     "has_room",
     "quotas",
     "release_count",
@@ -65,20 +66,27 @@ def has_room(node: NodeInfo, desired: Desired) -> bool:
 def quotas(nodes: Iterable[NodeInfo], shards: int) -> dict[str, int]:
     """Return how many of `shards` each node should hold, in proportion to the capacities.
 
-    Of what does not divide evenly, a node that holds more than the rest keeps one more: nothing is moved for nothing.
+    Of the nodes whose share is no whole number, one that holds more keeps one more: nothing is moved for nothing.
     A node that is being drained should hold none.
     """
-    present = [node for node in nodes if not node.draining and node.capacity]
-    capacity = sum(node.capacity for node in present)
-    if not capacity:
-        return {}
-    shards = min(shards, capacity)
-    exact = {node.node: shards * node.capacity / capacity for node in present}
-    result = {name: math.floor(share + 1e-9) for name, share in exact.items()}
-    order = sorted(present, key=lambda node: (len(node.held) <= result[node.node], -_rest(exact[node.node]), node.node))
-    for node in order[: shards - sum(result.values())]:
+    present, shards, capacity = _level(nodes, shards)
+    result = floors(present, shards)
+    rests = {node.node: shards * node.capacity % capacity for node in present}
+    rounded = [node for node in present if rests[node.node]]
+    rounded.sort(key=lambda node: (len(node.held) <= result[node.node], -rests[node.node], node.node))
+    for node in rounded[: shards - sum(result.values())]:
         result[node.node] += 1
     return result
+
+
+def floors(nodes: Iterable[NodeInfo], shards: int) -> dict[str, int]:
+    """Return the exact share of each node in `shards`, rounded down.
+
+    A shard that a node has beyond its exact share, but by less than one, may go only to a node that holds less than
+    this: from one that rounds up to one that rounds down it would move for nothing.
+    """
+    present, shards, capacity = _level(nodes, shards)
+    return {node.node: shards * node.capacity // capacity for node in present}
 
 
 def release_count(surplus: int, elapsed_s: float) -> int:
@@ -149,6 +157,10 @@ class Board:
         """Return the even share of each node."""
         return quotas(self.nodes.values(), self.shards)
 
+    def bounds(self, *, lacking: bool) -> dict[str, int]:
+        """Return how many shards each node may reach by offers; `lacking`: those that round down or lack more."""
+        return floors(self.nodes.values(), self.shards) if lacking else self.shares()
+
     def ranked(
         self,
         desired: Desired,
@@ -165,7 +177,7 @@ class Board:
             desired: the shard.
             first: a node that is preferred to others with a lower load, but not to others further from the twin.
             twin: where the other side is, if that is known better than by announcements.
-            below: only nodes that hold less than this, and are apart from the twin.
+            below: only nodes that hold less than this, and are apart from the twin; `first` too.
             but: nodes that have refused, or that hand it over.
             limit: most names that are returned.
         """
@@ -174,23 +186,28 @@ class Board:
         same_address: list[str] = []
         same_host: list[str] = []
         popped: list[tuple[float, str, int]] = []
+
+        def group_of(node: NodeInfo) -> list[str] | None:
+            if node.node in but or not has_room(node, desired):
+                return None
+            near = closeness(node, twin)
+            if below is not None and (near or len(node.held) >= below.get(node.node, 0)):
+                return None
+            return (apart, same_address, same_host)[near]
+
         while self._order and len(apart) < limit:
             entry = heapq.heappop(self._order)
             _, name, version = entry
             if self._versions.get(name) != version:
                 continue
             popped.append(entry)
-            node = self.nodes[name]
-            if name in but or not has_room(node, desired):
-                continue
-            near = closeness(node, twin)
-            if below is not None and (near or len(node.held) >= below.get(name, 0)):
-                continue
-            (apart, same_address, same_host)[near].append(name)
+            group = group_of(self.nodes[name])
+            if group is not None:
+                group.append(name)
         for entry in popped:
             heapq.heappush(self._order, entry)
-        if first in self.nodes and first not in but and has_room(self.nodes[first], desired):
-            group = (apart, same_address, same_host)[closeness(self.nodes[first], twin)]
+        group = group_of(self.nodes[first]) if first in self.nodes else None
+        if group is not None:
             group[:] = [first, *(name for name in group if name != first)]
         return [*apart, *same_address, *same_host][:limit]
 
@@ -212,17 +229,26 @@ class Board:
                     found.append(shard)
         return found
 
-    def to_release(self, name: str, desired: Mapping[str, Desired], count: int) -> list[str]:
-        """Return `count` shards of a node that others lack, and can take without coming closer to their twin."""
-        node, shares = self.nodes[name], self.shares()
-        found: list[str] = []
+    def to_release(self, name: str, desired: Mapping[str, Desired], count: int) -> dict[str, bool]:
+        """Return at most `count` shards of a node that others lack, and can take without coming closer to their twin.
+
+        With each: whether only a node may take it that holds less than its exact share rounded down (`floors`).
+        """
+        found: dict[str, bool] = {}
+        if count <= 0:
+            return found
+        node, bounds = self.nodes[name], {lacking: self.bounds(lacking=lacking) for lacking in (False, True)}
+        _, shards, capacity = _level(self.nodes.values(), self.shards)
         for shard in sorted(node.held):
-            if len(found) >= count:
+            kept = len(node.held) - len(found)
+            if len(found) >= count or kept * capacity <= shards * node.capacity:
                 break
-            best = self.ranked(desired[shard], below=shares, but=(name,), limit=1) if shard in desired else []
+            lacking = (kept - 1) * capacity < shards * node.capacity
+            below = bounds[lacking]
+            best = self.ranked(desired[shard], below=below, but=(name,), limit=1) if shard in desired else []
             twin = self.holder(twin_of(shard))
             if best and closeness(self.nodes[best[0]], twin) <= closeness(node, twin):
-                found.append(shard)
+                found[shard] = lacking
         return found
 
     def _forget_holdings(self, node: NodeInfo) -> None:
@@ -244,9 +270,12 @@ def _common(some: Sequence[str], others: Sequence[str]) -> set[str]:
     return set(some) & set(others)
 
 
+def _level(nodes: Iterable[NodeInfo], shards: int) -> tuple[list[NodeInfo], int, int]:
+    """Return the nodes that should hold shards, how many shards they can hold, and their capacity."""
+    present = [node for node in nodes if not node.draining and node.capacity]
+    capacity = sum(node.capacity for node in present)
+    return present, min(shards, capacity), capacity
+
+
 def _load(node: NodeInfo) -> float:
     return len(node.held) / node.capacity if node.capacity else math.inf
-
-
-def _rest(share: float) -> float:
-    return share - math.floor(share + 1e-9)

@@ -157,8 +157,42 @@ def test_side_b_gives_way_when_there_is_another_host() -> None:
 def test_what_is_released_comes_no_closer_to_its_twin() -> None:
     shards = {shard: desired(shard) for shard in ("btc.b", "eth.a", "sol.a")}
     nodes = board(node("a", "btc.b", "eth.a", "sol.a"), node("b", "btc.a"))
-    assert nodes.to_release("a", shards, 2) == []  # nobody lacks one
+    assert nodes.to_release("a", shards, 2) == {}  # nobody lacks one
     nodes.shards = 4
-    assert nodes.to_release("a", shards, 2) == ["eth.a", "sol.a"]
-    assert nodes.to_release("a", shards, 1) == ["eth.a"]
-    assert nodes.to_release("a", {}, 3) == []
+    assert nodes.to_release("a", shards, 1) == {"eth.a": False}
+    assert nodes.to_release("a", shards, 0) == nodes.to_release("a", {}, 3) == {}
+
+
+def test_what_is_beyond_the_exact_share_by_less_than_one_goes_only_where_less_than_the_share_is() -> None:
+    shards = {f"s{index}.a": desired(f"s{index}.a") for index in range(5)}
+    nodes = board(node("a", *shards), node("b", "x.a", "y.a", "z.a"), node("c", "v.a"))
+    nodes.shards = 9  # three each
+    assert list(nodes.to_release("a", shards, 3).values()) == [False, False]
+    nodes.shards = 10  # a third more
+    assert list(nodes.to_release("a", shards, 3).values()) == [False, True]
+    nodes.update(node("c", "u.a", "v.a", "w.a"))
+    nodes.update(node("a", *list(shards)[:4]))
+    assert nodes.to_release("a", shards, 3) == {}  # the others would only round up in its place
+
+
+def test_one_more_than_a_whole_share_is_not_kept() -> None:
+    # b and c share what is left of 25 in proportion to 10, 20 and 20; a has its exact share of 5 and one more
+    nodes = [node("a", *"uvwxyz"), node("b", capacity=20), node("c", capacity=20)]
+    assert quotas(nodes, 25) == {"a": 5, "b": 10, "c": 10}
+    nodes = [node("a", *"uvwxyz", capacity=5), node("b", capacity=8), node("c", capacity=12)]
+    assert quotas(nodes, 25) == {"a": 5, "b": 8, "c": 12}
+    nodes = [node("a", *"xyz", capacity=10), node("b", capacity=5), node("c", capacity=5)]
+    assert quotas(nodes, 5) == {"a": 3, "b": 1, "c": 1}
+    assert quotas([node("a", *"xyz", capacity=8), node("b", capacity=6), node("c", capacity=6)], 5) == {
+        "a": 2,
+        "b": 2,
+        "c": 1,
+    }
+
+
+def test_the_preferred_node_is_preferred_only_where_it_suits() -> None:
+    nodes = board(node("a", "btc.a"), node("b", host="a"), node("c", "x.a", "y.a"))
+    shares = {"a": 3, "b": 3, "c": 2}
+    assert nodes.ranked(desired("btc.b"), "b", below=shares) == []  # on the host of the twin
+    assert nodes.ranked(desired("eth.a"), "c", below=shares) == ["b", "a"]  # it has its share
+    assert nodes.ranked(desired("eth.a"), "a", below=shares) == ["a", "b"]
