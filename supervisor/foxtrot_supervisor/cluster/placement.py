@@ -238,12 +238,16 @@ class Board:
         if count <= 0:
             return found
         node, bounds = self.nodes[name], {lacking: self.bounds(lacking=lacking) for lacking in (False, True)}
-        _, shards, capacity = _level(self.nodes.values(), self.shards)
+        present, shards, capacity = _level(self.nodes.values(), self.shards)
+        # looked at once, not for each shard: mostly nobody lacks one
+        wanted = {key: any(len(each.held) < below[each.node] for each in present) for key, below in bounds.items()}
         for shard in sorted(node.held):
             kept = len(node.held) - len(found)
             if len(found) >= count or kept * capacity <= shards * node.capacity:
                 break
             lacking = (kept - 1) * capacity < shards * node.capacity
+            if not wanted[lacking]:
+                break
             below = bounds[lacking]
             best = self.ranked(desired[shard], below=below, but=(name,), limit=1) if shard in desired else []
             twin = self.holder(twin_of(shard))
