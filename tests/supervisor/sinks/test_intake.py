@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,20 @@ def test_rows_have_what_the_exchange_sent_and_rings_are_left_as_they_are(feed: _
     assert (first.event.price, first.event.publish_ns, first.connection, first.kind) == ("1.10", 77, "c", "trade")
     assert second.kind == "quote"
     assert first.key != second.key
+
+
+def test_what_the_first_of_twins_had_alone_is_kept_however_the_folder_is_listed(
+    feed: _Feed, process: _Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for worker in ("c.a", "c.b"):
+        feed.start(worker)
+    process.intake.started.add(feed.incarnations)
+    feed.write("c.a", *map(trade, range(1, 6)))
+    feed.write("c.b", *map(trade, range(4, 6)))
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(listed(path), reverse=True))
+    process.pump()
+    assert process.trades() == ["1", "2", "3", "4", "5"]
 
 
 def test_nothing_is_read_before_the_supervisor_has_said_which_workers_it_has_started(

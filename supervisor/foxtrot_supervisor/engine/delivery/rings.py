@@ -110,9 +110,13 @@ class Rings:
         ring.reader.consume_to(record.end)
 
     def entries(self) -> list[str]:
-        """Return the names in the run directory; none while it is missing: mapped rings are still read."""
+        """Return the names in the run directory; none while it is missing: mapped rings are still read.
+
+        In their order: a reader that comes late begins with the first side, which usually has begun first. What it had
+        alone would count as copies if the other one were read before.
+        """
         try:
-            return os.listdir(self._run_dir)
+            return sorted(os.listdir(self._run_dir))
         except OSError:
             return []
 
