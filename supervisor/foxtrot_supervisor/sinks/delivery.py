@@ -69,6 +69,8 @@ class Delivery:
         self._ending = False
         self._damaged_reported = 0
         self._call_since: float | None = None
+        self._cut_off = False
+        """A call of the sink was cancelled: what it has of these rows is unknown."""
         self.problem = ""
         """Why nothing is delivered now, for people; "" if something is, or could be."""
         self.delivered_total = 0
@@ -101,6 +103,8 @@ class Delivery:
         self._ending = True
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic() - CLOSE_S)):
+                if self._cut_off:  # opened again, it gets all rows that are not durable
+                    await self.close()
                 while self._spool.pending_rows:
                     await self._deliver_once()
         except TimeoutError:
@@ -219,5 +223,8 @@ class Delivery:
                 return await call
         except TimeoutError:
             raise SinkUnavailable(f"no answer within {CALL_S:g} s") from None
+        except asyncio.CancelledError:
+            self._cut_off = True
+            raise
         finally:
             self._call_since = None

@@ -219,6 +219,21 @@ async def test_at_the_end_everything_is_delivered_and_the_sink_closed(tmp_path: 
     assert world.spool.pending_rows == 0
 
 
+async def test_rows_of_a_call_that_the_end_interrupts_are_delivered_all_the_same(tmp_path: Path) -> None:
+    store = _Store()
+    store.fail = [None, LIMIT_S]
+    world = _World(tmp_path, store)
+    world.add(35)
+    delivering = asyncio.create_task(world.delivery.run())
+    await wait_until_async(lambda: len(store.durable) == 10 and not store.fail, LIMIT_S, "the second call")
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
+    await world.delivery.finish(time.monotonic() + LIMIT_S)
+    assert store.durable == world.names()
+    assert world.spool.pending_rows == 0
+    assert (store.opens, store.closes) == (2, 2)
+
+
 async def test_at_the_end_rows_stay_in_the_spool_if_the_store_is_away(tmp_path: Path) -> None:
     store = _Store()
     world = _World(tmp_path, store)
