@@ -189,8 +189,8 @@ async def test_lost_rows_are_said(tmp_path: Path) -> None:
         server.start()
         await deliver(sink, trade_rows(11, 10))
         assert sink.counts()["losses_total"] == 1
-        assert ("sink_store_lacks_rows", 0, 10) in [
-            (name, each.get("after"), each.get("to")) for name, each in log.lines
+        assert ("sink_store_lacks_rows", 1, 10) in [
+            (name, each.get("first_row"), each.get("last_row")) for name, each in log.lines
         ]
         await sink.open()
         assert await sink.write(trade_rows(21, 5)) == 25

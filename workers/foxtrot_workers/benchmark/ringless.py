@@ -22,6 +22,7 @@ class NoRing:
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self.committed_events = 0
+        self.refused_links: dict[str, str] = {}
 
     def append(self, sequence: int, events: int, data: bytes) -> bool:
         """Count the events; there is always space."""

@@ -276,6 +276,7 @@ class ClusterGround:
             server.kill()
         if hasattr(self, "exchange"):
             self.exchange.close()
+        become_subreaper(wanted=False)  # a test's process lives on, and would keep the zombies of later runs
         if not self._kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -28,10 +28,10 @@ class Orphans(Struct, frozen=True):
     found: list[str]
 
 
-def become_subreaper() -> None:
-    """Make this process the parent of every orphan below it; raises `OSError` where the kernel refuses."""
+def become_subreaper(wanted: bool = True) -> None:
+    """Make this process the parent of every orphan below it, or not any more; raises `OSError` if it is refused."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
