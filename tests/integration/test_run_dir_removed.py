@@ -73,8 +73,14 @@ def test_everything_in_it_is_private_whatever_the_umask(tmp_path: Path) -> None:
         running.close()
 
 
+def holds_a_ring(pid: int) -> bool:
+    """Whether a process has a ring open: the supervisor looks for new ones at an interval."""
+    return any("/ring-" in os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink())
+
+
 def test_a_removed_directory_is_made_again_and_nothing_is_lost(run: Run, tmp_path: Path) -> None:
     before = run.running()
+    wait_until(lambda: holds_a_ring(before["supervisor"]["pid"]), 10, "the supervisor to hold the ring")
     shutil.rmtree(run.run_dir, ignore_errors=True)  # it may be made again meanwhile
     # nobody else may begin here, though neither directory nor lock is there
     second = run_program("start", "-c", run.config, "--duration", "1", cwd=tmp_path)

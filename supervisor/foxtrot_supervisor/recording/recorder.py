@@ -171,7 +171,8 @@ class Recorder:
 
     def turn(self, now: float, *, last: bool = False) -> bool:
         """Read each ring once and write what is due; `last`: of a run that ends. Return whether more may wait."""
-        self._discover()
+        if now >= self._retry_at:
+            self._discover(now)
         busy = False
         gathered = sum(worker.session.bytes for worker in self._workers.values() if worker.session is not None)
         for worker in self._workers.values():
@@ -199,7 +200,7 @@ class Recorder:
 
     # ---- rings
 
-    def _discover(self) -> None:
+    def _discover(self, now: float) -> None:
         try:
             names = sorted(os.listdir(self._frames_directory))
         except FileNotFoundError:
@@ -213,9 +214,17 @@ class Recorder:
                 self._take_word(name, *word)
             elif frames_layout.parse_any_name(name) is not None:
                 reader = self._open(name)
-                if reader is not None:
-                    self._worker_of(reader).waiting[name] = reader
-                    found = True
+                if reader is None:
+                    continue
+                try:
+                    worker = self._worker_of(reader)
+                except OSError as error:  # its folder cannot be used: the ring waits, as while a disk is full
+                    reader.close()
+                    self._known.discard(name)
+                    self._failed(error, self._settings.directory, now)
+                    continue
+                worker.waiting[name] = reader
+                found = True
         if found:
             for worker in self._workers.values():
                 waiting = sorted(worker.waiting.items(), key=lambda each: each[1].identity.started_ns)
@@ -307,17 +316,21 @@ class Recorder:
             self._end(worker, session)
         return more or ended
 
+    def _failed(self, error: OSError, path: str, now: float) -> None:
+        """Note that nothing can be written; it is tried again after `RETRY_S`."""
+        self._written["failed_writes_total"] += 1
+        self._retry_at = now + RETRY_S
+        if not self.problem:
+            self.problem = f"recording stopped: {self._settings.directory}: {error.strerror or error}"
+            self._log.error("recording_stopped", reason=self.problem, path=path)
+
     def _write(self, worker: _Worker, session: RingSession, now: float, *, ended: bool) -> bool:
         header, packed = session.chunk(self._compress, ended=ended)
         self.writing_since = time.monotonic()
         try:
             worker.writer.write(header, packed, time.time_ns())
         except OSError as error:
-            self._written["failed_writes_total"] += 1
-            self._retry_at = now + RETRY_S
-            if not self.problem:
-                self.problem = f"recording stopped: {self._settings.directory}: {error.strerror or error}"
-                self._log.error("recording_stopped", reason=self.problem, path=worker.writer.path)
+            self._failed(error, worker.writer.path, now)
             return False
         finally:
             self.writing_since = None
