@@ -384,7 +384,7 @@ class BooksWanted(Struct, array_like=True, tag="books_wanted", frozen=True):
 class RemoteWorkers(Struct, array_like=True, tag="remote_workers", frozen=True):
     """From the service that lands the events of a cluster: workers on other hosts, for the engine.
 
-    Its first message tells of all that are known. The engine reads no ring before it.
+    The first message names all known ones. The engine reads no ring before it.
     """
 
     worker: str

@@ -45,7 +45,7 @@ BALANCE_S: Final = 2.0
 """Interval at which a node looks whether it has more than its share."""
 
 PREPARED_S: Final = 1.0
-"""Interval at which a cluster to which nothing was applied is looked at again."""
+"""Seconds between two checks whether a configuration has been applied to the cluster."""
 
 RELEASE_S: Final = 2.0
 """Longest time, at the end, in which shards are given back."""

@@ -1,7 +1,7 @@
 """Which node holds which shard (pure).
 
-Each node decides with its own view of the others, which lags behind by an announcement: whoever receives a shard from
-the work queue keeps it or offers it to a node that suits better. Three rules: the sides of a twin are on different
+Each node decides with its own view of the others, which lags behind by an announcement: the node that receives a shard
+from the work queue keeps it or offers it to a node that suits better. Three rules: the sides of a twin are on different
 hosts, and then on different addresses, while there are others with room; the load is even, in proportion to the
 capacities; what is placed well stays.
 """

@@ -6,8 +6,8 @@ rows before it, rows in it. An aligned word of the header, written last, says wh
 that is killed while it writes a block leaves the earlier ones intact.
 
 A block also holds how far the rings were read when its rows were made. So rows and marks are committed together:
-whoever goes on from the last block neither loses an event nor has one twice. The first block of each segment holds the
-marks of all rings.
+a process that continues after the last block neither loses an event nor has one twice. The first block
+of each segment holds the marks of all rings.
 """
 
 from __future__ import annotations

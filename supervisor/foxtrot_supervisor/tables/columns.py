@@ -64,7 +64,7 @@ class Table(Struct, frozen=True):
 
 COMMON: tuple[Column, ...] = (
     Column("row", "integer", "", "number of the row in the sink's spool, ascending in the order of arrival"),
-    Column("key", "text", "", "identity of the event: the same event has the same key, whoever received it"),
+    Column("key", "text", "", "identity of the event: the same event has the same key in every process"),
     Column("connection", "text", "", "connection that brought it; empty if several may have, or none"),
     Column("symbol", "text", "symbol", "as the exchange writes it"),
     Column("exchange_time", "time", "exchange_ns", "the exchange's time of the event; null if it sends none"),

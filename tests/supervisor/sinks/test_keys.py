@@ -1,4 +1,4 @@
-"""Keys of events: the same for the same event, whoever received it, and different for different ones."""
+"""Keys of events: equal for equal events in every process, different for different ones."""
 
 from __future__ import annotations
 
