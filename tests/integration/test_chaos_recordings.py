@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.timeout(110), pytest.mark.variant]
 
 
 def test_a_recording_with_kills_is_replayed_to_what_handlers_had(tmp_path: Path) -> None:
-    words = "--recordings 3 --workers 1 --rate 500 --redundancy 1 --seed 2"
+    words = "--recordings 3 --over 4 --workers 1 --rate 500 --redundancy 1 --seed 2"
     code, report = chaos(tmp_path, *words.split())
     assert report["broken"] == []
     assert code == 0

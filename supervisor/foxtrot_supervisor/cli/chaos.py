@@ -108,6 +108,14 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     help="Instead: N SIGKILLs of the recorder and of recorded workers; the recording is replayed and compared.",
 )
 @click.option(
+    "--over",
+    "over_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="S",
+    help="With --recordings: spread the kills over S seconds (default: each follows the recovery from the last one).",
+)
+@click.option(
     "--node-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's nodes."
 )
 @click.option(
@@ -184,6 +192,7 @@ def chaos(
     splits: int,
     markets: int,
     recordings: int,
+    over_s: float,
     node_kills: int,
     nats_kills: int,
     nats_servers: str,
@@ -214,6 +223,7 @@ def chaos(
     foxtrot-supervisor chaos --splits 20 --backfill --rate 4000
     foxtrot-supervisor chaos --markets 2000 --rate 8000
     foxtrot-supervisor chaos --recordings 50 --rate 4000
+    foxtrot-supervisor chaos --recordings 50 --over 864 --workers 1 --redundancy 2
     foxtrot-supervisor chaos --node-kills 30 --nats-kills 3 --rate 3000
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
@@ -233,6 +243,8 @@ def chaos(
         raise click.UsageError("--node-kills and --nats-kills are a campaign of their own: without the other ones")
     if of_cluster and importlib.util.find_spec("nats") is None:
         raise click.UsageError("a cluster needs nats-py: pip install 'foxtrot-supervisor[cluster]'")
+    if over_s and not recordings:
+        raise click.UsageError("--over needs --recordings")
     sides = 0 if not (judged or recordings or of_cluster) else redundancy or (2 if pair_kills else 1)
     options = ChaosOptions(
         seed=seed,
@@ -249,6 +261,7 @@ def chaos(
         splits=splits,
         markets=markets,
         recordings=recordings,
+        over_s=over_s,
         node_kills=node_kills,
         nats_kills=nats_kills,
         nats_servers=int(nats_servers),

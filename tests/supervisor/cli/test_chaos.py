@@ -94,6 +94,7 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
             ChaosOptions(engine_kills=3, engine_stop_s=2.5, redundancy=1, workers=2),
         ),
         ("--pair-kills 4 --workers 1", ChaosOptions(pair_kills=4, redundancy=2, workers=1)),
+        ("--recordings 5 --over 60", ChaosOptions(recordings=5, over_s=60.0, redundancy=1, workers=2)),
     ],
 )
 def test_campaigns_against_delivery(monkeypatch: pytest.MonkeyPatch, words: str, wanted: ChaosOptions) -> None:
@@ -103,7 +104,9 @@ def test_campaigns_against_delivery(monkeypatch: pytest.MonkeyPatch, words: str,
     assert played.wanted == wanted
 
 
-@pytest.mark.parametrize("words", ["--pair-kills 3 --redundancy 1", "--supervisor-kills 3 --engine-kills 1"])
+@pytest.mark.parametrize(
+    "words", ["--pair-kills 3 --redundancy 1", "--supervisor-kills 3 --engine-kills 1", "--kills 3 --over 9"]
+)
 def test_contradicting_options_are_refused(words: str) -> None:
     assert call(*words.split()).exit_code == 2
 

@@ -19,6 +19,7 @@ from foxtrot_supervisor.chaos.campaigns.delivery_run import SETTINGS, START_S, S
 from foxtrot_supervisor.chaos.harness.ground import Ground
 from foxtrot_supervisor.chaos.harness.handled_rows import HandledRows, rows_module
 from foxtrot_supervisor.chaos.harness.supervised_run import SupervisedRun, Trouble
+from foxtrot_supervisor.chaos.rules.kill_plan import spread_kills
 from foxtrot_supervisor.chaos.rules.recording_judge import (
     TAIL_NS,
     RecordingAccount,
@@ -105,10 +106,7 @@ class _Campaign:
         )
         try:
             self._await(run, START_S)
-            for number in range(self._options.recordings):
-                run.rest(self._random.random() * PAUSE_S_MAX)
-                self._kill(run)
-                self._progress("", number + 1, self._options.recordings)
+            self._kill_all(run)
             run.rest(1.0)
             run.signal(signal.SIGTERM)
             if not run.ended(STOP_S * self._options.patience) or run.process.returncode != 0:
@@ -117,6 +115,15 @@ class _Campaign:
                 self.broken += [f"{event}: {line}" for line in run.log.lines(event)]
         finally:
             self.broken += [f"left running: {orphan}" for orphan in run.close().found]
+
+    def _kill_all(self, run: SupervisedRun) -> None:
+        kills, over_s = self._options.recordings, self._options.over_s
+        begin = time.monotonic()
+        for number, due in enumerate(spread_kills(kills, over_s, self._random.random), 1):
+            run.rest(max(0.0, begin + due - time.monotonic()) if over_s else self._random.random() * PAUSE_S_MAX)
+            self._kill(run)
+            self._progress("", number, kills)
+        run.rest(max(0.0, begin + over_s - time.monotonic()))
 
     def _await(self, run: SupervisedRun, limit_s: float) -> None:
         limit_s *= self._options.patience

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.chaos import ChildPlan, Plan
 
-__all__ = ["KILL_PHASES", "KillPhase", "Strike", "counted", "plan_for_kills", "strikes_for"]
+__all__ = ["KILL_PHASES", "KillPhase", "Strike", "counted", "plan_for_kills", "spread_kills", "strikes_for"]
 
 KillPhase: TypeAlias = Literal[
     "starting", "connecting", "handshake", "parse", "record", "mark", "send", "drain", "anywhere"
@@ -131,3 +131,14 @@ def counted(strikes: Sequence[Strike]) -> Mapping[str, int]:
         for phase in (strike.phase, *strike.early):
             counts[phase] += 1
     return counts
+
+
+def spread_kills(kills: int, over_s: float, random: Callable[[], float]) -> list[float]:
+    """Return when each kill is due, seconds after the begin: one at a random moment of each of `kills` equal parts.
+
+    Args:
+        kills: how many.
+        over_s: length of the campaign, seconds.
+        random: gives numbers from 0 to 1.
+    """
+    return [over_s * (number + random()) / kills for number in range(kills)]

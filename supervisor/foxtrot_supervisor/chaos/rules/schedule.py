@@ -158,7 +158,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     `redundancy` not 0: kills of workers are judged by what handlers were given, on `workers` connections of so many
     sides each. `engine_kills`, `pair_kills`, `engine_stop_s`, `splits`, `markets`: campaigns that always
     are. `recordings`: so many kills of the recorder and of recorded workers; then the recording is replayed and
-    compared.
+    compared. `over_s`: they are spread over so many seconds; 0: each follows the recovery from the last one.
 
     `node_kills`, `nats_kills`: so many SIGKILLs of whole nodes of a cluster, and of one of its
     `nats_servers` NATS servers: with more than one of them streams and buckets have three replicas.
@@ -180,6 +180,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     splits: int = 0
     markets: int = 0
     recordings: int = 0
+    over_s: float = 0.0
     node_kills: int = 0
     nats_kills: int = 0
     nats_servers: int = 1

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from foxtrot_protocol.chaos import plan_for
-from foxtrot_supervisor.chaos.rules.kill_plan import KILL_PHASES, counted, plan_for_kills, strikes_for
+from foxtrot_supervisor.chaos.rules.kill_plan import KILL_PHASES, counted, plan_for_kills, spread_kills, strikes_for
 
 TWINS = ["load.a", "load.b"]
 
@@ -58,3 +58,10 @@ def test_not_too_many_in_a_row_die_before_they_serve() -> None:
     assert max(len(strike.early) for strike in strikes) == 3
     only_early = strikes_for(random.Random(3).random, 10, TWINS, ["starting"])
     assert sum(1 + len(strike.early) for strike in only_early) == 10
+
+
+def test_kills_are_spread_one_in_each_equal_part() -> None:
+    due = spread_kills(50, 864.0, random.Random(3).random)
+    assert [int(each / (864.0 / 50)) for each in due] == list(range(50))
+    assert len({each % (864.0 / 50) for each in due}) == 50, "at random moments"
+    assert spread_kills(0, 864.0, random.Random(3).random) == []
