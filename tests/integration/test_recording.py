@@ -46,6 +46,13 @@ def is_running(run: Run, incarnation: int) -> bool:
     return recorder.get("state") == "RUNNING" and recorder["incarnation"] == incarnation
 
 
+def has_stepped_back(pid: int) -> bool:
+    """Whether all threads of a process, and the group of its session where the kernel has groups, are at the end."""
+    threads = {os.getpriority(os.PRIO_PROCESS, int(each)) for each in os.listdir(f"/proc/{pid}/task")}
+    group = Path(f"/proc/{pid}/autogroup")
+    return threads == {19} and (not group.exists() or group.read_text().split()[-1] == "19")
+
+
 def frames_of(folder: Path) -> Iterator[tuple[str, list[bytes]]]:
     """Frames from the exchange, by session."""
     for series in recording_series(folder):
@@ -59,6 +66,7 @@ def test_a_killed_recorder_goes_on_and_the_twins_are_both_recorded(tmp_path: Pat
     with closing(Run(tmp_path, CONFIGURATION.replace("[recorder]", f"{BACKOFF}[recorder]"))) as run:
         run.running()
         recorder = wait_until(lambda: is_running(run, 1) and recorder_of(run), 30, "the recorder")
+        wait_until(lambda: has_stepped_back(recorder["pid"]), 30, "its low priority")
         others = [each for each in run.descendants() if each.pid != recorder["pid"]]
         loaded = {process.pid: Path(f"/proc/{process.pid}/maps").read_text() for process in others}
         os.kill(recorder["pid"], signal.SIGKILL)

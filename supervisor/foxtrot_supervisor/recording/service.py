@@ -21,13 +21,11 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY
 from foxtrot_protocol.spec import RecorderSettings, decode_settings
 from foxtrot_supervisor.recording.recorder import DirectoryInUse, Recorder
+from foxtrot_supervisor.system.priority import NICENESS_MAX, step_back
 
-__all__ = ["NEEDS_EXTRA", "NICE", "SLOW_WRITE_S", "run"]
+__all__ = ["NEEDS_EXTRA", "SLOW_WRITE_S", "run"]
 
 NEEDS_EXTRA: Final = "record = \"raw\" needs zstandard: pip install 'foxtrot-supervisor[record]'"
-
-NICE: Final = 5
-"""Added to the niceness: the feed goes first."""
 
 SLOW_WRITE_S: Final = 2.0
 """A write that takes so many seconds is a problem that the status shows."""
@@ -53,8 +51,6 @@ async def run(context: ChildContext) -> int:
     compress = compressor(settings.level)
     if compress is None:
         return _unusable(context, NEEDS_EXTRA, ChildExit.CONFIGURATION)
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
     _allow_files()
     frames = os.path.join(context.spec.run_dir, FRAMES_DIRECTORY)
     try:
@@ -66,7 +62,12 @@ async def run(context: ChildContext) -> int:
         return _unusable(context, reason, ChildExit.CONNECTION_LOST)
     context.heartbeat_from(lambda heartbeat: _filled(heartbeat, recorder))
     context.ready({"directory": settings.directory})
-    complete = await asyncio.to_thread(recorder.run, stopping, lambda: deadline)
+    # the feed goes first: without an idle processor frames are lost, and announced
+    stepping_back = asyncio.create_task(step_back(NICENESS_MAX), name="priority")
+    try:
+        complete = await asyncio.to_thread(recorder.run, stopping, lambda: deadline)
+    finally:
+        stepping_back.cancel()
     if not complete:
         context.log.error("recording_unfinished", reason=recorder.problem or "the time for the stop was too short")
     return ChildExit.CLEAN

@@ -30,12 +30,13 @@ from foxtrot_supervisor.sinks.delivery import Delivery
 from foxtrot_supervisor.sinks.intake import Intake
 from foxtrot_supervisor.sinks.sink import Sink, SinkContext
 from foxtrot_supervisor.sinks.spool import Spool
+from foxtrot_supervisor.system.priority import step_back
 from foxtrot_supervisor.system.private_files import opened_directory
 
 __all__ = ["NICENESS", "default_directory", "run"]
 
 NICENESS: Final = 5
-"""How much lower than the feed's its priority is (nice), once it serves.
+"""How much lower than the feed's its priority is, once it serves.
 
 On a machine without an idle processor it gets a third of what a process of the feed gets: enough for heartbeats, and
 not to be overtaken at once.
@@ -97,12 +98,6 @@ def default_directory(run_dir: str, sink: str, environ: Mapping[str, str]) -> st
     return os.path.join(state, "sinks", sink) if os.path.isabs(state) else sink_directory(run_dir, sink)
 
 
-def _step_back() -> None:
-    """Lower the priority of this thread, and of those that it will start."""
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
-
-
 def _unusable(context: ChildContext, reason: str, code: ChildExit) -> int:
     context.log.error("sink_unusable", reason=reason)
     context.failed(reason)
@@ -134,7 +129,14 @@ class _SinkProcess:
         thread = threading.Thread(target=self._take_in, name="foxtrot-intake", daemon=True)
         thread.start()
         context.ready()
-        _step_back()
+        stepping_back = asyncio.create_task(step_back(NICENESS), name="priority")
+        try:
+            return await self._serve()
+        finally:
+            stepping_back.cancel()
+
+    async def _serve(self) -> int:
+        """Take in and deliver from READY on; return the exit code."""
         delivering = asyncio.create_task(self._delivery.run(), name="delivery")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         first: set[asyncio.Future[Any]] = {delivering, stopping, self._intake_ended}
@@ -188,7 +190,6 @@ class _SinkProcess:
     # ---- the thread of the intake
 
     def _take_in(self) -> None:
-        _step_back()
         try:
             self._intake.run(lambda: self._call(self._delivery.rows_came), lambda: self._stop_at is not None)
         except BaseException as error:  # shown by the event loop's thread, which ends the process

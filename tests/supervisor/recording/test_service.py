@@ -45,13 +45,19 @@ class Context:
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The priority and the limits of the test process stay."""
-    monkeypatch.setattr(service.os, "nice", lambda _: 0)
+def stepped_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The priority and the limits of the test process stay; return by how much it would step back."""
+    wanted: list[int] = []
+
+    async def step_back(niceness: int) -> None:
+        wanted.append(niceness)
+
+    monkeypatch.setattr(service, "step_back", step_back)
     monkeypatch.setattr(service, "_allow_files", lambda: None)
+    return wanted
 
 
-async def test_it_records_until_it_is_stopped_and_then_what_is_left(tmp_path: Path) -> None:
+async def test_it_records_until_it_is_stopped_and_then_what_is_left(tmp_path: Path, stepped_back: list[int]) -> None:
     ring, context = a_ring(tmp_path), Context(tmp_path)
     ring.received([b"1"], 1)
     running = asyncio.create_task(service.run(context))  # type: ignore[arg-type]
@@ -62,6 +68,7 @@ async def test_it_records_until_it_is_stopped_and_then_what_is_left(tmp_path: Pa
     context.command(Stop(30.0))
     assert await running == ChildExit.CLEAN
     assert shown(tmp_path) == [1, 2]
+    assert stepped_back == [19]
     beat = context.fill(Heartbeat("recorder", 1, 0.0, 0, 0, 0, 0))
     assert (beat.counts["frames_total"], beat.problem) == (2, "")
 
