@@ -6,7 +6,8 @@
 
 A simulated exchange, a supervisor with one sink, and a real store run on this machine. Printed are missing and double
 events, and the latency of the feed, from receipt to handler, before, during and after the outage, in microseconds.
-Exit status 1 if an event is missing or double.
+What it does now is said on stderr. Exit status 1 if an event is missing or double, or a gap was announced; 3 if
+something took longer than ``--patience``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import tempfile
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,27 @@ import itertools
 
 from tests.support.process_guard import start_guard
 from tests.support.store_contents import make_store, stored_trades
-from tests.support.waiting import wait_until
+from tests.support.store_servers import StoreServer
 
 PROGRAM = str(Path(sys.executable).with_name("foxtrot-supervisor"))
 
-LIMIT_S = 60.0
+STATUS_S = 60.0
+"""Longest run of ``status``, in seconds."""
 
-DRAIN_S = 300.0
-"""Longest wait until the sink has handed over what it had kept."""
+SAID_S = 5.0
+"""Interval at which progress is said, in seconds."""
+
+LOOK_S = 0.5
+"""Interval at which a condition is looked at, in seconds."""
+
+EMPTY_S = 3.0
+"""Time for which nothing waits in the sink when it has all, in seconds: heartbeats come every second."""
+
+EVENT_BYTES = 16
+"""Size of an event in the file of latencies."""
+
+GAVE_UP = 3
+"""Exit status if something took too long."""
 
 HANDLERS = '''
 """Keeps the identifier of each trade, and the latency of each event, second by second."""
@@ -98,6 +112,39 @@ timeout_s = 5.0
 """
 
 
+class GaveUp(Exception):
+    """Something took too long."""
+
+
+class Progress:
+    """Says on stderr what is waited for."""
+
+    def __init__(self) -> None:
+        self._begun = self._said = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Say it now."""
+        self._said = time.monotonic()
+        print(f"{self._said - self._begun:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    def wait(self, what: str, limit_s: float, look: Callable[[], tuple[bool, str]]) -> None:
+        """Wait until the first part of what `look` returns is true; raises `GaveUp` after `limit_s` seconds.
+
+        Its second part says how far it is.
+        """
+        self.say(what)
+        deadline = time.monotonic() + limit_s
+        while True:
+            is_over, facts = look()
+            if is_over:
+                return
+            if time.monotonic() >= deadline:
+                raise GaveUp(f"gave up after {limit_s:g} s: {what}: {facts}")
+            if time.monotonic() - self._said >= SAID_S:
+                self.say(f"{what}: {facts}")
+            time.sleep(LOOK_S)
+
+
 class Run:
     """The simulated exchange and the supervisor."""
 
@@ -133,7 +180,7 @@ class Run:
     def status(self) -> dict[str, Any]:
         """``status --json``, empty without an answer."""
         command = [PROGRAM, "status", "--json", "--run-dir", str(self.folder / "run")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=STATUS_S)
         return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
     def trades(self) -> list[str]:
@@ -141,12 +188,17 @@ class Run:
         path = self.folder / "trades"
         return path.read_text().split() if path.exists() else []
 
-    def close(self) -> int:
+    def handled(self) -> int:
+        """Events that handlers had, but for those in their buffers."""
+        path = self.folder / "times"
+        return path.stat().st_size // EVENT_BYTES if path.exists() else 0
+
+    def close(self, limit_s: float) -> int:
         """Stop the supervisor; its exit status."""
         if self.supervisor.poll() is None:
             self.supervisor.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.supervisor.wait(LIMIT_S * 2)
+            self.supervisor.wait(limit_s)
         self.supervisor.kill()
         self.exchange.kill()
         self.exchange.wait()
@@ -186,38 +238,51 @@ def main() -> int:
     parser.add_argument("--before", type=float, default=20.0, help="seconds before the store is killed")
     parser.add_argument("--outage", type=float, default=20.0, help="seconds until it is started again")
     parser.add_argument("--after", type=float, default=20.0, help="seconds until the exchange is stopped")
+    parser.add_argument("--patience", type=float, default=120.0, help="longest seconds of each step but the above")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     start_guard()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # leaves no folder behind
     with tempfile.TemporaryDirectory(prefix="foxtrot-outage-") as name:
-        report = outage(Path(name), options)
+        try:
+            report = outage(Path(name), options, Progress())
+        except GaveUp as reason:
+            print(reason, file=sys.stderr)
+            return GAVE_UP
     print(json.dumps(report, indent=None if options.json else 2))
     return int(bool(report["missing"] or report["double"] or report["gaps"]))
 
 
-def outage(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Run, kill, start, drain, compare."""
+def outage(folder: Path, options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Run, kill, start, drain, compare. Raises `GaveUp`."""
+    patience_s = options.patience
     server, keys = make_store(options.store, folder)
     with server:
         run = Run(folder, options, keys)
         try:
-            wait_until(lambda: len(run.trades()) > 100 or _ended(run), LIMIT_S, "events")
+            progress.wait("events flow", patience_s, lambda: _flows(run))
             marks = [time.time_ns()]
-            for seconds, act in ((options.before, server.kill), (options.outage, server.start), (options.after, None)):
-                time.sleep(seconds)
+            for what, seconds, act in (
+                ("the store runs", options.before, server.kill),
+                ("the store is away", options.outage, server.start),
+                ("the store is back", options.after, None),
+            ):
+                _pass(progress, what, seconds, run)
                 marks.append(time.time_ns())
                 if act is not None:
                     act()
             run.exchange.send_signal(signal.SIGSTOP)
-            started = time.monotonic()
-            wait_until(lambda: _drained(run), DRAIN_S, "the sink to be done")
-            drain_s = time.monotonic() - started
-            status = run.close()
+            drain = Drain(run)
+            progress.wait("the sink hands over the rest", patience_s, drain.look)
+            progress.say("the supervisor stops")
+            status = run.close(patience_s)
         finally:
-            run.close()
+            run.close(patience_s)
             log = (folder / "log").read_text(errors="replace")
         had = run.trades()
-        found = asyncio.run(stored_trades(options.store, server))
+        progress.say("what the store holds is read")
+        found = asyncio.run(_read_back(options, server))
+        progress.say(f"{len(found)} events are compared with the {len(had)} of handlers")
         phases = latencies(folder / "times", marks)
         gaps = (folder / "gaps").read_text().splitlines()
     return {
@@ -229,24 +294,66 @@ def outage(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "double": _doubles(key for key, _ in found),
         "gaps": len(gaps),
         "exit_status": status,
-        "drain_s": round(drain_s, 1),
+        "drain_s": round(drain.took_s, 1),
         "latency_us": dict(zip(("before", "outage", "after"), phases, strict=True)),
         "reasons": sorted({json.loads(line).get("reason", "") for line in log.splitlines() if "sink_" in line})[:10],
     }
 
 
-def _ended(run: Run) -> bool:
+async def _read_back(options: argparse.Namespace, server: StoreServer) -> list[tuple[str, str]]:
+    try:
+        async with asyncio.timeout(options.patience):
+            return await stored_trades(options.store, server)
+    except TimeoutError:
+        raise GaveUp(f"gave up after {options.patience:g} s: what the store holds is read") from None
+
+
+def _pass(progress: Progress, what: str, seconds: float, run: Run) -> None:
+    """Let `seconds` pass."""
+    until = time.monotonic() + seconds
+
+    def look() -> tuple[bool, str]:
+        _check(run)
+        return time.monotonic() >= until, f"{run.handled()} events handled"
+
+    progress.wait(what, float("inf"), look)
+
+
+def _flows(run: Run) -> tuple[bool, str]:
+    _check(run)
+    return run.handled() > 100, f"{run.handled()} events handled"
+
+
+def _check(run: Run) -> None:
     assert run.supervisor.poll() is None, (run.folder / "log").read_text()[-5000:]
-    return False
 
 
-def _drained(run: Run) -> bool:
-    """Whether the sink has nothing left, and has handed over at least what the handlers had."""
-    for service in run.status().get("services", ()):
-        counts = service["counts"]
-        if service["name"] == "sink-store" and counts.get("pending_rows") == 0:
-            return int(counts["delivered_total"]) >= len(run.trades())
-    return False
+class Drain:
+    """Looks whether the sink has nothing left, for as long as several heartbeats take."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._begun = time.monotonic()
+        self._empty_since: float | None = None
+
+    @property
+    def took_s(self) -> float:
+        """Seconds until nothing was left."""
+        return (self._empty_since or time.monotonic()) - self._begun
+
+    def look(self) -> tuple[bool, str]:
+        """Whether it is over, and how far it is."""
+        _check(self._run)
+        for service in self._run.status().get("services", ()):
+            if service["name"] == "sink-store":
+                waiting = service["counts"].get("pending_rows", -1)
+                if waiting:
+                    self._empty_since = None
+                elif self._empty_since is None:
+                    self._empty_since = time.monotonic()
+                is_over = self._empty_since is not None and time.monotonic() - self._empty_since >= EMPTY_S
+                return is_over, f"{waiting} rows wait; {service.get('problem') or 'no problem'}"
+        return False, "the sink is not in status"
 
 
 def _doubles(keys: Iterable[str]) -> int:

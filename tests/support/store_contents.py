@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from foxtrot_supervisor.sinks.postgresql.schema import TABLES
 from tests.support.store_servers import PASSWORD, NatsServer, PostgresServer, RedisServer, StoreServer
@@ -32,7 +34,7 @@ async def stored_trades(kind: str, server: StoreServer) -> list[tuple[str, str]]
     if kind == "nats":
         return await _from_nats(server)
     if kind == "redis":
-        return await _from_redis(server)
+        return await _from_redis(server, "foxtrot:trade")
     import psycopg
 
     async with await psycopg.AsyncConnection.connect(
@@ -64,16 +66,32 @@ async def _from_nats(server: StoreServer, subject: str = "foxtrot.*.trade.>") ->
     return found
 
 
-async def _from_redis(server: StoreServer) -> list[tuple[str, str]]:
+_READ: Final = """
+local entries, found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2]), {}
+for place, entry in ipairs(entries) do
+  local fields = {}
+  for i = 1, #entry[2], 2 do
+    fields[entry[2][i]] = entry[2][i + 1]
+  end
+  found[place] = {fields['key'], fields['trade_id'] or ''}
+end
+return {#entries > 0 and entries[#entries][1] or '', cmsgpack.pack(found)}
+"""
+"""Redis picks the two fields and packs them: its client takes some 100 us to read an entry with all its fields."""
+
+
+async def _from_redis(server: StoreServer, *streams: str) -> list[tuple[str, str]]:
     import redis.asyncio
 
-    client = redis.asyncio.Redis(port=server.port, decode_responses=True)
+    client = redis.asyncio.Redis(port=server.port)
     found = []
-    after = "-"
     try:
-        while entries := await client.xrange("foxtrot:trade", min=after, count=10_000):
-            found += [(fields["key"], fields["trade_id"]) for _, fields in entries]
-            after = f"({entries[-1][0]}"
+        names = streams or [name async for name in client.scan_iter("foxtrot:*", _type="stream", count=1000)]
+        for name in names:
+            last, packed = await client.eval(_READ, 1, name, "-", "20000")
+            while last:
+                found += msgspec.msgpack.decode(packed, type=list[tuple[str, str]])
+                last, packed = await client.eval(_READ, 1, name, b"(" + last, "20000")
     finally:
         await client.aclose()
     return found
@@ -84,14 +102,7 @@ async def stored_keys(kind: str, server: StoreServer) -> list[str]:
     if kind == "nats":
         return [key for key, _ in await _from_nats(server, "foxtrot.>")]
     if kind == "redis":
-        import redis.asyncio
-
-        client = redis.asyncio.Redis(port=server.port, decode_responses=True)
-        try:
-            names = [name async for name in client.scan_iter("foxtrot:*", _type="stream", count=1000)]
-            return [fields["key"] for name in names for _, fields in await client.xrange(name)]
-        finally:
-            await client.aclose()
+        return [key for key, _ in await _from_redis(server)]
     import psycopg
 
     found: list[str] = []
