@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from foxtrot_protocol import ring_layout
+from foxtrot_protocol.codec import read_header
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import AppliedMark, Record, Word
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
@@ -51,6 +52,10 @@ class CursorReader(RingReader):
         self._passed = 0
         """Batch before the cursor."""
         self._released = (0, 0)
+        self._next: Record | None = None
+        """The record at the cursor, once it was read."""
+        self._sent_ns: int | None = None
+        """When it was sent, once that was asked for."""
 
     def resume(self, mark: RingMark | None, on_mark: Callable[[RingMark], None]) -> None:
         """Go on where `mark` says, None: at the first record. `on_mark` gets each later mark.
@@ -78,6 +83,21 @@ class CursorReader(RingReader):
 
         Raises `MalformedMessage` if it is damaged.
         """
+        if self._next is None:
+            self._next = self._read_next()
+        return self._next
+
+    def next_sent_ns(self) -> int | None:
+        """Return when the batch at the cursor was sent, in ns since 1970; None if there is none, 0 if it is damaged."""
+        if self._next is None or self._sent_ns is None:
+            try:
+                record = self.next()
+                self._sent_ns = None if record is None else read_header(record.data).publish_ns
+            except MalformedMessage:
+                return 0
+        return self._sent_ns
+
+    def _read_next(self) -> Record | None:
         if self.tail == int(self._words[_HEAD]):
             return None
         try:
@@ -116,11 +136,13 @@ class CursorReader(RingReader):
         self._make_mark(end, (sequence, applied, lost, redelivered, deduplicated, superseded))
         self.tail = end
         self._passed = sequence
+        self._next = self._sent_ns = None
 
     def advance(self, end: int) -> None:
         """Continue reading at `end`, behind the record that was read last."""
         self.tail = end
         self._passed = self._read
+        self._next = self._sent_ns = None
 
     def consume_to(self, end: int) -> None:
         """Do as `advance`: no space has to be freed."""

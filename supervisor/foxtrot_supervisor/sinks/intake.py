@@ -28,6 +28,7 @@ from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_supervisor.sinks.cursor_reader import CursorReader
 from foxtrot_supervisor.sinks.keys import EventKeys
 from foxtrot_supervisor.sinks.ring_marks import RingMark
+from foxtrot_supervisor.sinks.ring_order import RingOrder
 from foxtrot_supervisor.sinks.spool import Spool
 from foxtrot_supervisor.sinks.spool_layout import encode_row
 from foxtrot_supervisor.sinks.spool_writer import SpoolWriter
@@ -91,6 +92,7 @@ class Intake:
             open_reader=self._open_reader,
             has_room=self._writer.has_room,
         )
+        self._order = RingOrder(self._rings, self._sources)
         self._begun = False
         self._look_at = 0.0
         self._woken = threading.Event()
@@ -175,8 +177,7 @@ class Intake:
             self._look_at = now + LOOK_S
             self._rings.find(now)
             self._accounts.check()
-        self._sources.reading.update(self._sources.workers)
-        more = self._rings.read_some(now)
+        more = self._order.read_some(now)
         self._applier.write_all_down()
         if self._held and now - self._held_since >= MARKS_HELD_S:
             self._commit()

@@ -222,8 +222,20 @@ class Rings:
                 del self._sources.reading[worker]
         return bool(self._sources.reading)
 
-    def read(self, worker: str, source: Source, now: float, *, all_of_it: bool = False, may_wait: bool = True) -> bool:
-        """Read the current lane's ring if due; retire it if it is dead and read to its end. True if there is more."""
+    def read(
+        self,
+        worker: str,
+        source: Source,
+        now: float,
+        *,
+        all_of_it: bool = False,
+        may_wait: bool = True,
+        batches: int = BATCHES_PER_TURN,
+    ) -> bool:
+        """Read `batches` of the current lane's ring if due; retire it if it is dead and read to its end.
+
+        True if there may be more.
+        """
         delivery = source.delivery
         incarnation = delivery.current()
         if incarnation is None:
@@ -233,7 +245,7 @@ class Rings:
         if reader is not None:
             if not all_of_it and not delivery.reads(now, empty=reader.empty):
                 return False
-            for _ in range(BATCHES_PER_TURN):
+            for _ in range(batches):
                 if self._has_room is not None and not self._has_room():
                     return False
                 if not self._read_record(worker, source, ring, reader, now, may_wait=may_wait):
