@@ -34,6 +34,8 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
 TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos.harness.cluster_ground": "test_cluster_transport.py",
     "foxtrot_supervisor.chaos.harness.holder_log": "test_chaos_cluster.py",
+    "foxtrot_supervisor.chaos.campaigns.cluster_run": "test_chaos_cluster.py",
+    "foxtrot_supervisor.chaos.campaigns.node_cuts": "test_chaos_cluster.py",
     "foxtrot_supervisor.chaos.campaigns.node_kills": "test_chaos_cluster.py",
     "foxtrot_supervisor.cli.engine": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.bell": "test_cluster_transport.py",
@@ -58,7 +60,6 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.cli.cluster": "test_cluster.py",
     "foxtrot_supervisor.cli.cluster_options": "test_cluster.py",
     "foxtrot_supervisor.cli.node": "test_cluster.py",
-    "foxtrot_supervisor.runtime.assignments": "test_cluster.py",
     "foxtrot_supervisor.bench.bench": "test_bench.py",
     "foxtrot_supervisor.bench.chain": "test_bench.py",
     "foxtrot_supervisor.bench.load": "test_bench.py",

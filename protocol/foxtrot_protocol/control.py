@@ -105,13 +105,17 @@ class ReloadRequest(Struct, tag="reload", frozen=True):
 
 
 class AssignRequest(Struct, tag="assign", frozen=True):
-    """Supervise exactly these connections for `valid_s` seconds; then stop them. Only for a node of a cluster.
+    """Supervise exactly these connections. Only for a node of a cluster.
+
+    No process of theirs is left at `ends_at`, seconds on the monotonic clock of this machine; their stop begins
+    `stop_s` seconds before that. A later request moves the end.
 
     `connections`: tables as in the configuration, with ``merged_as`` and ``part``; None: those that are assigned.
-    Answered at once with the names of the connections, and with incarnation and state of each worker.
+    Answered at once with the names of the connections, and with incarnation, state and cause of each worker.
     """
 
-    valid_s: float
+    ends_at: float
+    stop_s: float
     connections: list[dict[str, Any]] | None = None
     version: int = CONTROL_VERSION
 

@@ -30,6 +30,18 @@ def test_a_whole_node_and_the_server_are_killed_and_nothing_is_missing(tmp_path:
     assert list(tmp_path.iterdir()) == [], "nothing is left"
 
 
+def test_a_node_that_is_cut_off_stops_within_its_lease_and_nothing_is_doubled_on_its_return(tmp_path: Path) -> None:
+    code, report = chaos(tmp_path, *["--node-cuts", "3", "--workers", "1", "--rate", "1000", "--seed", "5"])
+    assert report["broken"] == []
+    assert code == 0
+    (row,) = report["campaigns"]
+    account = row["delivery"]
+    assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
+    assert row["cuts"]["stopped_ms"]["count"] == 2
+    assert row["cuts"]["stopped_ms"]["max"] <= 4000.0
+    assert list(tmp_path.iterdir()) == [], "nothing is left"
+
+
 def test_other_campaigns_are_not_played_beside_it(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="campaign of their own"):
         chaos(tmp_path, "--node-kills", 1, "--kills", 1)

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from foxtrot_protocol.control import AssignRequest
+from foxtrot_supervisor.chaos.harness.cut_proxy import CutProxy
 from foxtrot_supervisor.client.control_client import ControlClient
 from foxtrot_supervisor.cluster.names import parse_local
 from tests.support.cluster_nodes import Node, state_of, wait_for_shards
 from tests.support.command_line import Run, Simulated, run_program
-from tests.support.stalling_proxy import StallingProxy
 from tests.support.store_servers import NATS_SERVER, NatsServer
 from tests.support.waiting import wait_until
 
@@ -206,16 +206,16 @@ def test_a_node_that_is_cut_off_stops_within_its_lease(place: Place) -> None:
     place.config.write_text(place.config.read_text().replace("lease_s = 20.0", "lease_s = 4.0"))
     place.apply()
     place.nodes["n1"].close()
-    with StallingProxy(place.server.port) as proxy:
+    with CutProxy(place.server.port) as proxy:
         cut = place.nodes["n3"] = Node(place.folder, "n3", proxy.url)
         wait_for_shards(place.url, lambda holders: Counter(holders.values())["n3"] >= 2)
-        proxy.stall()
+        proxy.cut("stalled")
         cut_at = time.monotonic()
         wait_for_shards(place.url, lambda holders: set(holders.values()) == {"n2"})
         wait_until(lambda: not cut.workers(), 60, "the end of its workers")
         print(f"its workers had ended after {time.monotonic() - cut_at:.1f} s")
         held = {row.shard: row.token for row in state_of(place.url).shards}
-        proxy.resume()
+        proxy.heal()
         wait_until(lambda: any(row.node == "n3" and row.state == "ready" for row in state_of(place.url).nodes), 60)
         wait_for_shards(place.url, lambda holders: Counter(holders.values())["n3"] >= 2)
         assert all(row.token >= held[row.shard] for row in state_of(place.url).shards)
@@ -225,4 +225,6 @@ def test_a_supervisor_that_is_no_node_takes_no_assignment(tmp_path: Path) -> Non
     with contextlib.closing(Run(tmp_path, OWN, "--duration", "60")) as run:
         wait_until(run.status, 30, "the supervisor")
         with ControlClient(str(run.run_dir)) as client:
-            assert "is no node of a cluster" in client.request(AssignRequest(5.0, []), 10.0).error
+            assert (
+                "is no node of a cluster" in client.request(AssignRequest(time.monotonic() + 5.0, 1.0, []), 10.0).error
+            )

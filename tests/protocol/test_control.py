@@ -37,7 +37,7 @@ REQUESTS: list[Request] = [
     StopRequest(),
     StopWorkersRequest(["w", "x"]),
     SplitRequest("all-1"),
-    AssignRequest(5.0, [{"name": "w"}]),
+    AssignRequest(5.0, 1.0, [{"name": "w"}]),
     RestartRequest("w"),
     RestartAllRequest(),
     ReloadRequest(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -111,8 +112,8 @@ def lost_rig() -> Rig:
     return rig
 
 
-def changed(*plans: ChildPlan, config: SupervisorConfig | None = None) -> ChildrenChanged:
-    return ChildrenChanged(plans, config or SupervisorConfig())
+def changed(*plans: ChildPlan, config: SupervisorConfig | None = None, kill_at: float = math.inf) -> ChildrenChanged:
+    return ChildrenChanged(plans, config or SupervisorConfig(), kill_at)
 
 
 def other(plan: ChildPlan, **more: object) -> ChildPlan:

@@ -119,6 +119,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     "--node-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's nodes."
 )
 @click.option(
+    "--node-cuts",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Cut a cluster's nodes off from NATS N times; they live on.",
+)
+@click.option(
     "--nats-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's NATS server."
 )
 @click.option(
@@ -194,6 +201,7 @@ def chaos(
     recordings: int,
     over_s: float,
     node_kills: int,
+    node_cuts: int,
     nats_kills: int,
     nats_servers: str,
     workers: int | None,
@@ -225,6 +233,7 @@ def chaos(
     foxtrot-supervisor chaos --recordings 50 --rate 4000
     foxtrot-supervisor chaos --recordings 50 --over 864 --workers 1 --redundancy 2
     foxtrot-supervisor chaos --node-kills 30 --nats-kills 3 --rate 3000
+    foxtrot-supervisor chaos --node-cuts 10 --rate 3000
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
@@ -238,9 +247,9 @@ def chaos(
     ):
         raise click.UsageError("--supervisor-kills does not check delivery: run it without the other options")
     judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits or markets
-    of_cluster = node_kills or nats_kills
+    of_cluster = node_kills or node_cuts or nats_kills
     if of_cluster and (judged or kills or supervisor_kills or recordings):
-        raise click.UsageError("--node-kills and --nats-kills are a campaign of their own: without the other ones")
+        raise click.UsageError("kills and cuts of nodes and NATS are a campaign of their own: without the other ones")
     if of_cluster and importlib.util.find_spec("nats") is None:
         raise click.UsageError("a cluster needs nats-py: pip install 'foxtrot-supervisor[cluster]'")
     if over_s and not recordings:
@@ -263,6 +272,7 @@ def chaos(
         recordings=recordings,
         over_s=over_s,
         node_kills=node_kills,
+        node_cuts=node_cuts,
         nats_kills=nats_kills,
         nats_servers=int(nats_servers),
         workers=workers or (2 if sides else 8),

@@ -97,6 +97,9 @@ class _Agent:
         self._me = Identity(cluster.node, context.spec.run_id, cluster.host, cluster.addresses)
         self._own = OwnSupervisor(context.spec.run_dir)
         self._changed = asyncio.Event()
+        self._assigned = asyncio.Event()
+        self._workers: dict[str, Any] = {}
+        """Workers of the supervisor, as it last answered."""
         self._client: Client | None = None
         self._leases: Leases | None = None
         self._shards: HeldShards | None = None
@@ -112,9 +115,9 @@ class _Agent:
         """Connect, wait until something is applied, then take turns. Raises `CannotConnect`."""
         client = await self._connected()
         self._store = store = Store(client)
-        settings = await self._prepared(store)
+        settings, asked_at = await self._prepared(store)
         await self._claim_name(client)
-        self._leases = leases = Leases(settings.lease_s, settings.ack_wait_s, time.monotonic())
+        self._leases = leases = Leases(settings.lease_s, settings.ack_wait_s, asked_at)
         self._shards = shards = HeldShards(client, store, leases, self._me, self._changed.set, self._context.log)
         membership = Membership(client, store, leases, self._me, self._cluster, lambda: self._draining)
         self._deliveries = deliveries = Deliveries(
@@ -128,7 +131,7 @@ class _Agent:
         await client.subscribe(names.CHANGED, cb=self._on_changed)
         self._problem = ""
         self._context.log.info("node_joined", node=self._me.node, capacity=self._cluster.capacity)
-        jobs = [self._assign(leases, shards), self._work(leases, shards, membership, deliveries)]
+        jobs = [self._assign(leases), self._show(shards), self._work(leases, shards, membership, deliveries)]
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 group.create_task(job)
@@ -171,10 +174,12 @@ class _Agent:
             else:
                 return self._client
 
-    async def _prepared(self, store: Store) -> ClusterSettings:
+    async def _prepared(self, store: Store) -> tuple[ClusterSettings, float]:
+        """Return what holds for all nodes, and when that was asked."""
         while True:
+            asked_at = time.monotonic()
             try:
-                return await store.open()
+                return await store.open(), asked_at
             except NotPrepared:
                 self._problem = "nothing has been applied to the cluster: foxtrot-supervisor cluster apply"
             except (*NATS_ERRORS, ValueError) as error:
@@ -190,7 +195,7 @@ class _Agent:
 
     async def _adopt(self, store: Store, leases: Leases, shards: HeldShards) -> None:
         """Go on with what a former agent of this run has assigned, and what still is this run's."""
-        for name in await self._own.assigned(leases.lease_s):
+        for name in await self._own.assigned(leases.ends_at, leases.stop_s):
             with contextlib.suppress(ValueError):
                 local = names.parse_local(name)
                 desired = await store.desired(local.shard)
@@ -211,24 +216,32 @@ class _Agent:
 
     # ---- turns
 
-    async def _assign(self, leases: Leases, shards: HeldShards) -> None:
-        """Keep the supervisor's connections as the leases are, and the entries as its workers are."""
+    async def _assign(self, leases: Leases) -> None:
+        """Keep the supervisor's connections as the leases are; NATS is not asked here, so that it delays no renewal."""
         while True:
             self._changed.clear()
             now = time.monotonic()
             for shard in leases.expire(now):
                 self._context.log.error("lease_expired", shard=shard, silent_s=leases.lease_s)
-            workers = await self._own.assign(leases.shards, max(leases.valid_s(now), TURN_S))
+            self._workers = await self._own.assign(leases.running(now), leases.ends_at, leases.stop_s)
             if self._own.refusal:
                 self._context.log.warning("assignment_refused", reason=self._own.refusal)
-            elif self._client is not None and self._client.is_connected:
-                try:
-                    await shards.show_workers(workers)
-                except (*NATS_ERRORS, ValueError) as error:
-                    self._on_problem(f"{type(error).__name__}: {error}")
+            else:
+                self._assigned.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TURN_S):
                     await self._changed.wait()
+
+    async def _show(self, shards: HeldShards) -> None:
+        """Keep the entries as the supervisor's workers are."""
+        while True:
+            await self._assigned.wait()
+            self._assigned.clear()
+            try:
+                if self._client is not None and self._client.is_connected:
+                    await shards.show_workers(self._workers)
+            except (*NATS_ERRORS, ValueError) as error:
+                self._on_problem(f"{type(error).__name__}: {error}")
 
     async def _work(self, leases: Leases, shards: HeldShards, membership: Membership, deliveries: Deliveries) -> None:
         while True:

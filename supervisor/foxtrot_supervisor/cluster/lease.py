@@ -6,8 +6,9 @@ the delivery count is a fencing token. The new holder writes it to the shard's k
 finds a higher one there has lost the shard.
 
 Two times: after `ack_wait_s` without renewal a shard is delivered to others. `lease_s` after its last contact with NATS
-a node stops its shards, since by then others have them. Between the two a node runs on, so that an outage of NATS
-itself, in which nobody can take over, interrupts nothing. Times are seconds on the monotonic clock.
+a node has stopped its shards, since by then others have them; `Leases.stop_s` before that it begins to stop them.
+Between the two a node runs on, so that an outage of NATS itself, in which nobody can take over, interrupts nothing.
+Times are seconds on the monotonic clock.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ __all__ = ["RENEWALS", "Delivery", "HeldShard", "Leases", "Verdict", "judge", "n
 
 RENEWALS: Final = 4
 """Renewals in the time after which a shard is delivered to others."""
+
+STOP_SHARE: Final = 0.25
+"""Share of a lease in which the shards are stopped, so that none is left at its end."""
+
+STOP_S_MAX: Final = 3.0
+"""Longest stop within a lease."""
 
 Verdict: TypeAlias = Literal["outdated", "keep", "ask", "place"]
 """What to do about a delivery: nothing, a later one is known; go on as its holder; ask the holder whether it lives;
@@ -122,9 +129,19 @@ class Leases:
         """NATS has answered what was sent at `sent_at`: the lease counts from there, not from the answer."""
         self._contact = max(self._contact, sent_at)
 
-    def valid_s(self, now: float) -> float:
-        """Return for how long the shards may run without further contact."""
-        return max(0.0, self._contact + self.lease_s - now)
+    @property
+    def ends_at(self) -> float:
+        """When no process of a shard may be left, unless there is contact before."""
+        return self._contact + self.lease_s
+
+    @property
+    def stop_s(self) -> float:
+        """So many seconds before `ends_at` the stop of the shards begins."""
+        return min(STOP_S_MAX, self.lease_s * STOP_SHARE)
+
+    def running(self, now: float) -> dict[str, HeldShard]:
+        """Return the shards that are to run: all, or none once their stop has begun."""
+        return self.shards if now < self.ends_at - self.stop_s else {}
 
     def is_silent(self, now: float) -> bool:
         """Whether NATS has been silent for so long that others may have taken the shards over."""
@@ -165,8 +182,8 @@ class Leases:
         return held.leaving_since is None or holder.state == "serving"
 
     def expire(self, now: float) -> list[str]:
-        """Return the shards to stop because the lease is over, and forget them."""
-        if self.shards and not self.valid_s(now):
+        """Return the shards that have been stopped because the lease is over, and forget them."""
+        if self.shards and now >= self.ends_at:
             lost = list(self.shards)
             self.shards.clear()
             return lost

@@ -37,20 +37,24 @@ class OwnSupervisor:
         self.refusal = ""
         """Why the latest assignment was refused, "" if it was not."""
 
-    async def assign(self, shards: Mapping[str, HeldShard], valid_s: float) -> dict[str, Any]:
-        """Have exactly these shards run for `valid_s` seconds; return the workers by name, {} without an answer."""
+    async def assign(self, shards: Mapping[str, HeldShard], ends_at: float, stop_s: float) -> dict[str, Any]:
+        """Have exactly these shards run; return the workers by name, {} without an answer.
+
+        `ends_at`: when no process of theirs may be left, monotonic; `stop_s`: so long before that their stop begins.
+        """
         tables = [table_of(held) for _, held in sorted(shards.items())]
-        answer = await self._ask(AssignRequest(valid_s, None if tables == self._assigned else tables))
+        answer = await self._ask(AssignRequest(ends_at, stop_s, None if tables == self._assigned else tables))
         if answer is None:
             self._assigned = None
             return {}
-        self._assigned = tables
+        # the supervisor has ended what expired meanwhile: it is assigned again
+        self._assigned = tables if set(answer["connections"]) == {table["name"] for table in tables} else None
         workers: dict[str, Any] = answer["workers"]
         return workers
 
-    async def assigned(self, valid_s: float) -> list[str]:
-        """Return the names of the connections that a former agent has assigned; they run on for `valid_s` seconds."""
-        answer = await self._ask(AssignRequest(valid_s))
+    async def assigned(self, ends_at: float, stop_s: float) -> list[str]:
+        """Return the names of the connections that a former agent has assigned; they run on as in `assign`."""
+        answer = await self._ask(AssignRequest(ends_at, stop_s))
         return [] if answer is None else list(answer["connections"])
 
     def close(self) -> None:

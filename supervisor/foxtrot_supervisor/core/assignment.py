@@ -1,27 +1,41 @@
-"""How long an assignment of connections holds: a node of a cluster stops them when nobody renews it."""
+"""How long an assignment of connections holds: a node of a cluster has stopped them when it ends.
+
+::
+
+    stop_at            kill_at     ends_at
+    stop begins        SIGKILL     no process is left
+
+By `ends_at` the processes have to be gone, so that their stop begins before: a stop takes time.
+"""
 
 from __future__ import annotations
 
-__all__ = ["Validity"]
+from msgspec import Struct
+
+__all__ = ["KILL_SHARE", "Validity"]
+
+KILL_SHARE = 0.25
+"""Share of the time of the stop that is left for the ends of processes after SIGKILL."""
 
 
-class Validity:
-    """Times are seconds on the monotonic clock."""
+class Validity(Struct, frozen=True):
+    """Times are seconds on the monotonic clock of this machine."""
 
-    def __init__(self) -> None:
-        self._until: float | None = None
+    ends_at: float
+    """Then no process of a connection is left."""
+    stop_s: float
+    """So long before that the stop begins."""
 
-    def renew(self, now: float, valid_s: float) -> None:
-        """Let the assignment hold from `now` for `valid_s` seconds, be that longer or shorter than before."""
-        self._until = now + valid_s
+    @property
+    def stop_at(self) -> float:
+        """When the connections are to be stopped."""
+        return self.ends_at - self.stop_s
 
-    def remaining_s(self, now: float) -> float:
-        """Return for how long it still holds: 0 if it has expired or there is none."""
-        return 0.0 if self._until is None else max(0.0, self._until - now)
+    @property
+    def kill_at(self) -> float:
+        """When what still lives is killed."""
+        return self.ends_at - self.stop_s * KILL_SHARE
 
-    def expire(self, now: float) -> bool:
-        """Return True once after it has expired."""
-        if self._until is None or now < self._until:
-            return False
-        self._until = None
-        return True
+    def holds(self, now: float) -> bool:
+        """Return whether the connections may run."""
+        return now < self.stop_at

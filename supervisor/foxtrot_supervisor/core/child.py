@@ -251,11 +251,11 @@ class Child:
         else:
             self.spawn(cause, now)
 
-    def retire(self, cause: str, now: float) -> None:
-        """Stop it for good; the table forgets it once it has ended."""
+    def retire(self, cause: str, now: float, *, not_after: float = math.inf) -> None:
+        """Stop it for good, with SIGKILL at `not_after` at the latest; the table forgets it once it has ended."""
         self.retiring = True
         self.record.stopped_by_operator = False
-        self._stop(cause, now)
+        self._stop(cause, now, not_after=not_after)
 
     def stop_for_operator(self, now: float) -> None:
         """Stop it; it stays stopped until an operator restarts it. FATAL and EXITED remain what they are."""
@@ -268,7 +268,7 @@ class Child:
             record.cause = STOPPED_BY_OPERATOR
         self._stop(STOPPED_BY_OPERATOR, now)
 
-    def _stop(self, cause: str, now: float) -> None:
+    def _stop(self, cause: str, now: float, *, not_after: float = math.inf) -> None:
         """Stop it, and start nothing afterwards."""
         record = self.record
         self.awaits_start = False
@@ -279,7 +279,7 @@ class Child:
         if not record.may_live:
             self.move(Event.STOP, cause)
         elif record.state is not State.LOST:
-            self.take_down(Purpose.STOP, cause, now)
+            self.take_down(Purpose.STOP, cause, now, not_after=not_after)
 
     def clear_process(self) -> None:
         """Forget the process that has ended."""

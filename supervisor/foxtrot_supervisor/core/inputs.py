@@ -6,6 +6,7 @@ handle, a socket or a clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -141,10 +142,13 @@ class ChildrenChanged(Struct, frozen=True):
 
     Children missing from `plans` are stopped and then forgotten. New ones start once the lower tiers serve. A child
     whose fingerprint differs is replaced; the others keep their processes.
+
+    `kill_at`: when what is no longer supervised is killed at the latest, seconds on the monotonic clock.
     """
 
     plans: Sequence[ChildPlan]
     config: SupervisorConfig
+    kill_at: float = math.inf
 
 
 class RestartRequested(Struct, frozen=True):

@@ -63,7 +63,8 @@ class Reconfiguration:
             elif child.name in spares:
                 self._change(child, spares[child.name])
             else:
-                child.retire(REMOVED if child.predecessor is None else CHANGED, now)
+                cause = REMOVED if child.predecessor is None else CHANGED
+                child.retire(cause, now, not_after=message.kill_at)
         for plan in plans.values():
             self._children.add(plan).record.desired = Desired.RUNNING
 

@@ -22,8 +22,14 @@ from foxtrot_supervisor.runtime.timers import Timers
 
 __all__ = ["Assignments"]
 
-RETRY_S = 1.0
+RETRY_S = 0.25
 """Seconds until connections whose assignment has expired are stopped, where that was refused."""
+
+VALID_S_MAX = 7 * 86_400.0
+"""Longest time for which connections are assigned."""
+
+STOP_S_MAX = 60.0
+"""Longest stop that an assignment allows for."""
 
 
 class Assignments:
@@ -50,20 +56,23 @@ class Assignments:
         self._reloading = reloading
         self._timers = timers
         self._log = log
-        self._validity = Validity()
+        self._validity: Validity | None = None
+        self._ended: Validity | None = None
+        """What was ended last."""
 
     def answer(self, request: AssignRequest) -> Reply:
         """Assign, or only renew; the answer says which workers there are."""
         if not isinstance(self._active.config.cluster, NodeCluster):
             return Reply(error="this supervisor is no node of a cluster: its connections are in its configuration")
-        if not 0 < request.valid_s <= 86_400.0 * 7:
-            return Reply(error=f"valid_s must be more than 0 and at most a week, not {request.valid_s}")
+        now, validity = time.monotonic(), Validity(request.ends_at, request.stop_s)
+        if not (0 <= validity.stop_s <= STOP_S_MAX and validity.ends_at - now <= VALID_S_MAX):
+            return Reply(error=f"ends_at must be at most {VALID_S_MAX:g} s ahead, stop_s 0 to {STOP_S_MAX:g} s")
         if request.connections is not None:
-            refused = self._assign(request.connections)
+            refused = self._assign(request.connections if validity.holds(now) else [])
             if refused:
                 return Reply(error=refused)
-        self._validity.renew(time.monotonic(), request.valid_s)
-        self._wait()
+        self._validity = validity
+        self._wait(validity.stop_at - now)
         return Reply(data={"connections": self._tables(), "workers": self._workers()})
 
     def _assign(self, tables: Sequence[dict[str, Any]]) -> str:
@@ -80,20 +89,25 @@ class Assignments:
         begun = self._reloading.assign(structs.replace(self._active.config, connections=list(connections)))
         return begun if isinstance(begun, str) else ""
 
-    def _wait(self) -> None:
+    def _wait(self, delay_s: float) -> None:
         self._timers.cancel("assignment")  # a later end does not put off a waiting call
-        self._timers.call_later("assignment", self._validity.remaining_s(time.monotonic()), self._look)
+        self._timers.call_later("assignment", delay_s, self._look)
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if not self._validity.expire(now):
-            self._wait()
-        elif self._active.config.connections:
-            self._log.error("assignment_expired", connections=[each.name for each in self._active.config.connections])
-            begun = self._reloading.assign(structs.replace(self._active.config, connections=[]))
-            if isinstance(begun, str):
-                self._validity.renew(now, RETRY_S)
-                self._wait()
+        now, validity = time.monotonic(), self._validity
+        if validity is None or validity == self._ended:
+            return
+        if validity.holds(now):
+            self._wait(validity.stop_at - now)
+            return
+        if names := self._tables():
+            self._log.error("assignment_expired", connections=names)
+        # without any connection too: what an earlier assignment has left may take longer to stop than it now may
+        begun = self._reloading.assign(structs.replace(self._active.config, connections=[]), kill_at=validity.kill_at)
+        if isinstance(begun, str):
+            self._wait(RETRY_S)
+        else:
+            self._ended = validity
 
     def _tables(self) -> list[str]:
         return [connection.name for connection in self._active.config.connections]

@@ -106,13 +106,13 @@ class Reloading:
         """Begin to replace the configuration by `config`, as `request` does; `by_holder`: although it is held."""
         return self._change(lambda: config, by_holder=by_holder)
 
-    def assign(self, config: FoxtrotConfig) -> Reload | str:
+    def assign(self, config: FoxtrotConfig, *, kill_at: float = math.inf) -> Reload | str:
         """Begin to replace the configuration by `config`, although replacements of the one before have not ended.
 
-        Return the reload, or why it is refused.
+        Return the reload, or why it is refused. `kill_at`: when what is removed is killed at the latest, monotonic.
         """
         self._service.reloading()
-        begun = self._begin(lambda: config)
+        begun = self._begin(lambda: config, kill_at)
         if isinstance(begun, str):
             self._service.reloaded()
             self._log.error("assignment_refused", reason=begun)
@@ -205,14 +205,14 @@ class Reloading:
         specs = self._active.specs.succeeded_by(config)
         return config, specs, self._core.sided(specs.plans())
 
-    def _begin(self, new: Callable[[], FoxtrotConfig]) -> Reload | str:
+    def _begin(self, new: Callable[[], FoxtrotConfig], kill_at: float = math.inf) -> Reload | str:
         """Check everything before anything is changed."""
         records = self._core.records
         try:
             config, specs, plans = self._read(new)
             before = {name: record.incarnation for name, record in records.items()}
             old_plans = [record.plan for record in records.values() if _is_meant_to_run(record)]
-            effects = self._decisions.decide(ChildrenChanged(plans, config.supervisor))
+            effects = self._decisions.decide(ChildrenChanged(plans, config.supervisor, kill_at))
         except (ConfigInvalid, MessageTooLarge, RequestRefused) as refusal:
             return str(refusal)
         symbols = specs.changes_since(self._active.specs)

@@ -92,13 +92,24 @@ def test_a_node_without_contact_stops_its_shards_when_the_lease_is_over() -> Non
     now = leases()
     now.contact(110.0)
     now.contact(105.0)  # an answer that came late
-    assert now.valid_s(111.0) == 29.0
+    assert now.ends_at == 140.0
     assert not now.is_silent(112.0)
     assert now.is_silent(112.1)
     assert now.expire(139.9) == []
     assert now.expire(140.0) == ["btc.a"]
     assert now.expire(141.0) == []
-    assert now.valid_s(141.0) == 0.0
+
+
+@pytest.mark.parametrize(("lease_s", "stop_s"), [(2.0, 0.5), (4.0, 1.0), (30.0, 3.0)])
+def test_their_stop_begins_so_early_that_none_is_left_at_the_end(lease_s: float, stop_s: float) -> None:
+    made = Leases(lease_s=lease_s, ack_wait_s=2.0, now=100.0)
+    made.shards["btc.a"] = held()
+    assert made.stop_s == stop_s
+    assert list(made.running(100.0 + lease_s - stop_s - 0.01)) == ["btc.a"]
+    assert list(made.running(100.0 + lease_s - stop_s)) == []
+    assert list(made.shards) == ["btc.a"], "it is this node's until the end: contact before that starts it again"
+    made.contact(100.0 + lease_s - 0.1)
+    assert list(made.running(100.0 + lease_s)) == ["btc.a"]
 
 
 def test_a_holder_that_lives_goes_on_under_the_higher_token() -> None:

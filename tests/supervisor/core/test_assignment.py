@@ -1,25 +1,20 @@
-"""An assignment holds until its deadline, and expires once."""
+"""An assignment holds until its stop has to begin, so that nothing is left at its end."""
 
 from __future__ import annotations
+
+import pytest
 
 from foxtrot_supervisor.core.assignment import Validity
 
 
-def test_it_expires_once_unless_it_is_renewed() -> None:
-    validity = Validity()
-    assert not validity.expire(0.0)
-    assert validity.remaining_s(0.0) == 0.0
-    validity.renew(10.0, 5.0)
-    assert not validity.expire(14.9)
-    validity.renew(14.0, 5.0)
-    assert not validity.expire(15.0)
-    assert validity.remaining_s(15.0) == 4.0
-    assert validity.expire(19.0)
-    assert not validity.expire(20.0)
+def test_the_stop_begins_before_the_end_and_sigkill_leaves_time_for_the_ends_of_processes() -> None:
+    validity = Validity(104.0, 1.0)
+    assert validity.holds(102.9)
+    assert not validity.holds(103.0)
+    assert (validity.stop_at, validity.kill_at) == pytest.approx((103.0, 103.75))
 
 
-def test_a_renewal_may_shorten_it() -> None:
-    validity = Validity()
-    validity.renew(0.0, 100.0)
-    validity.renew(1.0, 1.0)
-    assert validity.expire(2.0)
+def test_without_time_for_the_stop_everything_is_due_at_the_end() -> None:
+    validity = Validity(104.0, 0.0)
+    assert validity.holds(103.9)
+    assert validity.stop_at == validity.kill_at == 104.0

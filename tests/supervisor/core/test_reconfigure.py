@@ -63,6 +63,27 @@ def test_who_has_gone_goes_down_the_whole_ladder() -> None:
     assert "feed.b" not in rig.core.records
 
 
+def test_what_is_gone_is_killed_at_the_time_that_the_change_names_at_the_latest() -> None:
+    rig = Rig().start()
+    rig.silent |= {"feed.a", "feed.b"}
+    rig.tell(changed(ENGINE, FEED_A))  # feed.b begins its whole ladder
+    since = rig.now
+    rig.tell(changed(ENGINE, kill_at=since + 0.75))
+    rig.wait(2.0)
+    for feed in ("feed.a", "feed.b"):
+        kills = [
+            at for at, effect in timed(rig.seen, since) if effect == Signal(feed, 1, "SIGKILL", whole_session=True)
+        ]
+        assert kills == [pytest.approx(0.75)], feed
+        assert Signal(feed, 1, "SIGTERM") in [effect for _, effect in rig.seen], "not without the rungs before"
+
+
+def test_a_time_that_is_over_means_sigkill_at_once() -> None:
+    rig = Rig().start()
+    effects = acts(rig.tell(changed(ENGINE, kill_at=rig.now - 1.0)))
+    assert effects == [Signal(feed, 1, "SIGKILL", whole_session=True) for feed in ("feed.a", "feed.b")]
+
+
 @pytest.mark.parametrize("code", [ChildExit.CRASH, ChildExit.CONFIGURATION])
 def test_who_has_no_process_is_forgotten_at_once(code: ChildExit) -> None:
     rig = Rig(ENGINE, FEED_A, config=SupervisorConfig(backoff_first_s=5.0)).start()

@@ -161,7 +161,8 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     compared. `over_s`: they are spread over so many seconds; 0: each follows the recovery from the last one.
 
     `node_kills`, `nats_kills`: so many SIGKILLs of whole nodes of a cluster, and of one of its
-    `nats_servers` NATS servers: with more than one of them streams and buckets have three replicas.
+    `nats_servers` NATS servers: with more than one of them streams and buckets have three replicas. `node_cuts`: so
+    often a node is cut off from NATS, and lives on.
 
     `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
@@ -182,6 +183,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     recordings: int = 0
     over_s: float = 0.0
     node_kills: int = 0
+    node_cuts: int = 0
     nats_kills: int = 0
     nats_servers: int = 1
     workers: int = 8

@@ -111,6 +111,10 @@ def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
         others: Figures | None = row.get(key)
         if others is not None:
             found.append((f"{name}, ms: median, max", f"{others.median:,.0f}, {others.max:,.0f}"))
+    for key, others in row.get("cuts", {}).items():
+        if others is not None:
+            name = key.removesuffix("_ms").replace("_", " ")
+            found.append((f"cut off: {name}, ms: median, max", f"{others.median:,.0f}, {others.max:,.0f}"))
     if "phases" in row:
         found.append(("kills", ", ".join(f"{phase} {count}" for phase, count in row["phases"].items())))
     for kind, most in row.get("memory_mib", {}).items():
