@@ -216,6 +216,35 @@ def test_what_a_run_could_not_deliver_is_reported_and_delivered_by_the_next_one(
     play(tmp_path, second)
 
 
+@pytest.mark.variant  # of the test above, whose parts are in test_intake
+def test_what_a_full_spool_had_no_room_for_at_the_end_is_a_gap_in_it(tmp_path: Path) -> None:
+    def first(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        tape.behave("away")
+        wait_until(lambda: "the spool is full" in run.supervisor.child(SINK)["problem"], LIMIT_S, "a full spool")
+        run.more(SYMBOLS[0], 500)
+        outcome = stopped(run)
+        assert outcome["exit_code"] == 4
+        [left] = outcome["audit"]["unhandled"]
+        assert left["events"] > 500
+        assert outcome["audit"]["files"] == []
+
+    def second(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.behave("")
+        wait_until(tape.gaps, LIMIT_S, "the gap")
+        tape.more(100)
+        stopped(run)
+        check_numbers(tape)
+        [gap] = [each for each in tape.gaps() if "found no room" in each and "None" not in each]
+        count, (first_id, last_id) = int(gap.split()[0]), map(int, gap.split()[-3:-1])
+        assert last_id - first_id + 1 == count > 500
+        handled = {each.trade_id for each in run.handled(SYMBOLS[0])}  # of both runs
+        assert handled - set(tape.trades()) == set(range(first_id, last_id + 1))
+
+    play(tmp_path, first, rate_per_s=LOAD_PER_S * 2, tape={"spool_mib": 1}, stop_ask_s=8.0)
+    play(tmp_path, second)
+
+
 def test_a_reload_adds_and_removes_a_sink_and_replaces_no_worker(tmp_path: Path) -> None:
     def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
         tape.more(20)

@@ -3,6 +3,9 @@
 A receiver of its own, with the merge and the rules of the engine, over links of the rings (`CursorReader`). Each batch
 becomes rows, and rows and what was read of the ring are committed to the spool together. So a sink that is killed goes
 on exactly where it was. Runs on a thread of its own: a store that is slow does not hold it up before the spool is full.
+
+What a full spool has no room for at the end of a run is read all the same, and left out: gaps in the spool say what it
+was.
 """
 
 from __future__ import annotations
@@ -11,22 +14,25 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.ring_layout import RingFigures
+from foxtrot_protocol.ring_layout import CommitMark, RingFigures
 from foxtrot_supervisor.engine.bus.event import Event
 from foxtrot_supervisor.engine.delivery.accounts import Accounts
 from foxtrot_supervisor.engine.delivery.apply import BatchApplier
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
 from foxtrot_supervisor.engine.delivery.rings import Rings, remove_ring
-from foxtrot_supervisor.engine.delivery.sources import Sources
+from foxtrot_supervisor.engine.delivery.sources import RingState, Sources
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_supervisor.sinks.cursor_reader import CursorReader
 from foxtrot_supervisor.sinks.keys import EventKeys
+from foxtrot_supervisor.sinks.left_out import LeftOut
 from foxtrot_supervisor.sinks.ring_marks import RingMark
 from foxtrot_supervisor.sinks.ring_order import RingOrder
 from foxtrot_supervisor.sinks.spool import Spool
@@ -34,7 +40,7 @@ from foxtrot_supervisor.sinks.spool_layout import encode_row
 from foxtrot_supervisor.sinks.spool_writer import SpoolWriter
 from foxtrot_supervisor.telemetry.latency import LatencyHistogram
 
-__all__ = ["LOOK_S", "MARKS_HELD_MAX", "POLL_S", "Intake"]
+__all__ = ["LOOK_S", "MARKS_HELD_MAX", "POLL_S", "Intake", "StopTimes"]
 
 POLL_S = 0.02
 """Interval at which rings are looked at while nothing comes."""
@@ -47,6 +53,15 @@ MARKS_HELD_MAX = 64
 
 MARKS_HELD_S = 1.0
 """Longest time that they are held back, in seconds."""
+
+
+class StopTimes(Struct, frozen=True):
+    """Until when an intake that has to stop may do what; in monotonic seconds."""
+
+    room_until: float
+    """Wait for room in the spool."""
+    read_until: float
+    """Read what has no room there, so that gaps can say what it is."""
 
 
 class Intake:
@@ -70,6 +85,10 @@ class Intake:
         self._keys = EventKeys()
         self._keys.remember(row.event for row in self._writer.recent_rows())
         self._rows: list[bytes] = []
+        self._left_out: LeftOut | None = None
+        """What has no room in the spool, at the end."""
+        self._left_rings: list[tuple[tuple[str, int], str]] = []
+        """Rings that were read to their end since, with their paths."""
         self._held: dict[tuple[str, int], RingMark] = {}
         """Marks that are not committed yet."""
         self._held_since = 0.0
@@ -90,7 +109,7 @@ class Intake:
             self._on_drained,
             self.started,
             open_reader=self._open_reader,
-            has_room=self._writer.has_room,
+            has_room=lambda: self._left_out is not None or self._writer.has_room(),
         )
         self._order = RingOrder(self._rings, self._sources)
         self._begun = False
@@ -112,7 +131,8 @@ class Intake:
             "events_total": self._applier.events_total,
             "copies_total": sum(source.deduplicated_total for source in sources),
             "gaps_total": sum(source.gaps_total for source in sources),
-            "lost_total": sum(source.lost_total for source in sources),
+            "lost_total": sum(source.lost_total for source in sources)
+            + (self._left_out.events_total if self._left_out is not None else 0),
             "overtaken_total": self.overtaken_total
             + sum(reader.overtaken_total for reader in readers if isinstance(reader, CursorReader)),
             "violations_total": self._accounts.violations_total,
@@ -124,12 +144,20 @@ class Intake:
     """How often workers have overwritten rings that are closed by now before they were read."""
 
     def unread_events(self) -> int:
-        """Return the events that workers have committed and that are not read; only after the thread has ended."""
-        unread = 0
+        """Return the events that workers have committed and that are not in the spool; only on the thread, or after it.
+
+        Those of which gaps in the spool say that they are left out count too.
+        """
+        if self._left_out is not None:
+            return self._left_out.events_total
+        return sum(unread for _, unread, _ in self._unread_rings())
+
+    def _unread_rings(self) -> Iterator[tuple[RingState, int, CommitMark]]:
+        """Return rings that are not read to their end, with the number of unread events."""
         for ring in self._sources.rings():
             mark = ring.reader.committed() if ring.reader is not None else None
-            unread += 0 if mark is None else max(0, mark.events - ring.done)
-        return unread
+            if mark is not None and mark.events > ring.done:
+                yield ring, mark.events - ring.done, mark
 
     def fence(self, worker: str, incarnation: int) -> None:
         """Fence `incarnation` and earlier ones: they are dead."""
@@ -142,19 +170,61 @@ class Intake:
 
     # ---- the thread
 
-    def run(self, on_rows: Callable[[], None], stopping: Callable[[], bool]) -> None:
-        """Read until `stopping` and nothing more is there. `on_rows` is called after rows were committed."""
+    def run(self, on_rows: Callable[[], None], stopping: Callable[[], StopTimes | None]) -> None:
+        """Read until `stopping` returns times and nothing more is there. `on_rows` is called after rows were committed.
+
+        What the spool has no room for until then is left out.
+        """
         while True:
             before = self._spool.last_row
-            asked = stopping()
+            times = stopping()
             more = self.pump(time.monotonic())
             if self._spool.last_row != before:
                 on_rows()
-            if asked and not more and not self._waits():
-                return
+            if times is not None:
+                if not more and not self._waits() and not self.unread_events():
+                    return
+                if time.monotonic() >= (times.read_until if more else times.room_until):
+                    self.leave_out(times.read_until)
+                    on_rows()
+                    return
             if not more:
                 self._woken.wait(POLL_S)
                 self._woken.clear()
+
+    def leave_out(self, deadline: float) -> None:
+        """Commit gaps that say what else the rings hold; it is read until `deadline` (monotonic seconds)."""
+        self._left_out = left_out = LeftOut()
+        while (now := time.monotonic()) < deadline:
+            self._rings.take_fences()
+            self._rings.find(now)
+            more = self._order.read_some(now)
+            if not more and not self._waits():
+                break
+            if not more:
+                self._woken.wait(POLL_S)
+                self._woken.clear()
+        self._applier.write_all_down()
+        for ring, events, mark in self._unread_rings():
+            batches = ring.lane.next_sequence, mark.sequence
+            left_out.add_unread(ring.origin.connection, ring.worker, ring.side[1], batches, events)
+        if left_out.events_total:
+            self._log.error("sink_left_out", events=left_out.events_total, reason="the spool is full")
+            self._announce(left_out)
+
+    def _announce(self, left_out: LeftOut) -> None:
+        key = self._keys.key
+        choices = (
+            [*self._rows, *(encode_row(key(gap), connection, gap) for connection, gap in said)]
+            for said in left_out.choices(time.time_ns())
+        )
+        try:
+            self._writer.commit_last(choices, list(self._held.values()), [ring for ring, _ in self._left_rings])
+        except OSError as error:
+            self._log.error("sink_left_out", events=left_out.events_total, reason=f"no gap says so: {error}")
+        self._rows, self._held = [], {}
+        for _, path in self._left_rings:
+            remove_ring(path)
 
     def pump(self, now: float) -> bool:
         """Read a bounded amount; return whether there is more."""
@@ -199,11 +269,17 @@ class Intake:
     def dispatch_batch(self, batch: Sequence[Any]) -> None:
         """Make rows of events; the mark that follows commits them."""
         connection = self._applier.origin.connection
+        if self._left_out is not None:
+            self._left_out.add(connection, batch)
+            return
         key = self._keys.key
         self._rows.extend(encode_row(key(event), connection, event) for event in batch)
 
     def dispatch(self, event: Event) -> None:
         """Make a row of a gap."""
+        if self._left_out is not None:
+            self._left_out.add("", [event.data])
+            return
         self._rows.append(encode_row(self._keys.key(event.data), "", event.data))
 
     # ---- marks
@@ -218,7 +294,7 @@ class Intake:
         if not self._held:
             self._held_since = time.monotonic()
         self._held[mark.worker, mark.incarnation] = mark
-        if self._rows or len(self._held) >= MARKS_HELD_MAX:
+        if self._left_out is None and (self._rows or len(self._held) >= MARKS_HELD_MAX):
             self._commit()
 
     def _commit(self, retired: Iterable[tuple[str, int]] = ()) -> None:
@@ -230,5 +306,8 @@ class Intake:
         """Commit that a ring is read to its end, then remove the link."""
         ring = account.worker, account.incarnation
         self._held.pop(ring, None)
+        if self._left_out is not None:
+            self._left_rings.append((ring, path))
+            return
         self._commit([ring])
         remove_ring(path)

@@ -27,7 +27,7 @@ from foxtrot_protocol.spec import SinkSettings, decode_settings
 from foxtrot_supervisor.sinks.catalog import UnknownSink, sink_kind
 from foxtrot_supervisor.sinks.dead_letters import DeadLetters
 from foxtrot_supervisor.sinks.delivery import Delivery
-from foxtrot_supervisor.sinks.intake import Intake
+from foxtrot_supervisor.sinks.intake import Intake, StopTimes
 from foxtrot_supervisor.sinks.sink import Sink, SinkContext
 from foxtrot_supervisor.sinks.spool import Spool
 from foxtrot_supervisor.system.priority import step_back
@@ -43,7 +43,10 @@ not to be overtaken at once.
 """
 
 INTAKE_SHARE: Final = 0.3
-"""Of the time for the end of a run, the longest for reading rings; the rest is for delivery."""
+"""Of the time for the end of a run, the longest for reading rings into the spool; the rest is for delivery."""
+
+LEAVE_OUT_SHARE: Final = 0.6
+"""Of the time for the end of a run, when rings are read no more, though the spool has no room for what they hold."""
 
 SLOW_CALL_S: Final = 5.0
 """A call of the sink that takes longer is shown as a problem."""
@@ -116,6 +119,7 @@ class _SinkProcess:
         self._dead_letters = DeadLetters(spool.directory)
         self._delivery = Delivery(sink, spool, self._dead_letters, context.log, batch_rows, wants_room=self._wants_room)
         self._stop_at: float | None = None
+        self._stop_times: StopTimes | None = None
         self._stopping = asyncio.Event()
         self._intake_ended: asyncio.Future[None] = self._loop.create_future()
         self._unread = 0
@@ -148,8 +152,9 @@ class _SinkProcess:
             raise AssertionError("a stage of the sink has ended")
         deadline = self._stop_at - _MARGIN_S
         self._intake.wake()
-        read_until = time.monotonic() + INTAKE_SHARE * max(0.0, deadline - time.monotonic())
-        await asyncio.wait({self._intake_ended}, timeout=max(0.0, read_until - time.monotonic()))
+        assert self._stop_times is not None
+        room_until = self._stop_times.room_until
+        await asyncio.wait({self._intake_ended}, timeout=max(0.0, room_until - time.monotonic()))
         delivering.cancel()
         await asyncio.gather(delivering, return_exceptions=True)
         await self._delivery.finish(deadline)
@@ -182,8 +187,10 @@ class _SinkProcess:
         elif isinstance(command, Fenced):
             self._intake.fence(command.worker, command.incarnation)
         elif isinstance(command, Stop):
-            stop_at = time.monotonic() + command.grace_s
-            self._stop_at = stop_at if self._stop_at is None else min(self._stop_at, stop_at)
+            now = time.monotonic()
+            self._stop_at = min(now + command.grace_s, self._stop_at or float("inf"))
+            left_s = max(0.0, self._stop_at - _MARGIN_S - now)
+            self._stop_times = StopTimes(now + INTAKE_SHARE * left_s, now + LEAVE_OUT_SHARE * left_s)
             self._stopping.set()
             self._intake.wake()
 
@@ -191,7 +198,7 @@ class _SinkProcess:
 
     def _take_in(self) -> None:
         try:
-            self._intake.run(lambda: self._call(self._delivery.rows_came), lambda: self._stop_at is not None)
+            self._intake.run(lambda: self._call(self._delivery.rows_came), lambda: self._stop_times)
         except BaseException as error:  # shown by the event loop's thread, which ends the process
             self._call(self._end_intake, error)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -25,6 +25,9 @@ ROWS_PENDING_MAX: Final = 100_000_000
 _FREE_SHARE: Final = 8
 """A segment is left when less than this part of it is free."""
 
+_RESERVE_SHARE: Final = 16
+"""This part of each segment is left to what is committed at the end of a run, when the spool may be full."""
+
 _HEAD_WORD: Final = HEAD_AT // 8
 
 
@@ -44,6 +47,7 @@ class SpoolWriter:
         self._words: memoryview | None = None
         self._head = 0
         self._blocks = 0
+        self._reserve = spool.segment_bytes // _RESERVE_SHARE
         segments = spool.segments()
         if segments:
             self._go_on(segments[-1])
@@ -66,10 +70,7 @@ class SpoolWriter:
         """Whether a commit is possible now within the bounds, and on the disk."""
         if self._spool.pending_rows >= ROWS_PENDING_MAX:
             return False
-        if (
-            self._mapped is not None
-            and len(self._mapped) - HEADER_BYTES - self._head >= self._spool.segment_bytes // _FREE_SHARE
-        ):
+        if self._free() - self._reserve >= self._spool.segment_bytes // _FREE_SHARE:
             return True
         if not self._spool.has_room_for_segment():
             return False
@@ -82,7 +83,10 @@ class SpoolWriter:
         self.run_id = run_id
         self.marks.clear()
         self.retired.clear()
-        if not self._roll(0):
+        begin = [(spool_layout.encode_block(Block([], [], [], run_id)), 0)]
+        if _size_of(begin) <= self._free():
+            self._put(begin)
+        elif not self._roll(0):
             raise OSError("there is no room for a segment of the spool")
 
     def commit(
@@ -93,11 +97,29 @@ class SpoolWriter:
         Where the rows take several blocks, all become visible together.
         """
         blocks = _blocks_of(rows, marks, retired)
-        size = sum(spool_layout.block_bytes(len(data)) for data, _ in blocks)
-        if (self._mapped is None or self._head + size > len(self._mapped) - HEADER_BYTES) and not self._roll(size):
+        size = _size_of(blocks)
+        if size > self._free() - self._reserve and not self._roll(size + self._reserve):
             raise OSError("the disk of the spool is full")
         self._put(blocks)
         # only now: a segment that begins holds the marks of what was committed before
+        self._follow(marks, retired)
+
+    def commit_last(
+        self, choices: Iterable[Sequence[bytes]], marks: Sequence[RingMark], retired: Sequence[tuple[str, int]]
+    ) -> None:
+        """Commit at the end of a run as `commit`, though the spool may be full: the first of `choices` that fits.
+
+        If none fits, the last one gets a segment of its own, the smallest one. Raises OSError if the disk is full, too.
+        """
+        blocks: list[tuple[bytes, int]] = []
+        for rows in choices:
+            blocks = _blocks_of(rows, marks, retired)
+            if _size_of(blocks) <= self._free():
+                break
+        else:
+            if not self._roll(_size_of(blocks), least=0):
+                raise OSError("the disk of the spool is full")
+        self._put(blocks)
         self._follow(marks, retired)
 
     def close(self) -> None:
@@ -107,6 +129,10 @@ class SpoolWriter:
         if self._mapped is not None:
             self._mapped.close()
         self._words = self._mapped = None
+
+    def _free(self) -> int:
+        """Return the bytes that are left in the segment, 0 without one."""
+        return 0 if self._mapped is None else len(self._mapped) - HEADER_BYTES - self._head
 
     def _put(self, blocks: Sequence[tuple[bytes, int]]) -> None:
         assert self._mapped is not None
@@ -120,13 +146,17 @@ class SpoolWriter:
         self._head = self._words[_HEAD_WORD] = head  # one aligned store commits them
         self._spool.last_row = row
 
-    def _roll(self, size: int) -> bool:
-        """Begin a segment with room for `size` bytes beside the marks; False if the disk is full."""
+    def _roll(self, size: int, least: int | None = None) -> bool:
+        """Begin a segment with room for `size` bytes beside the marks; False if the disk is full.
+
+        `least`: its smallest size; None: the usual one.
+        """
+        least = self._spool.segment_bytes if least is None else least
         begin = spool_layout.encode_block(Block([], list(self.marks.values()), [], self.run_id))
         needed = HEADER_BYTES + spool_layout.block_bytes(len(begin)) + size
         first_row = self._spool.last_row + 1
         try:
-            mapped = self._spool.add(first_row, max(self._spool.segment_bytes, needed), begin)
+            mapped = self._spool.add(first_row, max(least, needed), begin)
         except OSError:
             return False
         self.close()
@@ -164,6 +194,10 @@ class SpoolWriter:
         for ring in retired:
             self.marks.pop(ring, None)
             self.retired.add(ring)
+
+
+def _size_of(blocks: Sequence[tuple[bytes, int]]) -> int:
+    return sum(spool_layout.block_bytes(len(data)) for data, _ in blocks)
 
 
 def _blocks_of(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from foxtrot_protocol.events import Gap, Quote, Trade
+from foxtrot_protocol.events import EVENT_BBO, EVENT_MARKET_TRADE, Gap, Quote, Trade
 from foxtrot_supervisor.engine.delivery.positions import PositionFile
 from foxtrot_supervisor.sinks import intake as intake_module
 from foxtrot_supervisor.sinks.cursor_reader import CursorReader
-from foxtrot_supervisor.sinks.intake import Intake
+from foxtrot_supervisor.sinks.intake import Intake, StopTimes
 from foxtrot_supervisor.sinks.spool_writer import SpoolWriter
 from tests.support.sink_world import SinkFeed, SinkProcess, quote, trade
 from tests.support.twin_world import Killed, Silent
@@ -203,3 +205,87 @@ def test_killed_at_any_store_it_has_each_event_once_and_no_gap(
     keys = [row.key for row in process.rows()]
     assert len(set(keys)) == len(keys)
     assert process.intake.counts()["violations_total"] == 0
+
+
+def _filled(feed: SinkFeed, folder: Path, spool_bytes: int) -> SinkProcess:
+    """A sink whose spool is full, with trades 1 to 399 of X and one quote in the rings of twins."""
+    process = SinkProcess(feed, folder, spool_bytes)
+    for worker in ("c.a", "c.b"):
+        feed.start(worker)
+    process.intake.started.add(feed.incarnations)
+    for number in range(1, 400):
+        feed.write("c.a", trade(number))
+        feed.write("c.b", trade(number))
+    feed.write("c.a", quote(400))
+    process.pump()
+    assert process.intake.is_full
+    return process
+
+
+def _ended(process: SinkProcess, seconds: float) -> None:
+    """The end of a run: no room comes, and rings are read for so long."""
+    times = StopTimes(time.monotonic(), time.monotonic() + seconds)
+    process.intake.run(lambda: None, lambda: times)
+
+
+def test_what_a_full_spool_has_no_room_for_at_the_end_is_named_by_gaps_in_it(feed: SinkFeed, tmp_path: Path) -> None:
+    process = _filled(feed, tmp_path / "spool", 48 * 1024)
+    held = len(process.rows())
+    for worker in ("c.a", "c.b"):
+        process.fence(worker, feed.end(worker))
+    _ended(process, 60.0)
+    left_out = 400 - held
+    rows = process.rows()
+    assert process.trades() == [str(number) for number in range(1, held + 1)]
+    gaps = {row.event.stream: row.event for row in rows if isinstance(row.event, Gap)}
+    trades = gaps[EVENT_MARKET_TRADE]
+    assert (trades.first_id, trades.last_id, trades.symbol, trades.end_ns) == (str(held + 1), "399", "X", 399)
+    assert trades.cause == f"{left_out - 1} events found no room in the spool before the sink ended"
+    assert gaps[EVENT_BBO].cause.startswith("1 events")
+    assert [row.connection for row in rows[held:]] == ["c", "c"]
+    counts = process.intake.counts()
+    assert (counts["lost_total"], process.intake.unread_events()) == (left_out, left_out)
+    assert list(feed.links.glob("ring-*")) == []
+    assert process.spool.size_bytes <= 48 * 1024
+    process.intake.close()
+    process.start("another")
+    assert len(process.rows()) == held + 2
+
+
+def test_rings_that_are_not_read_in_time_are_named_by_their_batches(feed: SinkFeed, tmp_path: Path) -> None:
+    process = _filled(feed, tmp_path / "spool", 48 * 1024)
+    held = len(process.rows())
+    _ended(process, 0.0)
+    rows = process.rows()[held:]
+    assert [row.connection for row in rows] == ["c", "c"]
+    first, second = (row.event.cause for row in rows if isinstance(row.event, Gap))
+    assert first == (
+        f"batches {held + 1} to 400 of c.a#1 found no room in the spool before the sink ended: {400 - held} events"
+    )
+    assert "of c.b#1" in second
+
+
+def test_gaps_of_many_streams_are_summed_up_where_the_reserve_is_too_small(feed: SinkFeed, tmp_path: Path) -> None:
+    process = SinkProcess(feed, tmp_path / "spool", 48 * 1024)
+    feed.start("c.a")
+    process.intake.started.add(feed.incarnations)
+    for number in range(1, 600):
+        feed.write("c.a", msgspec.structs.replace(trade(number), symbol=f"S{number}"))
+    process.pump()
+    held = len(process.rows())
+    _ended(process, 60.0)
+    [row] = process.rows()[held:]
+    assert isinstance(row.event, Gap)
+    assert (row.connection, row.event.cause) == (
+        "c",
+        f"{599 - held} events of c found no room in the spool before the sink ended",
+    )
+
+
+def test_room_that_comes_before_the_end_is_used(feed: SinkFeed, tmp_path: Path) -> None:
+    process = _filled(feed, tmp_path / "spool", 48 * 1024)
+    times = StopTimes(time.monotonic() + 60.0, time.monotonic() + 120.0)
+    process.spool.acknowledge(process.spool.last_row)
+    process.intake.run(lambda: process.spool.acknowledge(process.spool.last_row), lambda: times)
+    assert process.spool.last_row == 400
+    assert (process.intake.counts()["lost_total"], process.intake.unread_events()) == (0, 0)
