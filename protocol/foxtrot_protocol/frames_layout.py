@@ -121,6 +121,10 @@ class Kind(enum.IntEnum):
     """A frame or an answer that was too large: what it was, and its size in bytes, as decimal text."""
 
 
+_PARTS: Final[dict[int, int]] = {Kind.SENT: 1, Kind.ANSWER: 3, Kind.OMITTED: 2}
+"""Parts of a record of each kind; one of received frames has one for each frame."""
+
+
 class FramesIdentity(Struct, frozen=True, kw_only=True):
     """The worker that writes a frames ring."""
 
@@ -302,6 +306,8 @@ def _record_at(mapped: mmap, at: int, position: int, head: int, capacity: int) -
     room = min(head - position, HEADER_BYTES + capacity - at)
     if magic != _RECORD_MAGIC or own != position or size > room or size < RECORD_BYTES + 4 * count or size % _ALIGN:
         raise MalformedMessage("frames ring: no record where one must stand")
+    if (count, frames) != (_PARTS.get(kind, frames), frames if kind == Kind.RECEIVED else 1) or not count:
+        raise MalformedMessage(f"frames ring: a record of kind {kind} with {count} parts and {frames} frames")
     data = mapped[at + RECORD_BYTES : at + size]
     lengths = struct.unpack_from(f"<{count}I", data)
     if record_size(count, sum(lengths)) != size:

@@ -47,6 +47,7 @@ from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ri
 from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.engine_fuzz import EngineBatches
 from tests.support.exchange_frames import EXCHANGE_TARGETS
+from tests.support.frames_fuzz import FramesRing
 from tests.support.fuzzing import Broken, Target
 from tests.support.raw_push import RawPush
 from tests.support.template_fuzz import TemplateFrames
@@ -623,7 +624,7 @@ TARGETS: dict[str, type[Target]] = {
         NurseryMessages,
         ZmtpConnection,
         *EXCHANGE_TARGETS.values(),
-        *([TemplateFrames, EngineBatches] if native() is not None else []),
+        *([TemplateFrames, EngineBatches, FramesRing] if native() is not None else []),
     )
 }
 """Every target by name."""

@@ -6,13 +6,16 @@ import contextlib
 import fcntl
 import mmap
 import os
+from typing import NamedTuple
 
-from foxtrot_protocol import frames_layout
+from foxtrot_protocol import compiled, frames_layout
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.frames_layout import HEADER_BYTES, FramesIdentity, FramesRecord, FramesWord
 from foxtrot_supervisor.system.private_files import open_kept, opened_directory
 
-__all__ = ["FramesReader"]
+__all__ = ["FramesReader", "TakenLines"]
+
+_compiled = compiled.load("foxtrot_supervisor.recording._lines")
 
 _RESERVED, _HEAD = int(FramesWord.RESERVED), int(FramesWord.HEAD)
 
@@ -20,8 +23,25 @@ _HEADROOM_SHARES = (0, 64, 16, 8, 4)
 """Part of the capacity (one over so much) that is given up, in further attempts to get ahead of a fast writer."""
 
 
+class TakenLines(NamedTuple):
+    """What `FramesReader.take_lines` has written. Times: ns since 1970."""
+
+    used: int
+    """Bytes used of the memory."""
+    lines: int = 0
+    first_ns: int = 0
+    """Lowest time of a line."""
+    last_ns: int = 0
+    """Highest time of a line."""
+    latest_ns: int = 0
+    """Time of the last record."""
+
+
 class FramesReader:
     """One mapped frames ring; make it with `FramesReader.open`. Used by one thread."""
+
+    takes_lines = _compiled is not None
+    """Whether the compiled form of `take_lines` is installed."""
 
     def __init__(self, fd: int, mapped: mmap.mmap, identity: FramesIdentity, position: int, frames: int) -> None:
         self.identity = identity
@@ -100,7 +120,7 @@ class FramesReader:
     def next(self) -> FramesRecord | None:
         """Return the next record, None if there is none yet; `lost` says how many frames are missing before it."""
         words, capacity = self._words, self._capacity
-        head = words[_HEAD]
+        head = min(words[_HEAD], words[_RESERVED])  # the first is the lower one, unless it is damaged
         if self.position >= head:
             return None
         record = None
@@ -118,6 +138,23 @@ class FramesReader:
         self.position = record.end
         return record
 
+    def take_lines(self, memory: mmap.mmap, used: int, bytes_max: int) -> TakenLines:
+        """Read records of received text straight into JSON lines; only where `takes_lines`.
+
+        Stops before a record that is of another kind, lost, damaged or too large for the memory, and leaves it to
+        `next`. Lines are those of `lines.received_lines`.
+
+        Args:
+            memory: for lines.
+            used: bytes of it that are used.
+            bytes_max: no record is begun where so many bytes are used.
+        """
+        assert _compiled is not None
+        self.position, self.frames, *taken = _compiled.take_lines(
+            self._map, self.position, self.frames, self._capacity, memory, used, bytes_max
+        )
+        return TakenLines(*taken)
+
     def _find(self, head: int) -> FramesRecord | None:
         """Return the oldest record that is still valid; of a writer that is fast, one with some distance to it."""
         words, capacity = self._words, self._capacity
@@ -126,7 +163,7 @@ class FramesReader:
             oldest = frames_layout.oldest_position(words[_RESERVED], capacity)
             # a damaged record is not read again
             start = max(oldest + headroom if oldest > self.position else self.position + 1, 0)
-            record = frames_layout.find_record(self._map, start, words[_HEAD], capacity)
+            record = frames_layout.find_record(self._map, start, min(words[_HEAD], words[_RESERVED]), capacity)
             if record is None:
                 return None
             if not frames_layout.is_lapped(record.position, words[_RESERVED], capacity):

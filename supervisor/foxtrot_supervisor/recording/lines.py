@@ -15,7 +15,7 @@ from msgspec import Struct
 from foxtrot_protocol.frames_layout import FramesRecord, Kind
 from foxtrot_protocol.segments import Lost, Session
 
-__all__ = ["RecordedLine", "encode_lines", "lines_of"]
+__all__ = ["RecordedLine", "encode_lines", "lines_of", "received_lines"]
 
 TOO_LARGE = "larger than half the frames ring"
 
@@ -37,14 +37,25 @@ class RecordedLine(Struct, omit_defaults=True, kw_only=True):
 encode_lines = msgspec.json.Encoder().encode_lines
 
 
+def received_lines(record: FramesRecord) -> bytes | None:
+    """Return the encoded lines of a record of received text, as those of `lines_of`; None for any other record.
+
+    The reference of the compiled form, `_lines.take_lines`.
+    """
+    if record.kind is not Kind.RECEIVED:
+        return None
+    time_ns = record.time_ns
+    try:
+        return encode_lines([RecordedLine(t=time_ns, dir="in", raw=part.decode()) for part in record.parts])
+    except UnicodeDecodeError:
+        return None
+
+
 def lines_of(record: FramesRecord) -> tuple[list[RecordedLine], Lost | None]:
     """Return the lines of a record; for a frame that was too large none, and what is lost."""
     time_ns, kind = record.time_ns, record.kind
     if kind is Kind.RECEIVED:
-        try:
-            return [RecordedLine(t=time_ns, dir="in", raw=part.decode()) for part in record.parts], None
-        except UnicodeDecodeError:
-            return [_line(time_ns, "in", part) for part in record.parts], None
+        return [_line(time_ns, "in", part) for part in record.parts], None
     if kind is Kind.SENT:
         return [_line(time_ns, "out", record.parts[0])], None
     if kind is Kind.OMITTED:

@@ -20,6 +20,7 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.segments import ChunkHeader, Lost, parse_segment_name
 from foxtrot_protocol.spec import RecorderSettings
 from foxtrot_supervisor.recording.frames_reader import FramesReader
+from foxtrot_supervisor.recording.line_memory import MemoryPool
 from foxtrot_supervisor.recording.retention import KeptSegment, segments_to_remove
 from foxtrot_supervisor.recording.ring_session import RingSession
 from foxtrot_supervisor.recording.segment_writer import Resumed, SegmentWriter
@@ -33,7 +34,7 @@ FLUSH_S: Final = 5.0
 """Seconds after which a chunk is written, however small: a kill loses nothing of it, since the ring holds it too."""
 
 CHUNK_BYTES: Final = 1024 * 1024
-"""Bytes of rings gathered for one chunk; a quarter of a ring that is smaller than four times this."""
+"""Bytes of lines gathered for one chunk; a quarter of a ring that is smaller than four times this."""
 
 GATHERED_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes gathered for all workers together; beyond it every chunk is written at once."""
@@ -103,13 +104,14 @@ class Recorder:
     """
 
     def __init__(
-        self, settings: RecorderSettings, frames_directory: str, compress: Callable[[bytes], bytes], log: Log
+        self, settings: RecorderSettings, frames_directory: str, compress: Callable[[memoryview], bytes], log: Log
     ) -> None:
         self._settings = settings
         self._frames_directory = frames_directory
         self._compress = compress
         self._log = log
         self._workers: dict[str, _Worker] = {}
+        self._memory = MemoryPool()
         self._known: set[str] = set()
         """File names of rings that are open, or cannot be used."""
         self._read: dict[str, float] = {}
@@ -290,7 +292,7 @@ class Recorder:
                 worker.lost.insert(0, gone)
             worker.last = None
             worker.name = name
-            worker.session = RingSession(reader, worker.carried, worker.lost)
+            worker.session = RingSession(reader, worker.carried, worker.lost, self._memory)
             worker.carried, worker.lost = [], []
             return True
         return False

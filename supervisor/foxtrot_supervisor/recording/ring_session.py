@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from foxtrot_protocol.frames_layout import FramesRecord
 from foxtrot_protocol.segments import ChunkHeader, Lost, Session
 from foxtrot_supervisor.recording.frames_reader import FramesReader
-from foxtrot_supervisor.recording.lines import RecordedLine, encode_lines, lines_of
+from foxtrot_supervisor.recording.line_memory import LineMemory, MemoryPool
+from foxtrot_supervisor.recording.lines import lines_of, received_lines
 
 __all__ = ["LAPPED", "RingSession"]
 
 LAPPED = "the recorder was slower than the exchange, or stopped, for longer than the frames ring holds"
-
-_LINE_BYTES = 64
-"""Bytes of a line beside its frame, about."""
 
 
 class RingSession:
@@ -23,9 +22,10 @@ class RingSession:
         reader: of its ring, at the first frame that is not recorded yet.
         carried: frames that were lost in an earlier session, which no line says yet.
         lost: frames that were lost between sessions.
+        pool: of memory for lines.
     """
 
-    def __init__(self, reader: FramesReader, carried: list[Lost], lost: list[Lost]) -> None:
+    def __init__(self, reader: FramesReader, carried: list[Lost], lost: list[Lost], pool: MemoryPool) -> None:
         identity = reader.identity
         self.session = Session(
             worker=identity.worker,
@@ -39,12 +39,14 @@ class RingSession:
         self.pending = [*carried, *lost]
         """Lost frames that no line announces yet."""
         self.bytes = 0
-        """Bytes gathered for the next chunk, about."""
+        """Bytes gathered for the next chunk: of its lines, and of records that give no line."""
         self.frames = 0
         """Frames gathered for the next chunk."""
         self.gathered_s = 0.0
         """Monotonic time at which the next chunk began."""
-        self._lines: list[RecordedLine] = []
+        self._lines = LineMemory(pool)
+        self._has_address = False
+        """Whether a line of the next chunk has the address."""
         self._lost = list(lost)
         self._last_ns = 0
         self._built: tuple[ChunkHeader, bytes] | None = None
@@ -57,63 +59,92 @@ class RingSession:
     def gather(self, bytes_max: int, now_s: float) -> bool:
         """Read until the next chunk has about `bytes_max` bytes; False if nothing is left to read."""
         reader = self.reader
+        takes_lines = reader.takes_lines
         while self.bytes < bytes_max:
+            if not self.bytes:
+                self.gathered_s = now_s
+            if takes_lines and self._has_address and not self.pending:
+                self._take(bytes_max)
+                if self.bytes >= bytes_max:
+                    break
             record = reader.next()
             if record is None:
                 return False
             if reader.lost:
                 self._lose(Lost(frames=reader.lost, reason=LAPPED, after_ns=self._last_ns, before_ns=record.time_ns))
-            lines, lost = lines_of(record)
-            if lost is not None:
-                self._lose(lost)
-            if lines and self.pending:
-                lines[0].lost, self.pending = self.pending, []
-            if not self.bytes:
-                self.gathered_s = now_s
-            self._lines += lines
-            self._last_ns = record.time_ns
-            self.frames += record.frames
-            self.bytes += record.end - record.position + _LINE_BYTES * len(lines)
+            self._add(record)
         return True
+
+    def _take(self, bytes_max: int) -> None:
+        """Gather what needs nothing but its own lines."""
+        lines, frames = self._lines, self.reader.frames
+        before = lines.used
+        taken = lines.take(self.reader, before + bytes_max - self.bytes)
+        if taken.lines:
+            self._last_ns = taken.latest_ns
+            self.bytes += lines.used - before
+            self.frames += self.reader.frames - frames
+
+    def _add(self, record: FramesRecord) -> None:
+        encoded = received_lines(record) if self._has_address and not self.pending else None
+        before = self._lines.used
+        if encoded:
+            self._lines.add(encoded, len(record.parts), record.time_ns)
+        else:
+            self._add_lines(record)
+        # a record without lines counts too: the chunk must say what is lost
+        self.bytes += self._lines.used - before or record.end - record.position
+        self.frames += record.frames
+        self._last_ns = record.time_ns
+
+    def _add_lines(self, record: FramesRecord) -> None:
+        lines, lost = lines_of(record)
+        if lost is not None:
+            self._lose(lost)
+        if not lines:
+            return
+        if self.pending:
+            lines[0].lost, self.pending = self.pending, []
+        if not self._lines.lines:
+            lines[0].session = self.session
+        if not self._has_address and lines[0].dir != "http":
+            lines[0].url = self.reader.address
+            self._has_address = True
+        self._lines.add_lines(lines)
 
     def _lose(self, lost: Lost) -> None:
         self.pending.append(lost)
         self._lost.append(lost)
 
-    def chunk(self, compress: Callable[[bytes], bytes], *, ended: bool) -> tuple[ChunkHeader, bytes]:
+    def chunk(self, compress: Callable[[memoryview], bytes], *, ended: bool) -> tuple[ChunkHeader, bytes]:
         """Return header and zstandard frame of what was gathered; the same again until `written`.
 
         `ended`: the session ends with it.
         """
         if self._built is None:
-            lines, url = self._lines, self.reader.address
-            if lines:
-                lines[0].session = self.session
-                first = next((line for line in lines if line.dir != "http"), None)
-                if first is not None:
-                    first.url = url
-            plain = encode_lines(lines)
-            packed = compress(plain)
-            times = [line.t for line in lines]
+            lines = self._lines
+            with lines.plain() as plain:
+                packed = compress(plain)
             header = ChunkHeader(
                 session=self.session,
-                url=url,
+                url=self.reader.address,
                 position=self.reader.position,
                 frames=self.reader.frames,
-                lines=len(lines),
-                first_ns=min(times, default=0),
-                last_ns=max(times, default=0),
+                lines=lines.lines,
+                first_ns=lines.first_ns,
+                last_ns=lines.last_ns,
                 lost=self._lost,
                 ended=ended,
-                plain_bytes=len(plain),
+                plain_bytes=lines.used,
                 packed_bytes=len(packed),
             )
+            lines.free()
             self._built = header, packed
         return self._built
 
     def written(self) -> None:
         """Begin the next chunk."""
         self._built = None
-        self._lines = []
+        self._has_address = False
         self._lost = []
         self.bytes = self.frames = 0

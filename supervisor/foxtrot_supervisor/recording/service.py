@@ -73,8 +73,8 @@ async def run(context: ChildContext) -> int:
     return ChildExit.CLEAN
 
 
-def compressor(level: int) -> Callable[[bytes], bytes] | None:
-    """Return what makes one zstandard frame with a checksum of its argument; None if the library is missing."""
+def compressor(level: int) -> Callable[[memoryview], bytes] | None:
+    """Return what makes one zstandard frame with a checksum of a buffer; None if the library is missing."""
     try:
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError as error:
@@ -82,7 +82,7 @@ def compressor(level: int) -> Callable[[bytes], bytes] | None:
             raise
         return None
     made = zstandard.ZstdCompressor(level=level, write_checksum=True)
-    compress: Callable[[bytes], bytes] = made.compress
+    compress: Callable[[memoryview], bytes] = made.compress
     return compress
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foxtrot_protocol.frames_layout import FramesRecord, Kind
 from foxtrot_protocol.segments import Lost
-from foxtrot_supervisor.recording.lines import encode_lines, lines_of
+from foxtrot_supervisor.recording.lines import encode_lines, lines_of, received_lines
 
 
 def record(kind: Kind, *parts: bytes, status: int = 0) -> FramesRecord:
@@ -36,3 +36,10 @@ def test_a_frame_that_was_too_large_is_lost() -> None:
     assert lost == Lost(
         frames=1, reason="answer: 123 bytes, larger than half the frames ring", after_ns=77, before_ns=77
     )
+
+
+def test_a_record_of_received_text_is_encoded_at_once() -> None:
+    text = record(Kind.RECEIVED, b'{"a":"\xe2\x82\xac"}', b"\x00\n", b"")
+    assert received_lines(text) == encode_lines(lines_of(text)[0])
+    assert received_lines(record(Kind.RECEIVED, b"text", b"\xff")) is None
+    assert received_lines(record(Kind.SENT, b"text")) is None

@@ -8,12 +8,13 @@ import msgspec
 
 from foxtrot_protocol.segments import Lost
 from foxtrot_supervisor.recording.frames_reader import FramesReader
+from foxtrot_supervisor.recording.line_memory import MemoryPool
 from foxtrot_supervisor.recording.ring_session import RingSession
 from tests.supervisor.recording.rings import a_ring
 
 
-def as_is(plain: bytes) -> bytes:
-    return plain
+def as_is(plain: memoryview) -> bytes:
+    return bytes(plain)
 
 
 def test_each_chunk_begins_with_its_session_and_address(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_each_chunk_begins_with_its_session_and_address(tmp_path: Path) -> None:
     ring.answered("adapter", "https://x", 200, b"{}", 5)
     ring.received([b"1", b"2"], 6)
     carried, lost = Lost(frames=3, reason="earlier"), Lost(frames=None, reason="between", incarnation=4)
-    session = RingSession(FramesReader.open(str(tmp_path / "frames"), "c.a", 1), [carried], [lost])
+    session = RingSession(FramesReader.open(str(tmp_path / "frames"), "c.a", 1), [carried], [lost], MemoryPool())
     assert not session.gather(10_000, 1.0)
     header, packed = session.chunk(as_is, ended=False)
     lines = [msgspec.json.decode(line) for line in packed.splitlines()]
