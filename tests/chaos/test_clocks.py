@@ -35,6 +35,9 @@ READERS = {
     "foxtrot_supervisor/runtime/market_refresh.py": "when a list of instruments was fetched",
     "foxtrot_supervisor/bundles/living.py": "when a bundle was made, for people",
     "foxtrot_supervisor/cli/cluster.py": "when a node was last seen, for people",
+    "foxtrot_supervisor/cluster/agent.py": "which failures are too recent to hand a shard over, across machines",
+    "foxtrot_supervisor/cluster/deliveries.py": "where a shard has failed too recently, across machines",
+    "foxtrot_supervisor/cluster/shards.py": "when a worker has failed for good, across machines",
     "foxtrot_supervisor/cluster/membership.py": "which announcements are too old at the start; then monotonic",
     "foxtrot_supervisor/recording/recorder.py": "names and retention of segments, age of a ring that was read",
     "foxtrot_supervisor/sinks/dead_letters.py": "when a row was refused, for people",
@@ -42,6 +45,7 @@ READERS = {
     "foxtrot_supervisor/sinks/parquet.py": "retention by day",
     "foxtrot_supervisor/sinks/sink_process.py": "where the numbers of a new spool begin",
     # tests of others, with two clocks to compare
+    "foxtrot_supervisor/chaos/campaigns/node_cuts.py": "beside the server's stamps",
     "foxtrot_supervisor/chaos/campaigns/node_kills.py": "beside the server's stamps",
     "foxtrot_supervisor/chaos/campaigns/recordings.py": "beside times of receipt",
     "foxtrot_supervisor/chaos/campaigns/scene.py": "beside the times in the supervisor's log",

@@ -21,6 +21,7 @@ from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster import names
 from foxtrot_supervisor.cluster.connection import CannotConnect, connect
 from foxtrot_supervisor.cluster.deliveries import Deliveries
+from foxtrot_supervisor.cluster.failures import avoided
 from foxtrot_supervisor.cluster.lease import HeldShard, Leases
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import ClusterSettings, NodeRequest, decode, encode
@@ -279,9 +280,13 @@ class _Agent:
 
     async def _balance(self, leases: Leases, shards: HeldShards, membership: Membership) -> None:
         board, me = membership.board, self._me.node
-        desired = {shard: held.desired for shard, held in leases.shards.items()}
+        desired = {
+            shard: held.desired
+            for shard, held in leases.shards.items()
+            if not avoided(held.entry.failed, held.desired.table, time.time())  # it would come back
+        }
         misplaced = dict.fromkeys(board.misplaced(me, desired)[:HANDOVERS_MAX], False)
-        count = min(release_count(len(desired) - board.quota(me), BALANCE_S), HANDOVERS_MAX)
+        count = min(release_count(len(leases.shards) - board.quota(me), BALANCE_S), HANDOVERS_MAX)
         await self._leave(shards, misplaced or board.to_release(me, desired, count))
 
     async def _leave(self, shards: HeldShards, leaving: Mapping[str, bool]) -> None:

@@ -12,6 +12,7 @@ import nats.errors
 
 from foxtrot_protocol.child import ChildLog
 from foxtrot_supervisor.cluster import names
+from foxtrot_supervisor.cluster.failures import avoided
 from foxtrot_supervisor.cluster.lease import Delivery, Leases, judge, patience_s, request_s
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeRequest, decode, encode
@@ -29,6 +30,9 @@ BATCH: Final = 4
 
 REFUSED_S: Final = 1.0
 """Delay until a shard that no node has room for is delivered again."""
+
+FAILED_S: Final = 5.0
+"""The same for one that has failed on nodes which would have room."""
 
 CLAIM_S: Final = 0.25
 """Longest wait for the answer of a holder, or of a node that is offered a shard."""
@@ -174,7 +178,8 @@ class Deliveries:
     async def _place(self, delivery: Delivery, desired: Desired, holder: Holder | None, revision: int) -> None:
         leaving = holder.node if holder is not None and holder.state == "leaving" else ""
         lacking = bool(leaving) and holder is not None and holder.lacking
-        refused = {leaving} if leaving else set()
+        failing = avoided(holder.failed, desired.table, time.time()) if holder is not None else {}
+        refused = {*failing, leaving} if leaving else set(failing)
         twin, _ = await self._store.holder(twin_of(delivery.shard))
         if twin is not None and twin.state == "gone":
             twin = None
@@ -194,7 +199,8 @@ class Deliveries:
                     return
             if leaving and (forced or not is_close) and await self._give_back(delivery, leaving):
                 return
-        await self._shards.refuse(delivery.ack, REFUSED_S)
+        # not for as long as the nodes that have failed wait: another one may join
+        await self._shards.refuse(delivery.ack, FAILED_S if failing else REFUSED_S)
 
     async def _give_back(self, delivery: Delivery, node: str) -> bool:
         """Have the holder keep a shard that it wanted to hand over; it refuses while it is drained."""
@@ -255,6 +261,8 @@ class Deliveries:
             this = self._membership.refresh()
             quota = self._membership.board.bounds(lacking=request.lacking).get(self._me.node, 0)
             fits = desired is not None and accepts(this, desired, quota, forced=request.forced)
+            if desired is not None and holder is not None:
+                fits = fits and self._me.node not in avoided(holder.failed, desired.table, time.time())
             if desired is not None and fits and not known and not self._draining():
                 delivery = Delivery(shard=request.shard, token=request.token, ack=request.ack)
                 taken = not self.closed and await self._shards.take(delivery, desired, holder, revision)

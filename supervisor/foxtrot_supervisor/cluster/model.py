@@ -7,7 +7,18 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-__all__ = ["ClusterSettings", "Desired", "Holder", "NodeInfo", "NodeRequest", "Previous", "State", "decode", "encode"]
+__all__ = [
+    "ClusterSettings",
+    "Desired",
+    "Failure",
+    "Holder",
+    "NodeInfo",
+    "NodeRequest",
+    "Previous",
+    "State",
+    "decode",
+    "encode",
+]
 
 State: TypeAlias = Literal["starting", "serving", "leaving", "gone"]
 """Of a shard at its holder: its worker starts; it serves; another node is to take it over; it has been stopped."""
@@ -46,6 +57,18 @@ class Previous(Struct, frozen=True):
     part: str
 
 
+class Failure(Struct, frozen=True):
+    """A node on which the worker of a shard has failed for good (`failures`)."""
+
+    at: float
+    """Seconds since 1970."""
+    count: int
+    """Failures there, one after the other."""
+    reason: str
+    table: str
+    """Fingerprint of the connection table."""
+
+
 class Holder(Struct, frozen=True, kw_only=True):
     """Who holds a shard. Written with compare-and-set."""
 
@@ -70,6 +93,8 @@ class Holder(Struct, frozen=True, kw_only=True):
     """Set while the node that had the shard before serves it too."""
     lacking: bool = False
     """``leaving``: only for a node that holds less than its exact share rounded down (`placement.floors`)."""
+    failed: dict[str, Failure] = {}
+    """By node, where the shard's worker has failed for good."""
 
 
 class NodeInfo(Struct, frozen=True, kw_only=True):

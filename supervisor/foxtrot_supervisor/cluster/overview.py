@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from foxtrot_supervisor.cluster.failures import describe
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeInfo
 
 __all__ = ["NodeRow", "Overview", "ShardRow", "lines_of", "overview_of"]
@@ -69,21 +70,25 @@ def overview_of(
         )
     return Overview(
         nodes=rows,
-        shards=[_shard_row(shard, holders) for shard in sorted(desired)],
+        shards=[_shard_row(each, holders, now) for _, each in sorted(desired.items())],
         waiting=waiting,
         lag=dict(lag),
     )
 
 
-def _shard_row(shard: str, holders: Mapping[str, Holder]) -> ShardRow:
+def _shard_row(desired: Desired, holders: Mapping[str, Holder], now: float) -> ShardRow:
+    shard = desired.shard
     holder = holders.get(shard)
-    if holder is None or holder.state == "gone":
-        return ShardRow(shard, "waiting", "", "", 0 if holder is None else holder.token, {})
+    if holder is None:
+        return ShardRow(shard, "waiting", "", "", 0, {})
+    failed = describe(holder.failed, desired.table, now)
+    if holder.state == "gone":
+        return ShardRow(shard, "waiting", "", "", holder.token, {}, failed)
     connection, _, side = shard.rpartition(".")
     twin = holders.get(f"{connection}.{'b' if side == 'a' else 'a'}")
-    problem = ""
+    problem = failed
     if twin is not None and twin.state != "gone" and twin.host == holder.host:
-        problem = "both sides on one host"
+        problem = "; ".join(part for part in ("both sides on one host", failed) if part)
     return ShardRow(shard, holder.state, holder.node, holder.host, holder.token, dict(holder.workers), problem)
 
 

@@ -12,6 +12,7 @@ from msgspec import structs
 from foxtrot_protocol.child import ChildLog
 from foxtrot_supervisor.cluster import names
 from foxtrot_supervisor.cluster.connection import ANSWER_S
+from foxtrot_supervisor.cluster.failures import given_up, noted
 from foxtrot_supervisor.cluster.lease import Delivery, HeldShard, Leases, next_part
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeRequest, Previous, encode
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, Store
@@ -80,6 +81,7 @@ class HeldShards:
             state="starting",
             ack=delivery.ack,
             previous=previous,
+            failed={} if holder is None else holder.failed,
         )
         sent_at = time.monotonic()
         written = await self._store.put_holder(delivery.shard, entry, revision)
@@ -176,6 +178,18 @@ class HeldShards:
             await self._acknowledge(held.ack, _AGAIN)
             self._changed()
 
+    async def give_up(self, shard: str, reason: str) -> None:
+        """Give a shard back whose worker has failed for good: other nodes may try."""
+        held = self._leases.shards.get(shard)
+        if held is None:
+            return
+        failed = noted(held.entry.failed, self._me.node, reason, held.desired.table, time.time())
+        if await self.write(shard, state="gone", workers={}, failed=failed):
+            self._log.error("shard_given_up", shard=shard, token=held.token, reason=reason)
+            self.drop(shard, reason)
+            if held.leaving_since is None:
+                await self._acknowledge(held.ack, _AGAIN)
+
     async def release_all(self) -> None:
         """Give all shards back at once, since this node ends."""
 
@@ -236,6 +250,9 @@ class HeldShards:
                 for name, worker in workers.items()
                 if name.startswith(prefix) and worker["state"] in _LIVING
             }
+            if reason := given_up({name: worker for name, worker in workers.items() if name.startswith(prefix)}):
+                await self.give_up(shard, reason)
+                continue
             serves = any(workers[name]["state"] == "RUNNING" for name in living)
             changes: dict[str, Any] = {"workers": living}
             before = held.entry.previous

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foxtrot_supervisor.cluster.failures import noted
 from foxtrot_supervisor.cluster.overview import lines_of, overview_of
 from tests.supervisor.cluster.test_lease import DESIRED, holder
 from tests.supervisor.cluster.test_placement import desired, node
@@ -17,7 +18,7 @@ def test_states_of_nodes_and_shards() -> None:
     holders = {
         "btc.a": holder(workers={"btc_a0_5.a": 2}),
         "btc.b": holder(node="n2", side="b", state="starting"),
-        "eth.a": holder(state="gone"),
+        "eth.a": holder(state="gone", failed=noted({}, "n1", "crashed", desired("eth.a").table, 90.0)),
     }
     state = overview_of(nodes, wanted, holders, 100.0, 2, {"desk": 3})
     assert [(row.node, row.state, row.shards) for row in state.nodes] == [
@@ -32,6 +33,7 @@ def test_states_of_nodes_and_shards() -> None:
         ("sol.a", "waiting", ""),
     ]
     assert state.shards[0].problem == "both sides on one host"
+    assert state.shards[2].problem == "failed on n1: crashed (again there in 50 s)"
     text = "\n".join(lines_of(state))
     assert "btc_a0_5.a/2" in text
     assert "1 of 4 shards serve, 2 wait in the queue" in text
