@@ -18,6 +18,7 @@ from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import (
     EVENT_BOOK,
     EVENT_TYPES,
+    KINDS_OF_EVENTS,
     Bar,
     BookDelta,
     BookSnapshot,
@@ -114,7 +115,7 @@ def event_line(event: MarketEvent[str], instrument: str, view: BookView | None =
     not know the book). `instrument` is BASE-QUOTE as the adapter names it.
     """
     line: Line = {
-        "kind": _KINDS[type(event)],
+        "kind": KINDS_OF_EVENTS[type(event)],
         "exchange": event.exchange,
         "symbol": event.symbol,
         "instrument": instrument,
@@ -227,21 +228,6 @@ def _fill_gap(line: Line, event: Gap) -> None:
     line["cause"] = event.cause
     line["filled"] = event.filled
 
-
-_KINDS: dict[type, str] = {
-    Trade: "trade",
-    Quote: "quote",
-    BookSnapshot: "book",
-    BookDelta: "book",
-    Ticker: "ticker",
-    Bar: "candle",
-    Funding: "funding",
-    MarkPrice: "mark_price",
-    OpenInterest: "open_interest",
-    Liquidation: "liquidation",
-    FeedStatus: "status",
-    Gap: "gap",
-}
 
 _FILL: dict[type, Callable[[Line, Any], None]] = {
     Trade: _fill_trade,

@@ -45,9 +45,11 @@ __all__ = [
     "EVENT_TIMER",
     "EVENT_TYPES",
     "EVENT_WORKER",
+    "KINDS_OF_EVENTS",
     "Bar",
     "BookDelta",
     "BookSnapshot",
+    "EventKind",
     "FeedState",
     "FeedStatus",
     "Funding",
@@ -430,6 +432,37 @@ EVENT_TYPES: dict[type, str] = {
     Leak: EVENT_LEAK,
 }
 """The EventEngine's event type for each struct; names follow vn.py's convention."""
+
+EventKind: TypeAlias = Literal[
+    "trade",
+    "quote",
+    "book",
+    "ticker",
+    "candle",
+    "funding",
+    "mark_price",
+    "open_interest",
+    "liquidation",
+    "status",
+    "gap",
+]
+"""Kind of a market event, as in ``events --json``, in topics and in tables of stores."""
+
+KINDS_OF_EVENTS: dict[type, EventKind] = {
+    Trade: "trade",
+    Quote: "quote",
+    BookSnapshot: "book",
+    BookDelta: "book",
+    Ticker: "ticker",
+    Bar: "candle",
+    Funding: "funding",
+    MarkPrice: "mark_price",
+    OpenInterest: "open_interest",
+    Liquidation: "liquidation",
+    FeedStatus: "status",
+    Gap: "gap",
+}
+"""Kind of each class in `MarketEvent`."""
 
 ENGINE_MADE: frozenset[type] = frozenset((TickData, WorkerStatus, Leak))
 """Types that are made in the engine's process: no batch contains them."""

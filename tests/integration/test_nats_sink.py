@@ -17,12 +17,11 @@ from foxtrot_supervisor.sinks.nats.sink import NatsSink
 from foxtrot_supervisor.sinks.nats.subjects import message_id, subject_of
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRefuses, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.stores.fields import fields_of
-from tests.support.sink_delivery import deliver, open_at_last
+from tests.support.sink_delivery import check_that_a_hang_ends_in_time, deliver, deliver_over_kills
 from tests.support.sink_log import KeptLog, sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
 from tests.support.store_servers import NATS_SERVER, NATS_SERVERS, PASSWORD, NatsServer
 from tests.support.tls import make_tls
-from tests.support.waiting import wait_until_async
 
 nats = pytest.importorskip("nats", reason="nats-py is not installed: the extra nats")
 
@@ -100,12 +99,7 @@ async def test_a_server_that_is_killed_while_rows_come_loses_and_doubles_none(tm
     with NatsServer(tmp_path, program=program) as server:
         settings = NatsSettings(servers=[server.url], timeout_s=5.0)
         sink = NatsSink(settings, sink_context(tmp_path))
-        delivery = asyncio.create_task(deliver(sink, rows, batch_rows=500))
-        for number in (1000, 3000):
-            await wait_until_async(lambda number=number: sink.counts()["rows_total"] >= number, 30, "rows")
-            server.kill()
-            await asyncio.to_thread(server.start)
-        assert await delivery == []
+        assert await deliver_over_kills(sink, rows, server) == []
         found = [identifier for _, identifier, _ in await stored(server, settings)]
         assert len(found) == len(rows)
         assert set(found) == {row.key for row in rows}
@@ -116,17 +110,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(
 ) -> None:
     settings = msgspec.structs.replace(settings, timeout_s=0.5)
     sink = NatsSink(settings, sink_context(tmp_path))
-    await open_at_last(sink)
-    server.pause()
-    try:
-        with pytest.raises(SinkUnavailable, match=r"0\.5 s"):
-            await sink.write(trade_rows(1, 10))
-        await sink.close()
-        with pytest.raises(SinkUnavailable):
-            await sink.open()
-        await sink.close()
-    finally:
-        server.resume()
+    await check_that_a_hang_ends_in_time(sink, server, r"0\.5 s")
     assert await deliver(sink, trade_rows(1, 10)) == []
     assert len(await stored(server, settings)) == 10
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -15,13 +14,12 @@ import pytest
 from foxtrot_supervisor.sinks.postgresql.schema import TABLES
 from foxtrot_supervisor.sinks.postgresql.settings import PostgresqlSettings
 from foxtrot_supervisor.sinks.postgresql.sink import PostgresqlSink
-from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow, SinkUnavailable
-from tests.support.sink_delivery import deliver, open_at_last
+from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow
+from tests.support.sink_delivery import check_that_a_hang_ends_in_time, deliver, deliver_over_kills
 from tests.support.sink_log import sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
 from tests.support.store_servers import PASSWORD, POSTGRES, PostgresServer
 from tests.support.tls import make_tls
-from tests.support.waiting import wait_until_async
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: the extra postgresql")
 
@@ -150,12 +148,7 @@ async def test_a_server_that_is_killed_while_rows_come_loses_and_doubles_none(
 ) -> None:
     rows = trade_rows(1, 6000)
     sink = PostgresqlSink(settings, sink_context(tmp_path))
-    delivery = asyncio.create_task(deliver(sink, rows, batch_rows=500))
-    for number in (1000, 3000):
-        await wait_until_async(lambda number=number: sink.counts()["rows_total"] >= number, 30, "rows")
-        server.kill()
-        await asyncio.to_thread(server.start)
-    assert await delivery == []
+    assert await deliver_over_kills(sink, rows, server) == []
     found = [columns["key"] for _, columns in await stored(server, settings)]
     assert sorted(found) == sorted(row.key for row in rows)
 
@@ -164,17 +157,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(
     server: PostgresServer, settings: PostgresqlSettings, tmp_path: Path
 ) -> None:
     sink = PostgresqlSink(msgspec.structs.replace(settings, timeout_s=0.5), sink_context(tmp_path))
-    await open_at_last(sink)
-    server.pause()
-    try:
-        with pytest.raises(SinkUnavailable, match=r"0\.5 s"):
-            await sink.write(trade_rows(1, 10))
-        await sink.close()
-        with pytest.raises(SinkUnavailable):
-            await sink.open()
-        await sink.close()
-    finally:
-        server.resume()
+    await check_that_a_hang_ends_in_time(sink, server, r"0\.5 s")
     assert await deliver(PostgresqlSink(settings, sink_context(tmp_path)), trade_rows(1, 10)) == []
     assert len(await stored(server, settings)) == 10
 

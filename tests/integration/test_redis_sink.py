@@ -17,12 +17,11 @@ from foxtrot_supervisor.sinks.redis.settings import RedisSettings
 from foxtrot_supervisor.sinks.redis.sink import RedisSink
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.stores.fields import flat_fields
-from tests.support.sink_delivery import deliver, open_at_last
+from tests.support.sink_delivery import check_that_a_hang_ends_in_time, deliver, deliver_over_kills
 from tests.support.sink_log import KeptLog, sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
 from tests.support.store_servers import PASSWORD, REDIS_SERVER, RedisServer
 from tests.support.tls import make_tls
-from tests.support.waiting import wait_until_async
 
 redis = pytest.importorskip("redis.asyncio", reason="redis is not installed: the extra redis")
 
@@ -131,12 +130,7 @@ async def test_a_server_that_is_killed_while_rows_come_loses_and_doubles_none(tm
     with RedisServer(tmp_path) as server:
         settings = RedisSettings(url=server.url, timeout_s=5.0, duplicate_window_s=window_s)
         sink = RedisSink(settings, sink_context(tmp_path))
-        delivery = asyncio.create_task(deliver(sink, rows, batch_rows=500))
-        for number in (1000, 3000):
-            await wait_until_async(lambda number=number: sink.counts()["rows_total"] >= number, 30, "rows")
-            server.kill()
-            await asyncio.to_thread(server.start)
-        assert await delivery == []
+        assert await deliver_over_kills(sink, rows, server) == []
         found = keys((await stored(server, settings))["foxtrot:trade"])
         assert found == [row.key for row in rows]
         assert sink.counts()["losses_total"] == 0
@@ -147,17 +141,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(
 ) -> None:
     settings = msgspec.structs.replace(settings, timeout_s=0.5)
     sink = RedisSink(settings, sink_context(tmp_path))
-    await open_at_last(sink)
-    server.pause()
-    try:
-        with pytest.raises(SinkUnavailable):
-            await sink.write(trade_rows(1, 10))
-        await sink.close()
-        with pytest.raises(SinkUnavailable):
-            await sink.open()
-        await sink.close()
-    finally:
-        server.resume()
+    await check_that_a_hang_ends_in_time(sink, server)
     assert await deliver(sink, trade_rows(1, 10)) == []
     entries = (await stored(server, settings))[f"{settings.prefix}:trade"]
     assert keys(entries) == [row.key for row in trade_rows(1, 10)]

@@ -6,9 +6,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from foxtrot_supervisor.sinks.sink import RefusedRow, Sink, SinkRefuses, SinkRow, SinkUnavailable
+import pytest
 
-__all__ = ["PAUSE_S", "deliver", "open_at_last"]
+from foxtrot_supervisor.sinks.sink import RefusedRow, Sink, SinkRefuses, SinkRow, SinkUnavailable
+from tests.support.sink_rows import trade_rows
+from tests.support.store_servers import StoreServer
+from tests.support.waiting import wait_until_async
+
+__all__ = ["PAUSE_S", "check_that_a_hang_ends_in_time", "deliver", "deliver_over_kills", "open_at_last"]
 
 PAUSE_S = 0.05
 
@@ -53,3 +58,28 @@ async def open_at_last(sink: Sink) -> None:
         except SinkUnavailable:
             await sink.close()
             assert time.monotonic() < deadline
+
+
+async def deliver_over_kills(sink: Sink, rows: Sequence[SinkRow], server: StoreServer) -> list[RefusedRow]:
+    """As `deliver`; `server` is killed and started again after 1,000 and after 3,000 rows."""
+    delivery = asyncio.create_task(deliver(sink, rows, batch_rows=500))
+    for number in (1000, 3000):
+        await wait_until_async(lambda number=number: sink.counts()["rows_total"] >= number, 30, "rows")
+        server.kill()
+        await asyncio.to_thread(server.start)
+    return await delivery
+
+
+async def check_that_a_hang_ends_in_time(sink: Sink, server: StoreServer, reason: str | None = None) -> None:
+    """`sink` gives up a call when `server` is suspended, with `reason` (a pattern), and cannot be opened then."""
+    await open_at_last(sink)
+    server.pause()
+    try:
+        with pytest.raises(SinkUnavailable, match=reason):
+            await sink.write(trade_rows(1, 10))
+        await sink.close()
+        with pytest.raises(SinkUnavailable):
+            await sink.open()
+        await sink.close()
+    finally:
+        server.resume()

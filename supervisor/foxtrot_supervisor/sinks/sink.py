@@ -8,26 +8,12 @@ checked with it: import that library in `Sink.open`. ``foxtrot_supervisor.sinks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
 from foxtrot_protocol.child import ChildLog
-from foxtrot_protocol.events import (
-    Bar,
-    BookDelta,
-    BookSnapshot,
-    FeedStatus,
-    Funding,
-    Gap,
-    Liquidation,
-    MarketEvent,
-    MarkPrice,
-    OpenInterest,
-    Quote,
-    Ticker,
-    Trade,
-)
+from foxtrot_protocol.events import KINDS_OF_EVENTS, EventKind, MarketEvent
 
 __all__ = [
     "KINDS_OF_EVENTS",
@@ -42,37 +28,6 @@ __all__ = [
     "SinkRow",
     "SinkUnavailable",
 ]
-
-EventKind: TypeAlias = Literal[
-    "trade",
-    "quote",
-    "book",
-    "ticker",
-    "candle",
-    "funding",
-    "mark_price",
-    "open_interest",
-    "liquidation",
-    "status",
-    "gap",
-]
-"""Kind of an event, as in ``events --json``."""
-
-KINDS_OF_EVENTS: dict[type, EventKind] = {
-    Trade: "trade",
-    Quote: "quote",
-    BookSnapshot: "book",
-    BookDelta: "book",
-    Ticker: "ticker",
-    Bar: "candle",
-    Funding: "funding",
-    MarkPrice: "mark_price",
-    OpenInterest: "open_interest",
-    Liquidation: "liquidation",
-    FeedStatus: "status",
-    Gap: "gap",
-}
-"""Kind of each event class."""
 
 
 class SinkRow(Struct, frozen=True, array_like=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.cli import start
+from foxtrot_supervisor.cli import foreground
 from tests.support.called_commands import Run
 
 
@@ -18,7 +18,7 @@ def test_without_a_file_the_simulated_exchange_is_named(run: Run, monkeypatch: p
         called.update(options, config=config)
         return 4
 
-    monkeypatch.setattr(start, "run_supervisor", run_supervisor)
+    monkeypatch.setattr(foreground, "run_supervisor", run_supervisor)
     assert run("start", "--duration", "3", "--run-dir", "mine") == 4
     assert "using the embedded SIMULATED exchange" in run.err
     assert called["config"].connections[0].exchange == "sim"
