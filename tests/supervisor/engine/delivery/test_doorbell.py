@@ -27,6 +27,7 @@ from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ri
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_workers.feed import doorbell as worker_doorbell
 from foxtrot_workers.feed.ring_writer import RingWriter
+from tests.support.looks import hold_looks
 from tests.support.waiting import wait_until
 
 LIMIT_S = 5.0
@@ -225,9 +226,7 @@ def test_a_removed_socket_is_made_again_and_rung(closing: list[Any], tmp_path: P
     worker.commit("1")
     world.path.unlink()
     wait_until(world.path.exists, LIMIT_S, "the file")
-    time.sleep(0.1)
-    world.receiver._look_at = time.monotonic() + 1000
-    world.engine.wake()
+    hold_looks(world.engine, world.receiver)
     worker.commit("2")
     wait_until(lambda: world.trade_ids == ["1", "2"], LIMIT_S, "the trade after it")
 
@@ -241,8 +240,7 @@ def test_the_next_engine_takes_the_place_of_one_that_was_killed(closing: list[An
     worker.commit("2")
     successor = World(tmp_path)
     closing.append(successor)
-    successor.receiver._look_at = time.monotonic() + 1000
-    successor.engine.wake()
+    hold_looks(successor.engine, successor.receiver)
     worker.commit("3")
     wait_until(lambda: successor.trade_ids == ["2", "3"], LIMIT_S, "both")
 

@@ -27,6 +27,7 @@ from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_workers.feed.doorbell import Doorbell
 from foxtrot_workers.feed.event_sender import Carrier
 from foxtrot_workers.feed.ring_writer import RingWriter
+from tests.support.looks import hold_looks
 from tests.support.waiting import wait_until
 
 LIMIT_S = 5.0
@@ -111,6 +112,10 @@ class Bench:
 
     def trade_ids(self) -> list[str]:
         return [event.trade_id for event in self.seen if isinstance(event, Trade)]
+
+    def hold_looks(self) -> None:
+        """Nothing is read from here on but what is rung or fenced."""
+        hold_looks(self.engine, self.receiver)
 
     def close(self) -> None:
         self.engine.stop(LIMIT_S)
@@ -471,7 +476,7 @@ def test_a_damaged_record_is_announced_and_never_applied(make_bench: Any, make_w
     wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the first")
     damaged_at = int(worker.ring._head)
     # nobody looks at it before it is damaged: it is committed and damaged under the engine's feet
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     worker.commit(2, "b", "c", sent=False)
     worker.flip(damaged_at + offset)
     worker.commit(3, "d", sent=False)
@@ -489,7 +494,7 @@ def test_a_damaged_record_is_announced_and_never_applied(make_bench: Any, make_w
 def test_a_damaged_end_is_announced_with_what_the_worker_says_it_was(make_bench: Any, make_worker: Any) -> None:
     bench = make_bench()
     worker = make_worker(bench)
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     worker.commit(1, "a", "b", "c", sent=False)
     worker.flip(4)
     bench.receiver.fence("w", 1)
@@ -502,7 +507,7 @@ def test_a_damaged_end_is_announced_with_what_the_worker_says_it_was(make_bench:
 def test_a_batch_that_zeromq_brings_needs_no_intact_record(make_bench: Any, make_worker: Any, damaged: int) -> None:
     bench = make_bench(ringless=False)
     worker = make_worker(bench)
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     data = worker.commit(1, "a", sent=False)
     worker.flip(damaged)
     bench.push.send(data)
@@ -607,7 +612,7 @@ def test_damaged_words_of_the_engine_are_survived(make_bench: Any, make_worker: 
 def test_a_damaged_head_of_a_dead_worker_costs_nothing_and_ends(make_bench: Any, make_worker: Any) -> None:
     bench = make_bench()
     worker = make_worker(bench)
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     for sequence in (1, 2, 3):
         worker.commit(sequence, str(sequence), sent=False)
     with worker.path.open("r+b") as file:
@@ -631,7 +636,7 @@ def test_a_name_that_no_worker_can_have_is_refused(make_bench: Any, name: str) -
 def test_the_end_takes_what_stands_in_rings(make_bench: Any, make_worker: Any) -> None:
     bench = make_bench()
     worker = make_worker(bench)
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     for sequence in range(1, 500):
         worker.commit(sequence, str(sequence), sent=False)
     assert bench.engine.stop(LIMIT_S) == 0
@@ -777,7 +782,7 @@ def test_the_end_gives_up_what_waits_after_what_can_be_read(make_bench: Any, mak
     a, b = make_twin(bench, "a"), make_twin(bench, "b")
     a.commit(1)
     used_up(a)
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     b.commit(4, sent=False)
     a.commit(3, sent=False)
     assert bench.engine.stop(LIMIT_S) == 0
@@ -870,7 +875,7 @@ def test_an_account_is_checked_while_the_worker_lives(make_bench: Any, make_twin
 
 def test_an_account_is_checked_before_each_batch_that_is_read(make_bench: Any, make_twin: Any) -> None:
     bench = make_bench()
-    bench.receiver._look_at = time.monotonic() + 1000
+    bench.hold_looks()
     a = make_twin(bench, "a")
     a.commit(1, 2, count=3, sent=False)
     a.commit(3, sent=False)
