@@ -22,7 +22,7 @@ from foxtrot_supervisor.runtime import run_dir
 with without("dill"):
     from foxtrot_supervisor.runtime.main import run_supervisor
 
-__all__ = ["Foreground", "duration_option", "foreground_options"]
+__all__ = ["Foreground", "foreground_options"]
 
 duration_option = click.option(
     "--duration", "duration_s", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S seconds."
