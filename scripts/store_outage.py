@@ -45,7 +45,7 @@ SAID_S = 5.0
 """Interval at which progress is said, in seconds."""
 
 LOOK_S = 0.5
-"""Interval at which a condition is looked at, in seconds."""
+"""Interval at which a condition is checked, in seconds."""
 
 EMPTY_S = 3.0
 """Time for which nothing waits in the sink when it has all, in seconds: heartbeats come every second."""

@@ -7,7 +7,7 @@ whatever the engine's `numbers`, 0 where nothing is known, as vn.py has it.
 
 from __future__ import annotations
 
-from datetime import datetime as Datetime  # noqa: N812 - a field bears the type's name
+from datetime import datetime as Datetime  # noqa: N812 - a field has the type's name
 
 from msgspec import Struct
 

@@ -100,7 +100,7 @@ def test_market_data_comes_in_and_nothing_is_left(tmp_path: Path) -> None:
         status = supervisor.wait_ready(LIMIT_S)
         count = len(seen)
         wait_until(lambda: len(seen) > count + 10, LIMIT_S, "trades of the next supervisor's worker")
-        # what the dead one's worker had committed was read to the end: its ring is done with
+        # what the dead one's worker had committed was read to the end: its ring is removed
         assert [name for name in os.listdir(supervisor.run_dir) if name.startswith("ring-sim.a")] == ["ring-sim.a-1001"]
         assert status["workers"][0]["lost_total"] == 0
         report = supervisor.stop()

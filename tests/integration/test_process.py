@@ -289,4 +289,4 @@ async def test_children_that_were_there_before_are_left_alone() -> None:
             assert shell.sweep() == []
         finally:
             shell.close()
-        assert other.wait(5) == 3  # its status was left to whoever started it
+        assert other.wait(5) == 3  # its status was left to its parent

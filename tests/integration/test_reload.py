@@ -32,7 +32,7 @@ def start_method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def _not_under_nohup() -> Iterator[None]:
-    """Children inherit an ignored SIGHUP from whoever runs the tests, and a supervisor would respect it."""
+    """Children inherit an ignored SIGHUP from the process that runs the tests, and a supervisor would respect it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -89,7 +89,7 @@ def test_only_what_changed_is_touched(tmp_path: Path) -> None:
         )
         assert status["supervisor"]["state"] == "running"
         assert not supervisor.child("kept.a")["essential"]
-        # the same file once more: nothing at all happens
+        # the same file again: nothing happens
         again = reload(supervisor, edited)
         assert (again.error, again.data["added"], again.data["restarted"]) == ("", [], [])
         assert pids(supervisor.status()) == after

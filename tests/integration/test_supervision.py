@@ -64,7 +64,7 @@ def assert_nothing_left(supervisor: SupervisorProcess, descendants: list[psutil.
 
 
 def alive(process: psutil.Process) -> bool:
-    """Not dead: a zombie waits for whoever has inherited it, which is not us once the supervisor was killed."""
+    """Not dead: a zombie waits for its new parent, which is not this process once the supervisor was killed."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -38,7 +38,7 @@ CONTROL: list[Any] = [
     commands.Drained("engine", 2, "w", 1, 10, 8, 2, 1),
     commands.HoleFound("engine", 2, "c", "S", "eMarketTrade.", "10", "12", 5, 6),
     commands.BooksWanted("engine", 2, "c", ["S"], 1),
-    commands.Backfilled("w", 1, 3, 2, "it is not to be had", "12", "12", retry=True),
+    commands.Backfilled("w", 1, 3, 2, "not available", "12", "12", retry=True),
     commands.RotateWanted("w", 1, "its planned age"),
     commands.RemoteWorkers("landing", 1, {"c.a0-a": 5_000_001}, {"c.b0-a": 4_000_001}),
     commands.BudgetAsk("w", 1, 4, "rest", "api.example:443", 250, 6000, 60.0),

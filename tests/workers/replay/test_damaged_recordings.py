@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
 
 def fed(adapter: Adapter, lines: Iterable[RecordedFrame], first: int = 0) -> Iterator[Step]:
-    """Feed lines as replay does, with the notices of each line left in the adapter while its step is looked at."""
+    """Feed lines as replay does, with the notices of each line left in the adapter while its step is examined."""
     url = ""
     for place, line in enumerate(lines, first):
         events: list[MarketEvent[str]] = []

@@ -218,7 +218,7 @@ def _judge_recovery(promised: Promise, recovery: Recovery, patience: float) -> l
 
 
 def _disturbed(scene: Scene, observed: Observed) -> list[str]:
-    """Whoever was not struck is the same process as before, which itself may not be the first."""
+    """A child that was not struck is the same process as before, which itself may not be the first."""
     # who was not up before the blow, such as the victim in BACKOFF, is judged elsewhere or cannot be compared
     struck = {blow.child for blow in scene.blows}
     return [

@@ -128,7 +128,7 @@ def watch(pipe: int, run_id: str, since_ticks: int) -> None:
 
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_NAME, b"fx:guard", 0, 0, 0)
-    # Whoever stops the whole tree and kills the supervisor must not leave a stopped guard behind.
+    # A SIGSTOP of the whole tree, then a SIGKILL of the supervisor, must not leave a stopped guard behind.
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
     while os.read(pipe, 1):
         pass  # nothing is ever written

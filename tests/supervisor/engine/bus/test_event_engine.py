@@ -295,7 +295,7 @@ def test_sources_come_and_go_while_it_runs(engine: EventEngine) -> None:
     engine.put(Event("detach"))
     wait_until(lambda: len(seen) == 4, LIMIT_S, "the detaching from a handler")
     assert seen[-1].data is True
-    assert engine.detach(first)  # once more
+    assert engine.detach(first)  # a second time
     engine.stop(LIMIT_S)
     os.close(first.fd)
 

@@ -208,7 +208,7 @@ def test_errors_in_a_row_are_those_without_a_good_call_between() -> None:
     assert registration.errors == 5
     registration.resume()
     registration.calls += 1
-    assert registration.failed() == 1, "a revived handler begins anew"
+    assert registration.failed() == 1, "a revived handler counts from zero"
 
 
 def test_figures() -> None:

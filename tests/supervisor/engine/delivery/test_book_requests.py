@@ -4,7 +4,7 @@ from foxtrot_supervisor.engine.delivery.book_requests import AGAIN_S_FIRST, AGAI
 
 
 def asked_at(wants: BookWants, unknown: list[str], start: float, stop: float) -> list[float]:
-    """When it asks, if it is looked at every second."""
+    """When it asks, checked every second."""
     return [float(now) for now in range(int(start), int(stop)) if wants.look(unknown, now)]
 
 

@@ -946,7 +946,7 @@ def test_open_holes_are_told_again_when_asked(tmp_path: Path) -> None:
         assert ring.append(sequence, 1, encoder.encode(sequence, 77, [trade]))
     wait_until(lambda: told, LIMIT_S, "the hole")
     receiver.report_open_holes()
-    wait_until(lambda: len(told) == 2, LIMIT_S, "the hole once more")
+    wait_until(lambda: len(told) == 2, LIMIT_S, "the hole, a second time")
     assert told == [("c", 11, 14)] * 2
     receiver.abandon()
     assert engine.stop(LIMIT_S).clean

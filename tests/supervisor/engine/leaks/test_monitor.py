@@ -291,7 +291,7 @@ def test_a_closed_monitor_takes_no_samples(engine: PlainEngine) -> None:
         monitor = LeakMonitor(engine, limits={"threads": Limit(1, 0)}, log=structlog.get_logger())
         (tick,) = engine.handlers[EVENT_TIMER]
         tick(None)
-        tick(None)  # within sample_s: nothing is looked at
+        tick(None)  # within sample_s: nothing is sampled
     assert [line["event"] for line in logs] == ["leak"]
     assert len(monitor.growths()) == 1
     monitor.close()
