@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.codec import BatchEncoder
-from foxtrot_protocol.events import BookDelta, BookSnapshot, MarketEvent, Trade
+from foxtrot_protocol.events import BookDelta, BookSnapshot, MarketEvent, Quote, Trade
 from foxtrot_protocol.identity import DEFAULT_IDENTITIES
 from foxtrot_protocol.recorded_steps import LaneBatch, LaneClosed, LaneHole, LaneOpened, RecordedStep, RecordingCounts
 
@@ -22,6 +22,7 @@ __all__ = [
     "Steps",
     "book",
     "ns",
+    "quote",
     "recorded_trades",
     "trade",
     "update",
@@ -109,6 +110,10 @@ def ns(at_s: float) -> int:
 
 def trade(number: int, symbol: str = "A") -> Trade[str]:
     return Trade("X", symbol, START, 0, f"{number}.5", "1", "buy", str(number))
+
+
+def quote(number: int) -> Quote[str]:
+    return Quote("X", "A", 0, 0, "1", "1", "2", "1", str(number))
 
 
 def book(last: int, *bids: tuple[str, str]) -> BookSnapshot[str]:

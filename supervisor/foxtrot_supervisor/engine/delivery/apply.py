@@ -247,8 +247,9 @@ class BatchApplier:
         ring.held = (batch.sequence, batch, made)
         if ring.wait_until is None:
             ring.wait_until = now + HOLE_WAIT_S
-        ring.group.waiting.add(ring.worker)
-        self._sources.wake_waiting(ring.group)
+            ring.group.waiting.add(ring.worker)
+            # others learn where this batch begins; deciding on it a second time tells them, and this lane, nothing new
+            self._sources.wake_waiting(ring.group)
 
     def _wake_others(self, ring: RingState) -> None:
         """Wake lanes that may have waited for the batch applied here."""

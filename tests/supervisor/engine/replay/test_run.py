@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from foxtrot_protocol.events import EVENT_GAP, EVENT_MARKET_TRADE, EVENT_TICK, EVENT_TIMER, EVENT_WORKER
+from foxtrot_protocol.events import EVENT_BBO, EVENT_GAP, EVENT_MARKET_TRADE, EVENT_TICK, EVENT_TIMER, EVENT_WORKER
 from foxtrot_protocol.recorded_steps import RecordedStep, UnreadableRecording
 from foxtrot_supervisor.engine.bus.event_engine import Event, EventEngine
 from foxtrot_supervisor.engine.replay.player import Period
 from foxtrot_supervisor.engine.replay.report import ReplayReport
 from foxtrot_supervisor.engine.replay.run import ReplayOptions, replay
-from tests.support.recorded import Calls, Side, Steps, book, ns, recorded_trades, trade, update
+from tests.support.recorded import Calls, Side, Steps, book, ns, quote, recorded_trades, trade, update
 
 
 def play(
@@ -113,6 +113,24 @@ def test_a_batch_waits_a_second_of_recorded_time_for_what_another_worker_may_bri
     # announced when the wait was over, not when something else came
     names = [name for name, _ in calls.seen]
     assert names[: names.index(EVENT_GAP)].count(EVENT_TIMER) == 2
+
+
+def test_a_batch_that_waits_is_decided_again_when_something_new_came_and_not_for_ever() -> None:
+    """The first batch of a later twin waits, although its quote is the very next: the other one may have more."""
+    a, b = Side("a", **{EVENT_BBO: "latest"}), Side("b", **{EVENT_BBO: "latest"})
+    calls, report = play(
+        a.opened(0),
+        a.batch(0, trade(1), quote(10)),
+        b.opened(20),
+        a.batch(20, trade(2), quote(12)),
+        b.batch(20.005, trade(3), quote(13)),
+        a.batch(20.01, trade(3), quote(13)),
+        a.closed(30),
+        b.closed(30),
+    )
+    assert report.end == "complete"
+    assert numbers(calls) == [1, 2, 3]
+    assert [each.update_id for each in calls.of(EVENT_BBO)] == ["10", "12", "13"]
 
 
 def test_the_next_incarnation_continues_the_streams_and_holes_are_announced() -> None:
