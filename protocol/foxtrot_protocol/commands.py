@@ -267,6 +267,10 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Worker: milliseconds by which this machine's clock is ahead of the exchange's, by REST; None: unknown."""
     clock_error_ms: float = 0.0
     """Worker: milliseconds by which that may be wrong: half the round trip."""
+    early_bells_total: int = 0
+    """Engine: times that it woke because a worker's exchange sent something, before the worker had a batch."""
+    early_bells_vain_total: int = 0
+    """Engine: of these, times that no batch followed at once."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

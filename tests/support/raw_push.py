@@ -11,14 +11,17 @@ __all__ = ["RawPush"]
 
 
 class RawPush:
-    """A blocking connection to the PULL socket at `path`; `pump` lets that socket's owner answer the handshake."""
+    """A blocking connection to the PULL socket at `path`; `pump` lets that socket's owner answer the handshake.
 
-    def __init__(self, path: str, pump: Callable[[], object]) -> None:
+    `passed`: a descriptor that the owner gets with the greeting.
+    """
+
+    def __init__(self, path: str, pump: Callable[[], object], passed: int | None = None) -> None:
         self.end = socket.socket(socket.AF_UNIX)
         self.end.settimeout(5.0)
         self.end.connect(path)
         wire = zmtp.Connection(b"PUSH", b"", 0)
-        self.end.sendall(zmtp.GREETING)
+        socket.send_fds(self.end, [zmtp.GREETING], [] if passed is None else [passed])
         while not wire.is_open:
             self.end.sendall(wire.take_replies())
             pump()

@@ -192,6 +192,8 @@ class EngineHost:
             leaks_total=0 if self._leaks is None else self._leaks.leaks_total,
             leaks=[leak_text(leak)[:LEAK_CHARACTERS_MAX] for leak in leaks],
             owners=[name[:NAME_CHARACTERS_MAX] for name in engine.owners()[:OWNERS_SHOWN]],
+            early_bells_total=receiver.early.rung_total,
+            early_bells_vain_total=receiver.early.vain_total,
             handlers=[_figures_of(info) for info in engine.worst_handlers(HANDLERS_SHOWN)],
         )
 

@@ -371,6 +371,20 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     field(
         ENGINE,
+        "foxtrot_engine_early_bells_total",
+        "counter",
+        "Times that the engine woke because an exchange had sent something, before its worker had a batch.",
+        "early_bells_total",
+    ),
+    field(
+        ENGINE,
+        "foxtrot_engine_early_bells_vain_total",
+        "counter",
+        "Of these, times that no batch followed at once.",
+        "early_bells_vain_total",
+    ),
+    field(
+        ENGINE,
         "foxtrot_engine_events_dropped_total",
         "counter",
         "Events dropped because the queue was full.",

@@ -156,6 +156,8 @@ def _engine(record: ChildRecord, vitals: Vitals, moment: Moment) -> dict[str, An
         "account_violations_total": totals["account_violations_total"],
         "rejected_total": totals["rejected_total"],
         "dropped_total": totals["dropped_total"],
+        "early_bells_total": totals["early_bells_total"],
+        "early_bells_vain_total": totals["early_bells_vain_total"],
         "recent": list(beat.recent) if beat else [],
         "ticks_total": totals["ticks_total"],
         "bars_total": totals["bars_total"],

@@ -37,6 +37,8 @@ TOTALS: Final = (
     "bars_total",
     "late_trades_total",
     "leaks_total",
+    "early_bells_total",
+    "early_bells_vain_total",
 )
 """Fields of a heartbeat that only grow within an incarnation."""
 

@@ -62,15 +62,19 @@ class ZmtpSocket:
         path: str,
         kind: SocketKind,
         on_message: Callable[[tuple[bytes, ...]], None] | None = None,
+        *,
+        passed: int | None = None,
     ) -> None:
         """Connect to the file `path`, whether or not it exists.
 
-        `on_message` gets the frames of each message that arrives; without it they are dropped.
+        `on_message` gets the frames of each message that arrives; without it they are dropped. `passed`: a descriptor
+        that the peer of each connection gets with the first bytes; the caller keeps it open.
         """
         self._loop = loop
         self._path = path
         self._kind = kind
         self._on_message = on_message
+        self._passed = passed
         self._socket: socket.socket | None = None
         self._wire: zmtp.Connection
         self._is_open = False
@@ -143,6 +147,7 @@ class ZmtpSocket:
         try:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             end.connect(self._path)
+            greeted = 0 if self._passed is None else socket.send_fds(end, [zmtp.GREETING], [self._passed])
         except OSError:  # no such file, nobody listens, or a full backlog: unix sockets connect at once or not at all
             end.close()
             self._retry_later()
@@ -151,7 +156,7 @@ class ZmtpSocket:
         self._socket = end
         self._kernel_send = end.send
         self._wire = zmtp.Connection(kind.socket_type, kind.identity, kind.message_bytes_max)
-        self._replies = zmtp.GREETING
+        self._replies = zmtp.GREETING[greeted:]
         self._loop.add_reader(end, self._read)
         self._timer = self._loop.call_later(HANDSHAKE_S, self._lost)
         self._write()

@@ -26,9 +26,12 @@ _KIND = SocketKind(
 class BatchPush:
     """A worker's end of the data plane over ZeroMQ."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: str) -> None:
-        """Connect to `endpoint`, whether or not an engine is there; used on the thread of `loop`."""
-        self._socket = ZmtpSocket(loop, endpoints.ipc_path(endpoint), _KIND)
+    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: str, early_bell: int | None = None) -> None:
+        """Connect to `endpoint`, whether or not an engine is there; used on the thread of `loop`.
+
+        `early_bell`: a descriptor that each engine gets; the caller keeps it open.
+        """
+        self._socket = ZmtpSocket(loop, endpoints.ipc_path(endpoint), _KIND, passed=early_bell)
 
     def committed(self, data: bytes) -> None:
         """Send a batch that is in the ring. The hot path."""

@@ -21,6 +21,7 @@ from foxtrot_protocol.ring_layout import batch_bytes_max, ring_name
 from foxtrot_workers.feed.batch_push import BatchPush
 from foxtrot_workers.feed.batches import Batch, EitherEncoder, events_of
 from foxtrot_workers.feed.doorbell import Doorbell
+from foxtrot_workers.feed.early_bell import EarlyBell
 from foxtrot_workers.feed.ring_writer import RingWriter
 
 __all__ = ["DRAIN_POLL_S", "WAITING_BYTES_MAX", "Carrier", "EventSender"]
@@ -85,9 +86,12 @@ class EventSender:
         """Events in these batches, and dropped events that gaps in them announce."""
         self._dropped_total = 0
         self._unannounced = 0
+        self._early_bell = early = EarlyBell()
         bell = endpoints.doorbell_path(endpoint)
         self._carrier: Carrier = (
-            BatchPush(loop, endpoint) if bell is None else Doorbell(bell, ring_name(worker, incarnation))
+            BatchPush(loop, endpoint, early.fileno())
+            if bell is None
+            else Doorbell(bell, ring_name(worker, incarnation), early.fileno())
         )
         self._tell = self._carrier.committed
 
@@ -110,6 +114,10 @@ class EventSender:
     def unannounced(self) -> int:
         """Events that are neither in the ring nor announced by a gap in it."""
         return self._unannounced + self._unannounced_waiting
+
+    def connected(self, descriptor: int) -> None:
+        """Let the engine wake when the exchange's socket `descriptor` receives something."""
+        self._early_bell.watch(descriptor)
 
     def commit(self, batch: Batch, announces: int = 0) -> list[MarketEvent[str]]:
         """Commit `batch` with the next sequence number, and send it. The hot path.
@@ -182,4 +190,5 @@ class EventSender:
     def close(self) -> None:
         """Close the way to the engine and unmap the ring; its file stays until the engine has read it."""
         self._carrier.close()
+        self._early_bell.close()
         self._ring.close()

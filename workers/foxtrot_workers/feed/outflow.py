@@ -78,6 +78,10 @@ class Outflow:
         """Bytes in the ring that the engine has not acknowledged."""
         return self._sender.used_bytes
 
+    def connected(self, descriptor: int) -> None:
+        """Let the engine wake when the exchange's socket `descriptor` receives something."""
+        self._sender.connected(descriptor)
+
     def send(self, batch: Batch) -> None:
         """Commit the events of `batch`, or drop and announce them. The hot path."""
         if self._pressure.state is _DROPPING or (self._dropped.pending and not self.announce()):

@@ -311,6 +311,7 @@ class FeedWorker:
 
     def _on_open(self) -> None:
         self._opened = True
+        self._outflow.connected(self._client.fileno())
         self._context.log.info("connected", topics=len(self._topics))
         self._last_control_at = now = time.monotonic()
         self._subscribe_commands.check_configured()

@@ -35,6 +35,7 @@ __all__ = [
     "ClientOptions",
     "ConnectFailed",
     "FramesCallback",
+    "descriptor_of",
     "handshake_failure",
     "make_client",
     "proxy_tls_context",
@@ -116,6 +117,9 @@ class Client(Protocol):
     async def connect(self) -> None:
         """Open the connection; raises `ConnectFailed`."""
 
+    def fileno(self) -> int:
+        """Return the descriptor of the connection's socket; -1 without a connection."""
+
     def send(self, text: str) -> None:
         """Queue a text message; ignored once the connection has ended."""
 
@@ -165,6 +169,12 @@ def limit_receive_buffer(transport: asyncio.BaseTransport) -> None:
     connection = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):  # it may have ended already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+
+
+def descriptor_of(transport: asyncio.BaseTransport) -> int:
+    """Return the descriptor of the socket of this connection; -1 if it has ended."""
+    connection = transport.get_extra_info("socket")
+    return -1 if connection is None else int(connection.fileno())
 
 
 @functools.cache  # loading the authorities takes milliseconds and megabytes: once for the stream and all of REST

@@ -24,6 +24,7 @@ from foxtrot_workers.websocket.client import (
     ClientOptions,
     ConnectFailed,
     FramesCallback,
+    descriptor_of,
     handshake_failure,
     limit_receive_buffer,
     proxy_tls_context,
@@ -106,6 +107,9 @@ class PicowsClient:
             raise ConnectFailed("the connection was closed before the handshake was answered")
         limit_receive_buffer(self._transport.underlying_transport)
         self._watcher = start_task(self._watch(self._transport), "websocket-end")
+
+    def fileno(self) -> int:
+        return -1 if self._transport is None else descriptor_of(self._transport.underlying_transport)
 
     def send(self, text: str) -> None:
         if self._transport is not None and not self._transport.is_disconnected:

@@ -23,6 +23,7 @@ from foxtrot_workers.websocket.client import (
     ClientOptions,
     ConnectFailed,
     FramesCallback,
+    descriptor_of,
     handshake_failure,
     limit_receive_buffer,
     proxy_tls_context,
@@ -100,6 +101,9 @@ class WebsocketsClient:
         if isinstance(error, TimeoutError):
             return ConnectFailed(f"no connection within {self._options.connect_s:g} s")
         return ConnectFailed(f"{type(error).__name__}: {error}")
+
+    def fileno(self) -> int:
+        return -1 if self._connection is None else descriptor_of(self._connection.transport)
 
     def send(self, text: str) -> None:
         if self._connection is not None:

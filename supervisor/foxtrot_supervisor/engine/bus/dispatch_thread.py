@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import sys
@@ -19,7 +20,7 @@ from msgspec import Struct
 
 from foxtrot_protocol.events import EVENT_TIMER
 from foxtrot_supervisor.engine.bus.dispatcher import Call, Dispatcher
-from foxtrot_supervisor.engine.bus.event import Event, EventSource
+from foxtrot_supervisor.engine.bus.event import EarlyNotice, Event, EventSource, Poller
 from foxtrot_supervisor.engine.bus.inbox import Inbox
 from foxtrot_supervisor.engine.bus.queue import CHUNK_MAX
 
@@ -80,6 +81,8 @@ class DispatchThread:
         self._sources_lock = threading.RLock()
         self._wake_lock = threading.RLock()
         self._sources: tuple[EventSource, ...] = ()
+        self._early: EarlyNotice | None = None
+        """What announces a source, where one is announced."""
         self._leaving: deque[_Leaving] = deque()
         self._wake_fd: int | None = None
         self._chunk_max = CHUNK_MAX
@@ -163,6 +166,7 @@ class DispatchThread:
                 assert self._wake_fd is not None
                 poller.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
                 self._turn_until_stopped(poller)
+                self._join_early(poller, ())
             self._drain()
         finally:
             self.active = False
@@ -183,6 +187,7 @@ class DispatchThread:
             if sources is not self._sources:
                 sources, more = self._sources, True
                 watched = _exchange(poller, watched, sources)
+                self._join_early(poller, sources)
             if not more:
                 self._sleep(poller, timer_at)
             more = self._handle_queued()
@@ -200,23 +205,27 @@ class DispatchThread:
         until = timer_at
         for source in self._sources:
             until = min(until, source.due())
-        if self._spin_s and self._spin(poller, until):
+        if self._spin_s and self._spin(poller, until, self._spin_s):
             return
         # in this order, since `put` first appends and then checks `asleep`: one of the two sees the other
         self.asleep = True
         if self._inbox or not self.active:
             self.asleep = False
             return
-        poller.poll(max(0.0, until - time.monotonic()))
+        found = poller.poll(max(0.0, until - time.monotonic()))
         self.asleep = False
+        early = self._early
+        if found and early is not None and early.is_all(found):
+            early.followed(self._spin(poller, until, early.rung(found)))
 
-    def _spin(self, poller: select.epoll, until: float) -> bool:
-        """Ask for more again and again; False after `spin_s` seconds. Each question releases the interpreter lock."""
+    def _spin(self, poller: select.epoll, until: float, seconds: float) -> bool:
+        """Ask for more again and again; False after `seconds`. Each question releases the interpreter lock."""
         ask, inbox, now, give_way = poller.poll, self._inbox, time.monotonic, os.sched_yield
-        waiting = [source.is_waiting for source in self._sources]
-        end = min(until, now() + self._spin_s)
+        waiting, early = [source.is_waiting for source in self._sources], self._early
+        end = min(until, now() + seconds)
         while self.active and not inbox:
-            if ask(0):
+            found = ask(0)
+            if found and (early is None or not early.is_all(found)):
                 return True
             for _ in range(LOOKS_BETWEEN_CALLS):
                 for is_waiting in waiting:
@@ -226,6 +235,15 @@ class DispatchThread:
                 return end >= until
             give_way()
         return True
+
+    def _join_early(self, poller: Poller, sources: tuple[EventSource, ...]) -> None:
+        """Watch what announces the first of `sources` that is announced; a thread that never sleeps needs nothing."""
+        if self._early is not None:
+            self._early.leave()
+        announced = () if math.isinf(self._spin_s) else (source.early for source in sources)
+        self._early = next((early for early in announced if early is not None), None)
+        if self._early is not None:
+            self._early.join(poller)
 
     def _handle_queued(self) -> bool:
         """Handle one chunk of queued events; return True if there may be more."""
@@ -270,6 +288,9 @@ class DispatchThread:
             leaving = self._leaving.popleft()
             if leaving.source in self._sources:
                 leaving.source.finish(leaving.deadline)
+                if self._early is not None and self._early is leaving.source.early:
+                    self._early.leave()  # now: afterwards its owner may close it
+                    self._early = None
                 with self._sources_lock:
                     self._sources = tuple(source for source in self._sources if source is not leaving.source)
             leaving.gone.set()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-__all__ = ["Event", "EventSource", "Handler", "QueueFull"]
+__all__ = ["EarlyNotice", "Event", "EventSource", "Handler", "Poller", "QueueFull"]
 
 
 class Event(Struct, eq=False):
@@ -27,8 +27,44 @@ class QueueFull(Exception):
     """There was no room in time for an event that must not be dropped; the caller of `put` keeps it."""
 
 
+class Poller(Protocol):
+    """Watches descriptors: a `select.epoll`."""
+
+    def register(self, fd: int, eventmask: int, /) -> None:
+        """Watch a descriptor."""
+
+    def unregister(self, fd: int, /) -> None:
+        """Watch it no more."""
+
+
+class EarlyNotice(Protocol):
+    """Tells a sleeping dispatch thread that its source will probably have something in a moment.
+
+    Used on the dispatch thread.
+    """
+
+    def join(self, poller: Poller) -> None:
+        """Have `poller` watch its descriptors, those that come later too, edge-triggered, in place of any other."""
+
+    def leave(self) -> None:
+        """Have no poller watch them."""
+
+    def is_all(self, found: Sequence[tuple[int, int]]) -> bool:
+        """Whether all descriptors that a poller has `found` are its own."""
+
+    def rung(self, found: Sequence[tuple[int, int]]) -> float:
+        """Take a notice; return for how many seconds it pays to ask the source before sleeping again."""
+
+    def followed(self, came: bool) -> None:
+        """Take whether something `came` in that time."""
+
+
 class EventSource(Protocol):
     """A source of market data that the dispatch thread reads directly, without a queue."""
+
+    @property
+    def early(self) -> EarlyNotice | None:
+        """What announces it; None: nothing does."""
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable (edge-triggered) when there may be something."""

@@ -19,6 +19,7 @@ from foxtrot_protocol.framing import Batch
 from foxtrot_supervisor.engine.delivery.accounts import Accounts
 from foxtrot_supervisor.engine.delivery.apply import BatchApplier
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
+from foxtrot_supervisor.engine.delivery.early_bells import EarlyBells
 from foxtrot_supervisor.engine.delivery.lanes import Arrival
 from foxtrot_supervisor.engine.delivery.pull_socket import PullSocket
 from foxtrot_supervisor.engine.delivery.rings import BATCHES_PER_TURN, Rings
@@ -41,6 +42,7 @@ class BatchSocket:
         batches: BatchReader,
         applier: BatchApplier,
         accounts: Accounts,
+        bells: EarlyBells,
         log: ChildLog,
         *,
         ringless: bool,
@@ -57,7 +59,7 @@ class BatchSocket:
         self._doubtful = False
         """The last batch was, or is, read from its ring: the next one may be, too."""
         self.path = endpoints.ipc_path(endpoint)
-        self._socket = PullSocket(self.path, log)
+        self._socket = PullSocket(self.path, log, bells)
 
     def fileno(self) -> int:
         return self._socket.fileno()

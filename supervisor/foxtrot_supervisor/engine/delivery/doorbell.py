@@ -4,6 +4,8 @@ A datagram is the name of the ring's file, and nothing that counts: what is deli
 datagram costs a look at a ring, and a lost one costs the time until the next look at all rings. A worker that finds
 the socket full does not repeat its datagram. A full socket holds `FULL_COUNT` datagrams at least; if that many were
 taken before it was empty, others may have been refused, and all rings are read.
+
+The first datagram of a worker carries its early bell (`early_bells`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from foxtrot_protocol import ring_layout
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.endpoints import DOORBELL_BYTES_MAX
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
+from foxtrot_supervisor.engine.delivery.early_bells import PASSED_BYTES, EarlyBells, passed_descriptor
 from foxtrot_supervisor.engine.delivery.rings import Rings
 from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX, Source, Sources
 from foxtrot_supervisor.system.datagram_socket import bound_datagram
@@ -43,22 +46,29 @@ LOOK_AT_ALL_S = 0.005
 RINGS_KNOWN_MAX = 4 * WORKERS_MAX
 """Names of rings remembered; beyond it they are looked up again."""
 
+BELLS_SPARE = 64
+"""Early bells kept beyond two for each worker: of workers that are gone, or not known yet."""
+
 RINGS_WATCHED_MAX = 8
 """Most workers whose rings are watched by a thread that does not sleep."""
 
+_FLAGS = socket.MSG_CMSG_CLOEXEC
 _CREDENTIALS = struct.Struct("=iii")  # pid, uid, gid (unix(7))
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size)
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size) + PASSED_BYTES
 
 
 class Doorbell:
     """The engine's end; `receiver.Arrivals`."""
 
-    def __init__(self, path: str, sources: Sources, rings: Rings, batches: BatchReader, log: ChildLog) -> None:
-        """Bind to the file `path`, which a previous engine may have left; raises OSError."""
+    def __init__(
+        self, path: str, sources: Sources, rings: Rings, batches: BatchReader, bells: EarlyBells, log: ChildLog
+    ) -> None:
+        """Bind to the file `path`, which a previous engine may have left; raises OSError. `bells` gets early bells."""
         self.path = path
         self._sources = sources
         self._rings = rings
         self._batches = batches
+        self._bells = bells
         self._log = log
         self._known: dict[bytes, tuple[str, Source]] = {}
         self._uid = os.geteuid()
@@ -109,8 +119,12 @@ class Doorbell:
         receive = self._socket.recvmsg
         try:
             for _ in range(TAKEN_PER_TURN):
-                name, ancillary, _flags, _address = receive(DOORBELL_BYTES_MAX, _ANCILLARY_BYTES)
+                name, ancillary, _flags, _address = receive(DOORBELL_BYTES_MAX, _ANCILLARY_BYTES, _FLAGS)
                 self._taken += 1
+                if len(ancillary) > 1:
+                    self._take_bell(name, ancillary)
+                    self._forget_bells()
+                # of ancillary data the credentials come first
                 if not ancillary or _CREDENTIALS.unpack_from(ancillary[0][2])[1] != self._uid:
                     self._batches.malformed_total += 1
                     continue
@@ -133,10 +147,11 @@ class Doorbell:
         return False
 
     def ignore(self) -> None:
-        """Forget what was rung: all rings are read when reading begins."""
+        """Forget what was rung, except early bells: all rings are read when reading begins."""
         with contextlib.suppress(BlockingIOError):
             for _ in range(TAKEN_PER_TURN):
-                self._socket.recv(1)
+                name, ancillary, _flags, _address = self._socket.recvmsg(DOORBELL_BYTES_MAX, _ANCILLARY_BYTES, _FLAGS)
+                self._take_bell(name, ancillary)
 
     def wait(self, timeout_ms: int) -> bool:
         """Return False: nothing is delivered but what rings hold."""
@@ -162,6 +177,25 @@ class Doorbell:
             self._look_at = now + LOOK_AT_ALL_S
             self._look_wanted = False
             self._sources.reading.update(self._sources.workers)
+
+    def _take_bell(self, name: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
+        """Hear the early bell that came with the name of a ring, in place of the last one of its worker."""
+        bell = passed_descriptor(ancillary)
+        if bell is None:
+            return
+        parsed = ring_layout.parse_ring_name(name.decode(errors="replace"))
+        if parsed is None or _CREDENTIALS.unpack_from(ancillary[0][2])[1] != self._uid:
+            os.close(bell)
+        else:
+            self._bells.put(parsed[0], bell)
+
+    def _forget_bells(self) -> None:
+        """Forget the bells of workers that are gone, now and then."""
+        workers = self._sources.workers
+        if len(self._bells) > 2 * len(workers) + BELLS_SPARE:
+            for key in self._bells.owners():
+                if key not in workers or not workers[str(key)].rings:
+                    self._bells.drop(key)
 
     def _meet(self, name: bytes) -> tuple[str, Source] | None:
         """Return worker and source of a ring's name; None if this run has no such ring."""

@@ -20,6 +20,7 @@ from msgspec import Struct
 from foxtrot_protocol import endpoints, zmtp
 from foxtrot_protocol.child import ChildLog
 from foxtrot_protocol.codec import BATCH_BYTES_MAX
+from foxtrot_supervisor.engine.delivery.early_bells import PASSED_BYTES, EarlyBells, passed_descriptor
 
 __all__ = ["HELD_BYTES_MAX", "PEERS_MAX", "READ_BYTES", "PullSocket"]
 
@@ -55,12 +56,16 @@ class _Peer(Struct, eq=False):
 class PullSocket:
     """The listening end and its connections; used by one thread."""
 
-    def __init__(self, path: str, log: ChildLog) -> None:
-        """Listen at the file `path`, which a previous process may have left; raises OSError."""
+    def __init__(self, path: str, log: ChildLog, bells: EarlyBells) -> None:
+        """Listen at the file `path`, which a previous process may have left; raises OSError.
+
+        `bells` gets the descriptor that a peer passes with its handshake, for as long as it is connected.
+        """
         self.path = path
         self.refused_total = 0
         """Connections closed because of what they were or sent."""
         self._log = log
+        self._bells = bells
         self._uid = os.geteuid()
         self._peers: dict[int, _Peer] = {}
         self._opening: dict[int, _Peer] = {}
@@ -184,13 +189,23 @@ class PullSocket:
 
     def _read(self, descriptor: int, peer: _Peer) -> None:
         try:
-            size = peer.end.recv_into(self._buffer)
+            size = self._read_opening(descriptor, peer) if self._opening else peer.end.recv_into(self._buffer)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             size = 0
         data = self._buffer[:size]
         self._take(descriptor, peer, data)
+
+    def _read_opening(self, descriptor: int, peer: _Peer) -> int:
+        """Read a peer, also a descriptor that it passes during its handshake. Raises OSError."""
+        if descriptor not in self._opening:
+            return peer.end.recv_into(self._buffer)
+        size, ancillary, _flags, _address = peer.end.recvmsg_into([self._buffer], PASSED_BYTES, socket.MSG_CMSG_CLOEXEC)
+        bell = passed_descriptor(ancillary)
+        if bell is not None:
+            self._bells.put(descriptor, bell)
+        return size
 
     def _take(self, descriptor: int, peer: _Peer, data: memoryview) -> None:
         """Take what was read of a peer; nothing at its end."""
@@ -242,6 +257,7 @@ class PullSocket:
         if self._peers.pop(descriptor, None) is None:
             return
         self._alone = None
+        self._bells.drop(descriptor)
         self._opening.pop(descriptor, None)
         self._held_bytes -= peer.wire.held_bytes
         peer.end.close()

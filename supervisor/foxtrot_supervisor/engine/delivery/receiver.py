@@ -25,6 +25,7 @@ from foxtrot_supervisor.engine.delivery.apply import BatchApplier
 from foxtrot_supervisor.engine.delivery.batch_socket import BatchSocket
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.doorbell import Doorbell
+from foxtrot_supervisor.engine.delivery.early_bells import EarlyBells
 from foxtrot_supervisor.engine.delivery.merge import STREAMS_MAX
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
 from foxtrot_supervisor.engine.delivery.rings import BATCHES_PER_TURN, Rings, remove_ring
@@ -124,9 +125,11 @@ class EventReceiver:
         self._abandoned = False
         self._holes_wanted = False
         self._look_at = 0.0
+        self.early = EarlyBells()
+        """What announces batches (`event.EarlyNotice`)."""
         bell = endpoints.doorbell_path(endpoint)
         self._arrivals: Arrivals = (
-            Doorbell(bell, self.sources, self._rings, self._batches, log)
+            Doorbell(bell, self.sources, self._rings, self._batches, self.early, log)
             if bell is not None
             else BatchSocket(
                 endpoint,
@@ -135,6 +138,7 @@ class EventReceiver:
                 self._batches,
                 self.applier,
                 self._accounts,
+                self.early,
                 log,
                 ringless=ringless,
             )
@@ -191,6 +195,7 @@ class EventReceiver:
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             self._keep_files()
+            self.early.look(now)
             self._rings.find(now)
             for worker, source in self.sources.workers.items():
                 # while more has arrived, it is not known what was left out
@@ -253,6 +258,7 @@ class EventReceiver:
     def close(self) -> None:
         """Close the socket, unmap the rings; only after the dispatch thread has ended."""
         self._arrivals.close()
+        self.early.close()
         self.sources.close()
 
     # ---- periodic reports

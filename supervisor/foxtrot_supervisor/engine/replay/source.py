@@ -34,6 +34,8 @@ class ReplaySource:
         self._due = 0.0
         self._over = False
         self._stopping = False
+        self.early = None
+        """Nothing announces it."""
         self.ended = threading.Event()
         """Everything was handled, or `stop` was requested, or reading failed."""
         self.failure: BaseException | None = None

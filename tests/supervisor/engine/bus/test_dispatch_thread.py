@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from foxtrot_protocol.spec import Idle
+from foxtrot_supervisor.engine.bus.event import EarlyNotice, Poller
 from foxtrot_supervisor.engine.bus.event_engine import EVENT_TIMER, Event, EventEngine
 from tests.support.waiting import wait_until
 
@@ -29,6 +31,7 @@ class Pipe:
         self.due_at = math.inf
         self.pumps = 0
         self.waits = False
+        self.early: EarlyNotice | None = None
 
     def fileno(self) -> int:
         return self.read_end
@@ -147,3 +150,118 @@ def test_a_thread_that_does_not_sleep_asks_its_sources(idle: Idle) -> None:
     finally:
         assert engine.stop(LIMIT_S).clean
         source.close()
+
+
+class Notice:
+    """An `EarlyNotice` that a test rings."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK)
+        self.seconds = LIMIT_S
+        self.rung_total = 0
+        self.results: list[bool] = []
+        self.poller: Poller | None = None
+
+    def join(self, poller: Poller) -> None:
+        self.poller = poller
+        poller.register(self.descriptor, select.EPOLLIN | select.EPOLLET)
+
+    def leave(self) -> None:
+        assert self.poller is not None
+        self.poller.unregister(self.descriptor)
+        self.poller = None
+
+    def is_all(self, found: Sequence[tuple[int, int]]) -> bool:
+        return [descriptor for descriptor, _ in found] == [self.descriptor]
+
+    def rung(self, found: Sequence[tuple[int, int]]) -> float:
+        self.rung_total += 1
+        return self.seconds
+
+    def followed(self, came: bool) -> None:
+        self.results.append(came)
+
+    def ring(self) -> None:
+        os.eventfd_write(self.descriptor, 1)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+@contextlib.contextmanager
+def announced(idle: Idle, spin_us: float = 2000.0) -> Iterator[tuple[EventEngine, Pipe, Notice]]:
+    """A thread that sleeps, its source, and what announces it."""
+    engine = EventEngine(idle=idle, spin_us=spin_us, interval=1000.0)
+    source, notice = Pipe(), Notice()
+    source.early = notice
+    engine.attach(source)
+    engine.start()
+    try:
+        if idle != "spin":
+            wait_until(lambda: engine._loop.asleep, LIMIT_S, "it to sleep")
+        yield engine, source, notice
+    finally:
+        assert engine.stop(LIMIT_S).clean
+        assert notice.poller is None, "it has left"
+        source.close()
+        notice.close()
+
+
+@pytest.mark.parametrize("way", ["waiting", "readable", "queued"])
+@pytest.mark.parametrize("idle", ["sleep", "backoff"])
+def test_a_thread_that_was_rung_early_asks_its_source_before_it_sleeps_again(idle: Idle, way: str) -> None:
+    with announced(idle) as (engine, source, notice):
+        seen: list[Any] = []
+        engine.register("eX.", lambda event: seen.append(event.data))
+        for number in range(1, 4):
+            before = source.pumps
+            notice.ring()
+            wait_until(lambda number=number: notice.rung_total == number, LIMIT_S, "it to wake")  # type: ignore[misc]
+            assert not engine._loop.asleep
+            if way == "waiting":
+                source.waits = True  # nothing makes the descriptor readable
+            elif way == "readable":
+                os.write(source.write_end, b"x")
+            else:
+                engine.put(Event("eX.", number))
+            wait_until(lambda before=before: source.pumps > before, LIMIT_S, "a pump")  # type: ignore[misc]
+            wait_until(lambda: engine._loop.asleep, LIMIT_S, "it to sleep")
+        assert notice.results[:3] == [True] * 3
+
+
+def test_more_early_notices_do_not_end_the_wait_for_the_source() -> None:
+    with announced("sleep") as (_, source, notice):
+        notice.ring()
+        wait_until(lambda: notice.rung_total == 1, LIMIT_S, "it to wake")
+        pumps = source.pumps
+        for _ in range(5):
+            notice.ring()
+            time.sleep(0.01)
+        assert (source.pumps, notice.results) == (pumps, [])
+        source.waits = True
+        wait_until(lambda: notice.results == [True], LIMIT_S, "the source")
+
+
+def test_an_early_notice_that_nothing_follows_costs_a_bounded_time() -> None:
+    with announced("sleep") as (engine, source, notice):
+        notice.seconds = 0.01
+        notice.ring()
+        wait_until(lambda: notice.results == [False], LIMIT_S, "the time to pass")
+        wait_until(lambda: engine._loop.asleep, LIMIT_S, "it to sleep")
+        os.write(source.write_end, b"x")
+        wait_until(lambda: source.seen == 1, LIMIT_S, "the byte")
+
+
+def test_a_thread_that_never_sleeps_needs_no_early_notice() -> None:
+    with announced("spin") as (_, source, notice):
+        wait_until(lambda: source.pumps, LIMIT_S, "the first pump")
+        assert notice.poller is None
+
+
+def test_what_announces_a_detached_source_has_left_when_detach_returns() -> None:
+    with announced("sleep") as (engine, source, notice):
+        assert notice.poller is not None
+        assert engine.detach(source)
+        assert notice.poller is None
+        engine.attach(source)
+        wait_until(lambda: notice.poller is not None, LIMIT_S, "it to join again")

@@ -62,6 +62,10 @@ class Source:
         self.pending: list[Trade[float] | Quote[float]] = []
         self.fd = os.eventfd(0, os.EFD_NONBLOCK)
 
+    @property
+    def early(self) -> None:
+        return None
+
     def fileno(self) -> int:
         return self.fd
 

@@ -26,6 +26,7 @@ from foxtrot_supervisor.engine.delivery.doorbell import FULL_COUNT, RINGS_WATCHE
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
 from foxtrot_workers.feed import doorbell as worker_doorbell
+from foxtrot_workers.feed.early_bell import EarlyBell
 from foxtrot_workers.feed.ring_writer import RingWriter
 from tests.support.looks import hold_looks
 from tests.support.waiting import wait_until
@@ -79,7 +80,8 @@ class Worker:
         self.encoder = BatchEncoder(name, incarnation)
         path = endpoints.doorbell_path(endpoints.data_endpoint(str(folder), "ring"))
         assert path is not None
-        self.bell = worker_doorbell.Doorbell(path, ring_name(name, incarnation))
+        self.early_bell = EarlyBell()
+        self.bell = worker_doorbell.Doorbell(path, ring_name(name, incarnation), self.early_bell.fileno())
         self.sequence = 0
 
     def commit(self, trade_id: str, *, ring_bell: bool = True) -> None:
@@ -92,6 +94,7 @@ class Worker:
 
     def close(self) -> None:
         self.bell.close()
+        self.early_bell.close()
         self.ring.close()
 
 
@@ -263,3 +266,93 @@ def test_the_file_goes_with_the_engine(tmp_path: Path) -> None:
     world.receiver.abandon()
     world.close()
     assert not world.path.exists()
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_each_engine_gets_the_early_bell_of_each_worker_once(closing: list[Any], tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    closing.append(worker)
+    worker.commit("0")  # there is no engine yet
+    for _ in range(3):
+        world = World(tmp_path)
+        try:
+            before = open_descriptors()
+            for _ in range(3):
+                worker.commit("1")
+            early = world.receiver.early
+            wait_until(early.owners, LIMIT_S, "the bell")
+            wait_until(lambda: worker.ring.used_bytes == 0, LIMIT_S, "the batches")
+            assert early.owners() == ["w.a"]
+            assert open_descriptors() == before + 1
+        finally:
+            world.close()
+        assert open_descriptors() < before, "closed with the engine"
+
+
+def test_an_early_bell_that_comes_before_reading_begins_is_kept(closing: list[Any], tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    closing.append(worker)
+    engine = EventEngine()
+    endpoint = endpoints.data_endpoint(str(tmp_path), "ring")
+    receiver = EventReceiver(
+        endpoint,
+        "float",
+        engine,
+        structlog.get_logger(),
+        lambda _: None,
+        run_dir=str(tmp_path),
+        on_drained=lambda _, path: remove_ring(path),
+        started=StartedWorkers(),  # of which nothing is known yet
+    )
+    engine.attach(receiver)
+    engine.start()
+    try:
+        worker.commit("1")
+        wait_until(lambda: receiver.early.owners() == ["w.a"], LIMIT_S, "the bell")
+        assert not receiver._begun
+    finally:
+        engine.stop(LIMIT_S)
+        receiver.close()
+
+
+def test_the_bells_of_workers_that_are_gone_are_closed_in_time(
+    closing: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorbell_module, "BELLS_SPARE", 3)
+    world, worker = make(closing, tmp_path)
+    worker.commit("1")
+    wait_until(lambda: world.receiver.early.owners() == ["w.a"], LIMIT_S, "the bell")
+    other = EarlyBell()
+    closing.append(other)
+    path = str(world.path)
+    for number in range(30):  # names of no ring: each is refused, and its bell forgotten when there are too many
+        stranger = worker_doorbell.Doorbell(path, f"ring-x{number}.a-1", other.fileno())
+        stranger.committed(b"")
+        stranger.close()
+        wait_until(lambda n=number: world.receiver.malformed_total > n, LIMIT_S, "it to be taken")  # type: ignore[misc]
+    assert len(world.receiver.early) <= 2 + 3 + 1
+    assert "w.a" in world.receiver.early.owners()
+
+
+def test_an_early_bell_of_another_user_or_without_a_ring_is_closed(
+    closing: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, worker = make(closing, tmp_path)
+    worker.commit("1")
+    wait_until(lambda: world.receiver.early.owners() == ["w.a"], LIMIT_S, "the bell")
+    other = EarlyBell()
+    closing.append(other)
+    before = open_descriptors()
+    nameless = worker_doorbell.Doorbell(str(world.path), "no ring", other.fileno())
+    nameless.committed(b"")
+    wait_until(lambda: world.receiver.malformed_total == 1, LIMIT_S, "the first to be refused")
+    monkeypatch.setattr(world.doorbell, "_uid", os.geteuid() + 1)
+    nameless._connect()
+    nameless.committed(b"")
+    wait_until(lambda: world.receiver.malformed_total == 2, LIMIT_S, "the second to be refused")
+    nameless.close()
+    assert world.receiver.early.owners() == ["w.a"]
+    assert open_descriptors() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 import stat
 import time
@@ -18,6 +19,7 @@ import zmq
 from foxtrot_protocol import zmtp
 from foxtrot_protocol.codec import BATCH_BYTES_MAX
 from foxtrot_supervisor.engine.delivery import pull_socket
+from foxtrot_supervisor.engine.delivery.early_bells import EarlyBells
 from foxtrot_supervisor.engine.delivery.pull_socket import READ_BYTES, PullSocket
 from tests.support.raw_push import RawPush
 from tests.support.waiting import wait_until
@@ -41,7 +43,8 @@ class World:
 
     def __init__(self, path: Path) -> None:
         self.log = Log()
-        self.pull = PullSocket(str(path), self.log)  # type: ignore[arg-type]
+        self.bells = EarlyBells()
+        self.pull = PullSocket(str(path), self.log, self.bells)  # type: ignore[arg-type]
         self.got: list[bytes] = []
 
     def pump(self) -> None:
@@ -69,6 +72,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path / "data.ipc")
     yield world
     world.pull.close()
+    world.bells.close()
 
 
 @pytest.fixture
@@ -339,3 +343,43 @@ def test_the_only_connection_is_read_directly_and_others_are_found(world: World)
     first.close()
     wait_until(lambda: not world.pump() and not world.pull._peers, LIMIT_S, "the end")
     assert world.log.reasons == []
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_peer_may_pass_its_early_bell_with_the_handshake_which_is_closed_with_it(world: World) -> None:
+    with select.epoll() as bell:
+        before = open_descriptors()
+        peers = [RawPush(world.pull.path, world.pump, passed=bell.fileno()) for _ in range(3)]
+        assert len(world.bells) == 3
+        peers[0].send(b"message")
+        assert world.until(1) == [b"message"]
+        for peer in peers:
+            peer.close()
+        wait_until(lambda: world.pump() or not world.bells, LIMIT_S, "all to be closed")
+        assert open_descriptors() == before
+
+
+def test_a_descriptor_that_comes_later_is_closed_by_the_kernel(world: World) -> None:
+    with select.epoll() as bell:
+        peer = world.push()
+        before = open_descriptors()
+        socket.send_fds(peer.end, [zmtp.message(b"message")], [bell.fileno()] * 3)
+        assert world.until(1) == [b"message"]
+        assert (len(world.bells), open_descriptors()) == (0, before)
+        peer.close()
+
+
+def test_of_several_descriptors_one_is_taken(world: World) -> None:
+    with select.epoll() as bell:
+        before = open_descriptors()
+        peer = socket.socket(socket.AF_UNIX)
+        peer.connect(world.pull.path)
+        socket.send_fds(peer, [zmtp.GREETING], [bell.fileno()] * 5)
+        wait_until(lambda: world.pump() or len(world.bells), LIMIT_S, "the bell")
+        assert open_descriptors() == before + 3, "the connection's two ends, and one bell"
+        peer.close()
+        wait_until(lambda: world.pump() or not world.bells, LIMIT_S, "it to be closed")
+        assert open_descriptors() == before
