@@ -28,6 +28,7 @@ MODULES: tuple[str, ...] = (
     "foxtrot_supervisor.engine.delivery._merge",
     "foxtrot_supervisor.recording._lines",
     "foxtrot_workers.adapter._price_side",
+    "foxtrot_workers.feed._record_writer",
     "foxtrot_workers.templates._matcher",
     "foxtrot_workers.websocket._burst_listener",
 )

@@ -74,7 +74,10 @@ def test_the_cost_of_recording_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
         assert figures["throughput"]["trades"][system]["events_per_s"]["median"] > 100
         assert figures["latency"]["1000"][system]["p50_us"]["median"] > 10
     assert figures["throughput"]["trades"]["recorded to foxtrot"]["median"] > 0
-    assert figures["size"]["trades"]["compression"]["median"] > 1
+    size = figures["size"]["trades"]
+    assert size["compression"]["median"] > 1
+    assert size["kept"]["median"] + size["announced"]["median"] >= 1.0, "nothing is missing without a word"
+    assert size["bytes_per_event"]["median"] < 300
     bench_report.render_bench(report)
 
 

@@ -40,7 +40,7 @@ def chunks_of(reader: FramesReader, bytes_max: int, *, takes_lines: bool) -> lis
     more = True
     while more:
         more = session.gather(bytes_max, 1.0)
-        header, plain = session.chunk(bytes, ended=not more)
+        header, plain = session.chunk(lambda plain, _: bytes(plain), ended=not more)
         chunks.append((repr(header), plain))
         session.written()
         if len(chunks) > 10_000:

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from msgspec import Struct
+
 from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY
 from foxtrot_protocol.segments import scan_chunks
 from foxtrot_protocol.spec import RecorderSettings
@@ -64,7 +66,7 @@ async def measure_recording(bench: _Runs, repeats: int, run_s: float, events: in
     loads = [Load(kind, events or THROUGHPUT_EVENTS) for kind in KINDS]
     loads += [Load("trades", int(rate * run_s), rate) for rate in PACED_PER_S]
     runs: dict[tuple[str, int], dict[str, list[RunResult]]] = {}
-    sizes: dict[str, list[tuple[int, int, int]]] = {}
+    sizes: dict[str, list[_Recorded]] = {}
     total = repeats * len(loads) * len(SYSTEMS)
     for repeat in range(repeats):
         for load in loads:
@@ -76,18 +78,36 @@ async def measure_recording(bench: _Runs, repeats: int, run_s: float, events: in
                 result = await bench.run(system, load)
                 runs.setdefault((load.kind, load.rate_per_s), {}).setdefault(system, []).append(result)
                 if system == "recorded" and not load.rate_per_s:
-                    sizes.setdefault(load.kind, []).append((load.events, *_sizes(bench.recordings)))
+                    sizes.setdefault(load.kind, []).append(_recorded(bench.recordings, load.events))
                 _clean(bench.recordings)
     return {
         "throughput": {kind: _throughput(runs[kind, 0]) for kind in KINDS},
         "latency": {str(rate): _latency(runs["trades", rate], rate) for rate in PACED_PER_S},
-        "size": {
-            kind: {
-                "bytes_per_event": spread_of([packed / events for events, _, packed in found], 1),
-                "compression": spread_of([plain / packed for _, plain, packed in found], 1),
-            }
-            for kind, found in sizes.items()
-        },
+        "size": {kind: _size(found) for kind, found in sizes.items()},
+    }
+
+
+class _Recorded(Struct, frozen=True):
+    """What one run has left."""
+
+    sent: int
+    """Frames that were sent."""
+    lines: int
+    lost: int
+    """Frames that the recording says are missing."""
+    plain: int
+    """Bytes of all lines."""
+    packed: int
+    """Bytes of all files."""
+
+
+def _size(runs: list[_Recorded]) -> dict[str, Any]:
+    return {
+        # a few lines are subscriptions and answers
+        "kept": spread_of([min(1.0, run.lines / run.sent) for run in runs], 3),
+        "announced": spread_of([run.lost / run.sent for run in runs], 3),
+        "bytes_per_event": spread_of([run.packed / max(1, run.lines) for run in runs], 1),
+        "compression": spread_of([run.plain / run.packed for run in runs], 1),
     }
 
 
@@ -110,15 +130,18 @@ def _latency(runs: dict[str, list[RunResult]], rate: int) -> dict[str, Any]:
     }
 
 
-def _sizes(directory: str) -> tuple[int, int]:
-    """Return the bytes of all lines and of all files."""
-    plain = packed = 0
+def _recorded(directory: str, sent: int) -> _Recorded:
+    """Return what the segments in `directory` hold; every event of these loads is one frame."""
+    lines = lost = plain = packed = 0
     for path in Path(directory).glob("*/*"):
         data = path.read_bytes()
         packed += len(data)
         scan = scan_chunks(lambda at, size, data=data: data[at : at + size], len(data))  # type: ignore[misc]
-        plain += sum(chunk.header.plain_bytes for chunk in scan.chunks)
-    return plain, max(1, packed)
+        for chunk in scan.chunks:
+            lines += chunk.header.lines
+            lost += sum(each.frames or 0 for each in chunk.header.lost)
+            plain += chunk.header.plain_bytes
+    return _Recorded(sent, lines, lost, plain, max(1, packed))
 
 
 def _clean(recordings: str) -> None:

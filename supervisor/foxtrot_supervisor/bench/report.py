@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -156,6 +156,10 @@ def _ring(ring: dict[str, Any]) -> Table:
     return table
 
 
+SIZE_DIGITS: Final = {"kept": 2, "announced": 2, "bytes_per_event": 1, "compression": 1}
+"""Digits after the point of the figures of what was recorded."""
+
+
 def _recording(figures: dict[str, Any]) -> Iterator[Table]:
     names = {"foxtrot": "not recorded", "framed": "frames ring alone", "recorded": "recorded"}
     table = Table(title="Recording: throughput, events/s", title_justify="left")
@@ -178,11 +182,29 @@ def _recording(figures: dict[str, Any]) -> Iterator[Table]:
         found = [each[system] for each in figures["latency"].values()]
         table.add_row(name, *(_spread(each[key], 0) for each in found for key in ("p50_us", "p99_us")))
     yield table
-    table = Table(title="Recording: size", title_justify="left")
-    for heading in ("", "bytes of an event", "compression"):
+    table = Table(title="Recording: CPU seconds of a million events", title_justify="left")
+    for heading in (
+        "",
+        *(f"{kind}, {process}" for kind in figures["throughput"] for process in ("worker", "recorder")),
+    ):
+        table.add_column(heading, justify="right" if heading else "left")
+    for system, name in names.items():
+        used = [each[system].cpu_s_per_million for each in figures["throughput"].values()]
+        table.add_row(
+            name,
+            *(
+                _spread(each[process], 2) if process in each else ""
+                for each in used
+                for process in ("worker", "recorder")
+            ),
+        )
+    yield table
+    table = Table(title="Recording at full speed: what was kept", title_justify="left")
+    for heading in ("", "frames kept, of those sent", "said to be lost", "bytes of a recorded event", "compression"):
         table.add_column(heading, justify="right" if heading else "left")
     for kind, size in figures["size"].items():
-        table.add_row(kind, _spread(size["bytes_per_event"], 1), _spread(size["compression"], 1))
+        values = [_spread(size[key], digits) for key, digits in SIZE_DIGITS.items()]
+        table.add_row(kind, *values)
     yield table
 
 

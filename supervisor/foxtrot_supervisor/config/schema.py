@@ -515,8 +515,8 @@ class RecorderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int,
         Setting(
             description="Level of zstandard.",
-            range=Range(1, 19),
-            more="What the levels cost: [recording.md](recording.md#costs).",
+            range=Range(-20, 19),
+            more="Lower is faster. What the levels cost: [recording.md](recording.md#costs).",
         ),
     ] = 1
 

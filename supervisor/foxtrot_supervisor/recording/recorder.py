@@ -22,7 +22,7 @@ from foxtrot_protocol.spec import RecorderSettings
 from foxtrot_supervisor.recording.frames_reader import FramesReader
 from foxtrot_supervisor.recording.line_memory import MemoryPool
 from foxtrot_supervisor.recording.retention import KeptSegment, segments_to_remove
-from foxtrot_supervisor.recording.ring_session import RingSession
+from foxtrot_supervisor.recording.ring_session import Compress, RingSession
 from foxtrot_supervisor.recording.segment_writer import Resumed, SegmentWriter
 
 __all__ = ["DirectoryInUse", "Recorder"]
@@ -95,7 +95,7 @@ class Recorder:
     Args:
         settings: of the recorder.
         frames_directory: the run's folder of frames rings.
-        compress: makes a complete zstandard frame.
+        compress: makes a complete zstandard frame, in a hurry or not.
         log: of the recorder.
 
     Raises:
@@ -103,9 +103,7 @@ class Recorder:
         OSError: the directory cannot be made or opened.
     """
 
-    def __init__(
-        self, settings: RecorderSettings, frames_directory: str, compress: Callable[[memoryview], bytes], log: Log
-    ) -> None:
+    def __init__(self, settings: RecorderSettings, frames_directory: str, compress: Compress, log: Log) -> None:
         self._settings = settings
         self._frames_directory = frames_directory
         self._compress = compress

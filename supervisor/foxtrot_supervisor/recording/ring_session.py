@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from foxtrot_protocol.frames_layout import FramesRecord
 from foxtrot_protocol.segments import ChunkHeader, Lost, Session
@@ -10,7 +11,13 @@ from foxtrot_supervisor.recording.frames_reader import FramesReader
 from foxtrot_supervisor.recording.line_memory import LineMemory, MemoryPool
 from foxtrot_supervisor.recording.lines import lines_of, received_lines
 
-__all__ = ["LAPPED", "RingSession"]
+__all__ = ["BEHIND_SHARE", "LAPPED", "Compress", "RingSession"]
+
+Compress: TypeAlias = Callable[[memoryview, bool], bytes]
+"""Makes a complete zstandard frame; True: in a hurry."""
+
+BEHIND_SHARE: Final = 4
+"""Part of the capacity (one over so much) that may wait in a ring before chunks are packed in a hurry."""
 
 LAPPED = "the recorder was slower than the exchange, or stopped, for longer than the frames ring holds"
 
@@ -55,6 +62,11 @@ class RingSession:
     def is_full(self) -> bool:
         """Whether a chunk could not be written yet: nothing more is gathered until it is."""
         return self._built is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits in the ring that saving time matters more than saving bytes."""
+        return self.reader.waiting_bytes > self.reader.identity.capacity // BEHIND_SHARE
 
     def gather(self, bytes_max: int, now_s: float) -> bool:
         """Read until the next chunk has about `bytes_max` bytes; False if nothing is left to read."""
@@ -116,7 +128,7 @@ class RingSession:
         self.pending.append(lost)
         self._lost.append(lost)
 
-    def chunk(self, compress: Callable[[memoryview], bytes], *, ended: bool) -> tuple[ChunkHeader, bytes]:
+    def chunk(self, compress: Compress, *, ended: bool) -> tuple[ChunkHeader, bytes]:
         """Return header and zstandard frame of what was gathered; the same again until `written`.
 
         `ended`: the session ends with it.
@@ -124,7 +136,7 @@ class RingSession:
         if self._built is None:
             lines = self._lines
             with lines.plain() as plain:
-                packed = compress(plain)
+                packed = compress(plain, self.is_behind)
             header = ChunkHeader(
                 session=self.session,
                 url=self.reader.address,

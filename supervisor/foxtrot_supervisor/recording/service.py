@@ -21,11 +21,15 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY
 from foxtrot_protocol.spec import RecorderSettings, decode_settings
 from foxtrot_supervisor.recording.recorder import DirectoryInUse, Recorder
+from foxtrot_supervisor.recording.ring_session import Compress
 from foxtrot_supervisor.system.priority import NICENESS_MAX, step_back
 
-__all__ = ["NEEDS_EXTRA", "SLOW_WRITE_S", "run"]
+__all__ = ["HURRIED_LEVEL", "NEEDS_EXTRA", "SLOW_WRITE_S", "run"]
 
 NEEDS_EXTRA: Final = "record = \"raw\" needs zstandard: pip install 'foxtrot-supervisor[record]'"
+
+HURRIED_LEVEL: Final = -5
+"""Level of zstandard while a ring fills up: 1.6 times as fast as level 1, and files 1.6 to 1.9 times as large."""
 
 SLOW_WRITE_S: Final = 2.0
 """A write that takes so many seconds is a problem that the status shows."""
@@ -73,16 +77,25 @@ async def run(context: ChildContext) -> int:
     return ChildExit.CLEAN
 
 
-def compressor(level: int) -> Callable[[memoryview], bytes] | None:
-    """Return what makes one zstandard frame with a checksum of a buffer; None if the library is missing."""
+def compressor(level: int) -> Compress | None:
+    """Return what makes one zstandard frame with a checksum of a buffer; None if the library is missing.
+
+    `level`: of zstandard; in a hurry `HURRIED_LEVEL`, unless that is the slower one.
+    """
     try:
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError as error:
         if error.name != "zstandard":
             raise
         return None
-    made = zstandard.ZstdCompressor(level=level, write_checksum=True)
-    compress: Callable[[memoryview], bytes] = made.compress
+    usual, hurried = (
+        zstandard.ZstdCompressor(level=each, write_checksum=True) for each in (level, min(level, HURRIED_LEVEL))
+    )
+
+    def compress(plain: memoryview, in_a_hurry: bool) -> bytes:
+        packed: bytes = (hurried if in_a_hurry else usual).compress(plain)
+        return packed
+
     return compress
 
 

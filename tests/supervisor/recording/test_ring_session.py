@@ -10,11 +10,29 @@ from foxtrot_protocol.segments import Lost
 from foxtrot_supervisor.recording.frames_reader import FramesReader
 from foxtrot_supervisor.recording.line_memory import MemoryPool
 from foxtrot_supervisor.recording.ring_session import RingSession
-from tests.supervisor.recording.rings import a_ring
+from tests.supervisor.recording.rings import CAPACITY, a_ring
 
 
-def as_is(plain: memoryview) -> bytes:
+def as_is(plain: memoryview, in_a_hurry: bool = False) -> bytes:
     return bytes(plain)
+
+
+def test_chunks_are_packed_in_a_hurry_while_much_waits_in_the_ring(tmp_path: Path) -> None:
+    ring = a_ring(tmp_path)
+    frame = bytes(CAPACITY // 16)
+    for number in range(8):
+        ring.received([frame], number)
+    session = RingSession(FramesReader.open(str(tmp_path / "frames"), "c.a", 1), [], [], MemoryPool())
+    hurried: list[bool] = []
+    more = True
+    while more:
+        more = session.gather(len(frame), 1.0)
+        session.chunk(lambda _, in_a_hurry: hurried.append(in_a_hurry) or b"packed", ended=False)
+        session.written()
+    # of the eight frames, each a sixteenth of the ring, seven wait behind the first chunk
+    assert hurried == [True] * 4 + [False] * 5
+    session.reader.close()
+    ring.close()
 
 
 def test_each_chunk_begins_with_its_session_and_address(tmp_path: Path) -> None:

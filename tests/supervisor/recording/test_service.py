@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
+import zstandard
 from structlog.testing import capture_logs
 
 from foxtrot_protocol.commands import Heartbeat, Stop
@@ -113,3 +114,14 @@ def test_a_disk_that_does_not_answer_is_a_problem(tmp_path: Path) -> None:
     recorder.writing_since = time.monotonic()
     assert service._filled(Heartbeat("recorder", 1, 0.0, 0, 0, 0, 0), recorder).problem == ""
     recorder.close()
+
+
+@pytest.mark.parametrize("level", [1, -20])
+def test_a_hurried_frame_is_a_complete_one_too(level: int) -> None:
+    compress = service.compressor(level)
+    assert compress is not None
+    plain = b"".join(b'{"t":%d,"raw":"%d"}\n' % (each, each * each % 7919) for each in range(20_000))
+    usual, hurried = (compress(memoryview(plain), in_a_hurry) for in_a_hurry in (False, True))
+    for packed in (usual, hurried):
+        assert zstandard.ZstdDecompressor().decompress(packed) == plain
+    assert (len(hurried) > len(usual)) == (level == 1)

@@ -9,11 +9,12 @@ import contextlib
 import fcntl
 import mmap
 import os
-from array import array
+import struct
 
-from foxtrot_protocol import frames_layout
+from foxtrot_protocol import compiled, frames_layout
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY, HEADER_BYTES, FramesIdentity, FramesWord, Kind
+from foxtrot_workers.feed.record_writer import PureRecordWriter, RecordWriter
 
 __all__ = ["FRAMES_RINGS_KEPT_MAX", "FramesRefused", "FramesWriter"]
 
@@ -21,11 +22,9 @@ FRAMES_RINGS_KEPT_MAX = 16
 """Maximum number of frames rings of one worker: without a reader, a worker that restarts again and again must not fill
 the disk. The oldest ones are removed; a recorder announces them."""
 
-_RESERVED, _HEAD = int(FramesWord.RESERVED), int(FramesWord.HEAD)
-_FRAMES, _OMITTED = int(FramesWord.FRAMES), int(FramesWord.OMITTED)
 _RECEIVED = int(Kind.RECEIVED)
-_pack_record = frames_layout.pack_record
-_RECORD_BYTES = frames_layout.RECORD_BYTES
+_WORD = struct.Struct("<Q")
+_compiled = compiled.load("foxtrot_workers.feed._record_writer")
 
 
 class FramesRefused(Exception):
@@ -41,11 +40,9 @@ class FramesWriter:
             self.path, self._fd, self._map = _create(run_dir, identity)
         except OSError as error:
             raise FramesRefused(f"no frames ring in {run_dir}: {error.strerror or error}") from None
-        self._words = memoryview(self._map)[:HEADER_BYTES].cast("Q")
-        self._capacity = identity.capacity
-        self._record_bytes_max = frames_layout.record_bytes_max(identity.capacity)
-        self._head = 0
-        self._frames = 0
+        make = PureRecordWriter if _compiled is None else _compiled.RecordWriter
+        self._records: RecordWriter = make(self._map, identity.capacity)
+        self._omitted = 0
 
     def write_address(self, address: str) -> None:
         """Store the address that the frames come from; before the first frame."""
@@ -54,7 +51,8 @@ class FramesWriter:
 
     def received(self, frames: list[bytes], receive_ns: int) -> None:
         """Write frames that were received together at `receive_ns`. The hot path."""
-        self._write(_RECEIVED, frames, len(frames), receive_ns)
+        if not self._records.write(_RECEIVED, frames, len(frames), receive_ns):
+            self._write_in_pieces(_RECEIVED, frames, len(frames), receive_ns)
 
     def sent(self, text: str, sent_ns: int) -> None:
         """Write a text that the client sends."""
@@ -65,33 +63,8 @@ class FramesWriter:
         self._write(Kind.ANSWER, [purpose.encode(), address.encode(), body], 1, receive_ns, status)
 
     def _write(self, kind: int, parts: list[bytes], frames: int, time_ns: int, status: int = 0) -> None:
-        count = len(parts)
-        lengths = array("I", map(len, parts))
-        payload = parts[0] if count == 1 else b"".join(parts)
-        length = len(payload)
-        body = _RECORD_BYTES + 4 * count
-        size = (body + length + 7) & -8
-        if size > self._record_bytes_max:
+        if not self._records.write(kind, parts, frames, time_ns, status):
             self._write_in_pieces(kind, parts, frames, time_ns)
-            return
-        words, capacity, head = self._words, self._capacity, self._head
-        rest = capacity - head % capacity
-        start = head if size <= rest else head + rest
-        # before anything is overwritten: a reader compares it after it has copied
-        words[_RESERVED] = end = start + size
-        mapped = self._map
-        if start != head and rest >= _RECORD_BYTES:
-            at = HEADER_BYTES + head % capacity
-            mapped[at : at + 8] = frames_layout.wrap_marker()
-        at = HEADER_BYTES + start % capacity
-        before = self._frames
-        mapped[at : at + body] = (
-            _pack_record(start, size, before, time_ns, kind, count, frames, status) + lengths.tobytes()
-        )
-        at += body
-        mapped[at : at + length] = payload
-        self._frames = words[_FRAMES] = before + frames
-        self._head = words[_HEAD] = end  # one aligned store commits the record
 
     def _write_in_pieces(self, kind: int, parts: list[bytes], frames: int, time_ns: int) -> None:
         """Write a burst as two, and in place of a single frame that is too large how large it was."""
@@ -100,14 +73,15 @@ class FramesWriter:
             self.received(parts[:half], time_ns)
             self.received(parts[half:], time_ns)
             return
-        self._words[_OMITTED] += 1
+        self._omitted += 1
+        _WORD.pack_into(self._map, 8 * FramesWord.OMITTED, self._omitted)
         size = b"%d" % sum(map(len, parts))
         self._write(Kind.OMITTED, [Kind(kind).name.lower().encode(), size], 1, time_ns)
 
     def close(self) -> None:
         """Unmap the ring; the file stays for its readers."""
         if self._fd >= 0:
-            self._words.release()
+            self._records.close()
             self._map.close()
             os.close(self._fd)
             self._fd = -1
