@@ -22,7 +22,7 @@ from foxtrot_protocol.frames_layout import FRAMES_DIRECTORY
 from foxtrot_protocol.spec import RecorderSettings, decode_settings
 from foxtrot_supervisor.recording.recorder import DirectoryInUse, Recorder
 from foxtrot_supervisor.recording.ring_session import Compress
-from foxtrot_supervisor.system.priority import NICENESS_MAX, step_back
+from foxtrot_supervisor.system.priority import NICENESS_MAX, step_back, step_forward
 
 __all__ = ["HURRIED_LEVEL", "NEEDS_EXTRA", "SLOW_WRITE_S", "run"]
 
@@ -42,7 +42,7 @@ async def run(context: ChildContext) -> int:
     """Record until stopped; then what is left in the rings."""
     settings = decode_settings(context.spec.settings, RecorderSettings)
     loop = asyncio.get_running_loop()
-    stopping = threading.Event()
+    stopping, leaving = threading.Event(), asyncio.Event()
     deadline = float("inf")
 
     def on_command(command: ToChild) -> None:
@@ -50,6 +50,7 @@ async def run(context: ChildContext) -> int:
         if isinstance(command, Stop):
             deadline = min(deadline, time.monotonic() + max(0.0, command.grace_s - _STOP_MARGIN_S))
             stopping.set()
+            leaving.set()
 
     context.on_command(on_command)
     compress = compressor(settings.level)
@@ -66,15 +67,26 @@ async def run(context: ChildContext) -> int:
         return _unusable(context, reason, ChildExit.CONNECTION_LOST)
     context.heartbeat_from(lambda heartbeat: _filled(heartbeat, recorder))
     context.ready({"directory": settings.directory})
-    # the feed goes first: without an idle processor frames are lost, and announced
-    stepping_back = asyncio.create_task(step_back(NICENESS_MAX), name="priority")
+    giving_way = asyncio.create_task(_give_way(leaving), name="priority")
     try:
         complete = await asyncio.to_thread(recorder.run, stopping, lambda: deadline)
     finally:
-        stepping_back.cancel()
+        giving_way.cancel()
     if not complete:
         context.log.error("recording_unfinished", reason=recorder.problem or "the time for the stop was too short")
     return ChildExit.CLEAN
+
+
+async def _give_way(leaving: asyncio.Event) -> None:
+    """Let the feed go first: without an idle processor frames are lost, and announced.
+
+    When the recorder is stopped, the feed has ended, and what is left must be written before a deadline.
+    """
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    stepping_back = asyncio.create_task(step_back(NICENESS_MAX), name="step-back")
+    await leaving.wait()
+    stepping_back.cancel()
+    await step_forward(own)
 
 
 def compressor(level: int) -> Compress | None:

@@ -7,7 +7,15 @@ import contextlib
 import os
 from typing import Final
 
-__all__ = ["GROUP_ATTEMPTS_MAX", "NICENESS_MAX", "lower_group", "lower_threads", "step_back"]
+__all__ = [
+    "GROUP_ATTEMPTS_MAX",
+    "NICENESS_MAX",
+    "lower_threads",
+    "raise_threads",
+    "set_group",
+    "step_back",
+    "step_forward",
+]
 
 NICENESS_MAX: Final = 19
 """Lowest priority: next to a process of niceness 0 it gets 1.5 % of a processor, and all of one that is idle."""
@@ -32,8 +40,22 @@ async def step_back(niceness: int) -> None:
         niceness: 0 to `NICENESS_MAX`; added to that of the threads, and set for the group.
     """
     lower_threads(niceness)
+    await _settle_group(niceness)
+
+
+async def step_forward(own: int) -> None:
+    """Take back what `step_back` has done, as far as the kernel lets: the group, and with privileges the threads.
+
+    Args:
+        own: niceness of the threads before.
+    """
+    raise_threads(own)
+    await _settle_group(0)
+
+
+async def _settle_group(niceness: int) -> None:
     for _ in range(GROUP_ATTEMPTS_MAX):
-        if lower_group(niceness):
+        if set_group(niceness):
             return
         await asyncio.sleep(_AGAIN_S)
 
@@ -50,7 +72,14 @@ def lower_threads(niceness: int, *, proc: str = _PROC) -> None:
                 os.setpriority(os.PRIO_PROCESS, int(thread), wanted)
 
 
-def lower_group(niceness: int, *, proc: str = _PROC) -> bool:
+def raise_threads(own: int, *, proc: str = _PROC) -> None:
+    """Set the niceness of all threads to `own`, where that is allowed: a higher priority needs a privilege."""
+    for thread in os.listdir(f"{proc}/task"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, int(thread), own)
+
+
+def set_group(niceness: int, *, proc: str = _PROC) -> bool:
     """Set the niceness of the session's group; return False if the kernel wants it to be tried again later.
 
     Only a process that leads its session does so: the group is everybody's in it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from foxtrot_protocol.commands import Heartbeat, Stop
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_supervisor.recording import service
 from tests.supervisor.recording.rings import a_recorder, a_ring, settings, shown
+from tests.support.waiting import wait_until_async
 
 
 class Context:
@@ -47,13 +49,17 @@ class Context:
 
 @pytest.fixture(autouse=True)
 def stepped_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The priority and the limits of the test process stay; return by how much it would step back."""
+    """The priority and the limits of the test process stay; return by how much it steps back, and to what forward."""
     wanted: list[int] = []
 
     async def step_back(niceness: int) -> None:
         wanted.append(niceness)
 
+    async def step_forward(own: int) -> None:
+        wanted.append(own)
+
     monkeypatch.setattr(service, "step_back", step_back)
+    monkeypatch.setattr(service, "step_forward", step_forward)
     monkeypatch.setattr(service, "_allow_files", lambda: None)
     return wanted
 
@@ -64,12 +70,13 @@ async def test_it_records_until_it_is_stopped_and_then_what_is_left(tmp_path: Pa
     running = asyncio.create_task(service.run(context))  # type: ignore[arg-type]
     await context.is_ready.wait()
     assert context.info == {"directory": str(tmp_path / "recordings")}
+    await wait_until_async(lambda: bool(stepped_back), 30, "its low priority")
     ring.received([b"2"], 2)
     ring.close()
     context.command(Stop(30.0))
     assert await running == ChildExit.CLEAN
     assert shown(tmp_path) == [1, 2]
-    assert stepped_back == [19]
+    assert stepped_back == [19, os.getpriority(os.PRIO_PROCESS, 0)]
     beat = context.fill(Heartbeat("recorder", 1, 0.0, 0, 0, 0, 0))
     assert (beat.counts["frames_total"], beat.problem) == (2, "")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from foxtrot_supervisor.system import priority
-from foxtrot_supervisor.system.priority import lower_group, lower_threads, step_back
+from foxtrot_supervisor.system.priority import lower_threads, set_group, step_back, step_forward
 
 PROGRAM = """
 import asyncio, os, threading
@@ -60,6 +60,38 @@ def test_the_group_of_others_is_left_alone() -> None:
     assert group == before
 
 
+FORWARD = """
+import asyncio, os
+from foxtrot_supervisor.system.priority import step_back, step_forward
+own = os.getpriority(os.PRIO_PROCESS, 0)
+asyncio.run(step_back(19))
+asyncio.run(step_forward(own))
+print(os.getpriority(os.PRIO_PROCESS, 0) - own)
+print(open("/proc/self/autogroup").read() if os.path.exists("/proc/self/autogroup") else "nice 0")
+"""
+
+
+def test_the_group_steps_forward_and_the_threads_where_they_may() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORWARD], capture_output=True, text=True, timeout=60, check=True, start_new_session=True
+    )
+    threads, group, *_ = done.stdout.splitlines()
+    assert group.split()[-1] == "0"
+    if os.geteuid() == 0:
+        assert threads == "0"
+
+
+def test_threads_stay_where_they_may_not_step_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_which: int, _thread: int, _value: int) -> None:
+        raise PermissionError(errno.EACCES, "no privilege")
+
+    groups: list[int] = []
+    monkeypatch.setattr(priority.os, "setpriority", refuse)
+    monkeypatch.setattr(priority, "set_group", lambda niceness: groups.append(niceness) or True)
+    asyncio.run(step_forward(0))
+    assert groups == [0]
+
+
 @pytest.fixture
 def leader(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take this process for one that leads its session."""
@@ -68,9 +100,9 @@ def leader(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("leader")
 def test_a_kernel_without_groups_is_no_error(tmp_path: Path) -> None:
-    assert lower_group(19, proc=str(tmp_path))
+    assert set_group(19, proc=str(tmp_path))
     (tmp_path / "autogroup").touch()
-    assert lower_group(19, proc=str(tmp_path))
+    assert set_group(19, proc=str(tmp_path))
     assert (tmp_path / "autogroup").read_bytes() == b"19"
 
 
@@ -85,7 +117,7 @@ def test_a_refusal_is_final_unless_it_was_too_early(
         raise OSError(refusal, os.strerror(refusal))
 
     monkeypatch.setattr(priority.os, "write", refuse)
-    assert lower_group(19, proc=str(tmp_path)) is final
+    assert set_group(19, proc=str(tmp_path)) is final
 
 
 @pytest.mark.parametrize(("answers", "attempts"), [([False, False, True], 3), ([False] * 99, 50)])
@@ -99,7 +131,7 @@ def test_the_group_is_tried_again_some_times(
         return answers[len(tried) - 1]
 
     monkeypatch.setattr(priority, "lower_threads", lambda _: None)
-    monkeypatch.setattr(priority, "lower_group", lower)
+    monkeypatch.setattr(priority, "set_group", lower)
     monkeypatch.setattr(priority, "_AGAIN_S", 0.0)
     asyncio.run(step_back(4))
     assert tried == [4] * attempts
