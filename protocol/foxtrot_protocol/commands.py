@@ -49,6 +49,7 @@ __all__ = [
     "LogRecord",
     "Logged",
     "Ready",
+    "RemoteWorker",
     "RemoteWorkers",
     "Resync",
     "RotateWanted",
@@ -180,6 +181,26 @@ class HandlerFigures(Struct, array_like=True, frozen=True):
     """It is not called any more, because too many calls in a row raised."""
 
 
+class RemoteWorker(Struct, array_like=True, frozen=True, kw_only=True):
+    """A worker on another host, as the host of an engine knows it."""
+
+    worker: str
+    """Its name at every engine."""
+    incarnation: int
+    """In the whole cluster; 0: it has not been started yet."""
+    shard: str
+    """"": no node holds it any more."""
+    node: str
+    host: str
+    state: str
+    """Its shard's: ``starting``, ``serving``, ``leaving``; ``ended``: what it left is handled; or ``unknown``."""
+    events_total: int
+    """Events that this engine has handled of this incarnation."""
+    events_per_s: float
+    quiet_s: float | None
+    """Seconds since that number last changed, seen at heartbeats; None before the first event."""
+
+
 class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Counters of a child, sent every `ChildSpec.heartbeat_s` seconds from its event loop.
 
@@ -271,6 +292,8 @@ class Heartbeat(Struct, array_like=True, tag="heartbeat", frozen=True):
     """Engine: times that it woke because a worker's exchange sent something, before the worker had a batch."""
     early_bells_vain_total: int = 0
     """Engine: of these, times that no batch followed at once."""
+    remote_workers: list[RemoteWorker] = []
+    """Landing: the workers of the cluster."""
 
 
 class Failed(Struct, array_like=True, tag="failed", frozen=True):

@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_protocol import endpoints, ring_layout
+from foxtrot_protocol import commands, endpoints, ring_layout
 from foxtrot_protocol.child import ChildContext
-from foxtrot_protocol.commands import BooksWanted, ForHosts, Heartbeat, HoleFound, RemoteWorkers, Stop, ToChild
+from foxtrot_protocol.commands import BooksWanted, ForHosts, Heartbeat, HoleFound, Stop, ToChild
 from foxtrot_protocol.control import StopRequest
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit
@@ -35,6 +35,7 @@ from foxtrot_supervisor.cluster.landing_lane import LandingLane
 from foxtrot_supervisor.cluster.names import EVENTS
 from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client
 from foxtrot_supervisor.cluster.pull import OrderedPull
+from foxtrot_supervisor.cluster.remote_workers import Landed, RemoteWorkers
 from foxtrot_supervisor.cluster.requests import encode_request
 from foxtrot_supervisor.cluster.state_store import StateStore, Superseded
 from foxtrot_supervisor.cluster.streams import EVENT_SUBJECTS, ensure_events
@@ -137,6 +138,7 @@ class Landing:
         """Predecessors that were superseded and of which nothing came: the next state says that they have ended."""
         self._blocked: dict[Key, float] = {}
         self._fences = Fences()
+        self._remote = RemoteWorkers()
         self._outstanding = Outstanding(0)
         self._reserved = 0
         self._redelivered_to = 0
@@ -168,7 +170,10 @@ class Landing:
         counts = dict(self.counts)
         if self._pull is not None:
             counts["behind_parcels"] = self._pull.pending + len(self._outstanding)
-        return msgspec.structs.replace(heartbeat, counts=counts, problem=self._problem)
+        landed = {key: Landed(lane.handled.committed, lane.closing or lane.closed) for key, lane in self._lanes.items()}
+        connected = self._client is not None and self._client.is_connected
+        rows = self._remote.rows(landed, time.monotonic(), connected=connected)
+        return msgspec.structs.replace(heartbeat, counts=counts, problem=self._problem, remote_workers=rows)
 
     def _hosts_of(self, request: BooksWanted | HoleFound) -> list[str]:
         """Return the subjects of those that serve a request: a hole is for each side, books for one after the other."""
@@ -201,7 +206,7 @@ class Landing:
         self._pull = OrderedPull(client, EVENTS, self._state.consumer, EVENT_SUBJECTS, self._take, self._is_paused, log)
         self._problem = ""
         reading = asyncio.create_task(self._pull.run(self._state.position + 1), name="pull")
-        watching = asyncio.create_task(watch_holders(client, self._fences), name="holders")
+        watching = asyncio.create_task(watch_holders(client, self._fences, self._remote.holders), name="holders")
         try:
             await self._work_on()
         finally:
@@ -330,7 +335,7 @@ class Landing:
 
     def _send_workers(self, started: dict[str, int], fenced: dict[str, int]) -> None:
         spec = self._context.spec
-        self._context.send(RemoteWorkers(spec.name, spec.incarnation, started, dict(fenced)))
+        self._context.send(commands.RemoteWorkers(spec.name, spec.incarnation, started, dict(fenced)))
 
     # ---- what comes
 

@@ -14,7 +14,9 @@ from msgspec import Struct, structs
 from foxtrot_protocol.commands import SourceCounters, TopicStatus
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
+from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildRecord, Death
+from foxtrot_supervisor.core.services import LANDING
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.clocks import clock_of
 from foxtrot_supervisor.report.ring_accounts import RingAccount
@@ -74,7 +76,7 @@ def status_head(
 
     `records`, `vitals` and `places` are by child name, `backfills` by connection name.
     """
-    engine_vitals = vitals.get(ENGINE, _NO_VITALS)
+    engine_vitals, landing = vitals.get(ENGINE, _NO_VITALS), vitals.get(LANDING, _NO_VITALS)
     return {
         "supervisor": {
             "pid": facts.pid,
@@ -110,8 +112,24 @@ def status_head(
             for name, record in records.items()
             if record.plan.kind == "service"
         ],
+        "remote_workers": _remote_workers(records.get(LANDING), landing, moment),
         "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
     }
+
+
+def _remote_workers(record: ChildRecord | None, vitals: Vitals, moment: Moment) -> list[dict[str, Any]]:
+    """Return the workers of a cluster as the landing last reported them; while it is down their state is unknown."""
+    if record is None or vitals.latest is None:
+        return []
+    known = record.state is State.RUNNING
+    return [
+        {
+            **structs.asdict(row),
+            "state": row.state if known else "unknown",
+            "heartbeat_age_s": _since(vitals.heard_at, moment),
+        }
+        for row in vitals.latest.remote_workers
+    ]
 
 
 def worker_statuses(

@@ -45,6 +45,7 @@ def status_lines(status: Status) -> list[Line]:
         _head(status),
         _wrong(found),
         _connections(status),
+        _remote_workers(status),
         _engine(status),
         _accounts(status),
         _others(status),
@@ -159,6 +160,36 @@ def _connections(status: Status) -> Iterator[Line]:
     yield from _table(listed)
     if left_out:
         yield Line(f"  {left_out} workers that serve are not listed: foxtrot-supervisor top shows each", "dim")
+
+
+def _remote_workers(status: Status) -> Iterator[Line]:
+    rows = status.get("remote_workers") or ()
+    if not rows:
+        return
+    serving = sum(row.get("state") == "serving" for row in rows)
+    yield Line(f"Workers of the cluster: {serving} of {len(rows)} serve", "title")
+    shown = rows if len(rows) <= WORKERS_LISTED else [row for row in rows if row.get("state") != "serving"]
+    cells = [["", "state", "node", "host", "events/s", "events", "quiet"]]
+    cells += [
+        [
+            f"{row.get('worker')}/{row.get('incarnation')}",
+            str(row.get("state", "-")),
+            row.get("node") or "-",
+            row.get("host") or "-",
+            quantity(row.get("events_per_s")),
+            quantity(row.get("events_total")),
+            duration(row.get("quiet_s")),
+        ]
+        for row in shown
+    ]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(cells[0]))]
+    for row, line in zip([None, *shown], cells, strict=True):
+        left = [text.ljust(width) for text, width in zip(line[:4], widths[:4], strict=True)]
+        right = [text.rjust(width) for text, width in zip(line[4:], widths[4:], strict=True)]
+        tone: Tone = "dim" if row is None else "plain" if row.get("state") == "serving" else "watch"
+        yield Line(("  " + "  ".join([*left, *right])).rstrip(), tone)
+    if len(shown) < len(rows):
+        yield Line(f"  {len(rows) - len(shown)} that serve are not listed: foxtrot-supervisor cluster status", "dim")
 
 
 def _table(rows: Sequence[Row]) -> Iterator[Line]:

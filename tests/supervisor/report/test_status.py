@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from foxtrot_protocol.commands import HandlerFigures, Heartbeat, SourceCounters, StageCounts, TopicStatus
+from foxtrot_protocol.commands import HandlerFigures, Heartbeat, RemoteWorker, SourceCounters, StageCounts, TopicStatus
 from foxtrot_supervisor.config.schema import ConnectionConfig
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.core.services import LANDING
 from foxtrot_supervisor.core.targets import ENGINE, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.ring_accounts import RingAccount
 from foxtrot_supervisor.report.status import STACKS_CHARS_SHOWN, Moment, SupervisorFacts, status_head, worker_statuses
@@ -293,6 +295,23 @@ def test_services_are_listed_with_their_addresses() -> None:
     assert (service["name"], service["kind"], service["addresses"]) == ("metrics", "service", dict(vitals.info))
     vitals.ended()
     assert assemble_status(FACTS, made, {"metrics": vitals}, PLACES, NOW)["services"][0]["addresses"] == {}
+
+
+def test_workers_of_a_cluster_are_shown_as_the_landing_reported_them_while_it_lives() -> None:
+    made = records()
+    made[LANDING] = ChildRecord(plan=ChildPlan(name=LANDING, tier=2, kind="service"), state=State.RUNNING)
+    row = RemoteWorker(
+        worker="btc.a0-a", incarnation=5_000_001, shard="btc.a", node="n1", host="h1", state="serving",
+        events_total=7, events_per_s=2.0, quiet_s=0.5,
+    )  # fmt: skip
+    vitals = Vitals()
+    vitals.heartbeat(Heartbeat(LANDING, 1, 0.0, 1, 2, 3, 4, remote_workers=[row]), NOW.monotonic - 2.0)
+    (shown,) = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
+    assert shown == {**structs.asdict(row), "heartbeat_age_s": 2.0}
+    made[LANDING].state = State.BACKOFF
+    (shown,) = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
+    assert shown["state"] == "unknown"
+    assert assemble_status(FACTS, records(), {}, PLACES, NOW)["remote_workers"] == []
 
 
 def test_latencies_by_stage() -> None:

@@ -88,6 +88,18 @@ def test_sides_and_shards_are_listed_below_their_connection() -> None:
     assert "  single: 3 of 4 gaps filled" in lines
 
 
+def test_workers_of_a_cluster_are_listed() -> None:
+    row = {"worker": "btc.a0-a", "incarnation": 5, "node": "n1", "host": "h1", "state": "serving"}
+    flowing = row | {"events_per_s": 12.0, "events_total": 50, "quiet_s": 0.5}
+    rows = [flowing, row | {"worker": "eth.a0-a", "state": "unknown"}]
+    lines = text({**STATUS, "remote_workers": rows})
+    assert "Workers of the cluster: 1 of 2 serve" in lines
+    assert any(line.split()[:4] == ["btc.a0-a/5", "serving", "n1", "h1"] for line in lines)
+    many = text({**STATUS, "remote_workers": [row] * WORKERS_LISTED + [row | {"state": "leaving"}]})
+    assert any("leaving" in line for line in many)
+    assert f"  {WORKERS_LISTED} that serve are not listed: foxtrot-supervisor cluster status" in many
+
+
 def test_of_many_workers_those_that_are_down_are_listed() -> None:
     workers = [worker(f"c-{number}.a", shard_of="c") for number in range(WORKERS_LISTED)]
     lines = text({**STATUS, "workers": [*workers, worker("c-down.a", "BACKOFF", shard_of="c")]})

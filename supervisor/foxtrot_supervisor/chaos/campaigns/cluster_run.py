@@ -122,6 +122,13 @@ class ClusterRun:
         except (NotRunning, MalformedMessage, OSError) as error:
             raise Trouble(f"{host.name} does not answer: {error}") from None
 
+    def unseen(self, engine: Host) -> list[str]:
+        """Return what the status of the engine's host lacks of the cluster's workers, as text for people."""
+        shown = {(row["shard"], row["node"]) for row in self.status(engine)["remote_workers"] if row["events_total"]}
+        with self.holders.lock:
+            held = {(shard, holder.node) for shard, holder in self.holders.holdings.latest.items()}
+        return [f"the engine's status does not show {shard} on {node}" for shard, node in sorted(held - shown)]
+
     def wait(self, condition: Callable[[], bool], limit_s: float, what: Callable[[], str]) -> None:
         """Wait for a condition; raises `Trouble` that names `what` was waited for."""
         deadline = time.monotonic() + limit_s * self.options.patience

@@ -34,6 +34,10 @@ PAUSE_S_MAX: Final = 1.0
 """Longest random pause before a blow, and longest outage of a killed server."""
 
 
+SEEN_S: Final = 10.0
+"""Longest time until the status of the engine's host shows who serves what: heartbeats come every second."""
+
+
 def run_node_kills(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
     """Kill nodes, cut nodes off and kill the server, as often as `options` says; return the report."""
     program = nats_program()
@@ -93,6 +97,7 @@ class _Campaign:
                 self._ground.wait_for_rows()
             handled = run.status(engine)["engine"]["events_total"] - events
             self._events_per_s = round(handled / (time.monotonic() - began))
+            run.wait(lambda: not run.unseen(engine), SEEN_S, lambda: "; ".join(run.unseen(engine)))
             self._ground.settle(run.nodes.values(), engine)
         account = self._ground.account(twins=True)
         self._delivery = msgspec.to_builtins(account)

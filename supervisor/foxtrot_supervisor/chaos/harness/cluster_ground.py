@@ -67,7 +67,9 @@ class NatsProcess:
         ]
         if cluster:
             routes = ", ".join(f'"nats://127.0.0.1:{port}"' for other, port in cluster.items() if other != name)
-            lines.append(f'cluster {{ name: foxtrot, listen: "127.0.0.1:{cluster[name]}", routes: [{routes}] }}')
+            # not advertised: a node that is cut off must not learn of a way around its proxy
+            listen = f'listen: "127.0.0.1:{cluster[name]}", no_advertise: true'
+            lines.append(f"cluster {{ name: foxtrot, {listen}, routes: [{routes}] }}")
         config = folder / f"{name}.conf"
         config.write_text("\n".join(lines) + "\n")
         self._command = bound([program, "-c", str(config)])
