@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
-from itertools import islice
+from itertools import chain, islice
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -165,8 +165,7 @@ class PurePriceSide:
         """Set the levels in `changes`, in this order. Raises ValueError for a price that is not a number."""
         levels = self._levels
         known = len(levels)
-        for changed in changes:
-            levels.update(_respelled(changed) if self._respelled else changed)
+        levels.update(chain.from_iterable(map(_respelled, changes) if self._respelled else changes))
         if len(levels) > known:
             self._add(list(islice(reversed(levels), len(levels) - known)), changes)
 

@@ -114,6 +114,20 @@ class RestBook:
     ) -> None:
         """Process an update with ids `first` to `last`; `previous`: its predecessor's last id, if the chain has it."""
         chain = self.chain
+        if chain.steady and (previous == chain.last if self._by_previous else first == chain.last + 1):
+            # nearly all updates go this way: what follows, without what a steady chain rules out
+            out.append(event)
+            chain.newest = chain.last = last
+            chain.last_ns = event.receive_ns
+            chain.in_order += 1
+            if chain.in_order == STEADY_DELTAS:
+                self._failures = 0
+            defect = self._crossing.update(event)
+            if defect:
+                self._invalidate(event, out, notices, defect, None, None, start_ns=0)
+            else:
+                chain.settle(self._crossing)  # the next check may be due at another time
+            return
         if self.live and (previous == chain.last if self._by_previous else first == chain.last + 1):
             chain.newest = last
             if self._lower:

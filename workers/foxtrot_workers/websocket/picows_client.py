@@ -12,12 +12,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import picows
 from python_socks import ProxyError
 
 from foxtrot_workers.owned_tasks import start_task
-from foxtrot_workers.websocket.burst_listener import BurstListener
+from foxtrot_workers.websocket.burst_listener import BurstListener, PureBurstListener
 from foxtrot_workers.websocket.client import (
     BURST_FRAMES_MAX,
     TURN_FRAMES,
@@ -31,6 +32,7 @@ from foxtrot_workers.websocket.client import (
     tls_context,
 )
 from foxtrot_workers.websocket.deflate import OFFER, DeflateError, Inflater, inflater_of
+from foxtrot_workers.websocket.plain_frames import PLAIN_BYTES_MAX, PlainFrames
 
 __all__ = ["PicowsClient"]
 
@@ -79,7 +81,7 @@ class PicowsClient:
         secure = options.url.startswith("wss:")
         try:
             async with asyncio.timeout(options.connect_s):
-                self._transport, _ = await picows.ws_connect(
+                self._transport, listener = await picows.ws_connect(
                     self._listener,
                     options.url,
                     ssl_context=tls_context(options.ca_file) if secure else None,
@@ -107,6 +109,16 @@ class PicowsClient:
             raise ConnectFailed("the connection was closed before the handshake was answered")
         limit_receive_buffer(self._transport.underlying_transport)
         self._watcher = start_task(self._watch(self._transport), "websocket-end")
+        if isinstance(listener, PureBurstListener):
+            self._read_plain_frames(self._transport, listener)
+
+    def _read_plain_frames(self, transport: picows.WSTransport, listener: PureBurstListener) -> None:
+        """Take plain frames out of reads before picows does; with compression hardly any frame is plain."""
+        bytes_max = self._options.frame_bytes_max
+        if not self._options.compression and bytes_max >= PLAIN_BYTES_MAX:
+            underlying = transport.underlying_transport
+            reader: Any = underlying.get_protocol()
+            underlying.set_protocol(PlainFrames(listener, listener.hand_over, reader, transport, bytes_max))
 
     def fileno(self) -> int:
         return -1 if self._transport is None else descriptor_of(self._transport.underlying_transport)

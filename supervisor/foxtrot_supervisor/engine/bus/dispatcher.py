@@ -156,8 +156,24 @@ class Dispatcher:
     def _call_market(self, batch: Iterator[Any]) -> None:
         # `call(self._market_calls(batch))` written out: the generator costs as much as a short handler. The compiled
         # form is `_calls.call_market`
-        routes = self._market_routes
+        routes, only_routes, changes = self._market_routes, self._table.only_routes, self._table.changes
+        state = kind = only = None
         for data in batch:
+            if type(data) is not kind or changes[0] is not state:
+                state, kind = changes[0], type(data)
+                only = only_routes[kind] if kind in only_routes else self._table.only_route(kind)
+                if only is not None:
+                    name, registration = only
+                    self.current = registration  # a handler that dispatches leaves it as it was
+            if only is not None:
+                # half of what the rest takes: no look-up for each event, and no loops over one element
+                registration.calls += 1
+                event = Event(name, data)
+                try:
+                    registration.call(event)
+                except HANDLER_ERRORS as error:
+                    self._failed(registration, event, error)
+                continue
             key = (data.__class__, data.symbol, data.exchange)
             route = routes.get(key)
             if route is None:

@@ -238,6 +238,10 @@ class HandlerRegistry:
         """Return the active registrations of exactly `type` (`GENERAL`: the general ones), in order of registration."""
         return tuple(known for known in self._by_type.get(type, ()) if not known.suspended)
 
+    def has_longer(self, prefix: str) -> bool:
+        """Whether there are registrations for types that begin with `prefix` and are longer."""
+        return any(known.startswith(prefix) and known != prefix for known in self._by_type)
+
     def find(self, type: str, handler: Callable[[Any], Any]) -> Registration | None:  # noqa: A002 - vn.py's name
         """Return the registration of `handler` for `type`; None without one."""
         return next((known for known in self._by_type.get(type, ()) if known.handler == handler), None)

@@ -42,7 +42,7 @@ class HandlerTable:
     """The handlers and owners of one EventEngine.
 
     `routes`: registrations by event type. `market_routes`: registrations by kind, symbol and exchange of market data.
-    Both are caches, cleared by each change; on a miss call `route` or `market_route`.
+    `only_routes`: see `only_route`. All are caches, cleared by each change; on a miss call the method of that name.
     """
 
     def __init__(self, log: ChildLog) -> None:
@@ -53,6 +53,7 @@ class HandlerTable:
         self._changing = False
         self.routes: dict[str, tuple[Registration, ...]] = {}
         self.market_routes: dict[tuple[type, str, str], tuple[NamedCalls, ...]] = {}
+        self.only_routes: dict[type, tuple[str, Registration] | None] = {}
         self.changes = [0]
         """How often the caches were cleared."""
 
@@ -208,6 +209,19 @@ class HandlerTable:
             self.market_routes[key] = route
         return route
 
+    def only_route(self, kind: type) -> tuple[str, Registration] | None:
+        """Return the only registration for market data of a kind, whatever its symbol, and its event type, cached.
+
+        None: there are several or none, or some for single symbols.
+        """
+        name = EVENT_TYPES[kind]
+        with self._lock:
+            registry = self._registry
+            found = registry.of(name) + registry.of(GENERAL)
+            only = len(found) == 1 and not registry.has_longer(name)
+            route = self.only_routes[kind] = (name, found[0]) if only else None
+        return route
+
     # ---- changes
 
     def _change(self, change: Callable[[], None]) -> None:
@@ -226,6 +240,7 @@ class HandlerTable:
                     self._changing = False
             self.routes.clear()
             self.market_routes.clear()
+            self.only_routes.clear()
             self.changes[0] += 1
             if error is not None:
                 raise error

@@ -63,6 +63,8 @@ _CLASSES: Final = {
 """Event classes by event type."""
 
 
+_NO_STREAMS: Final[dict[str, Stream]] = {}
+
 _NO_HOLES: Final[Sequence[tuple[StreamKey, Hole]]] = ()
 
 _ENDS: Final = frozenset(("unsubscribed", "delisted"))
@@ -101,6 +103,7 @@ class StreamMerge:
         self._rules = {kind: fitting_rule(kind, rule) for kind, rule in rules.items()}
         self._streams: dict[tuple[type, str], Stream] = {}
         """The streams of `_by_key` except bars, found with one look-up."""
+        self._by_kind: dict[type, dict[str, Stream]] = {}
         self._by_key: dict[StreamKey, Stream] = {}
         self._intervals: set[str] = set()
         """Of bars."""
@@ -129,6 +132,7 @@ class StreamMerge:
                 del self._books[key.symbol]
             for kind in _CLASSES[key.kind]:
                 self._streams.pop((kind, key.symbol), None)
+                self._by_kind.get(kind, {}).pop(key.symbol, None)
 
     # ---- which workers there are
 
@@ -243,12 +247,16 @@ class StreamMerge:
         self._batch = batch = self._batch + 1
         self._touched = touched = []
         before = turn.before
-        get = self._streams.get
+        by_kind = self._by_kind
+        kind = None
         out: list[Any] | None = None
         kept: list[int] = []
         copies = lost = superseded = gaps = 0
         for index, event in enumerate(events):
-            stream = get((event.__class__, event.symbol)) or self._find(event)
+            if type(event) is not kind:
+                kind = type(event)
+                get = by_kind.get(kind, _NO_STREAMS).get
+            stream = get(event.symbol) or self._find(event)
             if stream is None:
                 verdict = APPLY
                 if event.__class__ is Gap:
@@ -498,6 +506,7 @@ class StreamMerge:
             self._books[key.symbol] = stream
         for kind in _CLASSES[key.kind]:
             self._streams[kind, key.symbol] = stream
+            self._by_kind.setdefault(kind, {})[key.symbol] = stream
 
     def _find(self, event: Any) -> Stream | None:
         """Return the stream of `event`; None if it is not merged."""

@@ -102,6 +102,42 @@ def test_a_handler_may_change_the_handlers_of_the_events_behind_it(world: World)
     assert [name for name, _ in world.seen] == ["change", "change", "late", "late", "late", "late"]
 
 
+def test_the_only_handler_may_end_or_get_company_within_a_batch(world: World) -> None:
+    table, seen = world.table, world.seen
+
+    def only(event: Event) -> None:
+        seen.append(("only", event.data.symbol))
+        if len(seen) == 2:
+            table.register("eBbo.C.SIM", world.note("exact"))
+        elif len(seen) == 5:
+            table.unregister(EVENT_BBO, only)
+
+    table.register(EVENT_BBO, only)
+    world.dispatcher.dispatch_batch([quote(symbol) for symbol in "ABCABC"])
+    assert seen == [
+        ("only", "A"),
+        ("only", "B"),
+        ("only", "C"),
+        ("exact", "eBbo.C.SIM"),
+        ("only", "A"),
+        ("exact", "eBbo.C.SIM"),
+    ]
+    assert table.calls_total() == len(seen)
+
+
+def test_an_only_handler_that_fails_is_suspended_within_the_batch() -> None:
+    world = World(suspend_after=2)
+
+    def broken(_: Event) -> None:
+        raise ValueError
+
+    world.table.register(EVENT_BBO, broken)
+    world.dispatcher.dispatch_batch([quote() for _ in range(5)])
+    assert world.dispatcher.errors_total == 2
+    assert [line["event"] for line in world.logged] == ["handler_failed", "handler_failed", "handler_suspended"]
+    assert world.dispatcher.current is None
+
+
 def test_events_of_many_streams_find_their_handlers(world: World) -> None:
     symbols = [f"S{number}" for number in range(300)]
     for symbol in symbols:

@@ -57,6 +57,25 @@ def test_routes_are_cached_until_the_registrations_change(table: HandlerTable) -
     assert table.market_routes == {}
 
 
+def test_the_only_handler_of_a_kind_is_found_unless_some_are_for_single_symbols(table: HandlerTable) -> None:
+    assert table.only_route(Quote) is None
+    table.register("eBbo.", handler)
+    found = table.only_route(Quote)
+    assert found is not None
+    assert (found[0], found[1].type) == ("eBbo.", "eBbo.")
+    assert table.only_routes == {Quote: found}
+    table.register("eBbo.BTC.SIM", other)
+    assert table.only_routes == {}
+    assert table.only_route(Quote) is None
+    assert table.only_route(Trade) is None
+    table.unregister("eBbo.BTC.SIM", other)
+    table.register(GENERAL, other)
+    assert table.only_route(Quote) is None
+    general = table.only_route(Trade)
+    assert general is not None
+    assert (general[0], general[1].type) == ("eMarketTrade.", GENERAL)
+
+
 def test_cached_routes_are_bounded(table: HandlerTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler_table, "ROUTES_MAX", 10)
     for number in range(35):

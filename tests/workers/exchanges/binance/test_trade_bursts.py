@@ -44,13 +44,36 @@ def test_a_burst_of_known_streams_is_parsed_at_once() -> None:
     frames = frames_of(1)
     single, bursts = subscribed("agg_trade"), subscribed("agg_trade")
     out: list[MarketEvent[str]] = []
-    assert not bursts._bursts.parse(frames, 7, out), "its streams have not been seen"
-    assert out == []
-    assert bursts.parse_burst(frames, 0, 10, 6, out) == 0, "the first frame shows what a frame's beginning looks like"
-    parsed_singly(bursts, frames)
-    assert bursts._bursts.parse(frames, 7, out)
+    assert bursts.parse_burst(frames, 0, len(frames), 7, out) == len(frames)
     assert out == parsed_singly(single, frames)
     assert bursts.last_data_ns == single.last_data_ns == {f"{symbol.lower()}@aggTrade": 7 for symbol in SYMBOLS}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"data":%b,"stream":"ethusdt@aggTrade"}',
+        b'{"stream":"btcusdt@aggTrade","data":%b,"stream":"ethusdt@aggTrade"}',
+        b'{"stream":"btcusdt@aggTrade","data":%b,"more":1}',
+        b'{"stream":"btcusdt@aggTrade","data":%b,"id":1.5}',
+        b'{"id":1.5,"stream":"btcusdt@aggTrade","data":%b}',
+        b'{"stream":"btcusdt@trade","data":%b}',
+        b'{"stream":"btcusdt@aggTrade"}',
+        b'{"stream":7,"data":%b}',
+    ],
+)
+def test_unusual_frames_give_the_same_in_a_burst_and_alone(frame: bytes) -> None:
+    data = frames_of(1)[0].partition(b'"data":')[2][:-1]
+    unusual = frame.replace(b"%b", data)
+    usual = frames_of(1)
+    single, bursts = subscribed("agg_trade"), subscribed("agg_trade")
+    expected = parsed_singly(single, [*usual, unusual, *usual])
+    out: list[MarketEvent[str]] = []
+    for frames in (usual, [unusual], usual):
+        index = bursts.parse_burst(frames, 0, len(frames), 7, out)
+        assert index == len(frames) or frames == [unusual]
+        out += parsed_singly(bursts, frames[index:])
+    assert out == expected
 
 
 @pytest.mark.parametrize("seed", range(10))

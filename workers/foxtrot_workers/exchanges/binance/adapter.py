@@ -71,6 +71,7 @@ from foxtrot_workers.exchanges.binance.messages import (
     decode_event_name,
     decode_other,
 )
+from foxtrot_workers.exchanges.binance.mixed_bursts import SPOT_KINDS, MixedBursts
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_parser, symbol_of_book_stream
 from foxtrot_workers.exchanges.binance.requests import Requests
 from foxtrot_workers.exchanges.binance.routes import HEAD_BYTES, Routes
@@ -114,6 +115,8 @@ class Binance(Adapter):
     """How updates of a book identify their predecessor."""
     trade_streams: ClassVar[Mapping[str, str]] = SPOT_TRADES
     """Streams whose bursts are parsed at once (`trade_bursts`)."""
+    burst_kinds: ClassVar[Mapping[str, str]] = SPOT_KINDS
+    """Streams whose frames are parsed in loops (`mixed_bursts`)."""
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (TRADE_HISTORY, AGG_TRADE_HISTORY)
     """Streams whose past trades can be fetched: stream name, REST endpoint, weight."""
 
@@ -126,7 +129,15 @@ class Binance(Adapter):
         self._requests = Requests(self.limits.topics_per_request)
         self._routes = Routes()
         self._by_head = self._routes.by_head
-        self._bursts = TradeBursts(self.exchange, self.last_data_ns, self._routes.wire_by_head, self.trade_streams)
+        self._bursts = TradeBursts(self.exchange, self.last_data_ns, self.trade_streams)
+        self._mixed_bursts = MixedBursts(
+            self.exchange,
+            self.last_data_ns,
+            self.held_ns,
+            self.notices,
+            self._routes.wire_by_head,
+            self.burst_kinds,
+        )
 
     # -- topics and requests
 
@@ -183,6 +194,8 @@ class Binance(Adapter):
     # -- frames
 
     def parse(self, frame: bytes, receive_ns: int, out: list[MarketEvent[str]]) -> None:
+        if self._bursts.usable and self._bursts.parse((frame,), receive_ns, out):
+            return  # what a burst takes must not depend on the frames beside it
         try:
             parser = self._by_head.get(frame[:HEAD_BYTES]) or self._routes.find(frame)
             if parser is None:
@@ -196,8 +209,13 @@ class Binance(Adapter):
         self, frames: Sequence[bytes], start: int, stop: int, receive_ns: int, out: list[MarketEvent[str]]
     ) -> int:
         burst = frames[start:stop]
-        if self._bursts.usable and self._bursts.parse(burst, receive_ns, out):
-            return stop
+        if self._bursts.usable:
+            if self._bursts.parse(burst, receive_ns, out):
+                return stop
+        else:
+            parsed = self._mixed_bursts.parse(burst, receive_ns, out)
+            if parsed:
+                return start + parsed
         parser_of, notices = self._by_head.get, self.notices
         left = iter(burst)
         try:
@@ -255,6 +273,8 @@ class Binance(Adapter):
         if parser is not None:
             self._routes.add(wire, parser)
             self._bursts.opened(wire, self._decoders)
+            book = self._books.get(symbol_of_book_stream(wire) or "")
+            self._mixed_bursts.opened(wire, self._decoders, book, parser)
         return parser
 
     def _make_parser(self, wire: str) -> Parser | None:
@@ -263,6 +283,7 @@ class Binance(Adapter):
     def _close(self, wire: str) -> None:
         self._routes.remove(wire)
         self._bursts.closed(wire)
+        self._mixed_bursts.closed(wire)
         self.frame_kinds.withdraw(wire)
         self.last_data_ns.pop(wire, None)
         symbol = symbol_of_book_stream(wire)

@@ -39,6 +39,7 @@ __all__ = [
     "MarkPriceData",
     "Micros",
     "Millis",
+    "NamedFrame",
     "OtherMessage",
     "PartialBook",
     "PastTradeRow",
@@ -72,6 +73,13 @@ Levels: TypeAlias = list[tuple[str, str]]
 class CombinedFrame(Struct, Generic[D], gc=False):
     """A frame of a combined stream: ``{"stream":NAME,"data":{...}}``; the name is read from the bytes."""
 
+    data: D
+
+
+class NamedFrame(Struct, Generic[D], gc=False, forbid_unknown_fields=True):
+    """A frame of a combined stream with its name, and nothing else."""
+
+    stream: str
     data: D
 
 
@@ -330,6 +338,8 @@ class Decoders:
         self.ns = ns
         self.trade = msgspec.json.Decoder(CombinedFrame[TradeData[unit]]).decode
         self.agg_trade = msgspec.json.Decoder(CombinedFrame[AggTradeData[unit]]).decode
+        self.named_trade = msgspec.json.Decoder(NamedFrame[TradeData[unit]]).decode
+        self.named_agg_trade = msgspec.json.Decoder(NamedFrame[AggTradeData[unit]]).decode
         self.book_ticker = msgspec.json.Decoder(CombinedFrame[BookTickerData[unit]]).decode
         self.depth = msgspec.json.Decoder(CombinedFrame[DepthData[unit]]).decode
         self.partial_book = msgspec.json.Decoder(CombinedFrame[PartialBook]).decode

@@ -11,15 +11,14 @@ from typing import Any
 import msgspec
 
 from foxtrot_protocol.events import MarketEvent, Trade
-from foxtrot_workers.exchanges.binance.messages import CombinedFrame, Decoders
-from foxtrot_workers.exchanges.binance.routes import HEAD_BYTES
+from foxtrot_workers.exchanges.binance.messages import Decoders, NamedFrame
 
 __all__ = ["FUTURES_TRADES", "SPOT_TRADES", "TradeBursts"]
 
-SPOT_TRADES: Mapping[str, str] = {"trade": "trade", "aggTrade": "agg_trade"}
+SPOT_TRADES: Mapping[str, str] = {"trade": "named_trade", "aggTrade": "named_agg_trade"}
 """Streams (their name after the symbol) that are trades, and the name of their decoder among `Decoders`."""
 
-FUTURES_TRADES: Mapping[str, str] = {"aggTrade": "agg_trade"}
+FUTURES_TRADES: Mapping[str, str] = {"aggTrade": "named_agg_trade"}
 """The same of futures, where a frame of ``trade`` may be no trade."""
 
 
@@ -29,7 +28,6 @@ class TradeBursts:
     Args:
         exchange: in the events.
         last_data_ns: kept current, as by the parser of each stream.
-        wire_by_head: stream by the first `HEAD_BYTES` of frames that were seen.
         kinds: streams that are trades.
     """
 
@@ -37,18 +35,16 @@ class TradeBursts:
         self,
         exchange: str,
         last_data_ns: dict[str, int],
-        wire_by_head: Mapping[bytes, str],
         kinds: Mapping[str, str],
     ) -> None:
         self._exchange = exchange
         self._last_data_ns = last_data_ns
-        self._wire_of = wire_by_head.get
         self._kinds = kinds
         self._symbols: dict[str, str] = {}
         """By stream."""
         self._others: set[str] = set()
         """Streams that are something else."""
-        self._decode: Callable[[bytes], CombinedFrame[Any]] | None = None
+        self._decode: Callable[[bytes], NamedFrame[Any]] | None = None
         self._ns = 1
 
     @property
@@ -74,26 +70,28 @@ class TradeBursts:
 
     def parse(self, frames: Sequence[bytes], receive_ns: int, out: list[MarketEvent[str]]) -> bool:
         """Append the trade of each frame; False, with nothing done, if one of them needs the parser of its stream."""
-        decode, exchange, ns, wire_of, symbols = self._decode, self._exchange, self._ns, self._wire_of, self._symbols
+        decode, exchange, ns, symbols = self._decode, self._exchange, self._ns, self._symbols
         if decode is None:
             return False
         try:
-            wires = [wire_of(frame[:HEAD_BYTES], "") for frame in frames]
-            out += [
+            # two loops: each stays within the caches of the processor, and together they take a tenth less than one
+            named = [decode(frame) for frame in frames]
+            trades = [
                 Trade(
                     exchange,
-                    symbols[wire],
-                    data.time * ns,
+                    symbols[frame.stream],
+                    (data := frame.data).time * ns,
                     receive_ns,
                     data.price,
                     data.size,
                     "sell" if data.buyer_is_maker else "buy",  # the side of the taker
                     str(data.trade_id),
                 )
-                for wire, data in zip(wires, [decode(frame).data for frame in frames], strict=True)
+                for frame in named
             ]
         except (msgspec.MsgspecError, RecursionError, ValueError, KeyError):
             return False
-        for wire in set(wires):
+        out += trades
+        for wire in {frame.stream for frame in named}:
             self._last_data_ns[wire] = receive_ns
         return True

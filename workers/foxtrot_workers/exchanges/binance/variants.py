@@ -48,6 +48,7 @@ from foxtrot_workers.exchanges.binance.instruments import (
     parse_contracts,
 )
 from foxtrot_workers.exchanges.binance.messages import decode_messages
+from foxtrot_workers.exchanges.binance.mixed_bursts import FUTURES_KINDS
 from foxtrot_workers.exchanges.binance.parsers import Parser, make_futures_parser
 from foxtrot_workers.exchanges.binance.trade_bursts import FUTURES_TRADES
 
@@ -94,6 +95,7 @@ class BinanceCoinm(Binance):
     quote_assets: ClassVar[tuple[str, ...]] = QUOTE_ASSETS_FUTURES
     stream_names: ClassVar[Mapping[str, str]] = FUTURES_STREAM_NAMES
     trade_streams: ClassVar[Mapping[str, str]] = FUTURES_TRADES
+    burst_kinds: ClassVar[Mapping[str, str]] = FUTURES_KINDS
     rest: ClassVar[Rest] = COINM_REST
     chain: ClassVar[Chain] = Chain.PREVIOUS
     histories: ClassVar[tuple[tuple[str, str, int], ...]] = (FUTURES_AGG_TRADE_HISTORY,)
