@@ -150,7 +150,7 @@ async def test_an_exchange_that_refuses_for_a_while_only_delays_it(tmp_path: Pat
     await run_healing(tmp_path, refuse)
 
 
-async def test_whoever_dies_with_a_hole_in_hand_leaves_it_to_the_next(tmp_path: Path) -> None:
+async def test_a_worker_that_dies_while_it_fills_a_hole_leaves_it_to_the_next(tmp_path: Path) -> None:
     def kill_both(run: DeliveryRun, sim: SimulatedExchange) -> None:
         sim.inject(Fault(kind="rest_stall", topic="historicalTrades", duration_s=2.0, count=2))
         run.replaced(NAME, run.kill(NAME))

@@ -168,7 +168,7 @@ def test_a_blocked_child_shows_its_stacks(parent: Parent) -> None:
     wait_until(dumped, LIMIT_S, "the stacks")
 
 
-def test_the_childs_own_errors_are_told_before_it_dies(parent: Parent) -> None:
+def test_the_childs_own_errors_are_reported_before_it_dies(parent: Parent) -> None:
     child = parent.start("raises")
     assert child.wait(LIMIT_S) == ChildExit.CRASH
     failed = parent.wait_for(Failed)

@@ -102,7 +102,7 @@ def test_worker_that_aborts_under_a_limit(tmp_path: Path) -> None:
         running.stop()
 
 
-def test_limit_that_the_system_does_not_allow_is_told_and_fatal_at_once(tmp_path: Path) -> None:
+def test_a_limit_that_the_system_does_not_allow_is_reported_and_fatal_at_once(tmp_path: Path) -> None:
     beyond = int(Path("/proc/sys/fs/nr_open").read_text()) + 1
     with supervisor(tmp_path, "steady", "spawn", open_files=beyond) as running:
         # the engine, on which all stands, says it too: the start has failed

@@ -150,7 +150,7 @@ async def test_session_dies_with_its_leader(processes: Processes, exits: Exits, 
     assert processes.childless()
 
 
-async def test_death_is_told_before_anything_else_is_looked_for(tmp_path: Path) -> None:
+async def test_a_death_is_reported_before_anything_else_is_searched(tmp_path: Path) -> None:
     """So its replacement is on its way first; and while it is told, its number cannot belong to anybody else."""
     note = tmp_path / "pid"
     told: list[tuple[bool, bool]] = []

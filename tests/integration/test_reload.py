@@ -133,7 +133,7 @@ def test_deadlines_change_without_a_new_process(tmp_path: Path) -> None:
         assert supervisor.wait(6) == 0  # asked for 0.2 s, not for 20 s
 
 
-def test_what_does_not_come_up_is_told_and_the_rest_runs_on(tmp_path: Path) -> None:
+def test_what_does_not_come_up_is_reported_and_the_rest_runs_on(tmp_path: Path) -> None:
     with SupervisorProcess(tmp_path, "refused", config=base("one"), reloads=True) as supervisor:
         wait_until(lambda: supervisor.child("one.a").get("state") == "BACKOFF", what="the first refusal")
         engine = supervisor.child("engine")["pid"]

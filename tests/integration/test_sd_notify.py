@@ -123,7 +123,7 @@ def test_a_wedged_control_loop_stops_the_watchdog(tmp_path: Path, sabotage: str)
         supervisor.process.send_signal(signal.SIGABRT)  # as systemd would
 
 
-def test_the_watchdog_is_told_in_time_while_everything_works(tmp_path: Path) -> None:
+def test_the_watchdog_is_notified_in_time_while_everything_works(tmp_path: Path) -> None:
     with (
         ServiceManager(tmp_path, WATCHDOG_S) as manager,
         SupervisorProcess(tmp_path, environ=manager.environ) as supervisor,
@@ -137,7 +137,7 @@ def test_the_watchdog_is_told_in_time_while_everything_works(tmp_path: Path) -> 
         assert max(after - before for before, after in itertools.pairwise(beats)) < WATCHDOG_S
 
 
-def test_a_mistake_of_the_supervisor_is_told_as_its_end(tmp_path: Path) -> None:
+def test_an_internal_error_of_the_supervisor_is_notified_as_its_end(tmp_path: Path) -> None:
     sabotage = """
 from foxtrot_supervisor.core.core import Core
 from foxtrot_supervisor.core.inputs import HeartbeatReceived

@@ -347,7 +347,7 @@ def test_crash_loop_ends_fatal_and_others_live_on(tmp_path: Path, behaviour: str
         assert supervisor.stop()["exit_code"] in (0, 5)
 
 
-def test_a_fatal_worker_is_told_others_stream_on_and_a_restart_revives_it(tmp_path: Path) -> None:
+def test_a_fatal_worker_is_shown_others_stream_on_and_a_restart_revives_it(tmp_path: Path) -> None:
     config = FoxtrotConfig(
         supervisor=quick(restart_intensity=2), connections=[connection("one"), connection("two"), connection("three")]
     )
@@ -512,7 +512,7 @@ def test_survivors_of_a_killed_supervisor_and_guard_are_ended_by_the_next(tmp_pa
             assert second.stop()["exit_code"] == 0
 
 
-def test_guard_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
+def test_a_guard_that_is_killed_is_reported_and_replaced(tmp_path: Path) -> None:
     with SupervisorProcess(tmp_path) as supervisor:
         supervisor.wait_running()
         first = guard_of(supervisor)
@@ -595,7 +595,7 @@ Core.handle = broken
         assert_nothing_left(supervisor, [])
 
 
-def test_systemd_is_told_when_and_only_when(tmp_path: Path) -> None:
+def test_systemd_is_notified_when_and_only_when(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(5)

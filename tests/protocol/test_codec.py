@@ -111,7 +111,7 @@ def test_another_version_is_told_from_rubbish() -> None:
 
 
 @pytest.mark.parametrize("numbers", ["float", "decimal"])
-def test_a_number_that_is_none_is_malformed(numbers: Numbers) -> None:
+def test_an_invalid_number_is_malformed(numbers: Numbers) -> None:
     bad = Trade("X", "S", 1, 2, "abc", "1", "buy", "1")
     with pytest.raises(MalformedMessage):
         batch_decoder(numbers).decode(batch(bad))

@@ -94,7 +94,7 @@ def test_an_exit_keeps_its_code_unless_that_has_a_meaning_of_ours(error: BaseExc
     assert exit_code_of(error) == code
 
 
-def test_an_exit_is_told_as_a_call() -> None:
+def test_an_exit_is_shown_as_a_call() -> None:
     assert cause_of(SystemExit(3)) == "sys.exit(3) was called"
 
 

@@ -14,7 +14,7 @@ ZEROS = ("0", "00", "0.", ".0", "0.0", "00.00", "-0", "+0", "-0.0", "0E-8", "0e8
 
 
 @pytest.mark.parametrize("text", ZEROS)
-def test_zero_is_told_by_value(text: str) -> None:
+def test_zero_is_recognized_by_value(text: str) -> None:
     assert is_zero(text)
     assert not Decimal(text)
 

@@ -13,7 +13,7 @@ from foxtrot_protocol.errors import (
 )
 
 
-def test_blame_is_told_by_type() -> None:
+def test_the_type_says_who_is_to_blame() -> None:
     assert issubclass(MessageTooLarge, LocalError)
     for remote in (VersionMismatch, MalformedMessage, BookInvalid):
         assert issubclass(remote, RemoteError)

@@ -78,7 +78,7 @@ def test_repetitions_of_a_child_are_held_back_and_told_later() -> None:
     assert later.fields == {"held_back": 3}
 
 
-def test_repetitions_that_do_not_come_again_are_told_by_a_line_of_their_own() -> None:
+def test_repetitions_that_do_not_come_again_get_a_line_of_their_own() -> None:
     lines = maker()
     for _ in range(5):
         lines.make("error", "seen", {"worker": "sim.a"}, 0.0, AT)

@@ -64,7 +64,7 @@ def test_the_short_form_is_one_line() -> None:
     assert "trace" not in text
 
 
-def test_a_time_that_is_none_is_shown_as_it_is() -> None:
+def test_an_invalid_time_is_shown_as_it_is() -> None:
     assert console_text({"timestamp": "soon", "level": "info", "event": "x"}) == "soon info    x"
 
 

@@ -173,7 +173,7 @@ def test_a_lost_child_that_dies_after_all_is_replaced() -> None:
     assert acts(rig.die("feed.a", signal=9)) == [Fence("feed.a", 1), Spawn("feed.a", 2)]
 
 
-def test_a_lost_child_is_told_in_the_exit_code_and_not_waited_for() -> None:
+def test_a_lost_child_is_shown_by_the_exit_code_and_not_waited_for() -> None:
     rig = lost_rig()
     assert acts(rig.tell(STOP)) == [Ask("engine", 1, 30.0)]
     assert Finish(SupervisorExit.UNKILLABLE) in rig.die("engine", 0)

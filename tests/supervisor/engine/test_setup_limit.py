@@ -9,7 +9,7 @@ from foxtrot_supervisor.engine.setup_limit import SetupLimit
 LIMIT_S = 10.0
 
 
-def test_a_set_up_beyond_its_limit_is_told_with_the_place_where_it_stands() -> None:
+def test_a_set_up_beyond_its_limit_is_reported_with_the_place_where_it_stands() -> None:
     told: list[tuple[str, str]] = []
     expired = threading.Event()
 

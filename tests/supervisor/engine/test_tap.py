@@ -62,7 +62,7 @@ async def test_history_is_bounded(tap: EventTap, tmp_path: Path, monkeypatch: py
     writer.close()
 
 
-async def test_a_slow_client_is_told_how_much_it_missed(
+async def test_a_slow_client_learns_how_much_it_missed(
     tap: EventTap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_tap, "CLIENT_BYTES", 2 * 1024 * 1024)

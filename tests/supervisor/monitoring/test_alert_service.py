@@ -182,14 +182,14 @@ async def test_a_service_that_was_replaced_does_not_repeat_old_incidents(start: 
     assert [each["kind"] for each in service.calls[0]["alerts"]] == ["guard"]
 
 
-async def test_incidents_of_before_the_first_start_are_told(start: Start) -> None:
+async def test_incidents_of_before_the_first_start_are_sent(start: Start) -> None:
     service = await start(1, lambda service: service.note("leak", "engine", at_ns=1))
     await wait_until_async(lambda: service.calls, what="a call")
     assert [each["kind"] for each in service.calls[0]["alerts"]] == ["leak"]
 
 
 @pytest.mark.parametrize("content", ["ftp://x", f"https://u:{SECRET}@x/"])
-async def test_a_webhook_that_is_none_is_a_mistake(tmp_path: Path, content: str) -> None:
+async def test_an_invalid_webhook_is_a_mistake(tmp_path: Path, content: str) -> None:
     url = tmp_path / "url"
     url.touch(0o600)
     url.write_text(content)

@@ -83,7 +83,7 @@ def test_a_run_that_is_whole_has_no_alerts() -> None:
         ("handler", "m.f"),
     ],
 )
-def test_each_condition_is_told_at_its_edges_only(part: str, subject: str) -> None:
+def test_each_condition_is_reported_when_it_begins_and_ends_only(part: str, subject: str) -> None:
     edges = Edges()
     first = look(edges, broken(part), 10.0)
     held = look(edges, broken(part), 10.0 + HOLD_S)
@@ -104,14 +104,14 @@ def test_what_passes_soon_is_not_told(part: str) -> None:
     assert look(edges, whole(), 10.0 + HOLD_S) == []
 
 
-def test_a_death_is_told_though_it_has_passed_at_the_next_look() -> None:
+def test_a_death_is_reported_though_it_is_over_at_the_next_check() -> None:
     edges = Edges()
     alerts = look(edges, whole(), 10.0, incident("death"), incident("recovered"), incident("death"))
     assert told(alerts) == [("broke", "process", "c0.a"), ("whole", "process", "c0.a")]
     assert alerts[0].text == "death!"
 
 
-def test_a_process_that_stays_down_is_told_once_however_often_it_dies() -> None:
+def test_a_process_that_stays_down_is_reported_once_however_often_it_dies() -> None:
     edges = Edges()
     alerts = [
         alert
@@ -123,7 +123,7 @@ def test_a_process_that_stays_down_is_told_once_however_often_it_dies() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))
-def test_an_incident_that_ends_at_once_is_told_as_it_is(kind: str) -> None:
+def test_an_incident_that_ends_at_once_is_reported_as_it_is(kind: str) -> None:
     (alert,) = look(Edges(), whole(), 1.0, incident(kind, ""))
     assert (alert.edge, alert.kind, alert.subject, alert.text, alert.at) == (
         "event",

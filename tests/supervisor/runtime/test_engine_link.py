@@ -35,7 +35,7 @@ def test_nothing_is_sent_where_no_engine_lives() -> None:
     assert scene.link.started_workers == {"feed.a": 2}
 
 
-def test_a_new_engine_is_told_what_was_started_what_is_dead_and_how_each_worker_is() -> None:
+def test_a_new_engine_learns_what_was_started_what_is_dead_and_how_each_worker_is() -> None:
     scene = Scene(
         record("feed.a", State.RUNNING, 3), record("feed.b", State.BACKOFF, 2), record("feed.c", State.STARTING, 1)
     )
@@ -98,7 +98,7 @@ def test_workers_elsewhere_are_announced_once_and_fenced_for_every_engine() -> N
     assert scene.sent == [WorkersStarted({"btc.a0-a": 2}), Fenced("btc.a0-a", 2)]
 
 
-def test_sinks_are_told_what_concerns_rings_and_nothing_else() -> None:
+def test_sinks_get_what_concerns_rings_and_nothing_else() -> None:
     sink = record("sink-tape", State.RUNNING, 2)
     records = {
         each.name: each for each in (record("engine", State.RUNNING, 4), sink, record("metrics", State.RUNNING, 1))

@@ -154,7 +154,7 @@ def test_a_terminal_that_is_gone_is_no_reason_to_fail(monkeypatch: pytest.Monkey
     Logs("info", "json").log.info("seen")
 
 
-def test_lines_are_told_on() -> None:
+def test_lines_are_passed_on() -> None:
     told: list[tuple[str, str, dict[str, str]]] = []
     logs = Logs("info", "link", lambda *line: told.append(line))
     logs.log.debug("hidden")
@@ -162,7 +162,7 @@ def test_lines_are_told_on() -> None:
     assert told == [("warning", "odd", {"worker": "one.a", "count": "3"})]
 
 
-def test_what_was_held_back_is_told_though_it_does_not_come_again(
+def test_what_was_held_back_is_reported_though_it_does_not_come_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs = Logs("info", "json")

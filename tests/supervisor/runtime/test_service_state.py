@@ -15,7 +15,7 @@ def state() -> ServiceState:
     return ServiceState(START_S, STOP_S)
 
 
-def test_a_start_is_told_step_by_step_and_ready_once(state: ServiceState) -> None:
+def test_a_start_is_reported_step_by_step_and_ready_once(state: ServiceState) -> None:
     assert state.look("starting", [], 3, 0) == [Status("starting: 0 of 3 serve")]
     assert state.look("starting", [], 3, 0) == []
     assert state.look("starting", ["engine"], 3, 0) == [Status("starting: 1 of 3 serve"), Extend(START_S)]
@@ -47,7 +47,7 @@ def test_a_stop_is_extended_by_each_end_and_by_nothing_else(state: ServiceState)
 
 
 @pytest.mark.parametrize("phase", ["stopping", "stopped"])
-def test_stopping_is_told_once_also_when_it_is_over_at_once(state: ServiceState, phase: Phase) -> None:
+def test_stopping_is_reported_once_also_when_it_is_over_at_once(state: ServiceState, phase: Phase) -> None:
     assert state.look(phase, [], 1, 0) == [Stopping(f"{phase}: 0 of 1 serve")]
     assert state.look(phase, [], 1, 0) == []
     assert state.broken() == []

@@ -22,7 +22,7 @@ def _handlers_as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
-async def test_each_is_told_by_name_each_time(number: signal.Signals) -> None:
+async def test_each_signal_is_reported_by_name_each_time(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_DFL)  # it may be ignored where the tests were started
     told: list[str] = []
     inputs = SignalInputs(asyncio.get_running_loop(), told.append, told.append)

@@ -107,7 +107,7 @@ async def test_a_run_is_shown_lost_and_shown_again(tmp_path: Path) -> None:
         assert "problem" in await made.until("away", lambda content: content is not None)
 
 
-async def test_orders_are_sent_and_their_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_orders_are_sent_and_their_failures_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig(tmp_path) as made:
         assert "no supervisor is running" in await made.publisher.order(RestartRequest("one.a"))
         async with made.running():

@@ -157,7 +157,7 @@ def test_settings_that_cannot_be_read_leave_the_place_out(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("log_format", ["json", "link"])
-def test_what_was_held_back_is_told_though_it_does_not_come_again(
+def test_what_was_held_back_is_reported_though_it_does_not_come_again(
     log_format: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[LogRecord] = []

@@ -493,7 +493,7 @@ def test_the_number_of_pages_is_limited(monkeypatch: pytest.MonkeyPatch) -> None
     assert (end.first_id, end.retry) == (str(PAGES_MAX + 1), False)
 
 
-def test_an_exchange_that_pages_by_time_is_told_when_the_gap_began_and_ended() -> None:
+def test_an_exchange_that_pages_by_time_gets_begin_and_end_of_the_gap() -> None:
     backfiller = Backfiller(ByTime(), "w", 1)
     (fetch,) = backfiller.ask(hole(5, 9), 0.0)
     assert isinstance(fetch, Fetch)

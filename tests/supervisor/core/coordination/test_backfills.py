@@ -197,7 +197,7 @@ def test_waits_grow_and_end() -> None:
     assert backfills.take_given_up() == []
 
 
-def test_what_is_not_to_be_had_is_not_asked_for_again() -> None:
+def test_what_is_not_available_is_not_requested_again() -> None:
     backfills = holes(hole(10, 12))
     (given,) = give(backfills, A)
     backfills.answered(A, answer(given, 2, "too old", "10", "10", retry=False), 0.0)

@@ -44,7 +44,7 @@ def test_a_second_subscription_on_a_connection_is_not_trusted_to_begin_whole() -
 
 
 @pytest.mark.parametrize(("query", "kind"), [("?snapshot=-1", BookSnapshot), ("", Gap), ("?snapshot=0", Gap)])
-def test_whether_a_recording_begins_with_whole_books_is_told_by_its_address(query: str, kind: type) -> None:
+def test_the_address_says_whether_a_recording_begins_with_whole_books(query: str, kind: type) -> None:
     wire = replaying(Gemini)
     assert wire.adapter.address(f"wss://ws.gemini.com{query}") == f"wss://ws.gemini.com{query}"
     (event,) = wire.parse(depth(1, 10))

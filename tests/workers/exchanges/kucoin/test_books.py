@@ -83,7 +83,7 @@ def test_rows_without_a_price_only_move_the_sequence() -> None:
 
 
 @pytest.mark.parametrize("change", ["", "1,2", "1,hold,2", "1,buy,2,3"])
-def test_a_change_that_is_none_is_refused(change: str) -> None:
+def test_an_invalid_change_is_refused(change: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         change_of_text(change)
 

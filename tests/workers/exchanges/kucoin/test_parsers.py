@@ -209,7 +209,7 @@ def test_a_ticker_of_all_symbols_names_its_own() -> None:
         "[1,2,3,4,5,{}]",
     ],
 )
-def test_a_bar_that_is_none_is_refused(candles: str) -> None:
+def test_an_invalid_bar_is_refused(candles: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         Driven(Kucoin, adopt=True).parse(
             b'{"topic":"/market/candles:A-B_1min","data":{"candles":%b}}' % candles.encode()
