@@ -124,6 +124,7 @@ async def test_a_stream_is_bounded(server: RedisServer, settings: RedisSettings,
     assert entries[-1][1] == flat_fields(trade_rows(3000, 1)[0])
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("window_s", [120, 0])
 async def test_a_server_that_is_killed_while_rows_come_loses_and_doubles_none(tmp_path: Path, window_s: int) -> None:
     rows = trade_rows(1, 6000)

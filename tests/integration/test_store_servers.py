@@ -49,6 +49,7 @@ def test_something_that_is_killed(tmp_path_factory):
 """
 
 
+@pytest.mark.cases(played=1)
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_keeps_its_address_over_a_kill(tmp_path: Path, store: Callable[[Path], StoreServer]) -> None:
     with store(tmp_path) as server:

@@ -122,6 +122,7 @@ async def test_what_the_exchange_sent_is_what_the_worker_delivers(rig: WorkerRig
     assert "refused" not in log
 
 
+@pytest.mark.cases(played=2)
 @EACH
 async def test_other_channels_flow_too(rig: WorkerRig, case: Case) -> None:
     if not case.more:
@@ -170,6 +171,7 @@ async def test_a_missing_update_invalidates_the_book_which_begins_again(rig: Wor
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "trades go on"
 
 
+@pytest.mark.cases(played=2)
 @EACH
 async def test_a_refused_subscription_is_tried_again_until_it_flows(rig: WorkerRig, case: Case) -> None:
     """For a reason that passes; the other topics flow meanwhile."""
@@ -194,6 +196,7 @@ async def test_a_refused_subscription_is_tried_again_until_it_flows(rig: WorkerR
     assert "slow down" in await rig.log()
 
 
+@pytest.mark.cases(played=2)
 @EACH
 async def test_an_unknown_symbol_is_named_and_the_others_flow(rig: WorkerRig, case: Case) -> None:
     async with SimulatedExchange(["BTCUSDT"], rate_per_s=300.0, exchange=case.exchange) as sim:  # type: ignore[arg-type]
