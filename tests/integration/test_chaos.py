@@ -39,6 +39,7 @@ def chaos(
     return done.returncode, report
 
 
+@pytest.mark.variant
 def test_a_few_faults_in_a_few_phases(tmp_path: Path) -> None:
     faults, phases = "gil_held,grandchild,supervisor_sigkill", "starting,stopping"
     code, report = chaos(tmp_path, "--seed", 11, "--faults", faults, "--phases", phases)

@@ -65,6 +65,7 @@ def test_twins_killed_in_every_phase_miss_nothing(tmp_path: Path, transport: Tra
     assert row["workers"]["deduplicated_total"] > 100
 
 
+@pytest.mark.variant
 def test_what_nobody_received_is_announced_and_fetched(tmp_path: Path) -> None:
     row = played(tmp_path, "--kills", 6, "--backfill", "--workers", 1, "--rate", 1000)
     account = row["delivery"]
@@ -73,6 +74,7 @@ def test_what_nobody_received_is_announced_and_fetched(tmp_path: Path) -> None:
     assert (account["lost"], account["announced"]) == (0, 0)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("exchange", others("kraken"))
 def test_each_simulated_exchange_misses_nothing_with_twins(tmp_path: Path, exchange: str) -> None:
     words = ("--kills", 6, "--redundancy", 2, "--workers", 1, "--rate", 600, "--exchange", exchange)
@@ -85,6 +87,7 @@ def test_each_simulated_exchange_misses_nothing_with_twins(tmp_path: Path, excha
     assert row["workers"]["deduplicated_total"] > 50
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("exchange", others("okx"))
 def test_each_simulated_exchange_fetches_what_nobody_received(tmp_path: Path, exchange: str) -> None:
     words = ("--kills", 4, "--backfill", "--workers", 1, "--rate", 600, "--exchange", exchange)
@@ -97,6 +100,7 @@ def test_each_simulated_exchange_fetches_what_nobody_received(tmp_path: Path, ex
         assert account["announced"] >= account["unheard"] > 0, "what cannot be fetched stays announced"
 
 
+@pytest.mark.variant
 def test_both_twins_killed_at_once_announce_the_hole_exactly(tmp_path: Path) -> None:
     row = played(tmp_path, "--pair-kills", 3, "--workers", 1, "--rate", 1000)
     account = row["delivery"]
@@ -104,6 +108,7 @@ def test_both_twins_killed_at_once_announce_the_hole_exactly(tmp_path: Path) -> 
     assert (account["lost"], account["announced_not_lost"], account["torn"]) == (0, 0, account["torn"])
 
 
+@pytest.mark.variant
 def test_delivery_faults(tmp_path: Path) -> None:
     code, report = chaos(tmp_path, "--faults", "ring_damaged", "--seed", 5)
     assert [step["broken"] for step in report["delivery_steps"]] == [[]] * 2
@@ -125,6 +130,7 @@ def test_every_delivery_fault(tmp_path: Path) -> None:
 # ---- negative controls: with a layer missing the same campaigns must be broken
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("layer", "words", "broken"),
     [
@@ -142,6 +148,7 @@ def test_without_a_layer_the_campaign_is_broken(tmp_path: Path, layer: str, word
     assert re.search(broken, "\n".join(report["broken"])), report["broken"]
 
 
+@pytest.mark.variant
 def test_split_shards_miss_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     code, report = chaos(tmp_path, *["--splits", "2", "--backfill", "--rate", "1000", "--seed", "2"])
     assert report["broken"] == []
@@ -154,6 +161,7 @@ def test_split_shards_miss_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "nothing is left"
 
 
+@pytest.mark.variant
 def test_many_symbols_stay_within_the_limits_of_the_exchange(tmp_path: Path) -> None:
     row = played(tmp_path, "--markets", 120, "--rate", 800)
     account = row["delivery"]
