@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import msgspec
 import pytest
 
@@ -51,6 +53,13 @@ def test_positions_are_kept_inside_or_in_parts_and_checked() -> None:
     with pytest.raises(MalformedMessage):
         joined_positions(outside, parts[:1])
     assert joined_positions(STATE, []) == b""
+
+
+def test_positions_that_are_not_packed_data_are_malformed() -> None:
+    data = b"not zlib"
+    state = msgspec.structs.replace(STATE, positions=data, checksum=zlib.crc32(data))
+    with pytest.raises(MalformedMessage, match="its positions are unreadable"):
+        joined_positions(state, ())
 
 
 def test_events_that_may_have_been_given_are_marked() -> None:

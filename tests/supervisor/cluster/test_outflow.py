@@ -73,3 +73,12 @@ def test_after_a_lost_connection_everything_is_sent_again_in_order() -> None:
     flow.disconnected(0.5)
     assert flow.due(0.5) == [sent[0], sent[2], sent[3]]
     assert flow.due(0.5) == []
+
+
+def test_a_refusal_of_what_was_acknowledged_changes_nothing() -> None:
+    flow = Outflow()
+    sent = put(flow, "a", 1)
+    flow.acknowledged(sent.number)
+    flow.refused(sent.number, 1.0)
+    assert flow.has_room
+    assert flow.due(1000.0) == []
