@@ -28,8 +28,9 @@ from foxtrot_supervisor.engine.delivery.apply import BatchApplier
 from foxtrot_supervisor.engine.delivery.decode import BatchReader
 from foxtrot_supervisor.engine.delivery.positions import FILE_NAME as POSITIONS_NAME
 from foxtrot_supervisor.engine.delivery.rings import Rings, remove_ring
-from foxtrot_supervisor.engine.delivery.sources import RingState, Sources
+from foxtrot_supervisor.engine.delivery.sources import MergeGroup, RingState, Sources
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
+from foxtrot_supervisor.engine.delivery.streams import Stream
 from foxtrot_supervisor.sinks.cursor_reader import CursorReader
 from foxtrot_supervisor.sinks.keys import EventKeys
 from foxtrot_supervisor.sinks.left_out import LeftOut
@@ -51,6 +52,9 @@ LOOK_S = 0.1
 MARKS_HELD_MAX = 64
 """Marks without rows (all events were copies) that are held back until rows are committed."""
 
+ROWS_HELD_BYTES = 256 * 1024
+"""Encoded rows that are held back, about, before they are committed: a commit costs more than a row."""
+
 MARKS_HELD_S = 1.0
 """Longest time that they are held back, in seconds."""
 
@@ -62,6 +66,22 @@ class StopTimes(Struct, frozen=True):
     """Wait for room in the spool."""
     read_until: float
     """Read what has no room there, so that gaps can say what it is."""
+
+
+class _Applier(BatchApplier):
+    """Commits rows before the positions that follow from them are written.
+
+    Else a sink that is killed in between would take for copies what its spool does not have.
+    """
+
+    def __init__(self, commit: Callable[[], None], *arguments: Any) -> None:
+        super().__init__(*arguments, on_batch=None, on_hole=None)
+        self._commit = commit
+
+    def write_down(self, group: MergeGroup) -> None:
+        """Commit, then write the positions of applied batches."""
+        self._commit()
+        super().write_down(group)
 
 
 class Intake:
@@ -85,6 +105,8 @@ class Intake:
         self._keys = EventKeys()
         self._keys.remember(row.event for row in self._writer.recent_rows())
         self._rows: list[bytes] = []
+        """Encoded, and not committed yet."""
+        self._rows_bytes = 0
         self._left_out: LeftOut | None = None
         """What has no room in the spool, at the end."""
         self._left_rings: list[tuple[tuple[str, int], str]] = []
@@ -96,7 +118,7 @@ class Intake:
         self.dispatch_latency = LatencyHistogram()
         self._sources = Sources("deliver", None)
         batches = BatchReader("text", log)
-        self._applier = BatchApplier(self, self._sources, batches, log, on_batch=None, on_hole=None)
+        self._applier = _Applier(self._commit_rows, self, self._sources, batches, log)
         self._accounts = Accounts(self.dispatch, self._sources, log, self._applier.write_down)
         self._batches = batches
         self._rings = Rings(
@@ -195,6 +217,8 @@ class Intake:
     def leave_out(self, deadline: float) -> None:
         """Commit gaps that say what else the rings hold; it is read until `deadline` (monotonic seconds)."""
         self._left_out = left_out = LeftOut()
+        for group in self._sources.groups.values():
+            group.save = _forget  # it is committed at the end, if this process is not killed before
         while (now := time.monotonic()) < deadline:
             self._rings.take_fences()
             self._rings.find(now)
@@ -222,7 +246,7 @@ class Intake:
             self._writer.commit_last(choices, list(self._held.values()), [ring for ring, _ in self._left_rings])
         except OSError as error:
             self._log.error("sink_left_out", events=left_out.events_total, reason=f"no gap says so: {error}")
-        self._rows, self._held = [], {}
+        self._rows, self._rows_bytes, self._held = [], 0, {}
         for _, path in self._left_rings:
             remove_ring(path)
 
@@ -249,6 +273,7 @@ class Intake:
             self._accounts.check()
         more = self._order.read_some(now)
         self._applier.write_all_down()
+        self._commit_rows()
         if self._held and now - self._held_since >= MARKS_HELD_S:
             self._commit()
         return more
@@ -267,13 +292,15 @@ class Intake:
     # ---- as `apply.Handlers`
 
     def dispatch_batch(self, batch: Sequence[Any]) -> None:
-        """Make rows of events; the mark that follows commits them."""
+        """Make rows of events; they are committed with the mark that follows."""
         connection = self._applier.origin.connection
         if self._left_out is not None:
             self._left_out.add(connection, batch)
             return
         key = self._keys.key
-        self._rows.extend(encode_row(key(event), connection, event) for event in batch)
+        rows = [encode_row(key(event), connection, event) for event in batch]
+        self._rows += rows
+        self._rows_bytes += sum(map(len, rows))
 
     def dispatch(self, event: Event) -> None:
         """Make a row of a gap."""
@@ -294,11 +321,16 @@ class Intake:
         if not self._held:
             self._held_since = time.monotonic()
         self._held[mark.worker, mark.incarnation] = mark
-        if self._left_out is None and (self._rows or len(self._held) >= MARKS_HELD_MAX):
+        if self._left_out is None and (self._rows_bytes >= ROWS_HELD_BYTES or len(self._held) >= MARKS_HELD_MAX):
+            self._commit()
+
+    def _commit_rows(self) -> None:
+        """Commit what is held if there are rows, and if they have room."""
+        if self._rows and self._left_out is None:
             self._commit()
 
     def _commit(self, retired: Iterable[tuple[str, int]] = ()) -> None:
-        rows, self._rows = self._rows, []
+        rows, self._rows, self._rows_bytes = self._rows, [], 0
         marks, self._held = list(self._held.values()), {}
         self._writer.commit(rows, marks, list(retired))
 
@@ -311,3 +343,7 @@ class Intake:
             return
         self._commit([ring])
         remove_ring(path)
+
+
+def _forget(stream: Stream) -> None:
+    """Stands in for a file of positions."""

@@ -13,6 +13,7 @@ identifier nor a time.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -27,6 +28,9 @@ __all__ = ["KEYS_REMEMBERED", "EventKeys", "base_key"]
 
 KEYS_REMEMBERED: Final = 8192
 """Latest keys among which an equal event is numbered."""
+
+_plain = functools.lru_cache(maxsize=8192)(plain_number)
+"""Most prices and sizes come repeatedly."""
 
 _HOUR_NS: Final = 3_600_000_000_000
 
@@ -60,7 +64,7 @@ def base_key(event: Any) -> str:
     """Return the key of an event that no event before it equals."""
     kind = event.__class__
     if kind is Trade and event.trade_id:
-        said = f"{plain_number(event.price)} {plain_number(event.size)} {event.side}".encode()
+        said = f"{_plain(event.price)} {_plain(event.size)} {event.side}".encode()
         identifier = f"{event.exchange_ns // _HOUR_NS}-{event.trade_id}"
         return f"{event.exchange}/trade/{event.symbol}/{identifier}/{_digest(said)}"
     said = content_of(event)

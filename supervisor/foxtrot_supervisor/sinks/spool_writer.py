@@ -20,7 +20,7 @@ from foxtrot_supervisor.sinks.spool_reader import SpoolReader, rows_of
 __all__ = ["ROWS_PENDING_MAX", "SpoolWriter"]
 
 ROWS_PENDING_MAX: Final = 100_000_000
-"""Largest number of rows that wait in a spool; usually its bytes are the limit."""
+"""With this number of waiting rows no segment is added to a spool; usually its bytes are the limit."""
 
 _FREE_SHARE: Final = 8
 """A segment is left when less than this part of it is free."""
@@ -68,10 +68,10 @@ class SpoolWriter:
 
     def has_room(self) -> bool:
         """Whether a commit is possible now within the bounds, and on the disk."""
-        if self._spool.pending_rows >= ROWS_PENDING_MAX:
-            return False
         if self._free() - self._reserve >= self._spool.segment_bytes // _FREE_SHARE:
             return True
+        if self._spool.pending_rows >= ROWS_PENDING_MAX:
+            return False
         if not self._spool.has_room_for_segment():
             return False
         return self._roll(0)
