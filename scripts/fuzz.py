@@ -1,4 +1,4 @@
-"""Feed damaged input to everything that reads bytes: rings, batches, control messages, child specifications, frames.
+"""Feed damaged input to all that reads bytes: rings, spools, batches, control messages, child specifications, frames.
 
     .venv/bin/python scripts/fuzz.py                               # a million inputs, over all targets, some minutes
     .venv/bin/python scripts/fuzz.py --inputs 100000 --seed 7 --target ring_records --target live_ring

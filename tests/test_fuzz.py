@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from foxtrot_protocol import control, ring_layout
 from foxtrot_protocol.ring_layout import RECORD_BYTES, Record
 from foxtrot_supervisor.engine.delivery.accounts import Accounts
+from foxtrot_supervisor.sinks.spool import Segment
+from foxtrot_supervisor.sinks.spool_reader import SpoolReader
 from foxtrot_workers.exchanges.upbit.adapter import Upbit
 from tests.support import fuzz_targets, fuzzing
 from tests.support.exchange_frames import EXCHANGE_TARGETS, FRAMES
 from tests.support.fuzz_targets import TARGETS, LiveRing, Requests, RingRecords
 from tests.support.fuzzing import fuzz, mutate
+from tests.support.sink_fuzz import SinkRings, SpoolSegments
 
 INPUTS = 1500
 
@@ -123,3 +126,19 @@ def test_a_reader_that_leaks_memory_is_detected(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(fuzzing, "GROWTH_MIB_MAX", 8.0)
     assert "the process grew by" in fuzz(Leaking, INPUTS, seed=1).failure
     Leaking.kept.clear()
+
+
+def test_rows_of_a_spool_that_are_missing_without_a_count_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(self: SpoolReader, segment: Segment) -> None:
+        self._next = max(self._next, segment.first_row)
+
+    monkeypatch.setattr(SpoolReader, "_pass_to", silent)
+    report = fuzz(SpoolSegments, INPUTS, seed=1)
+    assert "rows are missing, 0 are counted" in report.failure
+    assert report.undetected == 1
+
+
+def test_an_event_that_a_sink_misses_silently_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Accounts, "announce_lost", lambda *_: None)
+    monkeypatch.setattr(Accounts, "violated", lambda *_: None)
+    assert fuzz(SinkRings, INPUTS, seed=1).failure

@@ -50,6 +50,7 @@ from tests.support.exchange_frames import EXCHANGE_TARGETS
 from tests.support.frames_fuzz import FramesRing
 from tests.support.fuzzing import Broken, Target
 from tests.support.raw_push import RawPush
+from tests.support.sink_fuzz import SINK_TARGETS
 from tests.support.template_fuzz import TemplateFrames
 from tests.workers.templates.both_forms import native
 
@@ -624,6 +625,7 @@ TARGETS: dict[str, type[Target]] = {
         NurseryMessages,
         ZmtpConnection,
         *EXCHANGE_TARGETS.values(),
+        *SINK_TARGETS.values(),
         *([TemplateFrames, EngineBatches, FramesRing] if native() is not None else []),
     )
 }

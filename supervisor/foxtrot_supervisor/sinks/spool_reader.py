@@ -72,10 +72,10 @@ class SpoolReader:
     def take_block(self) -> TakenBlock | None:
         """Return the next block with rows, cut to the row that is due; None at the end."""
         while True:
-            mapped = self._mapped or self._open_next()
-            if mapped is None:
-                return None
             try:
+                mapped = self._mapped or self._open_next()
+                if mapped is None:
+                    return None
                 record = self._read(mapped)
             except MalformedMessage:
                 if not self._skip_segment():
@@ -140,7 +140,7 @@ class SpoolReader:
         if self._read(mapped) is not None:
             return True
         self.close()
-        self._next = max(self._next, later[0].first_row)
+        self._pass_to(later[0])
         return True
 
     def _skip_segment(self) -> bool:
@@ -150,10 +150,14 @@ class SpoolReader:
         later = [segment for segment in segments if segment.first_row > self._segment.first_row]
         if not later:
             return False
-        self.damaged_rows += max(0, later[0].first_row - self._next)
-        self._next = later[0].first_row
         self.close()
+        self._pass_to(later[0])
         return True
+
+    def _pass_to(self, segment: Segment) -> None:
+        """Read the next segment; rows before it that the last one should have had are damaged."""
+        self.damaged_rows += max(0, segment.first_row - self._next)
+        self._next = max(self._next, segment.first_row)
 
 
 def rows_of(block: TakenBlock) -> list[SpooledRow]:

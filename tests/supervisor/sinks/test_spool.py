@@ -238,3 +238,17 @@ def test_killed_anywhere_it_neither_loses_nor_doubles(tmp_path: Path) -> None:
             assert keys(world.reader.take(10_000, 1 << 22)) == [
                 f"key-{n}" for n in range(acknowledged + 1, written + 1)
             ]
+
+
+@pytest.mark.parametrize("at", [0, spool_layout.HEAD_AT])
+def test_a_damaged_header_costs_the_rows_of_its_segment_and_they_are_counted(world: _World, at: int) -> None:
+    for number in range(1, 400):
+        world.commit(number, 1)
+    first, second, third, *_ = world.spool.segments()
+    content = bytearray(Path(second.path).read_bytes())
+    content[at : at + 8] = bytes(8)  # no segment; or one without blocks
+    Path(second.path).write_bytes(content)
+    taken = [int(each.key.removeprefix("key-")) for each in world.reader.take(1000, 1 << 20)]
+    assert taken == [*range(1, second.first_row), *range(third.first_row, 400)]
+    assert world.reader.damaged_rows == third.first_row - second.first_row
+    assert first.first_row == 1
