@@ -27,6 +27,7 @@ __all__ = [
     "lock_path",
     "nursery_path",
     "operator_path",
+    "parse_left_name",
     "sink_directory",
     "tap_path",
 ]
@@ -120,6 +121,18 @@ def nursery_path(run_dir: str, name: str = "nursery") -> str:
 def sink_directory(run_dir: str, sink: str) -> str:
     """Return the directory in which workers link their rings for a sink."""
     return f"{run_dir}/sinks/{sink}"
+
+
+def left_name(number: int, run_id: str) -> str:
+    """Return the directory, in a sink's, of rings that a killed run has left; `number` counts such runs."""
+    return f"left-{number:06d}-{run_id}"
+
+
+def parse_left_name(name: str) -> tuple[int, str] | None:
+    """Return number and run of such a directory by its name; None for any other name."""
+    kind, _, rest = name.partition("-")
+    number, _, run_id = rest.partition("-")
+    return (int(number), run_id) if kind == "left" and len(number) == 6 and number.isdecimal() and run_id else None
 
 
 def lock_path(run_dir: str) -> str:

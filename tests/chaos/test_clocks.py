@@ -41,6 +41,7 @@ READERS = {
     "foxtrot_supervisor/cluster/membership.py": "which announcements are too old at the start; then monotonic",
     "foxtrot_supervisor/recording/recorder.py": "names and retention of segments, age of a ring that was read",
     "foxtrot_supervisor/sinks/dead_letters.py": "when a row was refused, for people",
+    "foxtrot_supervisor/sinks/intake.py": "when a gap was made, for people",
     "foxtrot_supervisor/sinks/nats/sink.py": "which messages the server's own window covers, by the server's stamps",
     "foxtrot_supervisor/sinks/parquet.py": "retention by day",
     "foxtrot_supervisor/sinks/sink_process.py": "where the numbers of a new spool begin",

@@ -17,6 +17,7 @@ from foxtrot_supervisor.sinks.nats.sink import NatsSink
 from foxtrot_supervisor.sinks.nats.subjects import message_id, subject_of
 from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRefuses, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.stores.fields import fields_of
+from tests.support.nats_identities import make_identities
 from tests.support.sink_delivery import check_that_a_hang_ends_in_time, deliver, deliver_over_kills
 from tests.support.sink_log import KeptLog, sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
@@ -254,6 +255,41 @@ async def test_tls_is_demanded_verified_and_never_left_out(tmp_path: Path, serve
         await sink.close()
         await asyncio.sleep(0)
     assert b"".join(received) == b"", "neither password nor user went out"
+
+
+async def test_a_server_may_demand_the_certificate_of_the_client(tmp_path: Path) -> None:
+    made = make_tls(tmp_path)
+    lines = [
+        f'tls {{ cert_file: "{made.cert_file}", key_file: "{made.key_file}", ca_file: "{made.ca_file}", verify: true }}'
+    ]
+    with NatsServer(tmp_path, lines=lines) as server:
+        anonymous = NatsSettings(
+            servers=[server.url.replace("nats:", "tls:")], ca_file=str(made.ca_file), timeout_s=5.0
+        )
+        known = msgspec.structs.replace(anonymous, cert_file=str(made.cert_file), key_file=str(made.key_file))
+        assert NatsSink.problems(known) == []
+        assert await deliver(NatsSink(known, sink_context(tmp_path)), trade_rows(1, 3)) == []
+        strange = NatsSink(anonymous, sink_context(tmp_path))
+        with pytest.raises((SinkUnavailable, SinkMisconfigured)):
+            await strange.open()
+        await strange.close()
+
+
+async def test_credentials_of_an_account_are_used_and_read_at_each_connection(tmp_path: Path) -> None:
+    pytest.importorskip("nkeys", reason="nkeys is not installed: the extra nats")
+    identities, foreign = make_identities(), make_identities()
+    file = tmp_path / "credentials"
+    file.touch(mode=0o600)
+    file.write_text(foreign.credentials)
+    with NatsServer(tmp_path, lines=identities.lines) as server:
+        settings = NatsSettings(servers=[server.url], credentials_file=str(file), timeout_s=5.0)
+        assert NatsSink.problems(settings) == []
+        sink = NatsSink(settings, sink_context(tmp_path))
+        with pytest.raises(SinkMisconfigured, match=r"(?i)authorization"):
+            await sink.open()
+        await sink.close()
+        file.write_text(identities.credentials)
+        assert await deliver(sink, trade_rows(1, 3)) == []
 
 
 async def test_a_refusal_names_all_rows_of_the_batch(

@@ -14,7 +14,7 @@ import pytest
 from foxtrot_supervisor.sinks.postgresql.schema import TABLES
 from foxtrot_supervisor.sinks.postgresql.settings import PostgresqlSettings
 from foxtrot_supervisor.sinks.postgresql.sink import PostgresqlSink
-from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow
+from foxtrot_supervisor.sinks.sink import SinkMisconfigured, SinkRow, SinkUnavailable
 from tests.support.sink_delivery import check_that_a_hang_ends_in_time, deliver, deliver_over_kills
 from tests.support.sink_log import sink_context
 from tests.support.sink_rows import every_kind, trade_rows, with_event
@@ -32,7 +32,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
     folder = tmp_path_factory.mktemp("p")
     made = make_tls(folder)
     running = PostgresServer(folder)
-    for name, path in (("ssl_cert_file", made.cert_file), ("ssl_key_file", made.key_file)):
+    rules = folder / "rules"
+    rules.write_text(
+        "hostssl all certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
+        "host all all 127.0.0.1/32 scram-sha-256\n"
+    )
+    files = {"ssl_cert_file": made.cert_file, "ssl_key_file": made.key_file, "ssl_ca_file": made.ca_file}
+    for name, path in {**files, "hba_file": rules}.items():
         running.take(path)
         running.options.append(f"{name}={running.folder / path.name}")
     running.options.append("ssl=on")
@@ -266,3 +272,23 @@ async def test_tls_verifies_certificate_and_name(
     with pytest.raises(SinkMisconfigured, match="certificate"):
         await sink.open()
     await sink.close()
+
+
+async def test_a_server_may_demand_the_certificate_of_the_client(
+    server: PostgresServer, settings: PostgresqlSettings, tmp_path: Path
+) -> None:
+    made = make_tls(tmp_path)  # of another authority than the server's
+    async with client_of(server) as client:
+        await client.execute(f"create role certified superuser login password '{PASSWORD}'")
+    anonymous = msgspec.structs.replace(settings, user="certified", tls=True, ca_file=str(server.given / "ca.pem"))
+    known, foreign = (
+        msgspec.structs.replace(anonymous, cert_file=str(folder / "server.pem"), key_file=str(folder / "server.key"))
+        for folder in (server.given, made.ca_file.parent)
+    )
+    assert PostgresqlSink.problems(known) == []
+    assert await deliver(PostgresqlSink(known, sink_context(tmp_path)), trade_rows(1, 3)) == []
+    for refused in (anonymous, foreign):
+        sink = PostgresqlSink(refused, sink_context(tmp_path))
+        with pytest.raises((SinkMisconfigured, SinkUnavailable), match=r"(?i)certificate|unknown ca"):
+            await sink.open()
+        await sink.close()

@@ -234,21 +234,29 @@ async def test_a_password_and_rights(tmp_path: Path) -> None:
         assert "sink_store_unknown" in log.events()
 
 
-async def test_tls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clients", ["no", "yes"])
+async def test_tls(tmp_path: Path, clients: str) -> None:
+    """`clients`: whether the server demands a certificate of them."""
     made = make_tls(tmp_path)
     options = {
         "tls_cert_file": str(made.cert_file),
         "tls_key_file": str(made.key_file),
         "tls_ca_cert_file": str(made.ca_file),
-        "tls_auth_clients": "no",
+        "tls_auth_clients": clients,
     }
     server = RedisServer(tmp_path, port="0", **options)
     server.options["tls_port"] = str(server.port)
     with server:
         url = server.url.replace("redis:", "rediss:")
         settings = RedisSettings(url=url, ca_file=str(made.ca_file), timeout_s=5.0)
+        strangers = [msgspec.structs.replace(settings, ca_file=None)]
+        if clients == "yes":
+            strangers.append(settings)
+            settings = msgspec.structs.replace(settings, cert_file=str(made.cert_file), key_file=str(made.key_file))
+        assert RedisSink.problems(settings) == []
         assert await deliver(RedisSink(settings, sink_context(tmp_path)), trade_rows(1, 3)) == []
-        strange = RedisSink(msgspec.structs.replace(settings, ca_file=None), sink_context(tmp_path))
-        with pytest.raises(SinkUnavailable, match="certificate"):
-            await strange.open()
-        await strange.close()
+        for stranger in strangers:
+            strange = RedisSink(stranger, sink_context(tmp_path))
+            with pytest.raises(SinkUnavailable, match=r"(?i)certificate"):
+                await strange.open()
+            await strange.close()

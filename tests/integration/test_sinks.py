@@ -245,6 +245,28 @@ def test_what_a_full_spool_had_no_room_for_at_the_end_is_a_gap_in_it(tmp_path: P
     play(tmp_path, second)
 
 
+def test_what_a_killed_supervisor_left_in_rings_is_delivered_by_the_next_run(tmp_path: Path) -> None:
+    def first(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        run.kill(SINK, signal.SIGSTOP)  # what comes from now on is in rings only
+        run.more(SYMBOLS[0], 200)
+        os.kill(run.supervisor.pid, signal.SIGKILL)
+        run.supervisor.wait()
+
+    def second(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        before = len({each.trade_id for each in run.handled(SYMBOLS[0])})
+        assert len(tape.trades()) <= before
+        assert run.supervisor.events("sink_rings_kept")
+        tape.more(200)
+        stopped(run)
+        check_numbers(tape)
+        assert tape.gaps() == []
+        assert set(tape.trades()) >= {each.trade_id for each in run.handled(SYMBOLS[0])}  # of both runs
+
+    play(tmp_path, first, supervisor={"hung_s": 60.0})
+    play(tmp_path, second)
+
+
 def test_a_reload_adds_and_removes_a_sink_and_replaces_no_worker(tmp_path: Path) -> None:
     def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
         tape.more(20)

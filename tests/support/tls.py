@@ -23,7 +23,10 @@ _LIFE = datetime.timedelta(days=1)
 
 @dataclass(frozen=True)
 class LoopbackTls:
-    """Files of one private authority and the server certificate it signed for 127.0.0.1 and localhost."""
+    """Files of one private authority and the certificate it signed for 127.0.0.1 and localhost.
+
+    The certificate is a server's, and may stand for a client, too.
+    """
 
     ca_file: Path
     cert_file: Path
@@ -88,7 +91,9 @@ def make_tls(folder: Path) -> LoopbackTls:
         _builder("foxtrot test exchange", ca_subject, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())

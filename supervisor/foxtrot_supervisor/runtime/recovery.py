@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from foxtrot_supervisor.report.unhandled_events import UnhandledRing, unhandled_in
 from foxtrot_supervisor.runtime.logs import Log
 from foxtrot_supervisor.runtime.processes.survivors import end_survivors
 from foxtrot_supervisor.runtime.run_dir import RunDir
-from foxtrot_supervisor.runtime.sink_directories import linked_rings, remove_links
+from foxtrot_supervisor.runtime.sink_directories import linked_rings, remove_left, remove_links, set_aside
 from foxtrot_supervisor.telemetry.ring_figures import scan_rings
 
-__all__ = ["forget_sinks", "log_rings", "log_unhandled_events", "recover"]
+__all__ = ["keep_for_sinks", "log_rings", "log_unhandled_events", "recover"]
 
 
 def recover(run_dir: RunDir, log: Log) -> None:
@@ -24,10 +24,16 @@ def recover(run_dir: RunDir, log: Log) -> None:
         log.warning("recovered", pid=predecessor.pid, ended=ended, removed=removed)
 
 
-def forget_sinks(path: str, log: Log) -> None:
-    """Remove what a killed run has left for its sinks to read, and log it: rings end with the run, spools stay."""
+def keep_for_sinks(run_dir: RunDir, sinks: Collection[str], log: Log) -> None:
+    """Set aside what a killed run has left for `sinks` to read; remove and log what no sink can read."""
+    path, predecessor = run_dir.path, run_dir.predecessor
     for sink, rings in linked_rings(path).items():
-        log.error("sink_rings_left", sink=sink, rings=rings, when="of a killed supervisor")
+        if predecessor is not None and sink in sinks and set_aside(path, sink, predecessor.run_id):
+            log.warning("sink_rings_kept", sink=sink, rings=rings, when="of a killed supervisor")
+        else:
+            log.error("sink_rings_left", sink=sink, rings=rings, when="of a killed supervisor")
+    for sink in remove_left(path, sinks):
+        log.error("sink_rings_left", sink=sink, reason="the sink is no longer configured")
     remove_links(path)
 
 

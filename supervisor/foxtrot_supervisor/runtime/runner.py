@@ -72,7 +72,7 @@ from foxtrot_supervisor.runtime.processes.nursery_link import nursery_possible
 from foxtrot_supervisor.runtime.processes.processes import Child, Processes
 from foxtrot_supervisor.runtime.processes.stack_dumps import StackDumps
 from foxtrot_supervisor.runtime.processes.syscalls import ExitStatus
-from foxtrot_supervisor.runtime.recovery import forget_sinks, recover
+from foxtrot_supervisor.runtime.recovery import keep_for_sinks, recover
 from foxtrot_supervisor.runtime.reloading import Reloading
 from foxtrot_supervisor.runtime.run_control import RunControl
 from foxtrot_supervisor.runtime.run_dir import RunDir
@@ -260,7 +260,7 @@ class Runner:
         self._finished: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self._application is None:
             recover(self._run_dir, self._log)
-        forget_sinks(self._run_dir.path, self._log)
+        keep_for_sinks(self._run_dir, self._active.specs.sinks, self._log)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 context = await self._set_up(stack)

@@ -206,7 +206,7 @@ class Intake:
             if times is not None:
                 if not more and not self._waits() and not self.unread_events():
                     return
-                if time.monotonic() >= (times.read_until if more else times.room_until):
+                if time.monotonic() >= (times.room_until if self.is_full else times.read_until):
                     self.leave_out(times.read_until)
                     on_rows()
                     return

@@ -28,6 +28,7 @@ from foxtrot_supervisor.sinks.catalog import UnknownSink, sink_kind
 from foxtrot_supervisor.sinks.dead_letters import DeadLetters
 from foxtrot_supervisor.sinks.delivery import Delivery
 from foxtrot_supervisor.sinks.intake import Intake, StopTimes
+from foxtrot_supervisor.sinks.left_rings import read_left_rings
 from foxtrot_supervisor.sinks.sink import Sink, SinkContext
 from foxtrot_supervisor.sinks.spool import Spool
 from foxtrot_supervisor.system.priority import step_back
@@ -80,6 +81,7 @@ async def run(context: ChildContext) -> int:
             lock = os.dup(descriptor)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         spool = Spool(directory, settings.spool_bytes, time.time_ns() // 1000)
+        await asyncio.to_thread(read_left_rings, links, spool, context.spec.run_id, context.log)
         intake = Intake(links, context.spec.run_id, spool, context.log)
     except BlockingIOError:
         return _unusable(context, f"{directory}: another process uses this spool", ChildExit.CONNECTION_LOST)

@@ -6,7 +6,16 @@ import os
 import stat
 from pathlib import Path
 
-from foxtrot_supervisor.runtime.sink_directories import link_rings, linked_rings, make_directories, remove_links
+from foxtrot_protocol.endpoints import parse_left_name
+from foxtrot_supervisor.runtime.sink_directories import (
+    LEFT_RUNS_MAX,
+    link_rings,
+    linked_rings,
+    make_directories,
+    remove_left,
+    remove_links,
+    set_aside,
+)
 
 
 def test_directories_are_private_and_made_once(tmp_path: Path) -> None:
@@ -43,3 +52,20 @@ def test_links_go_and_spools_stay(tmp_path: Path) -> None:
 def test_without_sinks_there_is_nothing_to_do(tmp_path: Path) -> None:
     assert linked_rings(str(tmp_path)) == {}
     remove_links(str(tmp_path / "missing"))
+
+
+def test_rings_of_killed_runs_are_set_aside_in_order_up_to_a_bound(tmp_path: Path) -> None:
+    make_directories(str(tmp_path), ["tape"])
+    tape = tmp_path / "sinks/tape"
+    (tape / "spool-1.seg").touch()
+    for number in range(LEFT_RUNS_MAX + 1):
+        for name in ("ring-sim.a-1", "positions.map"):
+            (tape / name).touch()
+        assert set_aside(str(tmp_path), "tape", f"run{number}") is (number < LEFT_RUNS_MAX)
+    remove_links(str(tmp_path))
+    left = sorted(name for name in os.listdir(tape) if name != "spool-1.seg")
+    assert [parse_left_name(name) for name in left] == [(n + 1, f"run{n}") for n in range(LEFT_RUNS_MAX)]
+    assert sorted(os.listdir(tape / left[0])) == ["positions.map", "ring-sim.a-1"]
+    assert remove_left(str(tmp_path), keep=["tape"]) == []
+    assert remove_left(str(tmp_path), keep=["other"]) == ["tape"]
+    assert os.listdir(tape) == ["spool-1.seg"]
