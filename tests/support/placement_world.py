@@ -5,8 +5,7 @@ dead holder and offers to dead nodes with the time that each costs, make before 
 times (`lease`, `membership`, `deliveries`) are those of the product.
 
 What is simpler than in reality: all nodes see the same announcements (each finds out for itself which node does not
-answer), even shares are computed twice a second and
-when a node comes or goes, a message of the work queue is delivered the moment it may be, and a
+answer), a message of the work queue is delivered the moment it may be, and a
 decision, once the answers have come, takes no time.
 
 Everything happens in order of time, and of the same time in order of planning; nothing depends on the order of a set.
@@ -16,22 +15,25 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any
 
+from foxtrot_supervisor.cluster.board import Board
 from foxtrot_supervisor.cluster.deliveries import CLAIM_S, OFFERS_MAX, REFUSED_S
 from foxtrot_supervisor.cluster.lease import RENEWALS, patience_s
 from foxtrot_supervisor.cluster.membership import MISSED, announce_s
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
-from foxtrot_supervisor.cluster.placement import Board, accepts, has_room, quotas, release_count, twin_of
+from foxtrot_supervisor.cluster.placement import accepts, has_room, release_count, twin_of
+from foxtrot_supervisor.cluster.shares import limit_of
 
-__all__ = ["SimNode", "World"]
+__all__ = ["SimNode", "World", "even_shares"]
 
 START_S = 1.0
 """From taking a shard until it serves."""
 BALANCE_S = 2.0
-SHARES_S = 0.5
 HANDOVERS_MAX = 20
 
 
@@ -45,7 +47,7 @@ class Leaving:
     """Of the cluster, as it was known."""
 
 
-@dataclass
+@dataclass(eq=False)
 class SimNode:
     """One node. Keys of `held` and `silent` are ordered sets."""
 
@@ -60,6 +62,10 @@ class SimNode:
     draining: bool = False
     seen: float = 0.0
 
+    @property
+    def addresses(self) -> list[str]:
+        return [self.host]
+
     def copied(self) -> SimNode:
         return replace(self, held=dict(self.held), leaving=dict(self.leaving), silent=dict(self.silent))
 
@@ -68,7 +74,7 @@ class SimNode:
             node=self.name,
             instance=self.name,
             host=self.host,
-            addresses=[self.host],
+            addresses=self.addresses,
             capacity=self.capacity,
             held=[*self.held],
             exchanges=["sim"],
@@ -105,13 +111,12 @@ class World:
         """Twins placed on one host although another had room."""
         self.random = random.Random(0)
         self._names = 0
+        self._pullers: list[SimNode] = []
+        """The living nodes, in the order in which they joined."""
         self._capacity = 0
         """Of the nodes as they have announced themselves."""
         self._planned = 0
         self._events: list[tuple[float, int, str, tuple[Any, ...]]] = []
-        self._shares: dict[str, int] = {}
-        self._floors: dict[str, int] = {}
-        self._shares_at = -SHARES_S
         for _ in range(nodes):
             self.join()
         self.desired: dict[str, Desired] = {}
@@ -121,7 +126,7 @@ class World:
             for side in "ab" if number % 4 == 0 else "a":
                 shard = f"c{number}.{side}"
                 self.desired[shard] = Desired(shard=shard, connection=f"c{number}", side=side, exchange="sim", table={})
-        self.board.shards = len(self.desired)
+        self.board.shares.shards = len(self.desired)
         for shard in self.desired:
             self.unheld[shard] = 0.0
             self._deliver_in(0.0, shard)
@@ -131,14 +136,14 @@ class World:
         world = World(0, 0, self.ack_wait_s)
         world.__dict__.update(self.__dict__)
         world.nodes = {name: node.copied() for name, node in self.nodes.items()}
+        world._pullers = [*world.nodes.values()]
         world.board = Board()
-        world.board.shards = self.board.shards
+        world.board.shares.shards = self.board.shares.shards
         for info in self.board.nodes.values():
             world.board.update(info)
         world.holder, world.unheld, world.close = dict(self.holder), dict(self.unheld), dict(self.close)
         world.carriers = {shard: [*names] for shard, names in self.carriers.items()}
         world._events = [*self._events]
-        world._shares = dict(self._shares)
         world.random = random.Random(seed)
         world.moves = world.wasted = world.avoidable = 0
         world.longest_unheld_s = 0.0
@@ -153,6 +158,7 @@ class World:
             f"n{self._names}", host or f"h{self._names // 2}", capacity or 30 + 10 * (self._names % 3), seen=self.now
         )
         self.nodes[node.name] = node
+        self._pullers.append(node)
         self._announced(node)
         self._plan(self.random.uniform(0.0, self._every_s), "_announce", node.name)
         self._plan(self.random.uniform(0.0, BALANCE_S), "_balance", node.name)
@@ -160,6 +166,7 @@ class World:
     def kill(self, name: str) -> None:
         """Let a node die without a word, with its host's answer to those who ask."""
         node = self.nodes.pop(name)
+        self._pullers.remove(node)
         self._plan(max(0.0, node.seen + MISSED * self._every_s - self.now), "_forget", name)
         for shard in [*node.held, *node.leaving]:
             self.carriers[shard].remove(name)
@@ -192,8 +199,9 @@ class World:
 
     def excess(self) -> int:
         """How many shards nodes hold beyond their even share."""
-        shares = quotas([node.info() for node in self.nodes.values()], len(self.desired))
-        return sum(max(0, len(node.held) - shares[node.name]) for node in self.nodes.values() if not node.draining)
+        present = [node for node in self.nodes.values() if not node.draining]
+        shares = even_shares([(node.name, node.capacity, len(node.held)) for node in present], len(self.desired))
+        return sum(max(0, len(node.held) - shares[node.name]) for node in present)
 
     def _plan(self, seconds: float, action: str, *arguments: Any) -> None:
         self._planned += 1
@@ -215,28 +223,24 @@ class World:
         before = self.board.nodes.get(node.name)
         node.seen = self.now
         self.board.update(node.info(self._every_s))
-        self._count(node.capacity * (not node.draining) - _offered(before))
+        self._capacity += node.capacity * (not node.draining) - _offered(before)
 
     def _forget(self, name: str) -> None:
-        self._count(-_offered(self.board.nodes.get(name)))
+        self._capacity -= _offered(self.board.nodes.get(name))
         self.board.remove(name)
         for node in self.nodes.values():
             node.silent.pop(name, None)
 
-    def _count(self, capacity: int) -> None:
-        if capacity:
-            self._capacity += capacity
-            self._shares_at = -SHARES_S
-
-    def _seen_shares(self) -> dict[str, int]:
-        if self.now - self._shares_at >= SHARES_S:
-            self._shares, self._floors = (self.board.bounds(lacking=lacking) for lacking in (False, True))
-            self._shares_at = self.now
-        return self._shares
-
-    def _seen_floors(self) -> dict[str, int]:
-        self._seen_shares()
-        return self._floors
+    @contextmanager
+    def _seen_by(self, node: SimNode) -> Iterator[Board]:
+        """Show the board as a node sees it: what others have announced, and itself as it is."""
+        announced, present = self.board.nodes[node.name], node.info(self.board.nodes[node.name].every_s)
+        if announced == present:
+            yield self.board
+        else:
+            self.board.update(present)
+            yield self.board
+            self.board.update(announced)
 
     # ---- moves
 
@@ -247,17 +251,16 @@ class World:
         self._plan(BALANCE_S, "_balance", name)
         if node.draining or node.leaving:
             return
-        close = any(shard in self.close for shard in node.held)
-        surplus = len(node.held) - self._seen_shares().get(name, 0)
-        if close or surplus > 0:
-            self.board.update(node.info(self._every_s))
-            desired = {shard: self.desired[shard] for shard in node.held}
-            count = release_count(surplus, BALANCE_S)
-            leaving = dict.fromkeys(self.board.misplaced(name, desired) if close else (), "apart")
+        close = not node.held.keys().isdisjoint(self.close)
+        if not close and len(node.held) <= self.board.shares.bound(name, "floor"):
+            return
+        with self._seen_by(node) as board:
+            leaving = dict.fromkeys(board.misplaced(name, self.desired) if close else (), "apart")
             if not leaving:
-                released = self.board.to_release(name, desired, count)
+                count = release_count(len(node.held) - board.shares.bound(name, "share"), BALANCE_S)
+                released = board.to_release(name, self.desired, count)
                 leaving = {shard: "lacking" if lacking else "even" for shard, lacking in released.items()}
-            self._leave(node, leaving)
+        self._leave(node, leaving)
 
     def _leave(self, node: SimNode, shards: Mapping[str, str]) -> None:
         for shard, why in shards.items():
@@ -292,34 +295,29 @@ class World:
                 self.unheld[shard] = self.now
             self._deliver_in(self.ack_wait_s, shard)
             return
-        seen = self.board.nodes.get(puller_name)
-        self.board.update(puller.info(self._every_s))
-        try:
-            self._decide(shard, puller)
-        finally:
-            if seen is not None:
-                self.board.update(seen)
+        self._decide(shard, puller)
 
     def _decide(self, shard: str, puller: SimNode) -> None:
         desired, before = self.desired[shard], self.nodes.get(self.holder.get(shard, ""))
         if before is not None and shard not in before.leaving:
             before = None
         twin = self.nodes.get(self.holder.get(twin_of(shard), ""))
-        place = twin.info() if twin is not None else None
         lacking = before is not None and before.leaving[shard].why == "lacking"
-        bounds = self._seen_floors() if lacking else self._seen_shares()
         but = {*puller.silent, before.name} if before is not None else {*puller.silent}
         for forced in (False, True):
-            first = puller.name if forced or len(puller.held) < bounds.get(puller.name, 0) else ""
-            below = None if forced else bounds
-            for name in self.board.ranked(desired, first, twin=place, below=below, but=but, limit=OFFERS_MAX):
+            limit = limit_of(lacking=lacking, forced=forced)
+            with self._seen_by(puller) as board:
+                offers = board.ranked(desired, puller.name, twin=twin, limit=limit, but=but, count=OFFERS_MAX)
+            for name in offers:
                 node = self.nodes.get(name)
                 if node is None:
                     puller.silent[name] = None
                     self.moving += 1
                     self._plan(CLAIM_S, "_place", shard, puller.name)
                     return
-                if accepts(node.info(), desired, bounds.get(name, 0), forced=forced):
+                with self._seen_by(node) as board:
+                    accepted = accepts(board.nodes[name], desired, board.shares.bound(name, limit))
+                if accepted:
                     self._take(shard, node, twin, before)
                     return
             is_close = shard in self.close or twin_of(shard) in self.close
@@ -383,10 +381,8 @@ class World:
 
     def _pulling(self) -> SimNode | None:
         """Return the node whose request for shards is next."""
-        names = list(self.nodes)
-        start = self.random.randrange(len(names)) if names else 0
-        for index in range(len(names)):
-            node = self.nodes[names[(start + index) % len(names)]]
+        start = self.random.randrange(len(self._pullers)) if self._pullers else 0
+        for node in chain(islice(self._pullers, start, None), islice(self._pullers, start)):
             if not node.draining and len(node.held) + len(node.leaving) < node.capacity:
                 return node
         return None
@@ -394,3 +390,17 @@ class World:
 
 def _offered(node: NodeInfo | None) -> int:
     return 0 if node is None or node.draining else node.capacity
+
+
+def even_shares(nodes: Sequence[tuple[str, int, int]], shards: int) -> dict[str, int]:
+    """Return how many of `shards` each node should hold, computed as a whole; `nodes`: name, capacity, shards held.
+
+    Of the nodes whose share is no whole number, those that hold more keep one more.
+    """
+    capacity = sum(each for _, each, _ in nodes)
+    shards = min(shards, capacity)
+    result = {name: shards * each // capacity for name, each, _ in nodes if each}
+    rests = [(held <= result[name], -(shards * each % capacity), name) for name, each, held in nodes if each]
+    for _, _, name in sorted(rest for rest in rests if rest[1])[: shards - sum(result.values())]:
+        result[name] += 1
+    return result

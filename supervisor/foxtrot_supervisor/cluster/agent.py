@@ -126,7 +126,7 @@ class _Agent:
         )
         await self._adopt(store, leases, shards)
         await deliveries.start()
-        membership.board.shards = settings.shards
+        membership.board.shares.shards = settings.shards
         await membership.start()
         await client.subscribe(names.node_subject(self._me.node, "drain"), cb=self._on_drain)
         await client.subscribe(names.CHANGED, cb=self._on_changed)
@@ -264,7 +264,7 @@ class _Agent:
             membership.forget_silent()
             await membership.announce()
         if self._is_due("audit", AUDIT_S, now):
-            membership.board.shards = (await self._store.settings()).shards
+            membership.board.shares.shards = (await self._store.settings()).shards
             for shard in list(leases.shards):
                 await shards.audit(shard)
         leaving = [shard for shard, held in leases.shards.items() if held.leaving_since is not None]
@@ -286,7 +286,7 @@ class _Agent:
             if not avoided(held.entry.failed, held.desired.table, time.time())  # it would come back
         }
         misplaced = dict.fromkeys(board.misplaced(me, desired)[:HANDOVERS_MAX], False)
-        count = min(release_count(len(leases.shards) - board.quota(me), BALANCE_S), HANDOVERS_MAX)
+        count = min(release_count(len(leases.shards) - board.shares.bound(me, "share"), BALANCE_S), HANDOVERS_MAX)
         await self._leave(shards, misplaced or board.to_release(me, desired, count))
 
     async def _leave(self, shards: HeldShards, leaving: Mapping[str, bool]) -> None:

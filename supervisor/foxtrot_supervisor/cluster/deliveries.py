@@ -18,6 +18,7 @@ from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeRequest, decode, encode
 from foxtrot_supervisor.cluster.placement import accepts, closeness, twin_of
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
+from foxtrot_supervisor.cluster.shares import limit_of
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, Store
 
 if TYPE_CHECKING:
@@ -186,15 +187,12 @@ class Deliveries:
         is_close = holder is not None and closeness(holder, twin) > 0
         board, me = self._membership.board, self._me.node
         for forced in (False, True):
-            this, bounds = self._membership.refresh(), board.bounds(lacking=lacking)
-            quota = bounds.get(me, 0)
-            first = me if forced or len(this.held) < quota else ""
-            below = None if forced else bounds
-            for name in board.ranked(desired, first, twin=twin, below=below, but=refused, limit=OFFERS_MAX):
+            this, limit = self._membership.refresh(), limit_of(lacking=lacking, forced=forced)
+            for name in board.ranked(desired, me, twin=twin, limit=limit, but=refused, count=OFFERS_MAX):
                 if name != me:
                     if await self._offer(delivery, name, forced=forced, lacking=lacking):
                         return
-                elif accepts(this, desired, quota, forced=forced):
+                elif accepts(this, desired, board.shares.bound(me, limit)):
                     await self._shards.take(delivery, desired, holder, revision)  # else another was faster
                     return
             if leaving and (forced or not is_close) and await self._give_back(delivery, leaving):
@@ -259,8 +257,8 @@ class Deliveries:
             holder, revision = await self._store.holder(request.shard)
             known = holder is not None and holder.token >= request.token
             this = self._membership.refresh()
-            quota = self._membership.board.bounds(lacking=request.lacking).get(self._me.node, 0)
-            fits = desired is not None and accepts(this, desired, quota, forced=request.forced)
+            limit = limit_of(lacking=request.lacking, forced=request.forced)
+            fits = desired is not None and accepts(this, desired, self._membership.board.shares.bound(this.node, limit))
             if desired is not None and holder is not None:
                 fits = fits and self._me.node not in avoided(holder.failed, desired.table, time.time())
             if desired is not None and fits and not known and not self._draining():

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from foxtrot_supervisor.cluster import names
+from foxtrot_supervisor.cluster.board import Board
 from foxtrot_supervisor.cluster.lease import Leases
 from foxtrot_supervisor.cluster.model import NodeInfo, decode
-from foxtrot_supervisor.cluster.placement import Board
 from foxtrot_supervisor.cluster.shards import Identity
 from foxtrot_supervisor.cluster.store import Store
 from foxtrot_supervisor.config.cluster import NodeCluster

@@ -92,7 +92,7 @@ class Holder(Struct, frozen=True, kw_only=True):
     previous: Previous | None = None
     """Set while the node that had the shard before serves it too."""
     lacking: bool = False
-    """``leaving``: only for a node that holds less than its exact share rounded down (`placement.floors`)."""
+    """``leaving``: only for a node that holds less than its exact share rounded down (`shares.Limit`)."""
     failed: dict[str, Failure] = {}
     """By node, where the shard's worker has failed for good."""
 
