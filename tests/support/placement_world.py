@@ -13,11 +13,14 @@ Everything happens in order of time, and of the same time in order of planning; 
 
 from __future__ import annotations
 
+import copy
 import heapq
+import math
 import random
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -26,7 +29,8 @@ from foxtrot_supervisor.cluster.deliveries import CLAIM_S, OFFERS_MAX, REFUSED_S
 from foxtrot_supervisor.cluster.lease import RENEWALS, patience_s
 from foxtrot_supervisor.cluster.membership import MISSED, announce_s
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
-from foxtrot_supervisor.cluster.placement import accepts, has_room, release_count, twin_of
+from foxtrot_supervisor.cluster.pace import Admission, Release
+from foxtrot_supervisor.cluster.placement import accepts, has_room, twin_of
 from foxtrot_supervisor.cluster.shares import limit_of
 
 __all__ = ["SimNode", "World", "even_shares"]
@@ -35,6 +39,10 @@ START_S = 1.0
 """From taking a shard until it serves."""
 BALANCE_S = 2.0
 HANDOVERS_MAX = 20
+EVENING = ("even", "lacking")
+"""Why a shard is handed over only to even out the load."""
+PACE_S = 10.0
+"""In this time a node may take a quarter of its share and two shards, in a minute therefore about its share."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,18 @@ class SimNode:
     """Nodes that have not answered this one."""
     draining: bool = False
     seen: float = 0.0
+    release: Release = field(default_factory=lambda: Release(0.0))
+    admission: Admission = field(default_factory=Admission)
+    evened: deque[float] = field(default_factory=deque)
+    """When it has taken shards, in the last `PACE_S`, that came only to even out the load."""
 
     @property
     def addresses(self) -> list[str]:
         return [self.host]
 
     def copied(self) -> SimNode:
-        return replace(self, held=dict(self.held), leaving=dict(self.leaving), silent=dict(self.silent))
+        own = {name: copy.copy(getattr(self, name)) for name in self.__dataclass_fields__}
+        return SimNode(**own)
 
     def info(self, every_s: float = 1.0) -> NodeInfo:
         return NodeInfo(
@@ -107,6 +120,10 @@ class World:
         """Shards moved to even out the load."""
         self.wasted = 0
         """Of these, those that made the load no more even."""
+        self.hasty = 0
+        """Of these, those that a node took faster than its share in a minute."""
+        self.returned = 0
+        """Shards that were to be handed over, and for which nobody had a place at that time."""
         self.avoidable = 0
         """Twins placed on one host although another had room."""
         self.random = random.Random(0)
@@ -145,7 +162,7 @@ class World:
         world.carriers = {shard: [*names] for shard, names in self.carriers.items()}
         world._events = [*self._events]
         world.random = random.Random(seed)
-        world.moves = world.wasted = world.avoidable = 0
+        world.moves = world.wasted = world.hasty = world.returned = world.avoidable = 0
         world.longest_unheld_s = 0.0
         return world
 
@@ -157,6 +174,7 @@ class World:
         node = SimNode(
             f"n{self._names}", host or f"h{self._names // 2}", capacity or 30 + 10 * (self._names % 3), seen=self.now
         )
+        node.release = Release(self.random.random())
         self.nodes[node.name] = node
         self._pullers.append(node)
         self._announced(node)
@@ -257,7 +275,8 @@ class World:
         with self._seen_by(node) as board:
             leaving = dict.fromkeys(board.misplaced(name, self.desired) if close else (), "apart")
             if not leaving:
-                count = release_count(len(node.held) - board.shares.bound(name, "share"), BALANCE_S)
+                surplus = len(node.held) - board.shares.bound(name, "share")
+                count = node.release.count(surplus, board.shares.demand, self.now)
                 released = board.to_release(name, self.desired, count)
                 leaving = {shard: "lacking" if lacking else "even" for shard, lacking in released.items()}
         self._leave(node, leaving)
@@ -303,11 +322,14 @@ class World:
             before = None
         twin = self.nodes.get(self.holder.get(twin_of(shard), ""))
         lacking = before is not None and before.leaving[shard].why == "lacking"
+        gentle = before is not None and before.leaving[shard].why in EVENING
         but = {*puller.silent, before.name} if before is not None else {*puller.silent}
         for forced in (False, True):
             limit = limit_of(lacking=lacking, forced=forced)
             with self._seen_by(puller) as board:
-                offers = board.ranked(desired, puller.name, twin=twin, limit=limit, but=but, count=OFFERS_MAX)
+                offers = board.ranked(
+                    desired, puller.name, twin=twin, limit=limit, gentle=gentle, but=but, count=OFFERS_MAX
+                )
             for name in offers:
                 node = self.nodes.get(name)
                 if node is None:
@@ -317,6 +339,8 @@ class World:
                     return
                 with self._seen_by(node) as board:
                     accepted = accepts(board.nodes[name], desired, board.shares.bound(name, limit))
+                    if accepted and gentle and limit != "room":
+                        accepted = node.admission.admit(board.shares.bound(name, "share"), self.now)
                 if accepted:
                     self._take(shard, node, twin, before)
                     return
@@ -324,6 +348,7 @@ class World:
             if before is not None and not before.draining and (forced or not is_close):
                 del before.leaving[shard]
                 before.held[shard] = None
+                self.returned += 1
                 return
         self._deliver_in(REFUSED_S, shard)
 
@@ -332,8 +357,9 @@ class World:
         near = twin is not None and twin.host == node.host
         if near and self._has_other_host(shard, node.host, before):
             self.avoidable += 1
-        if before is not None and before.leaving[shard].why in ("even", "lacking"):
+        if before is not None and before.leaving[shard].why in EVENING:
             self.moves += 1
+            self.hasty += not self._is_gentle(node)
             self.wasted += not self._evens_out(shard, before, node)
         if near:
             self.close[side_b] = None
@@ -372,6 +398,14 @@ class World:
         over = len(before.held) + waiting - before.capacity * len(self.desired) / before.leaving[shard].capacity
         under = node.capacity * len(self.desired) / self._capacity - len(node.held)
         return over > 0 and under > 0 and max(over, under) >= 1 - 1e-9
+
+    def _is_gentle(self, node: SimNode) -> bool:
+        """Count a shard that a node takes to even out the load, and return whether that was not too fast."""
+        node.evened.append(self.now)
+        while node.evened[0] <= self.now - PACE_S:
+            node.evened.popleft()
+        share = node.capacity * min(1.0, len(self.desired) / self._capacity)
+        return len(node.evened) <= 2 + math.ceil(share) / 4
 
     def _has_other_host(self, shard: str, host: str, before: SimNode | None) -> bool:
         desired = self.desired[shard]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ from foxtrot_supervisor.cluster.lease import HeldShard, Leases
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import ClusterSettings, NodeRequest, decode, encode
 from foxtrot_supervisor.cluster.own_supervisor import OwnSupervisor
-from foxtrot_supervisor.cluster.placement import release_count
+from foxtrot_supervisor.cluster.pace import Release
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, NotPrepared, Store
 from foxtrot_supervisor.config.cluster import NodeCluster
@@ -109,6 +110,7 @@ class _Agent:
         self._problem = "not connected"
         self._due: dict[str, float] = {}
         self._released = 0
+        self._release = Release(random.random())
 
     # ---- begin and end
 
@@ -286,14 +288,16 @@ class _Agent:
             if not avoided(held.entry.failed, held.desired.table, time.time())  # it would come back
         }
         misplaced = dict.fromkeys(board.misplaced(me, desired)[:HANDOVERS_MAX], False)
-        count = min(release_count(len(leases.shards) - board.shares.bound(me, "share"), BALANCE_S), HANDOVERS_MAX)
-        await self._leave(shards, misplaced or board.to_release(me, desired, count))
+        surplus = len(leases.shards) - board.shares.bound(me, "share")
+        count = min(self._release.count(surplus, board.shares.demand, time.monotonic()), HANDOVERS_MAX)
+        released = {} if misplaced else board.to_release(me, desired, count)
+        await self._leave(shards, misplaced or released, gentle=not misplaced)
 
-    async def _leave(self, shards: HeldShards, leaving: Mapping[str, bool]) -> None:
+    async def _leave(self, shards: HeldShards, leaving: Mapping[str, bool], *, gentle: bool = False) -> None:
         """Begin to hand shards over; with each, whether only a node that lacks shards may take it."""
         for shard, lacking in leaving.items():
             self._released += 1
-            await shards.leave(shard, lacking=lacking)
+            await shards.leave(shard, lacking=lacking, gentle=gentle)
 
     def _is_due(self, what: str, every_s: float, now: float) -> bool:
         if now < self._due.get(what, 0.0):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, islice
+from zlib import crc32
 
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
 from foxtrot_supervisor.cluster.names import split_shard_id
@@ -59,6 +61,7 @@ class Board:
         *,
         twin: Place | None = None,
         limit: Limit = "room",
+        gentle: bool = False,
         but: Collection[str] = (),
         count: int = 3,
     ) -> list[str]:
@@ -69,12 +72,14 @@ class Board:
             first: a node that is preferred to others with a lower load, but not to others further from the twin.
             twin: where the other side is, if that is known better than by announcements.
             limit: only nodes that hold less than this. Below ``room`` only those apart from the twin; `first` too.
+            gentle: the shard comes only to even out the load. Below ``room`` the nodes then take turns, by a hash of
+                the shard: all would prefer the least loaded, which takes so much and no more (`pace`).
             but: nodes that have refused, or that hand it over.
             count: most names that are returned.
         """
         twin = twin or self.holder(twin_of(desired.shard))
         groups: tuple[list[str], list[str], list[str]] = ([], [], [])
-        for name in self._candidates(first, limit):
+        for name in self._candidates(first, limit, crc32(desired.shard.encode()) if gentle else 0):
             node = self.nodes[name]
             if name in but or not has_room(node, desired):
                 continue
@@ -122,11 +127,13 @@ class Board:
                 found[shard] = limit == "floor"
         return found
 
-    def _candidates(self, first: str, limit: Limit) -> Iterator[str]:
-        """Yield the nodes that hold less than `limit`: `first`, then the least loaded."""
+    def _candidates(self, first: str, limit: Limit, turn: int) -> Iterator[str]:
+        """Yield the nodes that hold less than `limit`: `first`, then the least loaded, or from number `turn` on."""
         if first in self.nodes and (limit == "room" or len(self.nodes[first].held) < self.shares.bound(first, limit)):
             yield first
-        for _, name in self._order if limit == "room" else self.shares.below(limit):
+        order = self._order if limit == "room" else self.shares.below(limit)
+        start = turn % len(order) if order and limit != "room" else 0
+        for _, name in chain(islice(order, start, None), islice(order, start)):
             if name != first:
                 yield name
 

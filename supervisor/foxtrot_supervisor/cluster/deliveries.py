@@ -16,9 +16,10 @@ from foxtrot_supervisor.cluster.failures import avoided
 from foxtrot_supervisor.cluster.lease import Delivery, Leases, judge, patience_s, request_s
 from foxtrot_supervisor.cluster.membership import Membership
 from foxtrot_supervisor.cluster.model import Desired, Holder, NodeRequest, decode, encode
+from foxtrot_supervisor.cluster.pace import Admission
 from foxtrot_supervisor.cluster.placement import accepts, closeness, twin_of
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
-from foxtrot_supervisor.cluster.shares import limit_of
+from foxtrot_supervisor.cluster.shares import Limit, limit_of
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, Store
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Deliveries:
         self._asked_for = 0
         self._asked_until = 0.0
         self._inbox = client.new_inbox()
+        self._admission = Admission()
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = False
 
@@ -179,6 +181,7 @@ class Deliveries:
     async def _place(self, delivery: Delivery, desired: Desired, holder: Holder | None, revision: int) -> None:
         leaving = holder.node if holder is not None and holder.state == "leaving" else ""
         lacking = bool(leaving) and holder is not None and holder.lacking
+        gentle = bool(leaving) and holder is not None and holder.gentle
         failing = avoided(holder.failed, desired.table, time.time()) if holder is not None else {}
         refused = {*failing, leaving} if leaving else set(failing)
         twin, _ = await self._store.holder(twin_of(delivery.shard))
@@ -187,12 +190,14 @@ class Deliveries:
         is_close = holder is not None and closeness(holder, twin) > 0
         board, me = self._membership.board, self._me.node
         for forced in (False, True):
-            this, limit = self._membership.refresh(), limit_of(lacking=lacking, forced=forced)
-            for name in board.ranked(desired, me, twin=twin, limit=limit, but=refused, count=OFFERS_MAX):
+            self._membership.refresh()
+            limit = limit_of(lacking=lacking, forced=forced)
+            offers = board.ranked(desired, me, twin=twin, limit=limit, gentle=gentle, but=refused, count=OFFERS_MAX)
+            for name in offers:
                 if name != me:
-                    if await self._offer(delivery, name, forced=forced, lacking=lacking):
+                    if await self._offer(delivery, name, forced=forced, lacking=lacking, gentle=gentle):
                         return
-                elif accepts(this, desired, board.shares.bound(me, limit)):
+                elif self._accepts(desired, limit, gentle=gentle):
                     await self._shards.take(delivery, desired, holder, revision)  # else another was faster
                     return
             if leaving and (forced or not is_close) and await self._give_back(delivery, leaving):
@@ -208,9 +213,24 @@ class Deliveries:
         answer = await self._ask(node, "claim", encode(request))
         return bool(answer and answer.get("held"))
 
-    async def _offer(self, delivery: Delivery, node: str, *, forced: bool, lacking: bool) -> bool:
+    def _accepts(self, desired: Desired, limit: Limit, *, gentle: bool) -> bool:
+        """Return whether this node takes a shard; `gentle`: one that comes only to even out the load."""
+        this, shares = self._membership.refresh(), self._membership.board.shares
+        if not accepts(this, desired, shares.bound(this.node, limit)):
+            return False
+        paced = gentle and limit != "room"
+        return not paced or self._admission.admit(shares.bound(this.node, "share"), time.monotonic())
+
+    async def _offer(self, delivery: Delivery, node: str, *, forced: bool, lacking: bool, gentle: bool) -> bool:
         request = encode(
-            NodeRequest(shard=delivery.shard, token=delivery.token, ack=delivery.ack, forced=forced, lacking=lacking)
+            NodeRequest(
+                shard=delivery.shard,
+                token=delivery.token,
+                ack=delivery.ack,
+                forced=forced,
+                lacking=lacking,
+                gentle=gentle,
+            )
         )
         answer = await self._ask(node, "offer", request)
         if answer is None:
@@ -256,12 +276,11 @@ class Deliveries:
             desired = await self._store.desired(request.shard)
             holder, revision = await self._store.holder(request.shard)
             known = holder is not None and holder.token >= request.token
-            this = self._membership.refresh()
             limit = limit_of(lacking=request.lacking, forced=request.forced)
-            fits = desired is not None and accepts(this, desired, self._membership.board.shares.bound(this.node, limit))
+            usable = desired is not None and not known and not self._draining()
             if desired is not None and holder is not None:
-                fits = fits and self._me.node not in avoided(holder.failed, desired.table, time.time())
-            if desired is not None and fits and not known and not self._draining():
+                usable = usable and self._me.node not in avoided(holder.failed, desired.table, time.time())
+            if desired is not None and usable and self._accepts(desired, limit, gentle=request.gentle):
                 delivery = Delivery(shard=request.shard, token=request.token, ack=request.ack)
                 taken = not self.closed and await self._shards.take(delivery, desired, holder, revision)
         except (*NATS_ERRORS, ValueError) as error:

@@ -93,6 +93,8 @@ class Holder(Struct, frozen=True, kw_only=True):
     """Set while the node that had the shard before serves it too."""
     lacking: bool = False
     """``leaving``: only for a node that holds less than its exact share rounded down (`shares.Limit`)."""
+    gentle: bool = False
+    """``leaving`` only to even out the load: others take it no faster than their share in a minute (`pace`)."""
     failed: dict[str, Failure] = {}
     """By node, where the shard's worker has failed for good."""
 
@@ -127,7 +129,8 @@ class NodeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     forced: bool = False
     """``offer``: no other node has room. ``claim``: nobody takes what this node wants to hand over."""
     lacking: bool = False
-    """``offer``: as in the entry of the holder that hands the shard over."""
+    gentle: bool = False
+    """``offer``: both as in the entry of the holder that hands the shard over."""
 
 
 T = TypeVar("T", bound=Struct)

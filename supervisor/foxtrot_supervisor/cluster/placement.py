@@ -8,7 +8,6 @@ capacities; what is placed well stays.
 
 from __future__ import annotations
 
-import math
 from typing import Final, Protocol
 
 from foxtrot_supervisor.cluster.model import Desired, NodeInfo
@@ -16,14 +15,12 @@ from foxtrot_supervisor.cluster.names import shard_id, split_shard_id
 
 __all__ = [
     "MEMORY_PER_SHARD",
-    "REBALANCE_S",
     "SHARDS_PER_CORE",
     "Place",
     "accepts",
     "capacity_of",
     "closeness",
     "has_room",
-    "release_count",
     "twin_of",
 ]
 
@@ -32,9 +29,6 @@ SHARDS_PER_CORE: Final = 10
 
 MEMORY_PER_SHARD: Final = 128 * 1024 * 1024
 """Bytes of memory for one shard: a worker, its spare during a rotation, its ring."""
-
-REBALANCE_S: Final = 60.0
-"""Seconds in which a node that has more than its share hands the surplus over."""
 
 
 def capacity_of(cores: int, memory_bytes: int) -> int:
@@ -56,11 +50,6 @@ def has_room(node: NodeInfo, desired: Desired) -> bool:
         return True
     # twins and parts count alike: the exchange sees connections of one address
     return node.by_exchange.get(desired.exchange, 0) < desired.connections_max * max(1, len(node.addresses))
-
-
-def release_count(surplus: int, elapsed_s: float) -> int:
-    """Return how many of `surplus` shards to hand over, `elapsed_s` seconds after the last time."""
-    return 0 if surplus <= 0 else min(surplus, math.ceil(surplus * elapsed_s / REBALANCE_S))
 
 
 def accepts(node: NodeInfo, desired: Desired, bound: int) -> bool:

@@ -122,7 +122,7 @@ class HeldShards:
         """Write that a shard that was to be handed over stays."""
         held = self._leases.shards.get(shard)
         if held is not None and held.entry.state == "leaving":
-            await self.write(shard, state="serving", lacking=False)
+            await self.write(shard, state="serving", lacking=False, gentle=False)
 
     async def write(self, shard: str, **changes: Any) -> bool:
         """Write the entry of a held shard, if it differs; return False if the shard has been lost."""
@@ -167,12 +167,12 @@ class HeldShards:
         held.desired = desired
         return True
 
-    async def leave(self, shard: str, *, lacking: bool) -> None:
-        """Begin to hand a shard over: it serves until its successor does; `lacking`: see `Holder`."""
+    async def leave(self, shard: str, *, lacking: bool, gentle: bool) -> None:
+        """Begin to hand a shard over: it serves until its successor does; `lacking`, `gentle`: see `Holder`."""
         held = self._leases.shards.get(shard)
         if held is None or held.leaving_since is not None:
             return
-        if await self.write(shard, state="leaving", lacking=lacking):
+        if await self.write(shard, state="leaving", lacking=lacking, gentle=gentle):
             held.leaving_since = time.monotonic()
             self._log.info("shard_leaves", shard=shard, token=held.token)
             await self._acknowledge(held.ack, _AGAIN)

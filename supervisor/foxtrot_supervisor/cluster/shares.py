@@ -40,6 +40,11 @@ class _Node:
         """1 if the share is rounded up."""
 
     @property
+    def share(self) -> int:
+        """The even share."""
+        return self.floor + self.extra
+
+    @property
     def load(self) -> tuple[float, str]:
         """Key of the order by load."""
         return self.held / self.capacity, self.name
@@ -61,6 +66,8 @@ class Shares:
         self._capacity = 0
         self._placeable = 0
         """Shards that the nodes can hold together."""
+        self._held = 0
+        """Shards that the nodes hold."""
         self._extras = 0
         """Number of shares that are rounded up."""
         self._claims: list[tuple[bool, int, str]] = []
@@ -97,7 +104,7 @@ class Shares:
         node = self._nodes.get(name)
         if node is None:
             return 0
-        return node.capacity if limit == "room" else node.floor + (node.extra if limit == "share" else 0)
+        return node.capacity if limit == "room" else node.share if limit == "share" else node.floor
 
     def beyond(self, name: str, shards: int) -> float:
         """Return by how much `shards` are more than the exact share of a node; negative: less."""
@@ -106,6 +113,14 @@ class Shares:
         if node is None:
             return shards
         return (shards * self._capacity - self._placeable * node.capacity) / self._capacity  # whole numbers stay exact
+
+    @property
+    def demand(self) -> float:
+        """The even shares of all nodes that hold less, as a part of what the others hold beyond theirs."""
+        lacking = [self._nodes[name] for _, name in self.below("share")]
+        shares = sum(node.share for node in lacking)
+        surplus = self._held - self._placeable + sum(node.share - node.held for node in lacking)
+        return shares / surplus if surplus > 0 else 0.0
 
     def below(self, limit: Limit) -> list[tuple[float, str]]:
         """Return load and name of the nodes that hold less than their share, or floor, the least loaded first."""
@@ -119,6 +134,7 @@ class Shares:
         nodes = self._nodes.values()
         self._capacity = sum(node.capacity for node in nodes)
         self._placeable = min(self._shards, self._capacity)
+        self._held = sum(node.held for node in nodes)
         for node in nodes:
             node.floor, node.rest = divmod(self._placeable * node.capacity, self._capacity)
         self._extras = self._placeable - sum(node.floor for node in nodes)
@@ -127,10 +143,11 @@ class Shares:
         for node in nodes:
             node.extra = int(node.name in favoured)
         self._below_floor = sorted(node.load for node in nodes if node.held < node.floor)
-        self._below_share = sorted(node.load for node in nodes if node.held < node.floor + node.extra)
+        self._below_share = sorted(node.load for node in nodes if node.held < node.share)
 
     def _change(self, node: _Node, held: int) -> None:
         self._unlist(node)
+        self._held += held - node.held
         before, node.held = node.claim, held
         if node.rest and node.claim != before:
             self._reorder(node, before)
@@ -151,13 +168,13 @@ class Shares:
             self._list(other)
 
     def _list(self, node: _Node) -> None:
-        if node.held < node.floor + node.extra:
+        if node.held < node.share:
             insort(self._below_share, node.load)
             if node.held < node.floor:
                 insort(self._below_floor, node.load)
 
     def _unlist(self, node: _Node) -> None:
-        if node.held < node.floor + node.extra:
+        if node.held < node.share:
             del self._below_share[bisect_left(self._below_share, node.load)]
             if node.held < node.floor:
                 del self._below_floor[bisect_left(self._below_floor, node.load)]

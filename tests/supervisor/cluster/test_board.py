@@ -111,3 +111,13 @@ def test_announcements_that_follow_one_another_take_no_more_memory() -> None:
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 64 * 1024
+
+
+def test_what_only_evens_out_the_load_goes_to_the_nodes_that_lack_shards_in_turn() -> None:
+    nodes = board(node("a", *"123456"), node("b"), node("c", "7.a"), node("d", "8.a"))
+    nodes.shares.shards = 8
+    ranked = [tuple(nodes.ranked(desired(f"s{index}.a"), limit="share", gentle=True)) for index in range(30)]
+    assert set(ranked) == {("b", "c", "d"), ("c", "d", "b"), ("d", "b", "c")}
+    assert nodes.ranked(desired("s1.a"), limit="share") == ["b", "c", "d"]
+    assert nodes.ranked(desired("s1.a"), gentle=True, count=4) == ["b", "c", "d", "a"]
+    assert all(nodes.ranked(desired(f"s{index}.a"), "d", limit="share", gentle=True)[0] == "d" for index in range(9))

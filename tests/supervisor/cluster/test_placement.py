@@ -1,4 +1,4 @@
-"""Rules for one node: its capacity, its room, what it takes and how fast it hands over."""
+"""Rules for one node: its capacity, its room and what it takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from foxtrot_supervisor.cluster import placement
 from foxtrot_supervisor.cluster.model import NodeInfo
-from foxtrot_supervisor.cluster.placement import accepts, capacity_of, closeness, has_room, release_count, twin_of
+from foxtrot_supervisor.cluster.placement import accepts, capacity_of, closeness, has_room, twin_of
 from tests.support.cluster_entries import desired, node
 
 
@@ -33,14 +33,6 @@ def test_a_node_has_room_within_its_capacity_and_the_limit_of_its_addresses(
     this: NodeInfo, limit: int, room: bool
 ) -> None:
     assert has_room(this, desired("btc.a", limit)) is room
-
-
-def test_a_surplus_leaves_over_a_minute() -> None:
-    assert release_count(0, 5.0) == 0
-    assert release_count(-3, 5.0) == 0
-    assert release_count(120, 5.0) == 10
-    assert release_count(1, 5.0) == 1
-    assert release_count(3, 120.0) == 3
 
 
 def test_a_node_takes_what_it_has_room_for_below_its_bound() -> None:

@@ -56,6 +56,13 @@ def test_how_far_a_node_may_be_filled() -> None:
     assert nodes.bound("b", limit_of(lacking=True, forced=True)) == 10
 
 
+def test_demand_is_what_lacking_nodes_may_take_as_a_part_of_what_is_too_much() -> None:
+    assert shares(12, ("a", 10, 4), ("b", 10, 4), ("c", 10, 4)).demand == 0
+    assert shares(12, ("a", 10, 6), ("b", 10, 6), ("c", 10, 0)).demand == 1.0
+    assert shares(12, ("a", 10, 5), ("b", 10, 4), ("c", 10, 3)).demand == 4.0
+    assert shares(12, ("a", 10, 0), ("b", 10, 0)).demand == 0  # nobody has too much
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_changes_lead_to_the_same_shares_as_computing_them_as_a_whole(seed: int) -> None:
     rng = random.Random(seed)
@@ -77,6 +84,9 @@ def test_changes_lead_to_the_same_shares_as_computing_them_as_a_whole(seed: int)
         loads = sorted((held / capacity, name) for name, (capacity, held) in present.items())
         assert made.below("share") == [each for each in loads if present[each[1]][1] < expected[each[1]]]
         assert made.below("floor") == [each for each in loads if present[each[1]][1] < made.bound(each[1], "floor")]
+        too_many = sum(max(0, held - expected[name]) for name, (_, held) in present.items())
+        wanted = sum(expected[name] for name, (_, held) in present.items() if held < expected[name])
+        assert made.demand == (wanted / too_many if too_many else 0)
         total, room = sum(expected.values()), sum(capacity for capacity, _ in present.values())
         for name, (capacity, _) in present.items():
             assert made.bound(name, "floor") == total * capacity // room
