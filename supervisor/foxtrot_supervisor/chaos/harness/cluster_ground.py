@@ -153,11 +153,20 @@ class Host:
                 os.waitpid(pid, 0)
         return len(pids)
 
+    def terminate(self) -> None:
+        """SIGTERM, unless it has ended."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
     def stop(self) -> int:
         """SIGTERM; returns the exit code. Raises `Trouble`."""
+        self.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end after `terminate`; returns the exit code. Raises `Trouble`."""
         if self.process is None:
             return 0
-        self.process.terminate()
         try:
             return self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -231,9 +240,12 @@ class ClusterGround:
 
     def settle(self, nodes: Iterable[Host], engine: Host) -> None:
         """Stop nodes in order, then the engine when it has handled what they have published. Raises `Trouble`."""
-        for host in nodes:
-            if host.process is not None and host.process.poll() is None and host.stop() != 0:
-                raise Trouble(f"{host.name} ended with exit code {host.process.returncode}: {host.log}")
+        living = [host for host in nodes if host.process is not None and host.process.poll() is None]
+        for host in living:  # all at once: one after the other, each would take over what the one before has released
+            host.terminate()
+        for host in living:
+            if (code := host.wait()) != 0:
+                raise Trouble(f"{host.name} ended with exit code {code}: {host.log}")
         before = -1
         while self.handled() != before:
             before = self.handled()
