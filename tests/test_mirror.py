@@ -33,12 +33,14 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
 
 TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.chaos.harness.cluster_ground": "test_cluster_transport.py",
+    "foxtrot_supervisor.chaos.harness.engine_pair": "test_chaos_cluster.py",
     "foxtrot_supervisor.chaos.harness.holder_log": "test_chaos_cluster.py",
     "foxtrot_supervisor.chaos.campaigns.cluster_run": "test_chaos_cluster.py",
     "foxtrot_supervisor.chaos.campaigns.node_cuts": "test_chaos_cluster.py",
     "foxtrot_supervisor.chaos.campaigns.node_kills": "test_chaos_cluster.py",
     "foxtrot_supervisor.cli.engine": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.bell": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.engine_hold": "test_engine_handover.py",
     "foxtrot_supervisor.cluster.forwarder": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.joining": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.landing": "test_cluster_transport.py",
@@ -46,7 +48,7 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.cluster.nats_client": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.publisher": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.pull": "test_cluster_transport.py",
-    "foxtrot_supervisor.cluster.state_store": "test_cluster_transport.py",
+    "foxtrot_supervisor.cluster.state_store": "test_engine_handover.py",
     "foxtrot_supervisor.cluster.streams": "test_cluster_transport.py",
     "foxtrot_supervisor.cluster.agent": "test_cluster.py",
     "foxtrot_supervisor.cluster.apply": "test_cluster.py",

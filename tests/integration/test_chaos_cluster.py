@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from foxtrot_supervisor.chaos.harness.cluster_ground import nats_program
+from foxtrot_supervisor.cluster.handover import HANDOVER_EVENTS_MAX
 from tests.integration.test_chaos import chaos
 
 pytestmark = [
@@ -39,6 +40,18 @@ def test_a_node_that_is_cut_off_stops_within_its_lease_and_nothing_is_doubled_on
     assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
     assert row["cuts"]["stopped_ms"]["count"] == 2
     assert row["cuts"]["stopped_ms"]["max"] <= 4000.0
+    assert list(tmp_path.iterdir()) == [], "nothing is left"
+
+
+def test_the_engines_host_is_killed_and_only_one_hand_over_comes_again(tmp_path: Path) -> None:
+    code, report = chaos(tmp_path, *["--engine-host-kills", "2", "--workers", "1", "--rate", "1000", "--seed", "6"])
+    assert report["broken"] == []
+    assert code == 0
+    (row,) = report["campaigns"]
+    account = row["delivery"]
+    assert (account["lost"], account["announced"], account["duplicated"], account["out_of_order"]) == (0, 0, 0, 0)
+    assert row["engine_taken_ms"]["count"] == 2
+    assert max(account["marked_by_engine"].values(), default=0) <= HANDOVER_EVENTS_MAX
     assert list(tmp_path.iterdir()) == [], "nothing is left"
 
 

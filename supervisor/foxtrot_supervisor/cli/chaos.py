@@ -126,6 +126,13 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, texts: tuple[
     help="Cut a cluster's nodes off from NATS N times; they live on.",
 )
 @click.option(
+    "--engine-host-kills",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="N SIGKILLs of the host that has a cluster's engine: another one goes on.",
+)
+@click.option(
     "--nats-kills", type=click.IntRange(min=0), default=0, metavar="N", help="N SIGKILLs of a cluster's NATS server."
 )
 @click.option(
@@ -202,6 +209,7 @@ def chaos(
     over_s: float,
     node_kills: int,
     node_cuts: int,
+    engine_host_kills: int,
     nats_kills: int,
     nats_servers: str,
     workers: int | None,
@@ -234,6 +242,7 @@ def chaos(
     foxtrot-supervisor chaos --recordings 50 --over 864 --workers 1 --redundancy 2
     foxtrot-supervisor chaos --node-kills 30 --nats-kills 3 --rate 3000
     foxtrot-supervisor chaos --node-cuts 10 --rate 3000
+    foxtrot-supervisor chaos --engine-host-kills 10 --rate 1500
     foxtrot-supervisor chaos --mishaps --only output_unread,A
     """
     if mishaps:
@@ -247,9 +256,9 @@ def chaos(
     ):
         raise click.UsageError("--supervisor-kills does not check delivery: run it without the other options")
     judged = redundancy or backfill or engine_kills or pair_kills or engine_stop_s or splits or markets
-    of_cluster = node_kills or node_cuts or nats_kills
+    of_cluster = node_kills or node_cuts or engine_host_kills or nats_kills
     if of_cluster and (judged or kills or supervisor_kills or recordings):
-        raise click.UsageError("kills and cuts of nodes and NATS are a campaign of their own: without the other ones")
+        raise click.UsageError("kills and cuts in a cluster are a campaign of their own: without the other ones")
     if of_cluster and importlib.util.find_spec("nats") is None:
         raise click.UsageError("a cluster needs nats-py: pip install 'foxtrot-supervisor[cluster]'")
     if over_s and not recordings:
@@ -273,6 +282,7 @@ def chaos(
         over_s=over_s,
         node_kills=node_kills,
         node_cuts=node_cuts,
+        engine_host_kills=engine_host_kills,
         nats_kills=nats_kills,
         nats_servers=int(nats_servers),
         workers=workers or (2 if sides else 8),

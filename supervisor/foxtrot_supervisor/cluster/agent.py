@@ -22,6 +22,7 @@ from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster import names
 from foxtrot_supervisor.cluster.connection import CannotConnect, connect
 from foxtrot_supervisor.cluster.deliveries import Deliveries
+from foxtrot_supervisor.cluster.ending import end_tasks
 from foxtrot_supervisor.cluster.failures import avoided
 from foxtrot_supervisor.cluster.lease import HeldShard, Leases
 from foxtrot_supervisor.cluster.membership import Membership
@@ -77,8 +78,7 @@ async def run(context: ChildContext) -> int:
         if working.done():
             working.result()
         else:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            await end_tasks(working)
     except CannotConnect as refusal:
         context.log.error("cluster_unusable", reason=str(refusal))
         context.failed(str(refusal))

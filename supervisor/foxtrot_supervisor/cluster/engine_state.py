@@ -1,7 +1,10 @@
 """What an engine has reached in the stream, so that another host can go on there. Pure.
 
-The state names the position up to which everything is handled, how far each worker was handled beyond it, and holds the
-engine's file of merge positions of that moment or a later one: what the file has more, an engine drops as copies.
+Two things are kept in NATS. The *state* is small and written after each hand-over: how far the engine has handled each
+worker's batches, and how far they may have been handed over to it. The *base* holds the engine's file of merge
+positions, which is large with many streams, and is written now and then: positions of the moment of the base or a later
+one. Another host restores these, and has its engine repeat the decisions on the batches between base and state, which
+are still in the stream, without giving them to handlers.
 """
 
 from __future__ import annotations
@@ -16,26 +19,27 @@ from foxtrot_protocol.codec import batch_decoder
 from foxtrot_protocol.errors import MalformedMessage, VersionMismatch
 
 __all__ = [
-    "INLINE_BYTES_MAX",
     "PART_BYTES",
     "STATE_VERSION",
+    "Base",
+    "BaseRef",
     "EngineState",
+    "Known",
     "LaneState",
-    "PositionParts",
     "as_redelivered",
     "decode_state",
     "encode_state",
-    "joined_positions",
-    "packed_positions",
+    "known_lanes",
+    "packed_base",
+    "unpacked_base",
 ]
 
-STATE_VERSION = 1
-
-INLINE_BYTES_MAX = 256 * 1024
-"""Packed positions of at most this size are kept in the state itself."""
+STATE_VERSION = 2
 
 PART_BYTES = 512 * 1024
-"""Larger ones are kept in parts of this size, under keys of their own."""
+"""A base is kept in parts of at most this size, under keys of their own."""
+
+Key = tuple[str, int]
 
 
 class LaneState(Struct, array_like=True, frozen=True):
@@ -47,14 +51,47 @@ class LaneState(Struct, array_like=True, frozen=True):
     """Its last batch that is handled; nothing before it is missing."""
     committed: int
     """Events that the worker had committed with it."""
+    reach: int = 0
+    """Its last batch that may have been given to handlers; such a batch may not have come yet."""
+
+    @property
+    def key(self) -> Key:
+        """Worker and incarnation."""
+        return self.worker, self.incarnation
 
 
-class PositionParts(Struct, array_like=True, frozen=True):
-    """Where large positions are kept."""
+class Known(Struct, frozen=True):
+    """What is known of a lane: what is between the two is handled, and not in the positions of the base."""
 
+    start: LaneState
+    """At the base."""
+    reached: LaneState
+    """At the state."""
+
+
+class Base(Struct, array_like=True, frozen=True):
+    """All lanes and positions of one moment."""
+
+    position: int
+    """Stream sequence up to which everything was handled."""
+    lanes: Sequence[LaneState]
+    ended: Mapping[str, int]
+    """Latest incarnation of each worker that has ended."""
+    positions: bytes
+    """Content of the engine's file of positions; b"": there is none."""
+
+
+class BaseRef(Struct, array_like=True, frozen=True):
+    """Where a base is kept."""
+
+    run: str
+    """Run that wrote it."""
     bank: int
-    """0 or 1 in turn: those of the state before stay readable."""
+    """0 or 1 in turn: the base before stays readable."""
     count: int
+    """Number of parts."""
+    checksum: int
+    """Of the joined parts."""
 
 
 class EngineState(Struct, frozen=True, kw_only=True):
@@ -70,21 +107,23 @@ class EngineState(Struct, frozen=True, kw_only=True):
     """When the stream was created: in another one the position means nothing."""
     position: int
     """Stream sequence up to which everything is handled."""
-    landed: int
-    """Stream sequence up to which batches may have been given to handlers."""
+    read: int
+    """Stream sequence up to which messages were read."""
+    marks_to: int = 0
+    """Stream sequence up to which an earlier holder may have given events to handlers (`LaneState.reach`)."""
+    repeating: bool = False
+    """Whether the engine of this holder has not yet repeated the decisions on what is between base and state."""
     lanes: Sequence[LaneState] = ()
-    ended: Mapping[str, int] = {}
-    """Latest incarnation of each worker that has ended."""
-    positions: bytes = b""
-    """Packed positions; b"": none, or see `parts`."""
-    parts: PositionParts | None = None
-    checksum: int = 0
-    """Of the packed positions."""
+    """Lanes that differ from those of the base."""
+    begun: Sequence[LaneState] = ()
+    """Lanes that have begun since the base, as they began."""
+    base: BaseRef
     beat: int = 0
     """Grows with each write: shows that the holder lives."""
 
 
 _decode = msgspec.msgpack.Decoder(EngineState).decode
+_decode_base = msgspec.msgpack.Decoder(Base).decode
 _encode = msgspec.msgpack.Encoder().encode
 _text_batch = batch_decoder("text").decode
 
@@ -97,34 +136,40 @@ def encode_state(state: EngineState) -> bytes:
 def decode_state(data: bytes) -> EngineState:
     """Return the state in `data`; raises `MalformedMessage`, for another version too."""
     try:
-        state = _decode(data)
+        version = msgspec.msgpack.decode(data, type=_Versioned).version
+        if version != STATE_VERSION:
+            raise MalformedMessage(f"state of an engine, version {version}: this version reads {STATE_VERSION}")
+        return _decode(data)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"state of an engine: {error}") from None
-    if state.version != STATE_VERSION:
-        raise MalformedMessage(f"state of an engine, version {state.version}: this version reads {STATE_VERSION}")
-    return state
 
 
-def packed_positions(data: bytes) -> tuple[bytes, int]:
-    """Return the content of a file of positions in its packed form, and the checksum of that."""
-    packed = zlib.compress(data, 1)
-    return packed, zlib.crc32(packed)
+class _Versioned(Struct):
+    version: int
 
 
-def joined_positions(state: EngineState, parts: Sequence[bytes]) -> bytes:
-    """Return the content of the file of positions; b"" if there is none. Raises `MalformedMessage`.
+def packed_base(base: Base) -> tuple[list[bytes], int]:
+    """Return the parts of `base`, and the checksum of all."""
+    packed = zlib.compress(_encode(base), 1)
+    return [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)], zlib.crc32(packed)
 
-    `parts`: the parts that `state` names.
-    """
-    packed = state.positions or b"".join(parts)
-    if not packed:
-        return b""
-    if zlib.crc32(packed) != state.checksum:
+
+def unpacked_base(ref: BaseRef, parts: Sequence[bytes]) -> Base:
+    """Return the base in the parts that `ref` names; raises `MalformedMessage`."""
+    packed = b"".join(parts)
+    if zlib.crc32(packed) != ref.checksum:
         raise MalformedMessage("state of an engine: the checksum of its positions does not fit")
     try:
-        return zlib.decompress(packed)
-    except zlib.error as error:
+        return _decode_base(zlib.decompress(packed))
+    except (ValueError, RecursionError, zlib.error) as error:
         raise MalformedMessage(f"state of an engine: its positions are unreadable: {error}") from None
+
+
+def known_lanes(state: EngineState, base: Base) -> dict[Key, Known]:
+    """Return what state and base say of each lane."""
+    starts = {each.key: each for each in (*base.lanes, *state.begun)}
+    reached = starts | {each.key: each for each in state.lanes}
+    return {key: Known(start, reached[key]) for key, start in starts.items()}
 
 
 def as_redelivered(data: bytes) -> bytes:

@@ -21,6 +21,7 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster.bell import Bell
+from foxtrot_supervisor.cluster.ending import end_tasks
 from foxtrot_supervisor.cluster.forwarded_ring import ForwardedRing
 from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client, Msg, Subscription
@@ -66,8 +67,7 @@ async def run(context: ChildContext) -> int:
     try:
         await forwarder.publish(bell)
     finally:
-        connecting.cancel()
-        await asyncio.gather(connecting, return_exceptions=True)
+        await end_tasks(connecting)
         bell.close()
         await forwarder.close()
     return ChildExit.CLEAN

@@ -55,6 +55,8 @@ class Lane:
         self._begun = landed is not None
         self.after = landed or 0
         """Sequence after which the engine expects batches of this lane."""
+        self.committed_after = committed
+        """Events that the worker had committed with that."""
         self._acknowledged = 0
         self._held: dict[int, _Held] = {}
         self._pieces: dict[int, dict[int, _Held]] = {}
@@ -66,6 +68,16 @@ class Lane:
         """Stream sequence of that."""
         self.waiting_bytes = 0
         """Bytes of batches that are not landed."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is known where the lane begins at this engine."""
+        return self._begun
+
+    @property
+    def turned(self) -> int:
+        """Sequence of the last batch whose turn has come."""
+        return self._next - 1
 
     @property
     def holds(self) -> bool:
@@ -157,7 +169,7 @@ class Lane:
             if not self._begun:
                 self._begun = True
                 if not missing:  # what came before is older than the engine
-                    self.after = held.batch.sequence - 1
+                    self.after, self.committed_after = held.batch.sequence - 1, held.batch.events_before
             batch = held.batch
             self._next = batch.sequence + 1
             self._committed = batch.events_before + batch.events

@@ -16,7 +16,7 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import HEADER_BYTES, RingIdentity, Word
 from foxtrot_supervisor.system.private_files import open_kept, opened_directory
 
-__all__ = ["CAPACITY_NEEDED", "LandedRing", "RingUnusable"]
+__all__ = ["CAPACITY_NEEDED", "LandedRing", "RingUnusable", "discard_rings"]
 
 CAPACITY_NEEDED = 2 * (BATCH_BYTES_MAX + ring_layout.RECORD_BYTES)
 """Bytes in which every batch fits; a larger ring of a worker is not copied in its size."""
@@ -24,6 +24,25 @@ CAPACITY_NEEDED = 2 * (BATCH_BYTES_MAX + ring_layout.RECORD_BYTES)
 _HEAD, _TAIL = int(Word.HEAD), int(Word.TAIL)
 _MARKS = (8 * Word.COMMIT_MARK, 8 * (Word.COMMIT_MARK + 8))
 _pack_mark = struct.Struct("<QQQ").pack_into
+
+
+def discard_rings(run_dir: str) -> None:
+    """Remove the rings that an earlier run has left: another host has gone on since.
+
+    A ring is made unreadable first, since the supervisor, which holds what it finds, puts one with unhandled events
+    back.
+    """
+    with contextlib.suppress(OSError), opened_directory(run_dir) as directory:
+        for name in os.listdir(directory):
+            if ring_layout.parse_ring_name(name) is None:
+                continue
+            with contextlib.suppress(OSError):
+                fd = open_kept(name, os.O_RDWR, directory)
+                try:
+                    os.pwrite(fd, bytes(8), 0)
+                finally:
+                    os.close(fd)
+            os.unlink(name, dir_fd=directory)
 
 
 class RingUnusable(Exception):
@@ -54,8 +73,12 @@ class LandedRing:
         self._turn = int(mark.head != 0 and self._words[Word.COMMIT_MARK] == mark.head)
 
     @classmethod
-    def create(cls, run_dir: str, identity: RingIdentity, after: int) -> LandedRing:
-        """Create the ring; its first batch follows sequence `after`. Raises `RingUnusable`."""
+    def create(cls, run_dir: str, identity: RingIdentity, handled: int) -> LandedRing:
+        """Create the ring; raises `RingUnusable`.
+
+        `handled`: sequence up to which its batches were given to handlers elsewhere: the engine repeats the decisions
+        on those of them that come, and gives handlers what follows.
+        """
         path = os.path.join(run_dir, ring_layout.ring_name(identity.worker, identity.incarnation))
         size = HEADER_BYTES + identity.capacity
         try:
@@ -75,8 +98,8 @@ class LandedRing:
             os.close(fd)
         ring = cls(path, mapped, identity.capacity)
         # as if an earlier engine had applied what was before: this one must not miss it
-        ring._words[Word.APPLIED_MARK] = after
-        ring._words[Word.APPLIED] = after
+        ring._words[Word.APPLIED_MARK] = handled
+        ring._words[Word.APPLIED] = handled
         ring._whole[: len(packed)] = packed
         ring._words[0] = ring_layout.MAGIC
         return ring
@@ -121,9 +144,9 @@ class LandedRing:
         return int(self._words[_TAIL])
 
     @property
-    def after(self) -> int:
-        """Sequence of the last batch that the engine has applied."""
-        return int(self._words[Word.APPLIED])
+    def in_flight(self) -> bool:
+        """Whether handlers have a batch now."""
+        return int(self._words[Word.APPLYING]) > int(self._words[Word.APPLIED])
 
     def append(self, sequence: int, missing: int, events: int, data: bytes) -> bool:
         """Commit a batch; False if there is no space now.

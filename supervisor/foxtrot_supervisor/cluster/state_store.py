@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.cluster.engine_state import (
-    INLINE_BYTES_MAX,
-    PART_BYTES,
+    Base,
+    BaseRef,
     EngineState,
-    PositionParts,
     decode_state,
     encode_state,
-    joined_positions,
+    unpacked_base,
 )
 from foxtrot_supervisor.cluster.nats_client import Client, api, errors
 from foxtrot_supervisor.config.cluster import ClusterConfig
@@ -57,33 +55,32 @@ class StateStore:
             return None, 0
         return decode_state(entry.value), entry.revision
 
-    async def positions_of(self, state: EngineState) -> bytes:
-        """Return the content of the file of positions that `state` holds; raises `MalformedMessage`."""
+    async def base_of(self, ref: BaseRef) -> Base:
+        """Return the base that `ref` names; raises `MalformedMessage`."""
         parts = []
-        if state.parts is not None:
-            for index in range(state.parts.count):
-                try:
-                    parts.append((await self._bucket.get(self._part(state.parts.bank, index))).value)
-                except errors.KeyNotFoundError:
-                    raise MalformedMessage("state of an engine: a part of its positions is missing") from None
-        return joined_positions(state, parts)
+        for index in range(ref.count):
+            try:
+                parts.append((await self._bucket.get(self._part(ref, index))).value)
+            except errors.KeyNotFoundError:
+                raise MalformedMessage("state of an engine: a part of its positions is missing") from None
+        return unpacked_base(ref, parts)
 
     def take(self, revision: int) -> None:
         """Write over this revision next."""
         self._revision = revision
 
-    async def write(self, state: EngineState, packed: bytes, checksum: int) -> EngineState:
-        """Write `state` with packed positions; returns what was written. Raises `Superseded`, `nats.errors.Error`."""
-        if len(packed) <= INLINE_BYTES_MAX:
-            state = msgspec.structs.replace(state, positions=packed, parts=None, checksum=checksum)
-        else:
-            bank = 1 - state.parts.bank if state.parts is not None else 0
-            chunks = [packed[start : start + PART_BYTES] for start in range(0, len(packed), PART_BYTES)]
-            for index, chunk in enumerate(chunks):
-                await self._bucket.put(self._part(bank, index), chunk)
-            state = msgspec.structs.replace(
-                state, positions=b"", parts=PositionParts(bank, len(chunks)), checksum=checksum
-            )
+    async def write_base(self, parts: Sequence[bytes], ref: BaseRef) -> None:
+        """Write the parts of a base, which the next state names; raises `nats.errors.Error`."""
+        for index, part in enumerate(parts):
+            await self._bucket.put(self._part(ref, index), part)
+
+    async def remove_base(self, ref: BaseRef) -> None:
+        """Remove the parts of a base that no state names; raises `nats.errors.Error`."""
+        for index in range(ref.count):
+            await self._bucket.purge(self._part(ref, index))
+
+    async def write(self, state: EngineState) -> None:
+        """Write `state`. Raises `Superseded`, `nats.errors.Error`."""
         value = encode_state(state)
         try:
             self._revision = await self._bucket.update(self._name, value, last=self._revision)
@@ -93,7 +90,6 @@ class StateStore:
             if found is None or found.holder != state.holder:
                 raise Superseded from None
             self._revision = await self._bucket.update(self._name, value, last=revision)
-        return state
 
-    def _part(self, bank: int, index: int) -> str:
-        return f"{self._name}.{bank}.{index}"
+    def _part(self, ref: BaseRef, index: int) -> str:
+        return f"{self._name}.{ref.run}.{ref.bank}.{index}"

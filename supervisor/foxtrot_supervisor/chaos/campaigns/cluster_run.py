@@ -11,18 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from foxtrot_protocol.control import StatusRequest
-from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_supervisor.chaos.campaigns.delivery_run import flows
 from foxtrot_supervisor.chaos.harness.cluster_ground import ClusterGround, Host
 from foxtrot_supervisor.chaos.harness.configuration import configuration
 from foxtrot_supervisor.chaos.harness.cut_proxy import CutProxy
+from foxtrot_supervisor.chaos.harness.engine_pair import EnginePair, status_of
 from foxtrot_supervisor.chaos.harness.holder_log import HolderLog
 from foxtrot_supervisor.chaos.harness.supervised_run import PROGRAM, Trouble
 from foxtrot_supervisor.chaos.rules.cuts import held_twice
 from foxtrot_supervisor.chaos.rules.schedule import ChaosOptions
 from foxtrot_supervisor.chaos.rules.takeovers import Takeover
-from foxtrot_supervisor.client.control_client import ControlClient, NotRunning
 
 __all__ = ["NODES", "TAKEOVER_S", "ClusterRun"]
 
@@ -38,8 +36,6 @@ TAKEOVER_S: Final = 30.0
 """Longest wait for service elsewhere; what is promised is less."""
 
 APPLY_S: Final = 60.0
-
-ANSWER_S: Final = 10.0
 
 LOOK_S: Final = 0.1
 
@@ -83,12 +79,13 @@ class ClusterRun:
     ) -> None:
         self._stack.close()
 
-    def start(self) -> Host:
-        """Apply the shards, start engine and nodes, wait until all is well; return the engine's host."""
+    def start(self) -> EnginePair:
+        """Apply the shards, start engine and nodes, wait until all is well; return the engine, on one host or two."""
         ground = self.ground
         config = self._configured()
         self._apply(config)
-        engine = ground.engine("engine", config=config)
+        standby = bool(self.options.engine_host_kills)
+        engine = EnginePair(ground, config, standby=standby, patience=self.options.patience)
         for number in range(NODES):
             name = f"n{number + 1}"
             words = ["node", "-c", str(config), "--name", name, "--host", name]
@@ -116,11 +113,7 @@ class ClusterRun:
 
     def status(self, host: Host) -> dict[str, Any]:
         """Return the status of a host. Raises `Trouble`."""
-        try:
-            with ControlClient(str(host.run_dir)) as client:
-                return client.request(StatusRequest(fresh=True), ANSWER_S).data
-        except (NotRunning, MalformedMessage, OSError) as error:
-            raise Trouble(f"{host.name} does not answer: {error}") from None
+        return status_of(host)
 
     def unseen(self, engine: Host) -> list[str]:
         """Return what the status of the engine's host lacks of the cluster's workers, as text for people."""

@@ -78,7 +78,7 @@ def run_chaos(options: ChaosOptions, progress: Progress) -> dict[str, Any]:
         "patience": options.patience,
         "exchange": options.exchange,
     }
-    if options.node_kills or options.node_cuts or options.nats_kills:  # needs nats-py, as nothing else here does
+    if options.of_cluster:  # needs nats-py, as nothing else here does
         report |= importlib.import_module("foxtrot_supervisor.chaos.campaigns.node_kills").run_node_kills(
             options, progress
         )

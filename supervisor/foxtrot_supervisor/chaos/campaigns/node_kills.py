@@ -1,11 +1,12 @@
-"""Blows against a cluster under load: `chaos --node-kills`, `--node-cuts`, `--nats-kills`.
+"""Blows against a cluster under load: `chaos --node-kills` and others.
 
 Real processes throughout: a nats-server, a simulated exchange, nodes with hosts of their own that hold twins, and an
 engine elsewhere whose handler writes down what it is given. Every process of a node gets SIGKILL; every second time
 SIGSTOP comes first, which is what others see of a machine that loses its power: its connections stay open. Or a node is
 cut off from NATS and lives on (`node_cuts`). The bucket of holders shows when the shards are served elsewhere. Then the
-node is started again, or its network healed. The next blow follows when the sides of all twins are on two hosts and
-bring data, so that it never hits both. The exchange's ledger is the judge.
+node is started again, or its network healed. An engine whose host is killed has a second one, which goes on. The next
+blow follows when the sides of all twins are on two hosts and bring data, so that it never hits both. The exchange's
+ledger is the judge.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import msgspec
 from foxtrot_supervisor.chaos.campaigns.cluster_run import TAKEOVER_S, ClusterRun
 from foxtrot_supervisor.chaos.campaigns.node_cuts import LEASE_S, cut_node
 from foxtrot_supervisor.chaos.harness.cluster_ground import ClusterGround, nats_program
+from foxtrot_supervisor.chaos.harness.engine_pair import EnginePair
 from foxtrot_supervisor.chaos.harness.supervised_run import Trouble
 from foxtrot_supervisor.chaos.rules.cuts import CUT_PLANS, Cut, cut_figures, judge_cuts
 from foxtrot_supervisor.chaos.rules.delivery_judge import Promises, judge_delivery
 from foxtrot_supervisor.chaos.rules.report import Figures, figures
 from foxtrot_supervisor.chaos.rules.schedule import ChaosOptions, Progress
 from foxtrot_supervisor.chaos.rules.takeovers import Takeover, judge_takeovers
+from foxtrot_supervisor.cluster.handover import HANDOVER_EVENTS_MAX
 
 __all__ = ["run_node_kills"]
 
@@ -75,6 +78,7 @@ class _Campaign:
         self._silent: list[Takeover] = []
         """Of nodes whose connections stayed open."""
         self._cuts: list[Cut] = []
+        self._engine_taken_ms: list[float] = []
         self._delivery: dict[str, Any] = {}
         self._events_per_s = 0
         self.broken: list[str] = []
@@ -87,21 +91,29 @@ class _Campaign:
             tables["cluster"] = {"lease_s": LEASE_S}
         with ClusterRun(self._ground, options, tables, cuttable=bool(options.node_cuts)) as run:
             engine = run.start()
-            began, events = time.monotonic(), run.status(engine)["engine"]["events_total"]
-            blows = ["kill"] * options.node_kills + ["cut"] * options.node_cuts + ["server"] * options.nats_kills
+            began, events = time.monotonic(), engine.events_total
+            blows = (
+                ["kill"] * options.node_kills
+                + ["cut"] * options.node_cuts
+                + ["engine"] * options.engine_host_kills
+                + ["server"] * options.nats_kills
+            )
             for number, blow in enumerate(blows, 1):
                 time.sleep(run.random.random() * PAUSE_S_MAX)
-                text = self._deal(run, blow)
+                text = self._kill_engine_host(engine) if blow == "engine" else self._deal(run, blow)
                 self._progress(f"  {number} of {len(blows)}: {text}", number, len(blows))
                 run.settle()
                 self._ground.wait_for_rows()
-            handled = run.status(engine)["engine"]["events_total"] - events
+            handled = engine.events_total - events
             self._events_per_s = round(handled / (time.monotonic() - began))
-            run.wait(lambda: not run.unseen(engine), SEEN_S, lambda: "; ".join(run.unseen(engine)))
-            self._ground.settle(run.nodes.values(), engine)
+            active = engine.active
+            run.wait(lambda: not run.unseen(active), SEEN_S, lambda: "; ".join(run.unseen(active)))
+            engine.stop_waiting()
+            self._ground.settle(run.nodes.values(), active)
         account = self._ground.account(twins=True)
         self._delivery = msgspec.to_builtins(account)
-        self.broken += judge_delivery(account, Promises(complete=True))
+        handed_over = HANDOVER_EVENTS_MAX if options.engine_host_kills else 0
+        self.broken += judge_delivery(account, Promises(complete=True, handed_over=handed_over))
         self.broken += judge_takeovers(self._takeovers + self._silent, options.patience)
         self.broken += judge_takeovers([each for cut in self._cuts for each in cut.takeovers], options.patience)
         self.broken += judge_cuts(self._cuts, options.patience)
@@ -116,6 +128,7 @@ class _Campaign:
             for count, what in (
                 (options.node_kills, "SIGKILLs of a whole node"),
                 (options.node_cuts, "cuts between a node and NATS"),
+                (options.engine_host_kills, "SIGKILLs of the engine's host"),
                 (options.nats_kills, f"SIGKILLs of {server}"),
             )
             if count
@@ -131,6 +144,7 @@ class _Campaign:
             "recovery_ms": _served_ms(self._takeovers),
             "recovery_silent_ms": _served_ms(self._silent),
             "taken_ms": figures(taken),
+            "engine_taken_ms": figures(self._engine_taken_ms),
             "cuts": cut_figures(self._cuts),
             "events_per_s": self._events_per_s,
             "delivery": self._delivery,
@@ -179,6 +193,11 @@ class _Campaign:
             node.kill()
         node.start()
         return found
+
+    def _kill_engine_host(self, engine: EnginePair) -> str:
+        took = engine.kill()
+        self._engine_taken_ms.append(took * 1000.0)
+        return f"the engine's host; another one had the engine after {took:.1f} s"
 
     def _kill_server(self, run: ClusterRun) -> None:
         server = run.random.choice(self._ground.nats)

@@ -85,6 +85,10 @@ class DeliveryAccount(Struct, kw_only=True):
     torn: int = 0
     redelivered: int = 0
     redelivered_batches: int = 0
+    marked_by_engine: dict[int, int] = {}
+    """Trades marked `redelivered`, by the process that was given them."""
+    repeated_by_engine: dict[int, int] = {}
+    """Those of them that had been handled before."""
     backfilled: int = 0
     gaps: int = 0
     gaps_without_bounds: int = 0
@@ -108,6 +112,8 @@ class Promises(Struct, frozen=True, kw_only=True):
     """What is promised of a run. `complete`: no trade may be missing, announced or not. `in_order`: trades come in
     the order of their identifiers, except what was fetched. `same_book`: no book has to be
     taken up again. `whole`: no connection is torn. `engines_killed`: each may have had one batch in hand.
+    `handed_over`: each engine may mark so many trades, which an earlier one on another host may have had; 0: it is on
+    one host.
     """
 
     complete: bool = False
@@ -115,6 +121,7 @@ class Promises(Struct, frozen=True, kw_only=True):
     same_book: bool = False
     whole: bool = False
     engines_killed: int = 0
+    handed_over: int = 0
 
 
 def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
@@ -144,7 +151,11 @@ def judge_delivery(account: DeliveryAccount, promises: Promises) -> list[str]:
         broken.append(f"{account.announced} trades are missing, though announced")
     if promises.whole and account.torn:
         broken.append(f"{account.torn} trades are missing of what a connection has brought")
-    if account.redelivered_batches > promises.engines_killed:
+    if promises.handed_over:
+        most = max(account.marked_by_engine.values(), default=0)
+        if most > promises.handed_over:
+            broken.append(f"{most} trades were marked after one death, more than {promises.handed_over}")
+    elif account.redelivered_batches > promises.engines_killed:
         broken.append(
             f"{account.redelivered_batches} batches came again after {promises.engines_killed} deaths of engines"
         )
@@ -258,8 +269,10 @@ class _Handled:
         known = any(fill in self._seen for fill in fills)
         if flags & REDELIVERED:
             account.redelivered += 1
+            account.marked_by_engine[engine] = account.marked_by_engine.get(engine, 0) + 1
             self._batches.add((engine, publish_ns))
             if known:
+                account.repeated_by_engine[engine] = account.repeated_by_engine.get(engine, 0) + 1
                 return
         if known:
             account.duplicated += 1

@@ -160,9 +160,9 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     are. `recordings`: so many kills of the recorder and of recorded workers; then the recording is replayed and
     compared. `over_s`: they are spread over so many seconds; 0: each follows the recovery from the last one.
 
-    `node_kills`, `nats_kills`: so many SIGKILLs of whole nodes of a cluster, and of one of its
-    `nats_servers` NATS servers: with more than one of them streams and buckets have three replicas. `node_cuts`: so
-    often a node is cut off from NATS, and lives on.
+    `node_kills`, `engine_host_kills`, `nats_kills`: so many SIGKILLs of whole nodes of a cluster, of the host that has
+    its engine, and of one of its `nats_servers` NATS servers: with more than one of them streams and buckets have three
+    replicas. `node_cuts`: so often a node is cut off from NATS, and lives on.
 
     `exchange`: name in `rules.venues.VENUES` of the exchange that is simulated.
     """
@@ -184,6 +184,7 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     over_s: float = 0.0
     node_kills: int = 0
     node_cuts: int = 0
+    engine_host_kills: int = 0
     nats_kills: int = 0
     nats_servers: int = 1
     workers: int = 8
@@ -193,6 +194,11 @@ class ChaosOptions(Struct, frozen=True, kw_only=True):
     transport: Transport = "zeromq"
     patience: float = 1.0
     exchange: str = "binance"
+
+    @property
+    def of_cluster(self) -> bool:
+        """Whether it is played on a cluster."""
+        return bool(self.node_kills or self.node_cuts or self.engine_host_kills or self.nats_kills)
 
     @property
     def venue(self) -> Venue:

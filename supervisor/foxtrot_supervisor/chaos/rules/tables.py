@@ -96,7 +96,7 @@ def _campaign(row: dict[str, Any]) -> RenderableType:
     table.add_column()
     table.add_column(justify="right")
     for name, value in [*row.get("delivery", {}).items(), *_others(row)]:
-        if name != "lost_runs":
+        if name not in ("lost_runs", "marked_by_engine", "repeated_by_engine"):
             table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
     return Group(f"{row['campaign']}: {row['connections']} connections, {sides}{healed}", table)
 
@@ -107,7 +107,11 @@ def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = [("events a second", row.get("events_per_s", 0))]
     if figures is not None:
         found.append(("recovery, ms: median, max", f"{figures.median:,.0f}, {figures.max:,.0f}"))
-    for name, key in (("of nodes without power", "recovery_silent_ms"), ("until taken over", "taken_ms")):
+    for name, key in (
+        ("of nodes without power", "recovery_silent_ms"),
+        ("until taken over", "taken_ms"),
+        ("until the engine was taken over", "engine_taken_ms"),
+    ):
         others: Figures | None = row.get(key)
         if others is not None:
             found.append((f"{name}, ms: median, max", f"{others.median:,.0f}, {others.max:,.0f}"))
@@ -115,6 +119,10 @@ def _others(row: dict[str, Any]) -> list[tuple[str, object]]:
         if others is not None:
             name = key.removesuffix("_ms").replace("_", " ")
             found.append((f"cut off: {name}, ms: median, max", f"{others.median:,.0f}, {others.max:,.0f}"))
+    for name, key in (("marked after a death", "marked_by_engine"), ("of these given before", "repeated_by_engine")):
+        counts = sorted(row.get("delivery", {}).get(key, {}).values())
+        if row.get("engine_taken_ms") is not None and counts:
+            found.append((f"trades {name}: median, max", f"{counts[len(counts) // 2]:,}, {counts[-1]:,}"))
     if "phases" in row:
         found.append(("kills", ", ".join(f"{phase} {count}" for phase, count in row["phases"].items())))
     for kind, most in row.get("memory_mib", {}).items():

@@ -116,6 +116,11 @@ def test_redelivered_trades_are_marked_and_at_most_one_batch_for_each_death() ->
     assert (account.redelivered, account.redelivered_batches, account.duplicated) == (3, 1, 0)
     assert judge_delivery(account, Promises(engines_killed=1)) == []
     assert judge_delivery(account, Promises()) == ["1 batches came again after 0 deaths of engines"]
+    (marked,) = account.marked_by_engine.values()
+    (repeated,) = account.repeated_by_engine.values()
+    assert (marked, repeated) == (3, 2), "12 had not been given before"
+    assert judge_delivery(account, Promises(handed_over=3)) == []
+    assert judge_delivery(account, Promises(handed_over=2)) == ["3 trades were marked after one death, more than 2"]
 
 
 def test_a_run_without_trades_is_broken() -> None:

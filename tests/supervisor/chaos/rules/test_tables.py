@@ -150,6 +150,15 @@ def test_a_campaign() -> None:
     assert "BTCUSDT" not in text
 
 
+def test_a_campaign_against_hosts_of_an_engine() -> None:
+    delivery = {"seen": 9, "marked_by_engine": {"11": 7, "12": 41, "13": 9}, "repeated_by_engine": {"12": 5}}
+    taken = Figures(count=3, median=5100.0, p99=5400.0, max=5500.0)
+    text = text_of(render_chaos(a_report(campaigns=[campaign(delivery=delivery, engine_taken_ms=taken)])))
+    assert line_of(text, "until the engine was taken over")[-1] == "5,100, 5,500"
+    assert line_of(text, "trades marked after a death")[-1] == "9, 41"
+    assert line_of(text, "trades of these given before")[-1] == "5, 5"
+
+
 def test_a_campaign_that_came_to_nothing() -> None:
     told = campaign(redundancy=1, backfill=False, recovery_ms=None, connections_untouched=False)
     report = {
