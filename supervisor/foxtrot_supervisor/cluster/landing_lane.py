@@ -74,6 +74,8 @@ class LandingLane:
             self._repeat_to = reached.sequence if reached.sequence > start.sequence else 0
         self._turned = self.lane.turned
         """Last batch whose turn had come when the last state was made."""
+        self._ahead = 0
+        """Batches that the last state named beyond those that had come: falls slowly, since writes are not even."""
         self.closing = False
         """Nothing more comes: once everything is handled, its worker is fenced."""
         self.closed = False
@@ -147,7 +149,8 @@ class LandingLane:
                 if events <= 0:
                     break
             else:
-                reach += max(AHEAD_LEAST, lane.turned - self._turned)
+                self._ahead = max(AHEAD_LEAST, 2 * (lane.turned - self._turned), self._ahead * 7 // 8)
+                reach += self._ahead
             self._turned = lane.turned
             state = msgspec.structs.replace(state, reach=max(reach, self.handled.reach))
         return state
