@@ -86,6 +86,7 @@ async def test_a_dead_host_has_given_its_handlers_no_more_than_one_hand_over_tha
         assert all(marked for _, _, marked in again), "nothing comes twice without a mark"
         assert sum(marked for _, _, marked in host.handled) <= 2 * BOUND, "and hardly more is marked"
         assert set(host.repeated) <= seen, "decisions are repeated on what handlers were given only"
+        assert host.repeated_late == 0, "a batch given too early would be decided on without them"
         seen |= {each[:2] for each in host.handled}
         for worker in ("btc.a", "btc.b"):
             sequences = [sequence for name, sequence, _ in host.handled if name == worker]

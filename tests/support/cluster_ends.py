@@ -130,6 +130,8 @@ class Landed(_End):
         """Worker, sequence, and whether its events were marked, of each batch given to handlers."""
         self.repeated: list[tuple[str, int]] = []
         """Batches of which only the decisions were repeated."""
+        self.repeated_late = 0
+        """Of these, those that came after batches for handlers."""
         self.data: list[bytes] = []
 
     @property
@@ -167,6 +169,7 @@ class Landed(_End):
                 assert done is not None
                 if record.sequence <= done.sequence:
                     self.repeated.append((worker, record.sequence))
+                    self.repeated_late += bool(self.handled)
                     reader.consume_to(record.end)
                     continue
                 count += 1
