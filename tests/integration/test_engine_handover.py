@@ -100,6 +100,31 @@ def _all(total: int) -> set[tuple[str, int]]:
     return {(worker, sequence) for worker in ("btc.a", "btc.b") for sequence in range(1, total + 1)}
 
 
+async def test_decisions_are_repeated_before_anything_is_handed_over(
+    cluster: ClusterConfig, client: Client, tmp_path: Path
+) -> None:
+    """What handlers were given of the second worker stands behind what they were not given of the first."""
+    await publish(client, "btc.a", 1, 20)
+    await publish(client, "btc.b", 1, 20)
+    first = Landed(tmp_path / "first", cluster)
+
+    def second_worker_handled() -> bool:
+        first.handle("btc.b")
+        return len(first.handled) == 20
+
+    await eventually(second_worker_handled)
+    await eventually(lambda: first.counts()["handover_events"] == 20)
+    await first.die()
+    second = Landed(tmp_path / "second", cluster)
+    await second.handle_until(lambda: len(second.handled) == 20)
+    assert second.repeated == [("btc.b", sequence) for sequence in range(1, 21)]
+    assert second.repeated_late == 0
+    assert second.handled == [("btc.a", sequence, True) for sequence in range(1, 21)]
+    await second.stop()
+    for host in (first, second):
+        host.close()
+
+
 async def test_a_host_that_stops_in_order_leaves_nothing_to_come_again(
     cluster: ClusterConfig, client: Client, tmp_path: Path
 ) -> None:

@@ -159,12 +159,12 @@ class Landed(_End):
                     if reader is not None:
                         self._readers[key] = reader
 
-    def handle(self, most: int = 1 << 30) -> int:
-        """Handle at most so many batches that are in rings; returns how many."""
+    def handle(self, only: str = "") -> int:
+        """Handle the batches in rings, or those of one worker only; returns how many."""
         self._open()
         count = 0
         for (worker, _), reader in self._readers.items():
-            while count < most and (record := reader.next()) is not None:
+            while only in ("", worker) and (record := reader.next()) is not None:
                 done = reader.applied()
                 assert done is not None
                 if record.sequence <= done.sequence:
