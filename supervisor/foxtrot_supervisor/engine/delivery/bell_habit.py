@@ -1,5 +1,7 @@
 """Whether it pays to wake when a worker's early bell rings, judged by what followed earlier ones. Pure.
 
+A worker that gets little is slow, since nothing of it is in the caches: after a pause a batch is expected for longer.
+
 A bell that rings for pings, answers, or frames without an event, wakes the engine in vain. After `VAIN_MAX` more vain
 rings than others it is muted, for longer each time.
 """
@@ -8,7 +10,26 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["MUTED_S_MAX", "MUTED_S_MIN", "TRIAL_COUNT", "VAIN_MAX", "BellHabit"]
+__all__ = [
+    "EXPECT_SHARE",
+    "EXPECT_S_MAX",
+    "EXPECT_S_MIN",
+    "MUTED_S_MAX",
+    "MUTED_S_MIN",
+    "TRIAL_COUNT",
+    "VAIN_MAX",
+    "BellHabit",
+    "expected_s",
+]
+
+EXPECT_S_MIN: Final = 60e-6
+"""Shortest time in which a batch is expected after a ring, in seconds."""
+
+EXPECT_S_MAX: Final = 300e-6
+"""Longest such time, in seconds."""
+
+EXPECT_SHARE: Final = 0.05
+"""Between these, the share of the time since the last ring."""
 
 VAIN_MAX: Final = 16
 """Vain rings, less those that were followed by a batch, after which a bell is muted."""
@@ -21,6 +42,11 @@ MUTED_S_MIN: Final = 0.05
 
 MUTED_S_MAX: Final = 2.0
 """Longest time without the bell, in seconds."""
+
+
+def expected_s(since_s: float) -> float:
+    """Return for how many seconds a batch is expected after a ring that came `since_s` after the last one."""
+    return min(EXPECT_S_MAX, max(EXPECT_S_MIN, EXPECT_SHARE * since_s))
 
 
 class BellHabit:

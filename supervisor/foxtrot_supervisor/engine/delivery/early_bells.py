@@ -1,7 +1,7 @@
 """The engine's end of early bells: the kernel rings them when the exchange of a worker sends something.
 
 A worker passes the descriptor of an epoll that watches its exchange's socket (`foxtrot_workers.feed.early_bell`). So
-the engine wakes while the worker does, asks for a batch again and again for `EXPECT_S`, and sleeps again if none comes.
+the engine wakes while the worker does, asks for a batch again and again for a moment, and sleeps again if none comes.
 Nothing depends on a bell: what is committed becomes known as without one.
 """
 
@@ -18,13 +18,10 @@ from collections.abc import Hashable, Iterable, Sequence
 from msgspec import Struct
 
 from foxtrot_supervisor.engine.bus.event import Poller
-from foxtrot_supervisor.engine.delivery.bell_habit import BellHabit
+from foxtrot_supervisor.engine.delivery.bell_habit import BellHabit, expected_s
 from foxtrot_supervisor.engine.delivery.sources import WORKERS_MAX
 
-__all__ = ["BELLS_MAX", "EXPECT_S", "PASSED_BYTES", "EarlyBells", "passed_descriptor"]
-
-EXPECT_S = 60e-6
-"""How long a batch is expected after a bell rang, in seconds. The longest that one ring can cost."""
+__all__ = ["BELLS_MAX", "PASSED_BYTES", "EarlyBells", "passed_descriptor"]
 
 BELLS_MAX = WORKERS_MAX
 """Most bells at a time; further ones are not heard."""
@@ -59,10 +56,11 @@ class EarlyBells:
         self.rung_total = 0
         """Times that the engine woke because a bell rang."""
         self.vain_total = 0
-        """Of these, times that nothing followed within `EXPECT_S`."""
+        """Of these, times that nothing followed in the time that was expected (`bell_habit.expected_s`)."""
         self._bells: dict[Hashable, _Bell] = {}
         self._by_descriptor: dict[int, _Bell] = {}
         self._muted: set[Hashable] = set()
+        self._rung_at = 0.0
         self._rung: Sequence[tuple[int, int]] = ()
         self._poller: Poller | None = None
 
@@ -111,7 +109,9 @@ class EarlyBells:
     def rung(self, found: Sequence[tuple[int, int]]) -> float:
         self._rung = found
         self.rung_total += 1
-        return EXPECT_S
+        now = time.monotonic()
+        since_s, self._rung_at = now - self._rung_at, now
+        return expected_s(since_s)
 
     def followed(self, came: bool) -> None:
         if not came:

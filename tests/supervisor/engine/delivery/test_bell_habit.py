@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from foxtrot_supervisor.engine.delivery.bell_habit import (
+    EXPECT_S_MAX,
+    EXPECT_S_MIN,
+    EXPECT_SHARE,
     MUTED_S_MAX,
     MUTED_S_MIN,
     TRIAL_COUNT,
     VAIN_MAX,
     BellHabit,
+    expected_s,
 )
 
 
@@ -68,3 +72,10 @@ def test_one_that_is_followed_once_in_ten_costs_little() -> None:
         vain += not came
         habit.followed(came, now)
     assert vain < 300, "of 9,000"
+
+
+@pytest.mark.parametrize("since_s", [0.0, 1e-5, 0.001, 0.002, 0.005, 0.006, 1.0, 1e9])
+def test_a_batch_is_expected_for_a_small_share_of_the_time(since_s: float) -> None:
+    assert EXPECT_S_MIN <= expected_s(since_s) <= EXPECT_S_MAX
+    assert expected_s(since_s) <= max(EXPECT_S_MIN, EXPECT_SHARE * since_s)
+    assert expected_s(since_s) <= expected_s(2 * since_s)
