@@ -216,7 +216,7 @@ def test_the_folder_of_recordings_is_beside_the_file() -> None:
     for text, problem in [
         (recorded, "connections[0].record: needs a folder for the recordings: [recorder] directory"),
         ('[recorder]\ndirectory = ""\n' + CONNECTION, "recorder.directory: is empty or holds a NUL"),
-        ("[recorder]\nlevel = 20\n" + CONNECTION, "recorder.level: must be at least 1 and at most 19, not 20"),
+        ("[recorder]\nlevel = 20\n" + CONNECTION, "recorder.level: must be at least -20 and at most 19, not 20"),
     ]:
         with pytest.raises(ConfigInvalid) as refused:
             parse(text)
