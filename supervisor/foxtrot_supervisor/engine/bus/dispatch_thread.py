@@ -83,6 +83,8 @@ class DispatchThread:
         self._sources: tuple[EventSource, ...] = ()
         self._early: EarlyNotice | None = None
         """What announces a source, where one is announced."""
+        self._early_came: bool | None = None
+        """Whether something has followed its last notice; None: that was said."""
         self._leaving: deque[_Leaving] = deque()
         self._wake_fd: int | None = None
         self._chunk_max = CHUNK_MAX
@@ -202,6 +204,8 @@ class DispatchThread:
                 self._on_timer(now)
 
     def _sleep(self, poller: select.epoll, timer_at: float) -> None:
+        if self._early_came is not None:
+            self._judge_early()
         until = timer_at
         for source in self._sources:
             until = min(until, source.due())
@@ -216,7 +220,13 @@ class DispatchThread:
         self.asleep = False
         early = self._early
         if found and early is not None and early.is_all(found):
-            early.followed(self._spin(poller, until, early.rung(found)))
+            self._early_came = self._spin(poller, until, early.rung(found))
+
+    def _judge_early(self) -> None:
+        """Say what has followed the last early notice: before the next sleep, so that what came did not wait for it."""
+        came, self._early_came = self._early_came, None
+        if self._early is not None and came is not None:
+            self._early.followed(came)
 
     def _spin(self, poller: select.epoll, until: float, seconds: float) -> bool:
         """Ask for more again and again; False after `seconds`. Each question releases the interpreter lock."""
@@ -224,13 +234,13 @@ class DispatchThread:
         waiting, early = [source.is_waiting for source in self._sources], self._early
         end = min(until, now() + seconds)
         while self.active and not inbox:
-            found = ask(0)
-            if found and (early is None or not early.is_all(found)):
-                return True
             for _ in range(LOOKS_BETWEEN_CALLS):
                 for is_waiting in waiting:
                     if is_waiting():
                         return True
+            found = ask(0)
+            if found and (early is None or not early.is_all(found)):
+                return True
             if now() >= end:
                 return end >= until
             give_way()
@@ -240,6 +250,7 @@ class DispatchThread:
         """Watch what announces the first of `sources` that is announced; a thread that never sleeps needs nothing."""
         if self._early is not None:
             self._early.leave()
+        self._early_came = None
         announced = () if math.isinf(self._spin_s) else (source.early for source in sources)
         self._early = next((early for early in announced if early is not None), None)
         if self._early is not None:
