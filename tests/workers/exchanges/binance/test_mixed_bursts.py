@@ -81,6 +81,31 @@ def test_a_frame_that_cannot_be_decoded_leaves_all_to_the_parsers() -> None:
         assert len(out) == 5
 
 
+def test_a_stream_that_comes_late_in_a_burst_is_noted_too() -> None:
+    adapter = subscribed("agg_trade", "quote")
+    frames = [frame for frame in frames_of(5) if b"@depth" not in frame]
+    parsed_singly(adapter, frames)
+    first, late = (
+        next(f for f in frames if b'"%s"' % wire in f) for wire in (b"btcusdt@aggTrade", b"ethusdt@bookTicker")
+    )
+    before = dict(adapter.last_data_ns)
+    assert adapter._mixed_bursts.parse([first] * 50 + [late], 9, []) == 51
+    assert adapter.last_data_ns == before | {"btcusdt@aggTrade": 9, "ethusdt@bookTicker": 9}
+
+
+def test_frames_behind_one_whose_parser_raises_are_not_noted() -> None:
+    adapter = subscribed("agg_trade", "quote", "ticker")
+    frames = [frame for frame in frames_of(6) if b"@depth" not in frame]
+    ticker = binance_frame("btcusdt@ticker", {"e": "24hrTicker"})
+    parsed_singly(adapter, [*frames, ticker])
+    first, behind = (
+        next(f for f in frames if b'"%s"' % wire in f) for wire in (b"btcusdt@aggTrade", b"ethusdt@bookTicker")
+    )
+    before = dict(adapter.last_data_ns)
+    assert adapter._mixed_bursts.parse([first, ticker, behind], 9, []) == 1
+    assert adapter.last_data_ns == before | {"btcusdt@aggTrade": 9}
+
+
 def test_parsers_that_raise_end_the_burst_before_their_frame() -> None:
     adapter = subscribed("agg_trade", "ticker")
     trade = next(frame for frame in frames_of(3) if b"@aggTrade" in frame)

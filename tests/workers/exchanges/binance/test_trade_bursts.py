@@ -49,6 +49,15 @@ def test_a_burst_of_known_streams_is_parsed_at_once() -> None:
     assert bursts.last_data_ns == single.last_data_ns == {f"{symbol.lower()}@aggTrade": 7 for symbol in SYMBOLS}
 
 
+def test_a_stream_that_comes_late_in_a_burst_is_noted_too() -> None:
+    adapter = subscribed("agg_trade")
+    first, late = (next(f for f in frames_of(1) if b'"%s@' % wire in f) for wire in (b"btcusdt", b"ethusdt"))
+    assert adapter.parse_burst([first] * 50 + [late], 0, 51, 7, []) == 51
+    assert adapter.last_data_ns == {"btcusdt@aggTrade": 7, "ethusdt@aggTrade": 7}
+    assert adapter.parse_burst([late], 0, 1, 8, []) == 1
+    assert adapter.last_data_ns == {"btcusdt@aggTrade": 7, "ethusdt@aggTrade": 8}, "only of streams that have come"
+
+
 @pytest.mark.parametrize(
     "frame",
     [

@@ -7,7 +7,7 @@ parsers (`parsers`); trades, quotes and updates of books are made here, all othe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import length_hint
+from operator import itemgetter, length_hint
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from foxtrot_workers.adapter.rest_book import RestBook
 from foxtrot_workers.exchanges.binance.messages import Decoders
 from foxtrot_workers.exchanges.binance.parsers import Parser
 from foxtrot_workers.exchanges.binance.routes import HEAD_BYTES
+from foxtrot_workers.exchanges.binance.trade_bursts import FRAMES_OF_A_STREAM
 
 __all__ = ["FUTURES_KINDS", "SPOT_KINDS", "MixedBursts"]
 
@@ -36,6 +37,8 @@ FUTURES_KINDS: Final[Mapping[str, str]] = {"aggTrade": "agg_trade"}
 """The same of futures, whose other frames differ."""
 
 _KINDS: Final = {"trade": _TRADE, "agg_trade": _TRADE, "book_ticker": _QUOTE, "depth": _DELTA}
+
+_head: Final[Callable[[bytes], bytes]] = itemgetter(slice(HEAD_BYTES))
 
 
 class _Stream:
@@ -80,10 +83,13 @@ class MixedBursts:
         self._wire_by_head = wire_by_head
         self._kinds = kinds
         self._streams: dict[str, _Stream] = {}
+        self._by_head: dict[bytes, _Stream] = {}
+        """`_wire_by_head` and `_streams` in one look-up; filled from them."""
         self._ns = 1
 
     def opened(self, wire: str, decoders: Decoders, book: RestBook | None, parse: Parser) -> None:
         """Take notice of a stream that is accepted from now on; `book`: of its symbol, `parse`: its parser."""
+        self._by_head.clear()
         name = self._kinds.get(wire.partition("@")[2])
         kind = _OTHER if name is None else _KINDS[name]
         if name is None or (kind == _DELTA and book is None):
@@ -94,6 +100,7 @@ class MixedBursts:
 
     def closed(self, wire: str) -> None:
         """Take notice of a stream that is not accepted any more."""
+        self._by_head.clear()
         self._streams.pop(wire, None)
 
     def parse(self, frames: Sequence[bytes], receive_ns: int, out: list[MarketEvent[str]]) -> int:
@@ -102,10 +109,9 @@ class MixedBursts:
         It ends before a frame whose parser raises, and behind one that has left a notice. 0, with nothing done, if a
         frame is of no known beginning, or cannot be decoded.
         """
-        streams, wire_by_head = self._streams, self._wire_by_head
         try:
             # separate loops: each stays within the caches of the processor
-            of_frames = [streams[wire_by_head[frame[:HEAD_BYTES]]] for frame in frames]
+            of_frames = self._of(frames)
             decoded = [stream.decode(frame) for stream, frame in zip(of_frames, frames, strict=True)]
         except (msgspec.MsgspecError, RecursionError, ValueError, KeyError):
             return 0
@@ -113,8 +119,31 @@ class MixedBursts:
         try:
             self._make(zip(of_frames, left, strict=False), receive_ns, out)
         except (msgspec.MsgspecError, RecursionError, ValueError):
-            return len(frames) - length_hint(left) - 1
-        return len(frames) - length_hint(left)
+            done = len(frames) - length_hint(left) - 1
+        else:
+            done = len(frames) - length_hint(left)
+        self._note(of_frames if done == len(frames) else of_frames[:done], receive_ns)
+        return done
+
+    def _of(self, frames: Sequence[bytes]) -> list[_Stream]:
+        """Return the stream of each frame. Raises KeyError for a frame of no known beginning."""
+        by_head = self._by_head
+        try:
+            return list(map(by_head.__getitem__, map(_head, frames)))
+        except KeyError:
+            for head in set(map(_head, frames)):
+                by_head[head] = self._streams[self._wire_by_head[head]]
+            return list(map(by_head.__getitem__, map(_head, frames)))
+
+    def _note(self, of_frames: list[_Stream], receive_ns: int) -> None:
+        """Note that trades and quotes of these streams have come; what else came is noted where it is made."""
+        # the first few frames are mostly of all streams already
+        seen = set(of_frames[: FRAMES_OF_A_STREAM * len(self._streams)])
+        if len(seen) < len(self._streams):
+            seen.update(of_frames)
+        for stream in seen:
+            if stream.kind in (_TRADE, _QUOTE):
+                self._last_data_ns[stream.wire] = receive_ns
 
     def _make(self, frames: zip[tuple[_Stream, Any]], receive_ns: int, out: list[MarketEvent[str]]) -> None:
         """Make events of decoded frames; returns behind one that has left a notice."""
@@ -136,7 +165,6 @@ class MixedBursts:
                         str(data.trade_id),
                     )
                 )
-                last_data_ns[stream.wire] = receive_ns
             elif kind == _QUOTE:
                 data = frame.data
                 bid: str | None
@@ -155,7 +183,6 @@ class MixedBursts:
                 ):
                     ask, ask_size = quoted(price, size)
                 append(Quote(exchange, stream.symbol, 0, receive_ns, bid, bid_size, ask, ask_size, str(data.update_id)))
-                last_data_ns[stream.wire] = receive_ns
             elif kind == _DELTA:
                 data = frame.data
                 first, last, book = data.first_id, data.last_id, stream.book

@@ -13,13 +13,16 @@ import msgspec
 from foxtrot_protocol.events import MarketEvent, Trade
 from foxtrot_workers.exchanges.binance.messages import Decoders, NamedFrame
 
-__all__ = ["FUTURES_TRADES", "SPOT_TRADES", "TradeBursts"]
+__all__ = ["FRAMES_OF_A_STREAM", "FUTURES_TRADES", "SPOT_TRADES", "TradeBursts"]
 
 SPOT_TRADES: Mapping[str, str] = {"trade": "named_trade", "aggTrade": "named_agg_trade"}
 """Streams (their name after the symbol) that are trades, and the name of their decoder among `Decoders`."""
 
 FUTURES_TRADES: Mapping[str, str] = {"aggTrade": "named_agg_trade"}
 """The same of futures, where a frame of ``trade`` may be no trade."""
+
+FRAMES_OF_A_STREAM = 4
+"""Times the number of streams: frames of a burst that are looked through first for the streams they are of."""
 
 
 class TradeBursts:
@@ -75,12 +78,12 @@ class TradeBursts:
             return False
         try:
             # two loops: each stays within the caches of the processor, and together they take a tenth less than one
-            named = [decode(frame) for frame in frames]
+            named = list(map(decode, frames))
             trades = [
                 Trade(
                     exchange,
                     symbols[frame.stream],
-                    (data := frame.data).time * ns,
+                    data.time * ns,
                     receive_ns,
                     data.price,
                     data.size,
@@ -88,10 +91,15 @@ class TradeBursts:
                     str(data.trade_id),
                 )
                 for frame in named
+                for data in (frame.data,)
             ]
         except (msgspec.MsgspecError, RecursionError, ValueError, KeyError):
             return False
         out += trades
-        for wire in {frame.stream for frame in named}:
+        # the first few frames are mostly of all streams already
+        seen = {frame.stream for frame in named[: FRAMES_OF_A_STREAM * len(symbols)]}
+        if len(seen) < len(symbols):
+            seen.update([frame.stream for frame in named])
+        for wire in seen:
             self._last_data_ns[wire] = receive_ns
         return True
