@@ -26,7 +26,7 @@ __all__ = ["BACKFILL_ROOM", "BATCH_EVENTS_MAX", "FRAME_ERRORS", "SAMPLE_BYTES", 
 FRAME_ERRORS = (msgspec.MsgspecError, UnrecognizedFrame, RecursionError, ValueError, LookupError)
 """What an adapter may raise for a frame (`foxtrot_workers.adapter.adapter`): the frame is rejected."""
 
-BATCH_EVENTS_MAX = 256
+BATCH_EVENTS_MAX = 512
 """A batch with this many events is flushed without waiting for the last frame of a read."""
 
 SAMPLE_BYTES = 300

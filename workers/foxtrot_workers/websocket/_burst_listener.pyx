@@ -27,7 +27,7 @@ check_version()
 
 cdef enum:
     CONTROL_BYTES_MAX = 125  # as in `burst_listener`
-    FRAMES_MAX = 256  # `client.BURST_FRAMES_MAX`
+    FRAMES_MAX = 512  # `client.BURST_FRAMES_MAX`
 
 
 cdef class BurstListener(WSListener):

@@ -104,7 +104,7 @@ FramesCallback = Callable[[list[bytes], bool], None]
 `last`: no further message was received with them, so flush (False where that is unknown).
 """
 
-BURST_FRAMES_MAX = 256
+BURST_FRAMES_MAX = 512
 
 RECEIVE_BUFFER_BYTES = 1024 * 1024
 """Receive buffer of one connection in the kernel, which uses twice as much. Its content can be read at once, where
