@@ -21,9 +21,11 @@ from foxtrot_protocol.segments import ChunkHeader, Lost, parse_segment_name
 from foxtrot_protocol.spec import RecorderSettings
 from foxtrot_supervisor.recording.frames_reader import FramesReader
 from foxtrot_supervisor.recording.line_memory import MemoryPool
+from foxtrot_supervisor.recording.pace import pause_s
 from foxtrot_supervisor.recording.retention import KeptSegment, segments_to_remove
 from foxtrot_supervisor.recording.ring_session import Compress, RingSession
 from foxtrot_supervisor.recording.segment_writer import Resumed, SegmentWriter
+from foxtrot_supervisor.system.processor_time import ProcessorTime
 
 __all__ = ["DirectoryInUse", "Recorder"]
 
@@ -156,9 +158,12 @@ class Recorder:
         Returns whether everything was recorded.
         """
         try:
+            processor = ProcessorTime()
             while not stopping.is_set():
                 if not self.turn(time.monotonic()):
                     stopping.wait(POLL_S)
+                if pause := pause_s(*processor.since_last()):
+                    stopping.wait(pause)
             while time.monotonic() < stop_s():
                 busy = self.turn(time.monotonic(), last=True)
                 if not busy and not any(worker.session or worker.waiting for worker in self._workers.values()):

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from foxtrot_supervisor.recording import recorder as recorder_module
 from foxtrot_supervisor.recording import segment_writer
 from foxtrot_supervisor.recording.recorder import DirectoryInUse, Recorder
+from foxtrot_supervisor.system.processor_time import ProcessorTime
 from tests.supervisor.recording.rings import CAPACITY, a_recorder, a_ring, all_lost, recorded, shown
 
 FLUSHED = recorder_module.FLUSH_S + 1
@@ -39,6 +40,31 @@ def finish(recorder: Recorder) -> bool:
     stopping.set()
     deadline = time.monotonic() + 60
     return recorder.run(stopping, lambda: deadline)
+
+
+class Pauses(threading.Event):
+    """Stops a recorder at its third wait, and keeps how long each was to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        if len(self.seconds) == 3:
+            self.set()
+        return self.is_set()
+
+
+@pytest.mark.parametrize(("waited_s", "pause_s"), [(0.0, []), (0.001, [0.018])])
+def test_where_processors_are_contended_it_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited_s: float, pause_s: list[float]
+) -> None:
+    monkeypatch.setattr(ProcessorTime, "since_last", lambda _: (0.001, waited_s))
+    stopping = Pauses()
+    assert a_recorder(tmp_path).run(stopping, lambda: time.monotonic() + 60)
+    waits = [recorder_module.POLL_S, *pause_s] * 3
+    assert stopping.seconds[:3] == pytest.approx(waits[:3])
 
 
 def test_two_workers_are_recorded_apart(tmp_path: Path) -> None:
