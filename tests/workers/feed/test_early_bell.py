@@ -1,4 +1,4 @@
-"""The early bell: whoever waits on its descriptor wakes when the exchange sends something, and can do nothing else."""
+"""The early bell: its descriptor wakes a waiting process when the exchange sends something, and nothing else."""
 
 from __future__ import annotations
 
