@@ -162,6 +162,19 @@ def test_a_store_that_does_not_answer_changes_nothing_for_the_feed(tmp_path: Pat
     play(tmp_path, scene)
 
 
+def test_a_client_that_forgets_a_cancellation_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    """As `asyncio.wait_for` of Python 3.11 does now and then."""
+
+    def scene(run: DeliveryRun, sim: SimulatedExchange, tape: Tape) -> None:
+        tape.more(20)
+        tape.behave("forget")
+        run.more(SYMBOLS[0], 100)
+        stopped(run)
+        check_equals_handlers(run, tape)
+
+    play(tmp_path, scene)
+
+
 def test_an_overtaken_sink_announces_exactly_what_it_has_missed(tmp_path: Path) -> None:
     """Its process stands still while the worker overwrites the ring."""
 

@@ -1,7 +1,8 @@
 """A sink for tests: one line for each row, written with one system call; it fails, hangs or refuses as a file says.
 
-``behaviour`` in its folder: "" (or missing): works; "away": unreachable; "hang": calls never return; "block": blocks
-the event loop; "crash": raises; "exit": ends the process. The rest of the line: how many rows it may buffer.
+``behaviour`` in its folder: "" (or missing): works; "away": unreachable; "hang": calls never return; "forget": calls
+take a while and forget one cancellation; "block": blocks the event loop; "crash": raises; "exit": ends the process. The
+rest of the line: how many rows it may buffer.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class FileSink:
         self._folder = Path(settings.folder)
         self._file = -1
         self._durable = 0
+        self._forgot = False
 
     @staticmethod
     def problems(settings: FileSettings) -> list[tuple[str, str]]:
@@ -72,6 +74,13 @@ class FileSink:
                 raise SinkUnavailable("the store is away")
             case "hang":
                 await asyncio.sleep(3600)
+            case "forget":
+                try:
+                    await asyncio.sleep(0.3)
+                except asyncio.CancelledError:
+                    if self._forgot:
+                        raise
+                    self._forgot = True
             case "block":
                 time.sleep(3600)  # noqa: ASYNC251
             case "crash":

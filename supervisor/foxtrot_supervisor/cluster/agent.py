@@ -22,7 +22,6 @@ from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster import names
 from foxtrot_supervisor.cluster.connection import CannotConnect, connect
 from foxtrot_supervisor.cluster.deliveries import Deliveries
-from foxtrot_supervisor.cluster.ending import end_tasks
 from foxtrot_supervisor.cluster.failures import avoided
 from foxtrot_supervisor.cluster.lease import HeldShard, Leases
 from foxtrot_supervisor.cluster.membership import Membership
@@ -32,6 +31,7 @@ from foxtrot_supervisor.cluster.pace import Release
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, NotPrepared, Store
 from foxtrot_supervisor.config.cluster import NodeCluster
+from foxtrot_supervisor.system.ending import end_tasks
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

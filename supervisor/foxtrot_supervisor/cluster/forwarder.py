@@ -21,7 +21,6 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.cluster.bell import Bell
-from foxtrot_supervisor.cluster.ending import end_tasks
 from foxtrot_supervisor.cluster.forwarded_ring import ForwardedRing
 from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client, Msg, Subscription
@@ -34,6 +33,7 @@ from foxtrot_supervisor.cluster.wire_names import engine_incarnation, engine_wor
 from foxtrot_supervisor.core.cluster_settings import ForwarderSettings
 from foxtrot_supervisor.engine.delivery.ring_reader import RingReader
 from foxtrot_supervisor.engine.delivery.started import StartedWorkers
+from foxtrot_supervisor.system.ending import end_tasks
 
 __all__ = ["LOOK_S", "PARCEL_BATCHES_MAX", "PARCEL_BYTES", "run"]
 

@@ -24,7 +24,6 @@ from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.client.async_control import AsyncControlClient
-from foxtrot_supervisor.cluster.ending import end_tasks
 from foxtrot_supervisor.cluster.engine_hold import RETRY_S, EngineHold, Snapshot
 from foxtrot_supervisor.cluster.engine_state import Known, LaneState
 from foxtrot_supervisor.cluster.fences import Fences, epoch_of
@@ -45,6 +44,7 @@ from foxtrot_supervisor.cluster.wire import Parcel, decode_parcel
 from foxtrot_supervisor.cluster.wire_names import request_subject
 from foxtrot_supervisor.core.cluster_settings import LandingSettings
 from foxtrot_supervisor.core.coordination.books import turn_of
+from foxtrot_supervisor.system.ending import end_tasks
 
 __all__ = ["BASE_S", "PACE_S", "WAITING_BYTES_MAX", "WAITING_COUNT_MAX", "run"]
 

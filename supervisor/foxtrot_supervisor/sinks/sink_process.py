@@ -31,6 +31,7 @@ from foxtrot_supervisor.sinks.intake import Intake, StopTimes
 from foxtrot_supervisor.sinks.left_rings import read_left_rings
 from foxtrot_supervisor.sinks.sink import Sink, SinkContext
 from foxtrot_supervisor.sinks.spool import Spool
+from foxtrot_supervisor.system.ending import end_tasks
 from foxtrot_supervisor.system.priority import step_back
 from foxtrot_supervisor.system.private_files import opened_directory
 
@@ -157,8 +158,7 @@ class _SinkProcess:
         assert self._stop_times is not None
         room_until = self._stop_times.room_until
         await asyncio.wait({self._intake_ended}, timeout=max(0.0, room_until - time.monotonic()))
-        delivering.cancel()
-        await asyncio.gather(delivering, return_exceptions=True)
+        await end_tasks(delivering)
         await self._delivery.finish(deadline)
         await asyncio.wait({self._intake_ended}, timeout=max(0.0, deadline - time.monotonic()))
         if self._intake_ended.done():

@@ -1,4 +1,4 @@
-"""Ends tasks that wait for answers of NATS."""
+"""Ends tasks that wait for answers of servers, through client libraries that may forget a cancellation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ AGAIN_S = 0.2
 async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
     """Cancel `tasks` and wait until they have ended; their results and errors are taken.
 
-    Cancelled again where needed: `asyncio.wait_for`, which the client awaits answers with, forgets a cancellation that
-    comes together with the answer (Python before 3.12), and a loop around it would go on for ever.
+    Cancelled again where needed: `asyncio.wait_for`, which clients of NATS and Redis await the server with, forgets a
+    cancellation that comes together with its result (Python before 3.12), and a loop around it would go on for ever.
     """
     waiting = set(tasks)
     while waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from foxtrot_supervisor.cluster.ending import end_tasks
+from foxtrot_supervisor.system.ending import end_tasks
 
 
 async def test_a_task_that_forgets_a_cancellation_is_cancelled_again() -> None:
