@@ -42,6 +42,22 @@ def test_the_list_of_lower_bounds_is_current() -> None:
     assert (ROOT / ".ci" / "lowest.txt").read_text() == printed, "scripts/lowest.py > .ci/lowest.txt"
 
 
+def test_what_a_feature_needs_is_installed_for_its_tests() -> None:
+    """CI installs the extra `test`: a test whose library is in another extra only would be skipped there."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = {
+        name: {line for line in text.split("\n") if line} for name, text in config["options.extras_require"].items()
+    }
+    others = {
+        "lint",  # scripts/check installs it
+        "vnpy",  # tox -e vnpy: half a gigabyte
+        "peers",  # compared with by hand
+    }
+    features = {name: needed for name, needed in extras.items() if name not in {"test", *others}}
+    assert {name: needed - extras["test"] for name, needed in features.items() if not needed <= extras["test"]} == {}
+
+
 def test_the_requirements_are_what_the_packages_import() -> None:
     """What only tests and scripts need is in the extra `test`; what an extra provides is imported in one place."""
     config = configparser.ConfigParser()
