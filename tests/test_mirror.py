@@ -64,7 +64,6 @@ TESTED_BY_REAL_PROCESSES = {
     "foxtrot_supervisor.cli.node": "test_cluster.py",
     "foxtrot_supervisor.bench.bench": "test_bench.py",
     "foxtrot_supervisor.bench.chain": "test_bench.py",
-    "foxtrot_supervisor.bench.load": "test_bench.py",
     "foxtrot_supervisor.bench.recording": "test_bench.py",
     "foxtrot_supervisor.bench.ringless_engine": "test_bench.py",
     "foxtrot_supervisor.bundles.evidence": "test_bundles.py",

@@ -31,3 +31,25 @@ def test_a_path_that_no_socket_can_have_is_refused(make: Callable[[str], str]) -
     # bytes count, not characters
     with pytest.raises(ValueError, match="107 bytes"):
         make("/" + "é" * 50)
+
+
+def test_with_rings_the_engine_hears_of_batches_by_datagrams() -> None:
+    endpoint = endpoints.data_endpoint("/run/foxtrot", "ring")
+    assert endpoints.doorbell_path(endpoint) == "/run/foxtrot/doorbell.sock"
+    assert endpoints.doorbell_path(endpoints.data_endpoint("/run/foxtrot")) is None
+    with pytest.raises(ValueError, match="107 bytes"):
+        endpoints.data_endpoint("/" + "x" * 100, "ring")
+
+
+def test_what_a_killed_run_has_left_for_a_sink_is_found_by_its_name() -> None:
+    name = endpoints.left_name(12, "20260101T000000-abc")
+    assert endpoints.parse_left_name(name) == (12, "20260101T000000-abc")
+    assert endpoints.left_name(9, "x") < endpoints.left_name(10, "x"), "names sort by number"
+    assert endpoints.sink_directory("/run/foxtrot", "store") == "/run/foxtrot/sinks/store"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "left", "left-12-x", "left-00001x-x", "left-000012-", "left-000012", "ring-000012-x"]
+)
+def test_other_names_were_left_by_no_run(name: str) -> None:
+    assert endpoints.parse_left_name(name) is None

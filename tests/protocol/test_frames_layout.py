@@ -134,9 +134,10 @@ def test_records_are_read_in_order_and_over_the_end_of_a_lap() -> None:
         (8, b"\x08"),
         (32, b"\x09"),
         (36, b"\xff\xff"),
+        (40, b"\x02"),
         (48, b"\x09"),
     ],
-    ids=["magic", "too long", "too short", "position", "kind", "parts", "lengths"],
+    ids=["magic", "too long", "too short", "position", "kind", "parts", "frames", "lengths"],
 )
 def test_a_damaged_record_is_refused_and_the_next_is_found(at: int, value: bytes) -> None:
     ring = a_ring()

@@ -87,6 +87,12 @@ def test_stacks_of_faulthandler_and_installed_packages_are_short() -> None:
     assert fold(dump) == ["Thread 0x1 (most recent call first):", "  x/y.py:7 f"]
 
 
+def test_frames_without_their_line_of_code_stand_one_below_the_other() -> None:
+    """As in a dump of stacks; empty lines and marks below the code are left out."""
+    dump = 'T:\n  File "a.py", line 1 in f\n  File "b.py", line 2, in g\n    g(x)\n    ~^^^\n\nT2:\n'
+    assert fold(dump) == ["T:", "  a.py:1 f", "  b.py:2 g  → g(x)", "T2:"]
+
+
 def test_long_stacks_lose_their_middle() -> None:
     lines = fold("\n".join(f"line {number}" for number in range(1000)))
     assert len(lines) == FOLDED_LINES_MAX

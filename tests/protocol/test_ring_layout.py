@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import random
 from typing import Any
 
@@ -87,6 +88,48 @@ def test_the_largest_batch_always_fits_an_empty_ring() -> None:
         assert ring.append(b"x" * largest)
         assert ring.read() is not None
     assert ring_layout.batch_bytes_max(1 << 30) == BATCH_BYTES_MAX
+
+
+def over_a_lap() -> tuple[Model, int]:
+    """Return a ring whose latest record begins the second lap, and where the record before it ends."""
+    ring = Model()
+    size = (CAPACITY_MIN - 400) // 2
+    for _ in range(2):
+        assert ring.append(b"x" * size)
+    ring.tail = before = ring.head
+    assert CAPACITY_MIN - before > RECORD_BYTES, "there is room for a marker"
+    assert ring.append(b"y" * 1000, events=7)
+    return ring, before
+
+
+def test_a_record_that_does_not_fit_begins_the_next_lap() -> None:
+    ring, _ = over_a_lap()
+    record = ring.read()
+    assert record is not None
+    assert (record.sequence, record.data, record.events) == (3, b"y" * 1000, 7)
+    assert record.end == CAPACITY_MIN + ring_layout.record_size(1000)
+    assert ring.read() is None
+
+
+def test_a_reader_who_has_the_batch_finds_its_record_by_size_and_compares_it() -> None:
+    ring, before = over_a_lap()
+    file = mmap.mmap(-1, HEADER_BYTES + CAPACITY_MIN)
+    file[HEADER_BYTES:] = bytes(ring.data)
+    small, large = ring_layout.record_size(40), ring_layout.record_size(1000)
+    assert ring_layout.place(file, 0, large, CAPACITY_MIN) == 0
+    assert ring_layout.place(file, before, large, CAPACITY_MIN) == CAPACITY_MIN, "it does not fit into the rest"
+    assert ring_layout.place(file, before, small, CAPACITY_MIN) == CAPACITY_MIN, "a marker leaves out the rest"
+    data = b"y" * 1000
+    assert ring_layout.is_record_of(file, HEADER_BYTES, 3, data)
+    assert not ring_layout.is_record_of(file, HEADER_BYTES, 4, data)
+    assert not ring_layout.is_record_of(file, HEADER_BYTES, 3, data[:-1])
+    assert not ring_layout.is_record_of(file, HEADER_BYTES, 3, b"z" * 1000)
+    file[HEADER_BYTES + RECORD_BYTES] ^= 1
+    assert ring_layout.is_record_of(file, HEADER_BYTES, 3, data), (
+        "damaged in the ring: the checksum still is that of the batch"
+    )
+    file[HEADER_BYTES + RECORD_BYTES - 1] ^= 1
+    assert not ring_layout.is_record_of(file, HEADER_BYTES, 3, data), "the last field of a record is zero"
 
 
 @pytest.mark.parametrize(("head", "tail"), [(8, 16), (CAPACITY_MIN * 2, 0), (CAPACITY_MIN, 0), (1 << 40, 7)])

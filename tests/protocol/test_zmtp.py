@@ -193,3 +193,15 @@ def test_no_bytes_raise(data: bytes, opened: bool) -> None:
     connection = dealer(opened)
     for frames in connection.receive(data):
         assert sum(map(len, frames)) <= LIMIT
+
+
+def test_what_is_held_of_an_incomplete_message_is_counted_in_bytes() -> None:
+    connection = dealer()
+    assert connection.held_bytes == 0
+    first, second = frame(b"one", more=True), frame(b"second")
+    connection.receive(first)
+    assert connection.held_bytes == len(b"one")
+    connection.receive(second[:-2])
+    assert connection.held_bytes == len(b"one") + len(second) - 2
+    assert connection.receive(second[-2:]) == [(b"one", b"second")]
+    assert connection.held_bytes == 0

@@ -121,3 +121,8 @@ def test_what_only_evens_out_the_load_goes_to_the_nodes_that_lack_shards_in_turn
     assert nodes.ranked(desired("s1.a"), limit="share") == ["b", "c", "d"]
     assert nodes.ranked(desired("s1.a"), gentle=True, count=4) == ["b", "c", "d", "a"]
     assert all(nodes.ranked(desired(f"s{index}.a"), "d", limit="share", gentle=True)[0] == "d" for index in range(9))
+
+
+def test_sides_on_different_hosts_stay_where_they_are() -> None:
+    nodes = board(node("a", "btc.a"), node("b", "btc.b"), node("c"))
+    assert nodes.misplaced("b", {"btc.b": desired("btc.b")}) == []

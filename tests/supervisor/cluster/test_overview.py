@@ -38,3 +38,9 @@ def test_states_of_nodes_and_shards() -> None:
     assert "btc_a0_5.a/2" in text
     assert "1 of 4 shards serve, 2 wait in the queue" in text
     assert "engine desk: 3 batches behind" in text
+
+
+def test_sides_on_different_hosts_are_no_problem() -> None:
+    holders = {"btc.a": holder(host="h1"), "btc.b": holder(node="n2", host="h2", side="b")}
+    state = overview_of({}, {"btc.a": DESIRED, "btc.b": desired("btc.b")}, holders, 100.0, 0, {})
+    assert [(row.host, row.problem) for row in state.shards] == [("h1", ""), ("h2", "")]

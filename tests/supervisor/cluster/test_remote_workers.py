@@ -50,3 +50,6 @@ def test_names_of_another_version_are_left_out_and_the_number_is_bounded() -> No
     assert remote(workers={"what": 1}).rows({}, 10.0, connected=True) == []
     many = {(f"w{number:05}", 1): Landed(1, False) for number in range(SHOWN_MAX + 5)}
     assert len(RemoteWorkers().rows(many, 1.0, connected=True)) == SHOWN_MAX
+    crowded = RemoteWorkers()
+    crowded.holders = {f"s{number:05}.a": holder(state="starting", workers={}) for number in range(SHOWN_MAX + 5)}
+    assert len(crowded.rows(many, 1.0, connected=True)) == SHOWN_MAX

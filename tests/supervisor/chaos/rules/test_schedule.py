@@ -21,11 +21,13 @@ from foxtrot_supervisor.chaos.rules.schedule import (
     STRIKES,
     SUPERVISOR,
     WORKERS,
+    ChaosOptions,
     Phase,
     Step,
     scene,
     schedule,
 )
+from foxtrot_supervisor.chaos.rules.venues import VENUES
 
 ALL = list(itertools.product(FAULTS, PHASES))
 
@@ -150,3 +152,13 @@ def test_a_suspended_supervisor_finds_its_held_child_released() -> None:
     assert not scene(step_of("supervisor_sigstop", "streaming")).release
     assert scene(step_of("supervisor_sigstop", "streaming")).supervisor == "pause"
     assert scene(step_of("supervisor_sigkill", "streaming")).supervisor == "SIGKILL"
+
+
+@pytest.mark.parametrize("kills", [{"node_kills": 1}, {"node_cuts": 1}, {"engine_host_kills": 1}, {"nats_kills": 1}])
+def test_what_is_played_on_a_cluster(kills: dict[str, int]) -> None:
+    assert ChaosOptions(**kills).of_cluster
+    assert not ChaosOptions(kills=5, recordings=2, supervisor_kills=1).of_cluster
+
+
+def test_the_simulated_exchange_is_the_one_named() -> None:
+    assert {name: ChaosOptions(exchange=name).venue.exchange for name in VENUES} == {name: name for name in VENUES}

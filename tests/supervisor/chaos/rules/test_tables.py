@@ -220,3 +220,17 @@ def test_mishaps_are_listed_with_verdict_and_reason() -> None:
     text = text_of(render_mishaps({**mishap_report(results[2:]), "logs": None, "took_s": 3.0}))
     assert "all promises held" in text
     assert "logs" not in text
+
+
+def test_a_recording_and_its_replay() -> None:
+    text = text_of(render_chaos(a_report(recordings={"live_events": 1347216, "missing": 0})))
+    assert line_of(text, "live events") == ["live events", "1,347,216"]
+    assert line_of(text, "missing") == ["missing", "0"]
+
+
+def test_nodes_that_were_cut_off_are_shown_by_their_kind_of_cut() -> None:
+    cuts = {"workers_ended_ms": Figures(3, 900.0, 1900.0, 1950.0), "never_seen_ms": None}
+    text = text_of(render_chaos(a_report(campaigns=[campaign(cuts=cuts)])))
+    assert line_of(text, "cut off")[0] == "cut off: workers ended, ms: median, max"
+    assert line_of(text, "cut off")[1] == "900, 1,950"
+    assert "never seen" not in text
