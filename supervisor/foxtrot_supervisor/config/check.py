@@ -308,11 +308,8 @@ class _Checker:
 
     def _recorder(self, table: dict[str, Any]) -> dict[str, Any]:
         good = self._section(RecorderConfig, table, "recorder")
-        directory = good.get("directory")
-        if directory is not None:
-            if not directory or "\0" in directory:
-                self._problem("recorder.directory", "is empty or holds a NUL")
-            good["directory"] = self._resolved(directory)
+        if good.get("directory") is not None:
+            self._directory(good, "recorder.directory")
         return good
 
     def _cluster(self, table: dict[str, Any]) -> dict[str, Any]:
@@ -359,7 +356,7 @@ class _Checker:
             for name in repeated(sink.get("connections", [])):
                 self._problem(f"{path}.connections", f'lists "{short(name)}" more than once')
             if "spool_directory" in sink:
-                sink["spool_directory"] = self._resolved(sink["spool_directory"])
+                self._directory(sink, f"{path}.spool_directory")
             if "kind" in sink:
                 own.append((index, sink["kind"], {key: table[key] for key in table if key not in common}))
             good.append(sink)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foxtrot_supervisor.config.check import check_document, default_config, parse_config
+from foxtrot_supervisor.config.check import SinkChecker, check_document, default_config, no_sinks, parse_config
 from foxtrot_supervisor.config.problems import ConfigInvalid
 from foxtrot_supervisor.config.schema import (
     CONNECTIONS_MAX,
     ConnectionConfig,
     ExchangeInfo,
     FoxtrotConfig,
+    SinkCheck,
     SupervisorConfig,
 )
 
@@ -42,9 +44,14 @@ symbols = ["BTCUSDT"]
 """
 
 
-def parse(text: str, files: tuple[str, ...] = ("/etc/foxtrot/ca.pem",)) -> FoxtrotConfig:
+def parse(text: str, files: tuple[str, ...] = ("/etc/foxtrot/ca.pem",), sinks: SinkChecker = no_sinks) -> FoxtrotConfig:
     return parse_config(
-        text, source="foxtrot.toml", folder="/etc/foxtrot", exchanges=EXCHANGES, is_file=lambda path: path in files
+        text,
+        source="foxtrot.toml",
+        folder="/etc/foxtrot",
+        exchanges=EXCHANGES,
+        is_file=lambda path: path in files,
+        sinks=sinks,
     )
 
 
@@ -201,6 +208,35 @@ def test_limits_are_read_and_absent_by_default() -> None:
 def test_a_run_dir_too_long_for_a_socket_is_refused() -> None:
     (line,) = problems(f'[supervisor]\nrun_dir = "/{"x" * 100}"\n{CONNECTION}')
     assert line.startswith("supervisor.run_dir: socket path has more than 107 bytes")
+
+
+def test_the_folder_of_bundles_is_beside_the_file() -> None:
+    assert (
+        parse(f'[supervisor]\nbundles_directory = "b"\n{CONNECTION}').supervisor.bundles_directory == "/etc/foxtrot/b"
+    )
+    for path in ("", "a\\u0000b"):
+        found = problems(f'[supervisor]\nbundles_directory = "{path}"\n{CONNECTION}')
+        assert found == ["supervisor.bundles_directory: is empty or holds a NUL"]
+
+
+def test_the_spool_of_a_sink_is_beside_the_file() -> None:
+    def accepted(tables: Sequence[tuple[str, Mapping[str, Any]]], folder: str) -> list[SinkCheck]:
+        return [SinkCheck() for _ in tables]
+
+    def checked(spool: str) -> FoxtrotConfig:
+        text = f'{CONNECTION}[[sinks]]\nname = "tape"\nkind = "k"\nspool_directory = "{spool}"\n'
+        return parse(text, sinks=accepted)
+
+    assert checked("spool").sinks[0].spool_directory == "/etc/foxtrot/spool"
+    assert checked("/var/tape/").sinks[0].spool_directory == "/var/tape"
+    for path in ("", "a\\u0000b"):
+        with pytest.raises(ConfigInvalid, match=r"sinks\[0\].spool_directory: is empty or holds a NUL"):
+            checked(path)
+
+
+def test_where_no_sinks_can_be_each_is_refused() -> None:
+    text = CONNECTION + "".join(f'[[sinks]]\nname = "{name}"\nkind = "k"\n' for name in "ab")
+    assert problems(text) == [f"sinks[{index}].kind: sinks cannot be used here" for index in (0, 1)]
 
 
 def test_a_short_hung_time_needs_no_late_time() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec import structs
 
 from foxtrot_protocol.instruments import Instrument
 from foxtrot_supervisor.config.refreshed import Refreshed, has_pattern, refreshed, sharded
 from foxtrot_supervisor.config.schema import ConnectionConfig, ExchangeInfo, FoxtrotConfig
 from foxtrot_supervisor.config.shards import expanded, placements_of
+from foxtrot_supervisor.markets import placement
 
 EXCHANGES = {"binance": ExchangeInfo(exchange="BINANCE", channels=["trade"], topics_max=2, symbol_case="upper")}
 
@@ -77,6 +79,14 @@ def test_a_part_cannot_take_the_name_of_another_connection() -> None:
     result = after(configured("*-USDT", names=("all-3",)), listing("ABCDE"))
     assert result.refused == {"all": "all-3 is the name of another connection"}
     assert result.listed == {}
+
+
+def test_a_list_that_needs_too_many_shards_is_refused_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "SHARDS_MAX", 2)
+    config = configured("*-USDT")
+    assert after(config, listing("ABCD")).refused == {}
+    result = after(config, listing("ABCDE"))
+    assert result == Refreshed(config, {}, {}, {"all": "more than 2 shards would be needed"})
 
 
 def test_only_patterns_follow_the_list() -> None:
