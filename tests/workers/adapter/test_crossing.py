@@ -163,6 +163,16 @@ def test_a_clock_that_stands_still_or_goes_back_is_no_loophole() -> None:
     assert book.update(2.0) != ""
 
 
+def test_updates_given_together_count_as_those_given_one_by_one() -> None:
+    book = Book()
+    assert not book.check.is_due(_S - 1)
+    crossed = BookDelta("EX", "X", 0, 5, [("102.0", "1")], [], None, None, None)
+    book.check.extend([crossed] + [BookDelta("EX", "X", 0, 5, [], [], None, None, None)] * (2 * MERGED_TOGETHER))
+    assert book.check.is_due(_S)
+    assert book.check.is_due(-1), "a clock that went back"
+    assert book.found(1.0, 3.0) == 2.0
+
+
 def test_removed_levels_are_forgotten() -> None:
     book = Book()
     for price in range(100_000):

@@ -432,3 +432,71 @@ class TestPreviousChain:
         (gap,) = rest.delta(30, 40, None)
         assert isinstance(gap, Gap)
         assert (gap.first_id, gap.last_id) == (None, None)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (STEADY_DELTAS - 1, 2), (40, 60, 7)])
+def test_a_run_of_updates_leaves_the_book_as_its_updates_one_by_one_do(sizes: tuple[int, ...]) -> None:
+    single, runs = Rest(), Rest()
+    for rest in (single, runs):
+        rest.delta(10, 12)
+        rest.snapshot(12)
+        rest.delta(14, 14)  # a failure: 13 is missing
+        rest.asked()
+        rest.snapshot(13)
+        rest.delta(15, 15)
+        rest.notices.clear()
+    first, now = 16, 100
+    for size in sizes:
+        now += 1
+        assert runs.book.next_in_run(now) == first
+        events = [
+            BookDelta("EX", "X", 0, now, [("0.5", str(last))], [], str(last), str(last), None)
+            for last in range(first, first + size)
+        ]
+        for event in events:
+            last = int(event.last_id or -1)
+            single.book.delta(event, last, last, None, single.out, single.notices)
+        first += size
+        runs.book.follow(events, first - 1)
+    assert single.taken()
+    assert not single.notices
+    for name in ("in_order", "last", "last_ns", "newest", "steady"):
+        assert getattr(runs.book.chain, name) == getattr(single.book.chain, name)
+    for rest in (single, runs):
+        assert rest.delta(first + 1, first + 1)[0].cause == f"updates after {first - 1} are missing"  # type: ignore[attr-defined]
+    assert runs.asked() == single.asked()
+
+
+def test_no_run_begins_where_a_decision_is_due() -> None:
+    rest = Rest()
+    assert rest.book.next_in_run(0) is None, "no snapshot"
+    rest.delta(10, 12)
+    rest.snapshot(12)
+    assert rest.book.next_in_run(5) is None, "nothing has followed the snapshot"
+    rest.delta(13, 13)
+    assert rest.book.next_in_run(5) == 14
+    second = 1_000_000_000
+    assert rest.book.next_in_run(second + 5) is None, "the check for a crossed book is due"
+    rest.book.resync(rest.notices)
+    assert rest.book.next_in_run(5) is None
+    futures = Rest(Chain.PREVIOUS)
+    futures.delta(10, 12, 9)
+    futures.snapshot(12)
+    futures.delta(13, 13, 12)
+    assert futures.book.next_in_run(5) is None
+
+
+def test_what_a_run_has_crossed_is_found_by_the_next_check() -> None:
+    rest = Rest()
+    rest.delta(10, 12)
+    rest.snapshot(12)
+    rest.delta(13, 13)
+    assert rest.book.next_in_run(6) == 14
+    rest.book.follow([BookDelta("EX", "X", 0, 6, [("3", "1")], [], "14", "14", None)], 14)
+    events: list[MarketEvent[str]] = []
+    for seconds in (1.1, 2.2):
+        event: BookDelta[str] = BookDelta("EX", "X", 0, round(seconds * 1e9), [], [], "1", "1", None)
+        last = 15 if seconds < 2 else 16
+        rest.book.delta(event, last, last, None, events, rest.notices)
+    assert isinstance(events[-1], Gap)
+    assert events[-1].cause.startswith("crossed for 1.1 s")

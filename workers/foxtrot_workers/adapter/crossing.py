@@ -97,10 +97,18 @@ class CrossingCheck:
         self._unmerged.append(event)
         if len(self._unmerged) >= self._merge_at:
             self._merge()
+        return self._check(event.receive_ns) if self.is_due(event.receive_ns) else ""
+
+    def is_due(self, now_ns: int) -> bool:
+        """Return whether an update received at `now_ns` is followed by a check."""
         # a clock that went back is no reason to wait for it
-        if self.check_ns - CHECK_INTERVAL_NS <= event.receive_ns < self.check_ns:
-            return ""
-        return self._check(event.receive_ns)
+        return not self.check_ns - CHECK_INTERVAL_NS <= now_ns < self.check_ns
+
+    def extend(self, events: Sequence[BookDelta[str]]) -> None:
+        """Change the book by updates after none of which a check is due."""
+        self._unmerged += events
+        if len(self._unmerged) >= self._merge_at:
+            self._merge()
 
     def _merge(self) -> None:
         unmerged, self._unmerged = self._unmerged, []

@@ -11,6 +11,7 @@ announces what is not published between a break and the next snapshot; nothing i
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from foxtrot_protocol.errors import BookInvalid
 from foxtrot_protocol.events import EVENT_BOOK, BookDelta, BookSnapshot, Gap, MarketEvent
@@ -102,6 +103,33 @@ class RestBook:
         """The snapshot in flight may be older than a sequence reset."""
         self.live = False
         """Whether updates are published as they come."""
+
+    def next_in_run(self, receive_ns: int) -> int | None:
+        """Return the first id of the update that `follow` may take; None: `delta` must decide.
+
+        Args:
+            receive_ns: of all updates of the run, in nanoseconds since 1970.
+        """
+        chain = self.chain
+        if not chain.steady or self._by_previous or self._crossing.is_due(receive_ns):
+            return None
+        last: int = chain.last
+        return last + 1
+
+    def follow(self, events: Sequence[BookDelta[str]], last: int) -> None:
+        """Process updates that the caller has published, as `delta` does one by one.
+
+        Args:
+            events: a run: the first begins with `next_in_run`, each other one behind its predecessor.
+            last: id with which the run ends.
+        """
+        chain = self.chain
+        chain.newest = chain.last = last
+        chain.last_ns = events[-1].receive_ns
+        if chain.in_order < STEADY_DELTAS <= chain.in_order + len(events):
+            self._failures = 0
+        chain.in_order += len(events)
+        self._crossing.extend(events)
 
     def delta(
         self,

@@ -178,13 +178,14 @@ class PlainFrames(asyncio.BufferedProtocol):
                 for _ in range(BURST_FRAMES_MAX - len(burst) if not listener.behind else end):
                     head, size = unpack(data, at)
                     begin = at + 4
-                    if head != _TEXT_OF_16_BITS and head != _BINARY_OF_16_BITS:
-                        size = head & 0xFF
-                        begin = at + 2
-                        if size >= _LENGTH_16 or head >> 8 not in (_TEXT, _BINARY):
+                    if head != _TEXT_OF_16_BITS or size < _LENGTH_16:
+                        if head != _BINARY_OF_16_BITS:
+                            size = head & 0xFF
+                            begin = at + 2
+                            if size >= _LENGTH_16 or head >> 8 not in (_TEXT, _BINARY):
+                                return at
+                        elif size < _LENGTH_16:
                             return at
-                    elif size < _LENGTH_16:
-                        return at
                     stop = begin + size
                     if stop > end:
                         return at

@@ -8,7 +8,7 @@ import random
 import msgspec
 import pytest
 
-from foxtrot_protocol.events import MarketEvent
+from foxtrot_protocol.events import Gap, MarketEvent
 from foxtrot_workers.adapter import RestRequest, UnrecognizedFrame
 from foxtrot_workers.benchmark.load_frames import depth_snapshot, payloads, primer_payload
 from foxtrot_workers.exchanges.binance.adapter import Binance
@@ -64,6 +64,57 @@ def test_a_burst_of_known_streams_is_parsed_up_to_the_first_notice(channels: tup
     assert out == expected
     assert bursts.last_data_ns == single.last_data_ns
     assert bursts.held_ns == single.held_ns
+
+
+SECOND = 1_000_000_000
+
+
+def troubled(chance: random.Random) -> list[bytes]:
+    """Frames of one book that misses updates and gets some twice, and of one that is crossed; their streams change."""
+    frames: list[bytes] = []
+    for frame in frames_of(chance.randrange(1000), 2500):
+        if b"ethusdt@depth" in frame:
+            times = chance.choice([0, 2]) if chance.random() < 0.04 else 1
+        else:
+            times = 1
+            if chance.random() < 0.1:
+                frame = frame.replace(b'"b":[[', b'"b":[["9999.00000000","1.00000000"],[')
+        if chance.random() < 0.05:
+            frame = frame.replace(b"@depth@100ms", b"@depth")
+        frames += [frame] * times
+    return frames
+
+
+def test_runs_of_updates_end_where_a_book_must_decide() -> None:
+    causes: list[str] = []
+    for seed in range(6):
+        chance = random.Random(seed)
+        frames = troubled(chance)
+        single, bursts = (subscribed("agg_trade", "quote", "book") for _ in range(2))
+        single.adopt = bursts.adopt = True
+        expected: list[MarketEvent[str]] = []
+        out: list[MarketEvent[str]] = []
+        now, start = 0, 0
+        while start < len(frames):
+            now += chance.choice([1, 1, SECOND // 3])
+            burst = frames[start : start + chance.choice([1, 7, 60, 200])]
+            start += len(burst)
+            for frame in burst:
+                single.parse(frame, now, expected)
+                answer(single, expected)
+            index = 0
+            while index < len(burst):
+                index = bursts.parse_burst(burst, index, len(burst), now, out)
+                if index < len(burst) and not bursts.notices:
+                    bursts.parse(burst[index], now, out)
+                    index += 1
+                answer(bursts, out)
+        assert out == expected
+        assert bursts.last_data_ns == single.last_data_ns
+        assert bursts.held_ns == single.held_ns
+        causes += [event.cause for event in out if isinstance(event, Gap)]
+    assert sum("missing" in cause for cause in causes) > 4
+    assert sum(cause.startswith("crossed") for cause in causes) > 4
 
 
 def test_a_frame_that_cannot_be_decoded_leaves_all_to_the_parsers() -> None:

@@ -44,7 +44,7 @@ _head: Final[Callable[[bytes], bytes]] = itemgetter(slice(HEAD_BYTES))
 class _Stream:
     """What the events of a stream need."""
 
-    __slots__ = ("book", "decode", "kind", "parse", "symbol", "wire")
+    __slots__ = ("book", "decode", "kind", "next_id", "parse", "run", "symbol", "wire")
 
     def __init__(self, wire: str, kind: int, decode: Callable[[bytes], Any], book: RestBook | None, parse: Parser):
         self.wire = wire
@@ -53,6 +53,10 @@ class _Stream:
         self.decode = decode
         self.book: Any = book
         self.parse = parse
+        self.run: list[BookDelta[str]] = []
+        """Updates of this burst that are published and not yet given to the book (`RestBook.follow`)."""
+        self.next_id: int | None = None
+        """First id of the update that continues the run; None while there is none."""
 
 
 class MixedBursts:
@@ -85,6 +89,8 @@ class MixedBursts:
         self._streams: dict[str, _Stream] = {}
         self._by_head: dict[bytes, _Stream] = {}
         """`_wire_by_head` and `_streams` in one look-up; filled from them."""
+        self._running: list[_Stream] = []
+        """Streams with a run."""
         self._ns = 1
 
     def opened(self, wire: str, decoders: Decoders, book: RestBook | None, parse: Parser) -> None:
@@ -122,6 +128,8 @@ class MixedBursts:
             done = len(frames) - length_hint(left) - 1
         else:
             done = len(frames) - length_hint(left)
+        finally:
+            self._end_runs(receive_ns)
         self._note(of_frames if done == len(frames) else of_frames[:done], receive_ns)
         return done
 
@@ -147,7 +155,7 @@ class MixedBursts:
 
     def _make(self, frames: zip[tuple[_Stream, Any]], receive_ns: int, out: list[MarketEvent[str]]) -> None:
         """Make events of decoded frames; returns behind one that has left a notice."""
-        exchange, ns, last_data_ns, notices = self._exchange, self._ns, self._last_data_ns, self._notices
+        exchange, ns, notices = self._exchange, self._ns, self._notices
         append = out.append
         for stream, frame in frames:
             kind = stream.kind
@@ -167,25 +175,23 @@ class MixedBursts:
                 )
             elif kind == _QUOTE:
                 data = frame.data
-                bid: str | None
-                ask: str | None
-                bid_size: str | None
-                ask_size: str | None
-                price, size = bid, bid_size = data.bid, data.bid_size
+                bid = data.bid
+                bid_size = data.bid_size
+                ask = data.ask
+                ask_size = data.ask_size
                 # see the parser of quotes
-                if (price < "1" and not "1" <= price.lstrip("0.") < ":") or (
-                    size < "1" and not "1" <= size.lstrip("0.") < ":"
+                if (bid < "1" and not "1" <= bid.lstrip("0.") < ":") or (
+                    bid_size < "1" and not "1" <= bid_size.lstrip("0.") < ":"
                 ):
-                    bid, bid_size = quoted(price, size)
-                price, size = ask, ask_size = data.ask, data.ask_size
-                if (price < "1" and not "1" <= price.lstrip("0.") < ":") or (
-                    size < "1" and not "1" <= size.lstrip("0.") < ":"
+                    bid, bid_size = quoted(bid, bid_size)
+                if (ask < "1" and not "1" <= ask.lstrip("0.") < ":") or (
+                    ask_size < "1" and not "1" <= ask_size.lstrip("0.") < ":"
                 ):
-                    ask, ask_size = quoted(price, size)
+                    ask, ask_size = quoted(ask, ask_size)
                 append(Quote(exchange, stream.symbol, 0, receive_ns, bid, bid_size, ask, ask_size, str(data.update_id)))
             elif kind == _DELTA:
                 data = frame.data
-                first, last, book = data.first_id, data.last_id, stream.book
+                first, last = data.first_id, data.last_id
                 event = BookDelta(
                     exchange,
                     stream.symbol,
@@ -197,14 +203,43 @@ class MixedBursts:
                     str(last),
                     None,
                 )
-                book.delta(event, first, last, None, out, notices)
-                if book.live:  # a book that waits for its snapshot has no data yet
-                    last_data_ns[stream.wire] = receive_ns
-                else:
-                    self._held_ns[stream.wire] = receive_ns
+                if first == stream.next_id or self._begins_run(stream, first, receive_ns):
+                    append(event)
+                    stream.run.append(event)
+                    stream.next_id = last + 1
+                    continue
+                self._decide(stream, event, first, last, out)
                 if notices:
                     return
             else:
+                self._end_runs(receive_ns)  # it may be of the same book
                 stream.parse(frame, receive_ns, out)
                 if notices:
                     return
+
+    def _begins_run(self, stream: _Stream, first: int, receive_ns: int) -> bool:
+        """Return whether the update with id `first` begins a run."""
+        if stream.next_id is not None or stream.book.next_in_run(receive_ns) != first:
+            return False
+        self._running.append(stream)
+        return True
+
+    def _decide(
+        self, stream: _Stream, event: BookDelta[str], first: int, last: int, out: list[MarketEvent[str]]
+    ) -> None:
+        """Give the book an update that continues no run."""
+        receive_ns, book = event.receive_ns, stream.book
+        self._end_runs(receive_ns)
+        book.delta(event, first, last, None, out, self._notices)
+        # a book that waits for its snapshot has no data yet
+        (self._last_data_ns if book.live else self._held_ns)[stream.wire] = receive_ns
+
+    def _end_runs(self, receive_ns: int) -> None:
+        """Give the books what they have not got yet."""
+        for stream in self._running:
+            run, stream.run = stream.run, []
+            assert stream.next_id is not None
+            stream.book.follow(run, stream.next_id - 1)
+            stream.next_id = None
+            self._last_data_ns[stream.wire] = receive_ns
+        self._running.clear()
