@@ -18,7 +18,8 @@ from foxtrot_protocol.control import AssignRequest
 from foxtrot_supervisor.chaos.harness.cut_proxy import CutProxy
 from foxtrot_supervisor.client.control_client import ControlClient
 from foxtrot_supervisor.cluster.names import parse_local
-from tests.support.cluster_nodes import Node, state_of, wait_for_shards
+from foxtrot_supervisor.report.health import not_ready
+from tests.support.cluster_nodes import EngineHost, Node, state_of, wait_for_shards
 from tests.support.command_line import Run, Simulated, run_program
 from tests.support.store_servers import NATS_SERVER, NatsServer
 from tests.support.waiting import wait_until
@@ -158,6 +159,20 @@ def test_what_a_killed_agent_held_runs_on(place: Place) -> None:
     wait_until(lambda: place.agent(node).get("incarnation", 0) > agent["incarnation"], 60, "the next agent")
     wait_until(lambda: place.agent(node).get("counts", {}).get("shards") == len(SHARDS), 60, "its shards")
     assert node.workers() == before
+
+
+def test_the_host_of_an_engine_shows_workers_with_their_node_until_that_falls_silent(place: Place) -> None:
+    """As metrics have them; nobody can take over from the node, so that the entries of its shards stay."""
+    node = place.nodes["n2"]
+    wait_for_shards(place.url, lambda holders: set(holders.values()) == {"n2"})
+    with contextlib.closing(EngineHost(place.folder, place.url)) as engine:
+        wait_until(lambda: engine.serving() == dict.fromkeys(SHARDS, 1.0), 60, "all workers with events")
+        assert not_ready(engine.status()) == []
+        node.kill_everything()
+        wait_until(lambda: engine.serving() == dict.fromkeys(SHARDS, 0.0), 30, "that none serves any more")
+        status = engine.status()
+        assert {row["state"] for row in status["remote_workers"]} == {"away"}
+        assert len(not_ready(status)) == len({shard[:-2] for shard in SHARDS})
 
 
 @pytest.mark.variant

@@ -17,15 +17,53 @@ from foxtrot_supervisor.cluster.connection import connect
 from foxtrot_supervisor.cluster.overview import Overview
 from foxtrot_supervisor.cluster.store import Store
 from foxtrot_supervisor.config.cluster import ClusterConfig
+from foxtrot_supervisor.report.metrics import families
 from tests.support.command_line import Background
 from tests.support.waiting import wait_until
 
-__all__ = ["Node", "in_store", "state_of", "wait_for_shards"]
+__all__ = ["EngineHost", "Node", "in_store", "state_of", "wait_for_shards"]
 
 T = TypeVar("T")
 
 
-class Node(Background):
+class Host(Background):
+    """A supervisor with a run directory of its own."""
+
+    run_dir: Path
+
+    def status(self) -> dict[str, Any]:
+        """What it answers, {} while it does not."""
+        try:
+            with ControlClient(str(self.run_dir)) as client:
+                return client.request(StatusRequest(fresh=True), 10.0).data
+        except NotRunning:
+            return {}
+
+
+class EngineHost(Host):
+    """`engine` with a run directory of its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.run_dir = folder / "engine"
+        super().__init__(folder, "engine", "engine", "--cluster", url, "--run-dir", self.run_dir)
+
+    def serving(self) -> dict[str, float]:
+        """By shard, whether metrics say that its worker serves; only of those whose events came."""
+        status = self.status()
+        if not status:
+            return {}
+        samples = {family.metric.name: family.samples for family in families(status, {})}
+        came = {each.labels for each in samples["foxtrot_remote_worker_events_applied_total"] if each.value}
+        came |= {each.labels for each in samples["foxtrot_remote_worker_events_deduplicated_total"] if each.value}
+        found = {each.labels: each.value for each in samples["foxtrot_remote_worker_serving"] if each.labels in came}
+        assert {node for _, _, node in found} <= {"n2"}
+        return {
+            f"{connection}.{worker.rpartition('.')[2][0]}": found[worker, connection, node]
+            for worker, connection, node in found
+        }
+
+
+class Node(Host):
     """`node` with a run directory of its own."""
 
     def __init__(self, folder: Path, name: str, url: str, *arguments: object) -> None:
@@ -46,14 +84,6 @@ class Node(Background):
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         self.process.wait(10)
-
-    def status(self) -> dict[str, Any]:
-        """What its supervisor answers, {} while it does not."""
-        try:
-            with ControlClient(str(self.run_dir)) as client:
-                return client.request(StatusRequest(fresh=True), 10.0).data
-        except NotRunning:
-            return {}
 
     def workers(self) -> dict[str, int]:
         """Its workers that serve, with their process ids."""

@@ -27,8 +27,8 @@ from typing import Any
 from foxtrot_supervisor.cluster.board import Board
 from foxtrot_supervisor.cluster.deliveries import CLAIM_S, OFFERS_MAX, REFUSED_S
 from foxtrot_supervisor.cluster.lease import RENEWALS, patience_s
-from foxtrot_supervisor.cluster.membership import MISSED, announce_s
-from foxtrot_supervisor.cluster.model import Desired, NodeInfo
+from foxtrot_supervisor.cluster.membership import announce_s
+from foxtrot_supervisor.cluster.model import MISSED, Desired, NodeInfo
 from foxtrot_supervisor.cluster.pace import Admission, Release
 from foxtrot_supervisor.cluster.placement import accepts, has_room, twin_of
 from foxtrot_supervisor.cluster.shares import limit_of

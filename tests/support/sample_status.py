@@ -7,13 +7,22 @@ from typing import Any
 
 import msgspec
 
-from foxtrot_protocol.commands import BudgetAsk, HandlerFigures, Heartbeat, SourceCounters, StageCounts, TopicStatus
+from foxtrot_protocol.commands import (
+    BudgetAsk,
+    HandlerFigures,
+    Heartbeat,
+    RemoteWorker,
+    SourceCounters,
+    StageCounts,
+    TopicStatus,
+)
 from foxtrot_supervisor.config.schema import ConnectionConfig
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
 from foxtrot_supervisor.core.coordination.rate_limits import RateLimits
 from foxtrot_supervisor.core.health import Health
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
+from foxtrot_supervisor.core.services import LANDING
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_NURSERY, NURSERY, SIMULATOR, WorkerPlace
 from foxtrot_supervisor.report.incidents import Incidents, Occurrence
 from foxtrot_supervisor.report.status import Moment, SupervisorFacts, status_head, worker_statuses
@@ -27,6 +36,13 @@ _COUNTED = {
     for place, field in enumerate(msgspec.structs.fields(Heartbeat), start=3)
     if field.type is int and field.name not in ("incarnation", "rss_bytes")
 }
+
+
+REMOTE = RemoteWorker(
+    worker="r0.a0-a", incarnation=5_000_001, shard="r0.a", node="n1", host="h1", state="serving",
+    events_total=12, events_per_s=3.0, quiet_s=0.25,
+)  # fmt: skip
+"""A worker on another node."""
 
 
 def sample_status(workers: int = 2, connections: int = 2) -> dict[str, Any]:
@@ -47,6 +63,7 @@ def sample_status(workers: int = 2, connections: int = 2) -> dict[str, Any]:
             NURSERY: "nursery",
             ENGINE_NURSERY: "nursery",
             "metrics": "service",
+            LANDING: "service",
             **dict.fromkeys(places, "connection"),
         }.items()
     }
@@ -55,7 +72,7 @@ def sample_status(workers: int = 2, connections: int = 2) -> dict[str, Any]:
     assert engine is not None
     vitals[ENGINE].latest = msgspec.structs.replace(
         engine,
-        sources=dict.fromkeys(places, _source()),
+        sources=dict.fromkeys([*places, REMOTE.worker], _source()),
         handlers=[HandlerFigures("eTick.", "m.on_tick", ["o"], 9, 1.0, 2.0, 3.0, 4, 5, True)] * 2,
         leaks=["threads"],
         recent=["eBbo."],
@@ -134,6 +151,8 @@ def _vitals(name: str) -> Vitals:
     beat = msgspec.structs.replace(beat, **_COUNTED, dispatch_p50_us=11.0, dispatch_p99_us=22.0)
     if name == "metrics":
         beat = msgspec.structs.replace(beat, counts={"calls_total": 3, "pending_rows": 5}, problem="the command fails")
+    if name == LANDING:
+        beat = msgspec.structs.replace(beat, remote_workers=[REMOTE])
     vitals.heartbeat(beat, 99.0)
     vitals.growth.growths["rss_bytes"] = Growth("steady", 1.0, 2.0, 3.0)
     return vitals

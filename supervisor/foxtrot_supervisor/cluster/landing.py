@@ -28,7 +28,7 @@ from foxtrot_supervisor.cluster.engine_hold import RETRY_S, EngineHold, Snapshot
 from foxtrot_supervisor.cluster.engine_state import Known, LaneState
 from foxtrot_supervisor.cluster.fences import Fences, epoch_of
 from foxtrot_supervisor.cluster.handover import HANDOVER_EVENTS_MAX, Handover
-from foxtrot_supervisor.cluster.holder_watch import watch_holders
+from foxtrot_supervisor.cluster.holder_watch import watch_holders, watch_nodes
 from foxtrot_supervisor.cluster.intake import Outstanding
 from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.landed_ring import RingUnusable
@@ -221,10 +221,11 @@ class Landing:
         self._problem = ""
         reading = asyncio.create_task(self._pull.run(hold.start + 1), name="pull")
         watching = asyncio.create_task(watch_holders(client, self._fences, self._remote.holders), name="holders")
+        hearing = asyncio.create_task(watch_nodes(client, self._remote), name="nodes")
         try:
             await self._work_on()
         finally:
-            await end_tasks(reading, watching)
+            await end_tasks(reading, watching, hearing)
 
     def _has_problem(self, problem: str) -> None:
         self._problem = problem

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Membership", "announce_s"]
 
-MISSED: Final = 3
-"""Announcements of a node that are missed before it counts as away."""
-
 NODES_PER_SECOND: Final = 50
 """Announcements that each node receives in a second."""
 
@@ -66,7 +63,7 @@ class Membership:
         await self._client.subscribe(f"$KV.{names.NODES}.*", cb=self._on_announcement)
         now = time.time()
         for node, at in (await self._store.all_nodes()).values():
-            if now - at < MISSED * node.every_s and node.node != self._me.node:
+            if now - at < node.away_after_s and node.node != self._me.node:
                 self._see(node)
         self.refresh()
 
@@ -96,7 +93,7 @@ class Membership:
         now = time.monotonic()
         for name, at in list(self._seen.items()):
             node = self.board.nodes.get(name)
-            if node is None or now - at > MISSED * node.every_s:
+            if node is None or now - at > node.away_after_s:
                 self.away(name)
 
     def away(self, name: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 __all__ = [
+    "MISSED",
     "ClusterSettings",
     "Desired",
     "Failure",
@@ -19,6 +20,9 @@ __all__ = [
     "decode",
     "encode",
 ]
+
+MISSED: Final = 3
+"""Announcements of a node that are missed before it counts as away."""
 
 State: TypeAlias = Literal["starting", "serving", "leaving", "gone"]
 """Of a shard at its holder: its worker starts; it serves; another node is to take it over; it has been stopped."""
@@ -116,6 +120,11 @@ class NodeInfo(Struct, frozen=True, kw_only=True):
     every_s: float = 1.0
     """Interval of its announcements; without three of them it counts as away."""
     problem: str = ""
+
+    @property
+    def away_after_s(self) -> float:
+        """Age of its latest announcement from which on it counts as away, in seconds."""
+        return MISSED * self.every_s
 
 
 class NodeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,8 +11,6 @@ from foxtrot_supervisor.cluster.model import Desired, Holder, NodeInfo
 
 __all__ = ["NodeRow", "Overview", "ShardRow", "lines_of", "overview_of"]
 
-MISSED = 3
-
 
 class NodeRow(Struct, frozen=True):
     """One node."""
@@ -64,7 +62,7 @@ def overview_of(
     rows = []
     for _, (node, at) in sorted(nodes.items()):
         seen_s = max(0.0, now - at)
-        state = "away" if seen_s > MISSED * node.every_s else "draining" if node.draining else "ready"
+        state = "away" if seen_s > node.away_after_s else "draining" if node.draining else "ready"
         rows.append(
             NodeRow(node.node, node.host, node.addresses, state, len(node.held), node.capacity, round(seen_s, 1))
         )

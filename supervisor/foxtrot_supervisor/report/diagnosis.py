@@ -58,6 +58,7 @@ def diagnose(status: Status, around: Surroundings) -> list[Finding]:
         *_engine(status["engine"]),
         *(Finding("bad", each["name"], each["problem"]) for each in status["services"] if each["problem"]),
         *(finding for worker in status["workers"] for finding in _worker(worker)),
+        *_remote(status.get("remote_workers") or ()),
         *_clocks(status.get("clocks", ())),
         *_disk(around),
     ]
@@ -164,17 +165,35 @@ _ENGINE_BAD = {
 }
 
 
-def _worker(worker: Status) -> Iterator[Finding]:
-    name = worker["name"]
+def _remote(rows: Iterable[Status]) -> Iterator[Finding]:
+    """Findings of workers on other nodes, as far as this engine knows them."""
+    unknown = 0
+    for row in rows:
+        name = row["worker"]
+        yield from _missing(name, row)
+        if row["state"] == "away":
+            yield Finding("bad", name, f"its node {row['node']} does not announce itself")
+        unknown += row["state"] == "unknown" and bool(row["shard"])
+    if unknown:
+        yield Finding("watch", "cluster", f"of {unknown} workers the state is unknown")
+
+
+def _missing(name: str, worker: Status) -> Iterator[Finding]:
+    """Findings of events that handlers did not get."""
     if worker["lost_total"]:
         yield Finding("bad", name, f"{worker['lost_total']} events were lost (announced as gaps)")
     if worker.get("lost_batches_total"):
         batches = worker["lost_batches_total"]
         yield Finding("bad", name, f"{batches} batches with an unknown number of events were lost (announced as gaps)")
-    if worker["dropped_total"]:
-        yield Finding("bad", name, f"{worker['dropped_total']} events were dropped: its ring was full")
     if worker["gaps_total"]:
         yield Finding("watch", name, f"{worker['gaps_total']} gaps were announced")
+
+
+def _worker(worker: Status) -> Iterator[Finding]:
+    name = worker["name"]
+    yield from _missing(name, worker)
+    if worker["dropped_total"]:
+        yield Finding("bad", name, f"{worker['dropped_total']} events were dropped: its ring was full")
     if worker["rejected_total"]:
         yield Finding("watch", name, f"{worker['rejected_total']} frames could not be parsed")
     if worker["templates_off_total"]:

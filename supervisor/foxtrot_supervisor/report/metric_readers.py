@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_supervisor.report.health import connection_flows
+from foxtrot_supervisor.report.health import REMOTE_SERVES, connection_flows, remote_connection_flows
 from foxtrot_supervisor.report.incidents import KINDS
 from foxtrot_supervisor.telemetry.stages import cumulated
 
@@ -25,6 +25,7 @@ __all__ = [
     "INCIDENTS",
     "MARKET",
     "PROCESS",
+    "REMOTE_WORKER",
     "SUPERVISOR",
     "WORKER",
     "Histogram",
@@ -42,6 +43,10 @@ __all__ = [
     "latency",
     "phase",
     "process_is",
+    "remote_connections_flowing",
+    "remote_latency",
+    "remote_serving",
+    "remote_states",
     "service_counts",
     "service_figures",
     "service_problems",
@@ -112,6 +117,10 @@ def _workers(status: Item) -> Iterator[tuple[tuple[str, ...], Item]]:
         yield (worker["name"], worker["connection"], worker["exchange"]), worker
 
 
+def _remote_labels(row: Item) -> tuple[str, ...]:
+    return row["worker"], row["connection"], row["node"]
+
+
 def _engine(status: Item) -> Iterator[tuple[tuple[str, ...], Item]]:
     if status["engine"]:
         yield (), status["engine"]
@@ -125,6 +134,11 @@ CHILD: Final[Section] = (
     lambda status: [((each["name"], each["kind"]), each) for each in _children(status)],
 )
 WORKER: Final[Section] = ("workers[]", ("worker", "connection", "exchange"), _workers)
+REMOTE_WORKER: Final[Section] = (
+    "remote_workers[]",
+    ("worker", "connection", "node"),
+    lambda status: [(_remote_labels(row), row) for row in status["remote_workers"]],
+)
 ENGINE: Final[Section] = ("engine", (), _engine)
 HANDLER: Final[Section] = (
     "engine.handlers[]",
@@ -217,6 +231,7 @@ _STATES: Final = (
     "FATAL",
     "LOST",
 )
+_REMOTE_STATES: Final = ("starting", "serving", "leaving", "away", "ended", "unknown")
 _PHASES: Final = ("starting", "running", "degraded", "stopping", "stopped")
 _TOPIC_STATES: Final = {
     "asked": "waiting",
@@ -244,6 +259,26 @@ def connections_flowing(status: Item) -> Iterator[Sample]:
         yield Sample((name, exchanges[name]), flows)
 
 
+def remote_connections_flowing(status: Item) -> Iterator[Sample]:
+    """Yield whether each connection of a cluster flows."""
+    for name, flows in remote_connection_flows(status).items():
+        yield Sample((name,), flows)
+
+
+def remote_serving(status: Item) -> Iterator[Sample]:
+    """Yield whether each worker of a cluster serves."""
+    for row in status["remote_workers"]:
+        yield Sample(_remote_labels(row), row["state"] in REMOTE_SERVES)
+
+
+def remote_states(status: Item) -> Iterator[Sample]:
+    """Yield the number of workers of a cluster by node and state."""
+    counts = Counter((row["node"], row["state"]) for row in status["remote_workers"])
+    for node in sorted({node for node, _ in counts}):
+        for state in _REMOTE_STATES:
+            yield Sample((node, state), counts[node, state])
+
+
 def growing(status: Item) -> Iterator[Sample]:
     """Yield whether each watched figure of each process grows."""
     for labels, process in _processes(status):
@@ -263,14 +298,25 @@ def last_exits(status: Item) -> Iterator[Sample]:
 
 def latency(status: Item) -> Iterator[Sample]:
     """By exchange and connection; beyond a bound by exchange alone."""
-    connections = {worker["connection"] for worker in status["workers"]}
+    return _latency(status["workers"], lambda worker, connection: (worker["exchange"], connection))
+
+
+def remote_latency(status: Item) -> Iterator[Sample]:
+    """By connection and node; beyond a bound by node alone."""
+    return _latency(status["remote_workers"], lambda row, connection: (connection, row["node"]))
+
+
+def _latency(workers: Sequence[Item], labels_of: Callable[[Item, str], tuple[str, str]]) -> Iterator[Sample]:
+    """`labels_of` gets a worker and its connection, "" if there are too many."""
+    connections = {worker["connection"] for worker in workers}
     apart = len(connections) <= HISTOGRAM_CONNECTIONS_MAX
     found: defaultdict[tuple[str, str, str], list[Item]] = defaultdict(list)
-    for worker in status["workers"]:
+    for worker in workers:
+        labels = labels_of(worker, worker["connection"] if apart else "")
         for stage, counts in worker["stages"].items():
-            found[worker["exchange"], worker["connection"] if apart else "", stage].append(counts)
-    for labels, parts in found.items():
-        yield Sample(labels, _histogram(parts))
+            found[*labels, stage].append(counts)
+    for all_labels, parts in found.items():
+        yield Sample(all_labels, _histogram(parts))
 
 
 def _histogram(parts: Sequence[Item]) -> Histogram:

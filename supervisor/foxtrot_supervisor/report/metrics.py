@@ -23,11 +23,13 @@ from foxtrot_supervisor.report.metric_readers import (
     INCIDENTS,
     MARKET,
     PROCESS,
+    REMOTE_WORKER,
     SUPERVISOR,
     WORKER,
     Item,
     Metric,
     Sample,
+    Section,
     build,
     connections_flowing,
     field,
@@ -37,6 +39,10 @@ from foxtrot_supervisor.report.metric_readers import (
     latency,
     phase,
     process_is,
+    remote_connections_flowing,
+    remote_latency,
+    remote_serving,
+    remote_states,
     service_counts,
     service_figures,
     service_problems,
@@ -58,6 +64,34 @@ class Family(Struct, frozen=True):
 
     metric: Metric
     samples: list[Sample]
+
+
+def _engine_counts(section: Section, prefix: str) -> list[Metric]:
+    """What the engine counts of a worker, wherever that runs."""
+    counts = (
+        ("events_applied_total", "Events given to handlers.", "applied_total"),
+        ("events_deduplicated_total", "Events dropped as copies of those of another worker.", "deduplicated_total"),
+        (
+            "events_superseded_total",
+            "Updates of books left out, because the next snapshot contains them.",
+            "superseded_total",
+        ),
+        ("events_lost_total", "Events announced as lost.", "lost_total"),
+        ("batches_lost_total", "Batches announced as lost whose number of events is unknown.", "lost_batches_total"),
+        ("events_late_total", "Events that arrived again by another path.", "late_total"),
+        (
+            "events_won_total",
+            "Events that this worker brought before the other one of its connection.",
+            "wins_total",
+        ),
+        ("gaps_total", "Gaps announced to handlers.", "gaps_total"),
+        (
+            "streams_demoted_total",
+            "Streams whose identifiers leap, so that their holes are no longer announced.",
+            "demoted_total",
+        ),
+    )
+    return [field(section, f"{prefix}_{name}", "counter", text, key) for name, text, key in counts]
 
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -210,57 +244,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Events dropped because the ring was full; announced as gaps.",
         "dropped_total",
     ),
-    field(WORKER, "foxtrot_worker_events_applied_total", "counter", "Events given to handlers.", "applied_total"),
-    field(
-        WORKER,
-        "foxtrot_worker_events_deduplicated_total",
-        "counter",
-        "Events dropped as copies of those of another worker.",
-        "deduplicated_total",
-    ),
-    field(
-        WORKER,
-        "foxtrot_worker_events_superseded_total",
-        "counter",
-        "Updates of books left out, because the next snapshot contains them.",
-        "superseded_total",
-    ),
-    field(WORKER, "foxtrot_worker_events_lost_total", "counter", "Events announced as lost.", "lost_total"),
-    field(
-        WORKER,
-        "foxtrot_worker_batches_lost_total",
-        "counter",
-        "Batches announced as lost whose number of events is unknown.",
-        "lost_batches_total",
-    ),
+    *_engine_counts(WORKER, "foxtrot_worker"),
     field(
         WORKER,
         "foxtrot_worker_events_redelivered_total",
         "counter",
         "Events given to handlers twice.",
         "redelivered_total",
-    ),
-    field(
-        WORKER,
-        "foxtrot_worker_events_late_total",
-        "counter",
-        "Events that arrived again by another path.",
-        "late_total",
-    ),
-    field(
-        WORKER,
-        "foxtrot_worker_events_won_total",
-        "counter",
-        "Events that this worker brought before the other one of its connection.",
-        "wins_total",
-    ),
-    field(WORKER, "foxtrot_worker_gaps_total", "counter", "Gaps announced to handlers.", "gaps_total"),
-    field(
-        WORKER,
-        "foxtrot_worker_streams_demoted_total",
-        "counter",
-        "Streams whose identifiers leap, so that their holes are no longer announced.",
-        "demoted_total",
     ),
     field(WORKER, "foxtrot_worker_ring_used_bytes", "gauge", "Used bytes of the rings.", "ring_used_bytes"),
     field(WORKER, "foxtrot_worker_rings", "gauge", "Rings that are not read to their end.", "rings"),
@@ -314,6 +304,55 @@ METRICS: Final[tuple[Metric, ...]] = (
         unit="seconds",
         source="workers[].stages",
         read=latency,
+    ),
+    # ---- workers of a cluster, at the host of an engine
+    Metric(
+        name="foxtrot_remote_workers",
+        type="gauge",
+        help="Workers of the cluster by node and state.",
+        labels=("node", "state"),
+        source="remote_workers[].state",
+        read=remote_states,
+    ),
+    Metric(
+        name="foxtrot_remote_connection_flowing",
+        type="gauge",
+        help="1 if a worker of the connection serves on a node that can be heard.",
+        labels=("connection",),
+        source="remote_workers[].state",
+        read=remote_connections_flowing,
+    ),
+    Metric(
+        name="foxtrot_remote_worker_serving",
+        type="gauge",
+        help="1 if it serves on a node that can be heard.",
+        labels=("worker", "connection", "node"),
+        source="remote_workers[].state",
+        read=remote_serving,
+    ),
+    field(
+        REMOTE_WORKER,
+        "foxtrot_remote_worker_events_total",
+        "counter",
+        "Events of this incarnation that this engine has handled, copies included.",
+        "events_total",
+    ),
+    field(
+        REMOTE_WORKER,
+        "foxtrot_remote_worker_data_age_seconds",
+        "gauge",
+        "Time since this engine has handled an event of it.",
+        "quiet_s",
+    ),
+    *_engine_counts(REMOTE_WORKER, "foxtrot_remote_worker"),
+    Metric(
+        name="foxtrot_remote_latency_seconds",
+        type="histogram",
+        help="As foxtrot_latency_seconds; published_handled is by the clocks of both hosts.",
+        labels=("connection", "node", "stage"),
+        unit="seconds",
+        source="remote_workers[].stages",
+        read=remote_latency,
     ),
     # ---- engine
     field(ENGINE, "foxtrot_engine_events_total", "counter", "Events given to handlers.", "events_total"),

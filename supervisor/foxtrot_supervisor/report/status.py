@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from foxtrot_protocol.commands import SourceCounters, TopicStatus
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
+from foxtrot_supervisor.core.health import Health
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildRecord, Death
 from foxtrot_supervisor.core.services import LANDING
@@ -112,24 +113,57 @@ def status_head(
             for name, record in records.items()
             if record.plan.kind == "service"
         ],
-        "remote_workers": _remote_workers(records.get(LANDING), landing, moment),
+        "remote_workers": _remote_workers(records.get(LANDING), landing, engine_vitals.sources(), moment),
         "backfills": [{"connection": name, **structs.asdict(figures)} for name, figures in (backfills or {}).items()],
     }
 
 
-def _remote_workers(record: ChildRecord | None, vitals: Vitals, moment: Moment) -> list[dict[str, Any]]:
-    """Return the workers of a cluster as the landing last reported them; while it is down their state is unknown."""
+def _remote_workers(
+    record: ChildRecord | None, vitals: Vitals, sources: Mapping[str, SourceCounters], moment: Moment
+) -> list[dict[str, Any]]:
+    """Return the workers of a cluster as the landing last reported them; while it is down their state is unknown.
+
+    The engine's counts are of all incarnations of a worker; they stand at the latest one.
+    """
     if record is None or vitals.latest is None:
         return []
-    known = record.state is State.RUNNING
+    rows = vitals.latest.remote_workers
+    known = record.state is State.RUNNING and record.health not in (Health.LATE, Health.HUNG)
+    latest = {row.worker: row.incarnation for row in sorted(rows, key=lambda row: row.incarnation)}
+    age_s = _since(vitals.heard_at, moment)
     return [
         {
             **structs.asdict(row),
+            "connection": row.worker.rpartition(".")[0] or row.worker,
             "state": row.state if known else "unknown",
-            "heartbeat_age_s": _since(vitals.heard_at, moment),
+            "quiet_s": None if row.quiet_s is None else round(row.quiet_s + (age_s or 0.0), 3),
+            "heartbeat_age_s": age_s,
+            **_remote_counts(sources.get(row.worker) if latest[row.worker] == row.incarnation else None),
         }
-        for row in vitals.latest.remote_workers
+        for row in rows
     ]
+
+
+_REMOTE_COUNTS: Final = (
+    "applied_total",
+    "deduplicated_total",
+    "superseded_total",
+    "demoted_total",
+    "wins_total",
+    "gaps_total",
+    "lost_total",
+    "lost_batches_total",
+    "late_total",
+    "latency_p50_us",
+    "latency_p99_us",
+)
+"""What the engine counts of a worker, wherever that runs."""
+
+
+def _remote_counts(source: SourceCounters | None) -> dict[str, Any]:
+    counts = {name: None if source is None else getattr(source, name) for name in _REMOTE_COUNTS}
+    stages = () if source is None else zip(STAGES, source.stages, strict=False)
+    return {**counts, "stages": {name: structs.asdict(each) for name, each in stages}}
 
 
 def worker_statuses(

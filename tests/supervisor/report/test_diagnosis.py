@@ -74,6 +74,23 @@ def status(**more: Any) -> dict[str, Any]:
     }
 
 
+def remote(**more: Any) -> dict[str, Any]:
+    counts = {"lost_total": None, "lost_batches_total": None, "gaps_total": None}
+    return {"worker": "btc.a0-a", "shard": "btc.a", "node": "n1", "state": "serving", **counts, **more}
+
+
+def test_workers_on_other_nodes_are_judged_by_what_this_engine_knows() -> None:
+    assert found(status(remote_workers=[remote()])) == []
+    rows = [remote(state="away", lost_total=3, gaps_total=1), *[remote(state="unknown")] * 2]
+    rows.append(remote(state="unknown", shard=""))
+    assert found(status(remote_workers=rows)) == [
+        ("bad", "btc.a0-a", "3 events were lost (announced as gaps)"),
+        ("bad", "btc.a0-a", "its node n1 does not announce itself"),
+        ("watch", "btc.a0-a", "1 gaps were announced"),
+        ("watch", "cluster", "of 2 workers the state is unknown"),
+    ]
+
+
 def found(state: dict[str, Any], around: Surroundings | None = None) -> list[tuple[str, str, str]]:
     return [(each.severity, each.where, each.what) for each in diagnose(state, around or Surroundings())]
 

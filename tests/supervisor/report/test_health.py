@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from foxtrot_supervisor.report.health import REASONS_MAX, connection_flows, not_ready
+from foxtrot_supervisor.core.services import LANDING
+from foxtrot_supervisor.report.health import REASONS_MAX, connection_flows, not_ready, remote_connection_flows
 
 
 def worker(connection: str = "one", side: str = "a", state: str = "RUNNING", *topics: str) -> dict[str, Any]:
@@ -73,3 +74,19 @@ def test_reasons_are_bounded() -> None:
     assert len(reasons) == REASONS_MAX + 1
     assert reasons[-1] == "30 further connections do not flow"
     assert len(connection_flows(status(*many))) == REASONS_MAX + 30
+
+
+def remote(state: str, node: str = "n1", name: str = "btc.a0-a", **more: Any) -> dict[str, Any]:
+    connection, shard = name.split(".")[0], f"{name.split('.')[0]}.a"
+    return {"worker": name, "connection": connection, "shard": shard, "node": node, "state": state, **more}
+
+
+def test_an_engine_of_a_cluster_is_ready_while_a_worker_of_each_connection_serves_on_a_node_that_can_be_heard() -> None:
+    landing = {"services": [{"name": LANDING}]}
+    assert not_ready(status(**landing, remote_workers=[])) == ["no worker of the cluster is known"]
+    rows = [remote("away"), remote("serving", "n2", "btc.b0-a"), remote("leaving", "n2", "eth.a0-a")]
+    assert not_ready(status(**landing, remote_workers=rows)) == []
+    rows = [remote("away"), remote("starting", "n2", "btc.b0-a"), remote("ended", "", "old.a0-a", shard="")]
+    assert remote_connection_flows(status(remote_workers=rows)) == {"btc": False}
+    reason = "connection btc does not flow: btc.a0-a on n1 is away; btc.b0-a on n2 is starting"
+    assert not_ready(status(**landing, remote_workers=rows)) == [reason]

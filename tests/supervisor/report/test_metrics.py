@@ -88,6 +88,29 @@ def test_each_section_is_read_where_it_stands() -> None:
     assert values(status, "foxtrot_process_resident_memory_bytes")["supervisor", "supervisor"] == 30_000_000
 
 
+def test_a_worker_on_another_node_is_shown_with_its_node() -> None:
+    status = sample_status()
+    (row,) = status["remote_workers"]
+    labels = ("r0.a0-a", "r0", "n1")
+    row["lost_total"] = 44
+    assert values(status, "foxtrot_remote_worker_events_total") == {labels: 12}
+    assert values(status, "foxtrot_remote_worker_events_lost_total") == {labels: 44}
+    assert values(status, "foxtrot_remote_worker_gaps_total") == {labels: 3}
+    assert values(status, "foxtrot_remote_worker_data_age_seconds") == {labels: 1.25}
+    assert values(status, "foxtrot_remote_worker_serving") == {labels: 1}
+    assert values(status, "foxtrot_remote_connection_flowing") == {("r0",): 1}
+    assert values(status, "foxtrot_remote_workers")["n1", "serving"] == 1
+    assert ("r0", "n1", "published_handled") in values(status, "foxtrot_remote_latency_seconds")
+    assert not any("r0" in str(labels) for labels in values(status, "foxtrot_process_resident_memory_bytes"))
+    for state in ("away", "unknown", "starting", "ended"):
+        row["state"] = state
+        assert values(status, "foxtrot_remote_worker_serving") == {labels: 0}
+        assert values(status, "foxtrot_remote_connection_flowing") == {("r0",): 0}
+        assert values(status, "foxtrot_remote_workers")["n1", state] == 1
+    row["gaps_total"] = None
+    assert values(status, "foxtrot_remote_worker_gaps_total") == {}, "what is not known has no sample"
+
+
 def test_every_metric_has_a_sample_in_a_status_where_everything_happened() -> None:
     without = [name for name, family in by_name(sample_status()).items() if not family.samples]
     assert without == []

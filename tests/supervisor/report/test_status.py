@@ -12,6 +12,7 @@ from msgspec import structs
 from foxtrot_protocol.commands import HandlerFigures, Heartbeat, RemoteWorker, SourceCounters, StageCounts, TopicStatus
 from foxtrot_supervisor.config.schema import ConnectionConfig
 from foxtrot_supervisor.core.coordination.backfills import BackfillFigures
+from foxtrot_supervisor.core.health import Health
 from foxtrot_supervisor.core.lifecycle import Desired, State
 from foxtrot_supervisor.core.records import ChildPlan, ChildRecord, Death
 from foxtrot_supervisor.core.services import LANDING
@@ -305,12 +306,25 @@ def test_workers_of_a_cluster_are_shown_as_the_landing_reported_them_while_it_li
         events_total=7, events_per_s=2.0, quiet_s=0.5,
     )  # fmt: skip
     vitals = Vitals()
-    vitals.heartbeat(Heartbeat(LANDING, 1, 0.0, 1, 2, 3, 4, remote_workers=[row]), NOW.monotonic - 2.0)
-    (shown,) = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
-    assert shown == {**structs.asdict(row), "heartbeat_age_s": 2.0}
-    made[LANDING].state = State.BACKOFF
-    (shown,) = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
-    assert shown["state"] == "unknown"
+    ended = structs.replace(row, incarnation=4_000_001, state="ended", quiet_s=None)
+    vitals.heartbeat(Heartbeat(LANDING, 1, 0.0, 1, 2, 3, 4, remote_workers=[row, ended]), NOW.monotonic - 2.0)
+    shown, before = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
+    expected = {**structs.asdict(row), "connection": "btc", "heartbeat_age_s": 2.0, "quiet_s": 2.5}
+    assert {key: shown[key] for key in expected} == expected
+    assert (shown["gaps_total"], shown["latency_p99_us"], shown["stages"]) == (None, None, {})
+    assert (before["state"], before["quiet_s"]) == ("ended", None)
+    source = SourceCounters(5, 0, 3, 4, 50.0, 99.0, stages=[StageCounts(2, [1, 4], 0.5)])
+    engine = Vitals()
+    engine.heartbeat(Heartbeat("engine", 1, 0.0, 1, 2, 3, 4, sources={row.worker: source}), 99.0)
+    both = {LANDING: vitals, ENGINE: engine}
+    shown, before = assemble_status(FACTS, made, both, PLACES, NOW)["remote_workers"]
+    assert [shown[key] for key in ("applied_total", "gaps_total", "lost_total", "latency_p99_us")] == [5, 3, 4, 99.0]
+    assert list(shown["stages"]) == ["exchange_received"]
+    assert before["gaps_total"] is None, "counts are of all incarnations together"
+    for state, health in ((State.BACKOFF, None), (State.RUNNING, Health.HUNG), (State.RUNNING, Health.LATE)):
+        made[LANDING].state, made[LANDING].health = state, health
+        rows = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
+        assert {each["state"] for each in rows} == {"unknown"}
     assert assemble_status(FACTS, records(), {}, PLACES, NOW)["remote_workers"] == []
 
 
