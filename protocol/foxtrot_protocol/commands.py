@@ -193,8 +193,8 @@ class RemoteWorker(Struct, array_like=True, frozen=True, kw_only=True):
     node: str
     host: str
     state: str
-    """Its shard's: ``starting``, ``serving``, ``leaving``; ``away``: its node does not announce itself; ``ended``: what it
-    left is handled; or ``unknown``."""
+    """Its shard's: ``starting``, ``serving``, ``leaving``; ``away``: its node does not announce itself; ``ended``: what
+    it left is handled; or ``unknown``."""
     events_total: int
     """Events that this engine has handled of this incarnation."""
     events_per_s: float

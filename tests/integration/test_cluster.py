@@ -16,9 +16,13 @@ import pytest
 
 from foxtrot_protocol.control import AssignRequest
 from foxtrot_supervisor.chaos.harness.cut_proxy import CutProxy
+from foxtrot_supervisor.cli.screen.columns import CLUSTER_COLUMNS
 from foxtrot_supervisor.client.control_client import ControlClient
+from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.cluster.names import parse_local
 from foxtrot_supervisor.report.health import not_ready
+from foxtrot_supervisor.report.process_rows import rows_of
+from tests.integration.test_status_schema import VALIDATOR
 from tests.support.cluster_nodes import EngineHost, Node, state_of, wait_for_shards
 from tests.support.command_line import Run, Simulated, run_program
 from tests.support.store_servers import NATS_SERVER, NatsServer
@@ -162,12 +166,17 @@ def test_what_a_killed_agent_held_runs_on(place: Place) -> None:
 
 
 def test_the_host_of_an_engine_shows_workers_with_their_node_until_that_falls_silent(place: Place) -> None:
-    """As metrics have them; nobody can take over from the node, so that the entries of its shards stay."""
+    """In metrics, readiness and `top`; nobody can take over from the node, so that the entries of its shards stay."""
     node = place.nodes["n2"]
     wait_for_shards(place.url, lambda holders: set(holders.values()) == {"n2"})
     with contextlib.closing(EngineHost(place.folder, place.url)) as engine:
         wait_until(lambda: engine.serving() == dict.fromkeys(SHARDS, 1.0), 60, "all workers with events")
-        assert not_ready(engine.status()) == []
+        status = engine.status()
+        assert not_ready(status) == []
+        assert [error.message for error in VALIDATOR.iter_errors(status)] == []
+        rows = [row for each in rows_of(status) for row in (each.children or [each]) if row.is_remote]
+        assert sorted(str(row.data["shard"]) for row in rows) == SHARDS
+        assert {CLUSTER_COLUMNS[1].cell(row, History())[0] for row in rows} == {"n2"}
         node.kill_everything()
         wait_until(lambda: engine.serving() == dict.fromkeys(SHARDS, 0.0), 30, "that none serves any more")
         status = engine.status()

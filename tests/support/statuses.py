@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["STATUS", "worker"]
+__all__ = ["STATUS", "remote", "worker"]
 
 
 def worker(name: str, state: str = "RUNNING", **more: Any) -> dict[str, Any]:
@@ -29,6 +29,29 @@ def worker(name: str, state: str = "RUNNING", **more: Any) -> dict[str, Any]:
         "lost_total": 0,
         "uptime_s": 60.0,
         "topics": [],
+        **more,
+    }
+
+
+def remote(name: str, node: str = "n1", state: str = "serving", **more: Any) -> dict[str, Any]:
+    """A worker on another node: an element of ``remote_workers``."""
+    connection, _, side = name.partition(".")
+    return {
+        "worker": name,
+        "connection": connection,
+        "incarnation": 5_000_001,
+        "shard": f"{connection}.{side[:1]}",
+        "node": node,
+        "host": f"host-{node}",
+        "state": state,
+        "events_total": 100,
+        "events_per_s": 10.0,
+        "quiet_s": 0.5,
+        "heartbeat_age_s": 0.2,
+        "latency_p50_us": 100.0,
+        "latency_p99_us": 200.0,
+        "gaps_total": 0,
+        "lost_total": 0,
         **more,
     }
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foxtrot_supervisor.report.clocks import clock_problem
+from foxtrot_supervisor.report.process_rows import all_workers, is_remote
 from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, quantity
 from foxtrot_supervisor.report.topic_problems import Problem, Severity, topic_problems
 
@@ -31,7 +32,7 @@ PROBLEM_LINES = 6
 
 _PROBLEM_STYLES: Mapping[Severity, str] = {"bad": "bold red", "watch": "yellow"}
 
-_DOWN: Mapping[str, Severity] = {"FATAL": "bad", "LOST": "bad", "BACKOFF": "watch"}
+_DOWN: Mapping[str, Severity] = {"FATAL": "bad", "LOST": "bad", "BACKOFF": "watch", "away": "bad"}
 """Severity of a worker's state, for states that are problems."""
 
 LOG_LINES = 6
@@ -47,6 +48,12 @@ _STATE_STYLES = {
     "EXITED": "dim",
     "FATAL": "bold red",
     "LOST": "bold red",
+    "serving": "green",
+    "starting": "cyan",
+    "leaving": "yellow",
+    "ended": "dim",
+    "unknown": "yellow",
+    "away": "bold red",
 }
 
 _COLUMNS = ("worker", "state", "pid", "up", "restarts", "events", "events/s", "p50", "p99", "data age", "gaps", "RSS")
@@ -117,7 +124,7 @@ def _workers(status: Status) -> list[Mapping[str, Any]]:
         *status.get("simulators", ()),
         *([nursery] if nursery else ()),
         *status.get("services", ()),
-        *status.get("workers", ()),
+        *all_workers(status),
     ]
 
 
@@ -163,7 +170,7 @@ def _row(worker: Mapping[str, Any]) -> dict[str, RenderableType]:
     state = str(worker.get("state", "-"))
     shown = f"{state} ({worker['rotation']})" if worker.get("rotation") in _CHANGING_SIDES else state
     return {
-        "worker": Text(worker["name"]),
+        "worker": Text(f"{worker['name']} on {worker['node'] or '-'}" if is_remote(worker) else worker["name"]),
         "state": Text(shown, style=_STATE_STYLES.get(state, "")),
         "pid": str(worker.get("pid") or "-"),
         "up": duration(worker.get("uptime_s")),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from foxtrot_supervisor.report.process_rows import all_workers, serves
+
 __all__ = ["EVENTS_SHOWN", "FIRST_S", "SUMMARY_S", "Summary"]
 
 FIRST_S = 1.0
@@ -55,11 +57,11 @@ class Summary:
 
 
 def _totals(status: Mapping[str, Any]) -> dict[str, Any]:
-    engine, workers = status.get("engine", {}), status.get("workers", ())
+    engine, workers = status.get("engine", {}), all_workers(status)
     return {
         "events_total": engine.get("events_total", 0),
         "events_per_s": round(float(engine.get("events_per_s") or 0.0), 1),
-        "workers_running": sum(worker.get("state") == "RUNNING" for worker in workers),
+        "workers_running": sum(map(serves, workers)),
         "workers": len(workers),
         "restarts_total": sum(int(worker.get("restarts_total") or 0) for worker in workers),
         "gaps_total": sum(int(worker.get("gaps_total") or 0) for worker in workers),

@@ -66,10 +66,11 @@ class History:
         _append(self.queue_depth, _number(engine.get("queue_depth")), POINTS_MAX)
         by_connection: defaultdict[str, list[tuple[float, float, float]]] = defaultdict(list)
         rates: dict[str, float] = {}
-        for worker in status.get("workers") or ():
+        for worker in (*(status.get("workers") or ()), *(status.get("remote_workers") or ())):
             figures = _figures(worker, "latency_p50_us", "latency_p99_us")
             by_connection[str(worker.get("shard_of") or worker.get("connection"))].append(figures)
-            rates[str(worker.get("name"))] = figures[0]
+            name = str(worker.get("name") or worker.get("worker"))
+            rates[name] = rates.get(name, 0.0) + figures[0]  # incarnations of a worker on another node
         _keep(self.connections, by_connection)
         for name, workers in by_connection.items():
             series = self.connections.get(name)

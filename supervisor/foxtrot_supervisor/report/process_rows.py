@@ -1,7 +1,8 @@
 """Rows of the list of connections: grouping, filter and order. Pure.
 
-A connection with one worker is one row; one with sides or shards is a row of sums with its workers below. The other
-processes (engine, simulator, templates, services) follow.
+A connection with one worker is one row; one with sides or shards is a row of sums with its workers below. Workers on
+other nodes of a cluster are shown as local ones are, with what this host knows of them. The other processes (engine,
+simulator, templates, services) follow.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from foxtrot_supervisor.report.health import REMOTE_SERVES
 from foxtrot_supervisor.report.topic_problems import topic_problems
 
-__all__ = ["ORDERS", "Kind", "Order", "Row", "arrange", "rows_of", "severity"]
+__all__ = ["ORDERS", "Kind", "Order", "Row", "all_workers", "arrange", "is_remote", "rows_of", "serves", "severity"]
 
 Kind: TypeAlias = Literal["connection", "worker", "process"]
 
 _SINGLE: Final = ("engine", "nursery", "engine_nursery")
 _LISTED: Final = ("services", "simulators")
 
-_CALM: Final = ("RUNNING", "STOPPED", "EXITED")
+_CALM: Final = ("RUNNING", "STOPPED", "EXITED", "starting", "serving", "ended")
 
 
 class Row(Struct):
@@ -45,6 +47,11 @@ class Row(Struct):
         """The process of a row that stands for one; of a connection the first worker."""
         return self.members[0]
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its workers run on other nodes."""
+        return is_remote(self.data)
+
     def total(self, key: str) -> float | None:
         """Return the sum of a figure over the members; None if none has it."""
         found = [value for each in self.members if (value := each.get(key)) is not None]
@@ -63,12 +70,31 @@ class Row(Struct):
         return max(severity(each) for each in self.members)
 
 
+def all_workers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the workers of a status, then those on other nodes with names as local workers have them."""
+    remote = [
+        {**row, "name": row.get("worker"), "last_data_age_s": row.get("quiet_s")}
+        for row in status.get("remote_workers") or ()
+    ]
+    return [*(status.get("workers") or ()), *remote]
+
+
+def is_remote(process: Mapping[str, Any]) -> bool:
+    """Return whether it runs on another node: this host knows its events, and nothing of its process."""
+    return "node" in process
+
+
+def serves(process: Mapping[str, Any]) -> bool:
+    """Return whether a process, here or on another node, serves."""
+    return process.get("state") == "RUNNING" or process.get("state") in REMOTE_SERVES
+
+
 def severity(process: Mapping[str, Any]) -> int:
     """Return how much is wrong with a process: 3 it is given up, 2 down or bad topics, 1 worth knowing, 0 nothing."""
     state = process.get("state")
     if state in ("FATAL", "LOST"):
         return 3
-    if state == "BACKOFF":
+    if state in ("BACKOFF", "away"):
         return 2
     found = {problem.severity for problem in topic_problems({"topics": (), **process})}
     if "bad" in found:
@@ -102,7 +128,7 @@ ORDERS: Final[tuple[Order, ...]] = (
 def rows_of(status: Mapping[str, Any]) -> list[Row]:
     """Return the rows of a status, in the order of the file: connections with their workers, then other processes."""
     workers: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for worker in status.get("workers") or ():
+    for worker in all_workers(status):
         workers[str(worker.get("shard_of") or worker.get("connection") or worker.get("name"))].append(worker)
     backfills: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for each in status.get("backfills") or ():
@@ -178,5 +204,5 @@ def _matches(row: Row, words: Iterable[str]) -> bool:
 def _texts(row: Row) -> Iterator[str]:
     yield row.name.lower()
     for member in row.members:
-        for key in ("name", "exchange", "state", "cause"):
+        for key in ("name", "exchange", "state", "cause", "node", "host"):
             yield str(member.get(key) or "").lower()

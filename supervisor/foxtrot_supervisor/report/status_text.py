@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from foxtrot_supervisor.report.diagnosis import Finding, Surroundings, diagnose
-from foxtrot_supervisor.report.process_rows import Row, rows_of
+from foxtrot_supervisor.report.process_rows import Row, rows_of, serves
 from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, milliseconds, quantity
 
 __all__ = ["FINDINGS_SHOWN", "WORKERS_LISTED", "Line", "advice", "status_lines"]
@@ -146,7 +146,7 @@ _COLUMNS: Final[tuple[_Column, ...]] = (
 
 def _connections(status: Status) -> Iterator[Line]:
     workers = status.get("workers") or ()
-    rows = [row for row in rows_of(status) if row.kind != "process"]
+    rows = [row for row in rows_of(status) if row.kind != "process" and not row.is_remote]
     if not rows:
         return
     serving = sum(worker.get("state") == "RUNNING" for worker in workers)
@@ -166,10 +166,10 @@ def _remote_workers(status: Status) -> Iterator[Line]:
     rows = status.get("remote_workers") or ()
     if not rows:
         return
-    serving = sum(row.get("state") == "serving" for row in rows)
+    serving = sum(map(serves, rows))
     yield Line(f"Workers of the cluster: {serving} of {len(rows)} serve", "title")
     shown = rows if len(rows) <= WORKERS_LISTED else [row for row in rows if row.get("state") != "serving"]
-    cells = [["", "state", "node", "host", "events/s", "events", "quiet"]]
+    cells = [["", "state", "node", "host", "events/s", "events", "p99", "gaps", "lost", "quiet"]]
     cells += [
         [
             f"{row.get('worker')}/{row.get('incarnation')}",
@@ -178,6 +178,9 @@ def _remote_workers(status: Status) -> Iterator[Line]:
             row.get("host") or "-",
             quantity(row.get("events_per_s")),
             quantity(row.get("events_total")),
+            microseconds(row.get("latency_p99_us")),
+            quantity(row.get("gaps_total")),
+            quantity(row.get("lost_total")),
             duration(row.get("quiet_s")),
         ]
         for row in shown

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from foxtrot_supervisor.cli.live import EVENT_LINES, LOG_LINES, LiveView, render_status
+from tests.support.statuses import remote
 
 STATUS: dict[str, Any] = {
     "supervisor": {"pid": 4711, "version": "0.1.0", "uptime_s": 61.0, "state": "running", "run_dir": "/run/foxtrot"},
@@ -57,6 +58,14 @@ def test_the_table_shows_the_figures_of_the_status() -> None:
         assert fact in text, fact
     for fact in ("simulator", "nursery", "BACKOFF", "250", "20M", "okx.a", "FATAL", "0.2s"):
         assert fact in text, fact
+
+
+def test_workers_on_other_nodes_are_shown_with_their_node() -> None:
+    rows = [remote("btc.a0-a"), remote("btc.b0-a", "n2", "away")]
+    text = printed({**STATUS, "workers": [], "remote_workers": rows})
+    assert "BAD btc.b0-a: is away" in text
+    (line,) = [line for line in text.splitlines() if "btc.a0-a on n1" in line]
+    assert line.split()[3:] == ["serving", "-", "-", "-", "100", "10", "100us", "200us", "0.5s", "0", "-"]
 
 
 def test_a_change_of_sides_is_shown() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from foxtrot_supervisor.cli.summary import EVENTS_SHOWN, SUMMARY_S, Summary
+from tests.support.statuses import remote
 
 
 def status(uptime_s: float, *recent: str) -> dict[str, Any]:
@@ -78,3 +79,9 @@ def test_no_status_is_needed_before_the_next_summary_is_due() -> None:
     assert summary.due_in_s() == SUMMARY_S
     summary.records(status(2.0))
     assert summary.due_in_s() == SUMMARY_S - 1.0
+
+
+def test_workers_on_other_nodes_count() -> None:
+    rows = [remote("btc.a0-a", lost_total=3), remote("btc.b0-a", state="away", lost_total=None)]
+    ((_, fields),) = Summary().records({"supervisor": {"uptime_s": 60}, "remote_workers": rows})
+    assert (fields["workers_running"], fields["workers"], fields["lost_total"]) == (1, 2, 3)

@@ -69,3 +69,11 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(kept.workers["one.a"]) == WORKER_POINTS_MAX
     assert list(kept.connections) == ["one", "two"]
     assert list(kept.workers) == ["one.a", "two.a"]
+
+
+def test_workers_on_other_nodes_have_series_and_their_incarnations_are_one() -> None:
+    kept = History()
+    row = {"worker": "btc.a0-a", "connection": "btc", "events_per_s": 10.0, "latency_p99_us": None}
+    kept.add(1.0, {"remote_workers": [row, row | {"events_per_s": 0.0}]})
+    assert listed(kept.workers["btc.a0-a"]) == [10.0]
+    assert listed(kept.connections["btc"].events_per_s) == [10.0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.report.process_rows import ORDERS, Row, arrange, rows_of, severity
-from tests.support.statuses import STATUS, worker
+from foxtrot_supervisor.report.process_rows import ORDERS, Row, arrange, rows_of, serves, severity
+from tests.support.statuses import STATUS, remote, worker
 
 BY_NAME = {order[0]: order for order in ORDERS}
 
@@ -96,3 +96,28 @@ def test_severity(process: dict[str, object], level: int) -> None:
 
 def test_an_empty_status_has_no_rows() -> None:
     assert rows_of({}) == []
+
+
+CLUSTER = {
+    **STATUS,
+    "workers": [],
+    "remote_workers": [remote("btc.a0-a"), remote("btc.b0-a", "n2", "away", gaps_total=3), remote("eth.a0-a", "n2")],
+}
+
+
+def test_workers_on_other_nodes_stand_below_their_connection_and_one_that_is_away_comes_first() -> None:
+    rows = arrange(rows_of(CLUSTER))
+    assert names(rows) == ["btc", "btc.b0-a", "btc.a0-a", "eth.a0-a", "engine", "nursery", "simulator"]
+    assert [row.is_remote for row in rows] == [True] * 4 + [False] * 3
+    assert rows[0].total("gaps_total") == 3
+    assert rows[0].largest("last_data_age_s") == 0.5
+    assert rows[0].total("rss_bytes") is None
+    assert names(arrange(rows_of(CLUSTER), words="host-n2 eth")) == ["eth.a0-a"]
+    assert [serves(each) for each in rows[0].members] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("state", "level"), [("serving", 0), ("starting", 0), ("ended", 0), ("leaving", 1), ("unknown", 1), ("away", 2)]
+)
+def test_severity_of_workers_on_other_nodes(state: str, level: int) -> None:
+    assert severity(remote("btc.a0-a", state=state)) == level

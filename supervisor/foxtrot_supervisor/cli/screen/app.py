@@ -34,7 +34,7 @@ from foxtrot_supervisor.cli.screen.process_list import ProcessList
 from foxtrot_supervisor.cli.screen.texts import engine_text, header_text, incidents_text, market_text
 from foxtrot_supervisor.client.observer import Observer
 from foxtrot_supervisor.client.trust import NotRunning
-from foxtrot_supervisor.report.process_rows import ORDERS, Row, arrange, rows_of
+from foxtrot_supervisor.report.process_rows import ORDERS, Row, arrange, rows_of, serves
 
 __all__ = ["FRAME_S", "Starter", "TopApp"]
 
@@ -215,9 +215,9 @@ class TopApp(App[None]):
         if not self.query(ProcessList):
             return  # the view is ending
         row, market = self.query_one(ProcessList).selected, self.observer.market
-        if market is None and (row is None or row.data.get("state") != "RUNNING"):
+        if market is None and (row is None or not serves(row.data)):
             rows = (each for each in rows_of(self.observer.status) if each.kind != "process")
-            row = next((each for each in rows if each.data.get("state") == "RUNNING"), None)
+            row = next((each for each in rows if serves(each.data)), None)
         if row is None or row.kind == "process":
             return
         name = str(row.data.get("name"))
@@ -382,7 +382,9 @@ class TopApp(App[None]):
 
     def _on_selected(self, act: Callable[[Row], None]) -> None:
         row = self.query_one(ProcessList).selected
-        if row is not None:
+        if row is not None and row.is_remote:
+            self._say(f"{row.name} runs on another node: see cluster apply and cluster drain", failed=True)
+        elif row is not None:
             act(row)
 
     def _confirm(self, question: str, consequence: str, request: Request | None, success: str) -> None:

@@ -13,7 +13,16 @@ from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.report.process_rows import Row
 from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, milliseconds, quantity
 
-__all__ = ["COLUMNS", "NAME_WIDTH_MAX", "NAME_WIDTH_MIN", "STATE_STYLES", "Column", "fitting", "name_cell"]
+__all__ = [
+    "CLUSTER_COLUMNS",
+    "COLUMNS",
+    "NAME_WIDTH_MAX",
+    "NAME_WIDTH_MIN",
+    "STATE_STYLES",
+    "Column",
+    "fitting",
+    "name_cell",
+]
 
 Cell: TypeAlias = tuple[str, str]
 """Text and style."""
@@ -40,7 +49,14 @@ STATE_STYLES: Final = {
     "EXITED": "dim",
     "FATAL": "bold white on red",
     "LOST": "bold white on red",
+    "serving": "green",
+    "starting": "cyan",
+    "leaving": "yellow",
+    "ended": "dim",
+    "unknown": "bold yellow",
+    "away": "bold white on red",
 }
+"""Of local processes, and of workers on other nodes."""
 
 
 class Column(Struct, frozen=True):
@@ -74,7 +90,15 @@ def _state(row: Row, _: History) -> Cell:
     return f"{counts[worst]}/{len(row.members)} {worst}", STATE_STYLES.get(worst, "")
 
 
-_WORST_FIRST = ["LOST", "FATAL", "BACKOFF", "STOPPING", "STARTING", "CONNECTING", "EXITED", "STOPPED", "RUNNING"]
+_WORST_FIRST = [
+    *("LOST", "FATAL", "BACKOFF", "STOPPING", "STARTING", "CONNECTING", "EXITED", "STOPPED", "RUNNING"),
+    *("away", "unknown", "leaving", "starting", "ended", "serving"),
+]
+
+
+def _node(row: Row, _: History) -> Cell:
+    nodes = sorted({str(each.get("node") or "-") for each in row.members}) if row.is_remote else []
+    return nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes" if nodes else "", ""
 
 
 def _pid(row: Row, _: History) -> Cell:
@@ -146,6 +170,16 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("filled", 7, 11, _backfills),
     Column("up", 6, 5, lambda row, _: (duration(row.smallest("uptime_s")), "dim")),
 )
+
+
+CLUSTER_COLUMNS: Final[tuple[Column, ...]] = (
+    COLUMNS[0],
+    Column("node", 12, 1, _node, left=True),
+    *COLUMNS[1:2],
+    Column("inc", 11, 6, _incarnation),
+    *COLUMNS[3:],
+)
+"""Where workers run on other nodes: their names, and incarnations that count over all of these."""
 
 
 def fitting(width: int, columns: Sequence[Column] = COLUMNS) -> tuple[int, list[Column]]:

@@ -24,6 +24,8 @@ __all__ = ["LOG_LINES_SHOWN", "Details", "IncidentList"]
 LOG_LINES_SHOWN: Final = 200
 """Latest log lines shown."""
 
+_REMOTE_LOG: Final = Text("\nits log is on its node", style="dim")
+
 _REFRESH_S: Final = 1.0
 _LOG_ANSWER_S: Final = 5.0
 
@@ -76,7 +78,7 @@ class Details(_Scrolled):
             return
         parts = [details_text(each, self._incidents(each), self.local) for each in found[0].members]
         self.query_one("#facts", Static).update(Text("\n\n").join(parts))
-        self.query_one("#log", Static).update(await self._log())
+        self.query_one("#log", Static).update(_REMOTE_LOG if found[0].is_remote else await self._log())
 
     def _incidents(self, process: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return [each for each in self.observer.incidents if each.get("worker") == process.get("name")]

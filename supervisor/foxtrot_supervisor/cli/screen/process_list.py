@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from foxtrot_supervisor.cli.screen.columns import Column, fitting, name_cell
+from foxtrot_supervisor.cli.screen.columns import CLUSTER_COLUMNS, COLUMNS, Column, fitting, name_cell
 from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.report.process_rows import Row
 
@@ -46,6 +46,7 @@ class ProcessList(Widget, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self._rows: Sequence[Row] = ()
+        self._columns: Sequence[Column] = COLUMNS
         self._history = History()
         self._at = 0
         self._top = 0
@@ -60,6 +61,7 @@ class ProcessList(Widget, can_focus=True):
         """Show other rows; the cursor stays on the row of the same name, where there is one."""
         before = self.selected
         self._rows, self._history = rows, history
+        self._columns = CLUSTER_COLUMNS if any(row.is_remote for row in rows) else COLUMNS
         if before is not None:
             found = (at for at, row in enumerate(rows) if (row.kind, row.name) == (before.kind, before.name))
             self._at = next(found, self._at)
@@ -119,7 +121,7 @@ class ProcessList(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Render one line of the screen; called for changed lines only."""
         width = self.size.width - 1
-        name_width, columns = fitting(width)
+        name_width, columns = fitting(width, self._columns)
         if y == 0:
             return self._header(name_width, columns, width)
         at = self._top + y - 1

@@ -12,6 +12,7 @@ from foxtrot_supervisor.cli.screen.columns import STATE_STYLES
 from foxtrot_supervisor.cli.screen.sparkline import sparkline
 from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.client.market_view import MarketView
+from foxtrot_supervisor.report.process_rows import all_workers, is_remote, serves
 from foxtrot_supervisor.report.quantities import duration, mebibytes, microseconds, milliseconds, quantity
 from foxtrot_supervisor.report.topic_problems import topic_problems
 
@@ -56,11 +57,8 @@ def header_text(
 
     `for_s`: seconds since `connected` changed.
     """
-    supervisor, engine, workers = (
-        status.get("supervisor") or {},
-        status.get("engine") or {},
-        status.get("workers") or (),
-    )
+    supervisor, engine = status.get("supervisor") or {}, status.get("engine") or {}
+    workers = all_workers(status)
     line = Text(no_wrap=True, overflow="ellipsis").append(" foxtrot ", style="bold black on cyan")
     if not connected:
         if status:
@@ -76,7 +74,7 @@ def header_text(
     if state == "stopping":
         left = sum(process.get("pid") is not None for process in [*workers, engine])
         line.append(f"  {left} processes left", style="bold yellow")
-    serving = sum(worker.get("state") == "RUNNING" for worker in workers)
+    serving = sum(map(serves, workers))
     line.append(f"  {serving}/{len(workers)} workers serve", style="" if serving == len(workers) else "bold yellow")
     line.append(f"  {quantity(engine.get('events_per_s'))} events/s", style="bold")
     lost = sum(worker.get("lost_total") or 0 for worker in workers)
@@ -193,9 +191,13 @@ def _facts(process: Mapping[str, Any]) -> Iterator[Text]:
     state = str(process.get("state", "-"))
     first = Text(f"{process.get('name', '-')}  ", style="bold")
     first.append(state, style=STATE_STYLES.get(state, ""))
-    first.append(
-        f"  wanted: {process.get('desired', '-')}  {process.get('exchange') or process.get('kind', '')}", style=""
-    )
+    if is_remote(process):
+        place = f"node {process['node']} on {process.get('host')}" if process["node"] else "no node"
+        first.append(f"  {place}  shard {process.get('shard') or '-'}", style="")
+    else:
+        first.append(
+            f"  wanted: {process.get('desired', '-')}  {process.get('exchange') or process.get('kind', '')}", style=""
+        )
     yield first
     if process.get("cause"):
         yield Text(f"cause: {process['cause']}", style="yellow")

@@ -25,6 +25,7 @@ from foxtrot_supervisor.cli.screen.details import Details, IncidentList
 from foxtrot_supervisor.cli.screen.dialogs import Confirm, Help, Prompt
 from foxtrot_supervisor.cli.screen.process_list import ProcessList
 from tests.supervisor.cli.screen.played_run import PlayedRun, driven, shown, until
+from tests.support.statuses import STATUS, remote
 
 
 def table(pilot: Pilot[None]) -> ProcessList:
@@ -202,3 +203,18 @@ async def test_sigterm_ends_the_view_in_order(tmp_path: Path) -> None:
     async with driven(tmp_path, PlayedRun()) as pilot:
         os.kill(os.getpid(), signal.SIGTERM)
         await until(pilot, lambda: not pilot.app.is_running)
+
+
+async def test_a_worker_on_another_node_has_details_and_takes_no_request(tmp_path: Path) -> None:
+    run = PlayedRun()
+    run.status = {**STATUS, "workers": [], "remote_workers": [remote("btc.a0-a", "tokyo")]}
+    async with driven(tmp_path, run) as pilot:
+        await until(pilot, lambda: selected(pilot) == "btc.a0-a")
+        await pilot.press("r", "d")
+        reason = "btc.a0-a runs on another node: see cluster apply and cluster drain"
+        await until(pilot, lambda: notices(pilot).count(reason) == 2)
+        assert run.asked == []
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, Details)
+        await until(pilot, lambda: "node tokyo on host-tokyo" in shown(pilot, "#facts"))
+        assert "its log is on its node" in shown(pilot, "#log")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.cli.screen.columns import COLUMNS, NAME_WIDTH_MAX, fitting, name_cell
+from foxtrot_supervisor.cli.screen.columns import CLUSTER_COLUMNS, COLUMNS, NAME_WIDTH_MAX, fitting, name_cell
 from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.report.process_rows import Row, arrange, rows_of
-from tests.support.statuses import STATUS, worker
+from tests.support.statuses import STATUS, remote, worker
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -86,3 +86,35 @@ def test_what_fits_is_shown(width: int) -> None:
     assert width < 17 or names + sum(column.width + 1 for column in columns) <= width
     assert width < 200 or len(columns) == len(COLUMNS)
     assert width < 60 or columns[0].title == "state"
+
+
+def test_a_worker_on_another_node_shows_its_node_and_a_dash_for_what_only_that_knows() -> None:
+    status = {"remote_workers": [remote("btc.a0-a"), remote("btc.b0-a", "n2", "away"), remote("eth.a0-a")]}
+    history = History()
+    history.add(1.0, status)
+    shown = {
+        row.name: {column.title: column.cell(row, history)[0] for column in CLUSTER_COLUMNS}
+        for row in arrange(rows_of(status))
+    }
+    assert shown["eth.a0-a"] == {
+        "state": "serving",
+        "node": "n1",
+        "pid": "-",
+        "inc": "#5000001",
+        "events/s": "10",
+        "": "           █",
+        "p50": "100us",
+        "p99": "200us",
+        "data age": "0.5s",
+        "lag": "-",
+        "restart": "-",
+        "mem": "-",
+        "gaps": "0",
+        "filled": "",
+        "up": "-",
+    }
+    assert (shown["btc"]["state"], shown["btc"]["node"], shown["btc"]["events/s"]) == ("1/2 away", "2 nodes", "20")
+    assert shown["btc.b0-a"]["node"] == "n2"
+    assert all(row["inc"] == "" or len(row["inc"]) <= 11 for row in shown.values())
+    local = Row("process", "engine", [STATUS["engine"]])
+    assert CLUSTER_COLUMNS[1].cell(local, history)[0] == ""

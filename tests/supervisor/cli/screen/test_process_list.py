@@ -7,7 +7,7 @@ from textual.app import App, ComposeResult
 from foxtrot_supervisor.cli.screen.process_list import ProcessList
 from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.report.process_rows import arrange, rows_of
-from tests.support.statuses import worker
+from tests.support.statuses import remote, worker
 
 
 class Shown(App[None]):
@@ -85,3 +85,14 @@ async def test_long_names_are_cut() -> None:
         shown = app.query_one(ProcessList)
         shown.show(rows_of({"workers": [worker(f"{'x' * 80}.a")]}), History())
         assert "…" in shown.render_line(1).text
+
+
+async def test_where_workers_run_on_other_nodes_there_is_a_column_of_nodes() -> None:
+    app = Shown()
+    async with app.run_test(size=(120, 8)):
+        shown = fill(app, 2)
+        assert "node" not in shown.render_line(0).text
+        shown.show(arrange(rows_of({"remote_workers": [remote("btc.a0-a", "tokyo")]})), History())
+        assert "node" in shown.render_line(0).text
+        assert "serving" in shown.render_line(1).text
+        assert "tokyo" in shown.render_line(1).text

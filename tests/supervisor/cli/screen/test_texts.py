@@ -18,7 +18,7 @@ from foxtrot_supervisor.cli.screen.texts import (
 )
 from foxtrot_supervisor.client.history import History
 from foxtrot_supervisor.client.market_view import MarketView
-from tests.support.statuses import STATUS, worker
+from tests.support.statuses import STATUS, remote, worker
 
 INCIDENT: dict[str, Any] = {
     "seq": 1,
@@ -137,3 +137,14 @@ def test_details_of_little() -> None:
     assert "code 1" in details_text({"last_exit": last}, [], utc).plain
     many = [{"topic": f"t{number}", "state": "flowing"} for number in range(TOPICS_SHOWN + 3)]
     assert "and 3 more" in details_text({"topics": many}, [], utc).plain
+
+
+def test_workers_on_other_nodes() -> None:
+    rows = [remote("btc.a0-a", lost_total=None), remote("btc.b0-a", "n2", "away", lost_total=7)]
+    shown = header({**STATUS, "workers": [], "remote_workers": rows})
+    assert "1/2 workers serve" in shown
+    assert "7 lost" in shown
+    text = details_text({**rows[1], "name": "btc.b0-a"}, [], utc).plain
+    assert text.startswith("btc.b0-a  away  node n2 on host-n2  shard btc.b\n")
+    assert "wanted" not in text
+    assert "no node  shard -" in details_text({**rows[0], "node": "", "shard": "", "state": "ended"}, [], utc).plain
