@@ -15,6 +15,7 @@ from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_supervisor.cli.common import absolute
 from foxtrot_supervisor.cli.messages import Failure
 from foxtrot_supervisor.config.cluster import ClusterConfig, cluster_problems
+from foxtrot_supervisor.system.ending import insistent_timeout
 
 if TYPE_CHECKING:
     from foxtrot_supervisor.cluster.store import Store
@@ -109,7 +110,7 @@ async def _with_store(cluster: ClusterConfig, work: Callable[[Store, Any], Await
 
 async def _closed(closing: Coroutine[Any, Any, None]) -> None:
     try:
-        async with asyncio.timeout(1.0):
+        async with insistent_timeout(1.0):
             await closing
     except Exception:  # noqa: S110 - the result is there already
         pass

@@ -31,7 +31,7 @@ from foxtrot_supervisor.cluster.pace import Release
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, NotPrepared, Store
 from foxtrot_supervisor.config.cluster import NodeCluster
-from foxtrot_supervisor.system.ending import end_tasks
+from foxtrot_supervisor.system.ending import end_tasks, insistent_timeout, run_together
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -134,23 +134,21 @@ class _Agent:
         await client.subscribe(names.CHANGED, cb=self._on_changed)
         self._problem = ""
         self._context.log.info("node_joined", node=self._me.node, capacity=self._cluster.capacity)
-        jobs = [self._assign(leases), self._show(shards), self._work(leases, shards, membership, deliveries)]
-        async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                group.create_task(job)
+        work = self._work(leases, shards, membership, deliveries)
+        await run_together(self._assign(leases), self._show(shards), work)
 
     async def close(self) -> None:
         """Give the shards back and end."""
         if self._client is not None and self._shards is not None and self._deliveries is not None:
             with contextlib.suppress(*NATS_ERRORS):
-                async with asyncio.timeout(RELEASE_S):
+                async with insistent_timeout(RELEASE_S):
                     await self._deliveries.close()
                     await self._shards.release_all()
                     await self._store.withdraw(self._me.node)
                     await self._client.flush()
         if self._client is not None:
             with contextlib.suppress(*NATS_ERRORS):
-                async with asyncio.timeout(RELEASE_S):
+                async with insistent_timeout(RELEASE_S):
                     await self._client.close()
         self._own.close()
 

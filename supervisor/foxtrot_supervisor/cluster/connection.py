@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from foxtrot_supervisor.config.cluster import ClusterConfig, server_reason
+from foxtrot_supervisor.system.ending import insistent_timeout
 from foxtrot_supervisor.system.secret_file import SecretRefused, read_secret_lines
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def connect(
         options["disconnected_cb"] = disconnected
     if forever:
         return await nats.connect(error_cb=on_error, **options)
-    async with asyncio.timeout(GIVE_UP_S):  # the client itself goes on after refused credentials
+    async with insistent_timeout(GIVE_UP_S):  # the client itself goes on after refused credentials
         return await nats.connect(error_cb=on_error, **options)
 
 

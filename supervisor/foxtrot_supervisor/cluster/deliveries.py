@@ -21,6 +21,7 @@ from foxtrot_supervisor.cluster.placement import accepts, closeness, twin_of
 from foxtrot_supervisor.cluster.shards import HeldShards, Identity
 from foxtrot_supervisor.cluster.shares import Limit, limit_of
 from foxtrot_supervisor.cluster.store import NATS_ERRORS, Store
+from foxtrot_supervisor.system.ending import end_tasks
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -99,9 +100,7 @@ class Deliveries:
     async def close(self) -> None:
         """Decide about nothing any more."""
         self.closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
 
     def reconnected(self) -> None:
         """The server knows nothing of an earlier request; other nodes may be on their way back."""

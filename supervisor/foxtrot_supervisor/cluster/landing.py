@@ -44,7 +44,7 @@ from foxtrot_supervisor.cluster.wire import Parcel, decode_parcel
 from foxtrot_supervisor.cluster.wire_names import request_subject
 from foxtrot_supervisor.core.cluster_settings import LandingSettings
 from foxtrot_supervisor.core.coordination.books import turn_of
-from foxtrot_supervisor.system.ending import end_tasks
+from foxtrot_supervisor.system.ending import end_tasks, insistent_timeout
 
 __all__ = ["BASE_S", "PACE_S", "WAITING_BYTES_MAX", "WAITING_COUNT_MAX", "run"]
 
@@ -254,7 +254,7 @@ class Landing:
             self._settle(time.monotonic())
             await asyncio.sleep(LOOK_S)
         with contextlib.suppress(Superseded, *NATS_ERRORS):
-            async with asyncio.timeout(max(0.5, self._grace_until - time.monotonic())):
+            async with insistent_timeout(max(0.5, self._grace_until - time.monotonic())):
                 self._base_wanted = True
                 await self._write("")
                 await self._pull.remove()

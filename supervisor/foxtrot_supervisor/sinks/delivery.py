@@ -16,6 +16,7 @@ from foxtrot_supervisor.sinks.dead_letters import DeadLetters
 from foxtrot_supervisor.sinks.sink import Sink, SinkMisconfigured, SinkRefuses, SinkRow, SinkUnavailable
 from foxtrot_supervisor.sinks.spool import Spool
 from foxtrot_supervisor.sinks.spool_reader import SpoolReader
+from foxtrot_supervisor.system.ending import insistent_timeout
 
 __all__ = ["BATCH_BYTES", "CALL_S", "CLOSE_S", "FLUSH_S", "REFUSED_MAX", "Delivery"]
 
@@ -102,7 +103,7 @@ class Delivery:
         """
         self._ending = True
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic() - CLOSE_S)):
+            async with insistent_timeout(deadline - time.monotonic() - CLOSE_S):
                 if self._cut_off:  # opened again, it gets all rows that are not durable
                     await self.close()
                 while self._spool.pending_rows:
@@ -117,7 +118,7 @@ class Delivery:
         self._open = False
         self._reader.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
+            async with insistent_timeout(CLOSE_S):
                 try:
                     await self._sink.close()
                 except Exception as error:  # a third party's code may raise anything
@@ -219,7 +220,7 @@ class Delivery:
         """Await a call of the sink for `CALL_S` at most; beyond that its store is unreachable."""
         self._call_since = time.monotonic()
         try:
-            async with asyncio.timeout(CALL_S):
+            async with insistent_timeout(CALL_S):
                 return await call
         except TimeoutError:
             raise SinkUnavailable(f"no answer within {CALL_S:g} s") from None

@@ -48,6 +48,7 @@ from foxtrot_supervisor.sinks.sink import (
     SinkRow,
     SinkUnavailable,
 )
+from foxtrot_supervisor.system.ending import insistent_timeout
 
 __all__ = ["SinkChecks", "SinkContext", "all_events", "rows_of", "trades"]
 
@@ -289,5 +290,5 @@ class SinkChecks:
         assert len(set(stored)) == len(stored), "nothing twice"
 
     async def _call(self, call: Any) -> Any:
-        async with asyncio.timeout(CALL_S):
+        async with insistent_timeout(CALL_S):
             return await call

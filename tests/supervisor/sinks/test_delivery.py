@@ -253,6 +253,43 @@ async def test_at_the_end_rows_stay_in_the_spool_if_the_store_is_away(tmp_path: 
     assert later.durable == world.names(first=11)
 
 
+async def test_a_store_that_forgets_a_cancellation_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """As `asyncio.wait_for` of Python 3.11 does, also in `close`."""
+
+    class Forgetful(_Store):
+        forgotten = 0
+
+        async def write(self, rows: Sequence[SinkRow]) -> int:
+            while not await self._forgets():
+                pass
+            return await super().write(rows)
+
+        async def close(self) -> None:
+            await super().close()
+            self.forgotten = 0
+            while not await self._forgets():
+                pass
+
+        async def _forgets(self) -> bool:
+            try:
+                await asyncio.sleep(LIMIT_S)
+            except asyncio.CancelledError:
+                if self.forgotten:
+                    raise
+                self.forgotten += 1
+                return False
+            return True
+
+    world = _World(tmp_path, store := Forgetful())
+    world.add(3)
+    begun = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CLOSE_S", 0.1)
+        await world.delivery.finish(begun + module.CLOSE_S + 0.1)
+    assert time.monotonic() < begun + LIMIT_S
+    assert (store.forgotten, store.closes, world.spool.pending_rows) == (1, 1, 3)
+
+
 async def test_a_close_that_fails_is_no_matter(tmp_path: Path) -> None:
     class Broken(_Store):
         async def close(self) -> None:

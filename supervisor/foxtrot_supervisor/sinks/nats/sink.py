@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
@@ -27,6 +26,7 @@ from foxtrot_supervisor.sinks.stores.access import (
 from foxtrot_supervisor.sinks.stores.address import StoreAddress, parse_address
 from foxtrot_supervisor.sinks.stores.kept import KeptNumber
 from foxtrot_supervisor.sinks.stores.library import is_installed, load_library
+from foxtrot_supervisor.system.ending import insistent_timeout
 from foxtrot_supervisor.system.secret_file import SecretRefused, open_secret, read_secret_lines
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class NatsSink:
         if client is not None:
             # a server that hangs takes what is buffered never
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(CLOSE_S):
+                async with insistent_timeout(CLOSE_S):
                     await client.close()
 
     def counts(self) -> dict[str, int]:
