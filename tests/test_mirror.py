@@ -22,7 +22,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_workers.adapter.access": "types only; test_access of the feed uses each",
     "foxtrot_workers.adapter.limits": "types and defaults; test_adapter and each exchange's tests use them",
     "foxtrot_workers.adapter.notices": "types only; test_connection_life reacts to each",
-    "foxtrot_supervisor.sinks.spool_layout": "test_spool drives it through writer and reader",
     "foxtrot_supervisor.sinks.spool_reader": "test_spool drives it, with real files",
     "foxtrot_supervisor.sinks.spool_writer": "test_spool drives it, with real files",
     "foxtrot_supervisor.config.section": "test_check drives it through whole configurations",
