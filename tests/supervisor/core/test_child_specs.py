@@ -18,7 +18,15 @@ from foxtrot_protocol.spec import (
     encode_spec,
 )
 from foxtrot_supervisor.config.cluster import NodeCluster
-from foxtrot_supervisor.config.schema import ConnectionConfig, EngineConfig, FoxtrotConfig, RingConfig, SupervisorConfig
+from foxtrot_supervisor.config.placed import Placed
+from foxtrot_supervisor.config.schema import (
+    ConnectionConfig,
+    EngineConfig,
+    FoxtrotConfig,
+    RingConfig,
+    SinkConfig,
+    SupervisorConfig,
+)
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.core.child_specs import ChildSpecs, Surroundings, SymbolChange
 from foxtrot_supervisor.core.targets import ENGINE, ENGINE_MODULES, ENGINE_NURSERY, NURSERY, SIMULATOR, Targets
@@ -403,6 +411,22 @@ def test_parts_of_a_split_shard_are_merged_as_sides_of_the_first() -> None:
         ("all-1", "500.b"),
     ]
     assert feed(children, "all-1.a").symbols == ["X"]
+
+
+def test_one_side_on_a_node_is_merged_under_the_name_of_the_connection() -> None:
+    """The part of the cluster tells it from the same side on the node that had it before."""
+    base = {**msgspec.structs.asdict(connection("btc_a0_5")), "redundancy": 1}
+    children = specs(Placed(**base, merged_as="btc", part="a0"))
+    settings = feed(children, "btc_a0_5.a")
+    assert (settings.connection, settings.side) == ("btc", "a0.a")
+
+
+def test_the_sinks_of_a_configuration_and_of_a_connection() -> None:
+    both = [SinkConfig(name="tape", kind="k"), SinkConfig(name="some", kind="k", connections=["two"])]
+    config = FoxtrotConfig(connections=[connection("one"), connection("two")], sinks=both)
+    children = ChildSpecs(config, AROUND, Targets())
+    assert children.sinks == ["tape", "some"]
+    assert [children.sinks_of(each) for each in config.connections] == [["tape"], ["tape", "some"]]
 
 
 def test_a_worker_comes_with_its_connections_first_symbol() -> None:

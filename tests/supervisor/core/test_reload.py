@@ -32,12 +32,17 @@ def test_what_only_the_start_can_set() -> None:
 
 
 def reload_of(
-    *, added: str = "", restarted: str = "", removed: str = "", twins: dict[str, str] | None = None
+    *,
+    added: str = "",
+    restarted: str = "",
+    removed: str = "",
+    twins: dict[str, str] | None = None,
+    spares: dict[str, str] | None = None,
 ) -> Reload:
     """Of names that all had incarnation 1."""
     changes = Changes(added.split(), removed.split(), restarted.split(), ["engine"])
     names = dict.fromkeys((*changes.removed, *changes.restarted), 1)
-    return Reload(changes, twins or {}, names, 100.0, 60.0)
+    return Reload(changes, twins or {}, names, 100.0, 60.0, spares)
 
 
 def test_done_when_everybody_serves_and_everybody_else_is_gone() -> None:
@@ -64,6 +69,19 @@ def test_done_when_everybody_serves_and_everybody_else_is_gone() -> None:
         "failed": {},
     }
     assert not reload.look(records, 101.0, stopping=False)  # once
+
+
+def test_a_child_that_was_to_be_handed_over_and_died_is_judged_by_its_next_process() -> None:
+    """It does not wait for the hand-over: its next process has the new configuration too."""
+    reload = reload_of(restarted="one.a", spares={"one.a": "one.b"})
+    records = {"one.a": record("one.a", State.RUNNING), "one.b": record("one.b", State.STARTING)}
+    assert not reload.look(records, 101.0, stopping=False)
+    records["one.a"] = record("one.a", State.CONNECTING, 2)
+    assert not reload.look(records, 102.0, stopping=False)
+    records["one.a"].state = State.RUNNING
+    assert reload.look(records, 103.0, stopping=False)
+    assert reload.outcome is not None
+    assert reload.outcome["failed"] == {}
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
@@ -171,7 +189,7 @@ def test_a_preview_for_people() -> None:
         "processes": {**none, "added": ["new.a"], "removed": ["old.a"], "restarted": ["engine", "one.a", "t.a", "t.b"]},
         "handed_over": ["one.a"],
         "in_turn": ["t.a", "t.b"],
-        "live": {"all-1.a": {"added": ["X"], "removed": ["Y"]}},
+        "live": {"all-1.a": {"added": ["X"], "removed": ["Y"]}, "all-2.a": {"added": [], "removed": ["Z"]}},
     }
     assert describe_preview(preview) == [
         "in the file:",
@@ -190,6 +208,7 @@ def test_a_preview_for_people() -> None:
         "  engine: stopped and started again",
         "  all-1.a: subscribe X on its connection",
         "  all-1.a: unsubscribe Y on its connection",
+        "  all-2.a: unsubscribe Z on its connection",
         "1 processes run on",
     ]
 

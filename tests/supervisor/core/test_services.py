@@ -7,6 +7,7 @@ from msgspec import structs
 
 from foxtrot_protocol.exit_codes import SupervisorExit
 from foxtrot_protocol.spec import (
+    AlertSettings,
     BundleSettings,
     FeedSettings,
     MetricsSettings,
@@ -16,6 +17,7 @@ from foxtrot_protocol.spec import (
     decode_settings,
 )
 from foxtrot_supervisor.config.schema import (
+    AlertsConfig,
     ConnectionConfig,
     FoxtrotConfig,
     MetricsConfig,
@@ -38,7 +40,7 @@ from foxtrot_supervisor.core.inputs import (
 )
 from foxtrot_supervisor.core.lifecycle import State
 from foxtrot_supervisor.core.records import ChildPlan
-from foxtrot_supervisor.core.services import BUNDLES, METRICS, RECORDER, Service, services_of
+from foxtrot_supervisor.core.services import ALERTS, BUNDLES, METRICS, RECORDER, Service, services_of, sink_of
 from foxtrot_supervisor.core.targets import ENGINE, Targets
 
 AROUND = Surroundings(run_id="r", run_dir="/x", parent_pid=1, import_path="", log_level="info", log_format="json")
@@ -67,6 +69,27 @@ def test_metrics_are_planned_and_specified() -> None:
     assert changed.plans()[-1].fingerprint != plan.fingerprint
     with pytest.raises(KeyError):
         ChildSpecs(FoxtrotConfig(), AROUND, Targets()).spec(METRICS, 1)
+
+
+def test_the_service_of_alerts_gets_what_is_to_be_called_and_how_often() -> None:
+    called = AlertsConfig(command="tell it", deadline_s=3.0, calls_per_minute=9)
+    (service,) = services_of(FoxtrotConfig(alerts=called), Targets(alerts="m:run"), "/x")
+    assert (service.name, service.target, service.stops, service.essential) == (ALERTS, "m:run", "last", False)
+    expected = AlertSettings(command="tell it", deadline_s=3.0, calls_per_minute=9)
+    assert decode_settings(service.settings, AlertSettings) == expected
+    by_file = AlertsConfig(webhook_file="/etc/hook")
+    (service,) = services_of(FoxtrotConfig(alerts=by_file), Targets(), "/x")
+    settings = decode_settings(service.settings, AlertSettings)
+    assert (settings.command, settings.webhook_file) == (None, "/etc/hook"), "the secret stays in its file"
+    assert services_of(FoxtrotConfig(alerts=AlertsConfig(calls_per_minute=9)), Targets(), "/x") == []
+
+
+@pytest.mark.parametrize(
+    ("process", "sink"), [("sink-tape", "tape"), ("tape", None), ("sink-tape.a", None), ("engine", None)]
+)
+def test_processes_of_sinks_are_known_by_their_names(process: str, sink: str | None) -> None:
+    """A connection may be called sink-tape: its workers have a point in their names."""
+    assert sink_of(process) == sink
 
 
 def test_a_recorder_runs_where_a_connection_is_recorded() -> None:
