@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from foxtrot_protocol.errors import MalformedMessage
+from foxtrot_supervisor.config.engine_cluster import EngineCluster
 from foxtrot_supervisor.config.schema import ConnectionConfig, FoxtrotConfig
 from foxtrot_supervisor.config.shards import Shard
 from foxtrot_supervisor.embedding.wire import (
@@ -42,6 +43,14 @@ def test_an_order_survives_encoding_and_decoding() -> None:
     shard = Shard(**values, shard_of="a", entries=["*"], symbols_max=9, symbol_case="upper", merged_as="a-2")
     sharded = msgspec.structs.replace(ORDER, shards={"a": [shard]})
     assert decode_order(encode_order(sharded)) == sharded
+
+
+def test_an_order_has_the_cluster_of_its_engine_whatever_kind_of_cluster_it_is() -> None:
+    cluster = EngineCluster(servers=["nats://n"], engine="desk", from_start=True)
+    joined = msgspec.structs.replace(ORDER, config=msgspec.structs.replace(ORDER.config, cluster=cluster))
+    found = decode_order(encode_order(joined))
+    assert found == joined
+    assert isinstance(found.config.cluster, EngineCluster)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", encode_order(ORDER)[:-1], encode_order(ORDER).replace(b"okx", b"\xff")])
