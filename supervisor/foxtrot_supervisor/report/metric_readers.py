@@ -34,6 +34,7 @@ __all__ = [
     "MetricType",
     "Sample",
     "Section",
+    "StatusMetric",
     "build",
     "connections_flowing",
     "field",
@@ -87,6 +88,11 @@ class Metric(Struct, frozen=True, kw_only=True):
     unit: Literal["", "seconds", "bytes"] = ""
     source: str
     """Where the value stands in ``status --json``."""
+
+
+class StatusMetric(Metric, frozen=True, kw_only=True):
+    """A metric that is computed from the status."""
+
     read: Callable[[Item], Iterator[Sample]]
 
 
@@ -186,7 +192,7 @@ def field(
     key: str,
     *,
     divisor: float = 1.0,
-) -> Metric:
+) -> StatusMetric:
     """A number of each item of a section; an item without it has no sample."""
     where, labels, items = section
 
@@ -196,7 +202,7 @@ def field(
             if value is not None:
                 yield Sample(values, float(value) / divisor)
 
-    return Metric(
+    return StatusMetric(
         name=name,
         type=metric_type,
         help=help_text,

@@ -9,7 +9,7 @@ label values are cut; what is left out is counted in ``foxtrot_metrics_series_om
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -30,6 +30,7 @@ from foxtrot_supervisor.report.metric_readers import (
     Metric,
     Sample,
     Section,
+    StatusMetric,
     build,
     connections_flowing,
     field,
@@ -66,7 +67,7 @@ class Family(Struct, frozen=True):
     samples: list[Sample]
 
 
-def _engine_counts(section: Section, prefix: str) -> list[Metric]:
+def _engine_counts(section: Section, prefix: str) -> list[StatusMetric]:
     """What the engine counts of a worker, wherever that runs."""
     counts = (
         ("events_applied_total", "Events given to handlers.", "applied_total"),
@@ -94,8 +95,8 @@ def _engine_counts(section: Section, prefix: str) -> list[Metric]:
     return [field(section, f"{prefix}_{name}", "counter", text, key) for name, text, key in counts]
 
 
-METRICS: Final[tuple[Metric, ...]] = (
-    Metric(
+METRICS: Final[tuple[StatusMetric, ...]] = (
+    StatusMetric(
         name="foxtrot_build_info",
         type="info",
         help="Version, and form of the hot paths.",
@@ -103,7 +104,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="supervisor.version, supervisor.form",
         read=build,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_supervisor_state",
         type="gauge",
         help="1 for the state of the whole, 0 for the others.",
@@ -149,7 +150,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "loop_late_total",
     ),
     # ---- processes
-    Metric(
+    StatusMetric(
         name="foxtrot_processes",
         type="gauge",
         help="Child processes by kind and state.",
@@ -169,7 +170,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "loop_lag_ms",
         divisor=1e3,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_process_growing",
         type="gauge",
         help="1 if a figure of the process grows or is over its limit.",
@@ -177,7 +178,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="*.growth",
         read=growing,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_process_running",
         type="gauge",
         help="1 if the process serves (RUNNING).",
@@ -185,7 +186,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="*.state",
         read=process_is("RUNNING"),
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_process_fatal",
         type="gauge",
         help="1 if the process has ended and is not started again, or cannot be killed (FATAL, LOST).",
@@ -203,7 +204,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     field(CHILD, "foxtrot_process_restarts_total", "counter", "Restarts, without rotations.", "restarts_total"),
     field(CHILD, "foxtrot_process_rotations_total", "counter", "Rotations.", "rotations_total"),
     field(CHILD, "foxtrot_process_kills_total", "counter", "Incarnations that were sent SIGKILL.", "kills_total"),
-    Metric(
+    StatusMetric(
         name="foxtrot_process_last_exit_info",
         type="info",
         help="How the latest incarnation ended, and at which rung of the stop ladder.",
@@ -212,7 +213,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         read=last_exits,
     ),
     # ---- workers
-    Metric(
+    StatusMetric(
         name="foxtrot_connection_flowing",
         type="gauge",
         help="1 if a worker of the connection serves and the exchange has accepted or sends at least one topic.",
@@ -220,7 +221,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="workers[].state, workers[].topics",
         read=connections_flowing,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_worker_topics",
         type="gauge",
         help="Topics by state; asked and acknowledged ones are waiting.",
@@ -296,7 +297,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Kinds of frames whose templates were switched off.",
         "templates_off_total",
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_latency_seconds",
         type="histogram",
         help="Latency of events by stage: exchange_received, received_published, published_handled.",
@@ -306,7 +307,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         read=latency,
     ),
     # ---- workers of a cluster, at the host of an engine
-    Metric(
+    StatusMetric(
         name="foxtrot_remote_workers",
         type="gauge",
         help="Workers of the cluster by node and state.",
@@ -314,7 +315,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="remote_workers[].state",
         read=remote_states,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_remote_connection_flowing",
         type="gauge",
         help="1 if a worker of the connection serves on a node that can be heard.",
@@ -322,7 +323,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="remote_workers[].state",
         read=remote_connections_flowing,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_remote_worker_serving",
         type="gauge",
         help="1 if it serves on a node that can be heard.",
@@ -345,7 +346,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "quiet_s",
     ),
     *_engine_counts(REMOTE_WORKER, "foxtrot_remote_worker"),
-    Metric(
+    StatusMetric(
         name="foxtrot_remote_latency_seconds",
         type="histogram",
         help="As foxtrot_latency_seconds; published_handled is by the clocks of both hosts.",
@@ -480,7 +481,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     field(MARKET, "foxtrot_market_listed_total", "counter", "Symbols listed since the start.", "listed_total"),
     field(MARKET, "foxtrot_market_delisted_total", "counter", "Symbols delisted since the start.", "delisted_total"),
     # ---- services
-    Metric(
+    StatusMetric(
         name="foxtrot_service_problem",
         type="gauge",
         help="1 if a service reports that something is wrong, such as a failed alert command.",
@@ -488,7 +489,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="services[].problem",
         read=service_problems,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_service_counts_total",
         type="counter",
         help="What a service counts: calls and failures of alerts; rows that a sink has delivered, lost, refused.",
@@ -496,7 +497,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         source="services[].counts",
         read=service_counts,
     ),
-    Metric(
+    StatusMetric(
         name="foxtrot_service_figures",
         type="gauge",
         help="What a service measures: rows that wait in the spool of a sink, its bytes.",
@@ -505,7 +506,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         read=service_figures,
     ),
     # ---- incidents
-    Metric(
+    StatusMetric(
         name="foxtrot_incidents_total",
         type="counter",
         help="Incidents by kind.",
@@ -527,31 +528,24 @@ METRICS: Final[tuple[Metric, ...]] = (
 """Every metric that is computed from the status."""
 
 
-def _nothing(_status: Item) -> Iterator[Sample]:
-    return iter(())
-
-
 OWN: Final[Mapping[str, Metric]] = {
     "requests_total": Metric(
         name="foxtrot_metrics_requests_total",
         type="counter",
         help="HTTP requests that the server of this answer has had.",
         source="the answer itself",
-        read=_nothing,
     ),
     "refused_total": Metric(
         name="foxtrot_metrics_requests_refused_total",
         type="counter",
         help="Requests refused: wrong host, token, method or path.",
         source="the answer itself",
-        read=_nothing,
     ),
     "dropped_total": Metric(
         name="foxtrot_metrics_connections_dropped_total",
         type="counter",
         help="Connections dropped: slow, malformed, or too many.",
         source="the answer itself",
-        read=_nothing,
     ),
 }
 """What the server counts itself."""
@@ -561,7 +555,6 @@ OMITTED: Final = Metric(
     type="gauge",
     help="Samples left out of this answer because a metric had too many.",
     source="the answer itself",
-    read=_nothing,
 )
 
 EXCLUDED: Final[Mapping[str, str]] = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foxtrot_supervisor.report.alerts import ALERTS_PER_CALL, EVENTS, GATHER_S, HOLD_S, Alert, Edges, Pacer
+from foxtrot_supervisor.report.alerts import ALERTS_PER_CALL, EVENTS, GATHER_S, HOLD_S, Alert, Edges, Pacer, conditions
 from foxtrot_supervisor.report.incidents import KINDS
 from tests.support.sample_status import sample_status
 
@@ -145,6 +145,15 @@ def test_a_supervisor_that_does_not_answer_hides_nothing() -> None:
     assert told(look(edges, None, 10.0) + look(edges, None, 10.0 + HOLD_S)) == [("broke", "supervisor", "supervisor")]
     # what was broken before is not whole because nobody answers
     assert told(look(edges, broken("growth"), 30.0)) == [("whole", "supervisor", "supervisor")]
+
+
+def test_what_is_measured_and_well_is_not_broken() -> None:
+    status = whole()
+    status["engine"]["growth"] = {"threads": {"verdict": "steady"}, "tasks": {"verdict": "learning"}}
+    status["engine"]["handlers"] = [{"handler": "m.f", "suspended": False}]
+    assert conditions(status) == {}
+    status["engine"] = None
+    assert conditions(status) == {}, "an engine of an application is not ours"
 
 
 def test_a_process_that_is_to_be_stopped_is_not_broken() -> None:

@@ -214,3 +214,10 @@ def test_batches_that_were_lost_with_an_unknown_number_of_events_are_bad() -> No
     (finding,) = diagnose(status(workers=[worker(lost_batches_total=2)]), Surroundings())
     assert (finding.severity, finding.where) == ("bad", "one.a")
     assert finding.what.startswith("2 batches with an unknown number of events were lost")
+
+
+def test_a_clock_that_is_off_is_a_finding_to_watch() -> None:
+    clock = {"exchange": "BINANCE", "source": "rest", "offset_ms": -4200.0, "error_ms": 30.0}
+    right = {**clock, "exchange": "OKX", "offset_ms": 1.0}
+    expected = ("watch", "clock", "this machine's clock is 4.2 s behind that of BINANCE")
+    assert found(status(clocks=[clock, right])) == [expected]

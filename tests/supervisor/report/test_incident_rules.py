@@ -183,6 +183,7 @@ def test_counts_of_the_engine_and_of_each_source() -> None:
         ("lost_events", "one.a", "4 events were lost and announced"),
         ("gap", "new.a", "1 gaps were announced"),
     ]
+    assert list(engine_heartbeat("engine", before, before)) == []
     (first, *_) = engine_heartbeat("engine", None, beat(leaks_total=1))
     assert (first.kind, first.cause) == ("leak", "")
 

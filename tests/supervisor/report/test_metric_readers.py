@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_supervisor.report.metric_readers import CHILD, WORKER, Sample, field
+from foxtrot_supervisor.report.metric_readers import CHILD, WORKER, Sample, field, last_exits
 from tests.support.sample_status import sample_status
 
 
@@ -29,3 +29,13 @@ def test_values_are_brought_to_base_units() -> None:
     metric = field(WORKER, "foxtrot_x_seconds", "gauge", "A.", "latency_p50_us", divisor=1e6)
     (sample,) = metric.read(status)
     assert sample == Sample((status["workers"][0]["name"], "c0", "x0"), 5e-6)
+
+
+def test_a_child_that_has_never_died_has_no_last_exit() -> None:
+    status = sample_status(workers=2)
+    first, second = status["workers"]
+    first["last_exit"] = {"code": None, "signal": "SIGKILL", "rung": None, "cause": "killed"}
+    second["last_exit"] = None
+    ends = {sample.labels[0]: sample.labels[1:] for sample in last_exits(status)}
+    assert ends[first["name"]] == (first["kind"], "signal SIGKILL", "")
+    assert second["name"] not in ends

@@ -86,6 +86,8 @@ def test_sides_and_shards_are_listed_below_their_connection() -> None:
     assert names == ["twin.a", "big", "big-1.a", "big-2.a", "single.a"]
     assert any("1 of 2 serve" in line for line in lines)
     assert "  single: 3 of 4 gaps filled" in lines
+    without = text({**STATUS, "backfills": [{"connection": "single", "holes_total": 0, "filled_total": 0}]})
+    assert not any("gaps filled" in line for line in without)
 
 
 def test_workers_of_a_cluster_are_listed() -> None:

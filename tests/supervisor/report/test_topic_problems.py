@@ -34,6 +34,7 @@ def topic(state: str, **facts: Any) -> dict[str, Any]:
         (topic("invalid", since_s=INVALID_BAD_S - 1), "watch", "btc@book is invalid for 9 s"),
         (topic("invalid", since_s=INVALID_BAD_S), "bad", "btc@book is invalid for 10 s"),
         (topic("gap"), "watch", "btc@book has a gap"),
+        (topic("maintenance"), "watch", "btc@book waits for the exchange"),
         (topic("demoted"), "", ""),
         (topic("asked", since_s=UNANSWERED_BAD_S - 1), "", ""),
         (topic("asked", since_s=UNANSWERED_BAD_S), "bad", "btc@book is not acknowledged for 30 s"),

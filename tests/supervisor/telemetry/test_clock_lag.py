@@ -35,6 +35,15 @@ def test_a_clock_that_is_behind_has_a_negative_lag() -> None:
     assert lag.lowest_ms() == -1995.0
 
 
+def test_a_span_lasts_some_minutes() -> None:
+    lag = ClockLag()
+    lag.rotate(0.0)
+    lag.record(trade(100 * MS, 130 * MS))
+    for now in (1.0, WINDOW_S / 2, WINDOW_S - 1):
+        lag.rotate(now)
+    assert lag.lowest_ns == 30 * MS, "no new span has begun"
+
+
 def test_events_with_the_time_of_an_interval_are_left_out() -> None:
     lag = ClockLag()
     lag.record(

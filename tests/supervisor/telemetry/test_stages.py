@@ -85,3 +85,14 @@ def test_counts_of_another_layout_do_not_break_the_sum() -> None:
 def test_bounds_rise() -> None:
     assert list(BOUNDS_S) == sorted(set(BOUNDS_S))
     assert (BOUNDS_S[0], round(BOUNDS_S[-1])) == (16e-6, 67)
+
+
+def test_buckets_of_another_version_are_left_out_of_a_sum() -> None:
+    last = len(BOUNDS_S)  # the bucket beyond all bounds
+    part = StageCounts(last - 1, [1, 2, 99], 0.5)
+    assert [(each.first, each.counts, each.sum_s) for each in added([[part], [part, part]])][:2] == [
+        (last - 1, [2, 4], 1.0),
+        (last - 1, [1, 2], 0.5),
+    ]
+    buckets, total = cumulated(structs.asdict(part))
+    assert (buckets[-2][1], buckets[-1][1], total) == (0, 1, 3)

@@ -81,3 +81,14 @@ def test_heartbeats_that_come_together_give_no_rate() -> None:
     for hundredth in range(1, 40):  # a shorter interval is learned
         vitals.heartbeat(beat(events_total=1500 + 10 * hundredth), 15.004 + 0.05 * hundredth)
     assert round(vitals.events_per_s) == 200
+
+
+def test_the_age_of_data_goes_on_between_heartbeats() -> None:
+    vitals = Vitals()
+    assert vitals.data_age_s(1.0) is None
+    vitals.heartbeat(beat(), 2.0)
+    assert vitals.data_age_s(3.0) is None, "no data yet"
+    vitals.heartbeat(beat(last_data_age_s=0.5), 4.0)
+    assert (vitals.data_age_s(4.0), vitals.data_age_s(6.0)) == (0.5, 2.5)
+    vitals.ended()
+    assert vitals.data_age_s(7.0) is None
