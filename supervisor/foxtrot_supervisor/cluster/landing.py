@@ -25,14 +25,14 @@ from foxtrot_protocol.exit_codes import ChildExit
 from foxtrot_protocol.spec import decode_settings
 from foxtrot_supervisor.client.async_control import AsyncControlClient
 from foxtrot_supervisor.cluster.engine_hold import RETRY_S, EngineHold, Snapshot
-from foxtrot_supervisor.cluster.engine_state import Known, LaneState
-from foxtrot_supervisor.cluster.fences import Fences, epoch_of
+from foxtrot_supervisor.cluster.fences import Fences
 from foxtrot_supervisor.cluster.handover import HANDOVER_EVENTS_MAX, Handover
 from foxtrot_supervisor.cluster.holder_watch import watch_holders, watch_nodes
 from foxtrot_supervisor.cluster.intake import Outstanding
 from foxtrot_supervisor.cluster.joining import join
 from foxtrot_supervisor.cluster.landed_ring import RingUnusable
 from foxtrot_supervisor.cluster.landing_lane import LandingLane
+from foxtrot_supervisor.cluster.landing_lanes import LandingLanes, Plan
 from foxtrot_supervisor.cluster.names import EVENTS
 from foxtrot_supervisor.cluster.nats_client import NATS_ERRORS, Client
 from foxtrot_supervisor.cluster.pull import OrderedPull
@@ -40,7 +40,7 @@ from foxtrot_supervisor.cluster.remote_workers import Landed, RemoteWorkers
 from foxtrot_supervisor.cluster.requests import encode_request
 from foxtrot_supervisor.cluster.state_store import Superseded
 from foxtrot_supervisor.cluster.streams import EVENT_SUBJECTS, ensure_events
-from foxtrot_supervisor.cluster.wire import Parcel, decode_parcel
+from foxtrot_supervisor.cluster.wire import decode_parcel
 from foxtrot_supervisor.cluster.wire_names import request_subject
 from foxtrot_supervisor.core.cluster_settings import LandingSettings
 from foxtrot_supervisor.core.coordination.books import turn_of
@@ -71,9 +71,6 @@ LOOK_S = 0.002
 
 FENCES_S = 0.05
 """Interval at which lanes are compared with the fences."""
-
-SUCCESSOR_WAIT_S = 5.0
-"""How long an incarnation waits for the end of the one before it."""
 
 Key = tuple[str, int]
 
@@ -125,33 +122,14 @@ class Landing:
         self._client: Client | None = None
         self._hold: EngineHold | None = None
         self._pull: OrderedPull | None = None
-        self._known: dict[Key, Known] = {}
-        self._lanes: dict[Key, LandingLane] = {}
-        self._active: dict[Key, LandingLane] = {}
-        """Lanes in which something is to be done."""
-        self._incarnations: dict[str, list[int]] = {}
-        """Of lanes, by worker."""
-        self._ended: dict[str, int] = {}
-        self._silent: dict[str, int] = {}
-        """Predecessors that were superseded and of which nothing came: the next base says that they have ended."""
-        self._blocked: dict[Key, float] = {}
+        self._lanes = LandingLanes(self._run_dir)
         self._fences = Fences()
         self._remote = RemoteWorkers()
         self._fences_at = 0.0
         self._outstanding = Outstanding(0)
         self._handover = Handover()
-        self._repeating: set[Key] = set()
-        """Lanes of which the engine has to repeat decisions before anything is handed over."""
-        self._is_repeating = False
-        self._repeat_read = 0
-        """Stream sequence by which everything that is repeated has come."""
-        self._touched: set[Key] = set()
-        """Lanes that differ from the base."""
-        self._begun: dict[Key, LaneState] = {}
-        self._planned: dict[Key, LaneState] = {}
         self._state_wanted = False
         """Batches wait for the next state."""
-        self._base_wanted = False
         self._base_at = 0.0
         self._purged = False
         self._writing: asyncio.Task[None] | None = None
@@ -182,7 +160,9 @@ class Landing:
         counts["handover_events"] = self._handover.events
         counts["handover_most"] = self._handover.events_most
         counts["handover_passed_total"] = self._handover.passed_total
-        landed = {key: Landed(lane.handled.committed, lane.closing or lane.closed) for key, lane in self._lanes.items()}
+        landed = {
+            key: Landed(lane.handled.committed, lane.closing or lane.closed) for key, lane in self._lanes.open.items()
+        }
         connected = self._client is not None and self._client.is_connected
         rows = self._remote.rows(landed, time.monotonic(), connected=connected)
         return msgspec.structs.replace(heartbeat, counts=counts, problem=self._problem, remote_workers=rows)
@@ -191,7 +171,7 @@ class Landing:
         """Return the subjects of those that serve a request: a hole is for each side, books for one after the other."""
         lanes = [
             lane.lane.parcel
-            for lane in self._lanes.values()
+            for lane in self._lanes.open.values()
             if lane.lane.parcel.connection == request.connection and not lane.closing
         ]
         subjects = sorted({request_subject(each.connection, each.side, each.worker) for each in lanes})
@@ -233,15 +213,8 @@ class Landing:
     def _adopt(self, hold: EngineHold) -> None:
         """Begin where the state says."""
         self._hold = hold
-        self._known = hold.known
-        self._ended = hold.ended
+        self._lanes.adopt(hold.state, hold.known, hold.ended)
         self._outstanding = Outstanding(hold.start)
-        self._touched = {each.key for each in (*hold.state.lanes, *hold.state.begun)}
-        self._begun = {each.key: each for each in hold.state.begun}
-        self._is_repeating = hold.state.repeating
-        self._repeat_read = hold.state.read
-        if self._is_repeating:
-            self._repeating = {key for key, each in hold.known.items() if each.reached.sequence > each.start.sequence}
 
     async def finish(self, working: asyncio.Task[None]) -> None:
         """Hand the engine over: everything that is landed is handled, and the state says so."""
@@ -250,22 +223,21 @@ class Landing:
             await asyncio.gather(self._writing, return_exceptions=True)
         if self._hold is None or self._pull is None:
             return
-        while time.monotonic() < self._grace_until and any(not each.is_landed_handled for each in self._lanes.values()):
+        while time.monotonic() < self._grace_until and not self._lanes.are_landed_handled:
             self._settle(time.monotonic())
             await asyncio.sleep(LOOK_S)
         with contextlib.suppress(Superseded, *NATS_ERRORS):
             async with insistent_timeout(max(0.5, self._grace_until - time.monotonic())):
-                self._base_wanted = True
+                self._lanes.base_wanted = True
                 await self._write("")
                 await self._pull.remove()
-        fenced = {lane.lane.worker: lane.lane.incarnation for lane in self._lanes.values()}
+        fenced = {lane.lane.worker: lane.lane.incarnation for lane in self._lanes.open.values()}
         self._send_workers({}, fenced)
 
     async def close(self) -> None:
         """Close everything; rings stay for the engine."""
         self._bell.close()
-        for lane in self._lanes.values():
-            lane.close()
+        self._lanes.close()
         if self._client is not None:
             with contextlib.suppress(*NATS_ERRORS):
                 await self._client.close()
@@ -283,10 +255,7 @@ class Landing:
 
     def _report_known(self) -> None:
         """Tell the supervisor, and so the engine, what there is: the engine waits for it."""
-        started = dict(self._ended)
-        for worker, incarnation in self._known:
-            started[worker] = max(incarnation, started.get(worker, 0))
-        self._send_workers(started, self._ended)
+        self._send_workers(self._lanes.started(), self._lanes.ended)
 
     def _send_workers(self, started: dict[str, int], fenced: dict[str, int]) -> None:
         spec = self._context.spec
@@ -297,7 +266,7 @@ class Landing:
     def _is_paused(self) -> bool:
         if len(self._outstanding) > WAITING_COUNT_MAX:
             return True
-        return sum(lane.lane.waiting_bytes for lane in self._lanes.values()) > WAITING_BYTES_MAX
+        return self._lanes.waiting_bytes > WAITING_BYTES_MAX
 
     def _take(self, source: int, payload: bytes) -> None:
         """Take a message of the stream."""
@@ -319,50 +288,27 @@ class Landing:
         parts = len(parcel.batches) + (parcel.end is not None)
         self._outstanding.add(source, parts)
         key = parcel.worker, parcel.incarnation
-        if parcel.incarnation <= self._ended.get(parcel.worker, 0):
+        if self._lanes.has_ended(key):
             self.counts["late_total"] += sum(batch.events for batch in parcel.batches)
             self._outstanding.done([source] * parts)
             return
-        lane = self._lanes.get(key)
+        lane = self._lanes.open.get(key)
         if lane is None:
-            lane = self._meet(key, parcel)
-            if lane is None:
+            try:
+                lane = self._lanes.meet(parcel, self._hold.state.marks_to if self._hold is not None else 0)
+            except RingUnusable as error:
+                self._unusable(key, error)
                 self._outstanding.done([source] * parts)
                 return
         for finished in lane.take(source, parcel, purged=self._purged):
             self._outstanding.done(finished)
-        self._active[key] = lane
+        self._lanes.active[key] = lane
         if parcel.end is not None:
             lane.close_down()
-
-    def _meet(self, key: Key, parcel: Parcel) -> LandingLane | None:
-        """Open the lane of an incarnation; one of a later epoch supersedes all before it."""
-        try:
-            known = self._known.pop(key, None)
-            marks_to = self._hold.state.marks_to if self._hold is not None else 0
-            lane = self._lanes[key] = LandingLane(self._run_dir, parcel, known, marks_to)
-        except RingUnusable as error:
-            self._unusable(key, error)
-            return None
-        self._incarnations.setdefault(parcel.worker, []).append(parcel.incarnation)
-        for key, other in self._lanes.items():
-            if other.lane.worker == parcel.worker and epoch_of(other.lane.incarnation) < epoch_of(parcel.incarnation):
-                self._close_down(key)
-        for worker, incarnation in list(self._known):
-            # a predecessor of which nothing comes any more: everything of it stands before this parcel
-            if worker == parcel.worker and epoch_of(incarnation) < epoch_of(parcel.incarnation):
-                del self._known[worker, incarnation]
-                self._silent[worker] = max(incarnation, self._silent.get(worker, 0))
-                self._base_wanted = True
-        return lane
 
     def _unusable(self, key: Key, error: RingUnusable) -> None:
         self._problem = error.reason
         self._context.log.error("ring_unusable", worker=key[0], incarnation=key[1], reason=error.reason)
-
-    def _close_down(self, key: Key) -> None:
-        lane = self._active[key] = self._lanes[key]
-        lane.close_down()
 
     # ---- the loop
 
@@ -372,7 +318,7 @@ class Landing:
             self._settle(now)
             self._land(now)
             self._look_at_writing(now)
-            delay = LOOK_S if self._active or self._writing is not None else BEAT_S / 4
+            delay = LOOK_S if self._lanes.active or self._writing is not None else BEAT_S / 4
             if self._work.is_set():
                 self._work.clear()
                 await asyncio.sleep(0)
@@ -383,10 +329,10 @@ class Landing:
 
     def _land(self, now: float) -> None:
         """Hand over what has its turn, as far as the last state allows, each lane its part."""
-        if not self._active or self._hold is None or not self._hold.is_sure:
+        if not self._lanes.active or self._hold is None or not self._hold.is_sure:
             return
         rung: set[str] = set()
-        keys = [key for key, lane in self._active.items() if lane.lane.ready and not self._is_blocked(key)]
+        keys = self._lanes.in_turn(now)
         quota = max(1, HANDOVER_EVENTS_MAX // max(1, len(keys)))
         while keys:
             keys = [key for key in keys if self._land_some(key, quota, now, rung)]
@@ -396,7 +342,7 @@ class Landing:
 
     def _land_some(self, key: Key, quota: int, now: float, rung: set[str]) -> bool:
         """Land about `quota` events of a lane; whether it may have more."""
-        lane, handover, repeating = self._lanes[key], self._handover, self._is_repeating
+        lane, handover, repeating = self._lanes.open[key], self._handover, self._lanes.is_repeating
         while lane.lane.ready:
             if not lane.may_land(repeating=repeating):
                 self._state_wanted = self._state_wanted or not repeating
@@ -404,7 +350,7 @@ class Landing:
             item = lane.lane.ready[0]
             if not repeating and not handover.has_room(item.events, len(item.data)):
                 self._state_wanted = self._state_wanted or not handover.is_idle
-                if not (lane.is_landed_handled and handover.is_stuck(now) and not self._is_handling()):
+                if not (lane.is_landed_handled and handover.is_stuck(now) and not self._lanes.are_in_flight):
                     return False
                 handover.passed_total += 1
             try:
@@ -414,82 +360,31 @@ class Landing:
                 return False
             if landed < 0:
                 return False
-            self._touched.add(key)
+            self._lanes.landed(key)
             rung.add(lane.name)
             quota -= landed
             if quota <= 0:
                 return True
         return False
 
-    def _is_handling(self) -> bool:
-        """Whether handlers have a batch now."""
-        return any(lane.ring is not None and lane.ring.in_flight for lane in self._active.values())
-
     def _announce(self, lane: LandingLane) -> None:
         self._send_workers({lane.lane.worker: lane.lane.incarnation}, {})
-
-    def _is_blocked(self, key: Key) -> bool:
-        """Whether an earlier incarnation of the worker has to end first: the engine must not end it itself."""
-        worker, incarnation = key
-        earlier = [other for other in self._incarnations.get(worker, ()) if other < incarnation]
-        if not earlier:
-            self._blocked.pop(key, None)
-            return False
-        now = time.monotonic()
-        if now - self._blocked.setdefault(key, now) >= SUCCESSOR_WAIT_S:
-            for other in earlier:
-                self._close_down((worker, other))
-        return True
 
     def _settle(self, now: float) -> None:
         """Take note of what the engine has handled, and of lanes that have ended."""
         if now >= self._fences_at:
             self._fences_at = now + FENCES_S
-            read = self._outstanding.last
-            for key, lane in self._lanes.items():
-                parcel = lane.lane.parcel
-                if not lane.closing and self._fences.covers(
-                    parcel.connection, parcel.side, parcel.incarnation, read, now
-                ):
-                    self._close_down(key)
-        for key, lane in list(self._active.items()):
-            finished = lane.settle(now, self._handover)
-            for sources in finished:
-                self._outstanding.done(sources)
-            if finished:
-                self._touched.add(key)
-            if lane.closing and not lane.closed and lane.is_handled:
-                lane.closed = True
-                self._base_wanted = True
-                self._outstanding.done([lane.lane.end_source])
-            if lane.is_idle or lane.closed:
-                del self._active[key]
-        if self._is_repeating:
-            self._look_at_repeating()
+            self._lanes.close_fenced(self._fences, self._outstanding.last, now)
+        for sources in self._lanes.settle(now, self._handover, self._outstanding.last):
+            self._outstanding.done(sources)
         if self._pull is not None:
             self._pull.resume()
-
-    def _look_at_repeating(self) -> None:
-        """Hand over new events once the engine has repeated all decisions that handlers have seen."""
-        everything_came = self._outstanding.last >= self._repeat_read
-        for key in list(self._repeating):
-            lane = self._lanes.get(key)
-            pending = key in self._known if lane is None else lane.is_repeating
-            if pending and everything_came:  # the stream has discarded what is missing
-                pending = lane is not None and lane.repeat_pending
-            if not pending:
-                self._repeating.discard(key)
-        if not self._repeating:
-            self._is_repeating = False
-            self._base_wanted = True
 
     # ---- the state
 
     def _due(self, now: float) -> float:
         """Return when the next state is written."""
-        if self._base_wanted and not self._is_repeating:
-            return self._written_at
-        if self._state_wanted:
+        if self._state_wanted or (self._lanes.base_wanted and not self._lanes.is_repeating):
             return self._written_at
         if not self._handover.is_idle:
             return self._written_at + PACE_S
@@ -509,91 +404,46 @@ class Landing:
                 self._problem = ""
             except NATS_ERRORS as error:
                 self._written_at = now + RETRY_S
-                self._base_wanted = True  # the lanes of the state that was not written are in the next one
+                self._lanes.base_wanted = True  # the lanes of the state that was not written are in the next one
                 self._problem = f"state of the engine: {error or type(error).__name__}"
 
     def _interval_of_bases(self) -> float:
         assert self._hold is not None
         return max(BASE_S, self._hold.base_cost_s / BASE_SHARE)
 
-    def _snapshot(self, now: float, *, final: bool) -> tuple[Snapshot, list[Key]]:
-        """Return what the next state says, and the lanes that it says have ended; `final`: it is the last one."""
+    def _snapshot(self, now: float, *, final: bool) -> tuple[Snapshot, Plan]:
+        """Return what the next state says, and what it says of the lanes; `final`: it is the last one."""
+        lanes = self._lanes
         self._handover.note()
         self._state_wanted = False
-        whole = not self._is_repeating and (
-            self._base_wanted or (bool(self._touched) and now >= self._base_at + self._interval_of_bases())
+        whole = not lanes.is_repeating and (
+            lanes.base_wanted or (lanes.differ and now >= self._base_at + self._interval_of_bases())
         )
-        closed: list[Key] = []
-        ended = None
         if whole:
-            self._base_wanted, self._base_at = False, now
-            closed = [key for key, lane in self._lanes.items() if lane.closed]
-            ended = dict(self._ended)
-            for worker, incarnation in (*closed, *self._silent.items()):
-                ended[worker] = max(incarnation, ended.get(worker, 0))
-        share = max(1, HANDOVER_EVENTS_MAX // max(1, len(self._active)))
-        exact = final and all(lane.is_landed_handled for lane in self._lanes.values())
-        for key, lane in self._active.items():
-            if lane.lane.begun and (key in self._touched or lane.lane.ready):
-                self._touched.add(key)
-                if not lane.known:
-                    self._begun[key] = lane.begin
-        self._planned = {
-            key: lane.last_state if exact else lane.plan(share)
-            for key, lane in self._lanes.items()
-            if (whole or key in self._touched) and lane.lane.begun and key not in closed
-        }
-        listed = dict(self._planned)
-        for key, known in self._known.items():
-            if whole or key in self._touched:
-                listed[key] = known.reached
-        if ended is not None:
-            listed = {key: each for key, each in listed.items() if key[1] > ended.get(key[0], 0)}
-        lanes = list(listed.values())
-        begun = list(self._begun.values())
-        if whole:
-            self._touched.clear()
-            self._begun = {}
-        return (
-            Snapshot(
-                position=self._outstanding.position,
-                read=max(self._outstanding.last, self._repeat_read if self._is_repeating else 0),
-                repeating=self._is_repeating,
-                lanes=lanes,
-                begun=begun,
-                ended=ended,
-            ),
-            closed,
+            self._base_at = now
+        plan = lanes.plan(HANDOVER_EVENTS_MAX, whole=whole, final=final)
+        snapshot = Snapshot(
+            position=self._outstanding.position,
+            read=max(self._outstanding.last, lanes.repeat_read),
+            repeating=lanes.is_repeating,
+            lanes=plan.lanes,
+            begun=plan.begun,
+            ended=plan.ended,
         )
+        return snapshot, plan
 
     async def _write(self, holder: str) -> None:
         """Write the state; then fence the incarnations that it says have ended."""
         assert self._hold is not None
         assert self._pull is not None
-        snapshot, closed = self._snapshot(time.monotonic(), final=not holder)
-        silent = dict(self._silent)
+        snapshot, plan = self._snapshot(time.monotonic(), final=not holder)
         await self._hold.write(holder, snapshot)
         self._handover.durable()
         self.counts["states_total"] += 1
-        for key, state in self._planned.items():
-            self._lanes[key].named(state)
-        if snapshot.ended is not None:
-            self._ended = dict(snapshot.ended)
-            for key in closed:
-                self._forget(key)
-            for worker, incarnation in silent.items():
-                if self._silent.get(worker) == incarnation:
-                    del self._silent[worker]
-            fenced = {worker for worker, _ in closed} | silent.keys()
-            if fenced:
-                self._send_workers({}, {worker: snapshot.ended[worker] for worker in fenced})
+        fenced = self._lanes.written(plan)
+        if fenced:
+            self._send_workers({}, fenced)
         await self._pull.acknowledge(snapshot.position)
-
-    def _forget(self, key: Key) -> None:
-        self._lanes.pop(key).close()
-        self._active.pop(key, None)
-        self._touched.discard(key)
-        self._incarnations[key[0]].remove(key[1])
 
 
 def _ignore(task: asyncio.Future[Any]) -> None:
