@@ -15,6 +15,7 @@ from typing import Any, Final
 from foxtrot_supervisor.client.history import History, listed
 from foxtrot_supervisor.client.market_view import MarketView
 from foxtrot_supervisor.report.diagnosis import Finding
+from foxtrot_supervisor.report.process_rows import all_workers
 from foxtrot_supervisor.web.topic_names import split_topic
 
 __all__ = [
@@ -69,8 +70,10 @@ WORKER_FIELDS: Final = (
     "lost_total",
     "dropped_total",
     "rejected_total",
+    "node",
+    "host",
 )
-"""Fields of each worker; ``cause``, ``exit`` and ``topics`` follow."""
+"""Fields of each worker, `node` and `host` of those on other nodes; ``cause``, ``exit`` and ``topics`` follow."""
 
 _PAST: Final = "was "
 """How findings begin that are of the past (`report.diagnosis`)."""
@@ -114,7 +117,7 @@ def view(status: Mapping[str, Any], findings: Iterable[Finding], at_ns: int) -> 
         "bad_total": sum(each.severity == "bad" for each in found),
         "engine": _picked(engine, _ENGINE_FIELDS) if engine else None,
         "fields": [*WORKER_FIELDS, "cause", "exit", "topics_total", "topics_flowing"],
-        "workers": [_worker(each) for each in status["workers"]],
+        "workers": [_worker(each) for each in _latest(all_workers(status))],
     }
 
 
@@ -200,6 +203,16 @@ def _combined(
 
 def _rounded(points: Iterable[float | None]) -> list[float | None]:
     return [None if point is None else round(point, 1) for point in points]
+
+
+def _latest(workers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the latest incarnation of each worker: of one on another node a rest of the one before may be left."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for worker in workers:
+        before = found.get(worker["name"])
+        if before is None or worker["incarnation"] > before["incarnation"]:
+            found[worker["name"]] = worker
+    return list(found.values())
 
 
 def _worker(worker: Mapping[str, Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from foxtrot_supervisor.client.market_view import MarketView
 from foxtrot_supervisor.report.diagnosis import Finding
 from foxtrot_supervisor.web import page_data
 from foxtrot_supervisor.web.page_data import FINDINGS_MAX, TEXT_CHARS_MAX, history_of, market_of, topic_matrix, view
+from tests.support.statuses import remote
 
 
 def topic(name: str, state: str = "flowing", reason: str = "") -> dict[str, Any]:
@@ -20,7 +21,15 @@ def topic(name: str, state: str = "flowing", reason: str = "") -> dict[str, Any]
 
 def worker(name: str, **more: Any) -> dict[str, Any]:
     connection, _, side = name.rpartition(".")
-    return {"name": name, "connection": connection, "side": side, "exchange": "okx", "topics": [], **more}
+    return {
+        "name": name,
+        "connection": connection,
+        "side": side,
+        "exchange": "okx",
+        "incarnation": 1,
+        "topics": [],
+        **more,
+    }
 
 
 STATUS = {
@@ -46,6 +55,16 @@ def test_a_view_has_the_chosen_fields_only() -> None:
     assert (first["topics_total"], first["topics_flowing"]) == (2, 1)
     assert len(first["exit"]) == TEXT_CHARS_MAX
     assert (second["cause"], second["exit"], second["pid"]) == ("", "", None)
+
+
+def test_workers_on_other_nodes_are_shown_with_their_node_and_once_each() -> None:
+    left = remote("btc.a0-a", "", "ended", incarnation=4_000_001)
+    shown = view({**STATUS, "remote_workers": [remote("btc.a0-a"), left]}, [], 0)
+    rows = [dict(zip(shown["fields"], each, strict=True)) for each in shown["workers"]]
+    assert [(row["name"], row["node"]) for row in rows] == [("one.a", None), ("one.b", None), ("btc.a0-a", "n1")]
+    (row,) = rows[2:]
+    assert (row["state"], row["connection"], row["host"], row["last_data_age_s"]) == ("serving", "btc", "host-n1", 0.5)
+    assert (row["pid"], row["rss_bytes"], row["restarts_total"]) == (None, None, None)
 
 
 def test_the_number_of_findings_is_bounded() -> None:

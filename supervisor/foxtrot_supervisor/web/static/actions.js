@@ -154,12 +154,15 @@ function buttonsFor(names, worker) {
   });
 }
 
-export function openDetails(title, facts, worker) {
+// `node`: where the worker runs, "" for no node; null: here.
+export function openDetails(title, facts, worker, node = null) {
   setText(byId("details-title"), title);
   byId("details-facts").replaceChildren(...facts.map(([name, text]) => element("div", {}, element("dt", { text: name }), element("dd", { text }))));
   const names = worker ? ["restart", "stop_worker", "subscribe", "unsubscribe"] : ["reload", "stop"];
   const locked = canAct ? "Actions are locked: unlock them with the token." : "This view is read-only: it was started without a token file.";
-  byId("details-actions").replaceChildren(...(stream.token ? buttonsFor(names, worker) : [element("p", { class: "muted", text: locked })]));
+  const elsewhere = "It runs on another node: its process is shown and changed there, its shard by foxtrot-supervisor cluster.";
+  if (node !== null) byId("details-actions").replaceChildren(element("p", { class: "muted", text: elsewhere }));
+  else byId("details-actions").replaceChildren(...(stream.token ? buttonsFor(names, worker) : [element("p", { class: "muted", text: locked })]));
   byId("details").showModal();
 }
 

@@ -136,6 +136,15 @@ const stream = new Stream((name, data) => handlers[name]?.(data), onLink);
 function details(name) {
   const worker = view?.workers.find((each) => each.name === name);
   if (!worker) return;
+  if (worker.node !== null) {
+    openDetails(name, [
+      ["State", worker.state], ["Connection", worker.connection], ["Node", worker.node || DASH], ["Machine", worker.host || DASH],
+      ["Incarnation", String(worker.incarnation)], ["Events", count(worker.events_total)],
+      ["Latency", `p50 ${micros(worker.latency_p50_us)}, p99 ${micros(worker.latency_p99_us)}, by the clocks of both machines`],
+      ["Data age", seconds(worker.last_data_age_s)], ["Gaps", count(worker.gaps_total)], ["Lost", count(worker.lost_total)],
+    ], name, worker.node);
+    return;
+  }
   openDetails(name, [
     ["State", `${worker.state}, wanted ${worker.desired}`], ["Cause", worker.cause || DASH], ["Last exit", worker.exit || "none"],
     ["Connection", `${worker.connection}, side ${worker.side}`], ["Exchange", worker.exchange], ["Process", `pid ${worker.pid ?? DASH}, incarnation ${worker.incarnation}`],

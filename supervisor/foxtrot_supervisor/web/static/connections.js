@@ -1,13 +1,14 @@
 // The table of workers: sides of a connection together, only changed texts are written.
 
-import { DASH, byId, bytes, count, element, micros, rate, seconds, setText } from "./format.js";
+import { DASH, byId, bytes, count, element, micros, rate, seconds, serves, setText } from "./format.js";
 
 const ROWS_SHOWN = 200;
 const SPARK_POINTS = 60;
-const TONES = { RUNNING: "good", STARTING: "note", CONNECTING: "note", BACKOFF: "watch", STOPPING: "watch", STOPPED: "off", EXITED: "off", FATAL: "bad", LOST: "bad" };
+const TONES = { RUNNING: "good", STARTING: "note", CONNECTING: "note", BACKOFF: "watch", STOPPING: "watch", STOPPED: "off", EXITED: "off", FATAL: "bad", LOST: "bad",
+  serving: "good", starting: "note", leaving: "watch", ended: "off", unknown: "watch", away: "bad" };
 const SORTS = {
   "": null,
-  trouble: (worker) => (worker.state === "RUNNING" ? 0 : 1e6) + (worker.topics_total - worker.topics_flowing) * 1e3 + worker.restarts_total,
+  trouble: (worker) => (serves(worker) ? 0 : 1e6) + (worker.topics_total - worker.topics_flowing) * 1e3 + worker.restarts_total,
   rate: (worker) => worker.events_per_s,
   p99: (worker) => worker.latency_p99_us,
   age: (worker) => worker.last_data_age_s ?? -1,
@@ -70,7 +71,7 @@ export function showConnections(view, series) {
 
 function chosen(workers) {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = (worker) => `${worker.name} ${worker.exchange} ${worker.state} ${worker.shard_of ?? ""}`.toLowerCase();
+  const text = (worker) => `${worker.name} ${worker.exchange ?? ""} ${worker.state} ${worker.shard_of ?? ""} ${worker.node ?? ""} ${worker.host ?? ""}`.toLowerCase();
   const found = words.length ? workers.filter((worker) => words.every((word) => text(worker).includes(word))) : workers;
   const key = SORTS[byId("sort").value];
   return key ? [...found].sort((a, b) => key(b) - key(a)) : found;
@@ -89,14 +90,20 @@ function makeRow(worker) {
   return { node, title, exchange, state, cause, cells, spark };
 }
 
+function place(worker, isSide) {
+  if (worker.node !== null) return worker.node ? `on ${worker.node}` : "on no node";
+  if (isSide) return "";
+  return worker.shard_of ? `${worker.exchange}, shard of ${worker.shard_of}` : worker.exchange;
+}
+
 function fillRow(row, worker, isSide) {
   row.node.classList.toggle("same", isSide);
   setText(row.title, worker.name);
-  setText(row.exchange, isSide ? "" : worker.shard_of ? `${worker.exchange}, shard of ${worker.shard_of}` : worker.exchange);
+  setText(row.exchange, place(worker, isSide));
   setText(row.state, ["going", "coming"].includes(worker.rotation) ? `${worker.state} (${worker.rotation})` : worker.state);
   row.state.dataset.tone = TONES[worker.state] ?? "watch";
-  row.node.dataset.tone = worker.state === "RUNNING" ? "" : row.state.dataset.tone;
-  setText(row.cause, worker.state === "RUNNING" ? "" : worker.cause);
+  row.node.dataset.tone = serves(worker) ? "" : row.state.dataset.tone;
+  setText(row.cause, serves(worker) ? "" : worker.cause);
   COLUMNS.forEach(([, text, tone], at) => {
     if (!text) return;
     setText(row.cells[at], text(worker));

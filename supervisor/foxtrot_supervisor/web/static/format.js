@@ -41,6 +41,11 @@ export function bytes(value) {
   return value < 2 ** 30 ? `${(value / 2 ** 20).toFixed(0)} MiB` : `${(value / 2 ** 30).toFixed(1)} GiB`;
 }
 
+// A worker on another node serves until its successor there does.
+export function serves(worker) {
+  return ["RUNNING", "serving", "leaving"].includes(worker.state);
+}
+
 export function clock(ms) {
   return TIME.format(ms);
 }

@@ -1,6 +1,6 @@
 // Headline, tiles and what is wrong.
 
-import { byId, bytes, count, element, micros, rate, seconds, setText } from "./format.js";
+import { byId, bytes, count, element, micros, rate, seconds, serves, setText } from "./format.js";
 
 const TONES = { running: "good", starting: "watch", stopping: "watch", degraded: "watch", stopped: "off" };
 
@@ -30,7 +30,7 @@ export function sumsOf(view) {
   const most = (field) => workers.reduce((top, worker) => Math.max(top, worker[field] || 0), 0);
   return {
     workers: workers.length,
-    serving: workers.filter((worker) => worker.state === "RUNNING").length,
+    serving: workers.filter(serves).length,
     rate: sum("events_per_s"),
     p99: most("latency_p99_us"),
     age: most("last_data_age_s"),
