@@ -43,9 +43,13 @@ class Host(Background):
 class EngineHost(Host):
     """`engine` with a run directory of its own."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, *arguments: object) -> None:
         self.run_dir = folder / "engine"
-        super().__init__(folder, "engine", "engine", "--cluster", url, "--run-dir", self.run_dir)
+        super().__init__(folder, "engine", "engine", "--cluster", url, "--run-dir", self.run_dir, *arguments)
+
+    def states(self) -> set[str]:
+        """The states of the cluster's workers, as it knows them."""
+        return {row["state"] for row in self.status().get("remote_workers", ())}
 
     def serving(self) -> dict[str, float]:
         """By shard, whether metrics say that its worker serves; only of those whose events came."""

@@ -136,6 +136,7 @@ def _remote_workers(
             **structs.asdict(row),
             "connection": row.worker.rpartition(".")[0] or row.worker,
             "state": row.state if known else "unknown",
+            "events_per_s": row.events_per_s if known else None,
             "quiet_s": None if row.quiet_s is None else round(row.quiet_s + (age_s or 0.0), 3),
             "heartbeat_age_s": age_s,
             **_remote_counts(sources.get(row.worker) if latest[row.worker] == row.incarnation else None),

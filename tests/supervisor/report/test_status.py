@@ -324,7 +324,7 @@ def test_workers_of_a_cluster_are_shown_as_the_landing_reported_them_while_it_li
     for state, health in ((State.BACKOFF, None), (State.RUNNING, Health.HUNG), (State.RUNNING, Health.LATE)):
         made[LANDING].state, made[LANDING].health = state, health
         rows = assemble_status(FACTS, made, {LANDING: vitals}, PLACES, NOW)["remote_workers"]
-        assert {each["state"] for each in rows} == {"unknown"}
+        assert {(each["state"], each["events_per_s"]) for each in rows} == {("unknown", None)}
     assert assemble_status(FACTS, records(), {}, PLACES, NOW)["remote_workers"] == []
 
 
