@@ -45,6 +45,7 @@ from foxtrot_supervisor.core.targets import engine_settings
 from foxtrot_supervisor.engine.bus.event_engine import EventEngine
 from foxtrot_supervisor.engine.delivery.receiver import EventReceiver, remove_ring
 from foxtrot_workers.feed.ring_writer import RingWriter
+from tests.support.burst_fuzz import BurstFrames
 from tests.support.engine_fuzz import EngineBatches
 from tests.support.exchange_frames import EXCHANGE_TARGETS
 from tests.support.frames_fuzz import FramesRing
@@ -624,6 +625,7 @@ TARGETS: dict[str, type[Target]] = {
         ChildSpecs,
         NurseryMessages,
         ZmtpConnection,
+        BurstFrames,
         *EXCHANGE_TARGETS.values(),
         *SINK_TARGETS.values(),
         *([TemplateFrames, EngineBatches, FramesRing] if native() is not None else []),
