@@ -87,7 +87,7 @@ def read_order(body: bytes) -> Request:
             return ReloadRequest()
         case _Subscribe():
             return SubscribeRequest(_name(order.worker), _symbols(order.symbols))
-        case _Unsubscribe():
+        case _:
             _confirmed(order.confirm, order.worker)
             return UnsubscribeRequest(_name(order.worker), _symbols(order.symbols))
 

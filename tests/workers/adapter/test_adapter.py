@@ -50,6 +50,8 @@ def test_defaults_of_optional_methods() -> None:
     assert adapter.instruments(b"{}") == {}
     assert adapter.instrument("BTCUSDT") == "BTCUSDT"
     assert adapter.hosts == frozenset()
+    assert adapter.parse_burst([b"1", b"2"], 0, 2, 1, out) == 0, "every frame is left to `parse`"
+    assert adapter.backfill_request("BTCUSDT", "eTrade.", 1, 5) is None
 
 
 def test_each_instance_has_its_own_state() -> None:

@@ -240,3 +240,26 @@ def test_a_topic_to_resubscribe_that_the_connection_does_not_have_is_only_sent()
     feed.tick(1.0, 1.0)
     assert texts(feed.resync(["A"], ["trade"], 2.0)) == ["-A@trade", "-Z@trade", "+A@trade", "+Z@trade"]
     assert [topic.topic for topic in feed.topics(2.0, 0)] == ["A@trade"]
+
+
+def test_a_delisted_symbol_without_topics_is_answered_and_nothing_is_sent() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    effects = feed.delist(7, ["C"], ["trade"], 1.0)
+    assert (states(effects), of(Answer, effects)) == ([], [Answer(7, "")])
+    assert not [text for text in texts(run(feed, 1.0, 3.0)) if text.startswith("-")]
+
+
+def test_the_end_of_an_unknown_topic_changes_nothing() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    assert states(feed.noticed([Acknowledged(("Z@trade",), subscribed=False)], 1.0)) == []
+    assert [status.topic for status in feed.topics(1.0, 0)] == ["A@trade", "B@trade"]
+
+
+def test_topics_that_are_all_being_left_are_not_subscribed_again() -> None:
+    feed, _ = make()
+    feed.opened(0.0)
+    feed.noticed([Acknowledged(("A@trade", "B@trade"))], 0.1)
+    feed.remove(2, ["A"], ["trade"], 1.0)
+    assert "+A@trade" not in texts(feed.noticed([Resubscribe("A@trade", "why")], 1.1) + run(feed, 1.1, 5.0))

@@ -128,3 +128,12 @@ def test_the_successor_on_which_it_never_flowed_stays() -> None:
             data(adapter, f"{symbol}@quote", tick)
         effects += run(feed, tick / 4, tick / 4)
     assert of(Rotate, effects) == []
+
+
+def test_an_answer_that_nobody_waits_for_proves_nothing() -> None:
+    venue = Venue(Watched())
+    venue.play(5.0)
+    venue.feed.looked(200, b"7", venue.now)
+    venue.play(30.0)
+    assert [state for _, state in states(venue.effects)] == ["flowing"] * 3
+    assert venue.looks == []

@@ -222,6 +222,17 @@ def test_a_description_that_contradicts_its_batch_is_of_no_effect(
     assert admission.applied == 2
 
 
+@pytest.mark.parametrize("identifier", ["", "x3", "3.0"])
+def test_identifiers_that_are_no_numbers_have_no_range(identifier: str) -> None:
+    merge = StreamMerge(RULES[0])
+    merge.opened(A)
+    for batch in ([1], [2]):
+        assert merge.admit(A, trades(*batch), may_wait=True) is not None
+        merge.settle()
+    events = [replace(trade(3), trade_id=identifier), trade(4)]
+    assert merge._admit_ranges(events, [StreamRange(2, 3, 4)], None) is None
+
+
 def test_an_empty_batch_has_no_ranges() -> None:
     merge = StreamMerge(RULES[0])
     merge.opened(A)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_workers.simulator.market.instruments import decimal_text, make_instrument, split_symbol
+from foxtrot_workers.simulator.market.instruments import decimal_text, fixed_text, make_instrument, split_symbol
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,13 @@ from foxtrot_workers.simulator.market.instruments import decimal_text, make_inst
 )
 def test_decimal_text(units: int, text: str) -> None:
     assert decimal_text(units) == text
+
+
+@pytest.mark.parametrize(
+    ("units", "decimals", "text"), [(5, 0, "5"), (0, 2, "0.00"), (1234, 2, "12.34"), (7, 3, "0.007")]
+)
+def test_text_with_a_fixed_number_of_decimals(units: int, decimals: int, text: str) -> None:
+    assert fixed_text(units, decimals) == text
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,16 @@ async def receive_ids(client: ClientConnection, count: int) -> list[int]:
     return [json.loads(await receive(client))["t"] for _ in range(count)]
 
 
-async def receive_extra_and_ids(client: ClientConnection, count: int) -> tuple[list[bytes], list[int]]:
-    """Messages that are not trades, and the ids of `count` trades around them."""
+async def receive_extra_and_ids(
+    client: ClientConnection, count: int, extra_least: int = 1
+) -> tuple[list[bytes], list[int]]:
+    """Messages that are not trades, at least so many, and the ids of `count` trades or more around them.
+
+    A client that was slow has many trades to read before those that were sent with the fault.
+    """
     extra: list[bytes] = []
     ids: list[int] = []
-    while len(ids) < count:
+    while len(ids) < count or len(extra) < extra_least:
         data = await receive(client)
         if (trade_id := _trade_id(data)) is None:
             extra.append(data)

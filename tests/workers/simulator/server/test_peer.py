@@ -40,7 +40,7 @@ async def test_extra_frames_leave_the_real_ones_intact(
 ) -> None:
     await receive_ids(client, 3)
     sim.inject(Fault(kind=kind, count=3))
-    extra, ids = await receive_extra_and_ids(client, 50)
+    extra, ids = await receive_extra_and_ids(client, 50, 3)
     assert len(extra) == 3
     assert are_consecutive(ids)
     assert sim.ledger.connections()[0].made_up == {kind: 1}

@@ -26,6 +26,23 @@ def test_updates_of_books_are_told_from_the_rest(name: ExchangeName, book: str, 
 
 
 @pytest.mark.parametrize(
+    ("name", "path", "well", "maintained"),
+    [
+        ("kraken", "/0/public/SystemStatus", b"online", b"maintenance"),
+        ("coinbase", "/anything", None, None),
+    ],
+)
+def test_the_state_of_the_exchange_is_answered_where_it_can_be_requested(
+    name: ExchangeName, path: str, well: bytes | None, maintained: bytes | None
+) -> None:
+    venue = make_venue(name)
+    assert venue.state("/other", "") is None
+    for text, expected in (("", well), ("engine", maintained)):
+        answer = venue.state(path, text)
+        assert (answer is not None and expected is not None and expected in answer.body) or answer is expected is None
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("binance", b"-1003"),

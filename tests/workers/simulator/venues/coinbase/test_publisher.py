@@ -58,3 +58,13 @@ def test_products_are_known_by_their_name() -> None:
     assert venue.publisher.knows("BTC-USDT")
     assert not venue.publisher.knows("BTCUSDT")
     assert venue.publisher.welcome("matches:NO-USD", 0) == []
+
+
+def test_a_ticker_begins_with_the_last_trade_and_a_heartbeat_with_nothing() -> None:
+    one = SimulatedMarket(CoinbaseVenue())
+    assert one.subscribe("ticker:BTC-USDT") == [], "nothing was traded yet"
+    one.drive(100)
+    for topic in ("ticker:BTC-USDT", "ticker_batch:BTC-USDT"):
+        (first,) = one.subscribe(topic)
+        assert (json_of(first)["type"], json_of(first)["trade_id"]) == ("ticker", one.state().trade_id)
+    assert one.subscribe("heartbeat:BTC-USDT") == []
