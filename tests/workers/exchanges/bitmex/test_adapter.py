@@ -44,3 +44,9 @@ def test_an_unknown_message_is_unrecognized_even_in_replay(frame: str) -> None:
 def test_a_topic_that_was_not_subscribed_is_unrecognized(frame: str) -> None:
     with pytest.raises(UnrecognizedFrame, match=r"UNIUSDT|XRPU21"):
         Driven(Bitmex, ["trade"], ["XBTUSD"]).parse(frame)
+
+
+def test_books_of_updates_are_subscribed_again_where_the_engine_was_replaced() -> None:
+    adapter = Bitmex()
+    topics = adapter.topics(["trade", "book", "quote"], ["XBTUSD"])
+    assert adapter.resync(topics) == [topic for topic in topics if topic.channel == "book"]

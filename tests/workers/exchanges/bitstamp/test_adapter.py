@@ -81,3 +81,22 @@ def test_an_unsubscribed_book_is_forgotten() -> None:
 def test_the_rule_for_books_depends_on_the_channel() -> None:
     assert Bitstamp().identity_rules(["book"])["eBook."] == "update_ids"
     assert Bitstamp().identity_rules(["book100"])["eBook."] == "latest"
+
+
+def test_the_end_of_trades_leaves_the_book() -> None:
+    wire = Driven(Bitstamp, ["book", "trade"], ["btcusd"])
+    wire.parse(DIFFERENCE)
+    held = dict(wire.adapter.held_ns)
+    wire.adapter.unsubscribe(wire.topics[1:])
+    wire.parse('{"event":"bts:unsubscription_succeeded","channel":"live_trades_btcusd","data":{}}')
+    wire.parse(DIFFERENCE)
+    assert wire.adapter.held_ns.keys() == held.keys()
+    with pytest.raises(UnrecognizedFrame):
+        wire.parse(TRADE.replace("ethusd", "btcusd"))
+
+
+def test_subscribing_trades_again_keeps_their_stream() -> None:
+    wire = Driven(Bitstamp, ["trade"], ["ethusd"])
+    before = wire.parse(TRADE)
+    assert wire.adapter.subscribe(wire.topics) == wire.requests
+    assert wire.parse(TRADE) == before

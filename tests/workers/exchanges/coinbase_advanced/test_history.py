@@ -34,3 +34,10 @@ def test_the_next_page_ends_with_the_first_trade_of_the_page_before() -> None:
 def test_an_error_of_the_exchange_is_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
         History("X").parse(_path(0, 1), b'{"error":"NOT_FOUND"}', 7)
+
+
+def test_an_empty_page_leaves_where_the_page_before_began() -> None:
+    history = History("COINBASE_ADVANCED")
+    history.parse(_path(0, 1), past_trades(12, 11, 10), 7)
+    assert history.parse(_path(0, 1), past_trades(), 8) == []
+    assert history.request(PRODUCT, 9, START_NS, END_NS).path == _path(1_700_000_005, 1_775_572_201)

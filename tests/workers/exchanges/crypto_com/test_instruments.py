@@ -32,6 +32,7 @@ def test_the_list_of_today_and_of_api_v2() -> None:
         {"symbol": "CRO_USD", "inst_type": "CCY_PAIR", "base_ccy": "CRO", "quote_ccy": "USD"},
         {"symbol": "BTCUSD-260327", "base_ccy": "BTC", "quote_ccy": "USD"},
         {"symbol": "X_Y"},
+        {"inst_type": "CCY_PAIR", "base_ccy": "A", "quote_ccy": "B"},
     ]
     old = [{"instrument_name": "ETH_CRO", "quote_currency": "CRO", "base_currency": "ETH"}]
     assert parse_instruments(msgspec.json.encode({"code": 0, "result": {"data": today}})) == {

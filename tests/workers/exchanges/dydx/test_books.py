@@ -98,7 +98,7 @@ def test_a_crossed_snapshot_is_uncrossed() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_consumers_never_see_a_crossed_book(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "AGES_MAX", 30)
+    monkeypatch.setattr(books, "AGES_MAX", 12)  # fewer than there are prices
     chance = random.Random(seed)
     levels, consumer = UncrossedLevels("X"), OrderBook[str]()
     picture = BookPicture([PictureLevel("100", "1")], [PictureLevel("99", "1"), PictureLevel("105", "2")])
@@ -112,6 +112,9 @@ def test_consumers_never_see_a_crossed_book(seed: int, monkeypatch: pytest.Monke
         consumer.apply(*levels.apply(change, age))
         assert not consumer.crossed
         kept = levels._book
+        assert {price for price, _ in kept.best_bids(50)} <= levels._bid_ages.keys(), (
+            "only removed levels are forgotten"
+        )
         assert consumer.best_bids(50) == kept.best_bids(50)
         assert consumer.best_asks(50) == kept.best_asks(50)
 
@@ -144,3 +147,12 @@ class TestVersion3:
         (delta,) = wire.parse(both)
         assert isinstance(delta, BookDelta)
         assert (delta.bids, delta.asks) == ([("7", "1")], [("7", "0")])
+
+    def test_forgotten_offsets_hold_no_update_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(books, "AGES_MAX", 3)
+        wire = Driven(Dydx, adopt=True)
+        wire.parse(V3_BOOK)
+        for number in range(2, 20):
+            (delta,) = wire.parse(numbered(V3_BOOK_UPDATE.replace('["5","0"]', f'["{number}.5","1"]'), number))
+            assert isinstance(delta, BookDelta)
+            assert delta.bids == [(f"{number}.5", "1")]

@@ -67,6 +67,8 @@ def test_figures_of_the_markets_that_were_subscribed() -> None:
     ]
     assert wire.parse(numbered(ORACLE_PRICES, 2)) == [MarkPrice(*HEAD, BAR_NS, RECEIVE_NS, "43300.00")]
     assert wire.parse(numbered(TRADING, 3)) == []
+    for number, frame in enumerate((MARKETS, ORACLE_PRICES), 4):
+        assert wire.parse(numbered(frame, number).replace('"BTC-USD"', '"B/C"')) == [], "no symbol"
     other = subscribed("funding", "open_interest", symbol="ETH-USD")
     assert other.parse(TRADING) == [
         Funding("DYDX", "ETH-USD", 0, RECEIVE_NS, "0.00008", 0),

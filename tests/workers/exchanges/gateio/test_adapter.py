@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_protocol.events import EVENT_BOOK
+from foxtrot_protocol.events import EVENT_BOOK, BookSnapshot
 from foxtrot_workers.adapter import Topic, UnrecognizedFrame
 from foxtrot_workers.exchanges.gateio.adapter import Gateio
 from foxtrot_workers.testing.conformance import check_adapter
-from tests.workers.exchanges.driven import Driven
+from tests.workers.exchanges.driven import RECEIVE_NS, Driven
 from tests.workers.exchanges.gateio.samples import ACK, SPOT_BACKFILLS, SPOT_SAMPLES, TRADE, UPDATE
 
 
@@ -72,3 +72,17 @@ def test_an_unsubscribed_book_is_forgotten() -> None:
         wire.parse(UPDATE)
     assert wire.answer("/api/v4/spot/order_book?currency_pair=GMT_USDT", b"{}") == []
     assert wire.take_notices() == []
+
+
+def test_a_recorded_snapshot_opens_its_book_in_replay() -> None:
+    path = "/api/v4/spot/order_book?currency_pair=GMT_USDT"
+    body = {"id": 9, "current": 1, "update": 1, "bids": [["1", "2"]], "asks": [["3", "4"]]}
+    wire = Driven(Gateio, adopt=True)
+    (snapshot,) = wire.answer(path, body)
+    assert isinstance(snapshot, BookSnapshot)
+    assert (snapshot.symbol, snapshot.bids, snapshot.asks) == ("GMT_USDT", [("1", "2")], [("3", "4")])
+    assert list(wire.adapter.last_data_ns.values()) == [RECEIVE_NS]
+    assert Driven(Gateio).answer(path, body) == []
+    refused = Driven(Gateio, adopt=True)
+    assert refused.answer(path, b"", status=500) == []
+    assert refused.adapter.last_data_ns == {}, "nothing has come"

@@ -9,6 +9,7 @@ from foxtrot_protocol.events import Bar, BookSnapshot, Quote, Ticker, Trade
 from foxtrot_workers.exchanges.huobi.adapter import Huobi
 from foxtrot_workers.exchanges.huobi.constants import SPOT_CHANNELS, SWAP_CHANNELS
 from foxtrot_workers.exchanges.huobi.parsers import SPOT_PARSERS, SWAP_PARSERS, symbol_of
+from foxtrot_workers.exchanges.huobi.variants import HuobiSwap
 from tests.workers.exchanges.driven import RECEIVE_NS, Driven
 from tests.workers.exchanges.huobi.samples import KLINE, MBP, QUOTE, STEP0, TICKER, TRADE
 
@@ -62,6 +63,13 @@ def test_a_full_picture_is_a_snapshot() -> None:
 def test_an_increment_without_predecessor_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="prevSeqNum"):
         Driven(Huobi, ["book"], ["btcusdt"]).parse(MBP.replace("prevSeqNum", "other"))
+
+
+def test_an_update_of_a_chained_book_without_its_version_is_refused() -> None:
+    wire = Driven(HuobiSwap, ["book"], ["BTC-USDT"])
+    tick = {"event": "update", "bids": [], "asks": []}
+    with pytest.raises(msgspec.ValidationError, match="without `version`"):
+        wire.parse({"ch": wire.topics[0].wire, "ts": 1, "tick": tick})
 
 
 def test_a_quote_may_have_an_empty_side() -> None:

@@ -18,6 +18,8 @@ def test_the_book_for_a_book_and_the_tickers_for_all_else() -> None:
     assert adapter.liveness_request(ticker) == RestRequest("liveness", "/derivatives/api/v3/tickers")
     assert adapter.liveness_token(trade, TICKERS % 1) == "2022-06-17T11:00:31.335Z"
     assert adapter.liveness_token(ticker, TICKERS % 1) != adapter.liveness_token(ticker, TICKERS % 2)
+    two = TICKERS.replace(b"[{", b'[{"symbol":"pi_ethusd","last":7},{') % 1
+    assert adapter.liveness_token(ticker, two) == adapter.liveness_token(ticker, TICKERS % 1), "that of its symbol"
     body = b'{"orderBook":{"bids":[[1,%d]]},"serverTime":"%d"}'
     assert adapter.liveness_token(book, body % (1, 1)) == adapter.liveness_token(book, body % (1, 2))
     with pytest.raises(ValueError, match="no book"):

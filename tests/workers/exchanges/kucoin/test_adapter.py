@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_protocol.events import EVENT_BOOK
+from foxtrot_protocol.events import EVENT_BOOK, BookSnapshot
 from foxtrot_workers.adapter import AccessRequest, Acknowledged, Topic, UnrecognizedFrame
 from foxtrot_workers.exchanges.kucoin.adapter import Kucoin
 from foxtrot_workers.testing.conformance import check_adapter
@@ -89,3 +89,24 @@ def test_an_unsubscribed_book_is_forgotten() -> None:
         wire.parse(LEVEL2)
     assert wire.answer("/api/v1/market/orderbook/level2_100?symbol=BTC-USDT", b"{}") == []
     assert wire.take_notices() == []
+
+
+def test_an_unsubscribed_topic_of_another_kind_leaves_the_book() -> None:
+    wire = Driven(Kucoin, ["book", "trade"], ["BTC-USDT"])
+    wire.parse(LEVEL2)
+    held = dict(wire.adapter.held_ns)
+    wire.adapter.unsubscribe(wire.topics[1:])
+    wire.take_notices()
+    wire.parse(ACK.replace("1", "3"))
+    assert wire.take_notices() == [Acknowledged(("/market/match:BTC-USDT",), subscribed=False)]
+    wire.parse(LEVEL2)
+    assert wire.adapter.held_ns.keys() == held.keys()
+
+
+def test_a_recorded_snapshot_opens_its_book_in_replay() -> None:
+    path = "/api/v1/market/orderbook/level2_100?symbol=BTC-USDT"
+    body = {"code": "200000", "data": {"time": 1, "sequence": "9", "bids": [["1", "2"]], "asks": [["3", "4"]]}}
+    (snapshot,) = Driven(Kucoin, adopt=True).answer(path, body)
+    assert isinstance(snapshot, BookSnapshot)
+    assert (snapshot.symbol, snapshot.bids, snapshot.asks) == ("BTC-USDT", [("1", "2")], [("3", "4")])
+    assert Driven(Kucoin).answer(path, body) == []
