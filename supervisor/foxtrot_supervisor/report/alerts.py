@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from foxtrot_supervisor.report.health import connection_flows
+from foxtrot_supervisor.report.health import connection_flows, remote_connection_flows
 from foxtrot_supervisor.report.topic_problems import topic_problems
 
 __all__ = [
@@ -183,6 +183,9 @@ def conditions(status: Mapping[str, Any]) -> dict[Key, str]:
     for name, flows in connection_flows(status).items():
         if not flows:
             found["connection", name] = "no data flow"
+    for name, flows in remote_connection_flows(status).items():
+        if not flows:
+            found["connection", name] = "no worker of it serves on a node that can be heard"
     for worker in status["workers"]:
         bad = [problem.what for problem in topic_problems(worker) if problem.severity == "bad"]
         if bad:

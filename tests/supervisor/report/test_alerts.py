@@ -217,3 +217,12 @@ def test_no_minute_has_more_calls_than_allowed_and_no_alert_is_forgotten(
     assert called_total == given_total
     for start in calls:
         assert sum(start <= call < start + 60.0 for call in calls) <= allowed
+
+
+def test_a_connection_of_a_cluster_is_broken_while_no_node_that_can_be_heard_serves_it() -> None:
+    status = whole()
+    (row,) = status["remote_workers"]
+    row["state"] = "away"
+    assert conditions(status) == {("connection", "r0"): "no worker of it serves on a node that can be heard"}
+    status["remote_workers"].append({**row, "worker": "r0.b0-a", "state": "serving"})
+    assert conditions(status) == {}
