@@ -14,7 +14,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "foxtrot_supervisor.engine.delivery.accounts": "test_receiver drives it through the receiver, with real rings",
     "foxtrot_supervisor.engine.delivery.apply": "test_receiver drives it through the receiver, with real rings",
     "foxtrot_supervisor.engine.delivery.rings": "test_receiver drives it through the receiver, with real rings",
-    "foxtrot_protocol.recorded_steps": "types only; test_run of the replay uses each",
     "foxtrot_supervisor.engine.replay.lanes": "test_run drives it, with recorded steps",
     "foxtrot_supervisor.engine.replay.player": "test_run drives it, with recorded steps",
     "foxtrot_supervisor.engine.replay.report": "types only; test_run and test_report_text use each",

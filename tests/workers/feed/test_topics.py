@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_workers.feed.topics import LOOK_S
-from tests.workers.feed.life import data, make, states
+from foxtrot_workers.feed.topics import LOOK_S, TopicTable
+from tests.workers.feed.life import Plain, data, make, states
 
 
 def test_topics_report_state_and_age() -> None:
@@ -65,3 +65,14 @@ def test_a_pause_in_reading_is_no_silence_of_a_stream_that_waits_for_its_snapsho
     assert (record.heard_at, record.flowing_at) == (1.0, None)
     record.excuse(5.0)
     assert (record.heard_at, record.flowing_at) == (6.0, None)
+
+
+def test_forgetting_an_unknown_topic_forgets_no_other() -> None:
+    adapter = Plain()
+    table = TopicTable(adapter, None)
+    table.add(adapter.topics(["trade"], ["A"])[0], 0.0)
+    table.remove("A@book")
+    assert table.get("A@trade") is not None
+    assert table.has_symbol("A")
+    table.remove("A@trade")
+    assert not table.has_symbol("A")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from foxtrot_workers.adapter import CloseAnnounced, Pong, Topic, UnrecognizedFrame
+from foxtrot_workers.adapter import Acknowledged, CloseAnnounced, Pong, Topic, UnrecognizedFrame
 from foxtrot_workers.exchanges.bitfinex import adapter as bitfinex
 from foxtrot_workers.exchanges.bitfinex.adapter import Bitfinex
 from foxtrot_workers.testing.conformance import check_adapter
@@ -10,6 +10,7 @@ from tests.workers.exchanges.bitfinex.samples import (
     BACKFILLS,
     DERIVATIVE,
     SAMPLES,
+    SUBSCRIBED_STATUS,
     SUBSCRIBED_TRADES,
     SYMBOL,
     TRADE,
@@ -91,3 +92,13 @@ def test_an_unsubscribed_topic_is_forgotten() -> None:
     assert wire.adapter.last_data_ns == {}
     with pytest.raises(UnrecognizedFrame):
         wire.parse(TRADE)
+
+
+def test_a_channel_that_leaves_a_shared_topic_ends_without_a_request() -> None:
+    wire = Connected(["mark_price", "funding"], [DERIVATIVE], SUBSCRIBED_STATUS)
+    assert len(wire.requests) == 1
+    leaving, staying = wire.topics
+    assert wire.adapter.unsubscribe([leaving]) == []
+    assert wire.take_notices() == [Acknowledged((leaving.wire,), subscribed=False)]
+    last = wire.adapter.unsubscribe([staying])
+    assert len(last) == 1, "the topic has no channel left"

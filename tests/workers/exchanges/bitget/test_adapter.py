@@ -94,3 +94,11 @@ def test_instruments_are_named_by_the_kind_that_was_seen() -> None:
     wire.parse(TRADE.replace("SPOT", "USDT-FUTURES"))
     assert wire.adapter.instrument("OPUSDT") == "OP-USDT-PERP"
     assert wire.adapter.instruments_path([]) == "/api/v2/spot/public/symbols"
+
+
+def test_a_symbol_that_is_impossible_is_not_adopted() -> None:
+    wire = Driven(Bitget, adopt=True)
+    with pytest.raises(UnrecognizedFrame):
+        wire.parse(BOOK.replace("BTCUSDT", "BTC/USDT"))
+    assert wire.adapter.last_data_ns == {}
+    assert wire.parse(BOOK) != []

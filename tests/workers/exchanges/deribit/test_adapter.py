@@ -122,3 +122,10 @@ def test_every_single_frame_means_what_its_name_says() -> None:
     assert kinds["ws_quote"] == {"Quote"}
     assert kinds["ws_ticker"] == {"Ticker", "MarkPrice", "OpenInterest", "Funding"}
     assert kinds["ws_trades"] == kinds["ws_trades_option_combo"] == {"Trade"}
+
+
+def test_two_answers_about_a_topic_differ_if_there_is_news() -> None:
+    adapter = Deribit()
+    (book,) = adapter.topics(["book"], [INSTRUMENT])
+    tokens = [adapter.liveness_token(book, b'{"result":{"change_id":%d}}' % number) for number in (5, 5, 6)]
+    assert tokens[0] == tokens[1] != tokens[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foxtrot_workers.exchanges.kucoin.adapter import Kucoin
 from foxtrot_workers.exchanges.kucoin.system import STATUS, TIME
 
 
@@ -17,3 +18,7 @@ def test_state() -> None:
         == "upgrade match engine"
     )
     assert STATUS.read(b'{"code":"200000","data":{"status":"close","msg":null}}') == "close"
+
+
+def test_the_adapter_says_where_both_are() -> None:
+    assert (Kucoin().system_time(), Kucoin().system_status()) == (TIME, STATUS)

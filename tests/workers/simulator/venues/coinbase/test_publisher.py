@@ -68,3 +68,11 @@ def test_a_ticker_begins_with_the_last_trade_and_a_heartbeat_with_nothing() -> N
         (first,) = one.subscribe(topic)
         assert (json_of(first)["type"], json_of(first)["trade_id"]) == ("ticker", one.state().trade_id)
     assert one.subscribe("heartbeat:BTC-USDT") == []
+
+
+def test_no_update_of_a_book_comes_before_its_snapshot() -> None:
+    one = SimulatedMarket(CoinbaseVenue())
+    one.topics[BOOK] = None
+    assert one.drive(300) + one.settle() == []
+    assert len(one.subscribe(BOOK)) == 1
+    assert one.drive(300) + one.settle() != []

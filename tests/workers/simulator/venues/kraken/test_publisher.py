@@ -84,3 +84,11 @@ def test_pairs_are_known_by_their_name() -> None:
     assert venue.publisher.knows("BTC/USDT")
     assert not venue.publisher.knows("XBT/USDT")
     assert venue.publisher.welcome("trade/NO/USD", 0) == []
+
+
+def test_no_update_of_a_book_comes_before_its_snapshot() -> None:
+    one = SimulatedMarket(KrakenVenue())
+    one.topics["book/10/BTC/USDT"] = None
+    assert one.drive(300) + one.settle() == []
+    assert len(one.subscribe("book/10/BTC/USDT")) == 1
+    assert one.drive(300) + one.settle() != []

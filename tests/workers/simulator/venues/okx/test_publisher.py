@@ -92,3 +92,11 @@ def test_instruments_are_known_by_their_name() -> None:
     SimulatedMarket(venue)
     assert venue.publisher.knows("BTC-USDT")
     assert not venue.publisher.knows("BTCUSDT")
+
+
+def test_no_update_of_a_book_comes_before_its_snapshot() -> None:
+    one = SimulatedMarket(OkxVenue())
+    one.topics[BOOKS] = None
+    assert one.drive(300) + one.settle() == []
+    assert len(one.subscribe(BOOKS)) == 1
+    assert one.drive(300) + one.settle() != []
