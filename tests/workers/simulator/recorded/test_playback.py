@@ -153,3 +153,9 @@ def test_okx_lists_by_type_the_latest_of_each() -> None:
     assert json.loads(option.body) == {"data": ["option"]}
     assert json.loads(playback.instrument_answer({"instType": "SWAP"}).body)["data"] == []
     assert _okx().instrument_answer({"instType": "SPOT"}).status == 404
+
+
+def test_of_the_recorded_lists_only_rest_answers_count() -> None:
+    rows = [Row(0, "in", b'{"arg":{"channel":"trades","instId":"A-B"},"data":[]}'), Row(1, "out", b"{}")]
+    playback = make_playback("okx", [], rows)
+    assert (playback.items, playback.topics) == ([], frozenset())

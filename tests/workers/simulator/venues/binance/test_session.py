@@ -115,3 +115,12 @@ def test_nested_errors() -> None:
     answer = _ask(session, {"method": "SHOUT", "id": 7})
     assert answer["id"] == 7
     assert answer["error"]["code"] == 2
+
+
+def test_a_refused_name_subscribes_none_of_the_request() -> None:
+    session = BinanceSession("/ws")
+    session.refuse = lambda topic: (-1121, "Invalid symbol.") if topic.startswith("eth") else None
+    answer = _ask(session, {"method": "SUBSCRIBE", "params": ["btcusdt@trade", "ethusdt@trade"], "id": 1})
+    assert (answer["code"], answer["msg"]) == (-1121, "Invalid symbol.")
+    assert list(session.topics) == []
+    assert _ask(session, {"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 2}) == {"result": None, "id": 2}
