@@ -134,4 +134,6 @@ class BurstFrames(Target):
                 snapshot = {"lastUpdateId": self._last[symbol], "bids": [["0.1", "1"]], "asks": [["99000.1", "1"]]}
                 path = DEPTH_PATH.replace("BTCUSDT", symbol)
                 form.adapter.on_rest(path, 200, msgspec.json.encode(snapshot), self._now_ns, form.pipeline.events)
+            if form.adapter.notices:
+                form._take_notices()
             form.take()

@@ -173,6 +173,14 @@ def test_updates_given_together_count_as_those_given_one_by_one() -> None:
     assert book.found(1.0, 3.0) == 2.0
 
 
+def test_a_size_that_is_no_number_counts_when_its_level_is_the_best_whatever_is_forgotten_before() -> None:
+    book = Book(asks=[("101.0", "1"), ("102.0", "one")])
+    for price in range(5_000):
+        assert book.update(price, asks=[(str(1000 + price), "1")]) == ""
+        assert book.update(price, asks=[(str(1000 + price), "0")]) == ""
+    assert "cannot be used" in book.update(6_000, asks=[("101.0", "0")])
+
+
 def test_removed_levels_are_forgotten() -> None:
     book = Book()
     for price in range(100_000):

@@ -191,7 +191,7 @@ class PurePriceSide:
         for order in by_order:
             heappush(self._heap, order)
         if len(self._levels) > self._levels_max:
-            self._replace({price: size for price, size in self._levels.items() if float(size)})
+            self._replace({price: size for price, size in self._levels.items() if not _is_zero(size)})
 
     def best(self) -> str | None:
         """Return the best price; None on an empty side. Raises ValueError for a size that is not a number."""
@@ -208,6 +208,14 @@ class PurePriceSide:
         self._heap = list(self._prices)
         heapify(self._heap)
         self._levels_max = 2 * len(levels) + _REMOVED_MAX
+
+
+def _is_zero(size: str) -> bool:
+    """Return whether a size is zero. One that is not a number is not: `best` says so, if its level becomes the best."""
+    try:
+        return not float(size)
+    except ValueError:
+        return False
 
 
 def _respelled(levels: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
