@@ -131,6 +131,8 @@ class BatchSocket:
             if reader is None:
                 self._apply_ringless(source, ring, batch, made, data)
                 return
+            if ring.begins:
+                self._rings.read_sent_before(ring, batch.publish_ns, now)
             end = reader.holds(sequence, data)
             if end is None:
                 # forged, or the ring is damaged there: its content is read from it

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from foxtrot_protocol import ring_layout
 from foxtrot_protocol.child import ChildLog
+from foxtrot_protocol.codec import read_header
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.events import Gap
 from foxtrot_protocol.ring_layout import Record, RingFigures
@@ -176,6 +177,7 @@ class Rings:
         group = self._sources.group(identity.connection, worker, identity.rules)
         ring = source.rings[incarnation] = RingState(worker, lane, reader, group, (identity.side, incarnation))
         group.merge.opened(ring.side)
+        ring.begins = bool(identity.connection)
         self._resume(worker, ring, reader)
         self._sources.reading[worker] = source
         return True
@@ -211,6 +213,7 @@ class Rings:
         ring.applied, ring.deduplicated, ring.lost = done.applied, done.deduplicated, done.lost
         ring.superseded = done.superseded
         ring.redelivered = done.redelivered
+        ring.begins = ring.begins and not done.sequence
         ring.lane.next_sequence = done.sequence + 1
         if reader.in_flight > done.sequence:
             ring.redeliver = reader.in_flight
@@ -278,6 +281,30 @@ class Rings:
         self._read_record(worker, source, ring, reader, time.monotonic(), may_wait=True)
         return True
 
+    def read_sent_before(self, ring: RingState, sent_ns: int, now: float) -> None:
+        """Read what other workers of the connection have sent before the first batch of `ring`, if nothing is missing.
+
+        A stream begins with the first event that handlers get of it. What one worker alone has of the time before would
+        count as copies.
+
+        Args:
+            ring: its first batch is to be applied.
+            sent_ns: when that was sent, in nanoseconds since 1970.
+            now: monotonic seconds.
+        """
+        ring.begins = False
+        self.find(now)
+        for other in self._sources.rings():
+            reader, source = other.reader, self._sources.workers[other.worker]
+            if other.group is not ring.group or other is ring or reader is None:
+                continue
+            while source.delivery.current() == other.side[1] and (self._has_room is None or self._has_room()):
+                first_ns = _sent_ns(reader)
+                if first_ns is None or first_ns >= sent_ns:
+                    break
+                if not self._read_record(other.worker, source, other, reader, now, may_wait=True):
+                    break
+
     def read_to_the_end(self, worker: str, source: Source, now: float) -> None:
         """Read the current lane of a worker until it is empty."""
         current = source.delivery.current()
@@ -328,6 +355,8 @@ class Rings:
                 self._accounts.announce_lost(worker, source, ring, record.sequence, record.events, cause, record.end)
                 return True
             batch, made = decoded
+        if ring.begins:
+            self.read_sent_before(ring, batch.publish_ns, now)
         if self._applier.apply(source, ring, batch, made, record.data, record.end, may_wait=may_wait):
             return True
         self._applier.wait(ring, batch, made, now)
@@ -432,6 +461,15 @@ def _check_jump(record: Record, reader: RingReader) -> None:
     mark = reader.committed()
     if mark is not None and record.sequence > mark.sequence:
         raise MalformedMessage(f"ring: batch {record.sequence} follows, where the last is {mark.sequence}")
+
+
+def _sent_ns(reader: RingReader) -> int | None:
+    """Return when the next batch was sent, in nanoseconds since 1970; None if there is none that can be read."""
+    try:
+        record = reader.next()
+        return None if record is None else read_header(record.data).publish_ns
+    except MalformedMessage:
+        return None
 
 
 def _try_next(reader: RingReader) -> Record | None:

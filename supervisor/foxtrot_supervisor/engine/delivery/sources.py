@@ -72,6 +72,8 @@ class RingState:
         self.redelivered = 0
         self.redeliver = 0
         """Sequence of the batch that was in flight in the previous engine when it died; 0: none."""
+        self.begins = False
+        """Nothing of it was applied yet: what other workers of the connection have sent before comes first."""
         self.damaged_at: float | None = None
         self.violated = False
 

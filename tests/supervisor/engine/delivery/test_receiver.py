@@ -665,11 +665,18 @@ class Twin:
         self.carrier = bench.carrier(self.name, incarnation)
         self.sequence = 0
 
-    def commit(self, *trade_ids: int, sent: bool = True, events: list[Any] | None = None, count: int = 0) -> None:
+    def commit(
+        self,
+        *trade_ids: int,
+        sent: bool = True,
+        events: list[Any] | None = None,
+        count: int = 0,
+        sent_ns: int = 77,
+    ) -> None:
         """`count`: how many events the ring says there are, if not as many as there are."""
         batch = events or [Trade("SIM", "BTCUSDT", n * 1000, n * 1000 + 1, "1", "2", "buy", str(n)) for n in trade_ids]
         self.sequence += 1
-        data = self.encoder.encode(self.sequence, 77, batch)
+        data = self.encoder.encode(self.sequence, sent_ns, batch)
         assert self.ring.append(self.sequence, count or len(batch), data)
         if sent:
             self.carrier.committed(data)
@@ -739,6 +746,49 @@ def test_gaps_and_late_events_are_tapped_as_handlers_get_them(make_bench: Any, m
     ]
     assert [event.trade_id for event in tapped if event.backfilled] == ["2"]
     assert tapped[0].price == "1"
+
+
+def test_a_stream_begins_with_what_the_twin_has_sent_that_was_first(
+    make_bench: Any, make_twin: Any, tmp_path: Path
+) -> None:
+    started = StartedWorkers()
+    bench = make_bench(ringless=False, started=started)
+    late, first = make_twin(bench, "a"), make_twin(bench, "b")
+    first.commit(1, 2, sent_ns=10)
+    first.commit(3, 4, sent_ns=30)
+    late.commit(3, 4, 5, sent_ns=20)
+    first.commit(5, 6, sent_ns=40)
+    started.add({"c.a": 1, "c.b": 1})
+    used_up(late, first)
+    assert bench.trade_ids() == ["1", "2", "3", "4", "5", "6"]
+    assert late.account.deduplicated_total + first.account.deduplicated_total == 3
+    assert bench.holes == []
+
+
+def test_a_stream_begins_with_what_was_sent_first_although_the_other_twin_was_heard_first(
+    make_bench: Any, make_twin: Any
+) -> None:
+    bench = make_bench(ringless=False)
+    bench.hold_looks()
+    first, late = make_twin(bench, "a"), make_twin(bench, "b")
+    first.commit(1, 2, sent=False, sent_ns=10)
+    first.commit(3, sent=False, sent_ns=20)
+    late.commit(3, 4, sent_ns=30)
+    wait_until(lambda: bench.trade_ids() == ["1", "2", "3", "4"], LIMIT_S, "the trades")
+
+
+def test_what_is_damaged_in_the_ring_of_one_twin_does_not_keep_the_other_from_beginning(
+    make_bench: Any, make_twin: Any, tmp_path: Path
+) -> None:
+    bench = make_bench(ringless=False)
+    bench.hold_looks()
+    first, late = make_twin(bench, "a"), make_twin(bench, "b")
+    first.commit(1, 2, sent=False, sent_ns=10)
+    with open(tmp_path / ring_name("c.a", 1), "r+b") as file:
+        file.seek(HEADER_BYTES + 40)
+        file.write(b"\xff\xff")
+    late.commit(3, 4, sent_ns=30)
+    wait_until(lambda: bench.trade_ids() == ["3", "4"], LIMIT_S, "the trades")
 
 
 def test_a_batch_waits_in_its_ring_for_what_the_twin_is_about_to_bring(make_bench: Any, make_twin: Any) -> None:
