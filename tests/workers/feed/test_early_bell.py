@@ -6,6 +6,7 @@ import os
 import select
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,15 @@ def test_it_rings_for_everything_that_comes_whether_or_not_it_was_read(
     assert poller.poll(0.05) == [], "not for what we send"
     os.close(copy)
     poller.close()
+
+
+def test_the_kernel_wakes_it_after_the_worker_itself(
+    bell: EarlyBell, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    """Exclusive waiters stand at the end of the socket's queue (`epoll_ctl(2)`, `EPOLLEXCLUSIVE`)."""
+    bell.watch(ends[1].fileno())
+    watched = Path(f"/proc/self/fdinfo/{bell.fileno()}").read_text().partition("events:")[2].split()[0]
+    assert int(watched, 16) & select.EPOLLEXCLUSIVE
 
 
 def test_it_keeps_no_connection_open(bell: EarlyBell, ends: tuple[socket.socket, socket.socket]) -> None:

@@ -26,9 +26,11 @@ class EarlyBell:
     def watch(self, descriptor: int) -> None:
         """Ring whenever the socket `descriptor` receives something; -1 is ignored."""
         # Writable it is nearly always: so what the engine finds does not depend on whether this process has read it
-        # yet. Edge-triggered, it rings only when something comes.
+        # yet. Edge-triggered, it rings only when something comes. Exclusive waiters are woken after all others: so this
+        # process, which has to parse first, does not wait for a processor that the engine has got.
+        events = select.EPOLLIN | select.EPOLLOUT | select.EPOLLET | select.EPOLLEXCLUSIVE
         with contextlib.suppress(OSError, ValueError):  # it may be closed already
-            self._poller.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+            self._poller.register(descriptor, events)
 
     def close(self) -> None:
         """Stop ringing."""
