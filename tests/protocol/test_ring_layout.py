@@ -14,6 +14,7 @@ from foxtrot_protocol import ring_layout
 from foxtrot_protocol.codec import BATCH_BYTES_MAX
 from foxtrot_protocol.errors import MalformedMessage
 from foxtrot_protocol.ring_layout import (
+    CAPACITY_MAX,
     CAPACITY_MIN,
     HEADER_BYTES,
     MAGIC,
@@ -50,7 +51,19 @@ class Model:
         return True
 
     def read(self) -> Record | None:
-        record = ring_layout.read_record(memoryview(self.data), self.tail, self.head)
+        """Both ways of reading give the same."""
+        found: list[Record | str | None] = []
+        for copied_max in (0, CAPACITY_MAX):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ring_layout, "COPIED_BYTES_MAX", copied_max)
+                try:
+                    found.append(ring_layout.read_record(memoryview(self.data), self.tail, self.head))
+                except MalformedMessage as error:
+                    found.append(error.reason)
+        assert found[0] == found[1]
+        record = found[0]
+        if isinstance(record, str):
+            raise MalformedMessage(record)
         if record is not None:
             self.tail = record.end
         return record
