@@ -30,6 +30,10 @@ BATCHES_PER_TURN = 64
 DAMAGE_S = 0.05
 """An unreadable record of a living worker is read again for this long before it is given up."""
 
+FOUND_S = 0.02
+"""Seconds after a look for new rings in which the first batch of one causes no other: of a thousand workers each look
+takes some milliseconds, and a worker has its ring long before it has an event."""
+
 _SEQUENCE_MAX = (1 << 64) - 1
 
 
@@ -65,6 +69,8 @@ class Rings:
         self._open_reader = open_reader
         self._has_room = has_room
         self._unreadable: set[str] = set()
+        self._found_at = float("-inf")
+        """When new rings were last looked for; monotonic seconds."""
         self.fences: deque[tuple[str, int]] = deque()
         """Workers with the incarnation up to which they are fenced, for `take_fences`; other threads append."""
 
@@ -123,6 +129,7 @@ class Rings:
 
     def find(self, now: float) -> None:
         """Open new rings in the run directory."""
+        self._found_at = now
         for name in self.entries():
             parsed = ring_layout.parse_ring_name(name)
             if parsed is None:
@@ -293,7 +300,8 @@ class Rings:
             now: monotonic seconds.
         """
         ring.begins = False
-        self.find(now)
+        if now - self._found_at >= FOUND_S:
+            self.find(now)
         for other in self._sources.rings():
             reader, source = other.reader, self._sources.workers[other.worker]
             if other.group is not ring.group or other is ring or reader is None:

@@ -766,8 +766,9 @@ def test_a_stream_begins_with_what_the_twin_has_sent_that_was_first(
 
 
 def test_a_stream_begins_with_what_was_sent_first_although_the_other_twin_was_heard_first(
-    make_bench: Any, make_twin: Any
+    make_bench: Any, make_twin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("foxtrot_supervisor.engine.delivery.rings.FOUND_S", 0.0)
     bench = make_bench(ringless=False)
     bench.hold_looks()
     first, late = make_twin(bench, "a"), make_twin(bench, "b")
