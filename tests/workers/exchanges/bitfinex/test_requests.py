@@ -4,7 +4,7 @@ import json
 
 from foxtrot_workers.adapter import Acknowledged, Refused, SendText
 from foxtrot_workers.exchanges.bitfinex.adapter import Bitfinex
-from foxtrot_workers.exchanges.bitfinex.requests import opening_text, retry_of
+from foxtrot_workers.exchanges.bitfinex.requests import Requests, opening_text, retry_of
 from tests.workers.exchanges.bitfinex.samples import DERIVATIVE, SUBSCRIBED_BOOK, SYMBOL, Connected
 from tests.workers.exchanges.driven import Driven
 
@@ -85,3 +85,14 @@ def test_a_topic_that_is_subscribed_already_is_acknowledged() -> None:
 def test_only_refusals_that_cannot_change_are_final() -> None:
     assert retry_of(10001) == retry_of(10300, "symbol: invalid") == "never"
     assert retry_of(10305) == retry_of(0) == "later"
+
+
+def test_the_end_of_an_earlier_channel_leaves_the_number_of_the_later_one() -> None:
+    requests = Requests()
+    requests.subscribe([BOOK])
+    requests.subscribed(BOOK, 1)
+    requests.subscribed(BOOK, 2)
+    assert not requests.unsubscribed(BOOK, 1)
+    assert [json.loads(text) for text in requests.unsubscribe([BOOK])] == [{"event": "unsubscribe", "chanId": 2}]
+    assert requests.unsubscribed(BOOK, 2)
+    assert requests.unsubscribe([BOOK]) == []

@@ -102,3 +102,10 @@ def test_a_symbol_that_is_impossible_is_not_adopted() -> None:
         wire.parse(BOOK.replace("BTCUSDT", "BTC/USDT"))
     assert wire.adapter.last_data_ns == {}
     assert wire.parse(BOOK) != []
+
+
+def test_a_beginning_that_does_not_name_the_topic_is_not_remembered() -> None:
+    wire = Driven(Bitget, adopt=True)
+    other = TRADE.replace("OPUSDT", "BTCUSDT")
+    events = [event for frame in (TRADE, other) for event in wire.parse('{"first": {"a": 1}, ' + frame[1:])]
+    assert [event.symbol for event in events] == ["OPUSDT", "BTCUSDT"]

@@ -207,3 +207,12 @@ def test_single_frames_become_the_events_of_their_documentation() -> None:
         "ws_ticker_linear.json": ["Ticker", "Funding", "MarkPrice", "OpenInterest"],
         "ws_ticker_option.json": ["Ticker", "MarkPrice", "OpenInterest"],
     }
+
+
+def test_a_beginning_that_names_another_topic_is_not_remembered() -> None:
+    wire = Driven(Bybit, adopt=True)
+    twice = TRADE.replace('{"topic"', '{"topic":"publicTrade.ETHUSDT","topic"', 1)
+    assert wire.parse(twice)
+    assert set(wire.adapter.last_data_ns) == {"publicTrade.BTCUSDT"}, "of equal keys the last one counts"
+    assert wire.parse(TRADE.replace("BTCUSDT", "ETHUSDT"))
+    assert set(wire.adapter.last_data_ns) == {"publicTrade.BTCUSDT", "publicTrade.ETHUSDT"}

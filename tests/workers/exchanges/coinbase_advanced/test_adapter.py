@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from foxtrot_protocol.events import BookDelta
 from foxtrot_workers.adapter import Acknowledged, Topic, UnrecognizedFrame
 from foxtrot_workers.exchanges.coinbase_advanced import adapter as coinbase_advanced
 from foxtrot_workers.exchanges.coinbase_advanced.adapter import CoinbaseAdvanced
@@ -68,6 +69,14 @@ def test_frames_are_accepted_until_the_unsubscription_is_acknowledged() -> None:
     with pytest.raises(UnrecognizedFrame):
         wire.parse(trades(3))
     assert wire.adapter.last_data_ns == {}
+
+
+def test_a_book_continues_when_its_topic_is_requested_again() -> None:
+    wire = connection("book")
+    wire.parse(snapshot(0))
+    wire.adapter.subscribe(wire.topics)
+    (event,) = wire.parse(book(1))
+    assert isinstance(event, BookDelta)
 
 
 def test_data_of_a_usdc_product_come_under_the_name_of_its_usd_product() -> None:

@@ -62,6 +62,24 @@ def test_a_topic_that_was_not_subscribed_is_unrecognized() -> None:
         Driven(Gateio, ["trade"], ["BTC_USDT"]).parse(TRADE)
 
 
+def test_a_book_continues_when_the_trades_of_its_symbol_are_unsubscribed() -> None:
+    wire = Driven(Gateio, ["book_update"], ["NEO_BTC"])
+    update = UPDATE.replace("GMT_USDT", "NEO_BTC")
+    trades = wire.adapter.topics(["trade"], ["NEO_BTC"])
+    wire.adapter.subscribe(trades)
+    wire.parse(TRADE)
+    wire.adapter.unsubscribe(trades)
+    ended = ACK.replace('"subscribe"', '"unsubscribe"').replace("order_book_update", "trades")
+    wire.parse(ended.replace('"id": 1', '"id": 3'))
+    wire.take_notices()
+    with pytest.raises(UnrecognizedFrame):
+        wire.parse(TRADE)
+    assert wire.parse(update) == []
+    assert wire.take_notices() != [], "the book exists and asks for its snapshot"
+    wire.answer("/api/v4/spot/order_book?currency_pair=NEO_BTC", b"{}")
+    assert wire.take_notices() != [], "the answer belongs to a book: it is rejected, not ignored"
+
+
 def test_an_unsubscribed_book_is_forgotten() -> None:
     wire = Driven(Gateio, ["book_update"], ["GMT_USDT"])
     wire.parse(UPDATE)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import zlib
 
+import msgspec
 import pytest
 
 from foxtrot_protocol.events import (
@@ -139,6 +140,16 @@ class TestWithoutASnapshotOnTheStream:
         bids = [["8470", str(last), "0", "1"]]
         row = okx_book(prevSeqId=previous, seqId=last, asks=[], bids=bids)
         return okx_frame("books", INSTRUMENT, [row], action="update")
+
+    def test_an_update_without_identifiers_is_refused_while_the_snapshot_is_fetched(self) -> None:
+        wire = self.wire()
+        wire.parse(self.update(10, 15))
+        row = okx_book(asks=[], bids=[["8470", "1", "0", "1"]])
+        del row["seqId"], row["prevSeqId"]
+        with pytest.raises(msgspec.ValidationError, match="without identifiers"):
+            wire.parse(okx_frame("books", INSTRUMENT, [row], action="update"))
+        events = wire.answer(self.PATH, okx_answer([okx_book(seqId=10)]))
+        assert [type(event) for event in events] == [BookSnapshot, BookDelta], "what was held is not lost"
 
     def test_updates_wait_for_it_and_continue_it(self) -> None:
         wire = self.wire()
