@@ -390,3 +390,8 @@ def test_a_sample_that_cannot_be_decoded_is_named() -> None:
 def test_the_same_seed_does_the_same_damage() -> None:
     for _ in range(2):
         check_adapter(One, [SAMPLE], backfills=BINANCE_BACKFILLS[:1], seed=7)
+
+
+def test_acknowledgements_are_checked_where_an_exchange_answers() -> None:
+    with pytest.raises(NotConforming, match="is not acknowledged"):
+        check_adapter(One, [SAMPLE], connect=lambda: lambda text: [])

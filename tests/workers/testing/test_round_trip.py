@@ -132,3 +132,13 @@ def test_an_answer_that_breaks_the_adapter_is_named() -> None:
     connect = answering(lambda: KrakenSession(lambda name: True))
     with pytest.raises(NotConforming, match="KeyError"):
         check_round_trip(Breaks, KRAKEN_SAMPLES[0], connect)
+
+
+def test_answers_that_the_adapter_refuses_do_no_harm() -> None:
+    kraken = answering(lambda: KrakenSession(lambda name: True))
+
+    def connect() -> Answerer:
+        answer = kraken()
+        return lambda text: [b"[", b'{"channel":"unknown"}', *answer(text)]
+
+    check_round_trip(Kraken, KRAKEN_SAMPLES[0], connect)
