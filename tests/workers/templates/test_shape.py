@@ -44,6 +44,15 @@ class Book(Struct):
     asks: list[tuple[str, str]] = field(name="a")
 
 
+class Last(Struct):
+    last: int = field(name="u")
+
+
+class Split(Struct):
+    first: int = field(name="U")
+    data: list[Last]
+
+
 def kind_of(
     message: type, event: type, *, chained: bool = False, unused: tuple[tuple[str, ...], ...] = ()
 ) -> FrameKind:
@@ -335,3 +344,67 @@ def test_other_events_copy_decimals() -> None:
     assert Match.DECIMAL in codes(program)
     assert Match.SAME in codes(program)
     assert program.identifiers is Identifiers.NONE
+
+
+def test_identifiers_of_a_chain_must_be_numbers() -> None:
+    class Named(Book):
+        first: str = field(name="U")  # type: ignore[assignment]
+        last: str = field(name="u")  # type: ignore[assignment]
+
+    def named(number: int) -> tuple[Any, list[Any]]:
+        event = delta(number)
+        return {"s": "S", "U": event.first_id, "u": event.last_id, "b": event.bids, "a": event.asks}, [event]
+
+    with pytest.raises(UnlearnableShape, match="no numbers"):
+        learned(kind_of(Named, BookDelta, chained=True), 20, named, CHAINED)
+    assert learned(kind_of(Named, BookDelta), 20, named).identifiers is Identifiers.TWO
+
+
+def test_a_field_is_read_in_one_way_only() -> None:
+    def twice(number: int) -> tuple[Any, list[Any]]:
+        values = row(number + 1, t=7)
+        return {"s": "S", "data": values}, [trade(number + 1, trade_id=values["q"])]
+
+    with pytest.raises(UnlearnableShape, match=r"two uses of data\.q"):
+        learned(kind_of(Message, Trade), 20, twice)
+
+
+def test_no_element_comes_from_a_field_that_the_decoder_does_not_read() -> None:
+    def doubled(number: int) -> tuple[Any, list[Any]]:
+        frame, events = plain(number)
+        return {**frame, "data": {**frame["data"], "x": frame["data"]["p"], "y": frame["data"]["side"]}}, events
+
+    program = learned(kind_of(Message, Trade), 20, doubled)
+    assert Match.SAME not in codes(program)
+    assert codes(program).count(Match.CHOICE) == 1
+    assert codes(program).count(Match.SKIP_STRING) == 2
+
+
+def test_a_field_inside_of_rows_is_not_taken_for_one_outside() -> None:
+    class Timed(Rows):
+        time: int = field(name="T", default=0)
+
+    def timed(number: int) -> tuple[Any, list[Any]]:
+        frame, events = plain(number)
+        return {"s": "S", "T": frame["data"]["T"], "data": [frame["data"]]}, events
+
+    with pytest.raises(UnlearnableShape, match="inside and outside"):
+        learned(kind_of(Timed, Trade), 20, timed)
+
+
+def test_levels_that_nothing_reads_make_no_template() -> None:
+    def one_sided(number: int) -> tuple[Any, list[Any]]:
+        frame, events = book(number)
+        return frame, [structs.replace(event, bids=[]) for event in events]
+
+    with pytest.raises(UnlearnableShape, match="levels that nothing reads"):
+        learned(kind_of(Book, BookDelta, unused=(("b",),)), 20, one_sided)
+
+
+def test_identifiers_inside_and_outside_of_rows_make_no_template() -> None:
+    def split(number: int) -> tuple[Any, list[Any]]:
+        event = delta(number, bids=[], asks=[])
+        return {"s": "S", "U": 2 * number, "data": [{"u": 2 * number + 1}]}, [event]
+
+    with pytest.raises(UnlearnableShape, match="identifiers stand inside and outside"):
+        learned(kind_of(Split, BookDelta), 20, split)

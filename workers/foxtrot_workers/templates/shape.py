@@ -280,9 +280,7 @@ class _Assembly:
         scaled = sorted(index for index in element.scales if self._accepts(index) == "integer")
         if scaled:
             source = self._take(element, scaled, Match.INTEGER)
-            if len(element.scales[source]) != 1:
-                raise UnlearnableShape(f"the scale of {element.name} is not determined yet")
-            scale = next(iter(element.scales[source]))
+            (scale,) = element.scales[source]  # it varies, so it was not always 0: one scale is left
             self._most[source] = (2**63 - 1) // scale
             return Write.INTEGER, (source, scale)
         tables = [index for index in element.tables if self._may_choose(index)]
