@@ -153,6 +153,13 @@ def test_what_is_not_a_number_is_a_defect(bids: Levels, asks: Levels) -> None:
     assert "cannot be used" in book.update(1.0)
 
 
+def test_what_follows_a_defect_before_it_is_reported_changes_nothing() -> None:
+    book = Book()
+    for price in ("x", *["97"] * (2 * MERGED_TOGETHER), "y"):
+        assert book.update(0.5, [(price, "1")]) == ""
+    assert "'x'" in book.update(1.0) or "a price of x" in book.update(1.0)
+
+
 def test_a_clock_that_stands_still_or_goes_back_is_no_loophole() -> None:
     book = Book()
     book.snapshot(1_000.0, [("99", "1")], [("101", "1")])

@@ -281,6 +281,38 @@ def test_repeated_updates_are_not_a_sequence_reset() -> None:
     assert rest.book.live
 
 
+def test_low_identifiers_that_do_not_rise_begin_the_evidence_for_a_reset_again() -> None:
+    rest = Rest()
+    rest.delta(101, 101)
+    rest.snapshot(100)
+    rest.delta(102, 500)
+    for number in (7, 8, 7, 8):
+        assert rest.delta(number, number) == []
+    (lost,) = rest.delta(9, 9)
+    assert isinstance(lost, Gap)
+    assert lost.cause == "identifiers went back from 500 to 7"
+
+
+def test_updates_during_a_resync_count_as_any_others_and_are_checked_as_well() -> None:
+    rest = Rest()
+    rest.delta(10, 12)
+    rest.snapshot(12)
+    rest.delta(14, 14)  # 13 is missing
+    rest.snapshot(13)
+    rest.asked()
+    rest.book.resync(rest.notices)
+    for number in range(15, 14 + STEADY_DELTAS):
+        rest.delta(number, number)
+    crossing: BookDelta[str]
+    for number, second in ((114, 1), (115, 2), (116, 3)):
+        crossing = BookDelta("EX", "X", 0, second * 1_500_000_000, [("9", "1")], [], str(number), str(number), None)
+        rest.book.delta(crossing, number, number, None, rest.out, rest.notices)
+    lost = rest.taken()[-1]
+    assert isinstance(lost, Gap)
+    assert lost.cause.startswith("crossed for 1.5 s")
+    assert rest.asked()[-1] == 0.0, "the book was healthy before"
+
+
 def test_resync_rejects_a_snapshot_with_invalid_numbers() -> None:
     rest = Rest()
     rest.snapshot(10)

@@ -8,7 +8,7 @@ import random
 import msgspec
 import pytest
 
-from foxtrot_protocol.events import Gap, MarketEvent
+from foxtrot_protocol.events import Gap, MarketEvent, Quote
 from foxtrot_workers.adapter import RestRequest, UnrecognizedFrame
 from foxtrot_workers.benchmark.load_frames import depth_snapshot, payloads, primer_payload
 from foxtrot_workers.exchanges.binance.adapter import Binance
@@ -165,6 +165,25 @@ def test_parsers_that_raise_end_the_burst_before_their_frame() -> None:
     out: list[MarketEvent[str]] = []
     assert adapter._mixed_bursts.parse([trade, trade, ticker, trade], 7, out) == 2
     assert len(out) == 2
+
+
+def test_sides_of_quotes_without_a_price_or_size_are_none() -> None:
+    adapter = subscribed("agg_trade", "quote")
+    sides = [("0.00000000", "1"), ("2", "0"), ("0.5", "0.1"), ("", ""), ("2", "")]
+    frames = [
+        binance_frame("btcusdt@bookTicker", {"u": 7, "s": "BTCUSDT", "b": b, "B": size_b, "a": a, "A": size_a})
+        for b, size_b in sides
+        for a, size_a in sides
+    ]
+    expected = parsed_singly(adapter, frames)
+    out: list[MarketEvent[str]] = []
+    assert adapter._mixed_bursts.parse(frames, 7, out) == len(frames)
+    assert out == expected
+    assert [(quote.bid, quote.ask) for quote in out[:3] if isinstance(quote, Quote)] == [
+        (None, None),
+        (None, None),
+        (None, "0.5"),
+    ]
 
 
 def test_quotes_and_books_of_futures_are_left_to_their_parsers() -> None:

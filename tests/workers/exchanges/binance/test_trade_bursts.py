@@ -58,6 +58,16 @@ def test_a_stream_that_comes_late_in_a_burst_is_noted_too() -> None:
     assert adapter.last_data_ns == {"btcusdt@aggTrade": 7, "ethusdt@aggTrade": 8}, "only of streams that have come"
 
 
+def test_a_burst_of_unusual_frames_is_parsed_by_the_parsers_of_their_streams() -> None:
+    adapter = subscribed("agg_trade")
+    data = frames_of(1)[0].partition(b'"data":')[2][:-1]
+    unusual = b'{"stream":"btcusdt@aggTrade","data":%b,"more":1}' % data
+    (expected,) = parsed_singly(adapter, [unusual])
+    out: list[MarketEvent[str]] = []
+    assert adapter.parse_burst([unusual] * 3, 0, 3, 7, out) == 3
+    assert out == [expected] * 3
+
+
 @pytest.mark.parametrize(
     "frame",
     [
