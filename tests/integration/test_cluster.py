@@ -187,8 +187,14 @@ def test_the_host_of_an_engine_shows_workers_with_their_node_until_that_falls_si
 @pytest.mark.variant
 def test_a_restart_of_the_server_moves_nothing(place: Place) -> None:
     nodes = place.both()
-    before = [node.workers() for node in nodes]
     holders = {row.shard: (row.node, row.workers) for row in state_of(place.url).shards}
+
+    def settled() -> list[dict[str, int]] | None:
+        """The workers of both, once no predecessor of one is left."""
+        found = [node.workers() for node in nodes]
+        return found if sum(map(len, found)) == len(holders) else None
+
+    before = wait_until(settled, 60, "one worker of each shard")
     place.server.kill()
     place.server.start()
     for node in nodes:

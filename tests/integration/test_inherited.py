@@ -157,7 +157,12 @@ def test_as_the_first_process_foreign_orphans_are_reaped_and_are_no_leftovers(tm
             subprocess.run(enter, check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
 
             def sleepers() -> list[psutil.Process]:
-                return [child for child in first.children() if child.name() == "sleep"]
+                found = []
+                for child in first.children():
+                    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                        if child.name() == "sleep":
+                            found.append(child)
+                return found
 
             wait_until(lambda: len(sleepers()) == 2, LIMIT_S, "the orphans")
             wait_until(lambda: len(sleepers()) == 1, LIMIT_S, "the dead one to be reaped")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from foxtrot_supervisor.config.cluster import ClusterConfig, server_reason
 from foxtrot_supervisor.system.ending import insistent_timeout
+from foxtrot_supervisor.system.nats_seed import seed_problem
 from foxtrot_supervisor.system.secret_file import SecretRefused, read_secret_lines
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ def _credentials(path: str | None) -> dict[str, Any]:
     if "BEGIN NATS USER JWT" in text or text.startswith("SU"):
         if importlib.util.find_spec("nkeys") is None:
             raise CannotConnect(f"{path}: needs nkeys: pip install 'foxtrot-supervisor[cluster]'")
+        problem = seed_problem(text)
+        if problem:
+            raise CannotConnect(f"{path}: {problem}")
         return {"user_credentials": path} if "BEGIN" in text else {"nkeys_seed_str": text}
     if not text or not text.isprintable() or " " in text:
         raise CannotConnect(f"{path}: must hold user:password, a token, an nkey seed or a .creds file")

@@ -22,13 +22,16 @@ from foxtrot_protocol.codec import CONTROL_BYTES_MAX, decode_from_child, encode_
 from foxtrot_protocol.commands import FromChild, LogRecord, ToChild
 from foxtrot_protocol.errors import MalformedMessage
 
-__all__ = ["TURN_MESSAGES_MAX", "ChildLink", "identity_of"]
+__all__ = ["ENDED_KEPT", "TURN_MESSAGES_MAX", "ChildLink", "identity_of"]
 
 TURN_MESSAGES_MAX = 256
 """Messages taken in one turn of the loop; deaths, signals and deadlines come in between."""
 
 _LINGER_MS = 0
 """At the end no reader is left."""
+
+ENDED_KEPT = 1_000
+"""Children that have ended and whose late messages are told from forged ones."""
 
 OnMessage = Callable[[str, int, FromChild], None]
 ExpectedPid = Callable[[str, int], int | None]
@@ -55,7 +58,11 @@ class ChildLink:
         self._on_message = on_message
         self._expected_pid = expected_pid
         self._on_rejected = on_rejected
+        self._ended: dict[tuple[str, int], int] = {}
+        """Process ids of children that have ended, the last `ENDED_KEPT` of them: by name and incarnation."""
         self.rejected_total = 0
+        self.late_total = 0
+        """Messages of children that had ended before."""
         self.refused_total = 0
         """Commands that could not be sent."""
         self._closed = False
@@ -122,6 +129,12 @@ class ChildLink:
             self._scheduled = True
             self._loop.call_soon(self.drain)
 
+    def ended(self, name: str, incarnation: int, pid: int) -> None:
+        """Take notice of the end of a child: a message of it that comes late is dropped, and is no forgery."""
+        self._ended[name, incarnation] = pid
+        if len(self._ended) > ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
+
     def drain(self) -> None:
         """Take what waits. The loop calls it when something comes; call it before judging who was not heard."""
         self._scheduled = False
@@ -148,6 +161,10 @@ class ChildLink:
         name, incarnation = _parse_identity(frames[0].bytes)
         expected = self._expected_pid(name, incarnation)
         if expected is None:
+            ended = self._ended.get((name, incarnation))
+            if ended is not None and _is_peer(frames[1], ended):
+                self.late_total += 1  # sent just before it died: its death was judged without it
+                return None
             return f"not a supervised process: {name[:100]}#{incarnation}"
         if not _is_peer(frames[1], expected):
             return f"{name}#{incarnation} claimed by a process that is not it"

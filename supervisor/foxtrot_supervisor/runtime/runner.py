@@ -532,6 +532,7 @@ class Runner:
     def _on_death(self, child: Child, death: Exited) -> None:
         self._stacks.ended(child)
         self._performer.ended(child)
+        self._link.ended(child.name, child.incarnation, child.pid)
         beat = self._vitals[child.name].latest
         if sink_of(child.name) is not None:
             self._final_audit.sink_ended(child.name, child.incarnation, beat.counts if beat is not None else {})

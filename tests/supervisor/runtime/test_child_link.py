@@ -14,7 +14,7 @@ import zmq
 
 from foxtrot_protocol.codec import decode_to_child, encode_control
 from foxtrot_protocol.commands import FromChild, Heartbeat, Hello, LogRecord, Ready, Stop
-from foxtrot_supervisor.runtime.child_link import TURN_MESSAGES_MAX, ChildLink, identity_of
+from foxtrot_supervisor.runtime.child_link import ENDED_KEPT, TURN_MESSAGES_MAX, ChildLink, identity_of
 from tests.support.waiting import wait_until, wait_until_async
 
 Dealer = Callable[[bytes], "zmq.Socket[bytes]"]
@@ -158,6 +158,26 @@ async def test_who_is_not_believed(
     assert reason in told.rejected[0]
     assert link.rejected_total == 1
     assert told.messages == []
+
+
+async def test_a_message_of_a_child_that_has_just_ended_is_dropped(link: ChildLink, told: Told, dealer: Dealer) -> None:
+    late = dealer(b"a#1")
+    del told.pids["a", 1]
+    link.ended("a", 1, os.getpid())
+    late.send(encode_control(Hello("a", 1, 1)))
+    await wait_until_async(lambda: link.late_total, what="the late message")
+    link.ended("a", 3, 1)
+    dealer(b"a#3").send(encode_control(Hello("a", 3, 1)))
+    await wait_until_async(lambda: told.rejected, what="the rejection")
+    assert told.rejected == ["not a supervised process: a#3"], "another process says that it has been a child"
+    assert told.messages == []
+    assert (link.rejected_total, link.late_total) == (1, 1)
+
+
+async def test_how_many_ended_children_are_remembered_is_bounded(link: ChildLink) -> None:
+    for incarnation in range(2 * ENDED_KEPT):
+        link.ended("a", incarnation, 1)
+    assert len(link._ended) == ENDED_KEPT
 
 
 async def test_another_process_in_a_childs_name_is_not_believed(link: ChildLink, told: Told, endpoint: str) -> None:

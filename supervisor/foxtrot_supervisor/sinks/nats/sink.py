@@ -27,6 +27,7 @@ from foxtrot_supervisor.sinks.stores.address import StoreAddress, parse_address
 from foxtrot_supervisor.sinks.stores.kept import KeptNumber
 from foxtrot_supervisor.sinks.stores.library import is_installed, load_library
 from foxtrot_supervisor.system.ending import insistent_timeout
+from foxtrot_supervisor.system.nats_seed import seed_problem
 from foxtrot_supervisor.system.secret_file import SecretRefused, open_secret, read_secret_lines
 
 if TYPE_CHECKING:
@@ -213,9 +214,13 @@ class NatsSink:
         from nats.aio.client import RawCredentials
 
         try:
-            return RawCredentials(read_secret_lines(path, most=CREDENTIALS_BYTES_MAX))
+            text = read_secret_lines(path, most=CREDENTIALS_BYTES_MAX)
         except SecretRefused as refusal:
             raise SinkMisconfigured(str(refusal)) from None
+        problem = seed_problem(text)
+        if problem:
+            raise SinkMisconfigured(f"{path}: {problem}")
+        return RawCredentials(text)
 
     async def _check_stream(self, jetstream: JetStreamContext) -> None:
         from nats.js.errors import NotFoundError
