@@ -73,6 +73,7 @@ def test_the_requirements_are_what_the_packages_import() -> None:
         "pytest",  # the suites of checks for adapters and sinks, imported by tests only
         "psycopg",  # the extra postgresql
         "redis",  # the extra redis
+        "nkeys",  # the extras nats and cluster
         "textual",  # the extra top
         "python_socks",  # a requirement of picows, whose proxy errors it raises
         "vnpy",  # an extra
