@@ -16,6 +16,7 @@ from foxtrot_supervisor.core.effects import Effect
 from foxtrot_supervisor.core.inputs import HeartbeatReceived, Input
 from foxtrot_supervisor.core.targets import Targets
 from foxtrot_supervisor.runtime import core_loop
+from foxtrot_supervisor.runtime.child_link import ChildLink
 from foxtrot_supervisor.runtime.core_loop import BROKEN
 from foxtrot_supervisor.runtime.main import run_supervisor
 from foxtrot_supervisor.runtime.processes.processes import Processes
@@ -112,6 +113,28 @@ def test_status_before_the_run(tmp_path: Path) -> None:
         assert status["workers"][0]["state"] == "STOPPED"
     finally:
         held.release()
+
+
+def test_the_link_knows_the_process_of_each_child_that_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: dict[str, int] = {}
+    ended: dict[str, int] = {}
+    end = ChildLink.ended
+
+    def note(link: ChildLink, name: str, incarnation: int, pid: int) -> None:
+        ended[name] = pid
+        end(link, name, incarnation, pid)
+
+    def look(snapshot: dict[str, Any]) -> None:
+        for child in (snapshot["engine"], *snapshot["workers"]):
+            if child["pid"]:
+                started[child["name"]] = child["pid"]
+
+    monkeypatch.setattr(ChildLink, "ended", note)
+    assert supervise(tmp_path / "run", log_format="link", on_snapshot=look, snapshot_s=0.05) == SupervisorExit.CLEAN
+    assert started.keys() == {"engine", "one.a"}
+    assert started.items() <= ended.items()
 
 
 def test_after_an_internal_error_no_request_starts_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
